@@ -1,0 +1,3 @@
+"""dualwatch: watches trainings, says why they hang, and cures them."""
+
+__version__ = "0.1.0"
