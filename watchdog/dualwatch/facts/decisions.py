@@ -1,0 +1,61 @@
+"""What a treatment says: what is to be done, with which changes, and why."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Any
+
+
+class Action(str, enum.Enum):
+    """What the supervisor does next."""
+
+    RERUN = "rerun"
+    GIVE_UP = "give-up"
+    STOP = "stop"
+    REPORT = "report"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One edit of the configuration.
+
+    Attributes:
+        key: Dotted path as in ``--cfg-options``; a number is an index of a list.
+        before: The value in force before, None where the key was absent.
+        after: The new value; None removes the key.
+        why: One sentence.
+    """
+
+    key: str
+    before: Any
+    after: Any
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """One step of the ladder: a consistent set of changes.
+
+    Attributes:
+        stretch: Iterations now for one iteration of the user's own configuration
+            (batch before / batch now); schedules and resumed counters follow it.
+    """
+
+    name: str
+    changes: tuple[Change, ...]
+    stretch: int = 1
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """Dotted key -> value, as they are handed to the inside agent."""
+        return {change.key: change.after for change in self.changes}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What to do about a finding, and the reason in one sentence."""
+
+    action: Action
+    reason: str
+    rung: Rung | None = None

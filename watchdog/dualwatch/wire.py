@@ -1,0 +1,147 @@
+"""What the supervisor and the agent inside the training say to each other.
+
+Standard library only, and nothing newer than Python 3.8: this module is also read by the Python
+of the training, which may be older than ours.
+
+Three channels, all of them files in the attempt's folder, so that neither side ever waits for
+the other and a frozen process can still be read:
+
+* the heartbeat, one small memory-mapped record per rank, written by the agent;
+* ``orders.json``, what the agent shall change when the Runner is built, written by the supervisor;
+* ``agent-RANK.json``, what the agent did about it.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Dict, NamedTuple, Optional
+
+# --- environment -------------------------------------------------------------------------
+
+ENV_ATTEMPT_DIR = "DUALWATCH_ATTEMPT_DIR"
+"""Folder of the attempt; its presence is what switches the agent on."""
+
+ENV_MARKER = "DUALWATCH_MARKER"
+"""Unique to one attempt and inherited by every descendant: how orphans are recognised."""
+
+ENV_SUPERVISOR = "DUALWATCH_SUPERVISOR_PID"
+"""Whom Yama shall allow to read the stacks."""
+
+INTERNAL_ENV = (ENV_ATTEMPT_DIR, ENV_MARKER, ENV_SUPERVISOR)
+"""Ours, for the child: never settings of the user."""
+
+ORDERS_FILE = "orders.json"
+
+
+def heartbeat_file(rank: int) -> str:
+    """Name of a rank's heartbeat record in the attempt's folder."""
+    return "heartbeat-{}.bin".format(rank)
+
+
+def agent_file(rank: int) -> str:
+    """Name of a rank's report in the attempt's folder."""
+    return "agent-{}.json".format(rank)
+
+
+# --- phases ------------------------------------------------------------------------------
+
+
+class Phase:
+    """Where a training stands. Plain strings: they go into JSON and onto the terminal."""
+
+    STARTING = "starting"
+    BUILDING = "building"
+    BUILDING_DATA = "building-data"
+    LOADING = "loading-checkpoint"
+    WAITING = "waiting-for-batch"
+    STEP = "train-step"
+    VAL_WAITING = "waiting-for-val-batch"
+    VAL_STEP = "val-step"
+    METRICS = "computing-metrics"
+    SAVING = "saving-checkpoint"
+    FINISHED = "finished"
+
+
+PHASES = (
+    Phase.STARTING,
+    Phase.BUILDING,
+    Phase.BUILDING_DATA,
+    Phase.LOADING,
+    Phase.WAITING,
+    Phase.STEP,
+    Phase.VAL_WAITING,
+    Phase.VAL_STEP,
+    Phase.METRICS,
+    Phase.SAVING,
+    Phase.FINISHED,
+)
+"""Position is the number on the wire: append only."""
+
+STARTUP_PHASES = frozenset((Phase.STARTING, Phase.BUILDING, Phase.BUILDING_DATA, Phase.LOADING))
+VALIDATION_PHASES = frozenset((Phase.VAL_WAITING, Phase.VAL_STEP, Phase.METRICS))
+
+
+# --- heartbeat record --------------------------------------------------------------------
+
+MAGIC = b"DWPULSE1"
+# magic, sequence | pid, rank, phase, beats, epoch, iteration, batch, batches, max_epochs,
+# max_iterations, monotonic time of the writer. Little-endian without padding.
+_HEAD = struct.Struct("<8sQ")
+_BODY = struct.Struct("<qqqqqqqqqqd")
+BODY_OFFSET = _HEAD.size
+RECORD_SIZE = _HEAD.size + _BODY.size
+
+
+class Record(NamedTuple):
+    """What a heartbeat holds; see ``facts.Pulse`` for the meaning of each field."""
+
+    pid: int
+    rank: int
+    phase: str
+    beats: int
+    epoch: int
+    iteration: int
+    batch: int
+    batches: int
+    max_epochs: int
+    max_iterations: int
+    changed: float
+
+
+def write_record(buffer, sequence: int, values) -> int:  # type: ignore[no-untyped-def]
+    """Writes a record into a mapped buffer and returns the new sequence number.
+
+    The sequence is odd while the body is being written, so that a reader never believes a half
+    record, also when the writer was frozen or killed in the middle.
+
+    Args:
+        buffer: A writable buffer of ``RECORD_SIZE`` bytes.
+        sequence: What the last call returned, 0 at first.
+        values: The fields of ``Record`` in their order, the phase as its number.
+    """
+    _HEAD.pack_into(buffer, 0, MAGIC, sequence + 1)
+    _BODY.pack_into(buffer, BODY_OFFSET, *values)
+    _HEAD.pack_into(buffer, 0, MAGIC, sequence + 2)
+    return sequence + 2
+
+
+def read_record(data: bytes) -> Optional[Record]:
+    """Reads a record from a copy of the mapped bytes; None while it is not whole."""
+    if len(data) < RECORD_SIZE:
+        return None
+    magic, sequence = _HEAD.unpack_from(data, 0)
+    if magic != MAGIC or sequence == 0 or sequence % 2:
+        return None
+    values = _BODY.unpack_from(data, BODY_OFFSET)
+    if not 0 <= values[2] < len(PHASES):
+        return None
+    return Record(values[0], values[1], PHASES[values[2]], *values[3:])
+
+
+def rank_from_environment(environ: Dict[str, str]) -> int:
+    """Rank of this process as torchrun, Slurm or MPI tell it; 0 alone."""
+    for key in ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"):
+        value = environ.get(key, "")
+        if value.isdigit():
+            return int(value)
+    return 0
