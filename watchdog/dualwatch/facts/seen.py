@@ -290,6 +290,22 @@ class NotObserved(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ObserverPaused(Fact):
+    """We ourselves did not run for a while: a laptop's sleep, a SIGSTOP, a debugger."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided(Fact):
+    """A decision, kept in the journal with its reason."""
+
+    action: str
+    reason: str
+    changes: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FindingRaised(Fact):
     """A verdict, kept in the journal beside what it rests on."""
 

@@ -1,0 +1,99 @@
+"""Loads a configuration as the training would, and prints what the supervisor needs as JSON.
+
+Run as a file, in a child process of the training's Python, with a time limit: a configuration is
+Python code. Usage: ``describe.py SCRIPT_FOLDER CONFIG [K=V ...]``. Prints one JSON document on its last line; errors are part of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+
+SECTIONS = (
+    "train_dataloader",
+    "val_dataloader",
+    "test_dataloader",
+    "train_cfg",
+    "optim_wrapper",
+    "param_scheduler",
+    "auto_scale_lr",
+    "default_hooks",
+    "env_cfg",
+    "custom_imports",
+)
+
+
+def main(config: str, options: list) -> dict:  # type: ignore[type-arg]
+    """Returns the description, or ``{"error": ...}``."""
+    try:
+        import torch  # noqa: F401  A training without it cannot start; say so now.
+        from mmengine.config import Config
+    except ImportError as error:
+        return {"error": "import", "module": error.name or "", "text": str(error)}
+    try:
+        cfg = Config.fromfile(config)
+        if options:
+            cfg.merge_from_dict(_parse_options(options))
+        plain = {name: _plain(cfg.get(name)) for name in SECTIONS}
+        return {
+            "work_dir": cfg.get("work_dir"),
+            "load_from": cfg.get("load_from"),
+            "resume": bool(cfg.get("resume", False)),
+            "is_training": cfg.get("train_dataloader") is not None,
+            "model_words": sorted(_words(cfg.get("model"))),
+            **plain,
+        }
+    except BaseException as error:
+        return {
+            "error": "load",
+            "kind": type(error).__name__,
+            "text": str(error),
+            "trace": traceback.format_exc().splitlines()[-12:],
+        }
+
+
+def _parse_options(pairs):  # type: ignore[no-untyped-def]
+    """Turns ``K=V`` words into a dictionary with mmengine's own rules for values."""
+    import argparse
+
+    from mmengine.config import DictAction
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cfg-options", nargs="+", action=DictAction)
+    return parser.parse_args(["--cfg-options", *pairs]).cfg_options
+
+
+def _plain(value):  # type: ignore[no-untyped-def]
+    """JSON-able copy; classes of the pure-Python style become their names."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return getattr(value, "__name__", None) or str(value)
+
+
+def _words(value):  # type: ignore[no-untyped-def]
+    """Every key and type of the model: where MACL would be mentioned."""
+    words = set()
+    if isinstance(value, dict):
+        for key, item in value.items():
+            words.add(str(key))
+            if key == "type":
+                words.add(str(_plain(item)))
+            words |= _words(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            words |= _words(item)
+    return words
+
+
+if __name__ == "__main__":
+    # `custom_imports` must find what the training will find: its script's folder comes first.
+    sys.path[0] = sys.argv[1]
+    result = main(sys.argv[2], sys.argv[3:])
+    # Configurations may print: ours is the last line, and marked.
+    sys.stdout.write("\ndualwatch-config " + json.dumps(result, default=str) + "\n")

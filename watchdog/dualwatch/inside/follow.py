@@ -1,0 +1,149 @@
+"""Follows a Runner through its phases, without being one of its hooks.
+
+Every stage of an mmengine loop is announced through ``runner.call_hook``. Wrapping that one method
+sees both ends of every stage, in whatever order the user's hooks run, and leaves the list of hooks
+as the user wrote it. See ``docs/decisions/0002-call-hook-instead-of-a-hook.md``.
+"""
+
+from __future__ import annotations
+
+import functools
+
+from dualwatch.inside import agent, checkpoints
+from dualwatch.wire import Phase
+
+
+class Follower:
+    """Turns the stages of one Runner into heartbeats.
+
+    Args:
+        heart: This rank's heartbeat record.
+    """
+
+    def __init__(self, heart) -> None:  # type: ignore[no-untyped-def]
+        self._heart = heart
+        self._runner = None
+        self._train_place = (0, 0)
+        self.stretch = 1
+
+    def runner_built(self, runner) -> None:  # type: ignore[no-untyped-def]
+        """Wraps the Runner's methods that mark a phase; on the instance, so subclasses count."""
+        self._runner = runner
+        runner.build_dataloader = self._during(Phase.BUILDING_DATA, runner.build_dataloader)
+        runner.save_checkpoint = self._during(Phase.SAVING, runner.save_checkpoint)
+        runner.load_or_resume = self._during(
+            Phase.LOADING, checkpoints.resuming(runner, self.stretch)
+        )
+        runner.call_hook = self._announcing(runner.call_hook)
+
+    def _during(self, phase, method):  # type: ignore[no-untyped-def]
+        @functools.wraps(method)
+        def during(*args, **kwargs):  # type: ignore[no-untyped-def]
+            before = self._heart.phase
+            self._heart.beat(phase)
+            try:
+                return method(*args, **kwargs)
+            finally:
+                self._heart.beat(before)
+
+        return during
+
+    def _announcing(self, call_hook):  # type: ignore[no-untyped-def]
+        before, after = self._before(), self._after()
+
+        @functools.wraps(call_hook)
+        def announcing(fn_name, **kwargs):  # type: ignore[no-untyped-def]
+            enter = before.get(fn_name)
+            if enter is not None:
+                self._try(enter, kwargs)
+            call_hook(fn_name, **kwargs)
+            leave = after.get(fn_name)
+            if leave is not None:
+                self._try(leave, kwargs)
+
+        return announcing
+
+    @staticmethod
+    def _try(handler, kwargs) -> None:  # type: ignore[no-untyped-def]
+        try:
+            handler(**kwargs)
+        except Exception:
+            agent.note_error("following the loop")
+
+    # What happens before the user's hooks of a stage run, and after them.
+
+    def _before(self):  # type: ignore[no-untyped-def]
+        return {
+            "before_train_iter": self._train_batch_came,
+            "before_val_iter": self._val_batch_came,
+            "before_test_iter": self._val_batch_came,
+            "before_save_checkpoint": self._mark_checkpoint,
+        }
+
+    def _after(self):  # type: ignore[no-untyped-def]
+        return {
+            "before_train_epoch": self._train_epoch_begins,
+            "after_train_iter": self._train_iteration_done,
+            "before_val_epoch": self._val_begins,
+            "after_val_iter": self._val_iteration_done,
+            "after_val_epoch": self._val_done,
+            "before_test_epoch": self._test_begins,
+            "after_test_iter": self._val_iteration_done,
+            "after_test_epoch": self._val_done,
+            "after_load_checkpoint": checkpoints.remember_stretch,
+            "after_run": self._finished,
+        }
+
+    def _train_epoch_begins(self, **_) -> None:  # type: ignore[no-untyped-def]
+        heart, loop = self._heart, self._runner.train_loop
+        by_iterations = not hasattr(loop, "run_epoch")
+        heart.max_iterations = int(loop.max_iters)
+        heart.max_epochs = 0 if by_iterations else int(loop.max_epochs)
+        heart.epoch = int(loop.epoch)
+        heart.iteration = int(loop.iter)
+        heart.batch = heart.iteration if by_iterations else 0
+        heart.batches = heart.max_iterations if by_iterations else len(loop.dataloader)
+        heart.beat(Phase.WAITING)
+
+    def _train_batch_came(self, **_) -> None:  # type: ignore[no-untyped-def]
+        self._heart.beat(Phase.STEP)
+
+    def _train_iteration_done(self, batch_idx=0, **_) -> None:  # type: ignore[no-untyped-def]
+        heart = self._heart
+        # mmengine counts the iteration only after the hooks of it have run.
+        heart.iteration = int(self._runner.iter) + 1
+        heart.batch = batch_idx + 1
+        heart.beat(Phase.WAITING)
+
+    def _val_begins(self, **_) -> None:  # type: ignore[no-untyped-def]
+        self._loop_of_validation_begins(self._runner.val_loop)
+
+    def _test_begins(self, **_) -> None:  # type: ignore[no-untyped-def]
+        self._loop_of_validation_begins(self._runner.test_loop)
+
+    def _loop_of_validation_begins(self, loop) -> None:  # type: ignore[no-untyped-def]
+        heart = self._heart
+        self._train_place = (heart.batch, heart.batches)
+        heart.batch, heart.batches = 0, len(loop.dataloader)
+        heart.beat(Phase.VAL_WAITING)
+
+    def _val_batch_came(self, **_) -> None:  # type: ignore[no-untyped-def]
+        self._heart.beat(Phase.VAL_STEP)
+
+    def _val_iteration_done(self, batch_idx=0, **_) -> None:  # type: ignore[no-untyped-def]
+        heart = self._heart
+        heart.batch = batch_idx + 1
+        heart.beat(Phase.METRICS if heart.batch >= heart.batches else Phase.VAL_WAITING)
+
+    def _val_done(self, **_) -> None:  # type: ignore[no-untyped-def]
+        heart = self._heart
+        heart.batch, heart.batches = self._train_place
+        # Between two loops; an epoch-based one announces the next epoch, an iteration-based one
+        # asks for the next batch at once.
+        heart.beat(Phase.WAITING)
+
+    def _mark_checkpoint(self, checkpoint=None, **_) -> None:  # type: ignore[no-untyped-def]
+        checkpoints.mark(checkpoint, self.stretch)
+
+    def _finished(self, **_) -> None:  # type: ignore[no-untyped-def]
+        self._heart.beat(Phase.FINISHED)

@@ -1,0 +1,260 @@
+"""The snapshot: all that is known of an attempt, folded from facts.
+
+``advance(snapshot, fact)`` is pure, so a night can be replayed from its journal, and a verdict can
+be tested with a list of facts instead of a process and a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from dualwatch.facts import (
+    AgentReported,
+    AttemptEnded,
+    AttemptStarted,
+    ConsoleGrew,
+    ErrorSeen,
+    EvaluationLogged,
+    Fact,
+    FindingRaised,
+    GpusSampled,
+    IterationLogged,
+    NotObserved,
+    ObserverPaused,
+    ProcessesSampled,
+    Pulse,
+    StacksCaptured,
+)
+from dualwatch.judge.activity import Activity, measure
+from dualwatch.wire import STARTUP_PHASES, VALIDATION_PHASES, Phase
+
+KEPT_ERRORS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric of the training lines.
+
+    Attributes:
+        first_line, last_line: Numbers of the training lines that held it, from 1.
+    """
+
+    value: float
+    first_line: int
+    last_line: int
+    wall: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """Pauses between two signs of progress in one kind of place: how long they usually are."""
+
+    count: int = 0
+    mean: float = 0.0
+    longest: float = 0.0
+
+    def with_gap(self, gap: float) -> Gaps:
+        """These gaps and one more."""
+        count = self.count + 1
+        mean = self.mean + (gap - self.mean) / count
+        return Gaps(count, mean, max(self.longest, gap))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What is known at ``at``.
+
+    Attributes:
+        progress_at: When the training last moved: a heartbeat or, before the first one and in
+            trainings without mmengine, a console line. For several ranks that of the slowest.
+        busy_at: When the tree was last seen to use CPU or I/O.
+        gaps: Usual pauses by place (see ``place``), of this attempt.
+        stacks: Captures since the last progress, oldest first.
+    """
+
+    at: float = 0.0
+    wall: float = 0.0
+    started: AttemptStarted | None = None
+    ended: AttemptEnded | None = None
+    agent: AgentReported | None = None
+    pulses: Mapping[int, Pulse] = field(default_factory=dict)
+    moved_at: Mapping[int, float] = field(default_factory=dict)
+    progress_at: float = 0.0
+    progress_wall: float = 0.0
+    gaps: Mapping[str, Gaps] = field(default_factory=dict)
+    logged_phase: str = Phase.STARTING
+    console_lines: int = 0
+    last_line: str = ""
+    train_lines: int = 0
+    last_train: IterationLogged | None = None
+    last_evaluation: EvaluationLogged | None = None
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    first_iteration: int | None = None
+    last_iteration: int | None = None
+    processes: ProcessesSampled | None = None
+    activity: Activity | None = None
+    busy_at: float = 0.0
+    stacks: tuple[StacksCaptured, ...] = ()
+    gpus: GpusSampled | None = None
+    not_observed: Mapping[str, NotObserved] = field(default_factory=dict)
+    errors: tuple[ErrorSeen, ...] = ()
+    raised: tuple[str, ...] = ()
+
+    @property
+    def slowest(self) -> Pulse | None:
+        """Heartbeat of the rank that moved longest ago; None without an agent."""
+        if not self.pulses:
+            return None
+        return self.pulses[min(self.pulses, key=lambda rank: self.moved_at[rank])]
+
+    @property
+    def phase(self) -> str:
+        """Where the training stands: the heartbeat knows best, the log is the second choice."""
+        pulse = self.slowest
+        return pulse.phase if pulse is not None else self.logged_phase
+
+    @property
+    def place(self) -> str:
+        """Phase, and whether it waits for the first batch of a loop, which takes its own time."""
+        pulse = self.slowest
+        if pulse is not None and pulse.phase in (Phase.WAITING, Phase.VAL_WAITING):
+            return f"{pulse.phase}:first" if pulse.batch == 0 else pulse.phase
+        return self.phase
+
+    @property
+    def starting(self) -> bool:
+        """Whether no training iteration was done yet in this attempt."""
+        if self.phase in VALIDATION_PHASES:
+            return False
+        return self.last_iteration is None or self.phase in STARTUP_PHASES
+
+    def silence(self, now: float) -> float:
+        """Seconds since the training last moved."""
+        return now - self.progress_at
+
+    def idle(self, now: float) -> float:
+        """Seconds since the training last moved or its tree last worked."""
+        return now - max(self.progress_at, self.busy_at)
+
+
+def fold(facts: Iterable[Fact], start: Snapshot | None = None) -> Snapshot:
+    """Folds facts into a snapshot."""
+    snapshot = start or Snapshot()
+    for fact in facts:
+        snapshot = advance(snapshot, fact)
+    return snapshot
+
+
+def advance(snapshot: Snapshot, fact: Fact) -> Snapshot:
+    """The snapshot after one more fact."""
+    step = _STEPS.get(type(fact))
+    after = step(snapshot, fact) if step is not None else snapshot
+    return replace(after, at=fact.at, wall=fact.wall)
+
+
+def _moved(s: Snapshot, fact: Fact, at: float, **changes: Any) -> Snapshot:
+    """Progress: learns the pause that ended and forgets what was gathered in suspicion."""
+    if at <= s.progress_at:
+        return replace(s, **changes)
+    gap = at - s.progress_at
+    gaps = {**s.gaps, s.place: s.gaps.get(s.place, Gaps()).with_gap(gap)}
+    return replace(
+        s, progress_at=at, progress_wall=fact.wall, gaps=gaps, stacks=(), **changes
+    )
+
+
+def _attempt_started(s: Snapshot, fact: AttemptStarted) -> Snapshot:
+    # A new attempt knows nothing of the last one: state kept over a rerun would judge it again.
+    return Snapshot(
+        started=fact, progress_at=fact.at, progress_wall=fact.wall, busy_at=fact.at
+    )
+
+
+def _pulse(s: Snapshot, fact: Pulse) -> Snapshot:
+    before = s.pulses.get(fact.rank)
+    pulses = {**s.pulses, fact.rank: fact}
+    if before is not None and before.beats == fact.beats and before.pid == fact.pid:
+        return replace(s, pulses=pulses)
+    moved_at = {**s.moved_at, fact.rank: fact.at}
+    changes: dict[str, Any] = {"pulses": pulses, "moved_at": moved_at}
+    trained = before is not None and fact.iteration > before.iteration and fact.batch > 0
+    if trained:
+        changes["last_iteration"] = fact.iteration
+        if s.first_iteration is None:
+            assert before is not None
+            changes["first_iteration"] = before.iteration + 1
+    return _moved(s, fact, min(moved_at.values()), **changes)
+
+
+def _console(s: Snapshot, fact: ConsoleGrew) -> Snapshot:
+    changes = {"console_lines": fact.lines, "last_line": fact.last_line}
+    # Once the loop runs, only the heartbeat counts: a worker that prints for ever is no progress.
+    if s.pulses and s.last_iteration is not None:
+        return replace(s, **changes)
+    return _moved(s, fact, fact.at, **changes)
+
+
+def _iteration(s: Snapshot, fact: IterationLogged) -> Snapshot:
+    if fact.mode != "train":
+        return replace(s, logged_phase=Phase.VAL_STEP)
+    number = s.train_lines + 1
+    metrics = dict(s.metrics)
+    for name, value in fact.metrics.items():
+        first = metrics[name].first_line if name in metrics else number
+        metrics[name] = Metric(value, first, number, fact.wall)
+    after = replace(
+        s, train_lines=number, last_train=fact, metrics=metrics, logged_phase=Phase.WAITING
+    )
+    if s.pulses:
+        return after
+    done = fact.iteration
+    if fact.epoch is not None and fact.total:
+        done += (fact.epoch - 1) * fact.total
+    return replace(
+        after,
+        last_iteration=done,
+        first_iteration=s.first_iteration if s.first_iteration is not None else done,
+    )
+
+
+def _evaluation(s: Snapshot, fact: EvaluationLogged) -> Snapshot:
+    metrics = dict(s.metrics)
+    for name, value in fact.metrics.items():
+        metrics[name] = Metric(value, s.train_lines, s.train_lines, fact.wall)
+    return replace(s, last_evaluation=fact, metrics=metrics, logged_phase=Phase.WAITING)
+
+
+def _processes(s: Snapshot, fact: ProcessesSampled) -> Snapshot:
+    activity = measure(s.processes, fact)
+    busy_at = fact.at if activity is not None and activity.busy else s.busy_at
+    return replace(s, processes=fact, activity=activity, busy_at=busy_at)
+
+
+def _paused(s: Snapshot, fact: ObserverPaused) -> Snapshot:
+    """We ourselves stood still (a laptop's sleep, SIGSTOP): that time proves nothing."""
+    return replace(
+        s,
+        progress_at=s.progress_at + fact.seconds,
+        busy_at=s.busy_at + fact.seconds,
+        moved_at={rank: at + fact.seconds for rank, at in s.moved_at.items()},
+    )
+
+
+_STEPS: dict[type[Fact], Callable[[Snapshot, Any], Snapshot]] = {
+    AttemptStarted: _attempt_started,
+    AttemptEnded: lambda s, fact: replace(s, ended=fact),
+    AgentReported: lambda s, fact: replace(s, agent=fact) if fact.rank == 0 else s,
+    Pulse: _pulse,
+    ConsoleGrew: _console,
+    IterationLogged: _iteration,
+    EvaluationLogged: _evaluation,
+    ProcessesSampled: _processes,
+    StacksCaptured: lambda s, fact: replace(s, stacks=(*s.stacks, fact)),
+    GpusSampled: lambda s, fact: replace(s, gpus=fact),
+    NotObserved: lambda s, fact: replace(s, not_observed={**s.not_observed, fact.what: fact}),
+    ErrorSeen: lambda s, fact: replace(s, errors=(*s.errors, fact)[-KEPT_ERRORS:]),
+    FindingRaised: lambda s, fact: replace(s, raised=(*s.raised, fact.finding.code)),
+    ObserverPaused: _paused,
+}

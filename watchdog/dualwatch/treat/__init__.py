@@ -1,0 +1,1 @@
+"""What to do about a finding: the ladder of remedies, the edits, the budget. Pure."""
