@@ -14,7 +14,7 @@ the other and a frozen process can still be read:
 from __future__ import annotations
 
 import struct
-from typing import Dict, NamedTuple, Optional
+from typing import Any, Dict, NamedTuple, Optional, Sequence
 
 # --- environment -------------------------------------------------------------------------
 
@@ -108,7 +108,7 @@ class Record(NamedTuple):
     changed: float
 
 
-def write_record(buffer, sequence: int, values) -> int:  # type: ignore[no-untyped-def]
+def write_record(buffer: Any, sequence: int, values: Sequence[Any]) -> int:
     """Writes a record into a mapped buffer and returns the new sequence number.
 
     The sequence is odd while the body is being written, so that a reader never believes a half

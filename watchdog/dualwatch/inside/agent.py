@@ -14,6 +14,7 @@ import json
 import os
 import sys
 import traceback
+from typing import Dict
 
 from dualwatch import wire
 
@@ -43,7 +44,7 @@ def note_error(doing: str) -> None:
 class _RunnerFinder(importlib.abc.MetaPathFinder):
     """Finds nothing itself; wraps the loader of the one module that we wait for."""
 
-    def find_spec(self, fullname, path=None, target=None):  # type: ignore[no-untyped-def]
+    def find_spec(self, fullname, path=None, target=None):
         if fullname != RUNNER_MODULE:
             return None
         sys.meta_path.remove(self)
@@ -52,7 +53,7 @@ class _RunnerFinder(importlib.abc.MetaPathFinder):
             return spec
         execute = spec.loader.exec_module
 
-        def exec_module(module):  # type: ignore[no-untyped-def]
+        def exec_module(module):
             execute(module)
             try:
                 _patch(module.Runner)
@@ -63,12 +64,12 @@ class _RunnerFinder(importlib.abc.MetaPathFinder):
         return spec
 
 
-def _patch(runner_class) -> None:  # type: ignore[no-untyped-def]
+def _patch(runner_class) -> None:
     """Wraps ``Runner.__init__``: every way to a Runner goes through it."""
     original = runner_class.__init__
 
     @functools.wraps(original)
-    def __init__(self, *args, **kwargs):  # type: ignore[no-untyped-def]
+    def __init__(self, *args, **kwargs):
         follower = None
         if not _is_loader_worker():
             try:
@@ -85,7 +86,7 @@ def _patch(runner_class) -> None:  # type: ignore[no-untyped-def]
     runner_class.__init__ = __init__
 
 
-def _before_build(original, runner, args, kwargs):  # type: ignore[no-untyped-def]
+def _before_build(original, runner, args, kwargs):
     import inspect
 
     from dualwatch.inside import checkpoints, follow, orders, pulse
@@ -124,7 +125,7 @@ def _is_loader_worker() -> bool:
     return data is not None and data.get_worker_info() is not None
 
 
-def _versions() -> dict:  # type: ignore[type-arg]
+def _versions() -> Dict[str, str]:
     versions = {"python": sys.version.split()[0]}
     for name in ("torch", "mmengine", "mmcv", "mmdet"):
         module = sys.modules.get(name)

@@ -1,8 +1,8 @@
 """Loading checkpoints: safe classes under torch >= 2.6, and counters under another batch size.
 
-When a rerun reads smaller batches, an epoch has more iterations: ``stretch`` times as many. Counters
-and schedules that a checkpoint holds are in the units of the attempt that wrote it; they are
-converted here, so that the learning rate stays the same function of the samples seen.
+When a rerun reads smaller batches, an epoch has more iterations: ``stretch`` times as many.
+Counters and schedules that a checkpoint holds are in the units of the attempt that wrote it; they
+are converted here, so that the learning rate stays the same function of the samples seen.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ def allow_safe_classes() -> None:
         agent.note_error("registering safe classes")
 
 
-def _method_of_history_buffer(owner, name):  # type: ignore[no-untyped-def]
+def _method_of_history_buffer(owner, name):
     """Stands in for ``getattr`` while a checkpoint is read.
 
-    A HistoryBuffer holds its own methods, which pickle writes as ``getattr(HistoryBuffer, "mean")``.
+    A HistoryBuffer holds its own methods; pickle writes ``getattr(HistoryBuffer, "mean")``.
     The real ``getattr`` would let a checkpoint reach anything; this one gives just those.
     """
     from mmengine.logging.history_buffer import HistoryBuffer
@@ -51,14 +51,14 @@ def _method_of_history_buffer(owner, name):  # type: ignore[no-untyped-def]
     raise ValueError("dualwatch does not let a checkpoint read {!r} of {!r}".format(name, owner))
 
 
-def _safe_classes():  # type: ignore[no-untyped-def]
+def _safe_classes():
     import numpy
     from mmengine.logging.history_buffer import HistoryBuffer
 
     try:
         from numpy._core import multiarray
     except ImportError:  # numpy 1
-        from numpy.core import multiarray
+        from numpy.core import multiarray  # type: ignore[no-redef]
     classes = [HistoryBuffer, numpy.ndarray, numpy.dtype]
     classes += [multiarray._reconstruct, multiarray.scalar]
     # Checkpoints written under numpy 1 name the old home of the same two functions.
@@ -66,7 +66,9 @@ def _safe_classes():  # type: ignore[no-untyped-def]
         (multiarray._reconstruct, "numpy.core.multiarray._reconstruct"),
         (multiarray.scalar, "numpy.core.multiarray.scalar"),
     ]
-    classes += [(_method_of_history_buffer, home + ".getattr") for home in ("builtins", "__builtin__")]
+    classes += [
+        (_method_of_history_buffer, home + ".getattr") for home in ("builtins", "__builtin__")
+    ]
     dtypes = getattr(numpy, "dtypes", None)
     for name in dir(dtypes) if dtypes is not None else ():
         kind = getattr(dtypes, name)
@@ -75,25 +77,25 @@ def _safe_classes():  # type: ignore[no-untyped-def]
     return classes
 
 
-def mark(checkpoint, stretch) -> None:  # type: ignore[no-untyped-def]
+def mark(checkpoint, stretch) -> None:
     """Writes the units of the counters into a checkpoint that is about to be saved."""
     if isinstance(checkpoint, dict) and isinstance(checkpoint.get("meta"), dict):
         checkpoint["meta"][STRETCH_KEY] = stretch
 
 
-def remember_stretch(checkpoint=None, **_) -> None:  # type: ignore[no-untyped-def]
+def remember_stretch(checkpoint=None, **_) -> None:
     """Takes the units of the counters from a checkpoint that was just loaded."""
     global _loaded_stretch
     meta = checkpoint.get("meta", {}) if isinstance(checkpoint, dict) else {}
     _loaded_stretch = int(meta.get(STRETCH_KEY, 1)) if hasattr(meta, "get") else 1
 
 
-def resuming(runner, stretch):  # type: ignore[no-untyped-def]
+def resuming(runner, stretch):
     """Wraps ``load_or_resume`` so that what was resumed counts in the units of this attempt."""
     original = runner.load_or_resume
 
     @functools.wraps(original)
-    def load_or_resume(*args, **kwargs):  # type: ignore[no-untyped-def]
+    def load_or_resume(*args, **kwargs):
         if runner._has_loaded:
             return original(*args, **kwargs)
         fresh = _scheduler_settings(runner)
@@ -105,14 +107,14 @@ def resuming(runner, stretch):  # type: ignore[no-untyped-def]
     return load_or_resume
 
 
-def _schedulers(runner):  # type: ignore[no-untyped-def]
+def _schedulers(runner):
     every = runner.param_schedulers or []
     groups = every.values() if isinstance(every, dict) else [every]
     flat = [item for group in groups for item in (group if isinstance(group, list) else [group])]
     return [item for item in flat if hasattr(item, "state_dict")]
 
 
-def _scheduler_settings(runner):  # type: ignore[no-untyped-def]
+def _scheduler_settings(runner):
     """What this attempt's configuration says, before a checkpoint overwrites it."""
     return [
         {
@@ -124,7 +126,7 @@ def _scheduler_settings(runner):  # type: ignore[no-untyped-def]
     ]
 
 
-def _convert(runner, ratio, fresh) -> None:  # type: ignore[no-untyped-def]
+def _convert(runner, ratio, fresh) -> None:
     loop = runner.train_loop
     if hasattr(loop, "run_epoch"):
         loop._iter = loop.epoch * len(loop.dataloader)

@@ -1,13 +1,13 @@
 """Loads a configuration as the training would, and prints what the supervisor needs as JSON.
 
 Run as a file, in a child process of the training's Python, with a time limit: a configuration is
-Python code. Usage: ``describe.py SCRIPT_FOLDER CONFIG [K=V ...]``. Prints one JSON document on its last line; errors are part of it.
+Python code. Usage: ``describe.py SCRIPT_FOLDER CONFIG [K=V ...]``. Prints one JSON document on its
+last line; errors are part of it.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import traceback
 
@@ -25,7 +25,7 @@ SECTIONS = (
 )
 
 
-def main(config: str, options: list) -> dict:  # type: ignore[type-arg]
+def main(config: str, options: list) -> dict:
     """Returns the description, or ``{"error": ...}``."""
     try:
         import torch  # noqa: F401  A training without it cannot start; say so now.
@@ -54,7 +54,7 @@ def main(config: str, options: list) -> dict:  # type: ignore[type-arg]
         }
 
 
-def _parse_options(pairs):  # type: ignore[no-untyped-def]
+def _parse_options(pairs):
     """Turns ``K=V`` words into a dictionary with mmengine's own rules for values."""
     import argparse
 
@@ -65,7 +65,7 @@ def _parse_options(pairs):  # type: ignore[no-untyped-def]
     return parser.parse_args(["--cfg-options", *pairs]).cfg_options
 
 
-def _plain(value):  # type: ignore[no-untyped-def]
+def _plain(value):
     """JSON-able copy; classes of the pure-Python style become their names."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
@@ -76,7 +76,7 @@ def _plain(value):  # type: ignore[no-untyped-def]
     return getattr(value, "__name__", None) or str(value)
 
 
-def _words(value):  # type: ignore[no-untyped-def]
+def _words(value):
     """Every key and type of the model: where MACL would be mentioned."""
     words = set()
     if isinstance(value, dict):

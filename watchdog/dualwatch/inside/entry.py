@@ -55,9 +55,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--amp", action="store_true")
     parser.add_argument("--resume", nargs="?", const="auto")
     parser.add_argument("--cfg-options", nargs="+", action=DictAction)
-    parser.add_argument(
-        "--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none"
-    )
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
     return parser.parse_args()
 

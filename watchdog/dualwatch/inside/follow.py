@@ -8,6 +8,7 @@ as the user wrote it. See ``docs/decisions/0002-call-hook-instead-of-a-hook.md``
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 from dualwatch.inside import agent, checkpoints
 from dualwatch.wire import Phase
@@ -20,13 +21,13 @@ class Follower:
         heart: This rank's heartbeat record.
     """
 
-    def __init__(self, heart) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, heart) -> None:
         self._heart = heart
-        self._runner = None
+        self._runner: Any = None
         self._train_place = (0, 0)
         self.stretch = 1
 
-    def runner_built(self, runner) -> None:  # type: ignore[no-untyped-def]
+    def runner_built(self, runner) -> None:
         """Wraps the Runner's methods that mark a phase; on the instance, so subclasses count."""
         self._runner = runner
         runner.build_dataloader = self._during(Phase.BUILDING_DATA, runner.build_dataloader)
@@ -36,9 +37,9 @@ class Follower:
         )
         runner.call_hook = self._announcing(runner.call_hook)
 
-    def _during(self, phase, method):  # type: ignore[no-untyped-def]
+    def _during(self, phase, method):
         @functools.wraps(method)
-        def during(*args, **kwargs):  # type: ignore[no-untyped-def]
+        def during(*args, **kwargs):
             before = self._heart.phase
             self._heart.beat(phase)
             try:
@@ -48,11 +49,11 @@ class Follower:
 
         return during
 
-    def _announcing(self, call_hook):  # type: ignore[no-untyped-def]
+    def _announcing(self, call_hook):
         before, after = self._before(), self._after()
 
         @functools.wraps(call_hook)
-        def announcing(fn_name, **kwargs):  # type: ignore[no-untyped-def]
+        def announcing(fn_name, **kwargs):
             enter = before.get(fn_name)
             if enter is not None:
                 self._try(enter, kwargs)
@@ -64,7 +65,7 @@ class Follower:
         return announcing
 
     @staticmethod
-    def _try(handler, kwargs) -> None:  # type: ignore[no-untyped-def]
+    def _try(handler, kwargs) -> None:
         try:
             handler(**kwargs)
         except Exception:
@@ -72,7 +73,7 @@ class Follower:
 
     # What happens before the user's hooks of a stage run, and after them.
 
-    def _before(self):  # type: ignore[no-untyped-def]
+    def _before(self):
         return {
             "before_train_iter": self._train_batch_came,
             "before_val_iter": self._val_batch_came,
@@ -80,7 +81,7 @@ class Follower:
             "before_save_checkpoint": self._mark_checkpoint,
         }
 
-    def _after(self):  # type: ignore[no-untyped-def]
+    def _after(self):
         return {
             "before_train_epoch": self._train_epoch_begins,
             "after_train_iter": self._train_iteration_done,
@@ -94,7 +95,7 @@ class Follower:
             "after_run": self._finished,
         }
 
-    def _train_epoch_begins(self, **_) -> None:  # type: ignore[no-untyped-def]
+    def _train_epoch_begins(self, **_) -> None:
         heart, loop = self._heart, self._runner.train_loop
         by_iterations = not hasattr(loop, "run_epoch")
         heart.max_iterations = int(loop.max_iters)
@@ -105,45 +106,45 @@ class Follower:
         heart.batches = heart.max_iterations if by_iterations else len(loop.dataloader)
         heart.beat(Phase.WAITING)
 
-    def _train_batch_came(self, **_) -> None:  # type: ignore[no-untyped-def]
+    def _train_batch_came(self, **_) -> None:
         self._heart.beat(Phase.STEP)
 
-    def _train_iteration_done(self, batch_idx=0, **_) -> None:  # type: ignore[no-untyped-def]
+    def _train_iteration_done(self, batch_idx=0, **_) -> None:
         heart = self._heart
         # mmengine counts the iteration only after the hooks of it have run.
         heart.iteration = int(self._runner.iter) + 1
         heart.batch = batch_idx + 1
         heart.beat(Phase.WAITING)
 
-    def _val_begins(self, **_) -> None:  # type: ignore[no-untyped-def]
+    def _val_begins(self, **_) -> None:
         self._loop_of_validation_begins(self._runner.val_loop)
 
-    def _test_begins(self, **_) -> None:  # type: ignore[no-untyped-def]
+    def _test_begins(self, **_) -> None:
         self._loop_of_validation_begins(self._runner.test_loop)
 
-    def _loop_of_validation_begins(self, loop) -> None:  # type: ignore[no-untyped-def]
+    def _loop_of_validation_begins(self, loop) -> None:
         heart = self._heart
         self._train_place = (heart.batch, heart.batches)
         heart.batch, heart.batches = 0, len(loop.dataloader)
         heart.beat(Phase.VAL_WAITING)
 
-    def _val_batch_came(self, **_) -> None:  # type: ignore[no-untyped-def]
+    def _val_batch_came(self, **_) -> None:
         self._heart.beat(Phase.VAL_STEP)
 
-    def _val_iteration_done(self, batch_idx=0, **_) -> None:  # type: ignore[no-untyped-def]
+    def _val_iteration_done(self, batch_idx=0, **_) -> None:
         heart = self._heart
         heart.batch = batch_idx + 1
         heart.beat(Phase.METRICS if heart.batch >= heart.batches else Phase.VAL_WAITING)
 
-    def _val_done(self, **_) -> None:  # type: ignore[no-untyped-def]
+    def _val_done(self, **_) -> None:
         heart = self._heart
         heart.batch, heart.batches = self._train_place
         # Between two loops; an epoch-based one announces the next epoch, an iteration-based one
         # asks for the next batch at once.
         heart.beat(Phase.WAITING)
 
-    def _mark_checkpoint(self, checkpoint=None, **_) -> None:  # type: ignore[no-untyped-def]
+    def _mark_checkpoint(self, checkpoint=None, **_) -> None:
         checkpoints.mark(checkpoint, self.stretch)
 
-    def _finished(self, **_) -> None:  # type: ignore[no-untyped-def]
+    def _finished(self, **_) -> None:
         self._heart.beat(Phase.FINISHED)

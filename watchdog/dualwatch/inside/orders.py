@@ -6,6 +6,7 @@ does with its command line, and its configuration file stays as it is.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from typing import Any, Dict, List, NamedTuple, Tuple
@@ -57,10 +58,9 @@ def apply(
             continue
         applied[key] = value
         if cfg is not None:
-            try:
+            # Where it fails only the dump lacks it; the argument above is what counts.
+            with contextlib.suppress(KeyError, IndexError, TypeError):
                 set_dotted(cfg, path, value)
-            except (KeyError, IndexError, TypeError):
-                pass  # Only the dump lacks it; the argument above is what counts.
     return applied, refused
 
 

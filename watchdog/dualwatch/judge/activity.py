@@ -46,9 +46,7 @@ def measure(before: ProcessesSampled | None, now: ProcessesSampled) -> Activity 
     cpus = {p.pid: _delta(old, p) for old, p in pairs if p.status != "zombie"}
     known = {pid: value / seconds for pid, value in cpus.items() if value is not None}
     ios = [
-        p.io_bytes - (old.io_bytes or 0 if old else 0)
-        for old, p in pairs
-        if p.io_bytes is not None
+        p.io_bytes - (old.io_bytes or 0 if old else 0) for old, p in pairs if p.io_bytes is not None
     ]
     return Activity(
         seconds=seconds,

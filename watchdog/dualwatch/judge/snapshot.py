@@ -160,16 +160,12 @@ def _moved(s: Snapshot, fact: Fact, at: float, **changes: Any) -> Snapshot:
         return replace(s, **changes)
     gap = at - s.progress_at
     gaps = {**s.gaps, s.place: s.gaps.get(s.place, Gaps()).with_gap(gap)}
-    return replace(
-        s, progress_at=at, progress_wall=fact.wall, gaps=gaps, stacks=(), **changes
-    )
+    return replace(s, progress_at=at, progress_wall=fact.wall, gaps=gaps, stacks=(), **changes)
 
 
 def _attempt_started(s: Snapshot, fact: AttemptStarted) -> Snapshot:
     # A new attempt knows nothing of the last one: state kept over a rerun would judge it again.
-    return Snapshot(
-        started=fact, progress_at=fact.at, progress_wall=fact.wall, busy_at=fact.at
-    )
+    return Snapshot(started=fact, progress_at=fact.at, progress_wall=fact.wall, busy_at=fact.at)
 
 
 def _pulse(s: Snapshot, fact: Pulse) -> Snapshot:
@@ -179,17 +175,18 @@ def _pulse(s: Snapshot, fact: Pulse) -> Snapshot:
         return replace(s, pulses=pulses)
     moved_at = {**s.moved_at, fact.rank: fact.at}
     changes: dict[str, Any] = {"pulses": pulses, "moved_at": moved_at}
-    trained = before is not None and fact.iteration > before.iteration and fact.batch > 0
-    if trained:
+    if before is not None and fact.iteration > before.iteration and fact.batch > 0:
         changes["last_iteration"] = fact.iteration
         if s.first_iteration is None:
-            assert before is not None
-            changes["first_iteration"] = before.iteration + 1
+            # The loop's own beginning may have passed between two readings.
+            loop_was_seen = before.max_iterations > 0
+            done = before.iteration if loop_was_seen else fact.iteration - fact.batch
+            changes["first_iteration"] = done + 1
     return _moved(s, fact, min(moved_at.values()), **changes)
 
 
 def _console(s: Snapshot, fact: ConsoleGrew) -> Snapshot:
-    changes = {"console_lines": fact.lines, "last_line": fact.last_line}
+    changes: dict[str, Any] = {"console_lines": fact.lines, "last_line": fact.last_line}
     # Once the loop runs, only the heartbeat counts: a worker that prints for ever is no progress.
     if s.pulses and s.last_iteration is not None:
         return replace(s, **changes)

@@ -25,6 +25,8 @@ def _load_agent():
             os.path.join(package_dir, "__init__.py"),
             submodule_search_locations=[package_dir],
         )
+        assert spec is not None
+        assert spec.loader is not None
         package = importlib.util.module_from_spec(spec)
         sys.modules["dualwatch"] = package
         spec.loader.exec_module(package)

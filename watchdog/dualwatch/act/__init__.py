@@ -1,0 +1,1 @@
+"""The only changers of the world: launch, stop, TensorBoard, locks."""

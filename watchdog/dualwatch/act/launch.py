@@ -1,0 +1,101 @@
+"""Starts the training with the inside agent loaded by its environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from dualwatch import wire
+from dualwatch.errors import DualwatchError
+
+SITE_FOLDER = Path(__file__).resolve().parent.parent / "inside" / "site"
+
+
+@dataclass(slots=True)
+class Launched:
+    """A started training. Its identity is (pid, create time)."""
+
+    process: subprocess.Popen[bytes]
+    create_time: float
+    marker: str
+
+    @property
+    def pid(self) -> int:
+        """Process id of the training's first process."""
+        return self.process.pid
+
+
+def environment(base: Mapping[str, str], attempt_dir: Path, marker: str) -> dict[str, str]:
+    """The training's environment: the user's, and what loads the agent.
+
+    The user's own PYTHONPATH stays behind ours, where it was.
+    """
+    environ = dict(base)
+    own_path = environ.get("PYTHONPATH")
+    environ["PYTHONPATH"] = os.pathsep.join(part for part in (str(SITE_FOLDER), own_path) if part)
+    environ[wire.ENV_ATTEMPT_DIR] = str(attempt_dir)
+    environ[wire.ENV_MARKER] = marker
+    environ[wire.ENV_SUPERVISOR] = str(os.getpid())
+    # The console is a file now: without this Python would hold lines back for minutes.
+    environ.setdefault("PYTHONUNBUFFERED", "1")
+    return environ
+
+
+def write_orders(attempt_dir: Path, overrides: Mapping[str, Any], stretch: int) -> None:
+    """Writes what the agent shall change, for the agent and for the reader of the folder."""
+    for name, data in (
+        (wire.ORDERS_FILE, {"overrides": overrides, "stretch": stretch}),
+        ("overrides.json", dict(overrides)),
+    ):
+        path = attempt_dir / name
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+            json.dump(data, stream, indent=1)
+
+
+def launch(
+    command: Sequence[str], attempt_dir: Path, marker: str, *, base: Mapping[str, str]
+) -> Launched:
+    """Starts a command in a session of its own, its output going to ``console.log``.
+
+    A file and not a pipe: a training never waits for us, and goes on when we die. A session of
+    its own: a Ctrl-C on our terminal reaches us alone, and we stop the training in order.
+
+    Raises:
+        DualwatchError: The command cannot be started.
+    """
+    console = os.open(attempt_dir / "console.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    options: dict[str, Any] = (
+        {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+        if sys.platform == "win32"
+        else {"start_new_session": True}
+    )
+    try:
+        process = subprocess.Popen(
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=subprocess.STDOUT,
+            env=environment(base, attempt_dir, marker),
+            **options,
+        )
+    except OSError as error:
+        raise DualwatchError(
+            "the training cannot be started",
+            why=f"{command[0]}: {error.strerror or error}",
+            do="check --script, --python and the permissions of the file",
+        ) from error
+    finally:
+        os.close(console)
+    try:
+        create_time = psutil.Process(process.pid).create_time()
+    except psutil.Error:
+        create_time = 0.0  # Gone already; its exit code tells the rest.
+    return Launched(process=process, create_time=create_time, marker=marker)

@@ -1,0 +1,116 @@
+"""The journal: every fact of a run, append-only, one JSON object a line.
+
+It is the single source of all views, survives a cut last line, and is written in one ``write``
+call a fact, so that a reader never sees half of one but the last.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import os
+import re
+import types
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from dualwatch import facts
+
+SCHEMA_VERSION = 1
+
+_KINDS: dict[str, type[facts.Fact]] = {
+    re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind
+    for kind in facts.Fact.__subclasses__()
+}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+
+
+def encode(fact: facts.Fact) -> dict[str, Any]:
+    """A fact as a JSON-able dictionary with its ``kind`` first."""
+    return {"kind": _NAMES[type(fact)], **_plain(fact)}
+
+
+def decode(data: dict[str, Any]) -> facts.Fact | None:
+    """A fact from its dictionary; None for a kind that this version does not know."""
+    kind = _KINDS.get(data.get("kind", ""))
+    return None if kind is None else _build(kind, data)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, facts.Severity):
+        return value.word
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _build(kind: type[Any], data: dict[str, Any]) -> Any:
+    hints = typing.get_type_hints(kind)
+    known = {f.name for f in dataclasses.fields(kind)}
+    return kind(**{k: _restore(hints[k], v) for k, v in data.items() if k in known})
+
+
+def _restore(hint: Any, value: Any) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        inner = [argument for argument in arguments if argument is not type(None)]
+        return None if value is None else _restore(inner[0], value)
+    if origin is tuple:
+        return tuple(_restore(arguments[0], item) for item in value)
+    if hint is facts.Severity:
+        return facts.Severity[value.upper()]
+    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+        return _build(typing.cast(Any, hint), value)
+    return value
+
+
+class Journal:
+    """Appends facts to ``journal.jsonl``.
+
+    Writing never stops a run: when the disk is full the fact is lost, and ``lost`` counts it.
+
+    Args:
+        path: The file; created readable by its owner only.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lost = 0
+        self.lost_because = ""
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._stream: BinaryIO = os.fdopen(descriptor, "ab", buffering=0)
+
+    def append(self, fact: facts.Fact) -> None:
+        """Writes one fact."""
+        line = json.dumps(encode(fact), ensure_ascii=False, default=str) + "\n"
+        try:
+            self._stream.write(line.encode("utf-8", "backslashreplace"))
+        except OSError as error:
+            self.lost += 1
+            self.lost_because = error.strerror or str(error)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._stream.close()
+
+
+def read(path: Path) -> Iterator[facts.Fact]:
+    """Facts of a journal in their order; a cut or damaged line is passed over."""
+    with path.open("rb") as stream:
+        for line in stream:
+            try:
+                data = json.loads(line)
+                fact = decode(data) if isinstance(data, dict) else None
+            except (ValueError, TypeError, KeyError):
+                continue
+            if fact is not None:
+                yield fact

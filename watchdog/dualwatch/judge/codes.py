@@ -1,0 +1,192 @@
+"""The registry of finding codes: what each means, why it matters, how to cure it.
+
+A literal tuple, so that `dualwatch explain`, the pages under ``docs/`` and the tests read the same
+words. A code, once published, keeps its meaning.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dualwatch.facts import Evidence, Finding, Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """One finding code and its documentation, each text in plain sentences."""
+
+    code: str
+    name: str
+    severity: Severity
+    means: str
+    matters: str
+    cure: str
+
+
+CODES: tuple[Code, ...] = (
+    Code(
+        code="DW001",
+        name="rule-failed",
+        severity=Severity.WARNING,
+        means="A rule of dualwatch raised an error, so what it looks for was not judged.",
+        matters="Not judged is not well: another finding may be missing.",
+        cure="Please report it with the journal.jsonl of the run.",
+    ),
+    Code(
+        code="DW101",
+        name="stalled-startup",
+        severity=Severity.ERROR,
+        means="No training iteration came within the stall timeout after the start, and the "
+        "process tree did nothing: no CPU, no I/O.",
+        matters="A training that hangs while it builds its datasets or starts its workers will "
+        "not begin by itself; the night is lost.",
+        cure="dualwatch reruns it without loader workers and with half the batch. If that stalls "
+        "as well, look at the captured stacks: they show where the main process stands.",
+    ),
+    Code(
+        code="DW102",
+        name="stalled-training",
+        severity=Severity.ERROR,
+        means="Training iterations came, then none within the stall timeout, while the process "
+        "tree was idle or stood in the same stack all the time.",
+        matters="The usual cause is a DataLoader whose workers wait for each other. It never "
+        "ends, and it prints nothing.",
+        cure="dualwatch captures the stacks, ends the tree and reruns from the newest good "
+        "checkpoint with num_workers=0 and half the batch, accumulating gradients so that the "
+        "effective batch stays the same.",
+    ),
+    Code(
+        code="DW103",
+        name="stalled-validation",
+        severity=Severity.ERROR,
+        means="The same as DW102 in a validation or test loop.",
+        matters="The validation loader has workers of its own, which can block as well.",
+        cure="dualwatch reruns with num_workers=0 in every loader.",
+    ),
+    Code(
+        code="DW104",
+        name="slow-not-stalled",
+        severity=Severity.INFO,
+        means="Nothing moved for the stall timeout, yet the processes are working: CPU or I/O "
+        "goes on.",
+        matters="A COCO evaluation may be silent for hours and healthy. Killing it would lose "
+        "work, so nothing is done.",
+        cure="Nothing, if you expect this. Otherwise raise --stall-timeout, or look at what is "
+        "slow; --busy-timeout says when busy silence in start-up, metrics or saving counts as a "
+        "stall.",
+    ),
+    Code(
+        code="DW105",
+        name="stalled-saving",
+        severity=Severity.ERROR,
+        means="A checkpoint is being written and does not end.",
+        matters="The disk or the network folder under the work dir does not answer.",
+        cure="Look at the storage of the work dir (df, mount, dmesg). The last whole checkpoint "
+        "is still there.",
+    ),
+    Code(
+        code="DW111",
+        name="loader-deadlock",
+        severity=Severity.ERROR,
+        means="The main process waits for a batch while its loader workers wait for a lock: no "
+        "CPU, no I/O, a worker's stack stands in the dataset at a lock.",
+        matters="The workers wait for each other, or for a lock that was held while they were "
+        "forked. No time-out ends it.",
+        cure="num_workers=0 (dualwatch does it). For a cure at the root: take locks in one order, "
+        "open files in the worker rather than before the fork, no threads before the fork.",
+    ),
+    Code(
+        code="DW115",
+        name="process-stopped",
+        severity=Severity.WARNING,
+        means="A process of the training is stopped (state T): Ctrl-Z, SIGSTOP, or a debugger.",
+        matters="It does nothing until it is continued, but it is intact.",
+        cure="Continue it: kill -CONT PID. dualwatch does not restart a stopped training.",
+    ),
+    Code(
+        code="DW201",
+        name="required-metric-missing",
+        severity=Severity.ERROR,
+        means="A required metric is absent from the training lines.",
+        matters="The part of the loss that it stands for is not being trained: with loss_macl, "
+        "the pairing of visible and infrared images does not work.",
+        cure="Check return_modality_pair=True in the training dataset, the paired data "
+        "preprocessor, and the console for errors that were caught and printed.",
+    ),
+    Code(
+        code="DW202",
+        name="required-metric-vanished",
+        severity=Severity.ERROR,
+        means="A required metric was in the training lines and then no more.",
+        matters="From that line on its loss is no longer trained.",
+        cure="Look at the console around the first line without it for an error that was caught.",
+    ),
+    Code(
+        code="DW203",
+        name="non-finite-loss",
+        severity=Severity.ERROR,
+        means="A loss or the gradient norm is NaN or infinite.",
+        matters="The weights are spoilt from there on, and checkpoints go on being saved.",
+        cure="Lower the learning rate, clip gradients, look at the batch; go back to a "
+        "checkpoint from before.",
+    ),
+    Code(
+        code="DW404",
+        name="gpu-not-observable",
+        severity=Severity.INFO,
+        means="There is no GPU or no driver that answers, so GPU memory is not known.",
+        matters="Unknown is not zero: nothing is said about GPU memory in this run.",
+        cure="On a machine with a GPU: see that nvidia-smi works for this user.",
+    ),
+    Code(
+        code="DW504",
+        name="stacks-not-observable",
+        severity=Severity.INFO,
+        means="The system does not allow reading the stacks of the training.",
+        matters="A stall is still seen, but not where the processes stand.",
+        cure="Run dualwatch as the same user, allow ptrace (sysctl kernel.yama.ptrace_scope=0), "
+        "or add the capability SYS_PTRACE to the container.",
+    ),
+    Code(
+        code="DW606",
+        name="training-script-error",
+        severity=Severity.CRITICAL,
+        means="The training ended by itself with an error; it is quoted.",
+        matters="It is not a hang: running it again would end the same way.",
+        cure="Read the quoted error; the whole console is in attempt-N/console.log.",
+    ),
+    Code(
+        code="DW801",
+        name="tensorboard-unreachable",
+        severity=Severity.WARNING,
+        means="TensorBoard could not be started or does not answer.",
+        matters="The training is not harmed; its curves cannot be looked at.",
+        cure="Install it (pip install 'dualwatch[tensorboard]') or choose another --port.",
+    ),
+)
+
+BY_CODE = {code.code: code for code in CODES}
+
+
+def finding(
+    code: str,
+    evidence: list[Evidence],
+    *,
+    confidence: float,
+    remedy: str | None = None,
+    severity: Severity | None = None,
+    attempt: int | None = None,
+    pid: int | None = None,
+) -> Finding:
+    """A finding with the name, severity and cure of its code unless told otherwise."""
+    entry = BY_CODE[code]
+    return Finding(
+        code=code,
+        name=entry.name,
+        severity=entry.severity if severity is None else severity,
+        confidence=confidence,
+        evidence=tuple(evidence),
+        remedy=remedy or entry.cure,
+        attempt=attempt,
+        pid=pid,
+    )

@@ -1,0 +1,84 @@
+"""DW111: the cause of a stall that lies in the DataLoader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dualwatch.facts import Evidence, Finding, Frame, ThreadStack
+from dualwatch.judge.codes import finding
+from dualwatch.judge.limits import Limits
+from dualwatch.judge.snapshot import Snapshot
+from dualwatch.judge.stall import main_stack, timeout
+
+# Functions of torch's loader: the main process asks for a batch, a worker makes one.
+_MAIN_WAITS = frozenset(("_try_get_data", "_get_data", "_next_data"))
+_WORKER_FETCHES = "fetch"
+_WORKER_LOOP = "_worker_loop"
+
+
+def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
+    """Names a deadlock of the workers when every part of it was seen."""
+    if s.started is None or s.ended is not None or not s.stacks:
+        return
+    if s.silence(s.at) < timeout(s, limits) or s.idle(s.at) < timeout(s, limits):
+        return
+    main = main_stack(s)
+    if not any(frame.function in _MAIN_WAITS for frame in main):
+        return
+    workers = [stack for stack in s.stacks[-1].stacks if _is_worker(stack)]
+    fetching = [stack for stack in workers if _fetches(stack)]
+    if not fetching:
+        return
+    sampled = {p.pid: p for p in s.processes.processes} if s.processes else {}
+    waits_for_lock = [
+        stack
+        for stack in fetching
+        if (process := sampled.get(stack.pid)) is not None and "futex" in process.wchan
+    ]
+    if not waits_for_lock:
+        return
+    inner = " < ".join(frame.function for frame in main[:3])
+    evidence = [
+        Evidence(
+            text=f"{len(waits_for_lock)} of {len(workers)} loader workers wait for a lock inside "
+            "the dataset, the main process waits for a batch",
+            source="py-spy and processes",
+            wall=s.wall,
+        ),
+        Evidence(text=f"main: {inner}", source=f"py-spy pid {s.started.pid}", wall=s.wall),
+    ]
+    evidence += [
+        Evidence(
+            text=f"worker {stack.pid}: {_dataset_place(stack.frames)}; sleeps in "
+            f"{sampled[stack.pid].wchan}",
+            source=f"py-spy pid {stack.pid}",
+            wall=s.wall,
+        )
+        for stack in waits_for_lock
+    ]
+    yield finding(
+        "DW111",
+        evidence,
+        confidence=0.95 if len(waits_for_lock) == len(workers) else 0.85,
+        attempt=s.started.attempt,
+        pid=s.started.pid,
+    )
+
+
+def _is_worker(stack: ThreadStack) -> bool:
+    return any(frame.function == _WORKER_LOOP for frame in stack.frames)
+
+
+def _fetches(stack: ThreadStack) -> bool:
+    return any(frame.function == _WORKER_FETCHES for frame in stack.frames)
+
+
+def _dataset_place(frames: tuple[Frame, ...]) -> str:
+    """The innermost frames, outward to where the dataset was entered."""
+    inner = []
+    for frame in frames:
+        if frame.function == _WORKER_FETCHES:
+            break
+        inner.append(frame)
+    shown = inner[:2] or list(frames[:1])
+    return " < ".join(f"{f.function} ({f.file.rsplit('/', 1)[-1]}:{f.line})" for f in shown)

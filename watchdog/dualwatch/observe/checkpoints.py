@@ -1,0 +1,77 @@
+"""The newest good checkpoint of a work dir, told without torch."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+_NAME = re.compile(r"(epoch|iter)_(\d+)\.pth$")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A whole checkpoint file.
+
+    Attributes:
+        by_epoch: Whether ``number`` counts epochs rather than iterations.
+    """
+
+    path: Path
+    by_epoch: bool
+    number: int
+
+
+def newest_good(work_dir: Path, *, since: float) -> tuple[Checkpoint | None, list[str]]:
+    """The newest whole checkpoint written since a time.
+
+    Older ones may belong to another run of the same folder: continuing from them would be
+    another training.
+
+    Args:
+        since: Wall time, seconds.
+
+    Returns:
+        The checkpoint, and what was passed over with the reason.
+    """
+    passed: list[str] = []
+    found: list[tuple[float, int, Checkpoint]] = []
+    for path in work_dir.glob("*.pth"):
+        match = _NAME.match(path.name)
+        if match is None:
+            continue
+        try:
+            written = path.stat().st_mtime
+        except OSError as error:
+            passed.append(f"{path.name}: {error.strerror}")
+            continue
+        if written >= since - 1.0:  # File systems round times, some to a second.
+            number = int(match[2])
+            found.append((written, number, Checkpoint(path, match[1] == "epoch", number)))
+    for _, _, checkpoint in sorted(found, key=lambda item: item[:2], reverse=True):
+        fault = _fault(checkpoint.path)
+        if fault is None:
+            return checkpoint, passed
+        passed.append(f"{checkpoint.path.name}: {fault}")
+    return None, passed
+
+
+def _fault(path: Path) -> str | None:
+    """What is wrong with a checkpoint file, None where it is whole.
+
+    torch writes a zip archive; its directory is at the end, so a truncated file has none, and
+    every member carries a checksum.
+    """
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(2)
+        if head == b"\x80\x02":
+            return None  # torch's format before 1.6: a bare pickle, which only torch can judge.
+        with zipfile.ZipFile(path) as archive:
+            bad = archive.testzip()
+            return None if bad is None else f"damaged ({bad})"
+    except zipfile.BadZipFile:
+        return "truncated or no checkpoint"
+    except OSError as error:
+        return error.strerror or str(error)
