@@ -1,0 +1,1 @@
+"""Text to facts, pure: no I/O, no clock of its own, and never an exception on any input."""
