@@ -215,7 +215,8 @@ def test_stamps_with_and_without_a_year() -> None:
 
 _pieces = st.sampled_from(
     ["Epoch(train)", "Epoch(val)", "Iter(train)", "Epoch ", "[1]", "[", "]", "[1/", "5/9]", "\t",
-     "  ", ": ", "lr: 1e-3", "eta: ", "1 day, ", "0:00:01", ", ", "loss: nan", " - INFO - ", "\u0661",
+     "  ", ": ", "lr: 1e-3", "eta: ", "1 day, ", "0:00:01", ", ", "loss: nan", " - INFO - ",
+     "\u0661",
      "loss: 1e999", "Config:", "after_run:", "9" * 5000, "²"]
 )  # fmt: skip
 

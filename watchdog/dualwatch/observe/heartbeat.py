@@ -1,0 +1,121 @@
+"""Reads the heartbeat records that the agents inside the ranks keep.
+
+The files are mapped by their writers. Here they are read with plain reads of an open file, which
+show the same pages, and not through a mapping: a mapping of a file that somebody cuts would kill
+the supervisor with SIGBUS.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from dualwatch import wire
+from dualwatch.facts import Pulse
+
+TRIES = 5
+"""Readings until two are equal; a writer changes a record every few milliseconds at most."""
+
+_NAME = re.compile(r"heartbeat-\d+\.bin")
+
+
+class Heartbeats:
+    """The heartbeats of one attempt; ranks that appear later are noticed.
+
+    Use as a context manager, or call ``close``.
+    """
+
+    def __init__(self, attempt_dir: str | os.PathLike[str]) -> None:
+        self._folder = Path(attempt_dir)
+        self._files: dict[str, int] = {}
+
+    def __enter__(self) -> Heartbeats:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def poll(self, at: float, wall: float) -> list[Pulse]:
+        """One reading of each rank, lowest rank first.
+
+        A rank whose record is not whole at this moment is left out.
+        """
+        self._open_new()
+        pulses: list[Pulse] = []
+        for name, file in list(self._files.items()):
+            try:
+                if os.fstat(file).st_nlink == 0:  # deleted; a new file of the name comes next time
+                    self._forget(name)
+                    continue
+                record = _read_whole(file)
+            except OSError:
+                self._forget(name)
+                continue
+            if record is not None:
+                pulses.append(_pulse(record, at, wall))
+        return sorted(pulses, key=lambda pulse: pulse.rank)
+
+    def close(self) -> None:
+        """Closes the files."""
+        for name in list(self._files):
+            self._forget(name)
+
+    def _open_new(self) -> None:
+        try:
+            names = os.listdir(self._folder)
+        except OSError:
+            return
+        for name in names:
+            if name not in self._files and _NAME.fullmatch(name):
+                try:
+                    flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+                    self._files[name] = os.open(self._folder / name, flags)
+                except OSError:
+                    continue
+
+    def _forget(self, name: str) -> None:
+        os.close(self._files.pop(name))
+
+
+def read(attempt_dir: str | os.PathLike[str], at: float, wall: float) -> list[Pulse]:
+    """One reading of all heartbeats of an attempt."""
+    with Heartbeats(attempt_dir) as heartbeats:
+        return heartbeats.poll(at, wall)
+
+
+def _read_whole(file: int) -> wire.Record | None:
+    """A record that two readings agree on: only then no write came in between."""
+    before = _copy(file)
+    for _ in range(TRIES):
+        after = _copy(file)
+        if before == after:
+            record = wire.read_record(after)
+            if record is not None:
+                return record
+        before = after
+    return None
+
+
+def _copy(file: int) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(file, wire.RECORD_SIZE, 0)
+    os.lseek(file, 0, os.SEEK_SET)
+    return os.read(file, wire.RECORD_SIZE)
+
+
+def _pulse(record: wire.Record, at: float, wall: float) -> Pulse:
+    return Pulse(
+        at=at,
+        wall=wall,
+        rank=record.rank,
+        pid=record.pid,
+        phase=record.phase,
+        beats=record.beats,
+        epoch=record.epoch,
+        iteration=record.iteration,
+        batch=record.batch,
+        batches=record.batches,
+        max_epochs=record.max_epochs,
+        max_iterations=record.max_iterations,
+    )
