@@ -1,0 +1,5 @@
+# The demo with a fault: every visible image gets the infrared image of another scene. Nothing
+# raises; loss_macl stays at chance.
+_base_ = "./dualmacl_tiny_synthetic_2e.py"
+
+train_dataloader = dict(dataset=dict(dataset=dict(type="ShuffledLLVIPDataset")))
