@@ -590,7 +590,9 @@ def other_python() -> str:
     for name in ("python{}.{}".format(*version) for version in PYTHONS):
         path, quiet = shutil.which(name), subprocess.DEVNULL
         # Version managers leave commands on PATH that only say "not active": it must answer.
-        if path and not subprocess.call([path, "-c", "import venv"], stdout=quiet, stderr=quiet):
+        if path and not subprocess.call(
+            [path, "-c", "import ensurepip, venv"], stdout=quiet, stderr=quiet
+        ):
             return path
     return ""
 
@@ -616,7 +618,8 @@ def main(arguments: list[str]) -> int:
             if not other:
                 raise Problem(wrong + ".", "Install one, then: python3.11 bootstrap.py ...")
             say(f"bootstrap: {wrong}; going on with {other}")
-            return subprocess.call([other, __file__, *arguments])
+            command = [other, os.path.abspath(__file__), *arguments]
+            return subprocess.call(command) if WINDOWS else os.execv(other, command)
         return verb(*arguments[1:])
     except (Problem, OSError) as error:
         say(f"bootstrap: {error}")

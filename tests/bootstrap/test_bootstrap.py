@@ -498,16 +498,20 @@ def test_lint_stops_at_the_first_complaint_and_names_it(checkout):
 @posix_only
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_verb_ends_in_its_own_time_when_interrupted(checkout, number):
-    checkout.make_ready("""#!/bin/sh
-trap 'echo stopping in order; exit 130' INT TERM
-echo up
-while read line; do :; done
+    checkout.make_ready(f"""#!{sys.executable}
+import signal, sys
+def end(*_):
+    print("stopping in order", flush=True)
+    sys.exit(130)
+signal.signal(signal.SIGINT, end)
+signal.signal(signal.SIGTERM, end)
+print("up", flush=True)
+signal.pause()
 """)
     with checkout.start_verb("test") as verb:
         wait_for_line(verb, "up")
         verb.send_signal(number)
         wait_for_line(verb, "stopping in order")
-        verb.stdin.close()
         verb.wait(timeout=60)
     assert verb.returncode == 130
 
