@@ -116,16 +116,22 @@ class Ticker:
 
     def show(self, news: str) -> None:
         """Shows how far the step is."""
-        width = shutil.get_terminal_size().columns - 1
         if self.live:
-            sys.stderr.write("\r" + f"  {self.label}: {news}"[:width].ljust(width) + "\r")
-            sys.stderr.flush()
+            self.redraw(f"  {self.label}: {news}")
         elif time.monotonic() - self.told >= 30:
             self.told = time.monotonic()
             say(f"  {self.label}: {news}")
 
+    def redraw(self, text: str) -> None:
+        """Writes over the terminal's present line."""
+        width = shutil.get_terminal_size().columns - 1
+        sys.stderr.write("\r" + text[:width].ljust(width) + "\r")
+        sys.stderr.flush()
+
     def end(self, failed: bool) -> None:
         """Closes the step with its line."""
+        if self.live:
+            self.redraw("")
         say(f"  {self.label:<40} {'failed' if failed else span(self.elapsed()):>8}")
 
 
@@ -145,7 +151,9 @@ def failure(label: str, text: str, log: Path) -> Problem:
     """Makes a failed step's output into words: the lines that tell, and what to do."""
     lines = [line.strip()[:200] for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if re.search("error|fatal|no space|killed", line, re.I)]
-    quoted = "".join(f"\n    {line}" for line in (telling or lines)[-6:])
+    # The first complaint is the cause more often than the last; a long log has both apart.
+    chosen = [*telling[:3], *telling[3:][-3:]] or lines[-6:]
+    quoted = "".join(f"\n    {line}" for line in chosen)
     hint = next((words for sign, words in HINTS.items() if re.search(sign, text)), "")
     return Problem(f"This step failed: {label}. Its log ({log}) says:{quoted}", hint)
 
@@ -172,12 +180,13 @@ def pinned(name: str) -> str:
 
 def cache_dir() -> Path:
     """Returns the folder, outside the checkout, that keeps compiled wheels."""
-    get, home = os.environ.get, Path.home()
-    if get("DUALWATCH_CACHE"):
-        return Path(get("DUALWATCH_CACHE", "")).expanduser().absolute()
-    if WINDOWS:
-        return Path(get("LOCALAPPDATA") or home / "AppData/Local") / "dualwatch"
-    return Path(get("XDG_CACHE_HOME") or home / ".cache") / "dualwatch"
+    place = os.environ.get("DUALWATCH_CACHE")
+    if not place:
+        variable, usual = (
+            ("LOCALAPPDATA", "~/AppData/Local") if WINDOWS else ("XDG_CACHE_HOME", "~/.cache")
+        )
+        place = os.path.join(os.environ.get(variable) or usual, "dualwatch")
+    return Path(os.path.abspath(os.path.expanduser(place)))
 
 
 def has_gpu() -> bool:
