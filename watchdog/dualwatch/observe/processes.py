@@ -156,7 +156,8 @@ def _parents() -> dict[int, int]:
     for name in os.listdir("/proc"):
         if name.isdigit():
             with contextlib.suppress(OSError, ValueError, IndexError):
-                stat = Path("/proc", name, "stat").read_bytes()
+                with open(f"/proc/{name}/stat", "rb", buffering=0) as file:
+                    stat = file.read(4096)
                 # "pid (name) state ppid": the name may hold spaces and brackets.
                 parents[int(name)] = int(stat[stat.rindex(b")") + 2 :].split(None, 2)[1])
     return parents
