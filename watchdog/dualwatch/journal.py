@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
+import math
 import os
 import re
 import types
@@ -30,7 +31,7 @@ _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 def encode(fact: facts.Fact) -> dict[str, Any]:
     """A fact as a JSON-able dictionary with its ``kind`` first."""
-    return {"kind": _NAMES[type(fact)], **_plain(fact)}
+    return {"kind": _NAMES[type(fact)], **plain(fact)}
 
 
 def decode(data: dict[str, Any]) -> facts.Fact | None:
@@ -39,17 +40,20 @@ def decode(data: dict[str, Any]) -> facts.Fact | None:
     return None if kind is None else _build(kind, data)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Facts, findings and all they hold as dictionaries, lists and words."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no NaN: written as its name, read back as a number.
     if isinstance(value, facts.Severity):
         return value.word
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value
 
 
@@ -66,6 +70,8 @@ def _restore(hint: Any, value: Any) -> Any:
         return None if value is None else _restore(inner[0], value)
     if origin is tuple:
         return tuple(_restore(arguments[0], item) for item in value)
+    if origin is dict and arguments[1] is float:
+        return {key: float(item) for key, item in value.items()}
     if hint is facts.Severity:
         return facts.Severity[value.upper()]
     if dataclasses.is_dataclass(hint) and isinstance(value, dict):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import psutil
 
@@ -38,12 +38,15 @@ def alive(tree: Iterable[Identity]) -> list[psutil.Process]:
     return running
 
 
-def stop(tree: set[Identity], *, grace: float) -> list[int]:
+def stop(
+    tree: set[Identity], *, grace: float, hurry: Callable[[], bool] = lambda: False
+) -> list[int]:
     """Ends every process of a tree.
 
     Args:
         tree: Identities, taken before anything was signalled.
         grace: Seconds between SIGTERM and SIGKILL.
+        hurry: Asked while waiting; true ends the grace.
 
     Returns:
         Pids that could not be ended (uninterruptible I/O, or not ours).
@@ -54,16 +57,16 @@ def stop(tree: set[Identity], *, grace: float) -> list[int]:
             if sys.platform != "win32" and process.status() == psutil.STATUS_STOPPED:
                 process.resume()  # A stopped process does not see SIGTERM.
             process.terminate()
-    _wait(tree, grace)
+    _wait(tree, grace, hurry)
     for process in alive(tree):
         with contextlib.suppress(psutil.Error):
             process.kill()
-    _wait(tree, KILL_WAIT)
+    _wait(tree, KILL_WAIT, lambda: False)
     return sorted(process.pid for process in alive(tree))
 
 
-def _wait(tree: set[Identity], seconds: float) -> None:
+def _wait(tree: set[Identity], seconds: float, hurry: Callable[[], bool]) -> None:
     # psutil.wait_procs would reap our child behind the back of subprocess and lose its code.
     deadline = time.monotonic() + seconds
-    while alive(tree) and time.monotonic() < deadline:
+    while alive(tree) and time.monotonic() < deadline and not hurry():
         time.sleep(0.05)

@@ -111,7 +111,11 @@ def _accumulate(sections: Sections, factor: int) -> Iterator[Change]:
             why="one optimizer step still sees as many samples",
         )
         scaling = sections.get("auto_scale_lr")
-        if isinstance(scaling, Mapping) and scaling.get("enable") and scaling.get("base_batch_size"):
+        if (
+            isinstance(scaling, Mapping)
+            and scaling.get("enable")
+            and scaling.get("base_batch_size")
+        ):
             base = scaling["base_batch_size"]
             yield Change(
                 key="auto_scale_lr.base_batch_size",

@@ -75,9 +75,7 @@ def ladder(sections: edits.Sections, *, keep_effective_batch: bool) -> tuple[Run
     return tuple(rungs)
 
 
-def decide(
-    finding: Finding, history: History, rungs: Sequence[Rung], policy: Policy
-) -> Decision:
+def decide(finding: Finding, history: History, rungs: Sequence[Rung], policy: Policy) -> Decision:
     """What to do about a stall; every answer carries its reason.
 
     A rerun must be able to help: not when it would be the same configuration again, not when
@@ -105,9 +103,7 @@ def decide(
     left = [rung for rung in rungs if rung.name not in history.rungs_used]
     if not left:
         acquitted = "; it stalled again without workers, so the loader is not the cause"
-        return _give_up(
-            "no remedy is left to try" + (acquitted if history.rungs_used else "")
-        )
+        return _give_up("no remedy is left to try" + (acquitted if history.rungs_used else ""))
     rung = left[0]
     reason = f"{finding.code} {finding.name}: rerun with {rung.name}"
     if history.rungs_used:

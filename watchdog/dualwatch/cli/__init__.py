@@ -1,0 +1,82 @@
+"""The command line: one file a command over plain functions. Heavy imports wait until needed."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from dualwatch import __version__
+from dualwatch.cli import config, explain, train
+from dualwatch.errors import DualwatchError, Exit
+
+_HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
+
+app = typer.Typer(
+    name="dualwatch",
+    help="Watches MMDetection trainings, says why they hang, and cures them.",
+    no_args_is_help=True,
+    context_settings=_HELP_OPTIONS,
+    # Help without Rich's boxes: it starts faster, and every encoding and pipe can hold it.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("train", context_settings={**_HELP_OPTIONS, **train.CONTEXT})(train.train)
+app.command("explain", context_settings=_HELP_OPTIONS)(explain.explain)
+_config = typer.Typer(
+    help="The settings in force.", no_args_is_help=True, context_settings=_HELP_OPTIONS
+)
+_config.command("show", context_settings=_HELP_OPTIONS)(config.show)
+app.add_typer(_config, name="config")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dualwatch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False,
+        "--version",
+        "-V",
+        help="Show the version and exit.",
+        callback=_version,
+        is_eager=True,
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point: runs the command and turns every failure into a message and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        _soften(stream)
+    try:
+        app(args=train.join_lists(sys.argv[1:]), prog_name="dualwatch")
+    except DualwatchError as error:
+        from dualwatch.report.errors import render
+
+        sys.stderr.write(render(error))
+        sys.exit(int(error.exit_code))
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(int(Exit.INTERRUPTED))
+    except BrokenPipeError:
+        # The reader went away (`| head`): that is no fault.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(int(Exit.OK))
+    except Exception as error:
+        from dualwatch.report.errors import render_fault
+
+        sys.stderr.write(render_fault(error))
+        sys.exit(int(Exit.INTERNAL))
+
+
+def _soften(stream: object) -> None:
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")

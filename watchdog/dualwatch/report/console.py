@@ -1,0 +1,43 @@
+"""The consoles: results to stdout, progress to stderr; never an encoding error, never markup."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_FANCY = "✓✗▲•─█…→"
+
+
+def soften(stream: TextIO) -> None:
+    """What the encoding of a stream cannot hold becomes "?", instead of an exception."""
+    if isinstance(stream, io.TextIOWrapper):
+        with contextlib.suppress(ValueError, OSError):
+            stream.reconfigure(errors="replace")
+
+
+def holds_unicode(stream: TextIO) -> bool:
+    """Whether the signs that we draw with can be written to a stream."""
+    try:
+        _FANCY.encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def plain_text(text: str) -> str:
+    """Untrusted text for a terminal: no control characters, so no escape sequences either."""
+    return "".join(c if c.isprintable() or c == "\t" else "?" for c in text)
+
+
+def make(stream: TextIO | None = None) -> Console:
+    """A Rich console that interprets no markup: text from outside is data."""
+    from rich.console import Console
+
+    stream = stream or sys.stdout
+    soften(stream)
+    return Console(file=stream, markup=False, highlight=False, emoji=False)

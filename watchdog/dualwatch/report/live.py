@@ -1,0 +1,148 @@
+"""The calm live view of a terminal: where the training stands, and what is wrong with it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from dualwatch.facts import Fact, Finding, FindingRaised, IterationLogged
+from dualwatch.judge.snapshot import Snapshot
+from dualwatch.report import view, words
+from dualwatch.report.console import holds_unicode, make, plain_text
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+REFRESH = 1.0
+_STYLE = {"info": "dim", "warning": "yellow", "error": "red", "critical": "bold red"}
+
+
+class LiveView:
+    """Redraws a small table at most once a second; what ended stays above it as lines."""
+
+    def __init__(self, title: str, stream: TextIO | None = None, *, tensorboard: str = "") -> None:
+        from rich.live import Live
+
+        self._stream = stream or sys.stderr
+        self._console = make(self._stream)
+        self._unicode = holds_unicode(self._stream)
+        self._title = title
+        self.tensorboard = tensorboard
+        self._findings: dict[str, Finding] = {}
+        self._attempt = 0
+        self._drawn_at = -REFRESH
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        self._live.start()
+
+    def fact(self, fact: Fact, snapshot: Snapshot) -> None:
+        """Changes of state are printed above the table, so that they stay in the scroll-back."""
+        if snapshot.started is not None and snapshot.started.attempt != self._attempt:
+            self._attempt = snapshot.started.attempt
+            self._findings.clear()
+        if isinstance(fact, FindingRaised):
+            self._findings[fact.finding.code] = fact.finding
+            style = _STYLE[fact.finding.severity.word]
+            self._print(view.finding_line(fact.finding), fact.wall, style)
+            for evidence in fact.finding.evidence[1:6]:
+                self._print(f"  - {plain_text(evidence.text)}", fact.wall, "dim")
+            return
+        text = view.headline(fact)
+        if text is not None:
+            self._print(text, fact.wall, "")
+
+    def tick(self, snapshot: Snapshot) -> None:
+        """Redraws, at most once a second: the supervisor must not cost what it saves."""
+        if snapshot.at - self._drawn_at < REFRESH:
+            return
+        self._drawn_at = snapshot.at
+        self._live.update(self._table(snapshot), refresh=True)
+
+    def note(self, text: str) -> None:
+        """A line above the table."""
+        self._console.print(plain_text(text), style="dim", soft_wrap=True)
+
+    def close(self) -> None:
+        """Takes the table away; the printed lines stay."""
+        self._live.stop()
+
+    def _print(self, text: str, wall: float, style: str) -> None:
+        self._console.print(f"{words.clock(wall)[11:]} {text}", style=style, soft_wrap=True)
+
+    def _table(self, s: Snapshot) -> Table:
+        from rich import box
+        from rich.table import Table
+
+        table = Table(
+            title=f"dualwatch  {plain_text(self._title)}",
+            title_justify="left",
+            title_style="bold",
+            box=box.SIMPLE if self._unicode else box.ASCII,
+            show_header=False,
+            pad_edge=False,
+        )
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, text, style in self._rows(s):
+            from rich.text import Text
+
+            table.add_row(name, Text(text, style=style))
+        return table
+
+    def _rows(self, s: Snapshot) -> list[tuple[str, str, str]]:
+        silent = s.silence(s.at)
+        quiet = f", nothing new for {words.span(silent)}" if silent > 10 else ""
+        attempt = f"attempt {s.started.attempt}, " if s.started is not None else ""
+        rows = [("phase", f"{attempt}{s.phase}{quiet}", "yellow" if silent > 60 else "")]
+        rows.append(("progress", _progress(s), ""))
+        if s.last_train is not None:
+            rows.append(("losses", self._losses(s.last_train), ""))
+        if s.last_evaluation is not None:
+            headline = view.headline(s.last_evaluation)
+            rows.append(("validation", headline or "", ""))
+        rows.append(("processes", _processes(s), ""))
+        rows.append(("GPU memory", _gpus(s), ""))
+        if self.tensorboard:
+            rows.append(("TensorBoard", self.tensorboard, ""))
+        for finding in self._findings.values():
+            style = _STYLE[finding.severity.word]
+            rows.append((finding.code, f"{finding.name}: {plain_text(finding.headline)}", style))
+        return rows
+
+    def _losses(self, line: IterationLogged) -> str:
+        mark = "→ " if self._unicode else "> "
+        return "  ".join(
+            f"{mark if 'macl' in name else ''}{name} {words.value(value)}"
+            for name, value in view.losses_of(line)
+        )
+
+
+def _progress(s: Snapshot) -> str:
+    pulse = s.slowest
+    if pulse is None or not pulse.batches:
+        return f"{s.console_lines} console lines"
+    of_epochs = f"epoch {pulse.epoch + 1} of {pulse.max_epochs}, " if pulse.max_epochs else ""
+    text = f"{of_epochs}iteration {pulse.batch} of {pulse.batches}"
+    if s.last_train is not None and s.last_train.eta_s is not None:
+        text += f", ETA {words.eta(s.last_train.eta_s)}"
+    return text
+
+
+def _processes(s: Snapshot) -> str:
+    if s.processes is None:
+        return "?"
+    tree = s.processes.processes
+    workers = sum(1 for p in tree if p.role == "worker")
+    memory = sum(p.rss for p in tree if p.rss is not None)
+    cpu = s.activity.cpu if s.activity is not None else None
+    used = "?" if cpu is None else f"{cpu * 100:.0f} %"
+    return f"{len(tree)}, {workers} loader workers, CPU {used}, memory {words.size(memory)}"
+
+
+def _gpus(s: Snapshot) -> str:
+    if s.gpus is None:
+        unseen = s.not_observed.get("gpu")
+        return f"not observed: {plain_text(unseen.why)}" if unseen is not None else "?"
+    return ", ".join(
+        f"{g.index}: {words.size(g.used)} of {words.size(g.total)} (training {words.size(g.tree)})"
+        for g in s.gpus.gpus
+    )

@@ -1,0 +1,84 @@
+"""What every view of a run can do, and what all of them show of a fact."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from dualwatch.facts import (
+    AttemptEnded,
+    AttemptStarted,
+    Decided,
+    EvaluationLogged,
+    Fact,
+    Finding,
+    FindingRaised,
+    IterationLogged,
+    RunEnded,
+)
+from dualwatch.judge.snapshot import Snapshot
+from dualwatch.report import words
+from dualwatch.report.console import plain_text
+
+
+class View(Protocol):
+    """A view of a run in progress. It only shows; a failing view must not harm the run."""
+
+    def fact(self, fact: Fact, snapshot: Snapshot) -> None:
+        """A fact was seen; the snapshot includes it."""
+
+    def tick(self, snapshot: Snapshot) -> None:
+        """Time has passed."""
+
+    def note(self, text: str) -> None:
+        """Something to tell that is no fact of the training."""
+
+    def close(self) -> None:
+        """The run is over."""
+
+
+def headline(fact: Fact) -> str | None:
+    """A fact as one line for people; None for facts that are no change of state."""
+    if isinstance(fact, AttemptStarted):
+        again = f", resumed from {fact.resumed_from}" if fact.resumed_from else ""
+        return f"attempt {fact.attempt} started: pid {fact.pid}{again}"
+    if isinstance(fact, AttemptEnded):
+        how = fact.signal or f"exit code {fact.exit_code}"
+        return f"attempt {fact.attempt} ended: {how}"
+    if isinstance(fact, FindingRaised):
+        return finding_line(fact.finding)
+    if isinstance(fact, Decided):
+        return f"decision: {fact.action}: {fact.reason}"
+    if isinstance(fact, EvaluationLogged):
+        shown = [f"{k} {words.value(v)}" for k, v in fact.metrics.items() if "time" not in k]
+        epoch = f" epoch {fact.epoch}" if fact.epoch is not None else ""
+        return f"{fact.mode}{epoch}: {', '.join(shown[:6])}"
+    if isinstance(fact, RunEnded):
+        return f"{fact.outcome} (exit code {fact.exit_code}): {fact.reason}"
+    return None
+
+
+def finding_line(finding: Finding) -> str:
+    """``DW102 stalled-training (error, very likely): ...``."""
+    sure = words.sureness(finding.confidence)
+    text = plain_text(finding.headline)
+    return f"{finding.code} {finding.name} ({finding.severity.word}, {sure}): {text}"
+
+
+def iteration_line(fact: IterationLogged) -> str:
+    """``epoch 1, 50/200  loss_macl 0.41  loss 0.9  eta 0:10:00``; loss_macl first."""
+    epoch = f"epoch {fact.epoch}, " if fact.epoch is not None else ""
+    total = f"/{fact.total}" if fact.total else ""
+    losses = losses_of(fact)
+    shown = "  ".join(f"{name} {words.value(value)}" for name, value in losses)
+    left = f"  eta {words.eta(fact.eta_s)}" if fact.eta_s is not None else ""
+    return f"{epoch}{fact.iteration}{total}  {shown}{left}"
+
+
+def losses_of(fact: IterationLogged) -> list[tuple[str, float]]:
+    """Losses and the gradient norm of a training line, MACL's first."""
+    chosen = [
+        (name, value)
+        for name, value in fact.metrics.items()
+        if "loss" in name or name.endswith("grad_norm")
+    ]
+    return sorted(chosen, key=lambda item: ("macl" not in item[0], item[0] == "grad_norm"))

@@ -1,0 +1,54 @@
+"""Numbers and moments in words."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+
+def span(seconds: float) -> str:
+    """``75`` -> ``1m15s``; the two largest units."""
+    seconds = max(0, round(seconds))
+    if seconds < 60:
+        return f"{seconds}s"
+    minutes, rest = divmod(seconds, 60)
+    if minutes < 60:
+        return f"{minutes}m{rest:02d}s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours}h{minutes:02d}m"
+    return f"{hours // 24}d{hours % 24:02d}h"
+
+
+def eta(seconds: float) -> str:
+    """Remaining time as mmengine writes it."""
+    return str(timedelta(seconds=round(seconds)))
+
+
+def clock(wall: float) -> str:
+    """Local date and time."""
+    return datetime.fromtimestamp(wall).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def size(count: float | None) -> str:
+    """Bytes in binary units; "?" where unknown, never 0."""
+    if count is None:
+        return "?"
+    for unit in ("B", "KiB", "MiB"):
+        if abs(count) < 1024:
+            return f"{count:.0f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
+
+
+def sureness(confidence: float) -> str:
+    """Confidence in words."""
+    if confidence >= 0.95:
+        return "certain" if confidence >= 1 else "almost certain"
+    if confidence >= 0.8:
+        return "very likely"
+    return "likely" if confidence >= 0.6 else "possible"
+
+
+def value(number: float) -> str:
+    """A metric's value with four figures."""
+    return f"{number:.4g}"

@@ -1,0 +1,110 @@
+"""A run from its plan to its exit code: folder, lock, TensorBoard, view, supervisor."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from dualwatch.act import tensorboard
+from dualwatch.act.lock import Lock
+from dualwatch.errors import Exit
+from dualwatch.journal import Journal
+from dualwatch.plan import Plan, prepare_folder
+from dualwatch.report import outcome
+from dualwatch.report.view import View
+from dualwatch.settings import Settings
+from dualwatch.supervise import Supervisor
+
+_PER_RUN = ("journal.jsonl", "summary.json", "tensorboard.log")
+
+
+def run(plan: Plan, settings: Settings, *, as_json: bool) -> Exit:
+    """Runs a plan to its end.
+
+    Raises:
+        DualwatchError: The work dir cannot be used, or the training not be started.
+    """
+    folder = prepare_folder(plan.work_dir)
+    lock = Lock(folder)
+    board: tensorboard.TensorBoard | None = None
+    view: View | None = None
+    try:
+        _archive(folder)
+        journal = Journal(folder / "journal.jsonl")
+        view = _view(plan, as_json)
+        _greet(plan, view)
+        if settings.tensorboard:
+            board = _start_tensorboard(plan, settings, folder, view)
+        supervisor = Supervisor(plan, settings, folder, view, journal, tensorboard=board)
+        code = supervisor.run()
+        journal.close()
+    finally:
+        if view is not None:
+            view.close()
+        if board is not None:
+            board.stop()
+        lock.release()
+    _farewell(supervisor, folder, as_json)
+    return code
+
+
+def _archive(folder: Path) -> None:
+    """Puts an earlier run of the same work dir aside; nothing is ever deleted."""
+    earlier = [folder / name for name in _PER_RUN] + sorted(folder.glob("attempt-*"))
+    earlier = [path for path in earlier if path.exists()]
+    if not earlier:
+        return
+    stamp = time.strftime("%Y%m%d_%H%M%S", time.localtime(min(p.stat().st_mtime for p in earlier)))
+    place = folder / "earlier" / stamp
+    number = 1
+    while place.exists():
+        number += 1
+        place = place.with_name(f"{stamp}-{number}")
+    place.mkdir(mode=0o700, parents=True)
+    for path in earlier:
+        os.replace(path, place / path.name)
+
+
+def _view(plan: Plan, as_json: bool) -> View:
+    if as_json:
+        from dualwatch.report.events import EventsView
+
+        return EventsView()
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        from dualwatch.report.live import LiveView
+
+        return LiveView(plan.config.name)
+    from dualwatch.report.plain import PlainView
+
+    return PlainView()
+
+
+def _greet(plan: Plan, view: View) -> None:
+    metrics = ", ".join(plan.required) or "none"
+    view.note(f"work dir: {plan.work_dir}")
+    view.note(f"required metrics: {metrics} ({plan.required_because})")
+    for note in plan.notes:
+        view.note(f"note: {note}")
+
+
+def _start_tensorboard(
+    plan: Plan, settings: Settings, folder: Path, view: View
+) -> tensorboard.TensorBoard | None:
+    board = tensorboard.start(plan.python, plan.work_dir, settings.port, folder / "tensorboard.log")
+    if isinstance(board, str):
+        view.note(f"TensorBoard is not started: {board}")
+        return None
+    taken = f" (port {board.asked} is taken)" if board.port != board.asked else ""
+    view.note(f"TensorBoard: {board.url}{taken}")
+    return board
+
+
+def _farewell(supervisor: Supervisor, folder: Path, as_json: bool) -> None:
+    """The result, on stdout."""
+    if as_json:
+        return
+    for line in outcome.lines(supervisor.records, supervisor.ended, folder):
+        sys.stdout.write(line + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,146 @@
+"""Looks at one attempt from all sides, each at its own pace, and gives facts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from dualwatch import wire
+from dualwatch.act.launch import Launched
+from dualwatch.act.stop import Identity, identities
+from dualwatch.clock import Moment
+from dualwatch.facts import (
+    AgentReported,
+    ConsoleGrew,
+    Fact,
+    NotObserved,
+    ProcessesSampled,
+)
+from dualwatch.observe import stacks
+from dualwatch.observe.gpus import Gpus
+from dualwatch.observe.heartbeat import Heartbeats
+from dualwatch.observe.processes import Tree
+from dualwatch.observe.tail import Tail
+from dualwatch.parse.console import ConsoleParser
+
+PROCESS_INTERVAL = 5.0
+GPU_INTERVAL = 5.0
+LAST_LINE_LENGTH = 200
+
+
+class Watcher:
+    """The observers of one attempt.
+
+    Args:
+        attempt_dir: Folder of the attempt.
+        training: The launched process.
+        gpus: Shared by all attempts, since the driver is asked once.
+        process_interval: Seconds between two samples of the tree while all is well.
+    """
+
+    def __init__(
+        self, attempt_dir: Path, training: Launched, gpus: Gpus, *, process_interval: float
+    ) -> None:
+        self._dir = attempt_dir
+        self._tail = Tail(attempt_dir / "console.log")
+        self._parser = ConsoleParser()
+        self._heartbeats = Heartbeats(attempt_dir)
+        self._tree = Tree(training.pid, training.create_time, training.marker)
+        self._gpus = gpus
+        self._process_interval = process_interval
+        self._lines = 0
+        self._next_processes = 0.0
+        self._next_gpus = 0.0
+        self._reported: set[str] = set()
+        self._unseen: set[tuple[str, str]] = set()
+        self._pids: set[int] = {training.pid}
+        self._known: set[Identity] = {(training.pid, training.create_time)}
+
+    def poll(self, moment: Moment, *, suspicious: bool) -> list[Fact]:
+        """What is new since the last poll; closer looks at the tree when suspicious."""
+        facts: list[Fact] = [*self._heartbeats.poll(*moment), *self._reports(moment)]
+        facts += self._console(self._tail.poll(), moment)
+        if moment.at >= self._next_processes:
+            interval = self._process_interval / (2.5 if suspicious else 1)
+            self._next_processes = moment.at + interval
+            facts.append(self.processes(moment))
+        if moment.at >= self._next_gpus:
+            self._next_gpus = moment.at + GPU_INTERVAL
+            facts += self._once([self._gpus.sample(self._pids, *moment)])
+        return facts
+
+    def rest(self, moment: Moment) -> list[Fact]:
+        """What is left when the training has ended: last heartbeats, the console's last lines."""
+        facts: list[Fact] = [*self._heartbeats.poll(*moment), *self._reports(moment)]
+        while lines := self._tail.poll():
+            facts += self._console(lines, moment)
+        facts += self._console(self._tail.flush(), moment)
+        return [*facts, *self._parser.flush(*moment)]
+
+    def processes(self, moment: Moment) -> ProcessesSampled:
+        """A sample of the tree."""
+        sample = self._tree.sample(*moment)
+        self._pids = {process.pid for process in sample.processes}
+        self._known |= identities(sample.processes)
+        return sample
+
+    def stacks(self, moment: Moment) -> list[Fact]:
+        """Stacks of the whole tree, with a fresh sample beside them."""
+        sample = self.processes(moment)
+        captured, unseen = stacks.capture(
+            [p.pid for p in sample.processes if p.status != "zombie"],
+            self._dir / "stacks",
+            at=moment.at,
+            wall=moment.wall,
+        )
+        facts: list[Fact] = [sample, *self._once(unseen)]
+        return [*facts, captured] if captured is not None else facts
+
+    def everyone(self) -> set[Identity]:
+        """Identities of all that belongs to the attempt, orphans found by their marker too."""
+        return self._known | set(self._tree.sweep())
+
+    def _console(self, lines: list[str], moment: Moment) -> list[Fact]:
+        if not lines:
+            return []
+        self._lines += len(lines)
+        last = next((line for line in reversed(lines) if line.strip()), "")
+        facts: list[Fact] = [fact for line in lines for fact in self._parser.feed(line, *moment)]
+        return [*facts, self._grown(last, moment)]
+
+    def _grown(self, last: str, moment: Moment) -> ConsoleGrew:
+        return ConsoleGrew(
+            at=moment.at,
+            wall=moment.wall,
+            lines=self._lines,
+            last_line=last.strip()[:LAST_LINE_LENGTH],
+        )
+
+    def _reports(self, moment: Moment) -> list[Fact]:
+        """Reports of the inside agents that are new."""
+        facts: list[Fact] = []
+        for path in self._dir.glob(wire.agent_file(0).replace("0", "*")):
+            if path.name in self._reported:
+                continue
+            self._reported.add(path.name)
+            data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            facts.append(AgentReported(at=moment.at, wall=moment.wall, **data))
+        error = self._dir / "agent-error.txt"
+        if error.name not in self._reported and error.exists():
+            self._reported.add(error.name)
+            text = error.read_text(encoding="utf-8", errors="replace").strip()
+            why = text.splitlines()[-1] if text else "unknown"
+            facts.append(NotObserved(at=moment.at, wall=moment.wall, what="inside agent", why=why))
+        return facts
+
+    def _once(self, facts: list[Any]) -> list[Any]:
+        """Passes a refusal on only when it is new: it would fill the journal otherwise."""
+        fresh = []
+        for fact in facts:
+            if isinstance(fact, NotObserved):
+                if (fact.what, fact.why) in self._unseen:
+                    continue
+                self._unseen.add((fact.what, fact.why))
+            fresh.append(fact)
+        return fresh
