@@ -36,9 +36,9 @@ The first set-up compiles mmcv: 5 to 30 minutes, once. Later calls reuse it and 
 
 environment:
   DUALWATCH_CACHE        folder that keeps the compiled mmcv (now: {cache})
-  DUALWATCH_DEVICE       cpu or cuda; default: cuda if there is an NVIDIA GPU, and nvcc to compile
   DUALWATCH_TORCH_INDEX  URL of a package index with other builds of torch (CPU only, another CUDA)
   MAX_JOBS               compilers at a time; default: one a core, as far as memory reaches
+  CUDA_VISIBLE_DEVICES   -1: do without the GPU; else it is used if CUDA's nvcc is there to compile
 """
 
 RECIPE = (
@@ -66,11 +66,13 @@ HINTS = {
     "temporary files, DUALWATCH_CACHE another one for the compiled mmcv.",
     "Killed signal|out of memory|memory exhausted": "Memory ran out: call again with MAX_JOBS=1.",
     "CUDA version .* mismatches": "DUALWATCH_TORCH_INDEX can name an index that has torch for your "
-    "CUDA; DUALWATCH_DEVICE=cpu does without the GPU.",
+    "CUDA; CUDA_VISIBLE_DEVICES=-1 does without the GPU.",
     r"Visual C\+\+|Visual Studio": GET_COMPILER["win32"],
     "CERTIFICATE_VERIFY_FAILED": "PIP_CERT can name your organisation's certificates.",
     "NewConnectionError|NameResolution|name resolution|Timeout|unreachable|Max retries": "The "
     "package index was not reached. The first set-up needs the network, and pip your proxy.",
+    "is invalid|BadZip|mmcv._ext": "If the kept mmcv is damaged or of another system: delete "
+    "its folder (check-env names it), then call again.",
     "No matching distribution": "Your package index has no such version for this Python.",
 }
 
@@ -128,11 +130,11 @@ class Ticker:
         sys.stderr.write("\r" + text[:width].ljust(width) + "\r")
         sys.stderr.flush()
 
-    def end(self, failed: bool) -> None:
+    def end(self, outcome: str) -> None:
         """Closes the step with its line."""
         if self.live:
             self.redraw("")
-        say(f"  {self.label:<40} {'failed' if failed else span(self.elapsed()):>8}")
+        say(f"  {self.label:<40} {outcome or span(self.elapsed()):>8}")
 
 
 def build_progress(log: str, elapsed: float) -> str:
@@ -142,9 +144,10 @@ def build_progress(log: str, elapsed: float) -> str:
         return f"preparing, {span(elapsed)}"
     done, total = map(int, counts[-1])
     left = elapsed / done * (total - done)
-    about = f"about {left / 60:.0f}m left" if left >= 90 else f"about {left:.0f}s left"
-    about = about if done < total else "linking"
-    return f"compiled {done} of {total} files, {span(elapsed)}, {about}"
+    about = f", about {left / 60:.0f}m left" if left >= 90 else f", about {left:.0f}s left"
+    if done < 6 or done == total:  # too early to tell, or linking
+        about = ""
+    return f"compiled {done} of {total} files, {span(elapsed)}{about}"
 
 
 def failure(label: str, text: str, log: Path) -> Problem:
@@ -198,7 +201,8 @@ def device() -> str:
     """Returns `cuda` where a GPU can be used and compiled for, else `cpu`."""
     cuda = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH") or "/usr/local/cuda"
     nvcc = shutil.which("nvcc") or shutil.which("nvcc", path=os.path.join(cuda, "bin"))
-    return os.environ.get("DUALWATCH_DEVICE") or ("cuda" if has_gpu() and nvcc else "cpu")
+    refused = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    return "cuda" if has_gpu() and nvcc and not refused else "cpu"
 
 
 def compiler() -> str:
@@ -306,7 +310,7 @@ def step(
         except BaseException:
             stop(child)
             raise
-    ticker.end(failed=child.returncode != 0)
+    ticker.end("" if child.returncode == 0 else "not here" if may_fail else "failed")
     with open(log, "rb") as written:
         written.seek(start)
         text = written.read().decode("utf-8", "replace")
@@ -427,7 +431,7 @@ def setup() -> None:
         version = "{}.{}.{}".format(*sys.version_info[:3])
         say(f"bootstrap: setting up {VENV} for Python {version}, {device()}")
         if has_gpu() and device() == "cpu":
-            say("  The GPU stays unused: DUALWATCH_DEVICE is cpu, or CUDA's nvcc is missing.")
+            say("  The GPU stays unused: CUDA_VISIBLE_DEVICES hides it, or CUDA's nvcc is missing.")
         if not os.path.exists(PYTHON):
             step("environment", [sys.executable, "-m", "venv", str(VENV)], lock)
         step("tools", pip("install", "pip", "setuptools", "wheel", "ninja", "numpy"), lock)
@@ -464,7 +468,7 @@ def mmcv_wheel(lock: int) -> str:
     ask += "print('found', torch.__version__, 'cuda%d.%d' % c if c else 'cpu')"
     torch, where = step("torch, tried", [PYTHON, "-c", ask], lock).split("found ")[-1].split()
     if not where.startswith(device()):
-        how = "DUALWATCH_TORCH_INDEX can name an index with CUDA builds, DUALWATCH_DEVICE be cpu."
+        how = "DUALWATCH_TORCH_INDEX can name an index of CUDA builds; or CUDA_VISIBLE_DEVICES=-1."
         raise Problem(f"torch {torch} does not see the GPU.", how)
     keep = cache_dir() / wheel_key(torch, where)
     with locked(keep / "lock", "mmcv"):

@@ -38,7 +38,7 @@ class Checkout:
         spec.loader.exec_module(self.module)
 
     def environment(self, **more: str) -> dict[str, str]:
-        dropped = ("CXX", "DUALWATCH_DEVICE", "CUDA_HOME")
+        dropped = ("CXX", "CUDA_VISIBLE_DEVICES", "CUDA_HOME")
         env = {name: value for name, value in os.environ.items() if name not in dropped}
         return {**env, "DUALWATCH_CACHE": str(self.cache), **more}
 
@@ -343,7 +343,8 @@ NINJA = """\
         ("  Preparing metadata (pyproject.toml)\n", 61, "preparing, 1m01s"),
         (NINJA, 250, "compiled 23 of 77 files, 4m10s, about 10m left"),
         (NINJA.replace("[23/", "[70/"), 250, "compiled 70 of 77 files, 4m10s, about 25s left"),
-        (NINJA.replace("[23/", "[77/"), 250, "compiled 77 of 77 files, 4m10s, linking"),
+        (NINJA.replace("[23/", "[77/"), 250, "compiled 77 of 77 files, 4m10s"),
+        (NINJA.replace("[23/", "[5/"), 30, "compiled 5 of 77 files, 30s"),
     ],
 )
 def test_build_progress(checkout, log, elapsed, expected):
