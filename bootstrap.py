@@ -153,7 +153,8 @@ def build_progress(log: str, elapsed: float) -> str:
 def failure(label: str, text: str, log: Path) -> Problem:
     """Makes a failed step's output into words: the lines that tell, and what to do."""
     lines = [line.strip()[:200] for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines if re.search("error|fatal|no space|killed", line, re.I)]
+    sign = r"(?i)^(?!warning: retrying).*(error|fatal|no space|killed)"
+    telling = [line for line in lines if re.search(sign, line)]
     # The first complaint is the cause more often than the last; a long log has both apart.
     chosen = [*telling[:3], *telling[3:][-3:]] or lines[-6:]
     quoted = "".join(f"\n    {line}" for line in chosen)
@@ -242,7 +243,9 @@ def general_problems() -> list[Problem]:
         free = shutil.disk_usage(str(there)).free / 1e9
         if free < need:
             what = f"The disk is too full: {there} has {free:.1f} GB free, {need} GB are needed."
-            problems.append(Problem(what, "Free some space, or put the checkout elsewhere."))
+            problems.append(
+                Problem(what, "Free some; DUALWATCH_CACHE and TMPDIR name other folders.")
+            )
     return problems
 
 
@@ -518,7 +521,7 @@ def run(*arguments: str) -> int:
     child = subprocess.Popen([PYTHON, *arguments], cwd=str(ROOT), env=environment())
 
     def pass_on(number: int, _frame: object) -> None:
-        if number == signal.SIGTERM or not sys.stdin.isatty():
+        if number == signal.SIGTERM or not (WINDOWS or os.isatty(0)):
             child.send_signal(number)
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -584,9 +587,9 @@ def check_env() -> int:
     print("compiled mmcv", *(kept_wheels() or ["not yet in", cache_dir()]))
     print(".venv        ", "ready" if is_ready() else "to be set up")
     problems = general_problems() + ([] if kept_wheels() else build_problems())
-    for problem in problems:
+    for problem in [] if is_ready() else problems:
         print(f"\n{problem}")
-    return 1 if problems else 0
+    return 1 if problems and not is_ready() else 0
 
 
 VERBS = {"demo": demo, "test": test, "lint": lint, "setup": only_setup, "check-env": check_env}
