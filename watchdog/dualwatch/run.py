@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dualwatch.act import tensorboard
 from dualwatch.act.lock import Lock
+from dualwatch.chronicle import Chronicle
 from dualwatch.errors import Exit
 from dualwatch.journal import Journal
 from dualwatch.plan import Plan, prepare_folder
@@ -37,7 +38,8 @@ def run(plan: Plan, settings: Settings, *, as_json: bool) -> Exit:
         _greet(plan, view)
         if settings.tensorboard:
             board = _start_tensorboard(plan, settings, folder, view)
-        supervisor = Supervisor(plan, settings, folder, view, journal, tensorboard=board)
+        chronicle = Chronicle(journal, view)
+        supervisor = Supervisor(plan, settings, folder, chronicle, tensorboard=board)
         code = supervisor.run()
         journal.close()
     finally:

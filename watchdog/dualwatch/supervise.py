@@ -9,28 +9,26 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import threading
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
 from dualwatch import __version__, clock
 from dualwatch.act import launch, stop
 from dualwatch.act.tensorboard import TensorBoard
+from dualwatch.chronicle import Chronicle
 from dualwatch.errors import Exit
 from dualwatch.facts import (
     Action,
     AttemptEnded,
     AttemptStarted,
     Change,
-    Decided,
     Decision,
     Evidence,
-    Fact,
-    Finding,
-    FindingRaised,
     NotObserved,
     ObserverPaused,
     RunEnded,
@@ -38,17 +36,13 @@ from dualwatch.facts import (
     RunStarted,
     Severity,
 )
-from dualwatch.journal import Journal
-from dualwatch.judge import codes, stall
+from dualwatch.judge import codes, stall, verdict
 from dualwatch.judge.limits import Limits
-from dualwatch.judge.metrics import missing_at_end
-from dualwatch.judge.rules import judge
-from dualwatch.judge.snapshot import Snapshot, advance
+from dualwatch.judge.verdict import Verdict
 from dualwatch.observe import checkpoints
 from dualwatch.observe.gpus import Gpus
 from dualwatch.plan import Plan
 from dualwatch.report import summary
-from dualwatch.report.view import View
 from dualwatch.settings import Settings
 from dualwatch.treat import ladder
 from dualwatch.watch import PROCESS_INTERVAL, Watcher
@@ -86,26 +80,21 @@ class Supervisor:
     plan: Plan
     settings: Settings
     folder: Path
-    view: View
-    journal: Journal
+    chronicle: Chronicle
     tensorboard: TensorBoard | None = None
     base_environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
     records: list[summary.AttemptRecord] = field(default_factory=list)
     ended: RunEnded | None = None
-    _snapshot: Snapshot = field(default_factory=Snapshot)
-    _findings: list[Finding] = field(default_factory=list)
-    _raised: set[tuple[str, Severity, float]] = field(default_factory=set)
+    _started: RunStarted | None = None
+    _rungs: list[Rung] = field(default_factory=list)
     _wake: threading.Event = field(default_factory=threading.Event)
     _signals: list[int] = field(default_factory=list)
-    _run: RunStarted | None = None
     _gpus: Gpus = field(default_factory=Gpus)
-
-    # --- the run -------------------------------------------------------------------------
 
     def run(self) -> Exit:
         """Runs attempts until the run is over, and returns the exit code of the contract."""
         moment = clock.now()
-        self._run = RunStarted(
+        self._started = RunStarted(
             at=moment.at,
             wall=moment.wall,
             config=str(self.plan.config),
@@ -115,100 +104,97 @@ class Supervisor:
             required_because=self.plan.required_because,
             version=__version__,
         )
-        self._emit(self._run)
+        self.chronicle.tell(self._started)
         with self._listening():
             outcome, code, reason = self._attempts()
         moment = clock.now()
         self.ended = RunEnded(
             at=moment.at, wall=moment.wall, outcome=outcome, exit_code=int(code), reason=reason
         )
-        self._emit(self.ended)
-        self._write_summary(outcome, code)
+        self.chronicle.tell(self.ended)
+        self._write_summary()
         return code
 
-    def _attempts(self) -> tuple[str, Exit, str]:
+    def _attempts(self) -> Verdict:
         rung: Rung | None = None
         resume_from: Path | None = None
         for number in range(self.settings.max_reruns + 1):
             ended = self._attempt(number, rung, resume_from)
             if ended.interrupted:
                 code = Exit.TERMINATED if signal.SIGTERM in self._signals else Exit.INTERRUPTED
-                return "interrupted", code, "stopped in order, as you asked"
+                return Verdict("interrupted", code, "stopped in order, as you asked")
             if ended.decision is None:
-                return self._verdict()
+                findings = self.chronicle.findings
+                return verdict.of_ended(self.chronicle.snapshot, findings, self.plan.required)
             if ended.decision.action is not Action.RERUN:
-                if not any(f.code in ladder.STALLS for f in self._findings):
-                    return "completed-with-findings", Exit.WRONG, ended.decision.reason
-                return "gave-up", Exit.GAVE_UP, ended.decision.reason
+                reason = ended.decision.reason
+                if any(f.code in ladder.STALLS for f in self.chronicle.findings):
+                    return Verdict("gave-up", Exit.GAVE_UP, reason)
+                return Verdict("completed-with-findings", Exit.WRONG, reason)
             rung = ended.decision.rung
-            resume_from = self._checkpoint()
+            resume_from = self._resume_point()
         raise AssertionError("the treatment decides when reruns are used up")
-
-    def _verdict(self) -> tuple[str, Exit, str]:
-        """The training ended by itself: well, with something wrong, or with an error."""
-        ended = self._snapshot.ended
-        finished = self._snapshot.phase == Phase.FINISHED
-        if ended is None or (ended.exit_code != 0 and not finished):
-            last = self._findings[-1].headline if self._findings else "the training failed"
-            return "failed", Exit.TRAINING_FAILED, last
-        missing = missing_at_end(self._snapshot, self.plan.required)
-        if missing:
-            return (
-                "completed-with-findings",
-                Exit.WRONG,
-                f"trained to the end, without {', '.join(missing)}",
-            )
-        wrong = [f for f in self._findings if f.severity >= Severity.ERROR]
-        wrong = [f for f in wrong if not f.code.startswith("DW1")]
-        if wrong:
-            codes = ", ".join(dict.fromkeys(f"{f.code} {f.name}" for f in wrong))
-            return "completed-with-findings", Exit.WRONG, f"trained to the end, with {codes}"
-        return "completed", Exit.OK, "trained to the end"
 
     # --- one attempt ---------------------------------------------------------------------
 
     def _attempt(self, number: int, rung: Rung | None, resume_from: Path | None) -> _Ended:
         attempt_dir = self.folder / f"attempt-{number}"
         attempt_dir.mkdir(mode=0o700)
+        training = self._launch(attempt_dir, number, rung, resume_from)
+        interval = min(PROCESS_INTERVAL, self.settings.stall_timeout / 6)
+        watcher = Watcher(attempt_dir, training, self._gpus, process_interval=interval)
+        try:
+            ended = self._watch(watcher, training)
+        except Exception:
+            # A fault of ours is none of the training's: it goes on, its console is a file.
+            self.chronicle.note(f"the training goes on without us: pid {training.pid}")
+            raise
+        survivors = stop.stop(
+            watcher.everyone(),
+            grace=self.settings.grace,
+            hurry=lambda: len(self._signals) > 1,  # A second Ctrl-C: no more grace.
+        )
+        self._close(watcher, training, number, survivors)
+        if survivors and ended.decision is not None:
+            # Decided anew: what still runs holds the GPU and the locks of the next attempt.
+            pids = ", ".join(map(str, survivors))
+            reason = f"processes of attempt {number} cannot be ended: pid {pids}"
+            ended.decision = self.chronicle.decide(Decision(action=Action.GIVE_UP, reason=reason))
+        return ended
+
+    def _launch(
+        self, attempt_dir: Path, number: int, rung: Rung | None, resume_from: Path | None
+    ) -> launch.Launched:
         changes = rung.changes if rung is not None else ()
+        if rung is not None:
+            self._rungs.append(rung)
         if resume_from is not None:
             changes = (*changes, *_resume_changes(resume_from))
         overrides = {change.key: change.after for change in changes}
         launch.write_orders(attempt_dir, overrides, rung.stretch if rung is not None else 1)
         marker = uuid.uuid4().hex
-        training = launch.launch(self.plan.command, attempt_dir, marker, base=self.base_environment)
-        self._findings, self._raised = [], set()
+        command, environment = self.plan.command, self.base_environment
+        training = launch.launch(command, attempt_dir, marker, base=environment)
         moment = clock.now()
-        self._emit(
+        self.chronicle.tell(
             AttemptStarted(
                 at=moment.at,
                 wall=moment.wall,
                 attempt=number,
                 pid=training.pid,
                 create_time=training.create_time,
-                command=self.plan.command,
+                command=command,
                 overrides=overrides,
                 changes=changes,
                 resumed_from=str(resume_from) if resume_from is not None else None,
             )
         )
         self._wake_when_done(training)
-        interval = min(PROCESS_INTERVAL, self.settings.stall_timeout / 6)
-        watcher = Watcher(attempt_dir, training, self._gpus, process_interval=interval)
-        try:
-            ended = self._watch(watcher, training, rung)
-        finally:
-            # Whatever happens to us in here, the training does not outlive its supervision.
-            survivors = stop.stop(
-                watcher.everyone(), grace=self.settings.grace, hurry=self._is_in_a_hurry
-            )
-        self._close_attempt(watcher, training, number, survivors)
-        if survivors and ended.decision is not None:
-            reason = f"processes cannot be ended: pid {', '.join(map(str, survivors))}"
-            ended.decision = self._say(Decision(action=Action.GIVE_UP, reason=reason))
-        return ended
+        return training
 
-    def _watch(self, watcher: Watcher, training: launch.Launched, rung: Rung | None) -> _Ended:
+    def _watch(self, watcher: Watcher, training: launch.Launched) -> _Ended:
+        """Looks, judges and decides until the attempt is over."""
+        chronicle = self.chronicle
         captured_at: list[float] = []
         last = clock.now()
         while True:
@@ -217,58 +203,63 @@ class Supervisor:
             moment = clock.now()
             gap, last = moment.at - last.at, moment
             if gap > PAUSE:
-                self._emit(ObserverPaused(at=moment.at, wall=moment.wall, seconds=gap))
+                chronicle.tell(ObserverPaused(at=moment.at, wall=moment.wall, seconds=gap))
             over = training.process.poll() is not None
-            limit = stall.timeout(self._snapshot, self._limits())
-            silence = self._snapshot.silence(moment.at)
+            limit = stall.timeout(chronicle.snapshot, self._limits())
+            silence = chronicle.snapshot.silence(moment.at)
             for fact in watcher.poll(moment, suspicious=silence > limit / 4):
-                self._emit(fact)
+                chronicle.tell(fact)
             if self._signals:
                 return _Ended(None, interrupted=True)
             if over:
                 return _Ended(None)
-            silence = self._snapshot.silence(moment.at)
-            if _capture_is_due(silence, limit, captured_at):
+            if _capture_is_due(chronicle.snapshot.silence(moment.at), limit, captured_at):
                 for fact in watcher.stacks(moment):
-                    self._emit(fact)
+                    chronicle.tell(fact)
                 last = clock.now()  # Reading stacks took time; that is no pause of ours.
-            elif silence < limit / 2:
-                captured_at.clear()
-            self._snapshot = replace(self._snapshot, at=moment.at, wall=moment.wall)
-            decision = self._judge(rung)
+            chronicle.reach(moment)
+            decision = self._decide()
             if decision is not None and decision.action is not Action.REPORT:
                 return _Ended(decision)
             self._look_at_tensorboard()
             if self._hangs_at_exit(moment):
                 return _Ended(None)
-            self.view.tick(self._snapshot)
+            chronicle.tick()
 
-    def _judge(self, rung: Rung | None) -> Decision | None:
-        """Raises what is new, and decides about what can be acted on."""
-        fresh = [finding for finding in judge(self._snapshot, self._limits()) if self._new(finding)]
-        for finding in fresh:
-            self._raise(finding)
-        for finding in fresh:
+    def _decide(self) -> Decision | None:
+        """Judges, and decides about what can be acted on."""
+        for finding in self.chronicle.judge(self._limits()):
             if finding.code in ladder.STALLS and finding.severity >= Severity.ERROR:
-                return self._say(ladder.decide(finding, self._history(rung), *self._means()))
-            if finding.code == "DW201" and self.settings.on_missing == "stop":
-                return self._say(
-                    Decision(
-                        action=Action.STOP, reason="a required metric is missing, as you asked"
-                    )
+                policy = ladder.Policy(
+                    on_stall=self.settings.on_stall, max_reruns=self.settings.max_reruns
                 )
+                decision = ladder.decide(finding, self._history(), self.plan.rungs, policy)
+                return self.chronicle.decide(decision)
+            if finding.code == "DW201" and self.settings.on_missing == "stop":
+                reason = "a required metric is missing, which stops the training, as you asked"
+                return self.chronicle.decide(Decision(action=Action.STOP, reason=reason))
         return None
 
-    def _close_attempt(
+    def _history(self) -> ladder.History:
+        agent = self.chronicle.snapshot.agent
+        return ladder.History(
+            reruns=len(self.records),
+            rungs_used=tuple(rung.name for rung in self._rungs),
+            can_change=agent is not None,
+            refused=tuple(agent.refused) if agent is not None else (),
+        )
+
+    def _close(
         self, watcher: Watcher, training: launch.Launched, number: int, survivors: list[int]
     ) -> None:
-        with contextlib.suppress(Exception):
+        """Takes down how the attempt ended."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
             training.process.wait(timeout=2.0)
         code = training.process.poll()
         for fact in watcher.rest(clock.now()):
-            self._emit(fact)
+            self.chronicle.tell(fact)
         moment = clock.now()
-        self._emit(
+        self.chronicle.tell(
             AttemptEnded(
                 at=moment.at,
                 wall=moment.wall,
@@ -278,62 +269,29 @@ class Supervisor:
                 survivors=tuple(survivors),
             )
         )
-        if not self._signals and not any(f.code in ladder.STALLS for f in self._findings):
-            self._judge_end()
+        stopped_by_us = self._signals or any(
+            f.code in ladder.STALLS for f in self.chronicle.findings
+        )
+        if not stopped_by_us:
+            self.chronicle.judge(self._limits())
+        s = self.chronicle.snapshot
+        found, _ = checkpoints.newest_good(self._runner_work_dir(), since=self._since())
+        lost = verdict.lost_iterations(
+            s,
+            saved=found.number if found is not None else None,
+            by_epoch=found is not None and found.by_epoch,
+        )
         self.records.append(
             summary.AttemptRecord(
-                snapshot=self._snapshot,
-                findings=tuple(self._findings),
+                snapshot=s,
+                findings=tuple(self.chronicle.findings),
                 ended_wall=moment.wall,
-                lost_iterations=self._lost_iterations(),
+                lost_iterations=lost,
             )
         )
-        self._write_summary(None, None)
-
-    def _judge_end(self) -> None:
-        for finding in judge(self._snapshot, self._limits()):
-            if self._new(finding):
-                self._raise(finding)
+        self._write_summary()
 
     # --- small parts ---------------------------------------------------------------------
-
-    def _emit(self, fact: Fact) -> None:
-        lost_before = self.journal.lost
-        self.journal.append(fact)
-        self._snapshot = advance(self._snapshot, fact)
-        self.view.fact(fact, self._snapshot)
-        if self.journal.lost and not lost_before:
-            self.view.note(
-                f"the journal cannot be written ({self.journal.lost_because}): the training goes "
-                "on, its record has gaps"
-            )
-
-    def _raise(self, finding: Finding) -> None:
-        self._findings.append(finding)
-        moment = clock.now()
-        self._emit(FindingRaised(at=moment.at, wall=moment.wall, finding=finding))
-
-    def _new(self, finding: Finding) -> bool:
-        # A second stall of one attempt is news, the same one still going on is not.
-        since = self._snapshot.progress_at if finding.code.startswith("DW1") else 0.0
-        key = (finding.code, finding.severity, since)
-        if key in self._raised:
-            return False
-        self._raised.add(key)
-        return True
-
-    def _say(self, decision: Decision) -> Decision:
-        moment = clock.now()
-        self._emit(
-            Decided(
-                at=moment.at,
-                wall=moment.wall,
-                action=decision.action.value,
-                reason=decision.reason,
-                changes=decision.rung.changes if decision.rung is not None else (),
-            )
-        )
-        return decision
 
     def _limits(self) -> Limits:
         return Limits(
@@ -342,63 +300,28 @@ class Supervisor:
             required=self.plan.required,
         )
 
-    def _history(self, rung: Rung | None) -> ladder.History:
-        agent = self._snapshot.agent
-        tried = [rung.name] if rung is not None else []
-        for record in self.records:
-            started = record.snapshot.started
-            names = [r.name for r in self.plan.rungs if started and _is_of(r, started.overrides)]
-            tried += names
-        refused = tuple(agent.refused) if agent is not None else ()
-        return ladder.History(
-            reruns=len(self.records),
-            rungs_used=tuple(dict.fromkeys(tried)),
-            can_change=agent is not None,
-            refused=refused,
-        )
-
-    def _means(self) -> tuple[Sequence[Rung], ladder.Policy]:
-        policy = ladder.Policy(
-            on_stall=self.settings.on_stall,
-            max_reruns=self.settings.max_reruns,
-            keep_effective_batch=self.settings.keep_effective_batch,
-        )
-        return self.plan.rungs, policy
-
-    def _checkpoint(self) -> Path | None:
+    def _resume_point(self) -> Path | None:
         """Where the next attempt takes up: the newest whole checkpoint of this very run."""
-        assert self._run is not None
-        found, passed = checkpoints.newest_good(self._runner_work_dir(), since=self._run.wall)
+        found, passed = checkpoints.newest_good(self._runner_work_dir(), since=self._since())
         moment = clock.now()
         for text in passed:
-            self._emit(NotObserved(at=moment.at, wall=moment.wall, what="checkpoint", why=text))
+            what = f"checkpoint {text}"
+            self.chronicle.tell(
+                NotObserved(at=moment.at, wall=moment.wall, what=what, why="not trusted")
+            )
         if found is not None:
             return found.path
         last = self.records[-1].snapshot.started
         return Path(last.resumed_from) if last is not None and last.resumed_from else None
 
+    def _since(self) -> float:
+        assert self._started is not None
+        return self._started.wall
+
     def _runner_work_dir(self) -> Path:
         """The Runner's own work dir, which a user's script may choose by itself."""
-        agent = self._snapshot.agent
+        agent = self.chronicle.snapshot.agent
         return Path(agent.work_dir) if agent is not None else self.plan.work_dir
-
-    def _lost_iterations(self) -> int:
-        """Iterations done since the newest checkpoint, where the training did not finish."""
-        s = self._snapshot
-        if s.last_iteration is None or s.phase == Phase.FINISHED:
-            return 0
-        assert self._run is not None
-        found, _ = checkpoints.newest_good(self._runner_work_dir(), since=self._run.wall)
-        if found is None:
-            return s.last_iteration - (s.first_iteration or 1) + 1
-        number = found.number
-        if found.by_epoch:
-            pulse = s.slowest
-            per_epoch = (
-                pulse.max_iterations // pulse.max_epochs if pulse and pulse.max_epochs else 0
-            )
-            number *= per_epoch
-        return max(0, s.last_iteration - number)
 
     def _look_at_tensorboard(self) -> None:
         board = self.tensorboard
@@ -407,33 +330,20 @@ class Supervisor:
         self.tensorboard = None
         text = f"TensorBoard ended with code {code}; its words are in tensorboard.log"
         evidence = [Evidence(text=text, source="tensorboard.log", wall=clock.now().wall)]
-        self._raise(codes.finding("DW801", evidence, confidence=1.0))
+        self.chronicle.raise_finding(codes.finding("DW801", evidence, confidence=1.0))
 
     def _hangs_at_exit(self, moment: clock.Moment) -> bool:
         """Trained to the end, yet the process does not go: nothing can be lost any more."""
-        s = self._snapshot
+        s = self.chronicle.snapshot
         return s.phase == Phase.FINISHED and s.idle(moment.at) >= self.settings.stall_timeout
 
-    def _write_summary(self, outcome: str | None, code: Exit | None) -> None:
-        assert self._run is not None
-        document = summary.build(
-            self._run,
-            self.plan.command,
-            self.records,
-            outcome=outcome,
-            exit_code=int(code) if code is not None else None,
-            ended=clock.now().wall if outcome is not None else None,
-        )
+    def _write_summary(self) -> None:
+        assert self._started is not None
+        document = summary.build(self._started, self.plan.command, self.records, self.ended)
         try:
             summary.write(self.folder / "summary.json", document)
         except OSError as error:
-            self.view.note(f"summary.json cannot be written: {error.strerror}")
-
-    # --- signals and the end of the child ------------------------------------------------
-
-    def _is_in_a_hurry(self) -> bool:
-        """A second Ctrl-C: no more grace."""
-        return len(self._signals) > 1
+            self.chronicle.note(f"summary.json cannot be written: {error.strerror}")
 
     def _wake_when_done(self, training: launch.Launched) -> None:
         def wait() -> None:
@@ -443,7 +353,7 @@ class Supervisor:
         threading.Thread(target=wait, name="dualwatch-wait", daemon=True).start()
 
     @contextlib.contextmanager
-    def _listening(self):  # type: ignore[no-untyped-def]
+    def _listening(self) -> Iterator[None]:
         """Takes SIGINT and SIGTERM as wishes, and gives the old handlers back."""
 
         def heard(number: int, frame: FrameType | None) -> None:
@@ -462,6 +372,9 @@ class Supervisor:
 
 def _capture_is_due(silence: float, limit: float, captured_at: list[float]) -> bool:
     """Stacks at a half, three quarters and the whole of the limit, then at each further one."""
+    if silence < limit / 2:
+        captured_at.clear()
+        return False
     count = len(captured_at)
     due = limit * (0.5 + 0.25 * count if count < 3 else count - 1)
     if silence < due or count >= CAPTURES:
@@ -476,12 +389,6 @@ def _resume_changes(path: Path) -> tuple[Change, Change]:
         Change(key="resume", before=None, after=True, why=why),
         Change(key="load_from", before=None, after=str(path), why=why),
     )
-
-
-def _is_of(rung: Rung, overrides: dict[str, object]) -> bool:
-    """Whether an attempt ran with a rung: the overrides also hold where it resumed."""
-    own = {key: value for key, value in overrides.items() if key not in ("resume", "load_from")}
-    return own == rung.overrides
 
 
 def _signal_name(code: int | None) -> str | None:

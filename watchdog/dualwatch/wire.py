@@ -84,10 +84,10 @@ VALIDATION_PHASES = frozenset((Phase.VAL_WAITING, Phase.VAL_STEP, Phase.METRICS)
 # --- heartbeat record --------------------------------------------------------------------
 
 MAGIC = b"DWPULSE1"
-# magic, sequence | pid, rank, phase, beats, epoch, iteration, batch, batches, max_epochs,
+# magic, sequence | pid, rank, phase, beats, epoch, begun, iteration, batch, batches, max_epochs,
 # max_iterations, monotonic time of the writer. Little-endian without padding.
 _HEAD = struct.Struct("<8sQ")
-_BODY = struct.Struct("<qqqqqqqqqqd")
+_BODY = struct.Struct("<qqqqqqqqqqqd")
 BODY_OFFSET = _HEAD.size
 RECORD_SIZE = _HEAD.size + _BODY.size
 
@@ -100,6 +100,7 @@ class Record(NamedTuple):
     phase: str
     beats: int
     epoch: int
+    begun: int
     iteration: int
     batch: int
     batches: int

@@ -53,7 +53,9 @@ def train(
         list[str] | None,
         typer.Option(metavar="K=V ...", help="Override parts of the configuration."),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last checkpoint.")
+    ] = False,
     amp: Annotated[bool, typer.Option("--amp", help="Automatic mixed precision.")] = False,
     stall_timeout: Annotated[
         str | None,

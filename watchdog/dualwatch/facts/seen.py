@@ -140,6 +140,8 @@ class ErrorSeen(Fact):
         where: Innermost ``file:line in function`` of the traceback, "" where there is none.
         excerpt: The traceback's lines as printed, bounded (the newest kept).
         worker: Index of the loader worker that raised it, None for the main process.
+        causes: The earlier exceptions of its chain as "Kind: message", first one first, bounded:
+            "RuntimeError: DataLoader worker (pid 12) is killed by signal: Killed." stands here.
     """
 
     kind: str
@@ -147,6 +149,7 @@ class ErrorSeen(Fact):
     where: str = ""
     excerpt: tuple[str, ...] = ()
     worker: int | None = None
+    causes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +178,7 @@ class Pulse(Fact):
         phase: One of ``wire.Phase``.
         beats: Counts every change of phase; two equal readings mean nothing moved.
         epoch: Epochs completed.
+        begun: Iterations that were done when this process began to train; -1 before.
         iteration: Iterations completed since the very first (mmengine's ``runner.iter``).
         batch: Index of the batch in the present loop, completed ones.
         batches: Batches of the present loop, 0 where unknown.
@@ -187,6 +191,7 @@ class Pulse(Fact):
     phase: str
     beats: int
     epoch: int
+    begun: int
     iteration: int
     batch: int
     batches: int
@@ -256,11 +261,20 @@ class GpusSampled(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """One Python frame, innermost first in a stack."""
+    """One Python frame, innermost first in a stack.
+
+    Attributes:
+        function: As the reader gives it: "fetch" or "_MapDatasetFetcher.fetch".
+    """
 
     function: str
     file: str
     line: int
+
+    @property
+    def bare(self) -> str:
+        """The function's name without its class, which only some readers give."""
+        return self.function.rsplit(".", 1)[-1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+from typing import Any, Dict, List
 
 SECTIONS = (
     "train_dataloader",
@@ -25,7 +26,7 @@ SECTIONS = (
 )
 
 
-def main(config: str, options: list) -> dict:
+def main(config: str, options: List[str]) -> Dict[str, Any]:
     """Returns the description, or ``{"error": ...}``."""
     try:
         import torch  # noqa: F401  A training without it cannot start; say so now.

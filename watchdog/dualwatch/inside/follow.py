@@ -102,6 +102,8 @@ class Follower:
         heart.max_epochs = 0 if by_iterations else int(loop.max_epochs)
         heart.epoch = int(loop.epoch)
         heart.iteration = int(loop.iter)
+        if heart.begun < 0:
+            heart.begun = heart.iteration
         heart.batch = heart.iteration if by_iterations else 0
         heart.batches = heart.max_iterations if by_iterations else len(loop.dataloader)
         heart.beat(Phase.WAITING)

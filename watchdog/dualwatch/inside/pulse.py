@@ -36,6 +36,7 @@ class Pulse:
         self.phase = wire.Phase.STARTING
         self.beats = 0
         self.epoch = 0
+        self.begun = -1
         self.iteration = 0
         self.batch = 0
         self.batches = 0
@@ -55,6 +56,7 @@ class Pulse:
                 _NUMBER[phase],
                 self.beats,
                 self.epoch,
+                self.begun,
                 self.iteration,
                 self.batch,
                 self.batches,

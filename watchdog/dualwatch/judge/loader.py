@@ -23,7 +23,7 @@ def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
     if s.silence(s.at) < timeout(s, limits) or s.idle(s.at) < timeout(s, limits):
         return
     main = main_stack(s)
-    if not any(frame.function in _MAIN_WAITS for frame in main):
+    if not any(frame.bare in _MAIN_WAITS for frame in main):
         return
     workers = [stack for stack in s.stacks[-1].stacks if _is_worker(stack)]
     fetching = [stack for stack in workers if _fetches(stack)]
@@ -66,18 +66,18 @@ def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
 
 
 def _is_worker(stack: ThreadStack) -> bool:
-    return any(frame.function == _WORKER_LOOP for frame in stack.frames)
+    return any(frame.bare == _WORKER_LOOP for frame in stack.frames)
 
 
 def _fetches(stack: ThreadStack) -> bool:
-    return any(frame.function == _WORKER_FETCHES for frame in stack.frames)
+    return any(frame.bare == _WORKER_FETCHES for frame in stack.frames)
 
 
 def _dataset_place(frames: tuple[Frame, ...]) -> str:
     """The innermost frames, outward to where the dataset was entered."""
     inner = []
     for frame in frames:
-        if frame.function == _WORKER_FETCHES:
+        if frame.bare == _WORKER_FETCHES:
             break
         inner.append(frame)
     shown = inner[:2] or list(frames[:1])

@@ -175,13 +175,9 @@ def _pulse(s: Snapshot, fact: Pulse) -> Snapshot:
         return replace(s, pulses=pulses)
     moved_at = {**s.moved_at, fact.rank: fact.at}
     changes: dict[str, Any] = {"pulses": pulses, "moved_at": moved_at}
-    if before is not None and fact.iteration > before.iteration and fact.batch > 0:
+    if 0 <= fact.begun < fact.iteration:
+        changes["first_iteration"] = fact.begun + 1
         changes["last_iteration"] = fact.iteration
-        if s.first_iteration is None:
-            # The loop's own beginning may have passed between two readings.
-            loop_was_seen = before.max_iterations > 0
-            done = before.iteration if loop_was_seen else fact.iteration - fact.batch
-            changes["first_iteration"] = done + 1
     return _moved(s, fact, min(moved_at.values()), **changes)
 
 
@@ -224,6 +220,8 @@ def _evaluation(s: Snapshot, fact: EvaluationLogged) -> Snapshot:
 
 
 def _processes(s: Snapshot, fact: ProcessesSampled) -> Snapshot:
+    if s.processes is not None and fact.at <= s.processes.at:
+        return replace(s, processes=fact)  # A second look at one moment measures nothing.
     activity = measure(s.processes, fact)
     busy_at = fact.at if activity is not None and activity.busy else s.busy_at
     return replace(s, processes=fact, activity=activity, busy_at=busy_at)

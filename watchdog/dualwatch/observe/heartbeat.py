@@ -113,6 +113,7 @@ def _pulse(record: wire.Record, at: float, wall: float) -> Pulse:
         phase=record.phase,
         beats=record.beats,
         epoch=record.epoch,
+        begun=record.begun,
         iteration=record.iteration,
         batch=record.batch,
         batches=record.batches,

@@ -18,6 +18,7 @@ from dualwatch.parse.text import bound
 
 EXCERPT_LINES = 60
 EXCERPT_WIDTH = 500
+CAUSES = 8
 MESSAGE_LINES = 30
 MESSAGE_CHARS = 4000
 FOREIGN_LINES = 50
@@ -52,11 +53,19 @@ class _Block:
     message: list[str] = field(default_factory=list)
     where: str = ""
     worker: int | None = None
+    causes: list[str] = field(default_factory=list)
     blank: bool = False
     foreign: int = 0
 
     def keep(self, line: str) -> None:
         self.excerpt.append(bound(line, EXCERPT_WIDTH))
+
+    def next_link(self) -> None:
+        """The exception so far becomes a cause of the one that follows."""
+        if self.kind and len(self.causes) < CAUSES:
+            message = "\n".join(self.message).strip()
+            self.causes.append(bound(f"{self.kind}: {message}", EXCERPT_WIDTH))
+        self.in_frames, self.blank, self.foreign = True, False, 0
 
     def fact(self, at: float, wall: float) -> ErrorSeen:
         return ErrorSeen(
@@ -67,6 +76,7 @@ class _Block:
             where=bound(self.where, EXCERPT_WIDTH),
             excerpt=tuple(self.excerpt),
             worker=self.worker,
+            causes=tuple(self.causes),
         )
 
 
@@ -136,10 +146,11 @@ class TracebackCollector:
         if block is None or not (original or block.in_frames):
             facts = self.flush(at, wall)
             block = self._block = _Block(prefix=prefix, logged=bool(level))
-        elif not original:
+        elif original:
+            block.next_link()
+        else:
             # The next link of a chain; or a new start, where the last one was cut off.
             block.prefix, block.logged = prefix, bool(level)
-        block.in_frames, block.blank = True, False
         block.keep(body[len(prefix) :])
         return facts
 
@@ -175,7 +186,7 @@ class TracebackCollector:
         if text.startswith(_CHAIN):
             block.keep(text)
             # The header that follows opens the next link; until then nothing is complete.
-            block.in_frames, block.foreign = True, 0
+            block.next_link()
             return True, []
         if not text.strip():
             block.blank = True

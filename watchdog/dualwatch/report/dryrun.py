@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from typing import Any
 
 from dualwatch.facts import Change
+from dualwatch.report.changes import changes_table
 from dualwatch.report.console import plain_text
 
 
@@ -33,15 +33,3 @@ def text(plan: dict[str, Any]) -> str:
         )
     lines.append("Nothing was started.")
     return "".join(plain_text(line) + "\n" for line in lines)
-
-
-def changes_table(changes: Sequence[Change]) -> list[str]:
-    """Key, before, after, why; one line each, aligned."""
-    width = max((len(change.key) for change in changes), default=0)
-    return [
-        f"  {c.key:<{width}}  {_shown(c.before)} -> {_shown(c.after)}  ({c.why})" for c in changes
-    ]
-
-
-def _shown(value: Any) -> str:
-    return "not set" if value is None else str(value)

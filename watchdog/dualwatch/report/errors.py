@@ -26,6 +26,6 @@ def render_fault(error: BaseException) -> str:
     return (
         f"dualwatch: a fault of dualwatch itself (version {__version__})\n"
         "  do:  please report it with the lines below and the journal.jsonl of the run;\n"
-        "       a training that was started is not harmed by it\n"
+        "       a training that was started goes on by itself\n"
         f"{textwrap.indent(trace, '  ')}"
     )

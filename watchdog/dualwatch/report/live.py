@@ -30,6 +30,7 @@ class LiveView:
         self.tensorboard = tensorboard
         self._findings: dict[str, Finding] = {}
         self._attempt = 0
+        self._said_once: set[str] = set()
         self._drawn_at = -REFRESH
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._live.start()
@@ -39,16 +40,18 @@ class LiveView:
         if snapshot.started is not None and snapshot.started.attempt != self._attempt:
             self._attempt = snapshot.started.attempt
             self._findings.clear()
+        style = ""
         if isinstance(fact, FindingRaised):
             self._findings[fact.finding.code] = fact.finding
             style = _STYLE[fact.finding.severity.word]
-            self._print(view.finding_line(fact.finding), fact.wall, style)
-            for evidence in fact.finding.evidence[1:6]:
-                self._print(f"  - {plain_text(evidence.text)}", fact.wall, "dim")
-            return
         text = view.headline(fact)
-        if text is not None:
-            self._print(text, fact.wall, "")
+        if text is None or text in self._said_once:
+            return
+        if style == "dim":
+            self._said_once.add(text)  # What cannot be seen is the same in every attempt.
+        self._print(text, fact.wall, style)
+        for line in view.details(fact):
+            self._print(line, fact.wall, "dim")
 
     def tick(self, snapshot: Snapshot) -> None:
         """Redraws, at most once a second: the supervisor must not cost what it saves."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from dualwatch.facts import RunEnded, Severity
 from dualwatch.report import view, words
+from dualwatch.report.changes import changes_table
 from dualwatch.report.console import plain_text
-from dualwatch.report.dryrun import changes_table
 from dualwatch.report.summary import AttemptRecord
 
 _SHOWN_METRICS = ("loss_macl", "loss_cls", "loss_bbox", "loss", "grad_norm", "mAP")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TextIO
 
-from dualwatch.facts import Fact, FindingRaised, IterationLogged
+from dualwatch.facts import Fact, FindingRaised, IterationLogged, Severity
 from dualwatch.judge.snapshot import Snapshot
 from dualwatch.report import view, words
 from dualwatch.report.console import plain_text, soften
@@ -21,6 +21,7 @@ class PlainView:
         soften(self._stream)
         self._said_at: float | None = None
         self._phase = ""
+        self._said_once: set[str] = set()
 
     def fact(self, fact: Fact, snapshot: Snapshot) -> None:
         """One line for a change of state; training lines at most once a minute."""
@@ -34,12 +35,12 @@ class PlainView:
             if before.startswith(("waiting", "train-step", "val-step")):
                 return
             text = f"phase: {snapshot.phase}"
-        if text is not None:
-            self._say(text, fact.wall, snapshot.at)
-        if isinstance(fact, FindingRaised):
-            for evidence in fact.finding.evidence[1:6]:
-                self._say(f"  - {plain_text(evidence.text)}", fact.wall, snapshot.at)
-            self._say(f"  explained by: dualwatch explain {fact.finding.code}", fact.wall, None)
+        if text is None or text in self._said_once:
+            return
+        if isinstance(fact, FindingRaised) and fact.finding.severity is Severity.INFO:
+            self._said_once.add(text)  # What cannot be seen is the same in every attempt.
+        for line in (text, *view.details(fact)):
+            self._say(line, fact.wall, snapshot.at)
 
     def tick(self, snapshot: Snapshot) -> None:
         """A sign of life every minute."""
@@ -62,8 +63,7 @@ class PlainView:
     def _is_due(self, at: float) -> bool:
         return self._said_at is None or at - self._said_at >= SIGN_OF_LIFE
 
-    def _say(self, text: str, wall: float, at: float | None) -> None:
-        if at is not None:
-            self._said_at = at
+    def _say(self, text: str, wall: float, at: float) -> None:
+        self._said_at = at
         self._stream.write(f"{words.clock(wall)} {text}\n")
         self._stream.flush()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dualwatch import journal
-from dualwatch.facts import Finding, RunStarted
+from dualwatch.facts import Finding, RunEnded, RunStarted
 from dualwatch.judge.snapshot import Snapshot
 
 
@@ -32,10 +32,7 @@ def build(
     started: RunStarted,
     command: Sequence[str],
     attempts: Sequence[AttemptRecord],
-    *,
-    outcome: str | None,
-    exit_code: int | None,
-    ended: float | None,
+    ended: RunEnded | None,
 ) -> dict[str, Any]:
     """The document; ``outcome`` and ``exit_code`` are None while the run goes on."""
     metrics: dict[str, float] = {}
@@ -43,13 +40,13 @@ def build(
         metrics |= {name: m.value for name, m in record.snapshot.metrics.items()}
     return {
         "schema_version": journal.SCHEMA_VERSION,
-        "outcome": outcome,
-        "exit_code": exit_code,
+        "outcome": ended.outcome if ended is not None else None,
+        "exit_code": ended.exit_code if ended is not None else None,
         "config": started.config,
         "script": started.script,
         "command": list(command),
         "started": started.wall,
-        "ended": ended,
+        "ended": ended.wall if ended is not None else None,
         "required_metrics": list(started.required_metrics),
         "attempts": [_attempt(record) for record in attempts],
         "metrics": journal.plain(metrics),

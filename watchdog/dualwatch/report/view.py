@@ -14,9 +14,11 @@ from dualwatch.facts import (
     FindingRaised,
     IterationLogged,
     RunEnded,
+    Severity,
 )
 from dualwatch.judge.snapshot import Snapshot
 from dualwatch.report import words
+from dualwatch.report.changes import changes_table
 from dualwatch.report.console import plain_text
 
 
@@ -34,6 +36,23 @@ class View(Protocol):
 
     def close(self) -> None:
         """The run is over."""
+
+
+EVIDENCE_LENGTH = 150
+
+
+def details(fact: Fact) -> list[str]:
+    """What belongs under the headline of a finding or a decision, indented."""
+    if isinstance(fact, FindingRaised) and fact.finding.severity > Severity.INFO:
+        shown = [_bounded(plain_text(e.text)) for e in fact.finding.evidence[1:7]]
+        return [*(f"  - {text}" for text in shown), f"  see: dualwatch explain {fact.finding.code}"]
+    if isinstance(fact, Decided):
+        return [plain_text(line) for line in changes_table(fact.changes)]
+    return []
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= EVIDENCE_LENGTH else text[: EVIDENCE_LENGTH - 3] + "..."
 
 
 def headline(fact: Fact) -> str | None:

@@ -21,7 +21,6 @@ class Policy:
 
     on_stall: OnStall = "rerun"
     max_reruns: int = 3
-    keep_effective_batch: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,104 @@
+"""Keeps the story of a run: every fact goes to the journal, into the snapshot and to the view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from dualwatch import clock
+from dualwatch.clock import Moment
+from dualwatch.facts import AttemptStarted, Decided, Decision, Fact, Finding, FindingRaised
+from dualwatch.journal import Journal
+from dualwatch.judge.limits import Limits
+from dualwatch.judge.rules import judge
+from dualwatch.judge.snapshot import Snapshot, advance
+from dualwatch.report.view import View
+
+
+@dataclass(slots=True)
+class Chronicle:
+    """The one place through which facts flow.
+
+    Attributes:
+        snapshot: All that is known of the present attempt.
+        findings: What was found in the present attempt.
+    """
+
+    journal: Journal
+    view: View
+    snapshot: Snapshot = field(default_factory=Snapshot)
+    findings: list[Finding] = field(default_factory=list)
+    _raised: set[tuple[object, ...]] = field(default_factory=set)
+    _blind: bool = False
+
+    def tell(self, fact: Fact) -> None:
+        """A fact was seen."""
+        if isinstance(fact, AttemptStarted):
+            self.findings, self._raised = [], set()
+        lost_before = self.journal.lost
+        self.journal.append(fact)
+        self.snapshot = advance(self.snapshot, fact)
+        self._show(lambda view: view.fact(fact, self.snapshot))
+        if self.journal.lost and not lost_before:
+            self.note(
+                f"the journal cannot be written ({self.journal.lost_because}): the training goes "
+                "on, its record has gaps"
+            )
+
+    def reach(self, moment: Moment) -> None:
+        """Time has passed without a fact."""
+        self.snapshot = replace(self.snapshot, at=moment.at, wall=moment.wall)
+
+    def judge(self, limits: Limits) -> list[Finding]:
+        """Judges the snapshot and tells what is new."""
+        fresh = [finding for finding in judge(self.snapshot, limits) if self._is_new(finding)]
+        for finding in fresh:
+            self.raise_finding(finding)
+        return fresh
+
+    def raise_finding(self, finding: Finding) -> None:
+        """Tells a finding."""
+        self.findings.append(finding)
+        moment = clock.now()
+        self.tell(FindingRaised(at=moment.at, wall=moment.wall, finding=finding))
+
+    def decide(self, decision: Decision) -> Decision:
+        """Tells a decision, with the changes that it leads to, before they are applied."""
+        moment = clock.now()
+        changes = decision.rung.changes if decision.rung is not None else ()
+        self.tell(
+            Decided(
+                at=moment.at,
+                wall=moment.wall,
+                action=decision.action.value,
+                reason=decision.reason,
+                changes=changes,
+            )
+        )
+        return decision
+
+    def tick(self) -> None:
+        """Lets the view show that time has passed."""
+        self._show(lambda view: view.tick(self.snapshot))
+
+    def note(self, text: str) -> None:
+        """Something for the user that is no fact of the training."""
+        self._show(lambda view: view.note(text))
+
+    def _show(self, show: Callable[[View], None]) -> None:
+        # A terminal that went away is no reason to leave a training alone.
+        if self._blind:
+            return
+        try:
+            show(self.view)
+        except (OSError, ValueError):
+            self._blind = True
+
+    def _is_new(self, finding: Finding) -> bool:
+        # A second stall of one attempt is news; the same one still going on is not.
+        since = self.snapshot.progress_at if finding.code.startswith("DW1") else 0.0
+        key = (finding.code, finding.severity, since)
+        if key in self._raised:
+            return False
+        self._raised.add(key)
+        return True

@@ -1,0 +1,20 @@
+"""Differences of a configuration as a small table: key, before, after, why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dualwatch.facts import Change
+
+
+def changes_table(changes: Sequence[Change]) -> list[str]:
+    """Key, before, after, why; one line each, aligned."""
+    width = max((len(change.key) for change in changes), default=0)
+    return [
+        f"  {c.key:<{width}}  {_shown(c.before)} -> {_shown(c.after)}  ({c.why})" for c in changes
+    ]
+
+
+def _shown(value: Any) -> str:
+    return "not set" if value is None else str(value)
