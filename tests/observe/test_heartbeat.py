@@ -21,7 +21,7 @@ with open(sys.argv[1], "w+b") as file:
     sequence = n = 0
     while True:
         n += 1
-        values = (1, 0, n % len(wire.PHASES), n, n, n, n, n, n, n, float(n))
+        values = (1, 0, n % len(wire.PHASES), *[n] * (len(wire.Record._fields) - 3))
         sequence = wire.write_record(mapped, sequence, values)
         if n == 1:
             print("ready", flush=True)
@@ -30,7 +30,18 @@ with open(sys.argv[1], "w+b") as file:
 
 def write(folder: Path, rank: int, beats: int, *, sequence: int = 0) -> Path:
     buffer = bytearray(wire.RECORD_SIZE)
-    values = (100 + rank, rank, TRAIN_STEP, beats, 1, 50, 50, 200, 12, 0, 1.5)
+    fields = {
+        "pid": 100 + rank,
+        "rank": rank,
+        "phase": TRAIN_STEP,
+        "beats": beats,
+        "epoch": 1,
+        "iteration": 50,
+        "batch": 40,
+        "batches": 200,
+        "max_epochs": 12,
+    }
+    values = [fields.get(name, 0) for name in wire.Record._fields]
     wire.write_record(buffer, sequence, values)
     path = folder / wire.heartbeat_file(rank)
     path.write_bytes(buffer)
@@ -48,7 +59,7 @@ def test_all_fields_come_through(tmp_path: Path) -> None:
         "train-step",
         7,
     )
-    assert (pulse.epoch, pulse.iteration, pulse.batch, pulse.batches) == (1, 50, 50, 200)
+    assert (pulse.epoch, pulse.iteration, pulse.batch, pulse.batches) == (1, 50, 40, 200)
     assert (pulse.max_epochs, pulse.max_iterations) == (12, 0)
 
 

@@ -45,6 +45,7 @@ def test_a_plain_traceback() -> None:
     assert (error.kind, error.message) == ("ValueError", "bad shape")
     assert error.where == "/x/model.py:7 in forward"
     assert error.worker is None
+    assert error.causes == ()
     assert error.excerpt == tuple(PLAIN.splitlines())
     assert (error.at, error.wall) == (1.0, 2.0)
 
@@ -85,6 +86,7 @@ def test_a_chain_is_one_error_named_by_its_last_link() -> None:
     assert (error.kind, error.message) == ("mypackage.errors.LoadError", "no x")
     assert error.where == "a.py:3 in load"
     assert "KeyError: 'x'" in error.excerpt
+    assert error.causes == ("KeyError: 'x'",)
 
 
 def test_the_direct_cause_chain_too() -> None:
@@ -131,7 +133,9 @@ def test_a_worker_killed_by_a_signal() -> None:
     )
     assert error.kind == "RuntimeError"
     assert error.message == "DataLoader worker (pid(s) 12) exited unexpectedly"
-    assert any("killed by signal: Killed" in line for line in error.excerpt)
+    assert error.causes == (
+        "RuntimeError: DataLoader worker (pid 12) is killed by signal: Killed.",
+    )
 
 
 def test_a_message_of_several_lines() -> None:

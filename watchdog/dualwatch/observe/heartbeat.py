@@ -105,18 +105,7 @@ def _copy(file: int) -> bytes:
 
 
 def _pulse(record: wire.Record, at: float, wall: float) -> Pulse:
-    return Pulse(
-        at=at,
-        wall=wall,
-        rank=record.rank,
-        pid=record.pid,
-        phase=record.phase,
-        beats=record.beats,
-        epoch=record.epoch,
-        begun=record.begun,
-        iteration=record.iteration,
-        batch=record.batch,
-        batches=record.batches,
-        max_epochs=record.max_epochs,
-        max_iterations=record.max_iterations,
-    )
+    fields = record._asdict()
+    # The writer's own clock; the observer's `at` is what durations are measured with.
+    del fields["changed"]
+    return Pulse(at=at, wall=wall, **fields)
