@@ -92,6 +92,12 @@ def ask(process: Any) -> str:
     return str(process.stdout.readline().strip())
 
 
+def when(tree: Tree, pid: int, status: str) -> ProcessSample:
+    """The first sample that shows a status which the system is about to give."""
+    samples = (by_pid(tree)[pid] for _ in range(10_000))
+    return next(sample for sample in samples if sample.status == status)
+
+
 def kill_and_wait(pid: int) -> None:
     """Ends a process that is not our child, and waits until it is gone."""
     process = psutil.Process(pid)
@@ -122,14 +128,10 @@ def test_a_sleeping_process_shows_where_and_a_killed_child_is_a_zombie(spawn: An
     main = spawn(FORKING_MAIN, "1")
     worker = int(main.hello)
     tree = Tree(main.pid)
-    assert by_pid(tree)[worker].status == "sleeping"
+    assert when(tree, worker, "sleeping").threads == 1
     assert ask(main) == "killed"
-    # Its parent never waits for it; it is a zombie as soon as the signal is delivered.
-    dead = next(
-        sample
-        for sample in (by_pid(tree)[worker] for _ in range(100_000))
-        if sample.status == "zombie"
-    )
+    # Its parent never waits for it: a zombie as soon as the signal is delivered.
+    dead = when(tree, worker, "zombie")
     assert (dead.rss, dead.io_bytes, dead.threads) == (None, None, None)
     assert dead.role == "worker"
 
