@@ -69,13 +69,15 @@ with open(os.devnull, "wb", buffering=0) as sink:
 """
 
 SPAWNING_MAIN = """
-import multiprocessing, sys
+import multiprocessing, os, sys
 context = multiprocessing.get_context("spawn")
+def work(pipe):
+    print(os.getpid(), flush=True)
+    pipe.recv()
 if __name__ == "__main__":
     here, there = context.Pipe()
-    process = context.Process(target=there.recv, daemon=True)
+    process = context.Process(target=work, args=(there,), daemon=True)
     process.start()
-    print(process.pid, flush=True)
     sys.stdin.readline()
     process.kill()
     process.join()
