@@ -57,12 +57,18 @@ def readable_here() -> bool:
     reader = find_reader()
     if reader is None:
         return False
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    child = subprocess.Popen(
+        [sys.executable, "-c", "print(flush=True); input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert child.stdout is not None
+    child.stdout.readline()  # before, it is no Python process yet
     try:
         command = [reader, "dump", "--nonblocking", "--pid", str(child.pid)]
         return subprocess.run(command, capture_output=True, timeout=20, check=False).returncode == 0
     finally:
-        child.communicate()
+        child.communicate(b"\n")
 
 
 needs_reader = pytest.mark.skipif(not readable_here(), reason="py-spy may not read a child here")
