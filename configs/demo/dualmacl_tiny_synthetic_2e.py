@@ -14,7 +14,7 @@ model = dict(
         roi_size=7,
         hidden_channels=128,
         embed_channels=64,
-        queue_size=32,
+        min_candidates=8,
         temperature=0.07,
         loss_weight=1.0,
     )

@@ -13,7 +13,7 @@ model = dict(
         roi_size=7,
         hidden_channels=256,
         embed_channels=128,
-        queue_size=64,
+        min_candidates=8,
         temperature=0.07,
         loss_weight=0.5,
     )

@@ -24,7 +24,7 @@ train_dataloader = dict(
     sampler=dict(type="DefaultSampler", shuffle=True),
     dataset=dict(
         type="RepeatDataset",
-        times=2,
+        times=4,
         dataset=dict(
             type=dataset_type,
             data_root=data_root,

@@ -36,7 +36,7 @@ model = dict(
         type="StandardRoIHead",
         bbox_roi_extractor=dict(
             type="SingleRoIExtractor",
-            roi_layer=dict(type="RoIAlign", output_size=7, sampling_ratio=2),
+            roi_layer=dict(type="RoIAlign", output_size=7, sampling_ratio=1),
             out_channels=channels,
             featmap_strides=[4, 8, 16],
             finest_scale=16,
@@ -75,7 +75,7 @@ model = dict(
             debug=False,
         ),
         rpn_proposal=dict(
-            nms_pre=300, max_per_img=100, nms=dict(type="nms", iou_threshold=0.7), min_bbox_size=0
+            nms_pre=200, max_per_img=50, nms=dict(type="nms", iou_threshold=0.7), min_bbox_size=0
         ),
         rcnn=dict(
             assigner=dict(
@@ -88,7 +88,7 @@ model = dict(
             ),
             sampler=dict(
                 type="RandomSampler",
-                num=64,
+                num=32,
                 pos_fraction=0.25,
                 neg_pos_ub=-1,
                 add_gt_as_proposals=True,
@@ -99,7 +99,7 @@ model = dict(
     ),
     test_cfg=dict(
         rpn=dict(
-            nms_pre=300, max_per_img=100, nms=dict(type="nms", iou_threshold=0.7), min_bbox_size=0
+            nms_pre=200, max_per_img=50, nms=dict(type="nms", iou_threshold=0.7), min_bbox_size=0
         ),
         rcnn=dict(score_thr=0.05, nms=dict(type="nms", iou_threshold=0.5), max_per_img=50),
     ),

@@ -114,5 +114,6 @@ def check_paired(inputs: object, samples: Sequence | None) -> None:
         if visible.shape[-2:] != infrared.shape[-2:]:
             raise UnpairedBatchError(
                 f"sample {number} of the batch: the visible image is {tuple(visible.shape)}, the "
-                f"infrared one {tuple(infrared.shape)}: they were not transformed together. {remedy}"
+                f"infrared one {tuple(infrared.shape)}: they were not transformed together. "
+                f"{remedy}"
             )

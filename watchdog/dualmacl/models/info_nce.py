@@ -35,6 +35,7 @@ def info_nce(
     temperature: Tensor | float,
     past_visible: Tensor | None = None,
     past_infrared: Tensor | None = None,
+    past_anchors: tuple[Tensor, Tensor] | None = None,
 ) -> InfoNCE:
     """Contrasts the two views of every instance with the views of all the others.
 
@@ -50,6 +51,8 @@ def info_nce(
         temperature: Positive.
         past_visible: Visible embeddings of other instances (Q, D), negatives only.
         past_infrared: Infrared embeddings of other instances (Q, D), negatives only.
+        past_anchors: ``visible`` and ``infrared`` once more, equal in value, for the comparison
+            with the past. Through another graph, they decide what learns from it.
 
     Raises:
         ValueError: If the shapes do not fit, or there are fewer than two candidates: then there
@@ -63,21 +66,23 @@ def info_nce(
         )
     temperature = torch.as_tensor(temperature, dtype=visible.dtype, device=visible.device)
     require_finite(visible=visible, infrared=infrared, temperature=temperature)
-    pool_visible, pool_infrared = visible, infrared
-    if past_visible is not None and past_infrared is not None and len(past_visible):
+    to_infrared = visible @ infrared.T
+    to_visible = infrared @ visible.T
+    if past_visible is not None and past_infrared is not None:
+        if past_visible.shape != past_infrared.shape:
+            raise ValueError("as many past visible as past infrared embeddings are needed")
         require_finite(past_visible=past_visible, past_infrared=past_infrared)
-        pool_visible = torch.cat([visible, past_visible])
-        pool_infrared = torch.cat([infrared, past_infrared])
-    candidates = len(pool_visible)
-    if candidates < 2 or len(pool_infrared) != candidates:
-        raise ValueError(
-            f"{candidates} visible and {len(pool_infrared)} infrared candidates: at least two, "
-            "and as many of the one as of the other, are needed"
-        )
-    to_infrared = visible @ pool_infrared.T / temperature
-    to_visible = infrared @ pool_visible.T / temperature
+        asking_visible, asking_infrared = past_anchors or (visible, infrared)
+        to_infrared = torch.cat([to_infrared, asking_visible @ past_infrared.T], dim=1)
+        to_visible = torch.cat([to_visible, asking_infrared @ past_visible.T], dim=1)
+    candidates = to_infrared.shape[1]
+    if candidates < 2:
+        raise ValueError("a single candidate leaves nothing to be told apart: two are needed")
     partner = torch.arange(len(visible), device=visible.device)
-    nats = (F.cross_entropy(to_infrared, partner) + F.cross_entropy(to_visible, partner)) / 2
+    nats = (
+        F.cross_entropy(to_infrared / temperature, partner)
+        + F.cross_entropy(to_visible / temperature, partner)
+    ) / 2
     with torch.no_grad():
         hits = torch.cat([to_infrared.argmax(1) == partner, to_visible.argmax(1) == partner])
     return InfoNCE(nats / math.log(candidates), hits.to(visible.dtype).mean(), candidates)
@@ -90,7 +95,7 @@ def require_finite(**tensors: Tensor) -> None:
         if not good.all():
             bad = int((~good).sum())
             raise NonFiniteEmbeddingError(
-                f"MACL: {bad} of {tensor.numel()} values of {name} {tuple(tensor.shape)} are NaN or "
-                "infinite. The training has diverged (learning rate, gradient clipping) or the "
+                f"MACL: {bad} of {tensor.numel()} values of {name} {tuple(tensor.shape)} are NaN "
+                "or infinite. The training has diverged (learning rate, gradient clipping) or the "
                 "input is broken; a loss of zero would only hide it"
             )

@@ -10,7 +10,7 @@ from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from .info_nce import info_nce, require_finite
+from .info_nce import InfoNCE, info_nce, require_finite
 
 CHANCE = 1.0
 
@@ -20,19 +20,26 @@ class MACLHead(BaseModule):
     """Pulls the two views of a person together, and pushes the views of other persons apart.
 
     A projector of three layers, shared by both modalities, maps a person's RoI features to a unit
-    vector; ``info_nce`` compares the vectors. A short queue of past embeddings supplies
-    negatives, so that one image with one person still has something to be told apart from.
+    vector; ``info_nce`` compares the vectors.
 
-    The logged value is InfoNCE over ln(number of candidates): 1.0 is chance for any batch size.
-    ``loss_weight`` scales the gradient alone, so the checklist's limits hold for every weight.
+    **The value** that is logged is InfoNCE over ln(number of candidates): 1.0 is chance for any
+    batch size. ``loss_weight`` scales the gradient alone, so that the limits of a checklist hold
+    for every weight.
 
-    What is logged when there is nothing to measure:
+    **The queue** makes sure of ``min_candidates``: where a batch holds fewer persons (down to one
+    image with one person) it is filled up with persons of the iterations before. Two things keep
+    the network from telling past from present instead of person from person, which it otherwise
+    learns at once, since everything drifts while training: the queue holds RoI features, and they
+    are projected anew by today's projector; and the comparison with the past teaches the
+    projector only, while backbone and neck learn from the persons of the same batch.
 
-    * No person in the batch: the value measured last, with no gradient. The key must not vanish
-      (mmengine averages over a window of iterations, and a missing key would look like a lost
-      pairing), and a zero or a one would be a measurement that was never made.
-    * Nothing measured yet at all, or a single candidate (the very first person, with an empty
-      queue): 1.0, which is what chance gives, with no gradient.
+    **Nothing to measure** is logged honestly, without a gradient:
+
+    * No person in the batch: the value measured last. The key must not vanish (mmengine averages
+      over a window of iterations, and a missing key would look like a lost pairing), and a zero
+      or a one would be a measurement that was never made.
+    * A single candidate (the very first person, with an empty queue), or no person and nothing
+      measured yet: 1.0, which is what chance gives.
 
     Every rank of a distributed training contrasts its own persons only.
 
@@ -41,7 +48,7 @@ class MACLHead(BaseModule):
         roi_size: Height and width of the RoI features.
         hidden_channels: Width of the two hidden layers.
         embed_channels: Length of the embeddings.
-        queue_size: Number of past instances kept as negatives; 0 for none.
+        min_candidates: Number of candidates that the queue fills up to; 0 or 1: no queue.
         temperature: Initial temperature; it is learnt.
         temperature_range: Limits of the temperature.
         loss_weight: Factor of the gradient.
@@ -54,7 +61,7 @@ class MACLHead(BaseModule):
         roi_size: int = 7,
         hidden_channels: int = 256,
         embed_channels: int = 128,
-        queue_size: int = 32,
+        min_candidates: int = 8,
         temperature: float = 0.07,
         temperature_range: tuple[float, float] = (0.01, 0.5),
         loss_weight: float = 1.0,
@@ -64,10 +71,10 @@ class MACLHead(BaseModule):
         low, high = temperature_range
         if not 0 < low <= temperature <= high:
             raise ValueError(f"the temperature {temperature} must lie within {temperature_range}")
-        if queue_size < 0 or loss_weight < 0:
-            raise ValueError("queue_size and loss_weight must not be negative")
+        if min_candidates < 0 or loss_weight < 0:
+            raise ValueError("min_candidates and loss_weight must not be negative")
         self.loss_weight = loss_weight
-        self.queue_size = queue_size
+        self.min_candidates = min_candidates
         # LayerNorm, not BatchNorm: a batch may hold a single person.
         self.projector = nn.Sequential(
             nn.Flatten(),
@@ -82,9 +89,10 @@ class MACLHead(BaseModule):
         # The logarithm is learnt, so that the temperature stays positive.
         self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)))
         self._log_range = (math.log(low), math.log(high))
-        # Not part of a checkpoint: embeddings of a moment, whose number depends on the batches.
-        for name in ("queue_visible", "queue_infrared"):
-            self.register_buffer(name, torch.zeros(0, embed_channels), persistent=False)
+        # Not part of a checkpoint: features of a moment, whose number depends on the batches.
+        empty = torch.zeros(0, in_channels, roi_size, roi_size)
+        self.register_buffer("queue_visible", empty, persistent=False)
+        self.register_buffer("queue_infrared", empty.clone(), persistent=False)
         self.register_buffer("last_value", torch.tensor(CHANCE), persistent=False)
 
     @property
@@ -99,7 +107,7 @@ class MACLHead(BaseModule):
         return F.normalize(embedding if embedding.dtype == torch.float64 else embedding.float())
 
     def forward(self, visible: Tensor, infrared: Tensor) -> dict[str, Tensor]:
-        """Computes the loss, and remembers the embeddings when training.
+        """Computes the loss, and remembers the features when training.
 
         Args:
             visible: RoI features of the persons in the visible image (N, C, S, S); N may be 0.
@@ -107,7 +115,8 @@ class MACLHead(BaseModule):
 
         Returns:
             ``loss_macl`` (its value is the logged one, its gradient is scaled by
-            ``loss_weight``), and for the log ``macl_top1``, ``macl_pairs``, ``macl_temperature``.
+            ``loss_weight``), and for the log ``macl_top1`` (if measured), ``macl_pairs`` and
+            ``macl_temperature``.
 
         Raises:
             ValueError: If the two differ in shape.
@@ -121,29 +130,46 @@ class MACLHead(BaseModule):
         require_finite(visible_features=visible, infrared_features=infrared)
         with torch.no_grad():
             self.log_temperature.clamp_(*self._log_range)
-        v, i = self.embed(visible), self.embed(infrared)
-        log = {
-            "macl_pairs": v.new_tensor(float(len(v))),
+        persons = len(visible)
+        missing = max(0, self.min_candidates - persons) if persons else 0
+        past_visible, past_infrared = self.queue_visible[:missing], self.queue_infrared[:missing]
+        losses = {
+            "macl_pairs": visible.new_tensor(float(persons)),
             "macl_temperature": self.temperature.detach(),
         }
-        if len(v) + len(self.queue_visible) < 2 or not len(v):
-            # All parameters stay in the graph: a distributed training waits for every gradient.
-            nothing = 0.0 * (v.sum() + i.sum() + self.log_temperature)
-            value = self.last_value if not len(v) else self.last_value.new_tensor(CHANCE)
-            self._remember(v, i)
-            return {"loss_macl": value.detach().clone() + nothing, **log}
-        result = info_nce(v, i, self.temperature, self.queue_visible, self.queue_infrared)
-        value = result.loss.detach()
-        self.last_value = value.to(self.last_value.dtype)
-        self._remember(v, i)
-        loss = value + self.loss_weight * (result.loss - value)
-        return {"loss_macl": loss, "macl_top1": result.top1, **log}
+        if not persons or persons + len(past_visible) < 2:
+            losses["loss_macl"] = self._unmeasured(visible, infrared)
+        else:
+            result = self._contrast(visible, infrared, past_visible, past_infrared)
+            value = result.loss.detach()
+            self.last_value = value.to(self.last_value)
+            losses["loss_macl"] = value + self.loss_weight * (result.loss - value)
+            losses["macl_top1"] = result.top1
+        self._remember(visible, infrared)
+        return losses
+
+    def _contrast(
+        self, visible: Tensor, infrared: Tensor, past_visible: Tensor, past_infrared: Tensor
+    ) -> InfoNCE:
+        now = self.embed(visible), self.embed(infrared)
+        if not len(past_visible):
+            return info_nce(*now, self.temperature)
+        past = self.embed(past_visible), self.embed(past_infrared)
+        anchors = self.embed(visible.detach()), self.embed(infrared.detach())
+        return info_nce(*now, self.temperature, *past, past_anchors=anchors)
+
+    def _unmeasured(self, visible: Tensor, infrared: Tensor) -> Tensor:
+        """A value without gradient; all parameters stay in the graph, as DDP demands."""
+        nothing = 0.0 * (self.embed(visible).sum() + self.embed(infrared).sum())
+        value = self.last_value.new_tensor(CHANCE) if len(visible) else self.last_value
+        return value.detach().clone() + nothing + 0.0 * self.log_temperature
 
     @torch.no_grad()
     def _remember(self, visible: Tensor, infrared: Tensor) -> None:
-        """Puts embeddings before the queue and cuts it off; validation leaves no trace."""
-        if not self.training or not self.queue_size:
+        """Puts features before the queue and cuts it off; validation leaves no trace."""
+        if not self.training:
             return
+        keep = max(0, self.min_candidates - 1)
         for name, new in (("queue_visible", visible), ("queue_infrared", infrared)):
-            queue = torch.cat([new.detach().to(self.queue_visible.dtype), getattr(self, name)])
-            setattr(self, name, queue[: self.queue_size])
+            queue = getattr(self, name)
+            setattr(self, name, torch.cat([new.detach().to(queue), queue])[:keep])

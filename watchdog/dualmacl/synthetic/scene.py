@@ -65,7 +65,7 @@ class _Painter:
     def depth_to_height(self, foot_y: float) -> float:
         """Height in pixels of somebody whose feet stand on this row (perspective)."""
         nearness = (foot_y - self.horizon) / (self.height - self.horizon)
-        return self.height * (0.10 + 0.47 * nearness)
+        return self.height * (0.16 + 0.44 * nearness)
 
 
 def _background(p: _Painter) -> None:
@@ -135,7 +135,7 @@ def _person(p: _Painter, shape: Silhouette) -> None:
     """Dim clothes in the visible picture; warm skin and less warm clothes in infrared."""
     rng = p.rng
     local = float(p.visible[shape.whole > 0.5].mean()) if (shape.whole > 0.5).any() else 20.0
-    clothes = local + rng.choice([-1.0, 1.0]) * rng.uniform(9, 26)
+    clothes = local + rng.choice([-1.0, 1.0]) * rng.uniform(12, 30)
     tint = rng.uniform(0.85, 1.15, size=3)
     p.blend_visible(shape.legs, np.clip(clothes * rng.uniform(0.7, 1.1) * tint, 2, 90))
     p.blend_visible(shape.torso, np.clip(clothes * tint, 2, 90))
@@ -210,8 +210,8 @@ def make_scene(rng: np.random.Generator, width: int = 160, height: int = 128) ->
     _visible_only(p)
     _infrared_only(p)
     boxes = _crowd(p)
-    visible = cv2.GaussianBlur(p.visible, (3, 3), 0.5) + rng.normal(0, 3.5, p.visible.shape)
-    infrared = cv2.GaussianBlur(p.infrared, (3, 3), 0.7) + rng.normal(0, 3.0, p.infrared.shape)
+    visible = cv2.GaussianBlur(p.visible, (3, 3), 0.5) + rng.normal(0, 2.5, p.visible.shape)
+    infrared = cv2.GaussianBlur(p.infrared, (3, 3), 0.7) + rng.normal(0, 2.5, p.infrared.shape)
     return Scene(
         visible=np.clip(np.rint(visible), 0, 255).astype(np.uint8),
         infrared=np.clip(np.rint(infrared), 0, 255).astype(np.uint8),
