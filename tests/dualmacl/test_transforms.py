@@ -42,9 +42,7 @@ def pairs(draw) -> dict:
     boxes = []
     for _ in range(draw(st.integers(1, 4))):
         x1, y1 = draw(st.integers(0, width - 8)), draw(st.integers(0, height - 8))
-        boxes.append(
-            (x1, y1, draw(st.integers(x1 + 4, width)), draw(st.integers(y1 + 4, height)))
-        )
+        boxes.append((x1, y1, draw(st.integers(x1 + 4, width)), draw(st.integers(y1 + 4, height))))
     return sample(height, width, boxes, draw(st.integers(0, 2**16)))
 
 
@@ -81,9 +79,7 @@ def test_flips_happen_and_do_not_happen():
     flips = set()
     for seed in range(20):
         np.random.seed(seed)
-        flips.add(
-            PairedRandomFlip(prob=0.5).transform(sample(20, 20, [(1, 1, 9, 9)], 0))["flip"]
-        )
+        flips.add(PairedRandomFlip(prob=0.5).transform(sample(20, 20, [(1, 1, 9, 9)], 0))["flip"])
     assert flips == {True, False}
 
 
