@@ -1,0 +1,103 @@
+"""What is told once, what is told again, and what a lost terminal or a full disk may not stop."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from dualwatch.chronicle import Chronicle
+from dualwatch.clock import Moment
+from dualwatch.facts import Fact, FindingRaised
+from dualwatch.journal import Journal, read
+from dualwatch.judge.limits import Limits
+from dualwatch.judge.snapshot import Snapshot
+from dualwatch.wire import Phase
+
+
+@dataclass
+class Listener:
+    """A view that keeps what it is shown, or fails to."""
+
+    fails: type[Exception] | None = None
+    facts: list[Fact] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def fact(self, fact: Fact, snapshot: Snapshot) -> None:
+        if self.fails is not None:
+            raise self.fails("the terminal went away")
+        self.facts.append(fact)
+
+    def tick(self, snapshot: Snapshot) -> None: ...
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def chronicle(tmp_path) -> Chronicle:
+    return Chronicle(Journal(tmp_path / "journal.jsonl"), Listener())
+
+
+def tell(chronicle: Chronicle, story) -> list[str]:
+    """Hands the story's facts on, and returns the codes that are new at its end."""
+    for fact in story.facts:
+        chronicle.tell(fact)
+    story.facts.clear()
+    chronicle.reach(Moment(story.t, 0.0))
+    return [finding.code for finding in chronicle.judge(Limits())]
+
+
+def test_a_stall_that_goes_on_is_told_once(chronicle, story) -> None:
+    assert tell(chronicle, story.trains().stops_in(Phase.STEP).silent(300)) == ["DW102"]
+    assert tell(chronicle, story.silent(100)) == []
+    assert [f.code for f in chronicle.findings] == ["DW102"]
+
+
+def test_a_second_stall_of_the_same_attempt_is_news(chronicle, story) -> None:
+    assert tell(chronicle, story.trains().silent(300)) == ["DW102"]
+    assert tell(chronicle, story.pulse(Phase.STEP)) == []
+    assert tell(chronicle, story.silent(1600)) == ["DW102"]
+
+
+def test_slow_that_becomes_stalled_is_news(chronicle, story) -> None:
+    assert tell(chronicle, story.trains().stops_in(Phase.STEP).silent(300, busy=True)) == ["DW104"]
+    assert tell(chronicle, story.silent(300)) == ["DW102"]
+
+
+def test_the_next_attempt_begins_with_a_clean_sheet(chronicle, story) -> None:
+    assert tell(chronicle, story.trains().silent(300)) == ["DW102"]
+    story.iteration = 0
+    assert tell(chronicle, story.ended().started(attempt=1).trains()) == []
+    assert chronicle.findings == []
+    assert tell(chronicle, story.silent(300)) == ["DW102"]
+
+
+def test_findings_stand_in_the_journal_beside_what_they_rest_on(chronicle, story) -> None:
+    tell(chronicle, story.trains().silent(300))
+    written = list(read(chronicle.journal.path))
+    (raised,) = [fact for fact in written if isinstance(fact, FindingRaised)]
+    assert raised.finding == chronicle.findings[0]
+    assert len(written) > 60
+
+
+@pytest.mark.parametrize("fault", [BrokenPipeError, OSError, ValueError])
+def test_a_terminal_that_went_away_stops_nothing(tmp_path, story, fault) -> None:
+    chronicle = Chronicle(Journal(tmp_path / "journal.jsonl"), Listener(fails=fault))
+    assert tell(chronicle, story.trains().silent(300)) == ["DW102"]
+    assert len(list(read(tmp_path / "journal.jsonl"))) > 60
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+@pytest.mark.skipif(sys.platform == "win32", reason="/dev/full is POSIX")
+def test_a_full_disk_is_said_once_and_stops_nothing(story) -> None:
+    listener = Listener()
+    chronicle = Chronicle(Journal(Path("/dev/full")), listener)
+    assert tell(chronicle, story.trains().silent(300)) == ["DW102"]
+    assert len(listener.notes) == 1
+    assert "No space left" in listener.notes[0]
+    assert chronicle.journal.lost == len(listener.facts)

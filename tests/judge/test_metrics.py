@@ -1,0 +1,112 @@
+"""DW201-DW203: is what must be trained in the training lines, and is it a number?"""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from dualwatch.facts import EvaluationLogged
+
+REQUIRED = {"required": ("loss_macl",)}
+NAN, INF = math.nan, math.inf
+
+
+# --- DW201 ---------------------------------------------------------------------------------
+
+
+def test_two_lines_without_a_required_metric_are_no_accident(story) -> None:
+    story.line(loss=1.0)
+    assert story.codes(**REQUIRED) == []
+    (found,) = story.line(loss=1.0, loss_cls=0.5).judged(**REQUIRED)
+    assert found.code == "DW201"
+    assert found.headline == "2 training lines, none with loss_macl"
+    assert "loss, loss_cls" in found.evidence[1].text
+
+
+@pytest.mark.parametrize(
+    "name", ["loss_macl", "train/loss_macl", "a/b/loss_macl"], ids=["plain", "tag", "deep"]
+)
+def test_a_metric_is_known_by_its_last_name(story, name) -> None:
+    tag = name.replace("/", "__")
+    story.line(loss=1.0, **{tag: 0.4}).line(loss=1.0, **{tag: 0.3}).line(**{tag: 0.3})
+    assert story.codes(**REQUIRED) == []
+
+
+def test_a_required_tag_is_found_without_its_folder(story) -> None:
+    story.line(loss_macl=1.0).line(loss_macl=1.0)
+    assert story.codes(required=("train/loss_macl",)) == []
+
+
+@pytest.mark.parametrize("name", ["loss_macl_aux", "my_loss_macl", "loss"])
+def test_a_name_that_only_looks_alike_does_not_count(story, name) -> None:
+    story.line(**{name: 1.0}).line(**{name: 1.0})
+    assert story.codes(**REQUIRED) == ["DW201"]
+
+
+def test_lines_of_a_validation_are_no_training_lines(story) -> None:
+    story.line(loss=1.0).line(mode="val").line(mode="val").line(mode="val")
+    assert story.codes(**REQUIRED) == []
+
+
+def test_each_required_metric_is_judged(story) -> None:
+    story.line(loss_macl=1.0).line(loss_macl=1.0)
+    (found,) = story.judged(required=("loss_macl", "loss_rpn", "loss_macl"))
+    assert "loss_rpn" in found.headline
+
+
+def test_nothing_required_nothing_missing(story) -> None:
+    assert story.line(loss=1.0).line(loss=1.0).codes() == []
+
+
+# --- DW202 ---------------------------------------------------------------------------------
+
+
+def test_a_metric_that_vanished(story) -> None:
+    story.line(loss=1.0, loss_macl=0.25).line(loss=1.0).line(loss=1.0)
+    assert story.codes(**REQUIRED) == []
+    (found,) = story.line(loss=1.0).judged(**REQUIRED)
+    assert found.code == "DW202"
+    assert "last 0.25" in found.headline
+
+
+def test_a_metric_that_came_back(story) -> None:
+    story.line(loss_macl=1.0)
+    story.line(loss=1.0).line(loss=1.0).line(loss=1.0)
+    assert story.line(loss_macl=0.5).codes(**REQUIRED) == []
+
+
+# --- DW203 ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("metrics", "fires"),
+    [
+        ({"loss": NAN}, True),
+        ({"loss": 1.0, "loss_macl": INF}, True),
+        ({"train__loss": -INF}, True),
+        ({"loss": 1.0, "grad_norm": INF}, True),
+        ({"loss": 1.0, "grad_norm": 35.0}, False),
+        ({"loss": 1.0, "acc": NAN}, False),
+        ({"lr": NAN, "loss": 1e30}, False),
+    ],
+    ids=str,
+)
+def test_losses_and_the_gradient_must_be_numbers(story, metrics, fires) -> None:
+    story.line(**metrics)
+    found = story.judged()
+    assert [f.code for f in found] == (["DW203"] if fires else [])
+    if fires:
+        assert "epoch 1, iteration 10/200" in found[0].headline
+
+
+def test_a_loss_that_recovered_is_well_again(story) -> None:
+    assert story.line(loss=NAN).line(loss=1.0).codes() == []
+
+
+def test_an_evaluation_may_hold_what_is_not_a_number(story) -> None:
+    story.line(loss=1.0)
+    story.tell(
+        EvaluationLogged, mode="val", epoch=1, iteration=1, total=1, metrics={"coco/mAP_l": NAN}
+    )
+    assert story.codes() == []
+    assert math.isnan(story.snapshot.metrics["coco/mAP_l"].value)

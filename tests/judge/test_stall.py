@@ -1,0 +1,349 @@
+"""DW101-DW105, DW115: the table of law 1, row by row, without a process and without a clock."""
+
+from __future__ import annotations
+
+import pytest
+from dualwatch.facts import Severity
+from dualwatch.judge.snapshot import fold
+from dualwatch.wire import Phase
+
+STARTUP = (Phase.STARTING, Phase.BUILDING, Phase.BUILDING_DATA, Phase.LOADING, Phase.WAITING)
+
+IN_THE_LOOP = {
+    Phase.WAITING: "DW102",
+    Phase.STEP: "DW102",
+    Phase.VAL_WAITING: "DW103",
+    Phase.VAL_STEP: "DW103",
+    Phase.METRICS: "DW103",
+    Phase.SAVING: "DW105",
+}
+PATIENT = {Phase.METRICS: "DW103", Phase.SAVING: "DW105"}
+LOOPING = {phase: code for phase, code in IN_THE_LOOP.items() if phase not in PATIENT}
+
+
+# --- idle: stalled at the stall timeout ---------------------------------------------------
+
+
+@pytest.mark.parametrize("phase", STARTUP)
+def test_an_idle_startup_is_stalled_at_the_timeout(story, phase) -> None:
+    story.stops_in(phase).sample().silent(299)
+    assert story.codes() == []
+    assert story.silent(1).codes() == ["DW101"]
+
+
+@pytest.mark.parametrize(("phase", "code"), IN_THE_LOOP.items())
+def test_an_idle_loop_is_stalled_at_the_timeout(story, phase, code) -> None:
+    story.trains().stops_in(phase).silent(299)
+    assert story.codes() == []
+    assert story.silent(1).codes() == [code]
+
+
+def test_only_an_error_can_be_acted_on_and_an_idle_stall_is_one(story) -> None:
+    (found,) = story.trains().stops_in(Phase.WAITING).silent(300).judged()
+    assert found.severity is Severity.ERROR
+    assert found.confidence >= 0.8
+    assert (found.attempt, found.pid) == (0, 100)
+
+
+def test_the_evidence_says_since_when_where_and_what_the_tree_did(story) -> None:
+    story.trains(30).stops_in(Phase.WAITING).prints(10).silent(290)
+    (found,) = story.judged()
+    text = "\n".join(e.text for e in found.evidence)
+    assert "300 s, limit 300 s" in found.headline
+    assert f"phase {Phase.WAITING}, 30 of 200 batches done, last iteration 30" in text
+    assert "last line: line 2" in text
+    assert "main 100 sleeping" in text
+    assert found.evidence[0].wall == story.snapshot.progress_wall
+
+
+def test_the_timeout_is_a_setting(story) -> None:
+    story.trains().stops_in(Phase.WAITING).silent(60)
+    assert story.codes(stall_timeout=60.0) == ["DW102"]
+    assert story.codes(stall_timeout=61.0) == []
+
+
+# --- busy: slow, and until when ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("phase", STARTUP)
+def test_a_busy_startup_is_slow(story, phase) -> None:
+    story.stops_in(phase).sample().silent(299, busy=True)
+    assert story.codes() == []
+    assert story.silent(1, busy=True).codes() == ["DW104"]
+
+
+@pytest.mark.parametrize("phase", IN_THE_LOOP)
+def test_a_busy_loop_is_slow(story, phase) -> None:
+    story.trains().stops_in(phase).silent(299, busy=True)
+    assert story.codes() == []
+    assert story.silent(1, busy=True).codes() == ["DW104"]
+
+
+def test_io_alone_is_work_as_well(story) -> None:
+    story.trains().stops_in(Phase.METRICS)
+    for second in range(0, 305, 5):
+        story.wait(5).sample(io_bytes=1_000_000 * second)
+    assert story.codes() == ["DW104"]
+
+
+@pytest.mark.parametrize("phase", [p for p in STARTUP if p != Phase.WAITING])
+def test_a_busy_startup_is_stalled_after_the_busy_timeout(story, phase) -> None:
+    story.stops_in(phase).sample().silent(1799, busy=True)
+    assert story.codes() == ["DW104"]
+    assert story.silent(1, busy=True).codes() == ["DW101"]
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="stall.judge: the busy timeout is not applied to the first batch, which is start-up too",
+)
+def test_a_busy_first_batch_is_startup_and_stalled_after_the_busy_timeout(story) -> None:
+    story.stops_in(Phase.WAITING).sample().silent(1800, busy=True)
+    assert story.codes() == ["DW101"]
+
+
+@pytest.mark.parametrize(("phase", "code"), PATIENT.items())
+def test_busy_metrics_and_saving_are_stalled_after_the_busy_timeout(story, phase, code) -> None:
+    story.trains().stops_in(phase).silent(1799, busy=True)
+    assert story.codes() == ["DW104"]
+    assert story.silent(1, busy=True).codes() == [code]
+
+
+def test_a_longer_busy_timeout_lets_a_long_evaluation_be(story) -> None:
+    story.trains().stops_in(Phase.METRICS).silent(8601, busy=True)
+    assert story.codes(busy_timeout=10_000.0) == ["DW104"]
+
+
+@pytest.mark.parametrize("phase", LOOPING)
+def test_time_alone_never_makes_a_busy_loop_stalled(story, phase) -> None:
+    assert story.trains().stops_in(phase).silent(7200, busy=True).codes() == ["DW104"]
+
+
+def test_a_tree_that_was_busy_a_while_ago_is_idle_only_after_the_timeout(story) -> None:
+    story.trains().stops_in(Phase.WAITING).silent(200, busy=True).silent(299)
+    assert story.codes() == ["DW104"]
+    assert story.silent(1).codes() == ["DW102"]
+
+
+# --- busy, and the same stack in every capture ------------------------------------------------
+
+
+@pytest.mark.parametrize(("phase", "code"), LOOPING.items())
+def test_a_busy_loop_in_one_stack_is_stalled(story, frame, phase, code) -> None:
+    story.trains().stops_in(Phase.VAL_STEP).wait(1).stops_in(phase).wait(1).stops_in(phase)
+    for line in (7, 8, 7):  # A loop that spins inside one function is still the same place.
+        story.silent(100, busy=True).captured(frame("spin", line=line), frame("main"))
+    assert story.codes() == [code]
+
+
+@pytest.mark.parametrize(
+    ("functions", "why"),
+    [
+        (("spin", "spin"), "two captures are too few"),
+        (("spin", "other", "spin"), "one capture shows another place"),
+        (("spin", "spin", None), "one capture does not show the main process"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_busy_loop_is_slow_when_the_stacks_prove_nothing(story, frame, functions, why) -> None:
+    story.trains().stops_in(Phase.STEP).wait(1).stops_in(Phase.STEP)
+    for function in functions:
+        story.silent(300 / len(functions), busy=True)
+        story.captured(*[frame(function)] if function else [])
+    assert story.codes() == ["DW104"], why
+
+
+def test_one_stack_in_a_usual_pause_is_slow(story, frame) -> None:
+    for _ in range(3):  # A step takes 40 s here: 10 x 40 is more than the stall timeout.
+        story.trains(1, every=80)
+    story.stops_in(Phase.STEP)
+    for _ in range(4):
+        story.silent(95, busy=True).captured(frame("forward"))
+    assert story.codes() == ["DW104"]
+    assert story.silent(21, busy=True).codes() == ["DW102"]
+
+
+def test_one_stack_in_the_metrics_is_slow(story, frame) -> None:
+    story.trains().stops_in(Phase.METRICS).wait(1).stops_in(Phase.METRICS)
+    for _ in range(4):
+        story.silent(100, busy=True).captured(frame("accumulate"))
+    assert story.codes() == ["DW104"]
+
+
+def test_one_stack_at_the_first_batch_is_slow(story, frame) -> None:
+    story.stops_in(Phase.WAITING).sample()
+    for _ in range(4):
+        story.silent(100, busy=True).captured(frame("spawn"))
+    assert story.codes() == ["DW104"]
+
+
+def test_stacks_of_before_the_last_progress_prove_nothing(story, frame) -> None:
+    story.trains().stops_in(Phase.STEP).wait(1).stops_in(Phase.STEP)
+    story.silent(30, busy=True).captured(frame("spin"))
+    story.silent(20, busy=True).captured(frame("spin")).stops_in(Phase.STEP)
+    story.silent(300, busy=True).captured(frame("spin"))
+    assert story.codes() == ["DW104"]
+
+
+# --- learnt patience --------------------------------------------------------------------------
+
+
+def test_the_timeout_grows_to_five_times_the_longest_healthy_pause(story) -> None:
+    story.trains().wait(100).trains()  # One healthy pause of 100.5 s while waiting for a batch.
+    assert story.silent(502).codes() == []
+    assert story.silent(1).codes() == ["DW102"]
+
+
+def test_a_long_pause_in_one_place_is_no_excuse_in_another(story) -> None:
+    story.trains().stops_in(Phase.METRICS).wait(8601).trains()
+    assert story.silent(300).codes() == ["DW102"]
+
+
+def test_a_slow_first_batch_is_no_excuse_for_a_later_one(story) -> None:
+    story.stops_in(Phase.WAITING, batch=0).wait(250).trains()
+    assert story.silent(300).codes() == ["DW102"]
+
+
+def test_a_new_attempt_learns_anew(story) -> None:
+    story.trains().wait(200).trains().ended(exit_code=None, signal="SIGKILL")
+    story.iteration = 0
+    story.started(attempt=1).trains().silent(300)
+    (found,) = story.judged()
+    assert (found.code, found.attempt) == ("DW102", 1)
+
+
+# --- not seen, stopped, paused ----------------------------------------------------------------
+
+
+def test_a_stopped_process_is_never_stalled(story) -> None:
+    story.trains().stops_in(Phase.WAITING).silent(299, status="stopped")
+    assert story.codes() == []
+    (found,) = story.silent(7200, status="stopped").judged()
+    assert found.code == "DW115"
+    assert found.severity is Severity.WARNING
+    assert "pid 100" in found.evidence[1].text
+
+
+def test_a_continued_process_is_judged_again(story) -> None:
+    story.trains().stops_in(Phase.WAITING).silent(400, status="stopped").silent(5)
+    assert story.codes() == ["DW102"]
+
+
+@pytest.mark.parametrize("samples", [0, 1])
+def test_without_two_samples_silence_stays_a_suspicion(new_story, samples) -> None:
+    story = new_story().started().pulse(Phase.WAITING).wait(1).pulse(Phase.STEP)
+    for _ in range(samples):
+        story.sample()
+    (found,) = story.wait(7200).pulse(Phase.STEP, moves=False).judged()
+    assert found.severity is Severity.WARNING
+    assert found.confidence == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("phase", [Phase.WAITING, Phase.STEP, Phase.VAL_STEP])
+def test_a_tree_that_cannot_be_read_is_not_acted_on(story, phase) -> None:
+    story.trains().stops_in(phase).silent(3600, cpu_s=None, io_bytes=None)
+    assert all(found.severity < Severity.ERROR for found in story.judged())
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="stall.judge: CPU that could not be read counts as busy, so that the busy timeout acts",
+)
+@pytest.mark.parametrize("phase", [Phase.BUILDING_DATA, Phase.METRICS, Phase.SAVING])
+def test_a_patient_phase_that_cannot_be_read_is_not_acted_on(story, phase) -> None:
+    story.trains().stops_in(phase).silent(3600, cpu_s=None, io_bytes=None)
+    assert all(found.severity < Severity.ERROR for found in story.judged())
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="stall.judge: CPU that could not be read is told as DW104 (work is going on, 0.8)",
+)
+def test_what_cannot_be_read_is_not_told_as_work(story) -> None:
+    story.trains().stops_in(Phase.STEP).silent(600, cpu_s=None, io_bytes=None)
+    (found,) = story.judged()
+    assert found.confidence <= 0.5
+
+
+def test_a_sleep_of_the_machine_is_no_stall(story) -> None:
+    story.trains().stops_in(Phase.STEP).paused(8 * 3600).silent(290)
+    assert story.codes() == []
+    assert story.silent(10).codes() == ["DW102"]
+
+
+def test_a_sleep_of_the_machine_teaches_no_patience(story) -> None:
+    story.trains().paused(8 * 3600).trains().stops_in(Phase.WAITING).silent(300)
+    assert story.codes() == ["DW102"]
+
+
+# --- console and heartbeat ----------------------------------------------------------------------
+
+
+def test_a_worker_that_prints_for_ever_is_no_progress_once_the_loop_runs(story) -> None:
+    assert story.trains().stops_in(Phase.WAITING).prints(300).codes() == ["DW102"]
+
+
+def test_what_is_printed_before_the_first_iteration_is_progress(story) -> None:
+    assert story.stops_in(Phase.BUILDING_DATA).prints(900).codes() == []
+
+
+def test_without_an_agent_the_console_is_the_progress(story) -> None:
+    story.prints(50).line(loss=1.0).prints(900)
+    assert story.codes() == []
+    assert story.silent(300).codes() == ["DW102"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "code"), [("train", "DW102"), ("val", "DW103"), (None, "DW101")], ids=str
+)
+def test_without_an_agent_the_log_says_what_stalls(story, mode, code) -> None:
+    if mode is not None:
+        story.line(loss=1.0)
+    if mode == "val":
+        story.line(mode="val", epoch=1)
+    assert story.prints(5).silent(300).codes() == [code]
+
+
+def test_the_same_heartbeat_again_is_no_progress(story) -> None:
+    story.trains().stops_in(Phase.STEP)
+    for _ in range(60):
+        story.silent(5).pulse(Phase.STEP, moves=False)
+    assert story.codes() == ["DW102"]
+
+
+def test_after_new_progress_there_is_no_stall(story) -> None:
+    story.trains().stops_in(Phase.WAITING).silent(400)
+    assert story.codes() == ["DW102"]
+    assert story.trains(1).codes() == []
+
+
+def test_one_rank_that_stops_is_enough_and_is_named(story) -> None:
+    story.trains().pulse(Phase.STEP, rank=1)
+    for _ in range(60):
+        story.silent(5).pulse(Phase.STEP)
+    (found,) = story.judged()
+    assert found.code == "DW102"
+    assert "heartbeat of rank 1" in [e.source for e in found.evidence]
+
+
+def test_two_ranks_that_move_are_well(story) -> None:
+    story.trains()
+    for _ in range(120):
+        story.silent(5).pulse(Phase.STEP).pulse(Phase.STEP, rank=1)
+    assert story.codes() == []
+
+
+# --- nothing to judge -----------------------------------------------------------------------------
+
+
+def test_a_finished_training_does_not_stall(story) -> None:
+    assert story.trains().pulse(Phase.FINISHED).silent(3600).codes() == []
+
+
+def test_an_ended_training_does_not_stall(story) -> None:
+    assert story.trains().ended().wait(3600).sample().codes() == []
+
+
+def test_nothing_is_judged_before_the_start(new_story) -> None:
+    assert fold([]).started is None
+    assert new_story().wait(3600).sample().codes() == []
