@@ -23,5 +23,6 @@ default_hooks = dict(
     logger=dict(type="LoggerHook", interval=2),
     checkpoint=dict(type="CheckpointHook", interval=1),
 )
+env_cfg = dict(mp_cfg=dict(mp_start_method="fork"))
 default_scope = "mmengine"
 randomness = dict(seed=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,9 +117,9 @@ def make(options: Options, settings: Settings) -> Plan:
 
 
 def _script(named: Path | None) -> Path:
-    """The named script, else the user's ``tools/train.py``, else the built-in entry point."""
+    """The named script or module, else the user's ``tools/train.py``, else the built-in one."""
     if named is not None:
-        if not named.is_file():
+        if not named.is_file() and not is_module(named):
             raise DualwatchError(
                 f"the script {named} does not exist",
                 why=f"looked for it from {Path.cwd()}",
@@ -129,12 +130,19 @@ def _script(named: Path | None) -> Path:
     return usual if usual.is_file() else ENTRY
 
 
+def is_module(script: Path) -> bool:
+    """Whether ``--script package.module`` names a module for ``python -m`` rather than a file."""
+    name = str(script)
+    return not script.exists() and "." in name and re.fullmatch(r"\w+(\.\w+)+", name) is not None
+
+
 def _describe(
     options: Options, script: Path, python: str, notes: list[str]
 ) -> Mapping[str, Any] | None:
     if not options.config.is_file() or options.config.suffix in MMENGINE_FORMS:
         try:
-            folder = Path.cwd() if script == ENTRY else script.resolve().parent
+            by_folder = script == ENTRY or is_module(script)
+            folder = Path.cwd() if by_folder else script.resolve().parent
             return configs.describe(python, options.config, options.cfg_options, folder)
         except DualwatchError as error:
             # A script of the user's own need not be an mmengine training at all.
@@ -206,7 +214,8 @@ def _command(options: Options, script: Path, python: str) -> tuple[str, ...]:
         else:
             command += ["--standalone"] if options.nnodes == 1 else []
         launcher = ("--launcher", "pytorch")
-    command += [str(script), str(options.config)]
+    command += ["-m", str(script)] if is_module(script) else [str(script)]
+    command += [str(options.config)]
     if options.work_dir is not None:
         command += ["--work-dir", str(options.work_dir)]
     if options.resume:

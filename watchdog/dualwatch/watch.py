@@ -53,13 +53,14 @@ class Watcher:
         self._next_processes = 0.0
         self._next_gpus = 0.0
         self._reported: set[str] = set()
+        self._last_beats: dict[int, tuple[int, int]] = {}
         self._unseen: set[tuple[str, str]] = set()
         self._pids: set[int] = {training.pid}
         self._known: set[Identity] = {(training.pid, training.create_time)}
 
     def poll(self, moment: Moment, *, suspicious: bool) -> list[Fact]:
         """What is new since the last poll; closer looks at the tree when suspicious."""
-        facts: list[Fact] = [*self._heartbeats.poll(*moment), *self._reports(moment)]
+        facts: list[Fact] = [*self._beats(moment), *self._reports(moment)]
         facts += self._console(self._tail.poll(), moment)
         if moment.at >= self._next_processes:
             interval = self._process_interval / (2.5 if suspicious else 1)
@@ -72,11 +73,11 @@ class Watcher:
 
     def rest(self, moment: Moment) -> list[Fact]:
         """What is left when the training has ended: last heartbeats, the console's last lines."""
-        facts: list[Fact] = [*self._heartbeats.poll(*moment), *self._reports(moment)]
+        facts: list[Fact] = [*self._beats(moment), *self._reports(moment)]
         while lines := self._tail.poll():
             facts += self._console(lines, moment)
         facts += self._console(self._tail.flush(), moment)
-        return [*facts, *self._parser.flush(*moment)]
+        return [*facts, *self._parser.close(*moment)]
 
     def processes(self, moment: Moment) -> ProcessesSampled:
         """A sample of the tree."""
@@ -101,9 +102,18 @@ class Watcher:
         """Identities of all that belongs to the attempt, orphans found by their marker too."""
         return self._known | set(self._tree.sweep())
 
+    def _beats(self, moment: Moment) -> list[Fact]:
+        """Heartbeats that changed; one that did not is silence, and the journal needs none."""
+        changed: list[Fact] = []
+        for pulse in self._heartbeats.poll(*moment):
+            if self._last_beats.get(pulse.rank) != (pulse.pid, pulse.beats):
+                self._last_beats[pulse.rank] = (pulse.pid, pulse.beats)
+                changed.append(pulse)
+        return changed
+
     def _console(self, lines: list[str], moment: Moment) -> list[Fact]:
         if not lines:
-            return []
+            return self._parser.flush(*moment)  # Whatever it waited for does not come.
         self._lines += len(lines)
         last = next((line for line in reversed(lines) if line.strip()), "")
         facts: list[Fact] = [fact for line in lines for fact in self._parser.feed(line, *moment)]

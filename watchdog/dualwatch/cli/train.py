@@ -43,7 +43,7 @@ def train(
     work_dir: Annotated[Path | None, typer.Option(help="Where logs and checkpoints go.")] = None,
     script: Annotated[
         Path | None,
-        typer.Option(help="Training script; default: tools/train.py, else the built-in one."),
+        typer.Option(help="Script, or module for python -m; default: tools/train.py, else ours."),
     ] = None,
     python: Annotated[
         str | None,

@@ -32,6 +32,13 @@ from dualwatch.wire import STARTUP_PHASES, VALIDATION_PHASES, Phase
 
 KEPT_ERRORS = 20
 
+_LOOPS = {
+    Phase.WAITING: "train",
+    Phase.STEP: "train",
+    Phase.VAL_WAITING: "val",
+    Phase.VAL_STEP: "val",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
@@ -117,11 +124,16 @@ class Snapshot:
 
     @property
     def place(self) -> str:
-        """Phase, and whether it waits for the first batch of a loop, which takes its own time."""
+        """What kind of pause this is, for learning how long it usually takes.
+
+        Waiting for a batch and working on it are one place: they alternate faster than we look.
+        The first batch of a loop is a place of its own, since workers start before it.
+        """
         pulse = self.slowest
-        if pulse is not None and pulse.phase in (Phase.WAITING, Phase.VAL_WAITING):
-            return f"{pulse.phase}:first" if pulse.batch == 0 else pulse.phase
-        return self.phase
+        if pulse is None or pulse.phase not in _LOOPS:
+            return self.phase
+        loop = _LOOPS[pulse.phase]
+        return f"{loop}:first" if pulse.batch == 0 else loop
 
     @property
     def starting(self) -> bool:

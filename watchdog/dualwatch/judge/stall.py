@@ -101,11 +101,24 @@ def _code(s: Snapshot) -> str:
 def _stands_still(s: Snapshot, limits: Limits, silence: float) -> bool:
     if s.phase in _PATIENT or s.starting or len(s.stacks) < STILL_SAMPLES:
         return False
-    usual = s.gaps.get(s.place, Gaps())
-    if usual.count == 0 or silence < limits.usual * usual.mean:
+    usual = _usual_pause(s)
+    if usual is None or silence < limits.usual * usual:
         return False
     seen = {_outline(main_stack(s, index)) for index in range(len(s.stacks))}
     return len(seen) == 1 and () not in seen
+
+
+def _usual_pause(s: Snapshot) -> float | None:
+    """Seconds that a pause here usually takes; from the pace of the attempt where none was seen.
+
+    That pace has the start-up in it, so it errs on the patient side.
+    """
+    gaps = s.gaps.get(s.place)
+    if gaps is not None and gaps.count:
+        return gaps.mean
+    if s.started is None or s.last_iteration is None or s.first_iteration is None:
+        return None
+    return (s.progress_at - s.started.at) / (s.last_iteration - s.first_iteration + 1)
 
 
 def main_stack(s: Snapshot, capture: int = -1) -> tuple[Frame, ...]:

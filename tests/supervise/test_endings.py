@@ -1,0 +1,176 @@
+"""How runs end: errors, missing metrics, signals; and nothing of them is left."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+
+def test_an_error_of_the_training_is_quoted(train):
+    run = train(model__fail_at=3)
+
+    assert run.finish() == 5, run.err
+    assert run.summary["outcome"] == "failed"
+    assert run.codes(0) == ["DW606"]
+    # Text from outside is data: Rich's markup is shown as it was written.
+    assert "ValueError: the batch is spoilt [bold]on purpose[/bold]" in run.out
+    assert run.summary["attempts"][0]["exit_code"] == 1
+    assert "Traceback" not in run.err.replace("Traceback (most recent call last)", "", 1)
+
+
+def test_a_required_metric_that_never_comes(train):
+    run = train("--require", "loss_macl", model__with_macl=False)
+
+    assert run.finish() == 1, run.err
+    assert run.summary["outcome"] == "completed-with-findings"
+    assert run.codes(0) == ["DW201"]
+    assert run.summary["attempts"][0]["last_iteration"] == 24
+
+
+def test_a_missing_metric_stops_the_training_when_asked(train):
+    options = {"model__with_macl": False, "model__pause": 0.2}
+    run = train("--require", "loss_macl", "--on-missing", "stop", **options)
+
+    assert run.finish() == 1, run.err
+    assert run.summary["attempts"][0]["last_iteration"] < 24
+    assert run.left_alive() == []
+
+
+def test_a_required_metric_that_is_there(train):
+    assert train("--require", "loss_macl").finish() == 0
+
+
+def test_a_loss_that_is_not_a_number(train):
+    run = train(model__nan_at=10)
+
+    assert run.finish() == 1, run.err
+    assert run.codes(0) == ["DW203"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_the_training_in_order(train, number, code):
+    run = train(model__pause=0.2)
+    run.iterating()
+    assert run.left_alive()
+
+    run.process.send_signal(number)
+
+    assert run.finish() == code
+    assert run.summary["outcome"] == "interrupted"
+    assert run.left_alive() == []
+
+
+def test_processes_that_left_the_session_are_ended_too(train):
+    run = train(train_dataloader__dataset__orphan=True)
+
+    assert run.finish() == 0, run.err
+    assert run.left_alive() == []
+
+
+def test_the_death_of_dualwatch_is_not_noticed_by_the_training(train):
+    run = train(model__pause=0.1)
+    started = run.iterating()
+    training = psutil.Process(started["pid"])
+
+    run.process.kill()
+    run.process.wait()
+
+    assert training.is_running()
+    psutil.wait_procs([training], timeout=60)
+    console = (run.folder / "attempt-0" / "console.log").read_text()
+    assert "Epoch(train) [3][8/8]" in console
+    assert (run.work_dir / "epoch_3.pth").exists()
+
+
+def test_a_second_run_of_the_same_work_dir_is_refused(train):
+    first = train(model__pause=0.2)
+    first.iterating()
+
+    second = train()
+
+    assert second.finish() == 2
+    assert "already watching" in second.err
+    first.process.send_signal(signal.SIGINT)
+    assert first.finish() == 130
+
+
+def test_an_earlier_run_is_put_aside_and_not_deleted(train):
+    first = train()
+    assert first.finish() == 0, first.err
+    before = (first.folder / "summary.json").read_text()
+
+    again = train()
+
+    assert again.finish() == 0, again.err
+    (kept,) = (again.folder / "earlier").iterdir()
+    assert (kept / "summary.json").read_text() == before
+    assert (kept / "attempt-0" / "console.log").exists()
+
+
+def test_json_events_are_one_object_a_line(train):
+    run = train("--json")
+
+    assert run.finish() == 0, run.err
+    events = [json.loads(line) for line in run.out.splitlines()]
+    assert {"run-started", "attempt-started", "pulse", "run-ended"} <= {e["kind"] for e in events}
+    assert all(e["schema_version"] == 1 for e in events)
+    assert events[-1]["exit_code"] == 0
+
+
+def test_tensorboard_takes_the_next_free_port_and_ends_with_us(train):
+    pytest.importorskip("tensorboard")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        run = train("--tensorboard", "--port", str(port), model__pause=0.1)
+        assert run.finish() == 0, run.err
+    assert f"port {port} is taken" in run.err
+    boards = [p for p in psutil.process_iter() if _is_board_of(p, str(run.work_dir))]
+    assert boards == []
+
+
+def _is_board_of(process: psutil.Process, logdir: str) -> bool:
+    try:
+        return logdir in process.cmdline() and "tensorboard.main" in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+def test_a_work_dir_that_cannot_be_made(train, tmp_path):
+    (tmp_path / "in-the-way").write_text("a file")
+
+    run = train(work_dir="in-the-way/wd")
+
+    assert run.finish() == 2
+    assert "cannot be written" in run.err
+    assert "Traceback" not in run.err
+
+
+def test_output_that_nobody_reads_harms_nothing(train, tmp_path):
+    run = train(model__pause=0.05)
+    run.iterating()
+    # As `dualwatch train ... 2>&1 | head` does: the reader goes away.
+    run.process.stdout.close()
+    run.process.stderr.close()
+
+    run.process.wait(timeout=120)
+
+    assert run.summary["outcome"] == "completed"
+
+
+def test_a_python_that_lacks_torch_is_said_at_once(train, tmp_path):
+    bare = tmp_path / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
+    python = bare / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+
+    run = train("--python", str(python), script=None)
+
+    assert run.finish() == 2
+    assert "has no module 'torch'" in run.err

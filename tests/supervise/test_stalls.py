@@ -1,0 +1,138 @@
+"""Trainings that hang for real: flagged, explained, stopped and rerun."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+
+import pytest
+
+STALL = ("--stall-timeout", "3s")
+
+
+def rates(console: str) -> dict[int, float]:
+    """Iteration, counted over all epochs -> learning rate, as the training logged it."""
+    lines = re.findall(r"Epoch\(train\)\s+\[(\d+)\]\[\s*(\d+)/(\d+)\].*? lr: ([\d.e+-]+)", console)
+    return {(int(e) - 1) * int(n) + int(i): float(rate) for e, i, n, rate in lines}
+
+
+def asked_rate(old_iterations: float) -> float:
+    """What ``tiny_cfg.py`` asks for: from a tenth to all in eleven of its own iterations."""
+    return 0.01 * min(1.0, 0.1 + 0.9 * old_iterations / 11)
+
+
+def test_a_loader_deadlock_is_named_and_cured(train):
+    run = train(*STALL, train_dataloader__dataset__type="HangsInSecondEpoch")
+
+    assert run.finish() == 0, run.err
+    summary = run.summary
+    assert summary["outcome"] == "completed"
+    first, second = summary["attempts"]
+    assert run.codes(0) == ["DW111", "DW102"]
+    assert first["signal"] == "SIGTERM"
+    assert list((run.folder / "attempt-0" / "stacks").glob("*.txt"))
+    wanted = {
+        "train_dataloader.num_workers": 0,
+        "train_dataloader.persistent_workers": False,
+        "train_dataloader.batch_size": 2,
+        "optim_wrapper.accumulative_counts": 2,
+    }
+    assert wanted.items() <= second["overrides"].items()
+    assert second["resumed_from"].endswith("epoch_1.pth")
+    assert (second["first_iteration"], second["last_iteration"]) == (17, 48)
+    assert first["lost_iterations"] == first["last_iteration"] - 8
+    assert run.codes(1) == []
+    assert run.left_alive() == []
+    console = (run.folder / "attempt-1" / "console.log").read_text()
+    seen = rates(console)
+    assert min(seen) > 16
+    for iteration, rate in seen.items():
+        # Two iterations now are one of before: the same rate over the samples seen.
+        assert rate == pytest.approx(asked_rate((iteration - 1) / 2), rel=0.01), iteration
+
+
+def test_spawned_workers_are_followed_as_well(train):
+    run = train(
+        *STALL,
+        env_cfg__mp_cfg__mp_start_method="spawn",
+        train_dataloader__dataset__start_method="spawn",
+        train_dataloader__dataset__hang_at=18,
+        train_cfg__max_epochs=1,
+    )
+
+    assert run.finish() == 0, run.err
+    assert run.codes(0) == ["DW111", "DW102"]
+    assert len(run.summary["attempts"]) == 2
+    assert run.left_alive() == []
+
+
+def test_a_loader_that_hangs_without_workers_is_acquitted_and_given_up(train):
+    hang = {"hang_at": 18, "hang_in": "any"}
+    run = train(*STALL, **{f"train_dataloader__dataset__{k}": v for k, v in hang.items()})
+
+    assert run.finish() == 4, run.err
+    summary = run.summary
+    assert summary["outcome"] == "gave-up"
+    batches = [a["overrides"].get("train_dataloader.batch_size") for a in summary["attempts"]]
+    assert batches == [None, 2, 1]
+    assert "the loader is not the cause" in run.out
+    assert run.left_alive() == []
+
+
+def test_a_dataset_that_is_never_built_is_a_stalled_start(train):
+    run = train(*STALL, "--max-reruns", "1", train_dataloader__dataset__hang_init=True)
+
+    assert run.finish() == 4, run.err
+    assert run.codes(0) == ["DW101"]
+    assert len(run.summary["attempts"]) == 2
+    assert run.summary["attempts"][0]["last_iteration"] is None
+
+
+def test_a_validation_that_hangs_is_told_apart(train):
+    run = train(*STALL, val_dataloader__dataset__hang_at=2, val_dataloader__num_workers=1)
+
+    assert run.finish() == 0, run.err
+    assert "DW103" in run.codes(0)
+    second = run.summary["attempts"][1]
+    assert second["overrides"]["val_dataloader.num_workers"] == 0
+    assert second["resumed_from"].endswith("epoch_1.pth")
+
+
+def test_a_step_that_spins_is_stalled_by_its_stack(train):
+    run = train(*STALL, "--on-stall", "stop", model__spin_at=7, model__pause=0.2)
+
+    assert run.finish() == 4, run.err
+    assert run.codes(0) == ["DW102"]
+    (finding,) = [f for f in run.summary["attempts"][0]["findings"] if f["code"] == "DW102"]
+    assert any("same stack" in e["text"] for e in finding["evidence"])
+
+
+def test_a_stall_is_only_reported_when_asked(train):
+    run = train(*STALL, "--on-stall", "report", train_dataloader__dataset__hang_at=18)
+    run.wait_for(lambda f: f["kind"] == "decided" and f["action"] == "report")
+
+    assert run.process.poll() is None
+    run.process.send_signal(signal.SIGINT)
+    assert run.finish() == 130
+    assert run.left_alive() == []
+
+
+def test_a_plain_loop_that_hangs_is_given_up_at_once(train):
+    run = train(*STALL, "--", "--hang-at", "3", script="plain_loop.py")
+
+    assert run.finish() == 4, run.err
+    assert len(run.summary["attempts"]) == 1
+    assert "no mmengine Runner" in run.out
+
+
+def test_a_stopped_training_is_told_and_left_alone(train):
+    run = train(*STALL, model__pause=0.1)
+    started = run.iterating()
+    os.kill(started["pid"], signal.SIGSTOP)
+    run.wait_for(lambda f: f["kind"] == "finding-raised" and f["finding"]["code"] == "DW115")
+    os.kill(started["pid"], signal.SIGCONT)
+
+    assert run.finish() == 0, run.err
+    assert len(run.summary["attempts"]) == 1
+    assert run.summary["attempts"][0]["last_iteration"] == 24
