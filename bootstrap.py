@@ -534,7 +534,7 @@ def run(*arguments: str) -> int:
 def demo(*arguments: str) -> int:
     """Shows dualwatch on a small training that deadlocks (or, healthy, does not)."""
     setup()
-    code = run("-m", "dualmacl.synthetic", "data/synthetic-llvip", "--seed", "0")
+    code = run("-m", "dualmacl.synthetic", "data/synthetic-llvip", "--seed", "0", "--force")
     if code:
         return code
     demos = [
