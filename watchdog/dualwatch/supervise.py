@@ -54,6 +54,8 @@ TICK = 0.5
 CAPTURES = 12
 """Stacks are read at most so often in one silence."""
 
+STOP_ROUNDS = 3
+
 PAUSE = 10.0
 """A tick that took longer than this means that we ourselves did not run."""
 
@@ -149,11 +151,7 @@ class Supervisor:
             # A fault of ours is none of the training's: it goes on, its console is a file.
             self.chronicle.note(f"the training goes on without us: pid {training.pid}")
             raise
-        survivors = stop.stop(
-            watcher.everyone(),
-            grace=self.settings.grace,
-            hurry=lambda: len(self._signals) > 1,  # A second Ctrl-C: no more grace.
-        )
+        survivors = self._stop(watcher)
         self._close(watcher, training, number, survivors)
         if survivors and ended.decision is not None:
             # Decided anew: what still runs holds the GPU and the locks of the next attempt.
@@ -161,6 +159,20 @@ class Supervisor:
             reason = f"processes of attempt {number} cannot be ended: pid {pids}"
             ended.decision = self.chronicle.decide(Decision(action=Action.GIVE_UP, reason=reason))
         return ended
+
+    def _stop(self, watcher: Watcher) -> list[int]:
+        """Ends the whole tree; again for what was started while it was being ended."""
+        survivors: list[int] = []
+        for _ in range(STOP_ROUNDS):
+            tree = watcher.everyone(clock.now())
+            if not stop.alive(tree):
+                return []
+            survivors = stop.stop(
+                tree,
+                grace=self.settings.grace,
+                hurry=lambda: len(self._signals) > 1,  # A second Ctrl-C: no more grace.
+            )
+        return survivors
 
     def _launch(
         self, attempt_dir: Path, number: int, rung: Rung | None, resume_from: Path | None

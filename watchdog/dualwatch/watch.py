@@ -98,8 +98,9 @@ class Watcher:
         facts: list[Fact] = [sample, *self._once(unseen)]
         return [*facts, captured] if captured is not None else facts
 
-    def everyone(self) -> set[Identity]:
-        """Identities of all that belongs to the attempt, orphans found by their marker too."""
+    def everyone(self, moment: Moment) -> set[Identity]:
+        """Identities of all that belongs to the attempt now, orphans told by their marker."""
+        self.processes(moment)
         return self._known | set(self._tree.sweep())
 
     def _beats(self, moment: Moment) -> list[Fact]:

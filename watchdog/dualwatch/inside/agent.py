@@ -14,7 +14,7 @@ import json
 import os
 import sys
 import traceback
-from typing import Dict
+from typing import Dict, TextIO
 
 from dualwatch import wire
 
@@ -35,7 +35,7 @@ def note_error(doing: str) -> None:
     """Writes down what failed in the agent; never raises."""
     try:
         folder = os.environ[wire.ENV_ATTEMPT_DIR]
-        with open(os.path.join(folder, "agent-error.txt"), "a", encoding="utf-8") as stream:
+        with _private(os.path.join(folder, "agent-error.txt"), os.O_APPEND) as stream:
             stream.write("{} (pid {}):\n{}\n".format(doing, os.getpid(), traceback.format_exc()))
     except Exception:
         pass
@@ -114,10 +114,16 @@ def _before_build(original, runner, args, kwargs):
         "versions": _versions(),
     }
     path = os.path.join(folder, wire.agent_file(rank))
-    with open(path + ".tmp", "w", encoding="utf-8") as stream:
+    with _private(path + ".tmp", os.O_TRUNC) as stream:
         json.dump(report, stream, default=str)
     os.replace(path + ".tmp", path)
     return (), named, follower
+
+
+def _private(path: str, mode: int) -> TextIO:
+    """Opens a file that only its owner can read."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | mode, 0o600)
+    return os.fdopen(descriptor, "w", encoding="utf-8")
 
 
 def _is_loader_worker() -> bool:
