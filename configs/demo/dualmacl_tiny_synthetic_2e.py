@@ -16,7 +16,7 @@ model = dict(
         embed_channels=64,
         min_candidates=8,
         temperature=0.07,
-        loss_weight=1.0,
+        loss_weight=0.7,
     )
 )
 

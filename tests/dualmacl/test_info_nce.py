@@ -160,11 +160,26 @@ def test_the_queue_fills_up_to_the_minimum_only():
         assert len(macl.queue_visible) == len(macl.queue_infrared) == 3
 
 
-def test_the_past_teaches_the_projector_only():
+def test_only_the_projector_is_pushed_away_from_the_past():
+    """A lone person's views are pulled together, whatever lies in the queue."""
+    v, i = unit(1, 5, 1).requires_grad_(), unit(1, 5, 2).requires_grad_()
+    past = unit(6, 5, 3), unit(6, 5, 4)
+    anchors = v.detach().clone().requires_grad_(), i.detach().clone().requires_grad_()
+    info_nce(v, i, 0.2, *past, past_anchors=anchors).loss.backward()
+    # The features' gradient points at the partner alone ...
+    cosine = torch.nn.functional.cosine_similarity(-v.grad, i.detach())
+    assert cosine.item() == pytest.approx(1.0)
+    # ... and the whole rest went to the other graph.
+    assert anchors[0].grad.abs().sum() > 0
+    whole = v.detach().clone().requires_grad_()
+    info_nce(whole, i.detach(), 0.2, *past).loss.backward()
+    torch.testing.assert_close(v.grad + anchors[0].grad, whole.grad)
+
+
+def test_the_projector_learns_from_a_lone_person_and_the_queue_does_not_grow_a_graph():
     macl = head()
     macl(features(3, 1), features(3, 2))
-    v, i = features(1, 3).requires_grad_(), features(1, 4).requires_grad_()
-    macl(v, i)["loss_macl"].backward()
+    macl(features(1, 3).requires_grad_(), features(1, 4))["loss_macl"].backward()
     assert macl.projector[1].weight.grad.abs().sum() > 0
     assert macl.queue_visible.grad_fn is None
 
@@ -244,13 +259,11 @@ def learn(shuffle: bool, persons: int) -> float:
     generator = torch.Generator().manual_seed(1)
     mixing = torch.linalg.qr(torch.randn(18, 18, generator=generator))[0]
     values = []
-    for _ in range(max(250, 1200 // persons)):
+    for _ in range(250):
         cause = torch.randn(persons, 18, generator=generator)
-        visible, infrared = cause.view(-1, 2, 3, 3), (cause @ mixing).view(-1, 2, 3, 3)
-        if shuffle:
-            # Partners of other iterations, as in a wrongly paired data set.
-            infrared = (torch.randn(persons, 18, generator=generator) @ mixing).view(-1, 2, 3, 3)
-        loss = macl(visible, infrared)["loss_macl"]
+        # Partners of other scenes, as in a wrongly paired data set.
+        other = torch.randn(persons, 18, generator=generator) if shuffle else cause
+        loss = macl(cause.view(-1, 2, 3, 3), (other @ mixing).view(-1, 2, 3, 3))["loss_macl"]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -258,7 +271,7 @@ def learn(shuffle: bool, persons: int) -> float:
     return float(np.mean(values[-50:]))
 
 
-@pytest.mark.parametrize("persons", [1, 3, 8])
-def test_true_pairs_are_learnt_and_wrong_ones_are_not(persons):
-    assert learn(shuffle=False, persons=persons) < 0.3
-    assert learn(shuffle=True, persons=persons) > 0.9
+@pytest.mark.parametrize(("persons", "learnt"), [(1, 0.8), (8, 0.5)])
+def test_true_pairs_are_learnt_and_wrong_ones_are_not(persons, learnt):
+    assert learn(shuffle=False, persons=persons) < learnt
+    assert learn(shuffle=True, persons=persons) > 0.95

@@ -78,7 +78,7 @@ def train(config: Path, data: Path, work_dir: Path, seed: int) -> dict:
 def table(results: dict[str, dict]) -> str:
     """The results as a Markdown table, one line for each variant and seed."""
     lines = [
-        "| variant | seed | mAP, epoch 1 | mAP, epoch 2 | loss_macl, epoch 1 | loss_macl, epoch 2 |",
+        "| variant | seed | mAP, epoch 1 | epoch 2 | loss_macl, epoch 1 | epoch 2 |",
         "|---|---|---|---|---|---|",
     ]
     for key, result in results.items():

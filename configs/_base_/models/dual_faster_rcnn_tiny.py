@@ -29,8 +29,8 @@ model = dict(
             strides=[4, 8, 16],
         ),
         bbox_coder=dict(type="DeltaXYWHBBoxCoder"),
-        loss_cls=dict(type="CrossEntropyLoss", use_sigmoid=True, loss_weight=0.5),
-        loss_bbox=dict(type="L1Loss", loss_weight=0.5),
+        loss_cls=dict(type="CrossEntropyLoss", use_sigmoid=True, loss_weight=0.35),
+        loss_bbox=dict(type="L1Loss", loss_weight=0.35),
     ),
     roi_head=dict(
         type="StandardRoIHead",
@@ -49,8 +49,8 @@ model = dict(
             num_classes=1,
             bbox_coder=dict(type="DeltaXYWHBBoxCoder", target_stds=[0.1, 0.1, 0.2, 0.2]),
             reg_class_agnostic=False,
-            loss_cls=dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=0.5),
-            loss_bbox=dict(type="L1Loss", loss_weight=0.5),
+            loss_cls=dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=0.35),
+            loss_bbox=dict(type="L1Loss", loss_weight=0.35),
         ),
     ),
     train_cfg=dict(

@@ -6,7 +6,13 @@ test_cfg = dict(type="TestLoop")
 optim_wrapper = dict(
     type="OptimWrapper",
     optimizer=dict(type="AdamW", lr=1e-3, weight_decay=0.01),
-    paramwise_cfg=dict(custom_keys={"log_temperature": dict(decay_mult=0.0)}),
+    paramwise_cfg=dict(
+        # The contrast is learnt best when its projector does not run ahead of the features.
+        custom_keys={
+            "macl_head": dict(lr_mult=0.3),
+            "log_temperature": dict(lr_mult=0.3, decay_mult=0.0),
+        }
+    ),
     clip_grad=dict(max_norm=10, norm_type=2),
 )
 

@@ -30,8 +30,9 @@ class MACLHead(BaseModule):
     image with one person) it is filled up with persons of the iterations before. Two things keep
     the network from telling past from present instead of person from person, which it otherwise
     learns at once, since everything drifts while training: the queue holds RoI features, and they
-    are projected anew by today's projector; and the comparison with the past teaches the
-    projector only, while backbone and neck learn from the persons of the same batch.
+    are projected anew by today's projector; and only the projector is taught to push a person
+    away from the past, while backbone and neck learn to pull partners together and to push the
+    persons of the same batch apart.
 
     **Nothing to measure** is logged honestly, without a gradient:
 
