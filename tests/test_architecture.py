@@ -115,7 +115,7 @@ def test_every_code_in_the_source_can_be_explained() -> None:
 def test_what_runs_inside_the_training_is_python_3_8(path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 8))
     # Lazy annotations let newer types be written, yet nothing may evaluate them: so none are.
-    newer = {"match", "removeprefix", "removesuffix", "pairwise", "slots", "kw_only"}
+    newer = {"removeprefix", "removesuffix", "pairwise", "slots", "kw_only"}
     named = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     named |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg}
     assert not named & newer
