@@ -549,7 +549,7 @@ def demo(*arguments: str) -> int:
     code = run("-m", *now, *more)
     say(f"\nbootstrap: that was exit code {code}; its files are in {now[-1]}. To go on:")
     say("  " + (r".venv\Scripts\activate" if WINDOWS else ". .venv/bin/activate"))
-    say(f"  dualwatch report {now[-1]}\n  " + " ".join(other))
+    say("  dualwatch explain DW102\n  " + " ".join(other))
     return code
 
 

@@ -396,7 +396,7 @@ def _capture_is_due(silence: float, limit: float, captured_at: list[float]) -> b
 
 
 def _resume_changes(path: Path) -> tuple[Change, Change]:
-    why = "goes on from the newest good checkpoint"
+    why = "newest good checkpoint"
     return (
         Change(key="resume", before=None, after=True, why=why),
         Change(key="load_from", before=None, after=str(path), why=why),

@@ -13,6 +13,9 @@ from dualwatch.judge.stall import main_stack, timeout
 # Functions of torch's loader: the main process asks for a batch, a worker makes one.
 _MAIN_WAITS = frozenset(("_try_get_data", "_get_data", "_next_data"))
 _WORKER_FETCHES = "fetch"
+
+IDLE_SHARE = 0.5
+"""Share of the timeout without any work: locks are seen in the stacks, time only confirms."""
 _WORKER_LOOP = "_worker_loop"
 
 
@@ -20,7 +23,8 @@ def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
     """Names a deadlock of the workers when every part of it was seen."""
     if s.started is None or s.ended is not None or not s.stacks:
         return
-    if s.silence(s.at) < timeout(s, limits) or s.idle(s.at) < timeout(s, limits):
+    limit = timeout(s, limits)
+    if s.silence(s.at) < limit or s.idle(s.at) < limit * IDLE_SHARE:
         return
     main = main_stack(s)
     if not any(frame.bare in _MAIN_WAITS for frame in main):

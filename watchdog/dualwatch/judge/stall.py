@@ -55,10 +55,10 @@ def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
         )
         return
     evidence = [_silence(s, limit), *_where(s), *_work(s)]
-    idle = s.idle(s.at)
     if s.activity is None:
         yield _finding(s, _code(s), evidence, 0.3, Severity.WARNING)
-    elif idle >= limit:
+    elif s.idle(s.at) >= limit - s.activity.seconds:
+        # Work is known only by sample: it may have ended right after the one before.
         yield _finding(s, _code(s), evidence, 0.95 if s.stacks else 0.85)
     elif _stands_still(s, limits, silence):
         text = f"{len(s.stacks)} captures over this silence show the same stack"

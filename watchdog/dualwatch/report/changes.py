@@ -8,11 +8,13 @@ from typing import Any
 from dualwatch.facts import Change
 
 
-def changes_table(changes: Sequence[Change]) -> list[str]:
-    """Key, before, after, why; one line each, aligned."""
+def changes_table(changes: Sequence[Change], *, reasons: bool = True) -> list[str]:
+    """One aligned line a change: key, before, after and, if wanted, why."""
     width = max((len(change.key) for change in changes), default=0)
     return [
-        f"  {c.key:<{width}}  {_shown(c.before)} -> {_shown(c.after)}  ({c.why})" for c in changes
+        f"  {c.key:<{width}}  {_shown(c.before)} -> {_shown(c.after)}"
+        + (f"  ({c.why})" if reasons else "")
+        for c in changes
     ]
 
 

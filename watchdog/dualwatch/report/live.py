@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from dualwatch.facts import Fact, Finding, FindingRaised, IterationLogged
+from dualwatch.facts import Fact, Finding, FindingRaised, IterationLogged, Severity
 from dualwatch.judge.snapshot import Snapshot
 from dualwatch.report import view, words
 from dualwatch.report.console import holds_unicode, make, plain_text
@@ -107,6 +107,8 @@ class LiveView:
         if self.tensorboard:
             rows.append(("TensorBoard", self.tensorboard, ""))
         for finding in self._findings.values():
+            if finding.severity is Severity.INFO:
+                continue  # Printed once above; it needs no place of its own for hours.
             style = _STYLE[finding.severity.word]
             rows.append((finding.code, f"{finding.name}: {plain_text(finding.headline)}", style))
         return rows

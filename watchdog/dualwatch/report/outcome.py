@@ -47,7 +47,7 @@ def _attempt(record: AttemptRecord) -> Iterator[str]:
     reached = f", iterations {s.first_iteration} to {s.last_iteration}" if s.last_iteration else ""
     lost = f", {record.lost_iterations} lost" if record.lost_iterations else ""
     yield f"attempt {s.started.attempt}: {took}, {how}{reached}{lost}"
-    yield from (plain_text(line) for line in changes_table(s.started.changes))
+    yield from (plain_text(line) for line in changes_table(s.started.changes, reasons=False))
     for finding in record.findings:
         if finding.severity >= Severity.WARNING:
             yield f"  {view.finding_line(finding)}"

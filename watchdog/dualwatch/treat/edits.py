@@ -39,16 +39,16 @@ def without_workers(sections: Sections) -> list[Change]:
         if not loader.get("num_workers"):
             continue
         edits: list[tuple[str, Any, str]] = [
-            ("num_workers", 0, "the main process loads by itself: no worker can block"),
+            ("num_workers", 0, "no worker can block"),
         ]
         if loader.get("persistent_workers"):
-            edits.append(("persistent_workers", False, "there is no worker to keep"))
+            edits.append(("persistent_workers", False, "no worker to keep"))
         if loader.get("prefetch_factor") is not None:
             edits.append(("prefetch_factor", None, "only workers prefetch"))
         if loader.get("timeout"):
             edits.append(("timeout", 0, "only workers can time out"))
         if loader.get("multiprocessing_context") is not None:
-            edits.append(("multiprocessing_context", None, "there is no worker to start"))
+            edits.append(("multiprocessing_context", None, "no worker to start"))
         changes += [
             Change(key=f"{path}.{key}", before=loader.get(key), after=after, why=why)
             for key, after, why in edits
@@ -85,7 +85,7 @@ def smaller_batch(sections: Sections, size: int, *, keep_effective: bool) -> lis
             key="train_dataloader.batch_size",
             before=before,
             after=size,
-            why="smaller batches need less memory and less work at once",
+            why="less memory and work at once",
         )
     ]
     if keep_effective:
@@ -108,7 +108,7 @@ def _accumulate(sections: Sections, factor: int) -> Iterator[Change]:
             key="optim_wrapper.accumulative_counts",
             before=counts,
             after=counts * factor,
-            why="one optimizer step still sees as many samples",
+            why="a step still sees as many samples",
         )
         scaling = sections.get("auto_scale_lr")
         if (
@@ -121,7 +121,7 @@ def _accumulate(sections: Sections, factor: int) -> Iterator[Change]:
                 key="auto_scale_lr.base_batch_size",
                 before=base,
                 after=base / factor,
-                why="the learning rate is scaled by the batch: the effective batch is the same",
+                why="the effective batch is the same",
             )
 
 
@@ -200,5 +200,5 @@ def _stretch_schedule(path: str, schedule: Mapping[str, Any], factor: int) -> It
             key=f"{path}.{key}",
             before=schedule.get(key),
             after=after,
-            why="the same learning rate over the samples seen",
+            why="same rate over the samples seen",
         )

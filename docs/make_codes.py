@@ -1,0 +1,37 @@
+"""Writes one page per finding code under ``docs/codes/``, from the registry.
+
+Run from the repository root: ``python docs/make_codes.py``. A test holds the pages to the registry.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dualwatch.judge.codes import CODES, Code
+
+FOLDER = Path(__file__).parent / "codes"
+
+
+def page(code: Code) -> str:
+    """The page of one code."""
+    return (
+        f"# {code.code} {code.name}\n\n"
+        f"Severity: {code.severity.word}\n\n"
+        f"## What it means\n\n{code.means}\n\n"
+        f"## Why it matters\n\n{code.matters}\n\n"
+        f"## How to cure it\n\n{code.cure}\n\n"
+        f"In the terminal: `dualwatch explain {code.code}`\n"
+    )
+
+
+def pages() -> dict[str, str]:
+    """File name -> text of every page."""
+    listed = "".join(f"| [{c.code}]({c.code}.md) | {c.name} | {c.severity.word} |\n" for c in CODES)
+    index = f"# Finding codes\n\n| code | name | severity |\n|---|---|---|\n{listed}"
+    return {"README.md": index, **{f"{code.code}.md": page(code) for code in CODES}}
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
