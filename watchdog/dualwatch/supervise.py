@@ -375,6 +375,10 @@ class Supervisor:
         previous = {
             number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)
         }
+        hang_up = getattr(signal, "SIGHUP", None)
+        if hang_up is not None:
+            # A connection that drops at night ends neither the training nor its supervision.
+            previous[hang_up] = signal.signal(hang_up, signal.SIG_IGN)
         try:
             yield
         finally:

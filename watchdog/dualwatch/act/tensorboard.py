@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -60,6 +62,12 @@ def free_port(first: int) -> int | None:
     return None
 
 
+def _die_with_parent() -> None:
+    """In the child, before it becomes TensorBoard: killed as we may be, the port gets free."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM, 0, 0, 0)
+
+
 def start(python: str, logdir: Path, port: int, log: Path) -> TensorBoard | str:
     """Starts TensorBoard with the training's Python, or says why not.
 
@@ -82,6 +90,7 @@ def start(python: str, logdir: Path, port: int, log: Path) -> TensorBoard | str:
             stderr=subprocess.STDOUT,
             # Its own session: a Ctrl-C on our terminal must not end it before we do.
             start_new_session=sys.platform != "win32",
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
         )
         create_time = psutil.Process(process.pid).create_time()
     except (OSError, psutil.Error) as error:

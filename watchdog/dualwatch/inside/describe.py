@@ -46,6 +46,10 @@ def main(config: str, options: List[str]) -> Dict[str, Any]:
             "model_words": sorted(_words(cfg.get("model"))),
             **plain,
         }
+    except SyntaxError as error:
+        # mmengine parses the text itself, so Python does not know the file's name.
+        text = "{} in line {}: {}".format(error.msg, error.lineno, (error.text or "").strip())
+        return {"error": "load", "kind": type(error).__name__, "text": text, "trace": []}
     except BaseException as error:
         return {
             "error": "load",
