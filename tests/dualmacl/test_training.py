@@ -18,8 +18,8 @@ def short(configs, synthetic):
     def make(name: str, work_dir, **options) -> Config:
         cfg = Config.fromfile(configs / "demo" / name)
         cfg.work_dir = str(work_dir)
-        # A name of its own for each, since mmengine keeps runners by name.
-        cfg.experiment_name = work_dir.name
+        # Names of their own, since mmengine keeps runners and visualizers by name.
+        cfg.experiment_name = cfg.visualizer.name = work_dir.name
         train = cfg.train_dataloader.dataset
         train.times = 1
         train.dataset.indices = 12
