@@ -136,3 +136,16 @@ def test_a_stopped_training_is_told_and_left_alone(train):
     assert run.finish() == 0, run.err
     assert len(run.summary["attempts"]) == 1
     assert run.summary["attempts"][0]["last_iteration"] == 24
+
+
+def test_the_ranks_of_torchrun_are_stopped_and_rerun_together(train):
+    run = train(*STALL, "--nproc-per-node", "2", train_dataloader__dataset__hang_at=18)
+
+    assert run.finish() == 0, run.err
+    first, second = run.summary["attempts"]
+    assert "DW102" in run.codes(0)
+    assert second["overrides"]["train_dataloader.num_workers"] == 0
+    ranks = {fact["rank"] for fact in run.facts() if fact["kind"] == "pulse"}
+    assert ranks == {0, 1}
+    assert first["last_iteration"] < second["last_iteration"]
+    assert run.left_alive() == []

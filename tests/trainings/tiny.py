@@ -134,6 +134,8 @@ def main():
     parser.add_argument("--work-dir")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--cfg-options", nargs="+", action=DictAction)
+    # Taken and ignored: mmengine's own start needs GPUs, so each rank trains for itself.
+    parser.add_argument("--launcher")
     arguments = parser.parse_args()
     cfg = Config.fromfile(arguments.config)
     if arguments.cfg_options:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dualwatch.facts import Evidence, Finding
+from dualwatch.facts import ErrorSeen, Evidence, Finding
 from dualwatch.judge.codes import finding
 from dualwatch.judge.limits import Limits
 from dualwatch.judge.snapshot import Snapshot
+
+_OF_LAUNCHERS = ("ChildFailedError", "SignalException", "ProcessRaisedException")
 
 
 def died(s: Snapshot, limits: Limits) -> Iterator[Finding]:
@@ -19,30 +21,36 @@ def died(s: Snapshot, limits: Limits) -> Iterator[Finding]:
     else:
         how = f"the training ended with exit code {s.ended.exit_code}"
     evidence = [Evidence(text=how, source="process", wall=s.ended.wall)]
-    if s.errors:
-        error = s.errors[-1]
-        headline = f"{error.kind}: {error.message}" if error.message else error.kind
-        evidence.insert(
-            0,
-            Evidence(
-                text=headline + (f" ({error.where})" if error.where else ""),
-                source="console.log",
-                wall=error.wall,
-            ),
-        )
+    error = _cause(s.errors)
+    if error is not None:
+        message = error.message.partition("\n")[0]
+        headline = f"{error.kind}: {message}" if message else error.kind
+        headline += f" ({error.where})" if error.where else ""
+        evidence.insert(0, Evidence(text=headline, source="console.log", wall=error.wall))
         evidence += [
             Evidence(text=line, source="console.log", wall=error.wall)
             for line in error.excerpt[-8:]
+            if line.strip(" ^~")
         ]
     elif s.last_line:
         evidence.append(Evidence(text=f"last line: {s.last_line}", source="console.log"))
     yield finding(
         "DW606",
         evidence,
-        confidence=1.0 if s.errors else 0.6,
+        confidence=1.0 if error is not None else 0.6,
         attempt=s.started.attempt,
         pid=s.started.pid,
     )
+
+
+def _cause(errors: tuple[ErrorSeen, ...]) -> ErrorSeen | None:
+    """The error that ended the training: the last, but what a launcher says of its ranks is none.
+
+    A line without an exception's name is evidence of something, not of a death.
+    """
+    named = [error for error in errors if error.kind]
+    own = [error for error in named if not error.kind.endswith(_OF_LAUNCHERS)]
+    return next(reversed(own or named), None)
 
 
 def unseen(s: Snapshot, limits: Limits) -> Iterator[Finding]:

@@ -30,7 +30,7 @@ def holds_unicode(stream: TextIO) -> bool:
 
 
 def plain_text(text: str) -> str:
-    """Untrusted text for a terminal: no control characters, so no escape sequences either."""
+    """Untrusted text for one line of a terminal: no control characters, so no escape sequences."""
     return "".join(c if c.isprintable() or c == "\t" else "?" for c in text)
 
 
