@@ -1,0 +1,1 @@
+"""What dualwatch costs, measured beside its peers. See ``README.md`` in this folder."""
