@@ -174,3 +174,16 @@ def test_a_python_that_lacks_torch_is_said_at_once(train, tmp_path):
 
     assert run.finish() == 2
     assert "has no module 'torch'" in run.err
+
+
+def test_a_run_that_was_interrupted_goes_on_with_resume(train):
+    first = train(model__pause=0.1)
+    first.wait_for(lambda fact: fact["kind"] == "pulse" and fact["epoch"] == 1)
+    first.process.send_signal(signal.SIGINT)
+    assert first.finish() == 130
+
+    again = train("--resume")
+
+    assert again.finish() == 0, again.err
+    attempt = again.summary["attempts"][0]
+    assert (attempt["first_iteration"], attempt["last_iteration"]) == (9, 24)

@@ -287,18 +287,12 @@ class Supervisor:
         if not stopped_by_us:
             self.chronicle.judge(self._limits())
         s = self.chronicle.snapshot
-        found, _ = checkpoints.newest_good(self._runner_work_dir(), since=self._since())
-        lost = verdict.lost_iterations(
-            s,
-            saved=found.number if found is not None else None,
-            by_epoch=found is not None and found.by_epoch,
-        )
         self.records.append(
             summary.AttemptRecord(
                 snapshot=s,
                 findings=tuple(self.chronicle.findings),
                 ended_wall=moment.wall,
-                lost_iterations=lost,
+                lost_iterations=self._lost_iterations(),
             )
         )
         self._write_summary()
@@ -325,6 +319,15 @@ class Supervisor:
             return found.path
         last = self.records[-1].snapshot.started
         return Path(last.resumed_from) if last is not None and last.resumed_from else None
+
+    def _lost_iterations(self) -> int:
+        s = self.chronicle.snapshot
+        if s.phase == Phase.FINISHED:
+            return 0
+        found, _ = checkpoints.newest_good(self._runner_work_dir(), since=self._since())
+        if found is None:
+            return verdict.lost_iterations(s, saved=None, by_epoch=False)
+        return verdict.lost_iterations(s, saved=found.number, by_epoch=found.by_epoch)
 
     def _since(self) -> float:
         assert self._started is not None

@@ -32,6 +32,9 @@ from dualwatch.wire import STARTUP_PHASES, VALIDATION_PHASES, Phase
 
 KEPT_ERRORS = 20
 
+BUSY_GPU = 5
+"""Percent of a device's time."""
+
 _LOOPS = {
     Phase.WAITING: "train",
     Phase.STEP: "train",
@@ -239,6 +242,16 @@ def _processes(s: Snapshot, fact: ProcessesSampled) -> Snapshot:
     return replace(s, processes=fact, activity=activity, busy_at=busy_at)
 
 
+def _gpus(s: Snapshot, fact: GpusSampled) -> Snapshot:
+    """A kernel that runs is work, also while the main process sleeps until it is done.
+
+    Only on a device that is known to hold memory of this training: a neighbour's work proves
+    nothing about ours.
+    """
+    ours = any((gpu.tree or 0) > 0 and (gpu.utilisation or 0) > BUSY_GPU for gpu in fact.gpus)
+    return replace(s, gpus=fact, busy_at=fact.at if ours else s.busy_at)
+
+
 def _paused(s: Snapshot, fact: ObserverPaused) -> Snapshot:
     """We ourselves stood still (a laptop's sleep, SIGSTOP): that time proves nothing."""
     return replace(
@@ -259,7 +272,7 @@ _STEPS: dict[type[Fact], Callable[[Snapshot, Any], Snapshot]] = {
     EvaluationLogged: _evaluation,
     ProcessesSampled: _processes,
     StacksCaptured: lambda s, fact: replace(s, stacks=(*s.stacks, fact)),
-    GpusSampled: lambda s, fact: replace(s, gpus=fact),
+    GpusSampled: _gpus,
     NotObserved: lambda s, fact: replace(s, not_observed={**s.not_observed, fact.what: fact}),
     ErrorSeen: lambda s, fact: replace(s, errors=(*s.errors, fact)[-KEPT_ERRORS:]),
     FindingRaised: lambda s, fact: replace(s, raised=(*s.raised, fact.finding.code)),
