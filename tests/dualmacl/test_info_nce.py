@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -246,10 +247,31 @@ def test_bad_settings_are_refused():
 
 
 def test_a_checkpoint_does_not_depend_on_the_queue():
+    """Nor do hooks that average or synchronise buffers see something of changing size."""
     full, fresh = head(), head()
     full(features(3, 1), features(3, 2))
-    assert not any("queue" in key for key in full.state_dict())
+    assert full.state_dict().keys() == dict(full.named_parameters()).keys()
+    assert list(full.buffers()) == []
     fresh.load_state_dict(full.state_dict())
+
+
+def test_survives_a_copy_and_another_precision():
+    macl = head()
+    macl(features(3, 1), features(3, 2))
+    duplicate = copy.deepcopy(macl).double()
+    loss = duplicate(features(1, 3).double(), features(1, 4).double())["loss_macl"]
+    assert loss.dtype == torch.float64
+    empty = torch.zeros(0, 2, 3, 3)
+    assert duplicate.float()(empty, empty)["loss_macl"].item() == pytest.approx(loss.item())
+
+
+def test_works_under_mixed_precision():
+    macl = head()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        for persons in (3, 1, 0):
+            loss = macl(features(persons, 1).bfloat16(), features(persons, 2).bfloat16())
+            assert loss["loss_macl"].dtype == torch.float32
+            assert torch.isfinite(loss["loss_macl"])
 
 
 def learn(shuffle: bool, persons: int) -> float:

@@ -90,11 +90,11 @@ class MACLHead(BaseModule):
         # The logarithm is learnt, so that the temperature stays positive.
         self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)))
         self._log_range = (math.log(low), math.log(high))
-        # Not part of a checkpoint: features of a moment, whose number depends on the batches.
-        empty = torch.zeros(0, in_channels, roi_size, roi_size)
-        self.register_buffer("queue_visible", empty, persistent=False)
-        self.register_buffer("queue_infrared", empty.clone(), persistent=False)
-        self.register_buffer("last_value", torch.tensor(CHANCE), persistent=False)
+        # Features of a moment, whose number depends on the batches: no part of a checkpoint, and no
+        # buffers, which averaging and synchronising hooks expect to be of one size everywhere.
+        self.queue_visible = torch.zeros(0, in_channels, roi_size, roi_size)
+        self.queue_infrared = torch.zeros(0, in_channels, roi_size, roi_size)
+        self.last_value = torch.tensor(CHANCE)
 
     @property
     def temperature(self) -> Tensor:
@@ -133,7 +133,8 @@ class MACLHead(BaseModule):
             self.log_temperature.clamp_(*self._log_range)
         persons = len(visible)
         missing = max(0, self.min_candidates - persons) if persons else 0
-        past_visible, past_infrared = self.queue_visible[:missing], self.queue_infrared[:missing]
+        past_visible = self.queue_visible[:missing].to(visible)
+        past_infrared = self.queue_infrared[:missing].to(infrared)
         losses = {
             "macl_pairs": visible.new_tensor(float(persons)),
             "macl_temperature": self.temperature.detach(),
@@ -143,7 +144,7 @@ class MACLHead(BaseModule):
         else:
             result = self._contrast(visible, infrared, past_visible, past_infrared)
             value = result.loss.detach()
-            self.last_value = value.to(self.last_value)
+            self.last_value = value
             losses["loss_macl"] = value + self.loss_weight * (result.loss - value)
             losses["macl_top1"] = result.top1
         self._remember(visible, infrared)
@@ -162,8 +163,8 @@ class MACLHead(BaseModule):
     def _unmeasured(self, visible: Tensor, infrared: Tensor) -> Tensor:
         """A value without gradient; all parameters stay in the graph, as DDP demands."""
         nothing = 0.0 * (self.embed(visible).sum() + self.embed(infrared).sum())
-        value = self.last_value.new_tensor(CHANCE) if len(visible) else self.last_value
-        return value.detach().clone() + nothing + 0.0 * self.log_temperature
+        value = CHANCE if len(visible) else self.last_value.to(nothing)
+        return value + nothing + 0.0 * self.log_temperature
 
     @torch.no_grad()
     def _remember(self, visible: Tensor, infrared: Tensor) -> None:
@@ -172,5 +173,5 @@ class MACLHead(BaseModule):
             return
         keep = max(0, self.min_candidates - 1)
         for name, new in (("queue_visible", visible), ("queue_infrared", infrared)):
-            queue = getattr(self, name)
-            setattr(self, name, torch.cat([new.detach().to(queue), queue])[:keep])
+            queue = torch.cat([new.detach(), getattr(self, name).to(new)])
+            setattr(self, name, queue[:keep])
