@@ -1,0 +1,217 @@
+"""One attempt: launch, look and judge until it is over, stop, take down how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dualwatch import clock
+from dualwatch.act import launch, stop
+from dualwatch.act.signals import Wishes, name_of
+from dualwatch.chronicle import Chronicle
+from dualwatch.clock import Moment
+from dualwatch.facts import (
+    Action,
+    AttemptEnded,
+    AttemptStarted,
+    Change,
+    Decision,
+    ObserverPaused,
+    Rung,
+)
+from dualwatch.judge import stall
+from dualwatch.judge.limits import Limits
+from dualwatch.observe.gpus import Gpus
+from dualwatch.settings import Settings
+from dualwatch.watch import PROCESS_INTERVAL, Watcher
+from dualwatch.wire import Phase
+
+TICK = 0.5
+"""Seconds between two looks; a signal or the end of the training wakes us at once."""
+
+CAPTURES = 12
+"""Stacks are read at most so often in one silence."""
+
+STOP_ROUNDS = 3
+"""How often the tree is looked at again for what was started while it was being ended."""
+
+PAUSE = 10.0
+"""A tick that took longer than this means that we ourselves did not run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an attempt ended: the decision that ended it, or None where it ended by itself."""
+
+    decision: Decision | None
+    interrupted: bool = False
+    survivors: tuple[int, ...] = ()
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One attempt of a run.
+
+    Attributes:
+        folder: ``attempt-N``; made here.
+        environment: What the training inherits.
+        rung: The remedy in force, None for the user's own configuration.
+        decide: Judges the chronicle's snapshot and decides what can be acted on.
+    """
+
+    number: int
+    folder: Path
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    rung: Rung | None
+    resume_from: Path | None
+    settings: Settings
+    limits: Limits
+    chronicle: Chronicle
+    wishes: Wishes
+    gpus: Gpus
+    decide: Callable[[], Decision | None]
+
+    def run(self) -> Ended:
+        """Runs the attempt to its end; nothing of it is left alive but what is named."""
+        self.folder.mkdir(mode=0o700)
+        training = self._launch()
+        interval = min(PROCESS_INTERVAL, self.settings.stall_timeout / 6)
+        watcher = Watcher(self.folder, training, self.gpus, process_interval=interval)
+        try:
+            decision = self._watch(watcher, training)
+        except Exception:
+            # A fault of ours is none of the training's: it goes on, its console is a file.
+            self.chronicle.note(f"the training goes on without us: pid {training.pid}")
+            raise
+        interrupted = self.wishes.to_stop
+        survivors = tuple(self._stop(watcher))
+        self._close(watcher, training, survivors)
+        if decision is not None and self.wishes.to_stop:
+            interrupted = True  # A Ctrl-C while we were ending it: no rerun.
+        return Ended(decision, interrupted, survivors)
+
+    def _launch(self) -> launch.Launched:
+        changes = self.rung.changes if self.rung is not None else ()
+        if self.resume_from is not None:
+            changes = (*changes, *_resume_changes(self.resume_from))
+        overrides = {change.key: change.after for change in changes}
+        stretch = self.rung.stretch if self.rung is not None else 1
+        launch.write_orders(self.folder, overrides, stretch)
+        marker = uuid.uuid4().hex
+        training = launch.launch(self.command, self.folder, marker, base=self.environment)
+        moment = clock.now()
+        self.chronicle.tell(
+            AttemptStarted(
+                at=moment.at,
+                wall=moment.wall,
+                attempt=self.number,
+                pid=training.pid,
+                create_time=training.create_time,
+                command=self.command,
+                overrides=overrides,
+                changes=changes,
+                resumed_from=str(self.resume_from) if self.resume_from is not None else None,
+            )
+        )
+
+        def wake_when_done() -> None:
+            training.process.wait()
+            self.wishes.ring()
+
+        threading.Thread(target=wake_when_done, name="dualwatch-wait", daemon=True).start()
+        return training
+
+    def _watch(self, watcher: Watcher, training: launch.Launched) -> Decision | None:
+        """Looks, judges and decides until the attempt is over."""
+        chronicle = self.chronicle
+        captured_at: list[float] = []
+        last = clock.now()
+        while True:
+            self.wishes.sleep(TICK)
+            moment = clock.now()
+            gap, last = moment.at - last.at, moment
+            if gap > PAUSE:
+                chronicle.tell(ObserverPaused(at=moment.at, wall=moment.wall, seconds=gap))
+            over = training.process.poll() is not None
+            limit = stall.timeout(chronicle.snapshot, self.limits)
+            suspicious = chronicle.snapshot.silence(moment.at) > limit / 4
+            for fact in watcher.poll(moment, suspicious=suspicious):
+                chronicle.tell(fact)
+            if over or self.wishes.to_stop:
+                return None
+            if _capture_is_due(chronicle.snapshot.silence(moment.at), limit, captured_at):
+                for fact in watcher.stacks(moment):
+                    chronicle.tell(fact)
+                last = clock.now()  # Reading stacks took time; that is no pause of ours.
+            chronicle.reach(moment)
+            decision = self.decide()
+            if decision is not None and decision.action is not Action.REPORT:
+                return decision
+            if self._hangs_at_exit(moment):
+                return None
+            chronicle.tick()
+
+    def _hangs_at_exit(self, moment: Moment) -> bool:
+        """Trained to the end, yet the process does not go: nothing can be lost any more."""
+        s = self.chronicle.snapshot
+        return s.phase == Phase.FINISHED and s.idle(moment.at) >= self.limits.stall_timeout
+
+    def _stop(self, watcher: Watcher) -> list[int]:
+        """Ends the whole tree; again for what was started while it was being ended."""
+        survivors: list[int] = []
+        for _ in range(STOP_ROUNDS):
+            tree = watcher.everyone(clock.now())
+            if not stop.alive(tree):
+                return []
+            survivors = stop.stop(
+                tree, grace=self.settings.grace, hurry=lambda: self.wishes.to_hurry
+            )
+        return survivors
+
+    def _close(
+        self, watcher: Watcher, training: launch.Launched, survivors: tuple[int, ...]
+    ) -> None:
+        """Takes down how the attempt ended."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            training.process.wait(timeout=2.0)
+        code = training.process.poll()
+        for fact in watcher.rest(clock.now()):
+            self.chronicle.tell(fact)
+        moment = clock.now()
+        self.chronicle.tell(
+            AttemptEnded(
+                at=moment.at,
+                wall=moment.wall,
+                attempt=self.number,
+                exit_code=code,
+                signal=name_of(code),
+                survivors=survivors,
+            )
+        )
+
+
+def _capture_is_due(silence: float, limit: float, captured_at: list[float]) -> bool:
+    """Stacks at a half, three quarters and the whole of the limit, then at each further one."""
+    if silence < limit / 2:
+        captured_at.clear()
+        return False
+    count = len(captured_at)
+    due = limit * (0.5 + 0.25 * count if count < 3 else count - 1)
+    if silence < due or count >= CAPTURES:
+        return False
+    captured_at.append(silence)
+    return True
+
+
+def _resume_changes(path: Path) -> tuple[Change, Change]:
+    why = "newest good checkpoint"
+    return (
+        Change(key="resume", before=None, after=True, why=why),
+        Change(key="load_from", before=None, after=str(path), why=why),
+    )
