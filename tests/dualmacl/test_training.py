@@ -7,6 +7,7 @@ import math
 
 import pytest
 import torch
+from dualmacl.results import measure, table
 from mmengine.config import Config
 from mmengine.runner import Runner
 
@@ -99,3 +100,15 @@ def test_resumes_with_a_smaller_batch_and_without_workers(
     assert len(lines) == 12 // batch_size
     assert all(math.isfinite(line["train/loss_macl"]) for line in lines)
     assert (work_dir / "epoch_2.pth").exists()
+
+
+def test_the_table_of_results_is_read_from_the_log(trained):
+    newest = next(trained.glob("*/vis_data/scalars.json"))
+    result = measure(newest)
+    assert len(result["mAP"]) == len(result["loss_macl"]) == 2
+    lines = [line for line in scalars(trained) if line.get("epoch") == 2 and "train/loss" in line]
+    expected = sum(line["train/loss_macl"] for line in lines) / len(lines)
+    assert result["loss_macl"][1] == pytest.approx(expected)
+    row = table({"both/7": result}).splitlines()[-1]
+    assert row.startswith("| both | 7 | 0.")
+    assert row.count("|") == 7
