@@ -54,6 +54,24 @@ def test_a_training_that_died_is_told_with_its_last_error(story) -> None:
 
 
 @pytest.mark.parametrize(
+    ("kinds", "told", "sure"),
+    [
+        (["ValueError", "torch.distributed.elastic.ChildFailedError"], "ValueError", True),
+        (["ChildFailedError"], "ChildFailedError", True),
+        (["KeyError", ""], "KeyError", True),
+        ([""], "the training ended with exit code 1", False),
+    ],
+    ids=["launcher", "launcher alone", "a line without a name", "only that"],
+)
+def test_the_error_that_ended_it_is_not_what_others_say_of_it(story, kinds, told, sure) -> None:
+    for kind in kinds:
+        story.tell(ErrorSeen, kind=kind, message="")
+    (found,) = story.ended(exit_code=1).judged()
+    assert found.headline == told
+    assert (found.confidence == 1.0) is sure
+
+
+@pytest.mark.parametrize(
     ("exit_code", "signal", "words"),
     [(1, None, "exit code 1"), (-9, "SIGKILL", "ended by SIGKILL")],
 )

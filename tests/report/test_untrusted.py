@@ -1,0 +1,164 @@
+"""Text from outside is data: no view hands a control character or markup to a terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from dualwatch.errors import DualwatchError
+from dualwatch.facts import (
+    AttemptEnded,
+    Change,
+    Decided,
+    EvaluationLogged,
+    IterationLogged,
+    NotObserved,
+    RunEnded,
+)
+from dualwatch.journal import decode
+from dualwatch.report import dryrun, outcome
+from dualwatch.report.console import plain_text
+from dualwatch.report.errors import render
+from dualwatch.report.events import EventsView
+from dualwatch.report.live import LiveView
+from dualwatch.report.plain import PlainView
+from dualwatch.report.summary import AttemptRecord
+from hypothesis import given
+from hypothesis import strategies as st
+
+LEAKS = "report.view.headline: only findings pass through plain_text"
+
+
+def metrics(text: str) -> dict[str, float]:
+    return {f"loss {text}": 1.0, f"mAP {text}": 0.5}
+
+
+# Every way in which text from outside comes to a view.
+TELLINGS = {
+    "finding": lambda t, x: t.started().found("DW606", x, x),
+    "resumed from": lambda t, x: t.started(attempt=1, resumed_from=x),
+    "signal": lambda t, x: t.started().tell(AttemptEnded, attempt=0, exit_code=None, signal=x),
+    "decision": lambda t, x: t.started().tell(Decided, action="stop", reason=x),
+    "change": lambda t, x: t.started().tell(
+        Decided, action="rerun", reason="", changes=(Change(key=x, before=x, after=[x], why=x),)
+    ),
+    "training line": lambda t, x: t.started().tell(
+        IterationLogged, mode="train", epoch=1, iteration=1, total=1, metrics=metrics(x)
+    ),
+    "evaluation": lambda t, x: t.started().tell(
+        EvaluationLogged, mode="val", epoch=1, iteration=1, total=1, metrics=metrics(x)
+    ),
+    "end": lambda t, x: t.started().tell(RunEnded, outcome="failed", exit_code=5, reason=x),
+    "not observed": lambda t, x: t.started().tell(NotObserved, what="gpu", why=x),
+}
+GUARDED = ("finding", "change", "not observed")
+NAMES = [
+    name
+    if name in GUARDED
+    else pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=LEAKS))
+    for name in TELLINGS
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_plain_view(telling, hostile, is_tame, name) -> None:
+    stream = io.StringIO()
+    TELLINGS[name](telling(PlainView(stream)), hostile)
+    assert is_tame(stream.getvalue())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_live_view(telling, hostile, name, monkeypatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERM", "xterm")
+    stream = io.StringIO()
+    teller = telling(LiveView("c.py", stream))
+    TELLINGS[name](teller, hostile).wait(5)
+    teller.view.close()
+    # Rich draws with escape sequences of its own: those of the text are looked for.
+    written = stream.getvalue()
+    for sign in ("\x1b]0;", "\x9b", "\x00", "\u202e"):
+        assert sign not in written, repr(sign)
+
+
+def test_markup_is_shown_as_it_is(telling) -> None:
+    for view, stream in ((PlainView, io.StringIO()), (LiveView, io.StringIO())):
+        shown = view(stream) if view is PlainView else view("[bold]c[/bold].py", stream)
+        telling(shown).started().found("DW606", "[bold]not bold[/bold] [/] :smile:")
+        shown.note("[red]note[/red]")
+        shown.close()
+        assert "[bold]not bold[/bold] [/] :smile:" in stream.getvalue()
+        assert "[red]note[/red]" in stream.getvalue()
+
+
+@pytest.mark.parametrize("view", [PlainView, LiveView])
+def test_notes(hostile, is_tame, view) -> None:
+    stream = io.StringIO()
+    shown = view(stream) if view is PlainView else view("c.py", stream)
+    shown.note(hostile)
+    shown.close()
+    assert is_tame(stream.getvalue())
+
+
+@pytest.mark.parametrize("name", TELLINGS)
+def test_events_are_ascii_and_lossless(telling, hostile, name) -> None:
+    stream = io.StringIO()
+    teller = TELLINGS[name](telling(EventsView(stream)), hostile)
+    text = stream.getvalue()
+    assert text.isascii()
+    assert all(character.isprintable() or character == "\n" for character in text)
+    assert [decode(json.loads(line)) for line in text.splitlines()] == teller.facts
+
+
+def test_errors(hostile, is_tame) -> None:
+    text = render(DualwatchError(hostile, why=hostile, do=hostile, code="DW602"))
+    assert is_tame(text)
+    assert "[bold]x[/bold]" in text
+
+
+def test_a_dry_run(hostile, is_tame) -> None:
+    plan = {
+        "command": ["python", hostile],
+        "work_dir": hostile,
+        "required_metrics": [hostile],
+        "required_because": hostile,
+        "notes": [hostile],
+        "max_reruns": 3,
+        "ladder": [
+            {
+                "step": 1,
+                "name": hostile,
+                "changes": [{"key": hostile, "before": hostile, "after": 0, "why": hostile}],
+            }
+        ],
+    }
+    assert is_tame(dryrun.text(plan))
+
+
+@pytest.mark.xfail(strict=True, reason="report.outcome: names of metrics are not escaped")
+def test_the_last_words_with_hostile_metrics(telling, hostile, is_tame, tmp_path) -> None:
+    teller = telling(PlainView(io.StringIO())).started()
+    teller.tell(
+        IterationLogged,
+        mode="train",
+        epoch=1,
+        iteration=1,
+        total=1,
+        metrics={f"{hostile}/loss": 1.0},
+    )
+    record = AttemptRecord(snapshot=teller.snapshot, findings=(), ended_wall=None)
+    assert is_tame("\n".join(outcome.lines([record], None, tmp_path)))
+
+
+@given(st.text())
+def test_plain_text_holds_nothing_but_text(text) -> None:
+    tame = plain_text(text)
+    assert len(tame) == len(text)
+    assert all(character.isprintable() or character == "\t" for character in tame)
+
+
+@pytest.mark.parametrize("text", ["plain", "mit Umlaut ä", "中文 ✓ →", "a\tb", "[bold]", ""])
+def test_plain_text_leaves_text_alone(text) -> None:
+    assert plain_text(text) == text
