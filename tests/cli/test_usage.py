@@ -238,7 +238,9 @@ sys.stderr.write("LOADED " + " ".join(sorted({name.split(".")[0] for name in sys
 """
 
 
-@pytest.mark.parametrize("words", [["train", "--help"], ["explain"], ["config", "show"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["train", "--help"], ["explain"], ["config", "show"]]
+)
 def test_a_quick_answer_loads_nothing_heavy(tmp_path, words) -> None:
     done = subprocess.run(
         [sys.executable, "-c", WHAT_IS_LOADED, *words],
