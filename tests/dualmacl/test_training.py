@@ -73,9 +73,9 @@ def test_tensorboard_has_the_tags_of_the_checklist(trained):
     assert {"train/loss_macl", "train/loss_cls", "train/loss_bbox", "val/pascal_voc/mAP"} <= tags
 
 
-@pytest.mark.parametrize("batch_size", [1, 2])
 @pytest.mark.parametrize(
-    "name", ["dualmacl_tiny_synthetic_2e.py", "dualmacl_tiny_synthetic_2e_deadlock.py"]
+    ("name", "batch_size"),
+    [("dualmacl_tiny_synthetic_2e.py", 2), ("dualmacl_tiny_synthetic_2e_deadlock.py", 1)],
 )
 def test_resumes_with_a_smaller_batch_and_without_workers(
     trained, short, tmp_path, name, batch_size, monkeypatch
