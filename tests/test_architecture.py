@@ -94,9 +94,6 @@ def test_a_published_code_keeps_its_name(entry) -> None:
     assert PUBLISHED.get(entry.code, entry.name) == entry.name
 
 
-@pytest.mark.xfail(
-    strict=True, reason="judge.codes: DW602 and DW603 are shown to users and not explained"
-)
 def test_every_code_in_the_source_can_be_explained() -> None:
     literals = {
         node.value

@@ -91,13 +91,7 @@ def test_data_that_is_not_there(dualwatch_, tmp_path, config) -> None:
         "tools/gone.py",
         "/gone/train.py",
         "gone",
-        pytest.param(
-            "gone.py",
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="plan.is_module: gone.py is taken for a module of a package gone",
-            ),
-        ),
+        "gone.py",
     ],
 )
 def test_a_script_that_is_not_there(dualwatch_, other, script) -> None:

@@ -188,9 +188,6 @@ def test_control_characters_of_a_name_do_not_reach_the_terminal(dualwatch_) -> N
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
-@pytest.mark.xfail(
-    strict=True, reason="cli.main: a full disk under stdout counts as a fault of dualwatch itself"
-)
 def test_a_full_disk_under_stdout_is_no_fault_of_ours(tmp_path) -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(
@@ -284,16 +281,10 @@ def test_several_values_of_one_option(words, joined) -> None:
     assert join_lists(words.split(" ")) == joined.split(" ")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="cli.train.join_lists: --cfg-options without a value vanishes silently"
-)
 @pytest.mark.parametrize("words", [["--cfg-options"], ["c.py", "--cfg-options", "--amp"]], ids=str)
 def test_an_option_without_its_value_does_not_vanish(words) -> None:
     assert "--cfg-options" in join_lists(words)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="cli.train.join_lists: --cfg-options=a=1 b=2 loses sight of the second"
-)
 def test_the_first_value_may_be_glued_on() -> None:
     assert join_lists(["--cfg-options=a=1", "b=2"]) == ["--cfg-options=a=1", "--cfg-options", "b=2"]

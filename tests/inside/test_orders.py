@@ -145,22 +145,12 @@ def test_a_configuration_that_cannot_be_changed_does_not_matter() -> None:
     assert (list(applied), refused) == (["train_dataloader.num_workers"], {})
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=ValueError,
-    reason="orders.apply: int('end') of a list raises ValueError, and no order at all is applied",
-)
 def test_a_name_where_the_script_has_a_list_is_refused() -> None:
     arguments = {"param_scheduler": [{"end": 1}], "resume": False}
     applied, refused = orders.apply({"param_scheduler.end": 2, "resume": True}, arguments)
     assert (list(applied), list(refused)) == (["resume"], ["param_scheduler.end"])
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="orders.set_dotted: makes the missing parents, so a loader of num_workers alone appears "
-    "and mmengine refuses to build the Runner",
-)
 @pytest.mark.parametrize("arguments", [{"val_dataloader": None}, {}], ids=["None", "not given"])
 def test_a_loader_that_the_script_took_out_does_not_come_back(arguments) -> None:
     orders.apply({"val_dataloader.num_workers": 0}, arguments)

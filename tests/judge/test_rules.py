@@ -41,7 +41,7 @@ def test_a_training_that_died_is_told_with_its_last_error(story) -> None:
     for message in ("first", "last"):
         story.tell(
             ErrorSeen,
-            kind="ValueError",
+            exception="ValueError",
             message=message,
             where="model.py:7 in forward",
             excerpt=("Traceback (most recent call last):", f"ValueError: {message}"),
@@ -65,7 +65,7 @@ def test_a_training_that_died_is_told_with_its_last_error(story) -> None:
 )
 def test_the_error_that_ended_it_is_not_what_others_say_of_it(story, kinds, told, sure) -> None:
     for kind in kinds:
-        story.tell(ErrorSeen, kind=kind, message="")
+        story.tell(ErrorSeen, exception=kind, message="")
     (found,) = story.ended(exit_code=1).judged()
     assert found.headline == told
     assert (found.confidence == 1.0) is sure
@@ -85,7 +85,7 @@ def test_a_training_that_died_without_a_word(story, exit_code, signal, words) ->
 
 
 def test_a_caught_error_of_a_training_that_ended_well_is_none(story) -> None:
-    story.tell(ErrorSeen, kind="OSError", message="retried")
+    story.tell(ErrorSeen, exception="OSError", message="retried")
     assert story.codes() == []
     assert story.ended(exit_code=0).codes() == []
 

@@ -30,7 +30,9 @@ def eventful(story, frame, *, error: bool = True):
     story.trains(60).line(loss=1.0, loss_macl=math.nan).line(loss=math.inf)
     story.tell(EvaluationLogged, mode="val", epoch=1, iteration=2, total=2, metrics={"mAP": 0.5})
     if error:
-        story.tell(ErrorSeen, kind="OSError", message="no \x1b[1m way", excerpt=("a",), worker=3)
+        story.tell(
+            ErrorSeen, exception="OSError", message="no \x1b[1m way", excerpt=("a",), worker=3
+        )
     gpu = GpuSample(index=0, name="GPU", used=None, total=10, tree=None, utilisation=3)
     story.tell(GpusSampled, gpus=(gpu,)).tell(NotObserved, what="stacks of pid 7", why="Yama")
     story.paused(100).trains(20).stops_in(Phase.STEP).silent(200).captured(frame("forward"))
@@ -38,18 +40,7 @@ def eventful(story, frame, *, error: bool = True):
     return story.tell(FindingRaised, finding=story.judged()[0])
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        False,
-        pytest.param(
-            True,
-            marks=pytest.mark.xfail(
-                strict=True, reason="journal.encode: ErrorSeen.kind takes the place of the fact's"
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("error", [False, True])
 def test_a_journal_read_back_folds_to_the_same_snapshot(story, frame, tmp_path, error) -> None:
     eventful(story, frame, error=error)
     written = journal.Journal(tmp_path / "journal.jsonl")
@@ -99,7 +90,7 @@ def test_a_new_attempt_knows_nothing_of_the_last(story, frame) -> None:
 
 def test_errors_are_bounded_and_the_newest_are_kept(story) -> None:
     for number in range(KEPT_ERRORS + 5):
-        story.tell(ErrorSeen, kind="ValueError", message=str(number))
+        story.tell(ErrorSeen, exception="ValueError", message=str(number))
     kept = [error.message for error in story.snapshot.errors]
     assert kept == [str(number) for number in range(5, KEPT_ERRORS + 5)]
 

@@ -93,10 +93,6 @@ def test_a_busy_startup_is_stalled_after_the_busy_timeout(story, phase) -> None:
     assert story.silent(1, busy=True).codes() == ["DW101"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="stall.judge: the busy timeout is not applied to the first batch, which is start-up too",
-)
 def test_a_busy_first_batch_is_startup_and_stalled_after_the_busy_timeout(story) -> None:
     story.stops_in(Phase.WAITING).sample().silent(1800, busy=True)
     assert story.codes() == ["DW101"]
@@ -267,20 +263,12 @@ def test_a_tree_that_cannot_be_read_is_not_acted_on(story, phase) -> None:
     assert all(found.severity < Severity.ERROR for found in story.judged())
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="stall.judge: CPU that could not be read counts as busy, so that the busy timeout acts",
-)
 @pytest.mark.parametrize("phase", [Phase.BUILDING_DATA, Phase.METRICS, Phase.SAVING])
 def test_a_patient_phase_that_cannot_be_read_is_not_acted_on(story, phase) -> None:
     story.trains().stops_in(phase).silent(3600, cpu_s=None, io_bytes=None)
     assert all(found.severity < Severity.ERROR for found in story.judged())
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="stall.judge: CPU that could not be read is told as DW104 (work is going on, 0.8)",
-)
 def test_what_cannot_be_read_is_not_told_as_work(story) -> None:
     story.trains().stops_in(Phase.STEP).silent(600, cpu_s=None, io_bytes=None)
     (found,) = story.judged()
@@ -293,10 +281,6 @@ def test_a_sleep_of_the_machine_is_no_stall(story) -> None:
     assert story.silent(10).codes() == ["DW102"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="stall.judge: the sample after a pause spans it, and is taken off the stall timeout",
-)
 def test_a_busy_tree_is_not_stalled_because_the_machine_slept(story) -> None:
     story.trains().stops_in(Phase.METRICS).silent(400, busy=True)
     assert story.codes() == ["DW104"]

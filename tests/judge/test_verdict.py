@@ -69,21 +69,12 @@ def test_the_reason_of_a_failure_is_its_error(story) -> None:
     assert verdict.reason == "ValueError: bad"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="verdict.of_ended: takes the last finding, which may be a mere 'GPU not observed'",
-)
 def test_the_reason_of_a_failure_is_its_error_in_any_order(story) -> None:
     story.ended(exit_code=1)
     verdict = of_ended(story.snapshot, [found("DW606", "ValueError: bad"), found("DW404")], ())
     assert verdict.reason == "ValueError: bad"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="verdict.of_ended: exit code 0 counts as 'trained to the end' though the heartbeat "
-    "stands in the middle of an epoch",
-)
 def test_an_exit_in_the_middle_of_an_epoch_is_not_the_end(story) -> None:
     story.trains(5).ended(exit_code=0)
     assert of_ended(story.snapshot, [], ()).outcome != "completed"

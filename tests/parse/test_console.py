@@ -42,7 +42,7 @@ ValueError: bad shape
 
 def test_a_plain_traceback() -> None:
     error = only_error(PLAIN)
-    assert (error.kind, error.message) == ("ValueError", "bad shape")
+    assert (error.exception, error.message) == ("ValueError", "bad shape")
     assert error.where == "/x/model.py:7 in forward"
     assert error.worker is None
     assert error.causes == ()
@@ -83,7 +83,7 @@ mypackage.errors.LoadError: no x
 
 def test_a_chain_is_one_error_named_by_its_last_link() -> None:
     error = only_error(CHAINED)
-    assert (error.kind, error.message) == ("mypackage.errors.LoadError", "no x")
+    assert (error.exception, error.message) == ("mypackage.errors.LoadError", "no x")
     assert error.where == "a.py:3 in load"
     assert "KeyError: 'x'" in error.excerpt
     assert error.causes == ("KeyError: 'x'",)
@@ -94,7 +94,7 @@ def test_the_direct_cause_chain_too() -> None:
         "During handling of the above exception, another exception occurred:",
         "The above exception was the direct cause of the following exception:",
     )
-    assert only_error(text).kind == "mypackage.errors.LoadError"
+    assert only_error(text).exception == "mypackage.errors.LoadError"
 
 
 WORKER = """\
@@ -115,7 +115,7 @@ ValueError: image 17 is broken
 
 def test_an_exception_of_a_worker_names_the_cause_and_the_worker() -> None:
     error = only_error(WORKER)
-    assert (error.kind, error.message) == ("ValueError", "image 17 is broken")
+    assert (error.exception, error.message) == ("ValueError", "image 17 is broken")
     assert error.where == "/x/dataset.py:42 in __getitem__"
     assert error.worker == 3
 
@@ -131,7 +131,7 @@ def test_a_worker_killed_by_a_signal() -> None:
             "RuntimeError: DataLoader worker (pid(s) 12) exited unexpectedly",
         )
     )
-    assert error.kind == "RuntimeError"
+    assert error.exception == "RuntimeError"
     assert error.message == "DataLoader worker (pid(s) 12) exited unexpectedly"
     assert error.causes == (
         "RuntimeError: DataLoader worker (pid 12) is killed by signal: Killed.",
@@ -185,7 +185,7 @@ def test_a_deep_traceback_keeps_its_newest_lines() -> None:
 )  # fmt: skip
 def test_the_last_line_of_a_traceback(last: str, kind: str, message: str) -> None:
     error = only_error(PLAIN.replace("ValueError: bad shape", last))
-    assert (error.kind, error.message) == (kind, message)
+    assert (error.exception, error.message) == (kind, message)
 
 
 @pytest.mark.parametrize("header", ["Traceback (most recent call last):\n", ""])
@@ -194,7 +194,7 @@ def test_a_syntax_error_with_and_without_a_header(header: str) -> None:
         f'{header}  File "conf.py", line 3\n    model = dict(\n                ^\n'
         "SyntaxError: '(' was never closed\n"
     )
-    assert error.kind == "SyntaxError"
+    assert error.exception == "SyntaxError"
     assert error.where == "conf.py:3"
 
 
@@ -203,7 +203,7 @@ def test_frames_of_a_crash_dump_are_no_syntax_error() -> None:
         "Fatal Python error: Segmentation fault\n\nCurrent thread 0x01 (most recent call first):\n"
         '  File "a.py", line 3 in f\n  File "a.py", line 5 in <module>\n'
     )
-    assert [(fact.kind, fact.message) for fact in facts] == [
+    assert [(fact.exception, fact.message) for fact in facts] == [
         ("Fatal Python error", "Segmentation fault")
     ]
 
@@ -214,14 +214,14 @@ def test_a_traceback_that_a_logger_printed_whole() -> None:
         + PLAIN
         + PROGRESS
     )
-    assert (error.kind, error.where) == ("ValueError", "/x/model.py:7 in forward")
+    assert (error.exception, error.where) == ("ValueError", "/x/model.py:7 in forward")
 
 
 def test_a_traceback_that_a_logger_printed_line_by_line() -> None:
     prefix = "11/23 06:20:46 - mmengine - ERROR - /x/head.py - loss - 88 - "
     text = "".join(prefix + line + "\n" for line in PLAIN.splitlines())
     error = only_error(text + LOG + "Exp name: x\n" + PROGRESS)
-    assert (error.kind, error.message) == ("ValueError", "bad shape")
+    assert (error.exception, error.message) == ("ValueError", "bad shape")
     assert error.where == "/x/model.py:7 in forward"
 
 
@@ -229,7 +229,7 @@ def test_a_traceback_that_a_logger_printed_line_by_line() -> None:
 def test_a_traceback_with_a_margin(margin: str) -> None:
     text = "".join(margin + line + "\n" for line in PLAIN.splitlines())
     error = only_error(text)
-    assert (error.kind, error.message) == ("ValueError", "bad shape")
+    assert (error.exception, error.message) == ("ValueError", "bad shape")
 
 
 def test_an_exception_group_tells_its_members() -> None:
@@ -247,7 +247,7 @@ def test_an_exception_group_tells_its_members() -> None:
         "    | TypeError: two\n"
         "    +------------------------------------\n"
     )
-    assert [fact.kind for fact in facts] == ["ExceptionGroup", "ValueError", "TypeError"]
+    assert [fact.exception for fact in facts] == ["ExceptionGroup", "ValueError", "TypeError"]
 
 
 def test_two_ranks_in_each_others_way() -> None:
@@ -257,7 +257,7 @@ def test_two_ranks_in_each_others_way() -> None:
         for one, two in zip(PLAIN.splitlines(), other.splitlines(), strict=True)
     )
     found = errors(mixed)
-    assert {(error.kind, error.message) for error in found} == {
+    assert {(error.exception, error.message) for error in found} == {
         ("ValueError", "bad shape"),
         ("TypeError", "worse shape"),
     }
@@ -275,7 +275,7 @@ def test_progress_lines_in_the_middle_of_a_traceback() -> None:
 
 def test_a_traceback_cut_off_by_the_end_is_kept_without_a_kind() -> None:
     error = only_error("\n".join(PLAIN.splitlines()[:4]))
-    assert error.kind == ""
+    assert error.exception == ""
     assert error.where == "/x/model.py:7 in forward"
     assert error.excerpt
 
@@ -312,7 +312,7 @@ def test_a_failing_print_of_the_logger_ends_at_the_call_stack() -> None:
         + PLAIN.replace("ValueError: bad shape", "UnicodeEncodeError: 'gbk' codec can't encode")
         + "Call stack:\n  File \"t.py\", line 3, in <module>\n    log()\nMessage: 'ok'\n"
     )
-    assert error.kind == "UnicodeEncodeError"
+    assert error.exception == "UnicodeEncodeError"
     assert error.message == "'gbk' codec can't encode"
 
 
@@ -341,7 +341,7 @@ def test_a_failing_print_of_the_logger_ends_at_the_call_stack() -> None:
 )  # fmt: skip
 def test_errors_of_one_line(line: str, kind: str, message: str) -> None:
     error = only_error(line)
-    assert (error.kind, error.message) == (kind, message)
+    assert (error.exception, error.message) == (kind, message)
 
 
 @pytest.mark.parametrize(

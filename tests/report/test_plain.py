@@ -110,10 +110,6 @@ def test_phases_of_the_start_are_told_once_each(shown) -> None:
     assert [line[20:] for line in lines()][1:] == ["phase: building", "phase: loading-checkpoint"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="report.plain: leaving the loop for metrics or saving is swallowed, coming back is told",
-)
 @pytest.mark.parametrize("phase", [Phase.METRICS, Phase.SAVING])
 def test_leaving_the_loop_is_a_change_of_state(shown, phase) -> None:
     teller, lines = shown

@@ -164,10 +164,6 @@ def test_a_loop_that_counts_iterations_is_stretched(sections, after, loop, expec
     }
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="edits._stretch_loop: dynamic_intervals count iterations as well (Mask2Former has them)",
-)
 def test_dynamic_intervals_of_validation_are_stretched(sections, after) -> None:
     loop = {"max_iters": 1000, "val_interval": 100, "dynamic_intervals": [[901, 1000]]}
     changed = after(edits.smaller_batch(sections(train_cfg=loop), 2, keep_effective=True))

@@ -72,22 +72,8 @@ def stretched(schedules: list[dict[str, object]], factor: int) -> list[dict[str,
     return sections["param_scheduler"]
 
 
-# Their learning rate stays one step before `end`, so `end` has to be in proportion in steps.
-ONE_STEP_OFF = pytest.mark.xfail(
-    strict=True, reason="edits._stretch_schedule: `end` of constant and exponential is a step off"
-)
-
-
 @pytest.mark.parametrize("factor", [2, 4, 5])
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=ONE_STEP_OFF)
-        if name in ("constant", "exponential, then not")
-        else name
-        for name in CASES
-    ],
-)
+@pytest.mark.parametrize("name", list(CASES))
 def test_the_same_learning_rate_over_the_samples(name, factor) -> None:
     schedules = [{**schedule, "by_epoch": False} for schedule in CASES[name]]
     before = learning_rates(schedules, ITERATIONS)

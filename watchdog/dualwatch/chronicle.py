@@ -97,7 +97,9 @@ class Chronicle:
     def _is_new(self, finding: Finding) -> bool:
         # A second stall of one attempt is news; the same one still going on is not.
         since = self.snapshot.progress_at if finding.code.startswith("DW1") else 0.0
-        key = (finding.code, finding.severity, since)
+        # Two rules that fail are two matters under one code.
+        about = finding.headline if finding.code == "DW001" else ""
+        key = (finding.code, finding.severity, since, about)
         if key in self._raised:
             return False
         self._raised.add(key)

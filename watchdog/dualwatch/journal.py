@@ -16,7 +16,7 @@ import types
 import typing
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from dualwatch import facts
 
@@ -93,20 +93,41 @@ class Journal:
         self.lost = 0
         self.lost_because = ""
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        self._stream: BinaryIO = os.fdopen(descriptor, "ab", buffering=0)
+        self._stream = os.fdopen(descriptor, "ab", buffering=0)
+        self._cut = _ends_in_half_a_line(path)
 
     def append(self, fact: facts.Fact) -> None:
         """Writes one fact."""
-        line = json.dumps(encode(fact), ensure_ascii=False, default=str) + "\n"
+        text = json.dumps(encode(fact), ensure_ascii=False, default=str) + "\n"
+        line = text.encode("utf-8", "backslashreplace")
+        if self._cut:
+            line = b"\n" + line  # Ends the half line, so that it costs no other fact.
         try:
-            self._stream.write(line.encode("utf-8", "backslashreplace"))
+            written = self._stream.write(line)
         except OSError as error:
-            self.lost += 1
-            self.lost_because = error.strerror or str(error)
+            self._lose(error.strerror or str(error))
+            return
+        self._cut = written != len(line)
+        if self._cut:
+            self._lose("the disk is full")
+
+    def _lose(self, because: str) -> None:
+        self.lost += 1
+        self.lost_because = because
 
     def close(self) -> None:
         """Closes the file."""
         self._stream.close()
+
+
+def _ends_in_half_a_line(path: Path) -> bool:
+    """Whether an earlier writer was killed in the middle of a line."""
+    with path.open("rb") as stream:
+        # A device such as /dev/full can be opened, and has no end to look at.
+        if not path.is_file() or stream.seek(0, os.SEEK_END) == 0:
+            return False
+        stream.seek(-1, os.SEEK_END)
+        return stream.read(1) != b"\n"
 
 
 def read(path: Path) -> Iterator[facts.Fact]:
@@ -116,7 +137,7 @@ def read(path: Path) -> Iterator[facts.Fact]:
             try:
                 data = json.loads(line)
                 fact = decode(data) if isinstance(data, dict) else None
-            except (ValueError, TypeError, KeyError):
+            except (ValueError, TypeError, KeyError, AttributeError):
                 continue
             if fact is not None:
                 yield fact

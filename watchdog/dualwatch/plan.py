@@ -133,7 +133,8 @@ def _script(named: Path | None) -> Path:
 def is_module(script: Path) -> bool:
     """Whether ``--script package.module`` names a module for ``python -m`` rather than a file."""
     name = str(script)
-    return not script.exists() and "." in name and re.fullmatch(r"\w+(\.\w+)+", name) is not None
+    dotted = re.fullmatch(r"\w+(\.\w+)+", name) is not None
+    return dotted and script.suffix != ".py" and not script.exists()
 
 
 def _describe(

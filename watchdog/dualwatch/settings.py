@@ -207,7 +207,8 @@ def _file(folder: Path, problems: list[str]) -> tuple[str, Mapping[str, Any]]:
         if own.is_file():
             return str(own), _toml(own, problems)
         if project.is_file():
-            table = _toml(project, problems).get("tool", {}).get("dualwatch")
+            tools = _toml(project, problems).get("tool")
+            table = tools.get("dualwatch") if isinstance(tools, Mapping) else None
             if isinstance(table, Mapping):
                 return f"{project} [tool.dualwatch]", table
     return "", {}

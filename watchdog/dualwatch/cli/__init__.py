@@ -67,13 +67,30 @@ def main() -> None:
         sys.exit(int(Exit.INTERRUPTED))
     except BrokenPipeError:
         # The reader went away (`| head`): that is no fault.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(int(Exit.OK))
+        _leave_quietly(Exit.OK)
+    except OSError as error:
+        from dualwatch.report.errors import render
+
+        # Files of ours have errors of their own; what is left is the place that we write to.
+        failure = DualwatchError(
+            f"cannot go on: {error.strerror or error}",
+            why=f"{error.filename}: {error.strerror}" if error.filename else "",
+            do="make room, or mend the permissions; a training that was started goes on by itself",
+            exit_code=Exit.NOT_OBSERVED,
+        )
+        sys.stderr.write(render(failure))
+        _leave_quietly(failure.exit_code)
     except Exception as error:
         from dualwatch.report.errors import render_fault
 
         sys.stderr.write(render_fault(error))
         sys.exit(int(Exit.INTERNAL))
+
+
+def _leave_quietly(code: Exit) -> None:
+    """Exits without Python's complaint that the rest of stdout cannot be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(int(code))
 
 
 def _soften(stream: object) -> None:

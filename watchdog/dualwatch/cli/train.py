@@ -23,13 +23,13 @@ def join_lists(words: Sequence[str]) -> list[str]:
     for index, word in enumerate(words):
         if word == "--":
             return [*joined, *words[index:]]
-        if word == _REPEATED:
+        is_pair = "=" in word and not word.startswith("-")
+        if collecting and is_pair and joined[-1] != _REPEATED:
+            joined.append(_REPEATED)
+        elif not is_pair:
+            collecting = word == _REPEATED
+        if word.startswith(_REPEATED + "="):
             collecting = True
-            continue
-        if collecting and "=" in word and not word.startswith("-"):
-            joined += [_REPEATED, word]
-            continue
-        collecting = False
         joined.append(word)
     return joined
 

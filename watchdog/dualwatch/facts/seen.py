@@ -135,7 +135,8 @@ class ErrorSeen(Fact):
     """An exception on the console.
 
     Attributes:
-        kind: "ValueError", "torch.OutOfMemoryError"; the last of a chain.
+        exception: "ValueError", "torch.OutOfMemoryError"; the last of a chain. Empty where a line
+            tells of an error without naming one.
         message: Text after the colon, bounded.
         where: Innermost ``file:line in function`` of the traceback, "" where there is none.
         excerpt: The traceback's lines as printed, bounded (the newest kept).
@@ -144,7 +145,7 @@ class ErrorSeen(Fact):
             "RuntimeError: DataLoader worker (pid 12) is killed by signal: Killed." stands here.
     """
 
-    kind: str
+    exception: str
     message: str
     where: str = ""
     excerpt: tuple[str, ...] = ()

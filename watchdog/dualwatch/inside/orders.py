@@ -53,13 +53,13 @@ def apply(
         path = key.split(".")
         try:
             set_dotted(arguments, path, value)
-        except (KeyError, IndexError, TypeError) as error:
+        except (KeyError, IndexError, TypeError, ValueError) as error:
             refused[key] = str(error.args[0] if error.args else error)
             continue
         applied[key] = value
         if cfg is not None:
             # Where it fails only the dump lacks it; the argument above is what counts.
-            with contextlib.suppress(KeyError, IndexError, TypeError):
+            with contextlib.suppress(KeyError, IndexError, TypeError, ValueError):
                 set_dotted(cfg, path, value)
     return applied, refused
 
@@ -72,7 +72,7 @@ def set_dotted(container: Any, path: List[str], value: Any) -> None:
         path: Keys; a number is an index where the container is a list.
 
     Raises:
-        KeyError, IndexError, TypeError: The path leads nowhere; the message says where it ends.
+        KeyError, IndexError, TypeError, ValueError: The path leads nowhere; the message says where.
     """
     *parents, last = path
     for depth, part in enumerate(parents):
@@ -80,9 +80,8 @@ def set_dotted(container: Any, path: List[str], value: Any) -> None:
             container = container[int(part)]
         elif _is_mapping(container):
             if part not in container or container[part] is None:
-                if value is None:
-                    return  # Nothing there, nothing to remove.
-                container[part] = {}
+                # The script took this part out: there is nothing that the change could mean.
+                return
             container = container[part]
         else:
             raise TypeError(

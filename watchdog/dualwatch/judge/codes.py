@@ -148,6 +148,22 @@ CODES: tuple[Code, ...] = (
         "or add the capability SYS_PTRACE to the container.",
     ),
     Code(
+        code="DW602",
+        name="config-does-not-load",
+        severity=Severity.CRITICAL,
+        means="The configuration is missing, has an error, or does not end loading.",
+        matters="Nothing was started.",
+        cure="Correct it; mmengine's Config.fromfile shows the same error.",
+    ),
+    Code(
+        code="DW603",
+        name="data-missing",
+        severity=Severity.CRITICAL,
+        means="A folder or an annotation file that the configuration names is not there.",
+        matters="Nothing was started: the training would die when it builds its datasets.",
+        cure="Correct the path in the configuration, or give it with --cfg-options.",
+    ),
+    Code(
         code="DW606",
         name="training-script-error",
         severity=Severity.CRITICAL,

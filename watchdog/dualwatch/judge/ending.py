@@ -24,7 +24,7 @@ def died(s: Snapshot, limits: Limits) -> Iterator[Finding]:
     error = _cause(s.errors)
     if error is not None:
         message = error.message.partition("\n")[0]
-        headline = f"{error.kind}: {message}" if message else error.kind
+        headline = f"{error.exception}: {message}" if message else error.exception
         headline += f" ({error.where})" if error.where else ""
         evidence.insert(0, Evidence(text=headline, source="console.log", wall=error.wall))
         evidence += [
@@ -48,8 +48,8 @@ def _cause(errors: tuple[ErrorSeen, ...]) -> ErrorSeen | None:
 
     A line without an exception's name is evidence of something, not of a death.
     """
-    named = [error for error in errors if error.kind]
-    own = [error for error in named if not error.kind.endswith(_OF_LAUNCHERS)]
+    named = [error for error in errors if error.exception]
+    own = [error for error in named if not error.exception.endswith(_OF_LAUNCHERS)]
     return next(reversed(own or named), None)
 
 

@@ -238,7 +238,9 @@ def _processes(s: Snapshot, fact: ProcessesSampled) -> Snapshot:
     if s.processes is not None and fact.at <= s.processes.at:
         return replace(s, processes=fact)  # A second look at one moment measures nothing.
     activity = measure(s.processes, fact)
-    busy_at = fact.at if activity is not None and activity.busy else s.busy_at
+    if activity is None:
+        return replace(s, processes=fact)  # The first after a pause: what was known still stands.
+    busy_at = fact.at if activity.busy else s.busy_at
     return replace(s, processes=fact, activity=activity, busy_at=busy_at)
 
 
@@ -259,6 +261,8 @@ def _paused(s: Snapshot, fact: ObserverPaused) -> Snapshot:
         progress_at=s.progress_at + fact.seconds,
         busy_at=s.busy_at + fact.seconds,
         moved_at={rank: at + fact.seconds for rank, at in s.moved_at.items()},
+        # The next sample must not be measured against one from before the pause.
+        processes=None,
     )
 
 

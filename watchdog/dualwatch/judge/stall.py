@@ -18,6 +18,9 @@ from dualwatch.wire import VALIDATION_PHASES, Phase
 STILL_SAMPLES = 3
 """How many captures must show the same stack before a busy loop is called stalled."""
 
+GRAIN = 0.2
+"""Share of the timeout by which the time of the last work may be uncertain."""
+
 # Where busy silence is normal for a long time, up to the busy timeout.
 _PATIENT = frozenset(
     (
@@ -55,16 +58,16 @@ def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
         )
         return
     evidence = [_silence(s, limit), *_where(s), *_work(s)]
-    if s.activity is None:
+    if s.activity is None or s.activity.cpu is None:
         yield _finding(s, _code(s), evidence, 0.3, Severity.WARNING)
-    elif s.idle(s.at) >= limit - s.activity.seconds:
+    elif s.idle(s.at) >= limit - min(s.activity.seconds, limit * GRAIN):
         # Work is known only by sample: it may have ended right after the one before.
         yield _finding(s, _code(s), evidence, 0.95 if s.stacks else 0.85)
     elif _stands_still(s, limits, silence):
         text = f"{len(s.stacks)} captures over this silence show the same stack"
         evidence.insert(1, Evidence(text=text, source="py-spy", wall=s.wall))
         yield _finding(s, _code(s), evidence, 0.75)
-    elif s.phase in _PATIENT and silence >= limits.busy_timeout:
+    elif (s.starting or s.phase in _PATIENT) and silence >= limits.busy_timeout:
         text = f"busy, but silent for longer than the busy timeout ({limits.busy_timeout:.0f} s)"
         evidence.insert(1, Evidence(text=text, source="settings"))
         yield _finding(s, _code(s), evidence, 0.6)

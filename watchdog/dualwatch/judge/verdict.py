@@ -30,8 +30,12 @@ def of_ended(s: Snapshot, findings: Sequence[Finding], required: tuple[str, ...]
     """
     finished = s.phase == Phase.FINISHED
     if s.ended is None or (s.ended.exit_code != 0 and not finished):
-        last = findings[-1].headline if findings else "the training failed"
-        return Verdict("failed", Exit.TRAINING_FAILED, last)
+        worst = max(findings, key=lambda finding: finding.severity, default=None)
+        reason = worst.headline if worst is not None else "the training failed"
+        return Verdict("failed", Exit.TRAINING_FAILED, reason)
+    if s.pulses and not finished:
+        reason = f"the training ended in phase {s.phase}, before its end, without an error"
+        return Verdict("failed", Exit.TRAINING_FAILED, reason)
     missing = missing_at_end(s, required)
     if missing:
         reason = f"trained to the end, without {', '.join(missing)}"

@@ -112,7 +112,7 @@ class ConsoleParser:
         """Leaves out what has been told often enough."""
         fresh: list[Fact] = []
         for error in errors:
-            key = (error.kind, error.where, _DIGITS.sub("#", error.message[:300]))
+            key = (error.exception, error.where, _DIGITS.sub("#", error.message[:300]))
             count = self._told.pop(key, 0) + 1
             self._told[key] = count
             if len(self._told) > MAX_KNOWN_ERRORS:
@@ -143,7 +143,7 @@ def _single(level: str, body: str, at: float, wall: float) -> ErrorSeen | None:
     return ErrorSeen(
         at=at,
         wall=wall,
-        kind=kind,
+        exception=kind,
         message=bound(message, MESSAGE_CHARS),
         excerpt=(bound(body.strip(), EXCERPT_WIDTH),),
     )

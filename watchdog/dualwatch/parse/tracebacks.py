@@ -71,7 +71,7 @@ class _Block:
         return ErrorSeen(
             at=at,
             wall=wall,
-            kind=self.kind,
+            exception=self.kind,
             message=bound("\n".join(self.message).strip(), MESSAGE_CHARS),
             where=bound(self.where, EXCERPT_WIDTH),
             excerpt=tuple(self.excerpt),

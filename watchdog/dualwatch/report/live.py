@@ -116,7 +116,7 @@ class LiveView:
     def _losses(self, line: IterationLogged) -> str:
         mark = "→ " if self._unicode else "> "
         return "  ".join(
-            f"{mark if 'macl' in name else ''}{name} {words.value(value)}"
+            f"{mark if 'macl' in name else ''}{plain_text(name)} {words.value(value)}"
             for name, value in view.losses_of(line)
         )
 

@@ -27,7 +27,7 @@ def lines(records: Sequence[AttemptRecord], ended: RunEnded | None, folder: Path
         if name.split("/")[-1] in _SHOWN_METRICS
     ]
     if shown:
-        yield "last values: " + ", ".join(shown)
+        yield plain_text("last values: " + ", ".join(shown))
     yield f"files: {folder}"
     yield "  summary.json, journal.jsonl, attempt-N/console.log, attempt-N/stacks/"
     codes = dict.fromkeys(

@@ -9,8 +9,11 @@ from dualwatch.facts import Fact, FindingRaised, IterationLogged, Severity
 from dualwatch.judge.snapshot import Snapshot
 from dualwatch.report import view, words
 from dualwatch.report.console import plain_text, soften
+from dualwatch.wire import Phase
 
 SIGN_OF_LIFE = 60.0
+
+_IN_THE_LOOP = (Phase.WAITING, Phase.STEP, Phase.VAL_WAITING, Phase.VAL_STEP)
 
 
 class PlainView:
@@ -32,9 +35,8 @@ class PlainView:
         elif text is None and snapshot.phase != self._phase and snapshot.started is not None:
             before, self._phase = self._phase, snapshot.phase
             # The loop alternates between waiting and stepping: that is no news.
-            if before.startswith(("waiting", "train-step", "val-step")):
-                return
-            text = f"phase: {snapshot.phase}"
+            if before not in _IN_THE_LOOP or snapshot.phase not in _IN_THE_LOOP:
+                text = f"phase: {snapshot.phase}"
         if text is None or text in self._said_once:
             return
         if isinstance(fact, FindingRaised) and fact.finding.severity is Severity.INFO:

@@ -59,20 +59,20 @@ def headline(fact: Fact) -> str | None:
     """A fact as one line for people; None for facts that are no change of state."""
     if isinstance(fact, AttemptStarted):
         again = f", resumed from {fact.resumed_from}" if fact.resumed_from else ""
-        return f"attempt {fact.attempt} started: pid {fact.pid}{again}"
+        return plain_text(f"attempt {fact.attempt} started: pid {fact.pid}{again}")
     if isinstance(fact, AttemptEnded):
         how = fact.signal or f"exit code {fact.exit_code}"
-        return f"attempt {fact.attempt} ended: {how}"
+        return plain_text(f"attempt {fact.attempt} ended: {how}")
     if isinstance(fact, FindingRaised):
         return finding_line(fact.finding)
     if isinstance(fact, Decided):
-        return f"decision: {fact.action}: {fact.reason}"
+        return plain_text(f"decision: {fact.action}: {fact.reason}")
     if isinstance(fact, EvaluationLogged):
         shown = [f"{k} {words.value(v)}" for k, v in fact.metrics.items() if "time" not in k]
         epoch = f" epoch {fact.epoch}" if fact.epoch is not None else ""
-        return f"{fact.mode}{epoch}: {', '.join(shown[:6])}"
+        return plain_text(f"{fact.mode}{epoch}: {', '.join(shown[:6])}")
     if isinstance(fact, RunEnded):
-        return f"{fact.outcome} (exit code {fact.exit_code}): {fact.reason}"
+        return plain_text(f"{fact.outcome} (exit code {fact.exit_code}): {fact.reason}")
     return None
 
 
@@ -90,7 +90,7 @@ def iteration_line(fact: IterationLogged) -> str:
     losses = losses_of(fact)
     shown = "  ".join(f"{name} {words.value(value)}" for name, value in losses)
     left = f"  eta {words.eta(fact.eta_s)}" if fact.eta_s is not None else ""
-    return f"{epoch}{fact.iteration}{total}  {shown}{left}"
+    return plain_text(f"{epoch}{fact.iteration}{total}  {shown}{left}")
 
 
 def losses_of(fact: IterationLogged) -> list[tuple[str, float]]:

@@ -17,6 +17,8 @@ LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 # mmengine's "for ever".
 _INF = 10**9
 
+_IN_STEPS = ("Linear", "Poly", "Constant", "Exponential")
+
 Sections = Mapping[str, Any]
 
 
@@ -138,6 +140,11 @@ def _stretch_loop(sections: Sections, factor: int) -> Iterator[Change]:
             value = sections["train_cfg"].get(key)
             if isinstance(value, int) and 1 < value < _INF:
                 yield Change(key=f"train_cfg.{key}", before=value, after=value * factor, why=why)
+        dynamic = sections["train_cfg"].get("dynamic_intervals")
+        if dynamic:
+            # A milestone is the first iteration of its interval.
+            after = [[(start - 1) * factor + 1, step * factor] for start, step in dynamic]
+            yield Change(key="train_cfg.dynamic_intervals", before=dynamic, after=after, why=why)
     hooks = sections.get("default_hooks")
     saver = hooks.get("checkpoint") if isinstance(hooks, Mapping) else None
     if isinstance(saver, Mapping) and saver.get("by_epoch") is False:
@@ -180,9 +187,9 @@ def _stretch_schedule(path: str, schedule: Mapping[str, Any], factor: int) -> It
     if begin:
         stretched["begin"] = begin * factor
     if isinstance(end, int) and end < _INF:
-        # mmengine moves linear and polynomial schedules in `end - begin - 1` steps: keep the
-        # steps in proportion, then each old iteration has exactly the old learning rate.
-        in_steps = str(schedule.get("type")).split(".")[-1].startswith(("Linear", "Poly"))
+        # mmengine moves these in `end - begin - 1` steps: keep the steps in proportion, then each
+        # old iteration has exactly the old learning rate.
+        in_steps = str(schedule.get("type")).split(".")[-1].startswith(_IN_STEPS)
         stretched["end"] = (
             begin * factor + (end - begin - 1) * factor + 1 if in_steps else end * factor
         )

@@ -80,7 +80,9 @@ def decide(finding: Finding, history: History, rungs: Sequence[Rung], policy: Po
     A rerun must be able to help: not when it would be the same configuration again, not when
     processes of the last attempt are still alive, not when nothing can be changed.
     """
-    if finding.code not in STALLS or policy.on_stall == "report":
+    if finding.code not in STALLS:
+        return Decision(action=Action.REPORT, reason=f"{finding.code} needs no action")
+    if policy.on_stall == "report":
         return Decision(action=Action.REPORT, reason="stalls are reported only, as you asked")
     if policy.on_stall == "stop":
         return Decision(action=Action.STOP, reason="a stall stops the training, as you asked")
@@ -98,7 +100,8 @@ def decide(finding: Finding, history: History, rungs: Sequence[Rung], policy: Po
             f"({', '.join(history.refused)})"
         )
     if history.reruns >= policy.max_reruns:
-        return _give_up(f"all {policy.max_reruns} reruns are used up")
+        used_up = f"all {policy.max_reruns} reruns are used up"
+        return _give_up(used_up if policy.max_reruns else "no rerun is allowed (--max-reruns 0)")
     left = [rung for rung in rungs if rung.name not in history.rungs_used]
     if not left:
         acquitted = "; it stalled again without workers, so the loader is not the cause"
