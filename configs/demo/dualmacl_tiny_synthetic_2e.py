@@ -8,6 +8,7 @@ _base_ = [
 ]
 
 model = dict(
+    contrast_places=True,
     macl_head=dict(
         type="MACLHead",
         in_channels=48,

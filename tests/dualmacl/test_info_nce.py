@@ -48,6 +48,25 @@ def test_one_person_and_a_past_equal_the_reference():
     assert result.loss.item() == pytest.approx(reference(v, i, 0.5, pv, pi), rel=1e-12)
 
 
+def test_negatives_of_ones_own_equal_the_reference():
+    """One instance with three negatives of its own is one instance with a past of three."""
+    v, i, pv, pi = unit(1, 4, 1), unit(1, 4, 2), unit(3, 4, 3), unit(3, 4, 4)
+    result = info_nce(v, i, 0.5, own_visible=pv[None], own_infrared=pi[None])
+    assert result.loss.item() == pytest.approx(reference(v, i, 0.5, pv, pi), rel=1e-12)
+    assert result.candidates == 4
+
+
+def test_negatives_of_ones_own_are_compared_with_nobody_else():
+    v = torch.eye(4, dtype=torch.float64)[:2]
+    harmless = torch.eye(4, dtype=torch.float64)[2:].expand(2, 2, 4)
+    # Each other's partner: fatal for the other one, harmless for oneself.
+    foreign = v.flip(0)[:, None]
+    assert info_nce(v, v, 0.07, own_visible=harmless, own_infrared=harmless).loss < 1e-4
+    assert info_nce(v, v, 0.07, own_visible=foreign, own_infrared=foreign).loss < 1e-4
+    twins = info_nce(v, v, 0.07, own_visible=v[:, None], own_infrared=v[:, None])
+    assert twins.loss.item() == pytest.approx(math.log(2) / math.log(3), rel=1e-4)
+
+
 def test_gradcheck():
     raw = [torch.randn(n, 4, dtype=torch.float64, requires_grad=True) for n in (3, 3, 2, 2)]
     tau = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
@@ -92,6 +111,8 @@ def test_impossible_questions_are_refused():
         info_nce(v[:1], v[:1], 0.07)
     with pytest.raises(ValueError, match="as many past"):
         info_nce(v, v, 0.07, v, v[:1])
+    with pytest.raises(ValueError, match="of its own"):
+        info_nce(v, v, 0.07, own_visible=v[:2, None], own_infrared=v[:2, None])
 
 
 # --- the head ---

@@ -60,6 +60,28 @@ def test_macl_teaches_both_backbones(demo, samples):
     assert model.fusion.levels[0].weight.grad is None
 
 
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_negatives_come_from_the_same_place_in_the_other_images(demo, samples, size):
+    model = build(demo)
+    seen = {}
+
+    def look(module, args, kwargs, output):
+        seen.update(views=args, elsewhere=kwargs.get("elsewhere"))
+
+    model.macl_head.register_forward_hook(look, with_kwargs=True)
+    # Copies of one image: at the same place the other images show just the same.
+    losses = losses_of(model, [samples[0]] * size)
+    if size == 1:
+        assert seen["elsewhere"] is None
+        return
+    for view, others in zip(seen["views"], seen["elsewhere"], strict=True):
+        assert others.shape == (len(view), size - 1, *view.shape[1:])
+        for other in others.unbind(1):
+            torch.testing.assert_close(other, view)
+    # Nobody can tell the partner from its copies, so the loss cannot fall to nothing.
+    assert losses["loss_macl"] > 0.2
+
+
 def test_a_batch_without_person_still_has_the_key(demo, samples):
     model = build(demo)
     lonely = copy.deepcopy(samples[:2])

@@ -24,7 +24,7 @@ train_dataloader = dict(
     sampler=dict(type="DefaultSampler", shuffle=True),
     dataset=dict(
         type="RepeatDataset",
-        times=4,
+        times=5,
         dataset=dict(
             type=dataset_type,
             data_root=data_root,

@@ -32,6 +32,11 @@ class DualModalityFasterRCNN(TwoStageDetector):
         share_backbone: True: one backbone for both modalities. False: the infrared image has a
             backbone of its own, ``backbone_infrared``, of the same make.
         macl_head: See ``MACLHead``; None for a training without contrastive loss.
+        contrast_places: True: a person's negatives are also what the other images of the batch show
+            at the very place of the person. Place and size of the box are the same in both
+            modalities, so a network can find the partner by them alone, in whatever image; with
+            these negatives they tell nothing, and wrongly paired data cannot be learnt. It takes
+            two images in a batch at least.
         train_cfg: As in Faster R-CNN.
         test_cfg: As in Faster R-CNN.
         data_preprocessor: A ``DualDataPreprocessor``.
@@ -47,6 +52,7 @@ class DualModalityFasterRCNN(TwoStageDetector):
         roi_head: dict,
         share_backbone: bool = False,
         macl_head: dict | None = None,
+        contrast_places: bool = False,
         train_cfg: dict | None = None,
         test_cfg: dict | None = None,
         data_preprocessor: dict | None = None,
@@ -66,6 +72,7 @@ class DualModalityFasterRCNN(TwoStageDetector):
         self.backbone_infrared = None if second is None else MODELS.build(second)
         self.fusion = MODELS.build(fusion)
         self.macl_head = None if macl_head is None else MODELS.build(macl_head)
+        self.contrast_places = contrast_places
 
     def extract_pair(self, inputs: dict[str, Tensor]) -> tuple[Features, Features]:
         """Feature pyramids of both modalities, before the fusion.
@@ -115,6 +122,15 @@ class DualModalityFasterRCNN(TwoStageDetector):
         extractor = self.roi_head.bbox_roi_extractor
         persons = bbox2roi([sample.gt_instances.bboxes for sample in samples])
         levels = slice(extractor.num_inputs)
-        return self.macl_head(
-            extractor(visible[levels], persons), extractor(infrared[levels], persons)
-        )
+        views = tuple(extractor(pyramid[levels], persons) for pyramid in (visible, infrared))
+        if not self.contrast_places or len(samples) < 2 or not len(persons):
+            return self.macl_head(*views)
+        elsewhere = []
+        for pyramid in (visible, infrared):
+            others = []
+            for step in range(1, len(samples)):
+                moved = persons.clone()
+                moved[:, 0] = (moved[:, 0] + step) % len(samples)
+                others.append(extractor(pyramid[levels], moved))
+            elsewhere.append(torch.stack(others, dim=1))
+        return self.macl_head(*views, elsewhere=tuple(elsewhere))

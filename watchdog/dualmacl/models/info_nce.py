@@ -36,6 +36,8 @@ def info_nce(
     past_visible: Tensor | None = None,
     past_infrared: Tensor | None = None,
     past_anchors: tuple[Tensor, Tensor] | None = None,
+    own_visible: Tensor | None = None,
+    own_infrared: Tensor | None = None,
 ) -> InfoNCE:
     """Contrasts the two views of every instance with the views of all the others.
 
@@ -53,6 +55,8 @@ def info_nce(
         past_infrared: Infrared embeddings of other instances (Q, D), negatives only.
         past_anchors: ``visible`` and ``infrared`` once more, equal in value, for the comparison
             with the past. Through another graph, they decide what learns from it.
+        own_visible: Further visible negatives of each instance, its own (N, K, D).
+        own_infrared: Further infrared negatives of each instance, its own (N, K, D).
 
     Raises:
         ValueError: If the shapes do not fit, or there are fewer than two candidates: then there
@@ -75,6 +79,14 @@ def info_nce(
         asking_visible, asking_infrared = past_anchors or (visible, infrared)
         to_infrared = torch.cat([to_infrared, asking_visible @ past_infrared.T], dim=1)
         to_visible = torch.cat([to_visible, asking_infrared @ past_visible.T], dim=1)
+    if own_visible is not None and own_infrared is not None:
+        if own_visible.shape != own_infrared.shape or len(own_visible) != len(visible):
+            raise ValueError("every instance needs equally many negatives of its own")
+        require_finite(own_visible=own_visible, own_infrared=own_infrared)
+        hard_infrared = torch.einsum("nd,nkd->nk", visible, own_infrared)
+        hard_visible = torch.einsum("nd,nkd->nk", infrared, own_visible)
+        to_infrared = torch.cat([to_infrared, hard_infrared], dim=1)
+        to_visible = torch.cat([to_visible, hard_visible], dim=1)
     candidates = to_infrared.shape[1]
     if candidates < 2:
         raise ValueError("a single candidate leaves nothing to be told apart: two are needed")

@@ -107,12 +107,16 @@ class MACLHead(BaseModule):
         # Under mixed precision the exponentials of similarities need the range of float32.
         return F.normalize(embedding if embedding.dtype == torch.float64 else embedding.float())
 
-    def forward(self, visible: Tensor, infrared: Tensor) -> dict[str, Tensor]:
+    def forward(
+        self, visible: Tensor, infrared: Tensor, elsewhere: tuple[Tensor, Tensor] | None = None
+    ) -> dict[str, Tensor]:
         """Computes the loss, and remembers the features when training.
 
         Args:
             visible: RoI features of the persons in the visible image (N, C, S, S); N may be 0.
             infrared: RoI features of the same persons, in the same order, in the infrared image.
+            elsewhere: Negatives of each person's own, visible and infrared (N, K, C, S, S): what
+                the other images of the batch show at the place of the person.
 
         Returns:
             ``loss_macl`` (its value is the logged one, its gradient is scaled by
@@ -132,17 +136,25 @@ class MACLHead(BaseModule):
         with torch.no_grad():
             self.log_temperature.clamp_(*self._log_range)
         persons = len(visible)
-        missing = max(0, self.min_candidates - persons) if persons else 0
+        own = 0 if elsewhere is None else elsewhere[0].shape[1]
+        missing = max(0, self.min_candidates - persons - own) if persons else 0
         past_visible = self.queue_visible[:missing].to(visible)
         past_infrared = self.queue_infrared[:missing].to(infrared)
         losses = {
             "macl_pairs": visible.new_tensor(float(persons)),
             "macl_temperature": self.temperature.detach(),
         }
-        if not persons or persons + len(past_visible) < 2:
+        if not persons or persons + own + len(past_visible) < 2:
             losses["loss_macl"] = self._unmeasured(visible, infrared)
         else:
-            result = self._contrast(visible, infrared, past_visible, past_infrared)
+            hard = {}
+            if own:
+                names = ("own_visible", "own_infrared")
+                hard = {
+                    name: self.embed(features.flatten(0, 1)).unflatten(0, (persons, own))
+                    for name, features in zip(names, elsewhere, strict=True)
+                }
+            result = self._contrast(visible, infrared, past_visible, past_infrared, hard)
             value = result.loss.detach()
             self.last_value = value
             losses["loss_macl"] = value + self.loss_weight * (result.loss - value)
@@ -151,14 +163,19 @@ class MACLHead(BaseModule):
         return losses
 
     def _contrast(
-        self, visible: Tensor, infrared: Tensor, past_visible: Tensor, past_infrared: Tensor
+        self,
+        visible: Tensor,
+        infrared: Tensor,
+        past_visible: Tensor,
+        past_infrared: Tensor,
+        hard: dict[str, Tensor],
     ) -> InfoNCE:
         now = self.embed(visible), self.embed(infrared)
         if not len(past_visible):
-            return info_nce(*now, self.temperature)
+            return info_nce(*now, self.temperature, **hard)
         past = self.embed(past_visible), self.embed(past_infrared)
         anchors = self.embed(visible.detach()), self.embed(infrared.detach())
-        return info_nce(*now, self.temperature, *past, past_anchors=anchors)
+        return info_nce(*now, self.temperature, *past, past_anchors=anchors, **hard)
 
     def _unmeasured(self, visible: Tensor, infrared: Tensor) -> Tensor:
         """A value without gradient; all parameters stay in the graph, as DDP demands."""
