@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 REFRESH = 1.0
+
+ROOM_FOR_CTRL_C = 3
+"""Columns. The terminal echoes ``^C``; at the last column it would wrap and shift the table."""
+
 _STYLE = {"info": "dim", "warning": "yellow", "error": "red", "critical": "bold red"}
 
 
@@ -58,7 +62,10 @@ class LiveView:
         if snapshot.at - self._drawn_at < REFRESH:
             return
         self._drawn_at = snapshot.at
-        self._live.update(self._table(snapshot), refresh=True)
+        from rich.constrain import Constrain
+
+        width = self._console.width - ROOM_FOR_CTRL_C
+        self._live.update(Constrain(self._table(snapshot), width), refresh=True)
 
     def note(self, text: str) -> None:
         """A line above the table."""
