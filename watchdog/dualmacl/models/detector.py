@@ -35,8 +35,8 @@ class DualModalityFasterRCNN(TwoStageDetector):
         contrast_places: True: a person's negatives are also what the other images of the batch show
             at the very place of the person. Place and size of the box are the same in both
             modalities, so a network can find the partner by them alone, in whatever image; with
-            these negatives they tell nothing, and wrongly paired data cannot be learnt. It takes
-            two images in a batch at least.
+            these negatives they tell nothing, and wrong pairs can at most be learnt by heart. It
+            takes two images in a batch at least.
         train_cfg: As in Faster R-CNN.
         test_cfg: As in Faster R-CNN.
         data_preprocessor: A ``DualDataPreprocessor``.
