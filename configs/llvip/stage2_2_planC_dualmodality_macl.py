@@ -1,9 +1,9 @@
 # Plan C on LLVIP: both modalities, with MACL.
 #
 # The loader settings are those that plan C began with (2 persistent workers, batch of 4).
-# Another place of the data:
-#   --cfg-options data_root=... does not reach the loaders, which were built from it already; use
+# Another place of the data: set LLVIP_ROOT in the environment, or
 #   --cfg-options train_dataloader.dataset.data_root=D val_dataloader.dataset.data_root=D
+# (data_root=D alone does not reach the loaders, which were built from it already).
 _base_ = [
     "../_base_/models/dual_faster_rcnn_r50_fpn.py",
     "../_base_/datasets/llvip_paired.py",

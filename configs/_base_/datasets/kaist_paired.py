@@ -1,6 +1,6 @@
 # KAIST in VOC layout: data_root holds JPEGImages, Annotations and ImageSets.
 dataset_type = "KAISTPairedDataset"
-data_root = "data/kaist"
+data_root = "{{$KAIST_ROOT:data/kaist}}"
 image_scale = (640, 512)
 
 train_pipeline = [

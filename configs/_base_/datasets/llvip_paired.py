@@ -1,6 +1,6 @@
 # LLVIP: data_root holds visible|infrared/{train,test}/*.jpg and Annotations/*.xml.
 dataset_type = "LLVIPDataset"
-data_root = "data/LLVIP"
+data_root = "{{$LLVIP_ROOT:data/LLVIP}}"
 image_scale = (1280, 1024)
 
 train_pipeline = [

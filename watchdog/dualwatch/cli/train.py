@@ -120,7 +120,7 @@ def train(
     Examples:
       dualwatch train configs/my_config.py
       dualwatch train configs/my_config.py --stall-timeout 2m --require loss_macl
-      dualwatch train configs/my_config.py --cfg-options data_root=/data/llvip
+      dualwatch train configs/my_config.py --cfg-options randomness.seed=1
       dualwatch train configs/my_config.py --script my_train.py -- --my-flag
       dualwatch train configs/my_config.py --dry-run
     """
