@@ -102,7 +102,7 @@ def main() -> None:
     if options.tty:
         kinds["dualwatch train, live view"] = (training.supervised, True)
     print(
-        f"{measure.machine()}; {options.runs} runs of each in turn: median (quartiles)\n"
+        f"{measure.machine()}; runs of each, in turn: {options.runs}; median (quartiles)\n"
         f"{epochs} epochs of {iterations} iterations of {PAUSE * 1000:.0f} ms, 2 loader workers, "
         "a log line every 10 iterations\n"
     )

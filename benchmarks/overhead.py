@@ -102,7 +102,7 @@ def _trainings(runs: int, iterations: int, step: str, pause: float) -> float:
     measures = [functools.partial(_train, command, pairs, config) for command in commands]
     first, watched, again = measure.alternate(runs, measures)
     print(
-        f"{runs} turns of bare, supervised, bare again; {iterations} iterations each, "
+        f"bare, supervised, bare again: {runs} turns; {iterations} iterations each, "
         f"step: {step}; median (quartiles)\n"
     )
     rows = [

@@ -235,7 +235,7 @@ def main() -> None:
         name, file = options.reader
         print(json.dumps(_read_here(name, Path(file))))
         return
-    print(f"{measure.machine()}; {options.runs} runs of each in turn: median (quartiles)\n")
+    print(f"{measure.machine()}; runs of each, in turn: {options.runs}; median (quartiles)\n")
     with tempfile.TemporaryDirectory() as folder:
         console = _write(Path(folder, "console.log"), console_lines(options.lines))
         _compare("lines of a console", console, options.lines, options.runs, CONSOLE)
@@ -258,7 +258,10 @@ def _write(path: Path, lines: Iterator[str]) -> Path:
 def _compare(
     what: str, path: Path, count: int, runs: int, readers: dict[str, Callable[[Path], int]]
 ) -> None:
-    """Prints the table of one file; ratios are of CPU time, against the first reader."""
+    """Prints the table of one file.
+
+    Speeds are by CPU time, which other work on the machine changes less than the clock's.
+    """
     print(f"{count:,} {what}, {path.stat().st_size / measure.MB:.0f} MB\n")
     measure.say(f"reading {path.name} ...")
     measures = [functools.partial(_read_apart, name, path) for name in readers]

@@ -24,7 +24,7 @@ def main() -> None:
         for name, words in wanted.items()
         if words[0] is not None
     }
-    print(f"{measure.machine()}; {options.runs} runs of each in turn: median (quartiles)\n")
+    print(f"{measure.machine()}; runs of each, in turn: {options.runs}; median (quartiles)\n")
     for words in commands.values():
         measure.run(words)  # The first run reads the files from the disk.
     measures = [functools.partial(measure.run, words) for words in commands.values()]

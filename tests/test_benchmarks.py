@@ -52,7 +52,7 @@ def test_start_up_compares_with_torchrun_and_bare_python():
     text = run("start_up", "--runs", "1")
 
     assert first_cells(text) == ["dualwatch --help", "torchrun --help", "python -c pass"]
-    assert "1 runs of each" in text
+    assert "runs of each, in turn: 1" in text
     assert "exit code" not in text
 
 
