@@ -17,7 +17,7 @@ model = dict(
         min_candidates=8,
         temperature=0.07,
         loss_weight=0.5,
-    )
+    ),
 )
 
 train_dataloader = dict(batch_size=4, num_workers=2, persistent_workers=True)
