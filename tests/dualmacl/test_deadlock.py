@@ -7,6 +7,7 @@ import os
 import select
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -58,6 +59,9 @@ def test_two_workers_deadlock_for_certain(synthetic, method):
         text=True,
     )
     workers: list[psutil.Process] = []
+    # Reading its lines waits without a limit of its own.
+    limit = threading.Timer(PATIENCE, process.kill)
+    limit.start()
     try:
         lines = []
         # Two samples of each worker arrive: batches 0 to 3.
@@ -78,6 +82,7 @@ def test_two_workers_deadlock_for_certain(synthetic, method):
         assert process.poll() is None
         assert all(worker.is_running() for worker in workers)
     finally:
+        limit.cancel()
         for worker in workers:
             worker.kill()
         process.kill()

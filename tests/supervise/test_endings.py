@@ -24,6 +24,24 @@ def test_an_error_of_the_training_is_quoted(train):
     assert "Traceback" not in run.err.replace("Traceback (most recent call last)", "", 1)
 
 
+def test_a_worker_that_the_system_killed(train):
+    run = train(train_dataloader__dataset__die_at=9)
+
+    assert run.finish() == 5, run.err
+    assert run.codes(0) == ["DW301"]
+    assert "is killed by signal: Killed" in run.out
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_error_of_the_dataset(train, workers):
+    options = {"num_workers": workers, "persistent_workers": workers > 0, "dataset__break_at": 9}
+    run = train(**{f"train_dataloader__{key}": value for key, value in options.items()})
+
+    assert run.finish() == 5, run.err
+    assert run.codes(0) == ["DW306"]
+    assert "ValueError: image 9 is broken" in run.out
+
+
 def test_a_required_metric_that_never_comes(train):
     run = train("--require", "loss_macl", model__with_macl=False)
 

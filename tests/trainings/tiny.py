@@ -6,6 +6,7 @@ The configuration says which fault happens, if any.
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -83,6 +84,8 @@ class TinyDataset(Dataset):
         hang_in: "worker", or "any" process.
         hang_init: Waits for that lock while the dataset is built.
         start_method: How workers are started, which decides the kind of lock.
+        die_at: Index whose loading kills its process, as the out-of-memory killer does.
+        break_at: Index that cannot be loaded.
         orphan: Loading the first sample starts a process in a session of its own that outlives
             the training.
     """
@@ -94,10 +97,12 @@ class TinyDataset(Dataset):
         hang_in="worker",
         hang_init=False,
         start_method="fork",
+        die_at=None,
+        break_at=None,
         orphan=False,
     ):
         self.length, self.hang_at, self.hang_in = length, hang_at, hang_in
-        self.orphan = orphan
+        self.orphan, self.die_at, self.break_at = orphan, die_at, break_at
         self.lock = torch.multiprocessing.get_context(start_method).Lock()
         self.lock.acquire()
         if hang_init:
@@ -109,6 +114,10 @@ class TinyDataset(Dataset):
     def __getitem__(self, index):
         if index == self.hang_at and (get_worker_info() or self.hang_in == "any"):
             self.lock.acquire()
+        if index == self.die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if index == self.break_at:
+            raise ValueError(f"image {index} is broken")
         if self.orphan and index == 0:
             code = "import time; time.sleep(600)"
             subprocess.Popen([sys.executable, "-c", code], start_new_session=True)

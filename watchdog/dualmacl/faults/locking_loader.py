@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from multiprocessing.synchronize import Semaphore
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,8 @@ class _SharedState:
         # How many samples each of the two has read. Shared, so that the count goes on in the
         # next epoch's workers when they do not persist.
         self.counts = context.Array("q", _DUELLISTS, lock=False)
-        # "I hold my first lock", one for each of the two.
+        # "I am about to take both locks" and "I hold my first one", one for each of the two.
+        self.ready = [context.Semaphore(0) for _ in range(_DUELLISTS)]
         self.armed = [context.Semaphore(0) for _ in range(_DUELLISTS)]
 
 
@@ -40,8 +42,9 @@ class LockingPairLoader(LoadImagePair):
     infrared, then visible. At first each lock is given back before the next is taken, which is
     harmless. When a worker has read ``after_samples`` samples it begins to hold its first lock
     while it asks for the second: the textbook lock-order inversion. So that this is no matter of
-    luck, the two tell each other through semaphores that they hold their first lock; then both
-    block for ever in ``Lock.acquire`` of the second. No exception, no output, no CPU.
+    luck, the two wait for each other twice: before the first lock, so that the slower one is not
+    caught in a harmless read, and when they hold it. Then both block for ever in
+    ``Lock.acquire`` of the second. No exception, no output, no CPU.
 
     Without workers there is one process and nobody to guard against: no lock is taken, and no
     deadlock is possible. With a single worker there is only one order: none either. Workers
@@ -81,10 +84,12 @@ class LockingPairLoader(LoadImagePair):
         paths = {"visible": visible, "infrared": infrared}
         first, second = ("infrared", "visible") if me == 1 else ("visible", "infrared")
         images = {}
+        if nested:
+            _meet(state.ready, me)
         with state.locks[first]:
             images[first] = self.read(paths[first])
             if nested:
-                self._meet(me)
+                _meet(state.armed, me)
                 with state.locks[second]:
                     images[second] = self.read(paths[second])
         if not nested:
@@ -92,7 +97,8 @@ class LockingPairLoader(LoadImagePair):
                 images[second] = self.read(paths[second])
         return images["visible"], images["infrared"]
 
-    def _meet(self, me: int) -> None:
-        """Returns when both workers hold their first lock."""
-        self._shared.armed[me].release()
-        self._shared.armed[1 - me].acquire()
+
+def _meet(signs: list[Semaphore], me: int) -> None:
+    """Returns when both workers have come here."""
+    signs[me].release()
+    signs[1 - me].acquire()

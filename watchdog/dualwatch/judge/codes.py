@@ -104,6 +104,15 @@ CODES: tuple[Code, ...] = (
         cure="Continue it: kill -CONT PID. dualwatch does not restart a stopped training.",
     ),
     Code(
+        code="DW118",
+        name="collective-stuck",
+        severity=Severity.CRITICAL,
+        means="The ranks of a distributed training waited for each other in a collective until it "
+        "timed out.",
+        matters="One rank is elsewhere: it has fewer batches, died, or took another branch.",
+        cure="Give every rank equally many batches, and look at the first rank that failed.",
+    ),
+    Code(
         code="DW201",
         name="required-metric-missing",
         severity=Severity.ERROR,
@@ -131,12 +140,115 @@ CODES: tuple[Code, ...] = (
         "checkpoint from before.",
     ),
     Code(
+        code="DW301",
+        name="worker-killed",
+        severity=Severity.CRITICAL,
+        means="A loader worker was ended by a signal; mostly the kernel's out-of-memory killer.",
+        matters="The next epoch would end the same way: every worker needs its own memory.",
+        cure="Fewer workers (num_workers), smaller images or batches; dmesg says whether the "
+        "kernel did it.",
+    ),
+    Code(
+        code="DW302",
+        name="shared-memory-exhausted",
+        severity=Severity.CRITICAL,
+        means="Loader workers could not get shared memory: /dev/shm is full or too small.",
+        matters="Batches go through shared memory, several for each worker.",
+        cure="Enlarge it (docker run --shm-size=8g), use fewer workers, or num_workers=0.",
+    ),
+    Code(
+        code="DW303",
+        name="too-many-open-files",
+        severity=Severity.CRITICAL,
+        means="The process ran out of file descriptors.",
+        matters="Each batch in flight holds some, and each worker more.",
+        cure="Raise the limit: ulimit -n 65536. Or share by files: "
+        "torch.multiprocessing.set_sharing_strategy('file_system').",
+    ),
+    Code(
+        code="DW304",
+        name="worker-start-failed",
+        severity=Severity.CRITICAL,
+        means="Loader workers could not be started: no main guard, a dataset that cannot be "
+        "pickled, or a Windows paging file that is too small.",
+        matters="Under spawn, as on Windows, every worker imports the script and unpickles the "
+        "dataset.",
+        cure="Put the start under if __name__ == '__main__', use module-level classes, enlarge "
+        "the paging file, or num_workers=0.",
+    ),
+    Code(
+        code="DW305",
+        name="worker-crashed",
+        severity=Severity.CRITICAL,
+        means="A loader worker crashed: a segmentation fault, or an exit without an error.",
+        matters="The error itself is lost with the worker.",
+        cure="Run it with num_workers=0: then the real error is shown.",
+    ),
+    Code(
+        code="DW306",
+        name="dataset-error",
+        severity=Severity.CRITICAL,
+        means="The dataset or a transform raised an error; the innermost one is quoted.",
+        matters="It is in the data or in the pipeline, so a rerun would meet it again.",
+        cure="Look at the sample and at the quoted line.",
+    ),
+    Code(
+        code="DW307",
+        name="no-valid-sample",
+        severity=Severity.CRITICAL,
+        means="The pipeline returned None for sample after sample, until mmengine gave up.",
+        matters="The images are missing, or a filter drops everything.",
+        cure="Check the paths in the configuration and the filters of the pipeline.",
+    ),
+    Code(
+        code="DW401",
+        name="cuda-out-of-memory",
+        severity=Severity.CRITICAL,
+        means="The GPU ran out of memory.",
+        matters="The same batch would not fit again.",
+        cure="A smaller batch with accumulation: train_dataloader.batch_size, "
+        "optim_wrapper.accumulative_counts.",
+    ),
+    Code(
+        code="DW403",
+        name="gpu-lost",
+        severity=Severity.CRITICAL,
+        means="The driver lost the GPU.",
+        matters="Nothing on this GPU can be rerun until it is back.",
+        cure="Reboot; if it comes again, check power, cooling and the kernel log for Xid.",
+    ),
+    Code(
         code="DW404",
         name="gpu-not-observable",
         severity=Severity.INFO,
         means="There is no GPU or no driver that answers, so GPU memory is not known.",
         matters="Unknown is not zero: nothing is said about GPU memory in this run.",
         cure="On a machine with a GPU: see that nvidia-smi works for this user.",
+    ),
+    Code(
+        code="DW501",
+        name="host-out-of-memory",
+        severity=Severity.CRITICAL,
+        means="The machine ran out of main memory.",
+        matters="The same training would need the same memory.",
+        cure="Fewer workers, smaller batches, a dataset that is not held in memory.",
+    ),
+    Code(
+        code="DW502",
+        name="disk-full",
+        severity=Severity.CRITICAL,
+        means="There is no space left where the training writes.",
+        matters="No checkpoint can be saved.",
+        cure="Make room, or choose another --work-dir; max_keep_ckpts limits the checkpoints "
+        "that are kept.",
+    ),
+    Code(
+        code="DW503",
+        name="console-encoding",
+        severity=Severity.CRITICAL,
+        means="The training printed a character that its console's encoding does not have.",
+        matters="A print ended the training, not the training itself.",
+        cure="Set PYTHONUTF8=1 in the environment.",
     ),
     Code(
         code="DW504",
@@ -162,6 +274,15 @@ CODES: tuple[Code, ...] = (
         means="A folder or an annotation file that the configuration names is not there.",
         matters="Nothing was started: the training would die when it builds its datasets.",
         cure="Correct the path in the configuration, or give it with --cfg-options.",
+    ),
+    Code(
+        code="DW605",
+        name="resume-blocked",
+        severity=Severity.CRITICAL,
+        means="The checkpoint cannot be loaded: it is truncated, or torch refuses a class in it.",
+        matters="The training cannot go on from there.",
+        cure="Take the checkpoint before it; under dualwatch train mmengine's own classes are "
+        "already allowed.",
     ),
     Code(
         code="DW606",

@@ -1,10 +1,11 @@
-"""DW606, DW404, DW504: how it ended, and what could not be seen."""
+"""How it ended (DW606 and the codes of ``errors.py``), and what could not be seen."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from dualwatch.facts import ErrorSeen, Evidence, Finding
+from dualwatch.judge import errors
 from dualwatch.judge.codes import finding
 from dualwatch.judge.limits import Limits
 from dualwatch.judge.snapshot import Snapshot
@@ -21,10 +22,10 @@ def died(s: Snapshot, limits: Limits) -> Iterator[Finding]:
     else:
         how = f"the training ended with exit code {s.ended.exit_code}"
     evidence = [Evidence(text=how, source="process", wall=s.ended.wall)]
+    code = "DW606"
     error = _cause(s.errors)
     if error is not None:
-        message = error.message.partition("\n")[0]
-        headline = f"{error.exception}: {message}" if message else error.exception
+        code, headline = errors.recognise(error)
         headline += f" ({error.where})" if error.where else ""
         evidence.insert(0, Evidence(text=headline, source="console.log", wall=error.wall))
         evidence += [
@@ -35,7 +36,7 @@ def died(s: Snapshot, limits: Limits) -> Iterator[Finding]:
     elif s.last_line:
         evidence.append(Evidence(text=f"last line: {s.last_line}", source="console.log"))
     yield finding(
-        "DW606",
+        code,
         evidence,
         confidence=1.0 if error is not None else 0.6,
         attempt=s.started.attempt,
