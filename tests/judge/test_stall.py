@@ -151,7 +151,7 @@ def test_a_busy_loop_in_one_stack_is_stalled(story, frame, phase, code) -> None:
     story.trains().stops_in(Phase.VAL_STEP).wait(1).stops_in(phase).wait(1).stops_in(phase)
     for line in (7, 8, 7):  # A loop that spins inside one function is still the same place.
         story.silent(100, busy=True).captured(frame("spin", line=line), frame("main"))
-    assert story.codes() == [code]
+    assert story.codes()[-1] == code  # Where it stands comes before it, see test_stuck.py.
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_one_stack_in_a_usual_pause_is_slow(story, frame) -> None:
     for _ in range(4):
         story.silent(95, busy=True).captured(frame("forward"))
     assert story.codes() == ["DW104"]
-    assert story.silent(21, busy=True).codes() == ["DW102"]
+    assert story.silent(21, busy=True).codes() == ["DW114", "DW102"]
 
 
 def test_one_stack_in_the_metrics_is_slow(story, frame) -> None:

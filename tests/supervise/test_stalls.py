@@ -84,7 +84,7 @@ def test_a_dataset_that_is_never_built_is_a_stalled_start(train):
     run = train(*STALL, "--max-reruns", "1", train_dataloader__dataset__hang_init=True)
 
     assert run.finish() == 4, run.err
-    assert run.codes(0) == ["DW101"]
+    assert run.codes(0) == ["DW113", "DW101"]
     assert len(run.summary["attempts"]) == 2
     assert run.summary["attempts"][0]["last_iteration"] is None
 
@@ -103,9 +103,19 @@ def test_a_step_that_spins_is_stalled_by_its_stack(train):
     run = train(*STALL, "--on-stall", "stop", model__spin_at=7, model__pause=0.2)
 
     assert run.finish() == 4, run.err
-    assert run.codes(0) == ["DW102"]
+    assert run.codes(0) == ["DW114", "DW102"]
     (finding,) = [f for f in run.summary["attempts"][0]["findings"] if f["code"] == "DW102"]
     assert any("same stack" in e["text"] for e in finding["evidence"])
+
+
+def test_a_worker_that_loops_in_the_dataset_is_named(train):
+    run = train(*STALL, "--on-stall", "stop", train_dataloader__dataset__spin_at=18)
+
+    assert run.finish() == 4, run.err
+    assert run.codes(0) == ["DW112", "DW102"]
+    (cause,) = [f for f in run.summary["attempts"][0]["findings"] if f["code"] == "DW112"]
+    assert "1 of 2 loader workers" in cause["evidence"][0]["text"]
+    assert "TinyDataset.__getitem__ (tiny.py:" in cause["evidence"][1]["text"]
 
 
 def test_a_stall_is_only_reported_when_asked(train):

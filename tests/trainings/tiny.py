@@ -86,6 +86,7 @@ class TinyDataset(Dataset):
         start_method: How workers are started, which decides the kind of lock.
         die_at: Index whose loading kills its process, as the out-of-memory killer does.
         break_at: Index that cannot be loaded.
+        spin_at: Index whose loading never ends, at full CPU.
         orphan: Loading the first sample starts a process in a session of its own that outlives
             the training.
     """
@@ -99,10 +100,12 @@ class TinyDataset(Dataset):
         start_method="fork",
         die_at=None,
         break_at=None,
+        spin_at=None,
         orphan=False,
     ):
         self.length, self.hang_at, self.hang_in = length, hang_at, hang_in
-        self.orphan, self.die_at, self.break_at = orphan, die_at, break_at
+        self.orphan, self.die_at = orphan, die_at
+        self.break_at, self.spin_at = break_at, spin_at
         self.lock = torch.multiprocessing.get_context(start_method).Lock()
         self.lock.acquire()
         if hang_init:
@@ -116,6 +119,8 @@ class TinyDataset(Dataset):
             self.lock.acquire()
         if index == self.die_at:
             os.kill(os.getpid(), signal.SIGKILL)
+        while index == self.spin_at:
+            pass
         if index == self.break_at:
             raise ValueError(f"image {index} is broken")
         if self.orphan and index == 0:

@@ -96,6 +96,32 @@ CODES: tuple[Code, ...] = (
         "open files in the worker rather than before the fork, no threads before the fork.",
     ),
     Code(
+        code="DW112",
+        name="worker-stuck-in-dataset",
+        severity=Severity.ERROR,
+        means="The main process waits for a batch, and a loader worker stands at one place of the "
+        "dataset or a transform: it loops, sleeps or reads without an end.",
+        matters="Without workers the main process would be stuck at the same place.",
+        cure="Look at the function that the evidence names, and at the sample that it works on.",
+    ),
+    Code(
+        code="DW113",
+        name="dataset-init-stuck",
+        severity=Severity.ERROR,
+        means="The dataset is being built and does not end. No loader worker exists yet.",
+        matters="A log that ends with the hook list looks like a deadlock of workers and is none.",
+        cure="Look at where it reads from: a network folder, a huge annotation file, a lock.",
+    ),
+    Code(
+        code="DW114",
+        name="main-stuck-in-step",
+        severity=Severity.ERROR,
+        means="The main process loops or blocks in its own code: forward, backward, the "
+        "optimizer, or the sampler.",
+        matters="The loader is not the cause, so a rerun without workers may stall again.",
+        cure="Look at the function that the evidence names.",
+    ),
+    Code(
         code="DW115",
         name="process-stopped",
         severity=Severity.WARNING,

@@ -27,10 +27,10 @@ def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
     if s.silence(s.at) < limit or s.idle(s.at) < limit * IDLE_SHARE:
         return
     main = main_stack(s)
-    if not any(frame.bare in _MAIN_WAITS for frame in main):
+    if not waits_for_batch(main):
         return
-    workers = [stack for stack in s.stacks[-1].stacks if _is_worker(stack)]
-    fetching = [stack for stack in workers if _fetches(stack)]
+    workers = [stack for stack in s.stacks[-1].stacks if is_worker(stack)]
+    fetching = [stack for stack in workers if fetches(stack)]
     if not fetching:
         return
     sampled = {p.pid: p for p in s.processes.processes} if s.processes else {}
@@ -53,7 +53,7 @@ def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
     ]
     evidence += [
         Evidence(
-            text=f"worker {stack.pid}: {_dataset_place(stack.frames)}; sleeps in "
+            text=f"worker {stack.pid}: {dataset_place(stack.frames)}; sleeps in "
             f"{sampled[stack.pid].wchan}",
             source=f"py-spy pid {stack.pid}",
             wall=s.wall,
@@ -69,15 +69,22 @@ def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
     )
 
 
-def _is_worker(stack: ThreadStack) -> bool:
+def waits_for_batch(main: tuple[Frame, ...]) -> bool:
+    """Whether the main process waits for its loader workers."""
+    return any(frame.bare in _MAIN_WAITS for frame in main)
+
+
+def is_worker(stack: ThreadStack) -> bool:
+    """Whether a stack is a loader worker's."""
     return any(frame.bare == _WORKER_LOOP for frame in stack.frames)
 
 
-def _fetches(stack: ThreadStack) -> bool:
+def fetches(stack: ThreadStack) -> bool:
+    """Whether a loader worker is inside the dataset, rather than waiting for work."""
     return any(frame.bare == _WORKER_FETCHES for frame in stack.frames)
 
 
-def _dataset_place(frames: tuple[Frame, ...]) -> str:
+def dataset_place(frames: tuple[Frame, ...]) -> str:
     """The innermost frames, outward to where the dataset was entered."""
     inner = []
     for frame in frames:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from dualwatch.facts import Evidence, Finding
-from dualwatch.judge import ending, loader, metrics, stall
+from dualwatch.judge import ending, loader, metrics, stall, stuck
 from dualwatch.judge.codes import finding
 from dualwatch.judge.limits import Limits
 from dualwatch.judge.snapshot import Snapshot
@@ -15,6 +15,7 @@ Rule = Callable[[Snapshot, Limits], Iterator[Finding]]
 # Causes come before what they explain.
 RULES: tuple[Rule, ...] = (
     loader.judge,
+    stuck.judge,
     stall.judge,
     metrics.judge,
     ending.died,

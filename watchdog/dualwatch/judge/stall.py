@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from dualwatch.facts import Evidence, Finding, Frame, Severity
+from dualwatch.facts import Evidence, Finding, Frame, Severity, StacksCaptured
 from dualwatch.judge.codes import finding
 from dualwatch.judge.limits import Limits
 from dualwatch.judge.snapshot import Gaps, Snapshot
 from dualwatch.wire import VALIDATION_PHASES, Phase
+
+Outline = tuple[tuple[str, str], ...]
+"""(file, function) of each frame, innermost first."""
 
 STILL_SAMPLES = 3
 """How many captures must show the same stack before a busy loop is called stalled."""
@@ -107,8 +110,10 @@ def _stands_still(s: Snapshot, limits: Limits, silence: float) -> bool:
     usual = _usual_pause(s)
     if usual is None or silence < limits.usual * usual:
         return False
-    seen = {_outline(main_stack(s, index)) for index in range(len(s.stacks))}
-    return len(seen) == 1 and () not in seen
+    # Of the whole tree: a main process that waits for a batch always stands in the same place,
+    # also while its workers get on.
+    seen = {_outlines(capture) for capture in s.stacks}
+    return len(seen) == 1 and outline_of(s.stacks[-1], main_pid(s)) != ()
 
 
 def _usual_pause(s: Snapshot) -> float | None:
@@ -128,16 +133,32 @@ def main_stack(s: Snapshot, capture: int = -1) -> tuple[Frame, ...]:
     """Frames of the training's main thread in one capture, innermost first; () if not seen."""
     if s.started is None or not s.stacks:
         return ()
-    main = s.slowest.pid if s.slowest is not None else s.started.pid
-    threads = [stack for stack in s.stacks[capture].stacks if stack.pid == main]
-    named = [stack for stack in threads if "MainThread" in stack.thread]
-    chosen = named or threads[:1]
-    return chosen[0].frames if chosen else ()
+    return _main_thread(s.stacks[capture], main_pid(s))
 
 
-def _outline(frames: tuple[Frame, ...]) -> tuple[tuple[str, str], ...]:
-    # Without line numbers: a loop that spins inside one function is still the same place.
-    return tuple((frame.file, frame.function) for frame in frames)
+def main_pid(s: Snapshot) -> int:
+    """The process that trains, which torchrun's agent is not."""
+    assert s.started is not None
+    return s.slowest.pid if s.slowest is not None else s.started.pid
+
+
+def outline_of(capture: StacksCaptured, pid: int) -> Outline:
+    """Where a process stands in a capture, without line numbers; () if it was not seen.
+
+    Without them, because a loop that spins inside one function is still the same place.
+    """
+    return tuple((frame.file, frame.function) for frame in _main_thread(capture, pid))
+
+
+def _outlines(capture: StacksCaptured) -> frozenset[tuple[int, Outline]]:
+    pids = {stack.pid for stack in capture.stacks}
+    return frozenset((pid, outline_of(capture, pid)) for pid in pids)
+
+
+def _main_thread(capture: StacksCaptured, pid: int) -> tuple[Frame, ...]:
+    threads = [stack for stack in capture.stacks if stack.pid == pid]
+    named = [stack for stack in threads if "MainThread" in stack.thread] or threads[:1]
+    return named[0].frames if named else ()
 
 
 def _silence(s: Snapshot, limit: float) -> Evidence:
