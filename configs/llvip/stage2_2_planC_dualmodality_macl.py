@@ -5,25 +5,11 @@
 #   --cfg-options train_dataloader.dataset.data_root=D val_dataloader.dataset.data_root=D
 # (data_root=D alone does not reach the loaders, which were built from it already).
 _base_ = [
-    "../_base_/models/dual_faster_rcnn_r50_fpn.py",
+    "../_base_/models/dual_faster_rcnn_r50_fpn_macl.py",
     "../_base_/datasets/llvip_paired.py",
     "../_base_/schedules/adamw_6e.py",
     "../_base_/default_runtime.py",
 ]
-
-model = dict(
-    contrast_places=True,
-    macl_head=dict(
-        type="MACLHead",
-        in_channels=256,
-        roi_size=7,
-        hidden_channels=256,
-        embed_channels=128,
-        min_candidates=8,
-        temperature=0.07,
-        loss_weight=0.5,
-    ),
-)
 
 train_dataloader = dict(batch_size=4, num_workers=2, persistent_workers=True)
 default_hooks = dict(

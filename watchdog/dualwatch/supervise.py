@@ -60,6 +60,8 @@ class Supervisor:
     ended: RunEnded | None = None
     _started: RunStarted | None = None
     _rungs: list[Rung] = field(default_factory=list)
+    _newest: checkpoints.Checkpoint | None = None
+    _passed_over: list[str] = field(default_factory=list)
     _wishes: Wishes = field(default_factory=Wishes)
     _gpus: Gpus = field(default_factory=Gpus)
 
@@ -161,6 +163,8 @@ class Supervisor:
     def _record(self) -> None:
         s = self.chronicle.snapshot
         assert s.ended is not None
+        if s.phase != Phase.FINISHED:
+            self._look_for_checkpoints()
         self.records.append(
             summary.AttemptRecord(
                 snapshot=s,
@@ -180,15 +184,14 @@ class Supervisor:
 
     def _resume_point(self) -> Path | None:
         """Where the next attempt takes up: the newest whole checkpoint of this very run."""
-        found, passed = checkpoints.newest_good(self._runner_work_dir(), since=self._since())
         moment = clock.now()
-        for text in passed:
+        for text in self._passed_over:
             what = f"checkpoint {text}"
             self.chronicle.tell(
                 NotObserved(at=moment.at, wall=moment.wall, what=what, why="not trusted")
             )
-        if found is not None:
-            return found.path
+        if self._newest is not None:
+            return self._newest.path
         last = self.records[-1].snapshot.started
         return Path(last.resumed_from) if last is not None and last.resumed_from else None
 
@@ -196,14 +199,17 @@ class Supervisor:
         s = self.chronicle.snapshot
         if s.phase == Phase.FINISHED:
             return 0
-        found, _ = checkpoints.newest_good(self._runner_work_dir(), since=self._since())
+        found = self._newest
         if found is None:
             return verdict.lost_iterations(s, saved=None, by_epoch=False)
         return verdict.lost_iterations(s, saved=found.number, by_epoch=found.by_epoch)
 
-    def _since(self) -> float:
+    def _look_for_checkpoints(self) -> None:
+        """Once an attempt, when nothing of it is left to write: whole files are read for it."""
         assert self._started is not None
-        return self._started.wall
+        self._newest, self._passed_over = checkpoints.newest_good(
+            self._runner_work_dir(), since=self._started.wall
+        )
 
     def _runner_work_dir(self) -> Path:
         """The Runner's own work dir, which a user's script may choose by itself."""

@@ -118,20 +118,14 @@ class Watcher:
         self._lines += len(lines)
         last = next((line for line in reversed(lines) if line.strip()), "")
         facts: list[Fact] = [fact for line in lines for fact in self._parser.feed(line, *moment)]
-        return [*facts, self._grown(last, moment)]
-
-    def _grown(self, last: str, moment: Moment) -> ConsoleGrew:
-        return ConsoleGrew(
-            at=moment.at,
-            wall=moment.wall,
-            lines=self._lines,
-            last_line=last.strip()[:LAST_LINE_LENGTH],
-        )
+        shown = last.strip()[:LAST_LINE_LENGTH]
+        grown = ConsoleGrew(at=moment.at, wall=moment.wall, lines=self._lines, last_line=shown)
+        return [*facts, grown]
 
     def _reports(self, moment: Moment) -> list[Fact]:
         """Reports of the inside agents that are new."""
         facts: list[Fact] = []
-        for path in self._dir.glob(wire.agent_file(0).replace("0", "*")):
+        for path in self._dir.glob(wire.agent_file("*")):
             if path.name in self._reported:
                 continue
             self._reported.add(path.name)

@@ -14,7 +14,7 @@ the other and a frozen process can still be read:
 from __future__ import annotations
 
 import struct
-from typing import Any, Dict, NamedTuple, Optional, Sequence
+from typing import Any, Dict, NamedTuple, Optional, Sequence, Union
 
 # --- environment -------------------------------------------------------------------------
 
@@ -38,8 +38,8 @@ def heartbeat_file(rank: int) -> str:
     return "heartbeat-{}.bin".format(rank)
 
 
-def agent_file(rank: int) -> str:
-    """Name of a rank's report in the attempt's folder."""
+def agent_file(rank: Union[int, str]) -> str:
+    """Name of a rank's report in the attempt's folder; of all of them for "*"."""
     return "agent-{}.json".format(rank)
 
 

@@ -10,6 +10,7 @@ import typer
 from dualwatch import __version__
 from dualwatch.cli import config, explain, train
 from dualwatch.errors import DualwatchError, Exit
+from dualwatch.report.console import soften
 
 _HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 
@@ -54,7 +55,7 @@ def _root(
 def main() -> None:
     """Entry point: runs the command and turns every failure into a message and an exit code."""
     for stream in (sys.stdout, sys.stderr):
-        _soften(stream)
+        soften(stream)
     try:
         app(args=train.join_lists(sys.argv[1:]), prog_name="dualwatch")
     except DualwatchError as error:
@@ -91,9 +92,3 @@ def _leave_quietly(code: Exit) -> None:
     """Exits without Python's complaint that the rest of stdout cannot be written."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(int(code))
-
-
-def _soften(stream: object) -> None:
-    reconfigure = getattr(stream, "reconfigure", None)
-    if reconfigure is not None:
-        reconfigure(errors="replace")

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dualwatch.facts import Evidence, Finding, Frame, ThreadStack
+from dualwatch.facts import Evidence, Finding, Frame, ProcessSample, ThreadStack
 from dualwatch.judge.codes import finding
 from dualwatch.judge.limits import Limits
 from dualwatch.judge.snapshot import Snapshot
-from dualwatch.judge.stall import main_stack, timeout
+from dualwatch.judge.stall import main_stack, place, timeout
 
 # Functions of torch's loader: the main process asks for a batch, a worker makes one.
 _MAIN_WAITS = frozenset(("_try_get_data", "_get_data", "_next_data"))
 _WORKER_FETCHES = "fetch"
+_WORKER_LOOP = "_worker_loop"
 
 IDLE_SHARE = 0.5
 """Share of the timeout without any work: locks are seen in the stacks, time only confirms."""
-_WORKER_LOOP = "_worker_loop"
 
 
 def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
@@ -33,12 +33,8 @@ def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
     fetching = [stack for stack in workers if fetches(stack)]
     if not fetching:
         return
-    sampled = {p.pid: p for p in s.processes.processes} if s.processes else {}
-    waits_for_lock = [
-        stack
-        for stack in fetching
-        if (process := sampled.get(stack.pid)) is not None and "futex" in process.wchan
-    ]
+    sampled = s.process
+    waits_for_lock = [stack for stack in fetching if is_at_a_lock(sampled.get(stack.pid))]
     if not waits_for_lock:
         return
     inner = " < ".join(frame.function for frame in main[:3])
@@ -84,6 +80,11 @@ def fetches(stack: ThreadStack) -> bool:
     return any(frame.bare == _WORKER_FETCHES for frame in stack.frames)
 
 
+def is_at_a_lock(process: ProcessSample | None) -> bool:
+    """Whether a process is known to sleep at a lock."""
+    return process is not None and "futex" in process.wchan
+
+
 def dataset_place(frames: tuple[Frame, ...]) -> str:
     """The innermost frames, outward to where the dataset was entered."""
     inner = []
@@ -91,5 +92,4 @@ def dataset_place(frames: tuple[Frame, ...]) -> str:
         if frame.bare == _WORKER_FETCHES:
             break
         inner.append(frame)
-    shown = inner[:2] or list(frames[:1])
-    return " < ".join(f"{f.function} ({f.file.rsplit('/', 1)[-1]}:{f.line})" for f in shown)
+    return place(inner[:2] or frames[:1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from dualwatch.facts import Evidence, Finding
 from dualwatch.judge.codes import finding
@@ -16,13 +16,11 @@ LINES_BEFORE_MISSING = 2
 LINES_BEFORE_VANISHED = 3
 
 
-def named(metrics: dict[str, Metric] | object, name: str) -> Metric | None:
+def named(metrics: Mapping[str, Metric], name: str) -> Metric | None:
     """A metric by its name, with or without the ``train/`` of hierarchical tags."""
-    assert hasattr(metrics, "items")
     for key, metric in metrics.items():
         if key == name or key.endswith("/" + name) or name.endswith("/" + key):
-            found: Metric = metric
-            return found
+            return metric
     return None
 
 

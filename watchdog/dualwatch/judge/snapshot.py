@@ -24,6 +24,7 @@ from dualwatch.facts import (
     NotObserved,
     ObserverPaused,
     ProcessesSampled,
+    ProcessSample,
     Pulse,
     StacksCaptured,
 )
@@ -137,6 +138,11 @@ class Snapshot:
             return self.phase
         loop = _LOOPS[pulse.phase]
         return f"{loop}:first" if pulse.batch == 0 else loop
+
+    @property
+    def process(self) -> dict[int, ProcessSample]:
+        """The processes of the newest sample by their pid."""
+        return {p.pid: p for p in self.processes.processes} if self.processes is not None else {}
 
     @property
     def starting(self) -> bool:

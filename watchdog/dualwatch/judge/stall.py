@@ -6,7 +6,7 @@ but only a tree that did nothing, or that stood in one stack all the time, is ca
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from dualwatch.facts import Evidence, Finding, Frame, Severity, StacksCaptured
@@ -153,6 +153,11 @@ def outline_of(capture: StacksCaptured, pid: int) -> Outline:
 def _outlines(capture: StacksCaptured) -> frozenset[tuple[int, Outline]]:
     pids = {stack.pid for stack in capture.stacks}
     return frozenset((pid, outline_of(capture, pid)) for pid in pids)
+
+
+def place(frames: Sequence[Frame]) -> str:
+    """Frames in words: ``acquire (locks.py:7) < read (files.py:20)``."""
+    return " < ".join(f"{f.function} ({f.file.rsplit('/', 1)[-1]}:{f.line})" for f in frames)
 
 
 def _main_thread(capture: StacksCaptured, pid: int) -> tuple[Frame, ...]:

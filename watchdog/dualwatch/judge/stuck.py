@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dualwatch.facts import Evidence, Finding, Frame, ProcessSample, Severity
+from dualwatch.facts import Evidence, Finding, Frame, Severity
 from dualwatch.judge import loader, stall
 from dualwatch.judge.codes import finding
 from dualwatch.judge.limits import Limits
@@ -35,15 +35,15 @@ def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
 
 def _dataset_init(s: Snapshot, main: tuple[Frame, ...]) -> Iterator[Finding]:
     seen = any(frame.bare in _BUILDS_DATA for frame in main)
-    text = f"the dataset is being built and does not end: {_place(main)}"
+    text = f"the dataset is being built and does not end: {stall.place(main[:3])}"
     yield _finding(s, "DW113", [_evidence(s, text, stall.main_pid(s))], 0.9 if seen else 0.7)
 
 
 def _step(s: Snapshot, main: tuple[Frame, ...]) -> Iterator[Finding]:
     if not _stands(s, stall.main_pid(s)):
         return
-    text = f"the main process is stuck in its own code: {_place(main)}"
-    process = _sampled(s).get(stall.main_pid(s))
+    text = f"the main process is stuck in its own code: {stall.place(main[:3])}"
+    process = s.process.get(stall.main_pid(s))
     evidence = [_evidence(s, text, stall.main_pid(s))]
     if process is not None and s.activity is not None:
         used = s.activity.by_pid.get(process.pid, 0.0) * 100
@@ -56,9 +56,8 @@ def _workers(s: Snapshot) -> Iterator[Finding]:
     """Workers that stand in the dataset, and not at a lock, which would be a deadlock."""
     workers = [stack for stack in s.stacks[-1].stacks if loader.is_worker(stack)]
     stuck = [stack for stack in workers if loader.fetches(stack) and _stands(s, stack.pid)]
-    processes = _sampled(s)
-    at_a_lock = [p for stack in stuck if (p := processes.get(stack.pid)) and "futex" in p.wchan]
-    if not stuck or at_a_lock:
+    sampled = s.process
+    if not stuck or any(loader.is_at_a_lock(sampled.get(stack.pid)) for stack in stuck):
         return
     text = f"{len(stuck)} of {len(workers)} loader workers stand at the same place of the dataset"
     evidence = [Evidence(text=text, source="py-spy", wall=s.wall)]
@@ -73,16 +72,6 @@ def _stands(s: Snapshot, pid: int) -> bool:
     """Whether a process showed the same functions in every capture, of which there are enough."""
     outlines = {stall.outline_of(capture, pid) for capture in s.stacks}
     return len(s.stacks) >= stall.STILL_SAMPLES and len(outlines) == 1 and () not in outlines
-
-
-def _place(frames: tuple[Frame, ...]) -> str:
-    return " < ".join(
-        f"{frame.function} ({frame.file.rsplit('/', 1)[-1]}:{frame.line})" for frame in frames[:3]
-    )
-
-
-def _sampled(s: Snapshot) -> dict[int, ProcessSample]:
-    return {p.pid: p for p in s.processes.processes} if s.processes is not None else {}
 
 
 def _evidence(s: Snapshot, text: str, pid: int) -> Evidence:

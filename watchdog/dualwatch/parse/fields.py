@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from dualwatch.facts import EvaluationLogged, IterationLogged
+
 
 def crowded(field: str, metrics: dict[str, float]) -> None:
     """Adds fields with one space between them, as in ``base_lr: 1e-3 lr: 1e-4``.
@@ -45,3 +47,38 @@ def natural(text: str) -> int | None:
     if not text.isdecimal() or len(text) > 18:
         return None
     return int(text)
+
+
+def progress(
+    at: float,
+    wall: float,
+    mode: str,
+    epoch: int | None,
+    iteration: int,
+    total: int | None,
+    metrics: dict[str, float],
+    eta_s: float | None,
+    *,
+    is_result: bool,
+) -> IterationLogged | EvaluationLogged:
+    """The fact of a progress line, whichever format it had."""
+    if is_result:
+        return EvaluationLogged(
+            at=at,
+            wall=wall,
+            mode=mode,
+            epoch=epoch,
+            iteration=iteration,
+            total=total,
+            metrics=metrics,
+        )
+    return IterationLogged(
+        at=at,
+        wall=wall,
+        mode=mode,
+        epoch=epoch,
+        iteration=iteration,
+        total=total,
+        metrics=metrics,
+        eta_s=eta_s,
+    )

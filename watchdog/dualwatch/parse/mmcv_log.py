@@ -9,8 +9,8 @@
 
 from __future__ import annotations
 
-from dualwatch.facts import EvaluationLogged, Fact, IterationLogged
-from dualwatch.parse.fields import crowded, natural, seconds_of, without_mode
+from dualwatch.facts import Fact
+from dualwatch.parse.fields import crowded, natural, progress, seconds_of, without_mode
 
 _INFO = " - INFO - "
 _STARTS = ("Epoch [", "Iter [", "Epoch(", "Iter(")
@@ -39,25 +39,8 @@ def parse_line(line: str, at: float, wall: float) -> Fact | None:
     if mode not in ("train", "val") or iteration is None or (slash and total is None):
         return None
     metrics, eta_s = _fields(fields, mode)
-    if mode == "val":
-        return EvaluationLogged(
-            at=at,
-            wall=wall,
-            mode=mode,
-            epoch=epoch,
-            iteration=iteration,
-            total=total,
-            metrics=metrics,
-        )
-    return IterationLogged(
-        at=at,
-        wall=wall,
-        mode=mode,
-        epoch=epoch,
-        iteration=iteration,
-        total=total,
-        metrics=metrics,
-        eta_s=eta_s,
+    return progress(
+        at, wall, mode, epoch, iteration, total, metrics, eta_s, is_result=mode == "val"
     )
 
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import re
 
-from dualwatch.facts import EvaluationLogged, Fact, IterationLogged, Milestone
-from dualwatch.parse.fields import crowded, natural, seconds_of, without_mode
+from dualwatch.facts import Fact, Milestone
+from dualwatch.parse.fields import crowded, natural, progress, seconds_of, without_mode
 from dualwatch.parse.text import bound, strip_control
 
 _INFO = " - INFO - "
@@ -107,26 +107,8 @@ def _progress(body: str, at: float, wall: float) -> Fact | None:
     if mode not in _MODES or iteration is None or total is None:
         return None
     metrics, eta_s = _fields(rest, mode)
-    if mode != "train" and _is_result(metrics, eta_s, iteration, total):
-        return EvaluationLogged(
-            at=at,
-            wall=wall,
-            mode=mode,
-            epoch=epoch,
-            iteration=iteration,
-            total=total,
-            metrics=metrics,
-        )
-    return IterationLogged(
-        at=at,
-        wall=wall,
-        mode=mode,
-        epoch=epoch,
-        iteration=iteration,
-        total=total,
-        metrics=metrics,
-        eta_s=eta_s,
-    )
+    is_result = mode != "train" and _is_result(metrics, eta_s, iteration, total)
+    return progress(at, wall, mode, epoch, iteration, total, metrics, eta_s, is_result=is_result)
 
 
 def _is_result(metrics: dict[str, float], eta_s: float | None, iteration: int, total: int) -> bool:

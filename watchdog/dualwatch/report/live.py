@@ -24,17 +24,16 @@ _STYLE = {"info": "dim", "warning": "yellow", "error": "red", "critical": "bold 
 class LiveView:
     """Redraws a small table at most once a second; what ended stays above it as lines."""
 
-    def __init__(self, title: str, stream: TextIO | None = None, *, tensorboard: str = "") -> None:
+    def __init__(self, title: str, stream: TextIO | None = None) -> None:
         from rich.live import Live
 
         self._stream = stream or sys.stderr
         self._console = make(self._stream)
         self._unicode = holds_unicode(self._stream)
         self._title = title
-        self.tensorboard = tensorboard
         self._findings: dict[str, Finding] = {}
         self._attempt = 0
-        self._said_once: set[str] = set()
+        self._news = view.News()
         self._drawn_at = -REFRESH
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._live.start()
@@ -49,10 +48,8 @@ class LiveView:
             self._findings[fact.finding.code] = fact.finding
             style = _STYLE[fact.finding.severity.word]
         text = view.headline(fact)
-        if text is None or text in self._said_once:
+        if text is None or self._news.is_old(fact, text):
             return
-        if style == "dim":
-            self._said_once.add(text)  # What cannot be seen is the same in every attempt.
         self._print(text, fact.wall, style)
         for line in view.details(fact):
             self._print(line, fact.wall, "dim")
@@ -81,6 +78,7 @@ class LiveView:
     def _table(self, s: Snapshot) -> Table:
         from rich import box
         from rich.table import Table
+        from rich.text import Text
 
         table = Table(
             title=f"dualwatch  {plain_text(self._title)}",
@@ -93,8 +91,6 @@ class LiveView:
         table.add_column(style="dim", no_wrap=True)
         table.add_column(overflow="fold")
         for name, text, style in self._rows(s):
-            from rich.text import Text
-
             table.add_row(name, Text(text, style=style))
         return table
 
@@ -111,8 +107,6 @@ class LiveView:
             rows.append(("validation", headline or "", ""))
         rows.append(("processes", _processes(s), ""))
         rows.append(("GPU memory", _gpus(s), ""))
-        if self.tensorboard:
-            rows.append(("TensorBoard", self.tensorboard, ""))
         for finding in self._findings.values():
             if finding.severity is Severity.INFO:
                 continue  # Printed once above; it needs no place of its own for hours.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TextIO
 
-from dualwatch.facts import Fact, FindingRaised, IterationLogged, Severity
+from dualwatch.facts import Fact, IterationLogged
 from dualwatch.judge.snapshot import Snapshot
 from dualwatch.report import view, words
 from dualwatch.report.console import plain_text, soften
@@ -24,7 +24,7 @@ class PlainView:
         soften(self._stream)
         self._said_at: float | None = None
         self._phase = ""
-        self._said_once: set[str] = set()
+        self._news = view.News()
 
     def fact(self, fact: Fact, snapshot: Snapshot) -> None:
         """One line for a change of state; training lines at most once a minute."""
@@ -37,10 +37,8 @@ class PlainView:
             # The loop alternates between waiting and stepping: that is no news.
             if before not in _IN_THE_LOOP or snapshot.phase not in _IN_THE_LOOP:
                 text = f"phase: {snapshot.phase}"
-        if text is None or text in self._said_once:
+        if text is None or self._news.is_old(fact, text):
             return
-        if isinstance(fact, FindingRaised) and fact.finding.severity is Severity.INFO:
-            self._said_once.add(text)  # What cannot be seen is the same in every attempt.
         for line in (text, *view.details(fact)):
             self._say(line, fact.wall, snapshot.at)
 

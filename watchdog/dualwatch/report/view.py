@@ -41,6 +41,21 @@ class View(Protocol):
 EVIDENCE_LENGTH = 150
 
 
+class News:
+    """Tells news from what was said: what cannot be seen is the same in every attempt."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def is_old(self, fact: Fact, text: str) -> bool:
+        """Whether a fact's headline needs no saying again."""
+        if text in self._said:
+            return True
+        if isinstance(fact, FindingRaised) and fact.finding.severity is Severity.INFO:
+            self._said.add(text)
+        return False
+
+
 def details(fact: Fact) -> list[str]:
     """What belongs under the headline of a finding or a decision, indented."""
     if isinstance(fact, FindingRaised) and fact.finding.severity > Severity.INFO:
