@@ -58,3 +58,9 @@ class Finding:
     def headline(self) -> str:
         """The first line of evidence, which says the matter in one sentence."""
         return self.evidence[0].text if self.evidence else self.name
+
+    @property
+    def certainty(self) -> str:
+        """The confidence in a word, for people."""
+        steps = ((0.9, "almost certain"), (0.75, "very likely"), (0.5, "likely"))
+        return next((word for least, word in steps if self.confidence >= least), "possible")

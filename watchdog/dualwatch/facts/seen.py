@@ -200,6 +200,53 @@ class Pulse(Fact):
     max_iterations: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSeen(Fact):
+    """What a training iteration was given and what the model made of it, as the agent saw it.
+
+    Written at the first iteration and whenever one of the two changes its form.
+
+    Attributes:
+        iteration: Iterations completed, this one included.
+        outline: The parts of the batch, "inputs.visible: Tensor 2x3x512x640", bounded.
+        losses: Names that the model returned, in their order.
+    """
+
+    rank: int
+    iteration: int
+    outline: tuple[str, ...]
+    losses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigRead(Fact):
+    """A configuration, loaded as the training loads it or read without executing it.
+
+    Attributes:
+        path: The file.
+        how: "loaded" or "read".
+        loaders: "train_dataloader" -> its settings (batch_size, num_workers, ...), dataset left out.
+        start_method: Of worker processes, None for the platform's own.
+        platform: ``sys.platform`` of the training.
+        paired: Whether it names two modalities; None where that cannot be told.
+        missing: Dotted key -> path that is not there.
+        unpaired: Images without a partner in the other modality, bounded; ``looked_at`` of them
+            all were compared.
+        error: Why it does not load; "" where it does.
+    """
+
+    path: str
+    how: str
+    loaders: dict[str, Any]
+    start_method: str | None = None
+    platform: str = ""
+    paired: bool | None = None
+    missing: dict[str, str] = field(default_factory=dict)
+    unpaired: tuple[str, ...] = ()
+    looked_at: int = 0
+    error: str = ""
+
+
 # --- what the machine shows --------------------------------------------------------------
 
 
@@ -213,6 +260,7 @@ class ProcessSample:
         cpu_s: User + system seconds since its start.
         io_bytes: Bytes read + written since its start, page cache and pipes included.
         wchan: Kernel function that it sleeps in, "" where none is shown.
+        open_files: Descriptors (handles on Windows) that it holds.
     """
 
     pid: int
@@ -226,6 +274,7 @@ class ProcessSample:
     threads: int | None
     wchan: str
     command: str
+    open_files: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +285,60 @@ class ProcessesSampled(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrphansSeen(Fact):
+    """Processes of an earlier, dead training that are still alive."""
+
+    processes: tuple[ProcessSample, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSampled(Fact):
+    """The machine around the training. None means: could not be read, or has no such thing.
+
+    Attributes:
+        memory_total, memory_available: Bytes of the whole machine.
+        cgroup_limit, cgroup_used: Bytes that our container or job may use, and uses.
+        cgroup_oom_kills: Processes that the kernel killed for memory in that cgroup so far.
+        shm_total, shm_free: Bytes of /dev/shm.
+        disk: Folder whose file system was looked at (the work dir).
+        disk_total, disk_free: Bytes of it.
+        open_files_limit: Soft limit of the training's main process.
+        container: Kind of container, "" for none.
+        kernel: Lines of the kernel's log on OOM kills and GPU errors, newest last, bounded.
+    """
+
+    memory_total: int | None = None
+    memory_available: int | None = None
+    cgroup_limit: int | None = None
+    cgroup_used: int | None = None
+    cgroup_oom_kills: int | None = None
+    shm_total: int | None = None
+    shm_free: int | None = None
+    disk: str = ""
+    disk_total: int | None = None
+    disk_free: int | None = None
+    open_files_limit: int | None = None
+    container: str | None = None
+    kernel: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuHolder:
+    """A process that holds memory of a device.
+
+    Attributes:
+        used: Bytes, None where the driver does not say.
+        name: Its command line, bounded; "" where it cannot be seen (dead, another namespace).
+        ours: Whether it belongs to the training's tree.
+    """
+
+    pid: int
+    used: int | None
+    name: str
+    ours: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GpuSample:
     """One device. None means: could not be read, never 0.
 
@@ -243,6 +346,8 @@ class GpuSample:
         used, total: Bytes of device memory.
         tree: Bytes held by the training's tree; None where the driver does not say.
         utilisation: Percent.
+        holders: Processes that hold memory of it, the greatest first; empty where not told.
+        errors: What the device complains of: lost, ECC errors, rows that failed to remap.
     """
 
     index: int
@@ -251,6 +356,8 @@ class GpuSample:
     total: int | None
     tree: int | None
     utilisation: int | None
+    holders: tuple[GpuHolder, ...] = ()
+    errors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

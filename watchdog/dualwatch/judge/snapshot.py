@@ -14,15 +14,19 @@ from dualwatch.facts import (
     AgentReported,
     AttemptEnded,
     AttemptStarted,
+    BatchSeen,
+    ConfigRead,
     ConsoleGrew,
     ErrorSeen,
     EvaluationLogged,
     Fact,
     FindingRaised,
     GpusSampled,
+    HostSampled,
     IterationLogged,
     NotObserved,
     ObserverPaused,
+    OrphansSeen,
     ProcessesSampled,
     ProcessSample,
     Pulse,
@@ -83,6 +87,8 @@ class Snapshot:
         busy_at: When the tree was last seen to use CPU or I/O.
         gaps: Usual pauses by place (see ``place``), of this attempt.
         stacks: Captures since the last progress, oldest first.
+        batches: What each rank's training iterations were given and returned, the newest form.
+        host_before: The first look at the machine; counters are told by their difference.
     """
 
     at: float = 0.0
@@ -111,6 +117,11 @@ class Snapshot:
     gpus: GpusSampled | None = None
     not_observed: Mapping[str, NotObserved] = field(default_factory=dict)
     errors: tuple[ErrorSeen, ...] = ()
+    batches: Mapping[int, BatchSeen] = field(default_factory=dict)
+    config: ConfigRead | None = None
+    host: HostSampled | None = None
+    host_before: HostSampled | None = None
+    orphans: OrphansSeen | None = None
     raised: tuple[str, ...] = ()
 
     @property
@@ -285,6 +296,10 @@ _STEPS: dict[type[Fact], Callable[[Snapshot, Any], Snapshot]] = {
     GpusSampled: _gpus,
     NotObserved: lambda s, fact: replace(s, not_observed={**s.not_observed, fact.what: fact}),
     ErrorSeen: lambda s, fact: replace(s, errors=(*s.errors, fact)[-KEPT_ERRORS:]),
+    BatchSeen: lambda s, fact: replace(s, batches={**s.batches, fact.rank: fact}),
+    ConfigRead: lambda s, fact: replace(s, config=fact),
+    HostSampled: lambda s, fact: replace(s, host=fact, host_before=s.host_before or fact),
+    OrphansSeen: lambda s, fact: replace(s, orphans=fact),
     FindingRaised: lambda s, fact: replace(s, raised=(*s.raised, fact.finding.code)),
     ObserverPaused: _paused,
 }
