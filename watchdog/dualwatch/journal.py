@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import json
 import math
 import os
@@ -58,9 +59,15 @@ def plain(value: Any) -> Any:
 
 
 def _build(kind: type[Any], data: dict[str, Any]) -> Any:
+    hints = _hints(kind)
+    return kind(**{k: _restore(hints[k], v) for k, v in data.items() if k in hints})
+
+
+@functools.cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    """Name -> type of the fields; asked for once a kind, since a night has many facts."""
     hints = typing.get_type_hints(kind)
-    known = {f.name for f in dataclasses.fields(kind)}
-    return kind(**{k: _restore(hints[k], v) for k, v in data.items() if k in known})
+    return {f.name: hints[f.name] for f in dataclasses.fields(kind)}
 
 
 def _restore(hint: Any, value: Any) -> Any:
@@ -130,9 +137,34 @@ def _ends_in_half_a_line(path: Path) -> bool:
         return stream.read(1) != b"\n"
 
 
-def read(path: Path) -> Iterator[facts.Fact]:
-    """Facts of a journal in their order; a cut or damaged line is passed over."""
+def newest(path: Path, kind: type[facts.Fact]) -> int:
+    """Offset of the newest fact of a kind, 0 where there is none; found from the end."""
+    wanted = b'{"kind": "%s"' % _NAMES[kind].encode()
     with path.open("rb") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        overlap = b""
+        while end > 0:
+            start = max(0, end - _BLOCK)
+            stream.seek(start)
+            block = stream.read(end - start) + overlap
+            found = block.rfind(b"\n" + wanted)
+            if found >= 0:
+                return start + found + 1
+            overlap, end = block[: len(wanted) + 1], start
+    return 0
+
+
+_BLOCK = 4 << 20
+
+
+def read(path: Path, start: int = 0) -> Iterator[facts.Fact]:
+    """Facts of a journal in their order; a cut or damaged line is passed over.
+
+    Args:
+        start: Offset of a line, as ``newest`` gives it.
+    """
+    with path.open("rb") as stream:
+        stream.seek(start)
         for line in stream:
             try:
                 data = json.loads(line)

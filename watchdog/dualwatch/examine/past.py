@@ -1,0 +1,118 @@
+"""What is known of a training from its files: the journal of a run of ours, the log of any other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from dualwatch import journal
+from dualwatch.clock import Moment
+from dualwatch.facts import (
+    AttemptEnded,
+    AttemptStarted,
+    ConsoleGrew,
+    Fact,
+    Finding,
+    FindingRaised,
+    IterationLogged,
+    RunEnded,
+    RunStarted,
+)
+
+KEPT = 20_000
+"""Training lines that are folded; of a longer log the newest, and all that is no such line."""
+
+SAME_CLOCK_S = 5.0
+
+
+@dataclass(slots=True)
+class Past:
+    """The facts, oldest first, with ``at`` on our own clock.
+
+    Attributes:
+        raised: Findings that the journal holds of the newest attempt.
+        earlier: Findings of the attempts before it, which were overcome or not.
+        run: How the run was started and how it ended, where dualwatch supervised it.
+    """
+
+    facts: list[Fact] = field(default_factory=list)
+    raised: list[Finding] = field(default_factory=list)
+    earlier: list[Finding] = field(default_factory=list)
+    run: RunStarted | None = None
+    run_ended: RunEnded | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the end of the newest attempt is on record."""
+        return any(isinstance(fact, AttemptEnded) for fact in self.facts)
+
+
+def of_journal(path: Path, now: Moment) -> Past:
+    """The newest attempt of a supervised run."""
+    past = Past()
+    for fact in journal.read(path, journal.newest(path, RunStarted)):
+        if isinstance(fact, RunStarted):
+            past.run = fact
+        elif isinstance(fact, RunEnded):
+            past.run_ended = fact
+        elif isinstance(fact, FindingRaised):
+            past.raised.append(fact.finding)
+        elif isinstance(fact, AttemptStarted):
+            past.facts = [fact]
+            past.earlier += past.raised
+            past.raised = []
+        else:
+            past.facts.append(fact)
+    past.facts = [_on_our_clock(fact, now) for fact in past.facts]
+    return past
+
+
+def of_log(facts: Sequence[Fact], now: Moment, started: AttemptStarted) -> list[Fact]:
+    """The facts of a log as those of an attempt: when it moved is when it logged.
+
+    Args:
+        facts: As the reader of logs gives them, with the wall times of their lines.
+        started: Who trains; a log says nothing of it.
+    """
+    thinned = _thin(facts)
+    first = thinned[0].wall if thinned else started.wall
+    begun = replace(started, at=_at(min(first, started.wall), now), wall=min(first, started.wall))
+    shifted = [replace(fact, at=_at(fact.wall, now)) for fact in thinned]
+    return [begun, *_with_growth(shifted)]
+
+
+def since(facts: Iterable[Fact], wall: float) -> list[Fact]:
+    """Facts that are newer than a wall time."""
+    return [fact for fact in facts if fact.wall > wall]
+
+
+def _thin(facts: Sequence[Fact]) -> list[Fact]:
+    """Bounds the work of folding: a log of a million lines tells no more than its newest."""
+    lines = sum(isinstance(fact, IterationLogged) for fact in facts)
+    to_drop = max(0, lines - KEPT)
+    kept: list[Fact] = []
+    for fact in facts:
+        if to_drop > 0 and isinstance(fact, IterationLogged):
+            to_drop -= 1
+            continue
+        kept.append(fact)
+    return kept
+
+
+def _with_growth(facts: Sequence[Fact]) -> Iterator[Fact]:
+    """Every line is a sign of life of a training that has no heartbeat."""
+    for number, fact in enumerate(facts, start=1):
+        yield fact
+        if number == len(facts) or facts[number].wall > fact.wall:
+            yield ConsoleGrew(at=fact.at, wall=fact.wall, lines=number, last_line="")
+
+
+def _on_our_clock(fact: Fact, now: Moment) -> Fact:
+    """A monotonic time means something on the machine and the boot that it was read on only."""
+    at = _at(fact.wall, now)
+    return fact if abs(fact.at - at) < SAME_CLOCK_S else replace(fact, at=at)
+
+
+def _at(wall: float, now: Moment) -> float:
+    return now.at - (now.wall - wall)

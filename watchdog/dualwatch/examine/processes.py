@@ -1,0 +1,45 @@
+"""Looks at a live process tree twice, some seconds apart: silence alone proves nothing."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from dualwatch import clock
+from dualwatch.facts import Fact
+from dualwatch.observe import stacks
+from dualwatch.observe.processes import Tree
+from dualwatch.observe.trainings import Training
+
+APART = 2.5
+"""Seconds between the two looks: enough for CPU and I/O to show, short enough to wait for."""
+
+READER_S = 3.0
+"""Seconds for the stacks of one process."""
+
+
+def look(training: Training, folder: Path) -> list[Fact]:
+    """Two samples of the tree with two captures of its stacks.
+
+    Args:
+        folder: Gets the files of the stacks.
+    """
+    tree = Tree(training.pid, training.create_time, training.marker)
+    facts = _once(tree, folder, training)
+    first = facts[0]
+    # The time that the capture took is part of the distance.
+    time.sleep(max(0.0, first.at + APART - clock.now().at))
+    return [*facts, *_once(tree, folder, training)]
+
+
+def _once(tree: Tree, folder: Path, training: Training) -> list[Fact]:
+    moment = clock.now()
+    sample = tree.sample(*moment)
+    captured, unseen = stacks.capture(
+        [p.pid for p in sample.processes if p.status != "zombie"],
+        folder,
+        timeout=READER_S,
+        at=moment.at,
+        wall=moment.wall,
+    )
+    return [sample, *unseen, *([captured] if captured is not None else [])]

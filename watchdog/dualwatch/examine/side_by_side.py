@@ -1,0 +1,66 @@
+"""Runs collectors side by side, each with a time limit: one that hangs must not make us hang."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """One question to the world.
+
+    Attributes:
+        ask: Gives the answer; what it raises is told as not observed.
+        limit: Seconds from the common start after which nobody waits for it any more.
+    """
+
+    ask: Callable[[], Any]
+    limit: float
+
+
+def collect(
+    collectors: Mapping[str, Collector],
+    tell: Callable[[str], None] = lambda name: None,
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Answers by name, and for those without one the reason.
+
+    The threads are daemons: one that sits in a driver or on a dead network folder is left behind.
+
+    Args:
+        tell: Called with the name of each collector that is done, for a display.
+    """
+    answers: dict[str, Any] = {}
+    failures: dict[str, str] = {}
+    threads: dict[str, threading.Thread] = {}
+    lock = threading.Lock()
+
+    def work(name: str, ask: Callable[[], Any]) -> None:
+        try:
+            answer = ask()
+        except Exception as error:
+            with lock:
+                failures[name] = f"failed: {type(error).__name__}: {error}"
+        else:
+            with lock:
+                answers[name] = answer
+        tell(name)
+
+    start = time.monotonic()
+    for name, collector in collectors.items():
+        threads[name] = threading.Thread(
+            target=work, args=(name, collector.ask), name=f"collect-{name}", daemon=True
+        )
+        threads[name].start()
+    for name, collector in collectors.items():
+        threads[name].join(max(0.0, start + collector.limit - time.monotonic()))
+    with lock:
+        # A late answer must not appear while it is being read.
+        late = set(collectors) - set(answers) - set(failures)
+        told = dict(answers)
+        reasons = dict(failures)
+    reasons |= {name: f"no answer within {collectors[name].limit:g} s" for name in late}
+    return told, reasons
