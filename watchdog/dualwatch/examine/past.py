@@ -1,4 +1,4 @@
-"""What is known of a training from its files: the journal of a run of ours, the log of any other."""
+"""What is known of a training from its files: our journal of it, or the log of any other one."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from dualwatch.facts import (
     GpusSampled,
     HostSampled,
     IterationLogged,
+    Milestone,
     NotObserved,
     ObserverPaused,
     OrphansSeen,
@@ -46,6 +47,21 @@ _LOOPS = {
     Phase.VAL_WAITING: "val",
     Phase.VAL_STEP: "val",
 }
+
+
+_AFTER_MILESTONE = {
+    "environment": Phase.STARTING,
+    "config-dump": Phase.BUILDING,
+    "hooks-listed": Phase.BUILDING_DATA,
+    "weights-initialised": Phase.LOADING,
+    "checkpoint-loaded": Phase.LOADING,
+    "resumed": Phase.LOADING,
+    "checkpoints-announced": Phase.WAITING,
+    "dataloader-advancing": Phase.WAITING,
+    "checkpoint-saving": Phase.SAVING,
+    "best-checkpoint-saved": Phase.WAITING,
+}
+"""Where a training stands after a line of its log, which is all that a plain one tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +315,9 @@ _STEPS: dict[type[Fact], Callable[[Snapshot, Any], Snapshot]] = {
     BatchSeen: lambda s, fact: replace(s, batches={**s.batches, fact.rank: fact}),
     ConfigRead: lambda s, fact: replace(s, config=fact),
     HostSampled: lambda s, fact: replace(s, host=fact, host_before=s.host_before or fact),
+    Milestone: lambda s, fact: replace(
+        s, logged_phase=_AFTER_MILESTONE.get(fact.name, s.logged_phase)
+    ),
     OrphansSeen: lambda s, fact: replace(s, orphans=fact),
     FindingRaised: lambda s, fact: replace(s, raised=(*s.raised, fact.finding.code)),
     ObserverPaused: _paused,
