@@ -17,7 +17,9 @@ from dualwatch.facts import (
     AgentReported,
     AttemptEnded,
     AttemptStarted,
+    BatchSeen,
     Change,
+    ConfigRead,
     ConsoleGrew,
     Decided,
     ErrorSeen,
@@ -27,12 +29,15 @@ from dualwatch.facts import (
     Finding,
     FindingRaised,
     Frame,
+    GpuHolder,
     GpuSample,
     GpusSampled,
+    HostSampled,
     IterationLogged,
     Milestone,
     NotObserved,
     ObserverPaused,
+    OrphansSeen,
     ProcessesSampled,
     ProcessSample,
     Pulse,
@@ -42,7 +47,7 @@ from dualwatch.facts import (
     StacksCaptured,
     ThreadStack,
 )
-from dualwatch.journal import Journal, decode, encode, read
+from dualwatch.journal import Journal, decode, encode, newest, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -140,6 +145,36 @@ FACTS: tuple[Fact, ...] = (
         **NOW, gpus=(GpuSample(index=0, name="G", used=None, total=1, tree=0, utilisation=None),)
     ),
     GpusSampled(**NOW, gpus=()),
+    GpusSampled(
+        **NOW,
+        gpus=(
+            GpuSample(
+                index=1,
+                name="G",
+                used=1,
+                total=2,
+                tree=None,
+                utilisation=3,
+                holders=(GpuHolder(pid=9, used=None, name="", ours=False),),
+                errors=("ECC",),
+            ),
+        ),
+    ),
+    BatchSeen(
+        **NOW, rank=1, iteration=3, outline=("inputs: Tensor 2x3x8x8",), losses=("loss", "loss_cls")
+    ),
+    ConfigRead(
+        **NOW,
+        path="c.py",
+        how="read",
+        loaders={"train_dataloader": {"num_workers": 2, "batch_size": None}},
+        paired=True,
+        missing={"train_dataloader.dataset.data_root": "data/llvip"},
+        unpaired=("1.jpg",),
+        looked_at=5,
+    ),
+    OrphansSeen(**NOW, processes=(PROCESS,)),
+    HostSampled(**NOW, memory_total=5, shm_free=0, container="", kernel=("Out of memory",)),
     StacksCaptured(
         **NOW,
         stacks=(
@@ -378,3 +413,18 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_line(tmp_path) -> None:
 def test_a_journal_that_is_not_there(tmp_path) -> None:
     with pytest.raises(FileNotFoundError):
         list(read(tmp_path / "journal.jsonl"))
+
+
+def test_the_newest_fact_of_a_kind_is_found_from_the_end(tmp_path, monkeypatch):
+    path = tmp_path / "journal.jsonl"
+    kept = Journal(path)
+    paused = ObserverPaused(**NOW, seconds=1.0)
+    note = NotObserved(**NOW, what="gpu", why="a word that is longer than the block " * 9)
+    for fact in (paused, note, paused, note, note):
+        kept.append(fact)
+    kept.close()
+    for block in (1 << 20, 64, 33):
+        monkeypatch.setattr("dualwatch.journal._BLOCK", block)
+        start = newest(path, ObserverPaused)
+        assert list(read(path, start)) == [paused, note, note], block
+    assert newest(path, StacksCaptured) == 0

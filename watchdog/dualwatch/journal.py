@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import functools
 import json
 import math
 import os
@@ -63,11 +62,15 @@ def _build(kind: type[Any], data: dict[str, Any]) -> Any:
     return kind(**{k: _restore(hints[k], v) for k, v in data.items() if k in hints})
 
 
-@functools.cache
+_HINTS: dict[type[Any], dict[str, Any]] = {}
+"""Name -> type of the fields of a class; worked out once, since a night has many facts."""
+
+
 def _hints(kind: type[Any]) -> dict[str, Any]:
-    """Name -> type of the fields; asked for once a kind, since a night has many facts."""
-    hints = typing.get_type_hints(kind)
-    return {f.name: hints[f.name] for f in dataclasses.fields(kind)}
+    if kind not in _HINTS:
+        hints = typing.get_type_hints(kind)
+        _HINTS[kind] = {f.name: hints[f.name] for f in dataclasses.fields(kind)}
+    return _HINTS[kind]
 
 
 def _restore(hint: Any, value: Any) -> Any:
