@@ -1,0 +1,53 @@
+"""The configuration that a training printed into its log, and how far it was meant to go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+_STAMPED = re.compile(r"^(?:\d{4}[/-])?\d\d[/-]\d\d \d\d:\d\d:\d\d(?:,\d{3})? - ")
+_BEGINS = re.compile(r" - INFO - Config:\s*$")
+MAX_LINES = 20_000
+
+
+class Goal(NamedTuple):
+    """How long the training is to be; None where it is not told or counted the other way."""
+
+    epochs: int | None = None
+    iterations: int | None = None
+
+
+def config_text(lines: list[str]) -> str:
+    """The configuration between the line ``Config:`` and the next line of the logger.
+
+    Of several, as in a log that a second start went on with, the last one.
+    """
+    found: list[str] = []
+    collecting = False
+    for line in lines:
+        if _BEGINS.search(line):
+            found, collecting = [], True
+        elif collecting:
+            # A value may hold what looks like a line of the logger; it is indented then.
+            if _STAMPED.match(line) or len(found) >= MAX_LINES:
+                collecting = False
+            else:
+                found.append(line)
+    return "\n".join(found).strip("\n")
+
+
+def goal(values: Mapping[str, Any]) -> Goal:
+    """The goal that a configuration names, mmengine's or mmcv's form of it."""
+    for section in ("train_cfg", "runner"):
+        loop = values.get(section)
+        if isinstance(loop, Mapping):
+            epochs, iterations = _natural(loop.get("max_epochs")), _natural(loop.get("max_iters"))
+            if epochs is not None or iterations is not None:
+                return Goal(epochs, iterations if epochs is None else None)
+    return Goal(_natural(values.get("total_epochs")), _natural(values.get("total_iters")))
+
+
+def _natural(value: Any) -> int | None:
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_number and value > 0 else None
