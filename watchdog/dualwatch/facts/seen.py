@@ -232,6 +232,8 @@ class ConfigRead(Fact):
         missing: Dotted key -> path that is not there.
         unpaired: Images without a partner in the other modality, bounded; ``looked_at`` of them
             all were compared.
+        model_words: Keys and types of its model: what a MACL model is known by.
+        epochs, iterations: How long it is to train; None where unknown or counted the other way.
         error: Why it does not load; "" where it does.
     """
 
@@ -244,6 +246,9 @@ class ConfigRead(Fact):
     missing: dict[str, str] = field(default_factory=dict)
     unpaired: tuple[str, ...] = ()
     looked_at: int = 0
+    model_words: tuple[str, ...] = ()
+    epochs: int | None = None
+    iterations: int | None = None
     error: str = ""
 
 
