@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dualwatch.facts import ProcessesSampled, ProcessSample
 
@@ -21,12 +21,14 @@ class Activity:
         cpu: Cores used on average; None where it could not be read.
         io: Bytes a second; None where it could not be read.
         by_pid: Cores used by each process that is in both samples.
+        io_by_pid: Bytes a second of each process.
     """
 
     seconds: float
     cpu: float | None
     io: float | None
     by_pid: dict[int, float]
+    io_by_pid: dict[int, float] = field(default_factory=dict)
 
     @property
     def busy(self) -> bool:
@@ -45,14 +47,17 @@ def measure(before: ProcessesSampled | None, now: ProcessesSampled) -> Activity 
     pairs = [(earlier.get((p.pid, p.create_time)), p) for p in now.processes]
     cpus = {p.pid: _delta(old, p) for old, p in pairs if p.status != "zombie"}
     known = {pid: value / seconds for pid, value in cpus.items() if value is not None}
-    ios = [
-        p.io_bytes - (old.io_bytes or 0 if old else 0) for old, p in pairs if p.io_bytes is not None
-    ]
+    ios = {
+        p.pid: (p.io_bytes - (old.io_bytes or 0 if old else 0)) / seconds
+        for old, p in pairs
+        if p.io_bytes is not None
+    }
     return Activity(
         seconds=seconds,
         cpu=sum(known.values()) if len(known) == len(cpus) and cpus else None,
-        io=sum(ios) / seconds if ios else None,
+        io=sum(ios.values()) if ios else None,
         by_pid=known,
+        io_by_pid=ios,
     )
 
 
