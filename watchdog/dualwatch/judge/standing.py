@@ -42,47 +42,36 @@ class Standing:
     decided: bool
 
 
-def standing(
-    s: Snapshot, *, alive: bool | None, goal: tuple[int | None, int | None], is_log: bool = True
-) -> Standing:
+def standing(s: Snapshot, *, alive: bool | None, goal: tuple[int | None, int | None]) -> Standing:
     """Where the training of a snapshot stands.
 
     Args:
-        alive: Whether its process runs; None where that cannot be known, as of a bare log.
+        alive: Whether its process runs; None where that cannot be known, as of a bare log, which
+            may be of another machine.
         goal: Epochs and iterations it was meant to do, None where unknown.
-        is_log: Whether the text is mmengine's .log, which never holds a traceback.
     """
     phase = Phase.FINISHED if is_finished(s, goal) else s.phase
     where = f"{_WORDS.get(phase, phase)}{_progress(s)}"
-    if s.at == 0.0 and not alive:
-        return Standing(phase="unknown", sentence="nothing of it was seen", decided=False)
+    if not alive and not s.progress_wall:
+        return Standing(phase="unknown", sentence="nothing of a training was seen", decided=False)
     if phase == Phase.FINISHED:
-        over = "" if not alive else ", but its process has not ended"
-        return Standing(
-            phase=phase, sentence=f"trained to the end{_progress(s)}{over}", decided=True
-        )
+        over = ", but its process has not ended" if alive else ""
+        sentence = f"trained to the end{_progress(s)}{over}"
+        return Standing(phase=phase, sentence=sentence, decided=True)
     if alive:
         silence = s.silence(s.at)
-        if silence < MOVING:
-            return Standing(phase=phase, sentence=f"alive, {where}", decided=True)
-        since = _clock(s.progress_wall)
-        text = f"alive, and silent for {silence:.0f} s (since {since}); {where}"
+        quiet = f"silent for {silence:.0f} s (since {_clock(s.progress_wall)}), "
+        text = f"alive, {quiet if silence >= MOVING else ''}{where}"
         return Standing(phase=phase, sentence=text, decided=True)
-    if s.errors and s.ended is not None:
-        return Standing(phase=phase, sentence=f"dead; it was {where}", decided=True)
     if alive is None:
         # The log of a training that runs elsewhere, hangs, crashed or was killed ends alike.
         text = (
-            f"the log ends at {_clock(s.progress_wall)} while {where}; whether it crashed, hangs "
-            "or still runs is not decidable from the log alone"
+            f"the log ends at {_clock(s.progress_wall)}, {where}; whether it crashed, hangs or "
+            "still runs elsewhere: crash or hang is not decidable from the log alone"
         )
-        return Standing(phase=phase, sentence=text, decided=False)
-    why = (
-        "a .log holds no traceback, so its end is not told by it" if is_log else "no error is told"
-    )
-    return Standing(
-        phase=phase, sentence=f"its process is gone; it was {where}; {why}", decided=False
-    )
+        return Standing(phase=phase, sentence=text, decided=bool(s.ended))
+    sentence = f"dead since about {_clock(s.progress_wall)}; it was {where}"
+    return Standing(phase=phase, sentence=sentence, decided=True)
 
 
 def is_finished(s: Snapshot, goal: tuple[int | None, int | None]) -> bool:
