@@ -30,15 +30,25 @@ CASES = [
     ("OSError", "[WinError 1455] The paging file is too small", "DW304"),
     ("OSError", "[WinError 1455] \u9875\u9762\u6587\u4ef6\u592a\u5c0f", "DW304"),
     ("RuntimeError", KILLED + "Segmentation fault. ", "DW305"),
+    ("RuntimeError", KILLED, "DW305"),
     ("RuntimeError", EXITED, "DW305"),
+    ("RuntimeError", "DataLoader worker (pid 7) exited unexpectedly with exit code 3.", "DW305"),
+    ("AttributeError", "Can't get attribute 'D' on <module '__main__' (built-in)>", "DW304"),
     ("Exception", "Cannot find valid image after 1000! Please check your image path", "DW307"),
     ("torch.OutOfMemoryError", "CUDA out of memory. Tried to allocate 2 GiB", "DW401"),
     ("RuntimeError", "CUDA out of memory. Tried to allocate 2 GiB", "DW401"),
+    ("RuntimeError", "CUDA error: out of memory", "DW401"),
+    ("RuntimeError", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling ...", "DW401"),
     ("RuntimeError", "Unable to determine the device handle for GPU 0000:01", "DW403"),
+    ("RuntimeError", "CUDA error: uncorrectable ECC error encountered", "DW403"),
+    ("RuntimeError", "Failed to initialize NVML: Driver/library version mismatch", "DW403"),
     ("RuntimeError", "[enforce fail] DefaultCPUAllocator: can't allocate memory: you ...", "DW501"),
     ("OSError", "[Errno 12] Cannot allocate memory", "DW501"),
     ("MemoryError", "", "DW501"),
     ("OSError", "[Errno 28] No space left on device", "DW502"),
+    ("RuntimeError", "[enforce fail] . PytorchStreamWriter failed writing file data/0", "DW502"),
+    ("OSError", "[Errno 28] No space left on device: '/dev/shm/sem.x'", "DW302"),
+    ("dualmacl.datasets.pairing.MissingPairError", "2 image pair(s) are ...", "DW604"),
     ("UnicodeEncodeError", "'gbk' codec can't encode character '\\u2713' in position 0", "DW503"),
     ("pickle.UnpicklingError", "Weights only load failed. This file ...", "DW605"),
     ("RuntimeError", "PytorchStreamReader failed reading zip archive", "DW605"),
@@ -89,6 +99,29 @@ def test_an_error_below_fetch_is_one_of_the_dataset_without_workers_too():
     line = '  File "/x/torch/utils/data/_utils/fetch.py", line 54, in fetch'
     assert died(error("ValueError", "image 17 is broken", excerpt=(line,))) == ["DW306"]
     assert died(error("ValueError", "shapes differ", excerpt=("  File x, line 1",))) == ["DW606"]
+
+
+@pytest.mark.parametrize(
+    ("exception", "function", "code"),
+    [
+        ("FileNotFoundError", "full_init", "DW603"),
+        ("json.decoder.JSONDecodeError", "load_data_list", "DW306"),
+        ("FileNotFoundError", "load_checkpoint", "DW606"),
+    ],
+)
+def test_an_error_while_the_dataset_is_built_is_one_of_the_data(exception, function, code):
+    line = f'  File "/x/mmengine/dataset/base_dataset.py", line 307, in {function}'
+    assert died(error(exception, "data/train.txt", excerpt=(line,))) == [code]
+
+
+def test_an_error_below_the_reading_of_the_configuration_is_one_of_it():
+    line = '  File "C:\\x\\mmengine\\config\\config.py", line 494, in fromfile'
+    assert died(error("KeyError", "'_base_'", excerpt=(line,))) == ["DW602"]
+
+
+def test_what_cannot_be_pickled_into_a_checkpoint_is_no_failed_worker():
+    line = '  File "/x/torch/serialization.py", line 944, in save'
+    assert died(error("AttributeError", "Can't pickle local object", excerpt=(line,))) == ["DW606"]
 
 
 def test_every_pattern_has_a_case():

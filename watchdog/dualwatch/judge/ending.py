@@ -1,57 +1,257 @@
-"""How it ended (DW606 and the codes of ``errors.py``), and what could not be seen."""
+"""How it ended (DW606, the codes of ``errors.py``, DW501), and what could not be seen."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 
-from dualwatch.facts import ErrorSeen, Evidence, Finding
-from dualwatch.judge import errors
-from dualwatch.judge.codes import finding
+from dualwatch.facts import ErrorSeen, Evidence, Finding, Severity
+from dualwatch.judge import errors, machine
+from dualwatch.judge.codes import BY_CODE, finding
 from dualwatch.judge.limits import Limits
 from dualwatch.judge.snapshot import Snapshot
+from dualwatch.wire import Phase
 
 _OF_LAUNCHERS = ("ChildFailedError", "SignalException", "ProcessRaisedException")
 
+# A shell, a container's init or torchrun passes a signal on as a number.
+_BY_SHELL = {128 + 6: "SIGABRT", 128 + 7: "SIGBUS", 128 + 9: "SIGKILL", 128 + 11: "SIGSEGV"}
+_BY_TORCHRUN = re.compile(r"Signal \d+ \((SIG[A-Z]+)\) received by PID (\d+)")
+_PIDS = re.compile(r"\(pid(?:\(s\))? ([\d, ]+)\)")
+
+SAME_LOOK = 2.0
+"""Seconds within which it is not known what came first, a heartbeat or a line of the console."""
+
+EXCERPT = 8
+"""Lines of a traceback that are quoted; the whole is in the console."""
+
 
 def died(s: Snapshot, limits: Limits) -> Iterator[Finding]:
-    """The training ended by itself, and not well; its last error is quoted."""
-    if s.ended is None or s.started is None or s.ended.exit_code == 0:
+    """The training ended by itself, and not well: the cause before its symptoms.
+
+    An ``AttemptEnded`` without an exit code stands for a process that is gone and whose end nobody
+    saw, as of a run that is read from its log. Then it only counts as a death where the console
+    ends with an error, or in the midst of the work.
+    """
+    if s.ended is None or s.ended.exit_code == 0:
         return
-    if s.ended.signal:
-        how = f"the training was ended by {s.ended.signal}"
-    else:
-        how = f"the training ended with exit code {s.ended.exit_code}"
-    evidence = [Evidence(text=how, source="process", wall=s.ended.wall)]
-    code = "DW606"
-    error = _cause(s.errors)
+    if s.ended.exit_code is None and s.phase == Phase.FINISHED:
+        return
+    fatal = [error for error in s.errors if error.exception and not _went_on(s, error)]
+    if s.ended.exit_code is None:
+        fatal = [error for error in fatal if _ends_a_training(error)]
+    own = [error for error in fatal if not error.exception.endswith(_OF_LAUNCHERS)]
+    # What a rank says of another one that is gone comes after what that one said itself.
+    first_hand = [error for error in own if not errors.follows_another(error)]
+    error = next(reversed(first_hand or own), None)
     if error is not None:
-        code, headline = errors.recognise(error)
-        headline += f" ({error.where})" if error.where else ""
-        evidence.insert(0, Evidence(text=headline, source="console.log", wall=error.wall))
-        evidence += [
+        yield from _of_error(s, error, own)
+    elif s.ended.exit_code is None:
+        yield from _unfinished(s)
+    else:
+        yield from _without_words(s, next(reversed(fatal), None))
+
+
+def _went_on(s: Snapshot, error: ErrorSeen) -> bool:
+    """Whether the training got on after an error, which was caught, then.
+
+    Every rank must have moved: the others may do an iteration more after one has died. Console
+    lines are no movement, they also come from what is being torn down.
+    """
+    later = [s.last_train, s.last_evaluation]
+    if any(line is not None and line.at > error.at for line in later):
+        return True
+    return bool(s.moved_at) and min(s.moved_at.values()) > error.at + SAME_LOOK
+
+
+def _ends_a_training(error: ErrorSeen) -> bool:
+    """Whether an error by itself tells of an end: a traceback, or words that are known."""
+    return bool(error.where) or errors.recognise(error)[0] != "DW606"
+
+
+# --- with words ------------------------------------------------------------------------------
+
+
+def _of_error(s: Snapshot, error: ErrorSeen, others: Sequence[ErrorSeen]) -> Iterator[Finding]:
+    code, headline = errors.recognise(error)
+    if code in ("DW301", "DW305"):
+        kill = machine.oom_kill(s, _pids(s, error))
+        if kill is not None:
+            yield _fatal(s, "DW501", [*kill.evidence, *machine.memory(s.host)], kill.confidence)
+            code = "DW301"
+    elif code == "DW502" and _is_shm_that_is_full(s):
+        code = "DW302"
+    yield from _earlier_causes(s, code, error, others)
+    headline += f" ({error.where})" if error.where else ""
+    evidence = [
+        Evidence(text=headline, source="console.log", wall=error.wall),
+        *_how(s),
+        *_beside(s, code),
+        *(
             Evidence(text=line, source="console.log", wall=error.wall)
-            for line in error.excerpt[-8:]
+            for line in error.excerpt[-EXCERPT:]
             if line.strip(" ^~")
-        ]
-    elif s.last_line:
-        evidence.append(Evidence(text=f"last line: {s.last_line}", source="console.log"))
-    yield finding(
+        ),
+    ]
+    seen = s.ended is not None and s.ended.exit_code is not None
+    yield _fatal(s, code, evidence, 1.0 if seen else 0.9)
+
+
+def _earlier_causes(
+    s: Snapshot, code: str, last: ErrorSeen, others: Sequence[ErrorSeen]
+) -> Iterator[Finding]:
+    """Workers print their own errors, and the main process then dies of a worker that is gone."""
+    told = {code}
+    for error in others:
+        cause, headline = errors.recognise(error)
+        if error is last or cause in told or code not in BY_CODE[cause].explains:
+            continue
+        if code == "DW606":
+            continue  # Explained by nearly everything: an accident beside it is no cause.
+        told.add(cause)
+        evidence = [Evidence(text=headline, source="console.log", wall=error.wall)]
+        yield _fatal(s, cause, [*evidence, *_beside(s, cause)], 0.85)
+
+
+def _beside(s: Snapshot, code: str) -> list[Evidence]:
+    """What the machine shows that belongs to this kind of death."""
+    if code == "DW302":
+        return machine.shared_memory(s.host)
+    if code == "DW303":
+        return machine.open_files(s)
+    if code == "DW501":
+        return machine.memory(s.host)
+    if code == "DW502":
+        return machine.disk(s.host)
+    return [machine.kernel_silence(s)] if code == "DW301" else []
+
+
+def _is_shm_that_is_full(s: Snapshot) -> bool:
+    """A full disk without a path may be /dev/shm; not while the work dir is full itself."""
+    host = s.host
+    if host is None or machine.is_scarce(host.disk_free, host.disk_total, machine.SCARCE_DISK):
+        return False
+    return machine.is_scarce(host.shm_free, host.shm_total, machine.SCARCE_SHM)
+
+
+# --- without words ---------------------------------------------------------------------------
+
+
+def _without_words(s: Snapshot, launcher: ErrorSeen | None) -> Iterator[Finding]:
+    """No error was printed, or only a launcher's: the way it ended must tell."""
+    signal, pid = _signal(s, launcher)
+    if signal == "SIGKILL":
+        kill = machine.oom_kill(s, {*_pids(s, launcher), *([pid] if pid is not None else [])})
+        if kill is not None:
+            evidence = [*kill.evidence, *_how(s), *machine.memory(s.host), *_last_line(s)]
+            yield _fatal(s, "DW501", evidence, kill.confidence)
+            return
+    evidence = _how(s)
+    if launcher is not None:
+        headline = errors.text_of(launcher).partition("\n")[0]
+        evidence.insert(0, Evidence(text=headline, source="console.log", wall=launcher.wall))
+    if signal == "SIGKILL":
+        evidence.append(Evidence(text="it was killed from outside", source="process"))
+        evidence += [machine.kernel_silence(s), *machine.memory(s.host)]
+    sure = launcher is not None and signal is None
+    yield _fatal(s, "DW606", [*evidence, *_last_line(s)], 1.0 if sure else 0.6)
+
+
+def _signal(s: Snapshot, launcher: ErrorSeen | None) -> tuple[str | None, int | None]:
+    """The signal that ended the training or one of its ranks, and that rank's process."""
+    assert s.ended is not None
+    if launcher is not None:
+        told = _BY_TORCHRUN.search("\n".join((launcher.message, *launcher.excerpt)))
+        if told is not None:
+            return told[1], int(told[2])
+    return s.ended.signal or _BY_SHELL.get(s.ended.exit_code or 0), None
+
+
+def _unfinished(s: Snapshot) -> Iterator[Finding]:
+    """Its process is gone, nobody saw how, and its console ends without an error."""
+    kill = machine.oom_kill(s, _pids(s, None))
+    where = _in_the_midst(s)
+    if where is None:
+        return
+    how = Evidence(text=where, source="console.log", wall=s.progress_wall)
+    if kill is not None:
+        yield _fatal(s, "DW501", [*kill.evidence, how, *machine.memory(s.host)], 0.8)
+        return
+    evidence = [how, machine.kernel_silence(s), *machine.memory(s.host), *_last_line(s)]
+    yield _fatal(s, "DW606", evidence, 0.5, Severity.ERROR)
+
+
+def _in_the_midst(s: Snapshot) -> str | None:
+    """Where the console breaks off, if that is surely before the end of the training.
+
+    The lines of an epoch are a fixed interval apart, and its last, incomplete interval is never
+    logged. So an epoch has surely not ended where more is left of it than was logged.
+    """
+    gone = "the process is gone, and its console ends without an error"
+    if s.pulses:
+        return f"{gone} in phase {s.phase}, iteration {s.last_iteration}"
+    line = s.last_train
+    if line is None:
+        nothing_yet = s.last_evaluation is None and s.starting and s.console_lines > 0
+        return f"{gone} before the first training iteration" if nothing_yet else None
+    epochs = s.config.epochs if s.config is not None else None
+    if line.epoch is None or epochs is None or line.epoch >= epochs:
+        after = s.last_evaluation is not None and s.last_evaluation.at >= line.at
+        if after or not line.total or line.total - line.iteration < line.iteration:
+            return None
+    epoch = f", epoch {line.epoch}" if line.epoch is not None else ""
+    epoch += f" of {epochs}" if epoch and epochs else ""
+    total = f" of {line.total}" if line.total else ""
+    return f"{gone} after iteration {line.iteration}{total}{epoch}"
+
+
+# --- both ------------------------------------------------------------------------------------
+
+
+def _how(s: Snapshot) -> list[Evidence]:
+    assert s.ended is not None
+    if s.ended.exit_code is None and s.ended.signal is None:
+        text = "the process of the training is gone; how it ended was not seen"
+    elif s.ended.signal:
+        text = f"the training was ended by {s.ended.signal}"
+    else:
+        text = f"the training ended with exit code {s.ended.exit_code}"
+        by_shell = _BY_SHELL.get(s.ended.exit_code or 0)
+        text += f", which stands for {by_shell}" if by_shell else ""
+    return [Evidence(text=text, source="process", wall=s.ended.wall)]
+
+
+def _last_line(s: Snapshot) -> list[Evidence]:
+    text = f"last line: {s.last_line}"
+    return [Evidence(text=text, source="console.log", wall=s.progress_wall)] if s.last_line else []
+
+
+def _pids(s: Snapshot, error: ErrorSeen | None) -> set[int]:
+    """Processes of the training as far as they are known, those that an error names included."""
+    pids = {*s.process, *(pulse.pid for pulse in s.pulses.values())}
+    if s.started is not None:
+        pids.add(s.started.pid)
+    for text in (errors.text_of(error), *error.causes) if error is not None else ():
+        for named in _PIDS.findall(text):
+            pids |= {int(number) for number in named.replace(",", " ").split()}
+    return pids - {0}
+
+
+def _fatal(
+    s: Snapshot,
+    code: str,
+    evidence: list[Evidence],
+    confidence: float,
+    severity: Severity = Severity.CRITICAL,
+) -> Finding:
+    return finding(
         code,
         evidence,
-        confidence=1.0 if error is not None else 0.6,
-        attempt=s.started.attempt,
-        pid=s.started.pid,
+        confidence=confidence,
+        severity=severity,
+        attempt=s.started.attempt if s.started is not None else None,
+        pid=s.started.pid if s.started is not None else None,
     )
-
-
-def _cause(errors: tuple[ErrorSeen, ...]) -> ErrorSeen | None:
-    """The error that ended the training: the last, but what a launcher says of its ranks is none.
-
-    A line without an exception's name is evidence of something, not of a death.
-    """
-    named = [error for error in errors if error.exception]
-    own = [error for error in named if not error.exception.endswith(_OF_LAUNCHERS)]
-    return next(reversed(own or named), None)
 
 
 def unseen(s: Snapshot, limits: Limits) -> Iterator[Finding]:
