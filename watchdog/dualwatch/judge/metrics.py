@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from dualwatch.facts import Evidence, Finding
 from dualwatch.judge.codes import finding
 from dualwatch.judge.limits import Limits
-from dualwatch.judge.snapshot import Metric, Snapshot
+from dualwatch.judge.series import Metric
+from dualwatch.judge.snapshot import Snapshot
 
 LINES_BEFORE_MISSING = 2
 """One line may come from a window without any person in it; two are no accident."""

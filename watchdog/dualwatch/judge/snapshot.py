@@ -33,64 +33,18 @@ from dualwatch.facts import (
     Pulse,
     StacksCaptured,
 )
+from dualwatch.judge import series
 from dualwatch.judge.activity import Activity, measure
+from dualwatch.judge.places import AFTER_MILESTONE, LOOPS
+from dualwatch.judge.places import Gaps as Gaps
+from dualwatch.judge.repeats import Repeated, noted
+from dualwatch.judge.series import Metric
 from dualwatch.wire import STARTUP_PHASES, VALIDATION_PHASES, Phase
 
 KEPT_ERRORS = 20
 
 BUSY_GPU = 5
 """Percent of a device's time."""
-
-_LOOPS = {
-    Phase.WAITING: "train",
-    Phase.STEP: "train",
-    Phase.VAL_WAITING: "val",
-    Phase.VAL_STEP: "val",
-}
-
-
-_AFTER_MILESTONE = {
-    "environment": Phase.STARTING,
-    "config-dump": Phase.BUILDING,
-    "hooks-listed": Phase.BUILDING_DATA,
-    "weights-initialised": Phase.LOADING,
-    "checkpoint-loaded": Phase.LOADING,
-    "resumed": Phase.LOADING,
-    "checkpoints-announced": Phase.WAITING,
-    "dataloader-advancing": Phase.WAITING,
-    "checkpoint-saving": Phase.SAVING,
-    "best-checkpoint-saved": Phase.WAITING,
-}
-"""Where a training stands after a line of its log, which is all that a plain one tells."""
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A metric of the training lines.
-
-    Attributes:
-        first_line, last_line: Numbers of the training lines that held it, from 1.
-    """
-
-    value: float
-    first_line: int
-    last_line: int
-    wall: float
-
-
-@dataclass(frozen=True, slots=True)
-class Gaps:
-    """Pauses between two signs of progress in one kind of place: how long they usually are."""
-
-    count: int = 0
-    mean: float = 0.0
-    longest: float = 0.0
-
-    def with_gap(self, gap: float) -> Gaps:
-        """These gaps and one more."""
-        count = self.count + 1
-        mean = self.mean + (gap - self.mean) / count
-        return Gaps(count, mean, max(self.longest, gap))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +57,8 @@ class Snapshot:
         busy_at: When the tree was last seen to use CPU or I/O.
         gaps: Usual pauses by place (see ``place``), of this attempt.
         stacks: Captures since the last progress, oldest first.
+        errors: The newest, each time that they were told.
+        repeats: The same by their matter, with what is known of their first time.
         batches: What each rank's training iterations were given and returned, the newest form.
         host_before: The first look at the machine; counters are told by their difference.
     """
@@ -133,6 +89,7 @@ class Snapshot:
     gpus: GpusSampled | None = None
     not_observed: Mapping[str, NotObserved] = field(default_factory=dict)
     errors: tuple[ErrorSeen, ...] = ()
+    repeats: tuple[Repeated, ...] = ()
     batches: Mapping[int, BatchSeen] = field(default_factory=dict)
     config: ConfigRead | None = None
     host: HostSampled | None = None
@@ -161,9 +118,9 @@ class Snapshot:
         The first batch of a loop is a place of its own, since workers start before it.
         """
         pulse = self.slowest
-        if pulse is None or pulse.phase not in _LOOPS:
+        if pulse is None or pulse.phase not in LOOPS:
             return self.phase
-        loop = _LOOPS[pulse.phase]
+        loop = LOOPS[pulse.phase]
         return f"{loop}:first" if pulse.batch == 0 else loop
 
     @property
@@ -241,18 +198,13 @@ def _iteration(s: Snapshot, fact: IterationLogged) -> Snapshot:
     if fact.mode != "train":
         return replace(s, logged_phase=Phase.VAL_STEP)
     number = s.train_lines + 1
-    metrics = dict(s.metrics)
-    for name, value in fact.metrics.items():
-        first = metrics[name].first_line if name in metrics else number
-        metrics[name] = Metric(value, first, number, fact.wall)
+    metrics = series.trained(s.metrics, fact, number)
     after = replace(
         s, train_lines=number, last_train=fact, metrics=metrics, logged_phase=Phase.WAITING
     )
     if s.pulses:
         return after
-    done = fact.iteration
-    if fact.epoch is not None and fact.total:
-        done += (fact.epoch - 1) * fact.total
+    done = series.done(fact)
     return replace(
         after,
         last_iteration=done,
@@ -261,10 +213,13 @@ def _iteration(s: Snapshot, fact: IterationLogged) -> Snapshot:
 
 
 def _evaluation(s: Snapshot, fact: EvaluationLogged) -> Snapshot:
-    metrics = dict(s.metrics)
-    for name, value in fact.metrics.items():
-        metrics[name] = Metric(value, s.train_lines, s.train_lines, fact.wall)
+    metrics = series.evaluated(s.metrics, fact)
     return replace(s, last_evaluation=fact, metrics=metrics, logged_phase=Phase.WAITING)
+
+
+def _error(s: Snapshot, fact: ErrorSeen) -> Snapshot:
+    repeats = noted(s.repeats, fact, lines=s.train_lines, phase=s.phase)
+    return replace(s, errors=(*s.errors, fact)[-KEPT_ERRORS:], repeats=repeats)
 
 
 def _processes(s: Snapshot, fact: ProcessesSampled) -> Snapshot:
@@ -311,12 +266,12 @@ _STEPS: dict[type[Fact], Callable[[Snapshot, Any], Snapshot]] = {
     StacksCaptured: lambda s, fact: replace(s, stacks=(*s.stacks, fact)),
     GpusSampled: _gpus,
     NotObserved: lambda s, fact: replace(s, not_observed={**s.not_observed, fact.what: fact}),
-    ErrorSeen: lambda s, fact: replace(s, errors=(*s.errors, fact)[-KEPT_ERRORS:]),
+    ErrorSeen: _error,
     BatchSeen: lambda s, fact: replace(s, batches={**s.batches, fact.rank: fact}),
     ConfigRead: lambda s, fact: replace(s, config=fact),
     HostSampled: lambda s, fact: replace(s, host=fact, host_before=s.host_before or fact),
     Milestone: lambda s, fact: replace(
-        s, logged_phase=_AFTER_MILESTONE.get(fact.name, s.logged_phase)
+        s, logged_phase=AFTER_MILESTONE.get(fact.name, s.logged_phase)
     ),
     OrphansSeen: lambda s, fact: replace(s, orphans=fact),
     FindingRaised: lambda s, fact: replace(s, raised=(*s.raised, fact.finding.code)),
