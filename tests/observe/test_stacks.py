@@ -161,8 +161,8 @@ def test_a_reader_that_hangs_is_killed_and_recorded(spawn: Any, tmp_path: Path) 
     ("script", "words"),
     [
         ("echo 'Error: Permission Denied: Try running again with elevated permissions' >&2; exit 1",
-         "SYS_PTRACE"),
-        ("echo 'Error: Operation not permitted (os error 1)' >&2; exit 1", "ptrace_scope=0"),
+         "to allow it: "),
+        ("echo 'Error: Operation not permitted (os error 1)' >&2; exit 1", "to allow it: "),
         ("echo 'Error: Failed to find python version from target process' >&2; exit 1",
          "not a Python process"),
         ("echo '[]'", "gave no stacks"),

@@ -3,12 +3,14 @@
 Standard library only, and nothing newer than Python 3.8: this module is also read by the Python
 of the training, which may be older than ours.
 
-Three channels, all of them files in the attempt's folder, so that neither side ever waits for
-the other and a frozen process can still be read:
+All channels are files in the attempt's folder, so that neither side ever waits for the other and
+a frozen process can still be read:
 
 * the heartbeat, one small memory-mapped record per rank, written by the agent;
 * ``orders.json``, what the agent shall change when the Runner is built, written by the supervisor;
-* ``agent-RANK.json``, what the agent did about it.
+* ``agent-RANK.json``, what the agent did about it;
+* ``batch-RANK.json``, what a batch holds and which losses came of it;
+* ``stacks-inside.txt``, stacks that a process was asked for by a signal.
 """
 
 from __future__ import annotations
@@ -41,6 +43,27 @@ def heartbeat_file(rank: int) -> str:
 def agent_file(rank: Union[int, str]) -> str:
     """Name of a rank's report in the attempt's folder; of all of them for "*"."""
     return "agent-{}.json".format(rank)
+
+
+def batch_file(rank: Union[int, str]) -> str:
+    """Name of a rank's newest record of a batch and its losses; of all of them for "*"."""
+    return "batch-{}.json".format(rank)
+
+
+STACKS_FILE = "stacks-inside.txt"
+"""Where every process of an attempt writes its stacks when it is asked by ``STACKS_SIGNAL``.
+
+One file for all: a forked worker inherits the open descriptor together with the handler, so that
+nothing has to run in it and no epoch leaves files behind. The supervisor asks one at a time.
+"""
+
+STACKS_SIGNAL = "SIGURG"
+"""Asks a process for its stacks. Its name, since its number differs between platforms.
+
+Nobody but servers of out-of-band data uses it, debuggers let it pass, it does not queue up, and
+where nobody handles it the kernel drops it: a real-time signal would kill a process that has just
+called ``exec``.
+"""
 
 
 # --- phases ------------------------------------------------------------------------------

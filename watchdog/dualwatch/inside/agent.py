@@ -8,21 +8,23 @@ it (a plain script, a spawned loader worker) pays nothing.
 from __future__ import annotations
 
 import functools
-import importlib.abc
 import importlib.machinery
-import json
 import os
 import sys
-import traceback
 from typing import Dict, TextIO
 
 from dualwatch import wire
+from dualwatch.inside import stacks
 
 RUNNER_MODULE = "mmengine.runner.runner"
 
 
 def prepare() -> None:
     """Sets the import hook and lets the supervisor read our stacks."""
+    try:
+        stacks.answer_the_signal(os.environ[wire.ENV_ATTEMPT_DIR])
+    except Exception:
+        note_error("preparing to show the stacks")
     _allow_reading_stacks()
     if hasattr(os, "register_at_fork"):
         # A permission of Yama is not inherited over fork: the workers must give it as well.
@@ -34,15 +36,21 @@ def prepare() -> None:
 def note_error(doing: str) -> None:
     """Writes down what failed in the agent; never raises."""
     try:
+        import traceback
+
         folder = os.environ[wire.ENV_ATTEMPT_DIR]
-        with _private(os.path.join(folder, "agent-error.txt"), os.O_APPEND) as stream:
+        with private(os.path.join(folder, "agent-error.txt"), os.O_APPEND) as stream:
             stream.write("{} (pid {}):\n{}\n".format(doing, os.getpid(), traceback.format_exc()))
     except Exception:
         pass
 
 
-class _RunnerFinder(importlib.abc.MetaPathFinder):
-    """Finds nothing itself; wraps the loader of the one module that we wait for."""
+class _RunnerFinder:
+    """Finds nothing itself; wraps the loader of the one module that we wait for.
+
+    Without a base class: ``importlib.abc`` would load half of the standard library into every
+    process.
+    """
 
     def find_spec(self, fullname, path=None, target=None):
         if fullname != RUNNER_MODULE:
@@ -88,14 +96,15 @@ def _patch(runner_class) -> None:
 
 def _before_build(original, runner, args, kwargs):
     import inspect
+    import json
 
-    from dualwatch.inside import checkpoints, follow, orders, pulse
+    from dualwatch.inside import checkpoints, follow, orders, pulse, seen
 
     folder = os.environ[wire.ENV_ATTEMPT_DIR]
     rank = wire.rank_from_environment(dict(os.environ))
     heart = pulse.Pulse(folder, rank)
     heart.beat(wire.Phase.BUILDING)
-    follower = follow.Follower(heart)
+    follower = follow.Follower(heart, seen.Seen(folder, rank))
 
     # Positional arguments get their names, so that every order finds its place.
     bound = inspect.signature(original).bind(runner, *args, **kwargs)
@@ -114,13 +123,13 @@ def _before_build(original, runner, args, kwargs):
         "versions": _versions(),
     }
     path = os.path.join(folder, wire.agent_file(rank))
-    with _private(path + ".tmp", os.O_TRUNC) as stream:
+    with private(path + ".tmp", os.O_TRUNC) as stream:
         json.dump(report, stream, default=str)
     os.replace(path + ".tmp", path)
     return (), named, follower
 
 
-def _private(path: str, mode: int) -> TextIO:
+def private(path: str, mode: int) -> TextIO:
     """Opens a file that only its owner can read."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | mode, 0o600)
     return os.fdopen(descriptor, "w", encoding="utf-8")

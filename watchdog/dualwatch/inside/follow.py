@@ -19,10 +19,12 @@ class Follower:
 
     Args:
         heart: This rank's heartbeat record.
+        seen: Notes what the batches hold and which losses come of them.
     """
 
-    def __init__(self, heart) -> None:
+    def __init__(self, heart, seen) -> None:
         self._heart = heart
+        self._seen = seen
         self._runner: Any = None
         self._train_place = (0, 0)
         self.stretch = 1
@@ -111,12 +113,13 @@ class Follower:
     def _train_batch_came(self, **_) -> None:
         self._heart.beat(Phase.STEP)
 
-    def _train_iteration_done(self, batch_idx=0, **_) -> None:
+    def _train_iteration_done(self, batch_idx=0, data_batch=None, outputs=None, **_) -> None:
         heart = self._heart
         # mmengine counts the iteration only after the hooks of it have run.
         heart.iteration = int(self._runner.iter) + 1
         heart.batch = batch_idx + 1
         heart.beat(Phase.WAITING)
+        self._seen.note(heart.iteration, data_batch, outputs)
 
     def _val_begins(self, **_) -> None:
         self._loop_of_validation_begins(self._runner.val_loop)

@@ -1,7 +1,9 @@
-"""Stacks of frozen processes, read from outside by py-spy.
+"""Stacks of frozen processes: from outside by py-spy, else from inside by the agent.
 
 Every process has its own time limit, and all are read side by side: one that cannot be read must
-not cost the evidence of the others.
+not cost the evidence of the others. Where py-spy is refused, hangs or is not there, the processes
+are asked to write their stacks themselves; of those that do not answer either, what the kernel
+shows is kept.
 """
 
 from __future__ import annotations
@@ -15,11 +17,16 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dualwatch.facts import Frame, NotObserved, StacksCaptured, ThreadStack
+from dualwatch.observe import allowing, inside_stacks, proc_stacks
+from dualwatch.observe.stacks_file import keep, readable
 from dualwatch.parse.text import clean
+
+__all__ = ["capture", "find_reader", "readable"]
 
 SIDE_BY_SIDE = 4
 REAP_S = 1.0
@@ -28,10 +35,7 @@ REAP_S = 1.0
 MAX_FRAMES = 500
 """Of one thread; of a deeper one, as a runaway recursion, the innermost are kept."""
 
-_HOW_TO_ALLOW = (
-    "run dualwatch as the user of the training or as root; where Yama forbids it, "
-    "`sudo sysctl kernel.yama.ptrace_scope=0`; a container needs `--cap-add SYS_PTRACE`"
-)
+_NO_READER = "py-spy is not installed beside this Python nor on the PATH: `pip install py-spy`"
 _REFUSED = re.compile(
     r"permission denied|operation not permitted|EPERM|EACCES|requires root|access is denied",
     re.IGNORECASE,
@@ -52,6 +56,14 @@ def _scripts() -> str:
     return sysconfig.get_path("scripts")
 
 
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """Why py-spy gave no stacks; ``gone`` where there is nobody left to read."""
+
+    why: str
+    gone: bool = False
+
+
 def capture(
     pids: Iterable[int],
     folder: str | os.PathLike[str],
@@ -60,70 +72,92 @@ def capture(
     at: float,
     wall: float,
     reader: str | None = None,
+    inside: str | os.PathLike[str] | None = None,
 ) -> tuple[StacksCaptured | None, list[NotObserved]]:
     """Reads the Python stacks of some processes and keeps them in ``folder``.
 
     Args:
         pids: Processes to read; the order of the result.
         folder: Gets ``stacks-NNN.json`` and ``stacks-NNN.txt``, readable by the owner only.
-        timeout: Seconds for each process, both ways of reading it together.
+        timeout: Seconds for each process, both ways of reading it with py-spy together.
         at, wall: Times of the facts.
         reader: The py-spy executable; found by ``find_reader`` by default.
+        inside: Folder of the attempt that the processes belong to, whose agents are asked for what
+            py-spy does not give; None where no agent is inside.
 
     Returns:
-        The stacks, None where there are none at all, and what could not be observed and why.
+        The stacks, None where there are none at all, and what could not be observed and why: also
+        what py-spy was refused and another way gave.
     """
     order = list(dict.fromkeys(pids))
     reader = reader or find_reader()
-    if reader is None:
-        why = "py-spy is not installed beside this Python nor on the PATH: `pip install py-spy`"
-        return None, [NotObserved(at=at, wall=wall, what="stacks", why=why)]
-    program = reader
+    if reader is None and inside is None:
+        return None, [NotObserved(at=at, wall=wall, what="stacks", why=_NO_READER)]
     with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE, thread_name_prefix="stacks") as pool:
-        results = list(pool.map(lambda pid: _read_one(program, pid, timeout), order))
-    missing = [
-        NotObserved(at=at, wall=wall, what=f"stacks of pid {pid}", why=result)
-        for pid, result in zip(order, results, strict=True)
-        if isinstance(result, str)
-    ]
-    stacks = tuple(stack for result in results if not isinstance(result, str) for stack in result)
-    if not stacks:
+        read = dict(zip(order, pool.map(lambda pid: _read_one(reader, pid, timeout), order),
+                        strict=True))  # fmt: skip
+    alive = [pid for pid, one in read.items() if isinstance(one, _Unread) and not one.gone]
+    answers = inside_stacks.ask(alive, inside) if alive and inside is not None else {}
+
+    stacks: list[ThreadStack] = []
+    missing: list[NotObserved] = []
+    kernel: dict[int, str] = {}
+    for pid, one in read.items():
+        if not isinstance(one, _Unread):
+            stacks += one
+            continue
+        answer = answers.get(pid)
+        what, why = f"stacks of pid {pid}", one.why
+        if isinstance(answer, tuple):
+            stacks += answer
+            what = f"py-spy on pid {pid}"
+            why += "; its stacks were read by the agent inside it"
+        else:
+            why += f"; from inside: {answer}" if answer else ""
+            kernel[pid] = "" if one.gone else proc_stacks.describe(pid)
+        missing.append(NotObserved(at=at, wall=wall, what=what, why=why))
+    kernel = {pid: text for pid, text in kernel.items() if text}
+    if not stacks and not kernel:
         return None, missing
     path: str | None = None
     try:
-        path = _keep(Path(folder), stacks, missing, wall)
+        path = keep(Path(folder), stacks, missing, kernel, wall)
     except OSError as error:
         why = f"could not be written: {error}"
         missing.append(NotObserved(at=at, wall=wall, what="file of the stacks", why=why))
-    return StacksCaptured(at=at, wall=wall, stacks=stacks, path=path), missing
+    if not stacks:
+        return None, missing
+    return StacksCaptured(at=at, wall=wall, stacks=tuple(stacks), path=path), missing
 
 
-def _read_one(reader: str, pid: int, timeout: float) -> list[ThreadStack] | str:
-    """The stacks of one process, or why there are none.
+def _read_one(reader: str | None, pid: int, timeout: float) -> list[ThreadStack] | _Unread:
+    """The stacks of one process by py-spy, or why there are none.
 
     Without blocking first, since that cannot disturb the process; a process that moves meanwhile
     may give nothing that way, and is then held for the moment of a second reading.
     """
     reason = _not_readable(pid)
     if reason:
-        return reason
+        return _Unread(reason, gone=True)
+    if reader is None:
+        return _Unread(_NO_READER)
     # The second reading needs its time too when the first one hangs.
     for arguments, limit in ((["--nonblocking"], timeout * 0.6), ([], timeout * 0.4)):
         try:
             status, output, complaint = _run([reader, "dump", "--json", "--pid", str(pid),
                                               *arguments], limit)  # fmt: skip
         except OSError as error:
-            return f"py-spy could not be started: {error}"
+            return _Unread(f"py-spy could not be started: {error}")
         if status is None:
             reason = reason or f"py-spy did not answer within {timeout:g} s and was killed"
             continue
         stacks = _threads(output) if status == 0 else []
         if stacks:
             return stacks
-        reason = _explain(complaint)
+        reason = _explain(complaint, pid)
         if _NOT_PYTHON.search(complaint) or _REFUSED.search(complaint):
             break
-    return reason
+    return _Unread(reason)
 
 
 def _not_readable(pid: int) -> str:
@@ -164,14 +198,14 @@ def _run(command: Sequence[str], limit: float) -> tuple[int | None, str, str]:
     return process.returncode, output, complaint
 
 
-def _explain(complaint: str) -> str:
+def _explain(complaint: str, pid: int) -> str:
     """py-spy's own words in short, and how to allow it where it was refused."""
     words = complaint.partition("Stack backtrace:")[0].split()
     text = clean(" ".join(words), 300).removeprefix("Error: ") or "py-spy gave no stacks"
     if _NOT_PYTHON.search(complaint):
         return f"not a Python process ({text})"
     if _REFUSED.search(complaint):
-        return f"{text}; to allow it: {_HOW_TO_ALLOW}"
+        return f"{text}; to allow it: {allowing.how_to_allow(allowing.guard_of(pid))}"
     return text
 
 
@@ -200,60 +234,3 @@ def _thread(thread: dict[str, Any]) -> ThreadStack:
         active=active if isinstance(active, bool) else None,
         frames=frames,
     )
-
-
-def _keep(
-    folder: Path, stacks: Sequence[ThreadStack], missing: Sequence[NotObserved], wall: float
-) -> str:
-    """Writes one capture under the next free number; gives the path of the JSON file."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    number, file = _next_file(folder)
-    document = {
-        "schema_version": 1,
-        "wall": wall,
-        "stacks": [
-            {
-                "pid": stack.pid,
-                "thread": stack.thread,
-                "active": stack.active,
-                "frames": [
-                    {"function": frame.function, "file": frame.file, "line": frame.line}
-                    for frame in stack.frames
-                ],
-            }
-            for stack in stacks
-        ],
-        "not_observed": [{"what": one.what, "why": one.why} for one in missing],
-    }
-    with os.fdopen(file, "w", encoding="utf-8") as out:
-        json.dump(document, out, indent=1)
-    text = os.open(folder / f"stacks-{number:03}.txt", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(text, "w", encoding="utf-8") as out:
-        out.write(readable(stacks, missing))
-    return str(folder / f"stacks-{number:03}.json")
-
-
-def _next_file(folder: Path) -> tuple[int, int]:
-    """The first number that no file has yet, and its JSON file opened for writing."""
-    taken = [int(name[7:-5]) for name in os.listdir(folder) if _KEPT.fullmatch(name)]
-    number = max(taken, default=0) + 1
-    while True:
-        with contextlib.suppress(FileExistsError):
-            path = folder / f"stacks-{number:03}.json"
-            return number, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        number += 1
-
-
-_KEPT = re.compile(r"stacks-\d{3,9}\.json")
-
-
-def readable(stacks: Sequence[ThreadStack], missing: Sequence[NotObserved] = ()) -> str:
-    """The capture as text, innermost frames first, as py-spy prints it."""
-    lines: list[str] = []
-    for stack in stacks:
-        state = {True: " (active)", False: " (idle)", None: ""}[stack.active]
-        lines.append(f"pid {stack.pid}, thread {stack.thread}{state}")
-        lines += [f"    {frame.function} ({frame.file}:{frame.line})" for frame in stack.frames]
-        lines.append("")
-    lines += [f"not observed: {one.what}: {one.why}" for one in missing]
-    return "\n".join(lines) + "\n"
