@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+
 import pytest
 from dualwatch import wire
 from dualwatch.wire import PHASES, RECORD_SIZE, Record, read_record, write_record
@@ -117,5 +122,17 @@ def test_the_rank_of_a_process(environ, rank) -> None:
 
 
 def test_each_rank_has_its_own_files() -> None:
-    names = {name(rank) for rank in range(12) for name in (wire.heartbeat_file, wire.agent_file)}
-    assert len(names) == 24
+    files = (wire.heartbeat_file, wire.agent_file, wire.batch_file)
+    names = {name(rank) for rank in range(12) for name in files}
+    assert len(names) == 36
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there is no such signal")
+def test_the_signal_for_stacks_does_nothing_where_nobody_waits_for_it() -> None:
+    # Whatever else it is, it must never end a program that was just started.
+    number = getattr(signal, wire.STACKS_SIGNAL)
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", f"import os; os.kill(os.getpid(), {int(number)})"],
+        check=False,
+    )
+    assert done.returncode == 0

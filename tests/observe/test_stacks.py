@@ -11,8 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dualwatch import wire
+from dualwatch.act.launch import SITE_FOLDER
 from dualwatch.facts import Frame, NotObserved, StacksCaptured, ThreadStack
+from dualwatch.observe.inside_stacks import ask
 from dualwatch.observe.stacks import capture, find_reader, readable
+
+WATCHDOG = str(SITE_FOLDER.parents[2])
 
 posix = pytest.mark.skipif(os.name != "posix", reason="fake readers are shell scripts")
 
@@ -195,6 +200,23 @@ def test_the_second_way_is_tried_when_the_first_gives_nothing(spawn: Any, tmp_pa
     assert captured is not None
 
 
+def test_without_py_spy_it_is_said_once(
+    spawn: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty = tmp_path / "bin"
+    empty.mkdir()
+    monkeypatch.setattr(sys, "executable", str(empty / "python"))
+    monkeypatch.setenv("PATH", str(empty))
+    monkeypatch.setattr("sysconfig.get_path", lambda name: str(empty))
+    captured, missing = capture([os.getpid()], tmp_path, at=0, wall=0)
+    assert captured is None
+    assert [one.what for one in missing] == ["stacks"]
+    assert "`pip install py-spy`" in missing[0].why
+    captured, missing = capture([os.getpid()], tmp_path, at=0, wall=0, inside=tmp_path)
+    assert [one.what for one in missing] == [f"stacks of pid {os.getpid()}"]
+    assert "`pip install py-spy`; from inside: " in missing[0].why
+
+
 def test_no_reader_is_said(spawn: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     process = spawn(WAITING)
     captured, missing = capture([process.pid], tmp_path, at=0, wall=0,
@@ -220,7 +242,36 @@ def test_somebody_elses_process_is_refused_with_a_way_out(spawn: Any, tmp_path: 
     answer = spawn(code, str(process.pid)).hello
     if "could not be started" in answer:
         pytest.skip("py-spy lies where others may not look")
-    assert "to allow it" in answer
+    assert "to allow it: the process belongs to root: `sudo -u root dualwatch ...`" in answer
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else"
+)
+def test_the_agent_of_somebody_elses_process_is_not_asked(spawn: Any, tmp_path: Path) -> None:
+    inside = tmp_path / "attempt-1"
+    inside.mkdir()
+    path = os.pathsep.join((str(SITE_FOLDER), WATCHDOG))
+    process = spawn(WAITING, PYTHONPATH=path, **{wire.ENV_ATTEMPT_DIR: str(inside)})
+    code = (
+        "import os, sys, psutil\n"
+        "from dualwatch.observe.inside_stacks import ask\n"
+        "pid, folder = int(sys.argv[1]), sys.argv[2]\n"
+        "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "print(ask([pid], folder)[pid])\n"
+    )
+    reached = [parent for parent in inside.parents if parent.stat().st_mode & 0o777 == 0o700]
+    assert "Permission denied" in spawn(code, str(process.pid), str(inside)).hello
+    for folder in (*reached, inside / wire.STACKS_FILE):
+        folder.chmod(0o777)  # Even where the file lies open, the process is not ours to ask.
+    try:
+        answer = spawn(code, str(process.pid), str(inside)).hello
+    finally:
+        for folder in reached:
+            folder.chmod(0o700)
+    assert answer == "its descriptors cannot be seen: Permission denied"
+    (mine,) = ask([process.pid], inside).values()
+    assert isinstance(mine, tuple)
 
 
 def test_the_text_names_what_is_missing() -> None:

@@ -65,7 +65,7 @@ def how_to_allow(guard: Guard) -> str:
     return "; ".join(ways)
 
 
-def guard_of(pid: int) -> Guard:
+def guard_of(pid: int, yama: Path = YAMA) -> Guard:
     """Looks at what may forbid us to read a process."""
     import psutil
 
@@ -81,14 +81,14 @@ def guard_of(pid: int) -> Guard:
         owner=owner,
         same_user=same,
         root=hasattr(os, "geteuid") and os.geteuid() == 0,
-        yama=_yama(),
+        yama=_scope(yama),
         container=any(os.path.exists(path) for path in _CONTAINERS),
         platform=sys.platform,
     )
 
 
-def _yama() -> int | None:
+def _scope(path: Path) -> int | None:
     try:
-        return int(YAMA.read_text(encoding="ascii"))
+        return int(path.read_text(encoding="ascii"))
     except (OSError, ValueError):
         return None
