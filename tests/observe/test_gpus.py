@@ -81,8 +81,10 @@ def test_two_devices_with_the_trainings_share(spawn: Any, driver: Path) -> None:
     (fact,) = look(spawn, driver, "two")
     assert fact["type"] == "GpusSampled"
     first, second = fact["gpus"]
+    holders = first.pop("holders")
     # 3 GiB by the compute list; the graphics list's 2 GiB are part of the same memory.
     assert first == {
+        "errors": [],
         "index": 0,
         "name": "Fake A100",
         "used": 5 * GIB,
@@ -90,13 +92,90 @@ def test_two_devices_with_the_trainings_share(spawn: Any, driver: Path) -> None:
         "tree": 3 * GIB,
         "utilisation": 97,
     }
+    assert [(one["used"], one["ours"]) for one in holders] == [(3 * GIB, True), (GIB, False)]
     assert (second["name"], second["utilisation"]) == ("Fake T4", 0)
     assert second["tree"] in (0, None)
+    assert second["holders"] == []
+
+
+def test_who_holds_memory_is_named_the_greatest_first(spawn: Any, driver: Path) -> None:
+    neighbour = spawn("import sys; print('up', flush=True); sys.stdin.readline()", "a neighbour")
+    (fact,) = look(spawn, driver, "two", FAKE_NVML_OTHER=str(neighbour.pid))
+    other, own, dead = fact["gpus"][0]["holders"]
+    assert (other["pid"], other["used"], other["ours"]) == (neighbour.pid, 4 * GIB, False)
+    assert other["name"].endswith("a neighbour")
+    assert own["ours"]
+    assert sys.executable in own["name"]
+    assert (dead["pid"], dead["used"], dead["name"]) == (2_000_000_000, GIB, "")
+    assert fact["gpus"][0]["tree"] == 3 * GIB
+
+
+def test_a_zombie_that_holds_memory_has_no_name(spawn: Any, driver: Path) -> None:
+    parent = spawn(
+        "import os, sys\n"
+        "pid = os.fork() or os._exit(0)\n"
+        "os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)\n"  # dead, and not yet reaped
+        "print(pid, flush=True)\n"
+        "sys.stdin.readline()"
+    )
+    (fact,) = look(spawn, driver, "two", FAKE_NVML_OTHER=parent.hello)
+    zombie = fact["gpus"][0]["holders"][0]
+    assert (zombie["pid"], zombie["used"], zombie["name"]) == (int(parent.hello), 4 * GIB, "")
+
+
+def test_of_a_crowd_the_greatest_are_kept(spawn: Any, driver: Path) -> None:
+    (fact,) = look(spawn, driver, "crowd")
+    used = [one["used"] for one in fact["gpus"][0]["holders"]]
+    assert len(used) == 20
+    assert used == sorted(used, reverse=True)
+    assert used[0] == 3 * GIB
+    assert used[1] == GIB + 58 * 1024
+
+
+def test_eight_devices(spawn: Any, driver: Path) -> None:
+    (fact,) = look(spawn, driver, "eight")
+    assert [gpu["index"] for gpu in fact["gpus"]] == list(range(8))
+
+
+def test_faults_of_the_memory_are_told_one_by_one(spawn: Any, driver: Path) -> None:
+    (fact,) = look(spawn, driver, "sick")
+    ecc, retired, remapped = fact["gpus"][0]["errors"]
+    assert "3 uncorrected" in ecc
+    assert "retired" in retired
+    assert "could not be remapped" in remapped
+    # Its neighbour was repaired earlier, and had only errors that were corrected.
+    assert fact["gpus"][1]["errors"] == []
+
+
+def test_a_device_without_error_counters_has_no_errors(spawn: Any, driver: Path) -> None:
+    (fact,) = look(spawn, driver, "no-ecc")
+    assert [gpu["errors"] for gpu in fact["gpus"]] == [[], []]
+    assert fact["gpus"][0]["used"] == 5 * GIB
+
+
+def test_a_device_that_must_be_reset_is_lost(spawn: Any, driver: Path) -> None:
+    (fact,) = look(spawn, driver, "reset")
+    assert fact["gpus"][0]["errors"] == []
+    (error,) = fact["gpus"][1]["errors"]
+    assert error.startswith("lost: ")
+    assert "reset" in error
+
+
+def test_a_device_that_cannot_be_opened_says_why(spawn: Any, driver: Path) -> None:
+    (fact,) = look(spawn, driver, "unknown")
+    (error,) = fact["gpus"][1]["errors"]
+    assert "cannot open it" in error
+    assert "Unknown Error" in error or "a fake's error" in error
+    assert fact["gpus"][1]["used"] is None
+    # Not being allowed says something of us, not of the device.
+    (fact,) = look(spawn, driver, "forbidden")
+    assert (fact["gpus"][1]["used"], fact["gpus"][1]["errors"]) == (None, [])
 
 
 def test_full_memory(spawn: Any, driver: Path) -> None:
     (fact,) = look(spawn, driver, "full")
     assert {gpu["used"] for gpu in fact["gpus"]} == {16 * GIB}
+    assert {gpu["total"] for gpu in fact["gpus"]} == {16 * GIB}
 
 
 def test_what_the_driver_does_not_say_is_none(spawn: Any, driver: Path) -> None:
@@ -110,6 +189,8 @@ def test_memory_per_process_not_available_is_none(spawn: Any, driver: Path) -> N
     (fact,) = look(spawn, driver, "na")
     assert fact["gpus"][0]["tree"] is None
     assert fact["gpus"][0]["used"] == 5 * GIB
+    known, unknown = fact["gpus"][0]["holders"]
+    assert (known["used"], unknown["used"], unknown["ours"]) == (GIB, None, True)
 
 
 def test_pids_of_another_namespace_tell_nothing(spawn: Any, driver: Path) -> None:
@@ -135,6 +216,8 @@ def test_a_lost_device_beside_a_healthy_one(spawn: Any, driver: Path) -> None:
         "total": None,
         "tree": None,
         "utilisation": None,
+        "holders": [],
+        "errors": ["lost: it has fallen off the bus or does not answer the driver any more"],
     }
 
 
@@ -146,6 +229,7 @@ def test_a_device_lost_on_the_way_keeps_its_name(spawn: Any, driver: Path) -> No
         "lost: Fake T4",
     ]
     assert [fact["gpus"][1]["used"] for fact in facts] == [5 * GIB, None, None]
+    assert [len(fact["gpus"][1]["errors"]) for fact in facts] == [0, 1, 1]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from dualwatch import wire
 from dualwatch.facts import ProcessSample
-from dualwatch.observe.processes import Tree
+from dualwatch.observe.processes import Tree, sample_one
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 posix = pytest.mark.skipif(os.name != "posix", reason="forks")
@@ -55,6 +55,15 @@ os.kill(middle, signal.SIGKILL)
 os.waitpid(middle, 0)
 print("orphaned", flush=True)
 sys.stdin.readline()
+"""
+
+OPENING_MAIN = """
+import os, sys
+print("ready", flush=True)
+kept = []
+while sys.stdin.readline():
+    kept += [open(os.devnull) for _ in range(30)]
+    print("opened", flush=True)
 """
 
 BUSY_MAIN = """
@@ -134,7 +143,7 @@ def test_a_sleeping_process_shows_where_and_a_killed_child_is_a_zombie(spawn: An
     assert ask(main) == "killed"
     # Its parent never waits for it: a zombie as soon as the signal is delivered.
     dead = when(tree, worker, "zombie")
-    assert (dead.rss, dead.io_bytes, dead.threads) == (None, None, None)
+    assert (dead.rss, dead.io_bytes, dead.threads, dead.open_files) == (None, None, None, None)
     assert dead.role == "worker"
 
 
@@ -153,6 +162,48 @@ def test_cpu_and_io_grow_with_work_and_not_without(spawn: Any) -> None:
     # Page cache and /dev/null count: the process did it, whatever the device saw.
     assert after.io_bytes - before.io_bytes >= 3 * 64 * 65536
     assert after.cpu_s > before.cpu_s
+
+
+def test_open_files_are_counted(spawn: Any) -> None:
+    main = spawn(OPENING_MAIN)
+    tree = Tree(main.pid)
+    before = by_pid(tree)[main.pid].open_files
+    assert ask(main) == "opened"
+    after = by_pid(tree)[main.pid].open_files
+    assert before is not None
+    assert after == before + 30
+
+
+@posix
+def test_open_files_of_another_user_are_unknown(spawn: Any) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root may look as somebody else")
+    looker = spawn(
+        "import os, sys\n"
+        "from dualwatch.observe.processes import Tree\n"
+        "os.setgid(65534); os.setuid(65534)\n"
+        "sample = Tree(int(sys.argv[1])).sample(0, 0).processes[0]\n"
+        "print(sample.open_files, sample.threads, flush=True)",
+        str(os.getpid()),
+    )
+    refused, threads = looker.hello.split()
+    assert refused == "None"
+    assert int(threads) >= 1
+
+
+def test_one_process_by_itself(spawn: Any) -> None:
+    main = spawn(OPENING_MAIN)
+    process = psutil.Process(main.pid)
+    sample = sample_one(process, "worker")
+    assert sample is not None
+    assert (sample.pid, sample.role, sample.create_time) == (
+        main.pid,
+        "worker",
+        process.create_time(),
+    )
+    main.kill()
+    main.wait()
+    assert sample_one(process, "worker") is None
 
 
 @posix

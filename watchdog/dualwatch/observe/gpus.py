@@ -6,15 +6,13 @@ happens in a thread of its own that is waited for only for a while.
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dualwatch.facts import GpuSample, GpusSampled, NotObserved
+from dualwatch.observe import gpu_errors, gpu_holders
 from dualwatch.parse.text import clean
 
 if TYPE_CHECKING:
@@ -26,18 +24,17 @@ RETRY_S = 180.0
 ANSWER_S = 3.0
 """Seconds that a look at all devices may take; a healthy one takes a few milliseconds."""
 
-_INITIAL_PID_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO of the kernel
-
 _T = TypeVar("_T")
 
 
 @dataclass(slots=True)
 class _Device:
-    """A device whose handle and name are asked for once."""
+    """A device whose handle and name are asked for once; ``errors`` is why it has no handle."""
 
     index: int
     handle: Any
     name: str
+    errors: tuple[str, ...] = ()
 
 
 class _Unavailable(Exception):
@@ -122,13 +119,13 @@ class Gpus:
         try:
             pynvml.nvmlInit()
         except pynvml.NVMLError as error:
-            self._why = _explain(pynvml, error)
+            self._why = gpu_errors.explain(pynvml, error)
             raise _Unavailable(self._why) from error
         self._nvml = pynvml
         try:
             count = int(pynvml.nvmlDeviceGetCount())
         except pynvml.NVMLError as error:
-            self._give_up(_explain(pynvml, error))
+            self._give_up(gpu_errors.explain(pynvml, error))
         if count == 0:
             self._give_up("the NVIDIA driver is loaded but shows no device")
         self._devices = [self._find(index) for index in range(count)]
@@ -148,7 +145,11 @@ class Gpus:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
             name = clean(str(nvml.nvmlDeviceGetName(handle)), 100)
         except nvml.NVMLError as error:
-            name = f"lost: GPU {index}" if _is_lost(nvml, error) else f"GPU {index} ({error})"
+            errors = gpu_errors.of_access(nvml, error)
+            lost = gpu_errors.is_lost(nvml, error)
+            name = f"lost: GPU {index}" if lost else f"GPU {index} ({error})"
+            # A handle without a name is as good as one with it.
+            return _Device(index=index, handle=None if lost else handle, name=name, errors=errors)
         return _Device(index=index, handle=handle, name=name)
 
     def _read(self, device: _Device, tree_pids: set[int]) -> GpuSample:
@@ -156,43 +157,24 @@ class Gpus:
         nvml = self._nvml
         assert nvml is not None
         if device.handle is None:
-            return _lost(device)
+            return _silent(device, device.errors)
         try:
             memory = self._ask(lambda: nvml.nvmlDeviceGetMemoryInfo(device.handle))
             rates = self._ask(lambda: nvml.nvmlDeviceGetUtilizationRates(device.handle))
-            holders = self._holders(device)
-        except _DeviceLost:
-            return _lost(device)
+            holders = gpu_holders.ask(nvml, device.handle, self._ask)
+            errors = gpu_errors.of_memory(nvml, device.handle, self._ask)
+        except _DeviceLost as lost:
+            return _silent(device, (str(lost),))
         return GpuSample(
             index=device.index,
             name=device.name,
             used=None if memory is None else int(memory.used),
             total=None if memory is None else int(memory.total),
-            tree=None if holders is None else _share(holders, tree_pids),
+            tree=None if holders is None else gpu_holders.share(holders, tree_pids),
             utilisation=None if rates is None else int(rates.gpu),
+            holders=() if holders is None else gpu_holders.describe(holders, tree_pids),
+            errors=errors,
         )
-
-    def _holders(self, device: _Device) -> dict[int, int | None] | None:
-        """pid -> bytes (None: not available) of the device's processes, None if not told."""
-        nvml = self._nvml
-        assert nvml is not None
-        holders: dict[int, int | None] = {}
-        told = False
-        for kind in ("Compute", "Graphics"):
-            running: list[Any] | None = None
-            for version in ("_v3", "_v2"):  # drivers before 510 have the second only
-                ask = getattr(nvml, f"nvmlDeviceGet{kind}RunningProcesses{version}", None)
-                if ask is not None and running is None:
-                    running = self._ask(partial(ask, device.handle))
-            if running is None:
-                continue
-            told = told or kind == "Compute"
-            for process in running:
-                # A process may be in both lists, with the same memory.
-                held = process.usedGpuMemory
-                known = holders.get(process.pid)
-                holders[process.pid] = known if held is None else max(int(held), known or 0)
-        return holders if told else None
 
     def _ask(self, question: Callable[[], _T]) -> _T | None:
         """An answer, None where the driver or the device does not support the question.
@@ -206,11 +188,11 @@ class Gpus:
         try:
             return question()
         except nvml.NVMLError as error:
-            if _is_lost(nvml, error):
-                raise _DeviceLost from error
+            if gpu_errors.is_lost(nvml, error):
+                raise _DeviceLost(gpu_errors.of_loss(nvml, error)) from error
             if error.value in (nvml.NVML_ERROR_UNINITIALIZED, nvml.NVML_ERROR_DRIVER_NOT_LOADED):
                 self._shut_down()
-                raise _Unavailable(_explain(nvml, error)) from error
+                raise _Unavailable(gpu_errors.explain(nvml, error)) from error
             return None
 
     def _shut_down(self) -> None:
@@ -223,14 +205,15 @@ class Gpus:
 
 
 class _DeviceLost(Exception):
-    """One device does not answer any more."""
+    """One device does not answer any more; says how."""
 
 
 def _not_observed(at: float, wall: float, why: str) -> NotObserved:
     return NotObserved(at=at, wall=wall, what="gpu", why=why)
 
 
-def _lost(device: _Device) -> GpuSample:
+def _silent(device: _Device, errors: tuple[str, ...]) -> GpuSample:
+    """A device that says nothing, and why."""
     prefixed = device.handle is None or device.name.startswith("lost: ")
     return GpuSample(
         index=device.index,
@@ -239,52 +222,5 @@ def _lost(device: _Device) -> GpuSample:
         total=None,
         tree=None,
         utilisation=None,
+        errors=errors,
     )
-
-
-def _is_lost(nvml: ModuleType, error: Any) -> bool:
-    return error.value in (nvml.NVML_ERROR_GPU_IS_LOST, nvml.NVML_ERROR_RESET_REQUIRED)
-
-
-def _share(holders: dict[int, int | None], tree_pids: set[int]) -> int | None:
-    """Bytes of the training's processes, None where the list cannot tell.
-
-    The driver names processes as the machine's first PID namespace does. In a container, where
-    its numbers mean nothing, a list without one of ours (or an empty one) is no evidence.
-    """
-    ours = [held for pid, held in holders.items() if pid in tree_pids]
-    if ours:
-        known = [held for held in ours if held is not None]
-        return sum(known) if len(known) == len(ours) else None
-    if not _in_first_pid_namespace():
-        return None
-    import psutil
-
-    if holders and not any(psutil.pid_exists(pid) for pid in holders):
-        return None
-    return 0
-
-
-def _in_first_pid_namespace() -> bool:
-    if not sys.platform.startswith("linux"):
-        return True
-    try:
-        return os.stat("/proc/self/ns/pid").st_ino == _INITIAL_PID_NAMESPACE
-    except OSError:
-        return False
-
-
-def _explain(nvml: ModuleType, error: Any) -> str:
-    """Why NVML does not work, in words that help."""
-    if error.value == nvml.NVML_ERROR_LIBRARY_NOT_FOUND:
-        return "no NVIDIA driver: its library (libnvidia-ml.so.1, nvml.dll) is not on this machine"
-    if error.value == nvml.NVML_ERROR_DRIVER_NOT_LOADED:
-        return "the NVIDIA driver is installed but not loaded"
-    if error.value == nvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH:
-        return (
-            "driver/library version mismatch: the driver was updated under the running system; "
-            "reboot, or reload its kernel modules"
-        )
-    if _is_lost(nvml, error):
-        return "GPU is lost: it does not answer the driver any more"
-    return f"NVML: {error}"

@@ -141,6 +141,16 @@ class Tree:
                         queue.append(pid)
 
 
+def sample_one(process: psutil.Process, role: str) -> ProcessSample | None:
+    """One process that is no member of a tree; None where it is gone."""
+    import psutil
+
+    try:
+        return replace(_read(_Member(process)), role=role)
+    except psutil.NoSuchProcess:
+        return None
+
+
 def _parents() -> dict[int, int]:
     """pid -> parent's pid for all processes of the machine."""
     import psutil
@@ -191,6 +201,7 @@ def _read(member: _Member) -> ProcessSample:
             threads=None if zombie else _value(lambda: int(process.num_threads())),
             wchan=_wchan(process.pid),
             command=clean(" ".join(member.command) or process.name(), COMMAND_CHARS),
+            open_files=None if zombie else _value(lambda: _open_files(process)),
         )
 
 
@@ -215,6 +226,13 @@ def _io(process: psutil.Process) -> int:
     if hasattr(counters, "read_chars"):
         return int(counters.read_chars + counters.write_chars)
     return int(counters.read_bytes + counters.write_bytes)
+
+
+def _open_files(process: psutil.Process) -> int:
+    """Descriptors; on Windows the handles, which are what runs out there."""
+    if sys.platform == "win32":
+        return int(process.num_handles())
+    return int(process.num_fds())
 
 
 def _wchan(pid: int) -> str:
