@@ -43,7 +43,7 @@ class Story:
         self.t = 0.0
         self.iteration = 0
         self._beats = 0
-        self._cpu = dict.fromkeys((MAIN, *WORKERS), 1.0)
+        self._cpu: dict[int, float] = {}
         self._lines = 0
 
     def tell(self, kind: type[Fact], /, **fields: Any) -> Story:
@@ -97,10 +97,24 @@ class Story:
         """Enters a phase at once; what follows is silence."""
         return self.pulse(phase, **fields)
 
-    def sample(self, *, busy: bool = False, wchan: str = "", **fields: Any) -> Story:
-        """A sample of the tree; busy means one core of the main process since the last one."""
-        if busy:
-            self._cpu[MAIN] += SAMPLE_EVERY
+    def sample(
+        self,
+        *,
+        busy: bool | tuple[int, ...] = False,
+        wchan: str = "",
+        each: dict[int, dict[str, Any] | None] | None = None,
+        **fields: Any,
+    ) -> Story:
+        """A sample of the tree.
+
+        Args:
+            busy: Who used one core since the last sample: the main process, or these pids.
+            each: What is different of some processes, or of further ones; None where one is gone.
+        """
+        each = each or {}
+        pids = [*(MAIN, *WORKERS), *(pid for pid in each if pid not in (MAIN, *WORKERS))]
+        for pid in (MAIN,) if busy is True else busy or ():
+            self._cpu[pid] = self._cpu.get(pid, 1.0) + SAMPLE_EVERY
         tree = [
             ProcessSample(
                 **{
@@ -109,16 +123,18 @@ class Story:
                     "ppid": 1 if pid == MAIN else MAIN,
                     "role": "main" if pid == MAIN else "worker",
                     "status": "sleeping",
-                    "cpu_s": self._cpu[pid],
+                    "cpu_s": self._cpu.get(pid, 1.0),
                     "io_bytes": 1000,
                     "rss": 10**8,
                     "threads": 4,
                     "wchan": wchan,
                     "command": "python train.py",
                     **fields,
+                    **(each.get(pid) or {}),
                 }
             )
-            for pid in (MAIN, *WORKERS)
+            for pid in pids
+            if each.get(pid, {}) is not None
         ]
         return self.tell(ProcessesSampled, processes=tuple(tree))
 

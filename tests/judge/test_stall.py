@@ -157,7 +157,7 @@ def test_a_busy_loop_in_one_stack_is_stalled(story, frame, phase, code) -> None:
 @pytest.mark.parametrize(
     ("functions", "why"),
     [
-        (("spin", "spin"), "two captures are too few"),
+        (("spin",), "one capture is too few"),
         (("spin", "other", "spin"), "one capture shows another place"),
         (("spin", "spin", None), "one capture does not show the main process"),
     ],
@@ -242,9 +242,40 @@ def test_a_stopped_process_is_never_stalled(story) -> None:
     assert "pid 100" in found.evidence[1].text
 
 
-def test_a_continued_process_is_judged_again(story) -> None:
+def test_two_captures_at_one_moment_are_too_few(story, frame) -> None:
+    story.trains().stops_in(Phase.STEP).wait(1).stops_in(Phase.STEP).silent(300, busy=True)
+    story.captured(frame("spin")).wait(1).captured(frame("spin"))
+    assert story.codes() == ["DW104"]
+    assert story.wait(1).captured(frame("spin")).codes() == ["DW114", "DW102"]
+
+
+def test_a_continued_process_has_its_time_before_it_is_judged_again(story) -> None:
     story.trains().stops_in(Phase.WAITING).silent(400, status="stopped").silent(5)
-    assert story.codes() == ["DW102"]
+    # While it was stopped it could not work: that time is no idleness of its own.
+    assert story.codes() == ["DW104"]
+    assert story.silent(290).codes() == ["DW104"]
+    assert story.silent(10).codes() == ["DW102"]
+    assert story.trains(1).codes() == []
+
+
+def test_a_process_under_a_debugger_is_told_as_such(story) -> None:
+    story.trains().stops_in(Phase.STEP).silent(400, each={100: {"status": "tracing-stop"}})
+    (found,) = story.judged()
+    assert (found.code, found.severity) == ("DW115", Severity.WARNING)
+    assert found.evidence[1].text == "held by a debugger (state t): pid 100 (main)"
+    assert "detach it from pid 100" in found.remedy
+    assert "kill" not in found.remedy
+
+
+def test_a_worker_alone_that_is_stopped_is_named_and_main_waits_for_it(story) -> None:
+    story.trains().stops_in(Phase.WAITING).silent(400, each={102: {"status": "stopped"}})
+    (found,) = story.judged()
+    assert found.code == "DW115"
+    assert [e.text for e in found.evidence[1:]] == [
+        "stopped (state T): pid 102 (worker)",
+        "the main process 100 runs and waits for it",
+    ]
+    assert found.remedy.startswith("Continue it: kill -CONT 102.")
 
 
 @pytest.mark.parametrize("samples", [0, 1])

@@ -1,95 +1,232 @@
-"""DW111: the cause of a stall that lies in the DataLoader."""
+"""DW111: the workers of the DataLoader block each other, or wait for a lock nobody gives back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dualwatch.facts import Evidence, Finding, Frame, ProcessSample, ThreadStack
-from dualwatch.judge.codes import finding
+from dualwatch.facts import Evidence, Finding, Frame, ProcessSample, Severity, ThreadStack
+from dualwatch.judge import frames, scene, stall
 from dualwatch.judge.limits import Limits
 from dualwatch.judge.snapshot import Snapshot
-from dualwatch.judge.stall import main_stack, place, timeout
-
-# Functions of torch's loader: the main process asks for a batch, a worker makes one.
-_MAIN_WAITS = frozenset(("_try_get_data", "_get_data", "_next_data"))
-_WORKER_FETCHES = "fetch"
-_WORKER_LOOP = "_worker_loop"
+from dualwatch.wire import Phase
 
 IDLE_SHARE = 0.5
 """Share of the timeout without any work: locks are seen in the stacks, time only confirms."""
 
+_WAITS = ("poll", "futex", "select", "sem")
+"""Families of kernel functions in which a process waits for another one."""
+
+_POOLS = ("OpenCV", "PyTorch", "NumPy")
+
+NO_WORKERS = "num_workers=0 avoids it (dualwatch does it)."
+
 
 def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
-    """Names a deadlock of the workers when every part of it was seen."""
-    if s.started is None or s.ended is not None or not s.stacks:
+    """Names a deadlock of the workers; also by the processes alone where stacks are refused."""
+    kind = stall.state(s, limits).kind
+    if kind not in (stall.STALLED, stall.SUSPECT, stall.SLOW):
         return
-    limit = timeout(s, limits)
-    if s.silence(s.at) < limit or s.idle(s.at) < limit * IDLE_SHARE:
+    if scene.idle(s) < stall.timeout(s, limits) * IDLE_SHARE:
         return
-    main = main_stack(s)
-    if not waits_for_batch(main):
-        return
-    workers = [stack for stack in s.stacks[-1].stacks if is_worker(stack)]
-    fetching = [stack for stack in workers if fetches(stack)]
-    if not fetching:
-        return
-    sampled = s.process
-    waits_for_lock = [stack for stack in fetching if is_at_a_lock(sampled.get(stack.pid))]
-    if not waits_for_lock:
-        return
+    for main in scene.trainers(s):
+        found = _seen(s, main, kind) or _unseen(s, main, kind)
+        if found is not None:
+            yield found
+            return
+
+
+def at_locks(s: Snapshot, main: int) -> tuple[list[ThreadStack], list[ThreadStack]]:
+    """Workers inside the dataset: those that wait for a lock, and those that are stuck otherwise.
+
+    The second kind are the cause of the first: whoever never ends may hold what the others want.
+    """
+    fetching = [w for w in scene.worker_stacks(s, main) if frames.fetches(w.frames)]
+    locked = [w for w in fetching if scene.is_at_a_lock(s, w)]
+    loose = [
+        w for w in fetching if w not in locked and w.pid in s.process and scene.stands(s, w.pid)
+    ]
+    return locked, loose
+
+
+def _seen(s: Snapshot, pid: int, kind: str) -> Finding | None:
+    """The deadlock by its stacks."""
+    main = scene.stack(s, pid)
+    if not frames.waits_for_batch(main):
+        return None
+    workers = scene.worker_stacks(s, pid)
+    locked, loose = at_locks(s, pid)
+    if kind == stall.SUSPECT:
+        locked = [w for w in locked if scene.stands(s, w.pid)]
+    if not locked or loose:
+        return None
     inner = " < ".join(frame.function for frame in main[:3])
+    text = (
+        f"{len(locked)} of {len(workers)} loader workers wait for a lock inside the dataset, the "
+        "main process waits for a batch"
+    )
     evidence = [
-        Evidence(
-            text=f"{len(waits_for_lock)} of {len(workers)} loader workers wait for a lock inside "
-            "the dataset, the main process waits for a batch",
-            source="py-spy and processes",
-            wall=s.wall,
-        ),
-        Evidence(text=f"main: {inner}", source=f"py-spy pid {s.started.pid}", wall=s.wall),
+        Evidence(text=text, source="py-spy and processes", wall=s.wall),
+        Evidence(text=f"main: {inner}", source=f"py-spy pid {pid}", wall=s.wall),
+    ]
+    evidence += [_place(s, worker) for worker in locked[:8]]
+    hints, remedy = _kind(s, pid, locked)
+    evidence += [Evidence(text=hint, source="py-spy and processes", wall=s.wall) for hint in hints]
+    sure = 0.95 if len(locked) == len(workers) else 0.85
+    if any(not s.process[worker.pid].wchan for worker in locked):
+        sure -= 0.15  # Only the innermost frame tells of the lock.
+    if kind == stall.SUSPECT:
+        return stall.found(
+            s, "DW111", evidence, 0.6, remedy=remedy, severity=Severity.WARNING, pid=pid
+        )
+    return stall.found(s, "DW111", evidence, sure, remedy=remedy, pid=pid)
+
+
+def _place(s: Snapshot, worker: ThreadStack) -> Evidence:
+    wchan = s.process[worker.pid].wchan
+    where = f"sleeps in {wchan}" if wchan else "what it sleeps in is not told"
+    text = f"worker {worker.pid}: {frames.dataset_place(worker.frames)}; {where}"
+    return Evidence(text=text, source=f"py-spy pid {worker.pid}", wall=s.wall)
+
+
+# --- which kind of lock --------------------------------------------------------------------------
+
+
+def _kind(s: Snapshot, main: int, locked: list[ThreadStack]) -> tuple[list[str], str | None]:
+    """What is known of the lock, and the remedy that fits; None for the general one."""
+    dead = _dead(s, main)
+    if dead:
+        one = len(dead) == 1
+        text = (
+            f"worker {scene.names(dead)} {'is' if one else 'are'} dead, and a dead worker does "
+            "not give back a lock that it held"
+        )
+        return [text], (
+            f"{NO_WORKERS} At the root: why worker {scene.names(dead)} died (out of memory, a "
+            "signal, a crash); a lock of multiprocessing stays taken when its holder is killed."
+        )
+    libraries = [name for w in locked if (name := frames.library(w.frames))]
+    if libraries and all(name in _POOLS for name in libraries):
+        name = libraries[0]
+        worker = next(w for w in locked if frames.library(w.frames))
+        inner = frames.place(frames.dataset_frames(worker.frames)[:1])
+        text = (
+            f"the innermost frame is a call into {name}, {inner}, and no lock of the dataset: its "
+            "thread pool does not survive a fork"
+        )
+        return [text], _pool_remedy(name)
+    if libraries:
+        name = libraries[0]
+        text = f"the innermost frame is a call into {name}, whose files must not be open at a fork"
+        return [text], f"Open the {name} file in the worker, at its first sample. {NO_WORKERS}"
+    pools = [worker.pid for worker in locked if _has_native_threads(s, worker)]
+    if pools:
+        text = (
+            f"worker {scene.names(pools)} was forked, has delivered nothing, and has native "
+            "threads of its own: a thread pool (OpenMP, OpenCV) that did not survive the fork"
+        )
+        return [text], _pool_remedy("")
+    if len({_own_place(worker.frames) for worker in locked} - {()}) > 1:
+        text = (
+            "the workers wait at different places: a cycle, in which each holds the lock that "
+            "another one wants"
+        )
+        return [text], f"Take the locks in one order in every worker. {NO_WORKERS}"
+    if all(frames.is_forked(w.frames) and scene.has_delivered(s, w.pid) is False for w in locked):
+        text = "none of them has delivered a batch: the lock was held while they were forked"
+        return [text], (
+            f"{NO_WORKERS} At the root: start no threads and open no files before the workers are "
+            "forked, or spawn them (env_cfg.mp_cfg.mp_start_method='spawn')."
+        )
+    return [], None
+
+
+def _pool_remedy(name: str) -> str:
+    threads = {
+        "OpenCV": "env_cfg.mp_cfg.opencv_num_threads=0 (cv2.setNumThreads(0))",
+        "PyTorch": "OMP_NUM_THREADS=1 (torch.set_num_threads(1) in the worker)",
+        "NumPy": "OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1",
+    }.get(name, "env_cfg.mp_cfg.opencv_num_threads=0 (cv2.setNumThreads(0)) and OMP_NUM_THREADS=1")
+    return f"{threads}, or spawned workers (env_cfg.mp_cfg.mp_start_method='spawn'). {NO_WORKERS}"
+
+
+def _own_place(stack: tuple[Frame, ...]) -> tuple[str, str, int] | tuple[()]:
+    """The innermost frame that is no lock itself: who takes it."""
+    for frame in frames.dataset_frames(stack):
+        if not frames.calls_a_lock((frame,)):
+            return (frame.file, frame.function, frame.line)
+    return ()
+
+
+def _dead(s: Snapshot, main: int) -> list[int]:
+    """Workers of this training process that are dead: zombies, and those seen earlier."""
+    zombies = [p.pid for p in scene.workers(s, main) if p.status == "zombie"]
+    before = {
+        stack.pid
+        for capture in s.stacks[:-1]
+        for stack in capture.stacks
+        if frames.is_worker(stack) and stack.pid not in s.process
+    }
+    # Whose worker it was is no longer told where several ranks have some.
+    return [*zombies, *(sorted(before) if len(scene.trainers(s)) == 1 else ())]
+
+
+def _has_native_threads(s: Snapshot, worker: ThreadStack) -> bool:
+    """Whether a forked worker that delivered nothing has more threads than Python knows of."""
+    threads = s.process[worker.pid].threads
+    if threads is None or not frames.is_forked(worker.frames):
+        return False
+    known = sum(stack.pid == worker.pid for stack in s.stacks[-1].stacks)
+    return scene.has_delivered(s, worker.pid) is False and threads > known
+
+
+# --- stacks refused ------------------------------------------------------------------------------
+
+
+def _unseen(s: Snapshot, pid: int, kind: str) -> Finding | None:
+    """The deadlock by its processes alone, where stacks could not be read."""
+    why = scene.stacks_refused(s)
+    if not why or scene.phase(s) not in (Phase.WAITING, Phase.VAL_WAITING):
+        return None
+    main = scene.stack(s, pid)
+    seen = {stack.pid for stack in s.stacks[-1].stacks} if s.stacks else set()
+    unread = [p for p in scene.workers(s, pid) if p.pid not in seen and p.status != "zombie"]
+    locked = [p for p in unread if _is_asleep_at_a_lock(s, p)]
+    if not locked or not (frames.waits_for_batch(main) if main else _waits(s, pid)):
+        return None
+    text = (
+        f"{len(locked)} loader workers sleep at a lock (futex) without CPU or I/O, the main "
+        "process waits; stacks were not readable, so that the place is not known"
+    )
+    evidence = [
+        Evidence(text=text, source="processes", wall=s.wall),
+        Evidence(text=f"main {pid}: {scene.state(s, pid)}", source="processes", wall=s.wall),
     ]
     evidence += [
-        Evidence(
-            text=f"worker {stack.pid}: {dataset_place(stack.frames)}; sleeps in "
-            f"{sampled[stack.pid].wchan}",
-            source=f"py-spy pid {stack.pid}",
-            wall=s.wall,
-        )
-        for stack in waits_for_lock
+        Evidence(text=f"worker {p.pid}: {scene.state(s, p.pid)}{_age(p)}", source="processes")
+        for p in locked[:8]
     ]
-    yield finding(
-        "DW111",
-        evidence,
-        confidence=0.95 if len(waits_for_lock) == len(workers) else 0.85,
-        attempt=s.started.attempt,
-        pid=s.started.pid,
+    evidence.append(Evidence(text=f"stacks were not readable: {why}", source="py-spy"))
+    sure = 0.6 if kind != stall.SUSPECT else 0.5
+    severity = None if kind != stall.SUSPECT else Severity.WARNING
+    return stall.found(s, "DW111", evidence, sure, severity=severity, pid=pid)
+
+
+def _is_asleep_at_a_lock(s: Snapshot, process: ProcessSample) -> bool:
+    io = s.activity.io_by_pid.get(process.pid, 0.0) if s.activity is not None else 0.0
+    return scene.sleeps(s, process.pid) and "futex" in process.wchan and io < 1024
+
+
+def _waits(s: Snapshot, pid: int) -> bool:
+    process = s.process.get(pid)
+    return (
+        process is not None
+        and scene.sleeps(s, pid)
+        and any(word in process.wchan for word in _WAITS)
     )
 
 
-def waits_for_batch(main: tuple[Frame, ...]) -> bool:
-    """Whether the main process waits for its loader workers."""
-    return any(frame.bare in _MAIN_WAITS for frame in main)
-
-
-def is_worker(stack: ThreadStack) -> bool:
-    """Whether a stack is a loader worker's."""
-    return any(frame.bare == _WORKER_LOOP for frame in stack.frames)
-
-
-def fetches(stack: ThreadStack) -> bool:
-    """Whether a loader worker is inside the dataset, rather than waiting for work."""
-    return any(frame.bare == _WORKER_FETCHES for frame in stack.frames)
-
-
-def is_at_a_lock(process: ProcessSample | None) -> bool:
-    """Whether a process is known to sleep at a lock."""
-    return process is not None and "futex" in process.wchan
-
-
-def dataset_place(frames: tuple[Frame, ...]) -> str:
-    """The innermost frames, outward to where the dataset was entered."""
-    inner = []
-    for frame in frames:
-        if frame.bare == _WORKER_FETCHES:
-            break
-        inner.append(frame)
-    return place(inner[:2] or frames[:1])
+def _age(process: ProcessSample) -> str:
+    """What the number of its threads tells: a worker that has delivered a batch has three."""
+    if process.threads == 1:
+        return "; it has one thread, so it has never delivered a batch"
+    return ""

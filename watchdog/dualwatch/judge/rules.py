@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from dualwatch.facts import Evidence, Finding
-from dualwatch.judge import ending, loader, metrics, stall, stuck
+from dualwatch.judge import (
+    collective,
+    ending,
+    loader,
+    metrics,
+    spawning,
+    stall,
+    storage,
+    stuck,
+)
 from dualwatch.judge.codes import finding
 from dualwatch.judge.limits import Limits
 from dualwatch.judge.snapshot import Snapshot
@@ -14,8 +23,11 @@ Rule = Callable[[Snapshot, Limits], Iterator[Finding]]
 
 # Causes come before what they explain.
 RULES: tuple[Rule, ...] = (
+    storage.judge,
     loader.judge,
+    collective.judge,
     stuck.judge,
+    spawning.judge,
     stall.judge,
     metrics.judge,
     ending.died,

@@ -6,20 +6,18 @@ but only a tree that did nothing, or that stood in one stack all the time, is ca
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 
-from dualwatch.facts import Evidence, Finding, Frame, Severity, StacksCaptured
+from dualwatch.facts import Evidence, Finding, ProcessSample, Severity
+from dualwatch.judge import frames, scene
+from dualwatch.judge.activity import STOPPED
 from dualwatch.judge.codes import finding
 from dualwatch.judge.limits import Limits
 from dualwatch.judge.snapshot import Gaps, Snapshot
 from dualwatch.wire import VALIDATION_PHASES, Phase
-
-Outline = tuple[tuple[str, str], ...]
-"""(file, function) of each frame, innermost first."""
-
-STILL_SAMPLES = 3
-"""How many captures must show the same stack before a busy loop is called stalled."""
 
 GRAIN = 0.2
 """Share of the timeout by which the time of the last work may be uncertain."""
@@ -36,84 +34,130 @@ _PATIENT = frozenset(
     )
 )
 
+MOVING, STOPPED_BY_HAND, UNREAD, SUSPECT, STALLED, SLOW = (
+    *("moving", "stopped", "unread", "suspect", "stalled", "slow"),
+)
+
+
+class State(NamedTuple):
+    """What the silence amounts to.
+
+    Attributes:
+        kind: "moving", "stopped" (by somebody's hand), "unread" (nothing can be told), "suspect"
+            (idle now, for how long nobody knows), "stalled", or "slow".
+        why: What it rests on beside the time.
+    """
+
+    kind: str
+    confidence: float = 0.0
+    why: Evidence | None = None
+
 
 def timeout(s: Snapshot, limits: Limits) -> float:
     """Seconds of silence that are a stall here: the setting, or longer where pauses are long."""
     return max(limits.stall_timeout, limits.patience * s.gaps.get(s.place, Gaps()).longest)
 
 
+def state(s: Snapshot, limits: Limits) -> State:
+    """Whether the training moves, and if not, whether that is a stall."""
+    if s.started is None or s.ended is not None or scene.phase(s) == Phase.FINISHED:
+        return State(MOVING)
+    limit, silence = timeout(s, limits), scene.silence(s)
+    if silence < limit:
+        return State(MOVING)
+    if stopped(s):
+        return State(STOPPED_BY_HAND, 1.0)
+    if s.activity is None or s.activity.cpu is None:
+        return State(UNREAD, 0.3)
+    heard = scene.is_heard(s, limit)
+    # Work is known only by sample: it may have ended right after the one before.
+    if scene.idle(s) >= limit - min(s.activity.seconds, limit * GRAIN):
+        if not heard:
+            text = f"idle over the {s.activity.seconds:.0f} s of two looks; when it last moved is "
+            why = Evidence(text=text + "not known", source="processes", wall=s.wall)
+            return State(SUSPECT, 0.5, why)
+        return State(STALLED, 0.95 if s.stacks else 0.85)
+    if not heard:
+        return State(SLOW, 0.5)
+    if _stands_still(s, limits, silence):
+        text = f"{len(s.stacks)} captures over this silence show the same stack"
+        return State(STALLED, 0.75, Evidence(text=text, source="py-spy", wall=s.wall))
+    if _is_patient(s) and silence >= limits.busy_timeout:
+        text = f"busy, but silent for longer than the busy timeout ({limits.busy_timeout:.0f} s)"
+        return State(STALLED, 0.6, Evidence(text=text, source="settings"))
+    return State(SLOW, 0.8)
+
+
 def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
     """Findings about the silence at ``s.at``; none while the training moves."""
-    if s.started is None or s.ended is not None or s.phase == Phase.FINISHED:
+    now = state(s, limits)
+    if now.kind == MOVING:
         return
-    limit = timeout(s, limits)
-    silence = s.silence(s.at)
-    if silence < limit:
+    first = _silence(s, timeout(s, limits), limits)
+    if now.kind == STOPPED_BY_HAND:
+        yield _stopped(s, first)
         return
-    stopped = [p for p in s.processes.processes if p.status == "stopped"] if s.processes else []
-    if stopped:
-        pids = ", ".join(str(p.pid) for p in stopped)
-        yield _finding(
-            s,
-            "DW115",
-            [_silence(s, limit), Evidence(text=f"stopped: pid {pids}", source="processes")],
-            1.0,
-        )
-        return
-    evidence = [_silence(s, limit), *_where(s), *_work(s)]
-    if s.activity is None or s.activity.cpu is None:
-        yield _finding(s, _code(s), evidence, 0.3, Severity.WARNING)
-    elif s.idle(s.at) >= limit - min(s.activity.seconds, limit * GRAIN):
-        # Work is known only by sample: it may have ended right after the one before.
-        yield _finding(s, _code(s), evidence, 0.95 if s.stacks else 0.85)
-    elif _stands_still(s, limits, silence):
-        text = f"{len(s.stacks)} captures over this silence show the same stack"
-        evidence.insert(1, Evidence(text=text, source="py-spy", wall=s.wall))
-        yield _finding(s, _code(s), evidence, 0.75)
-    elif (s.starting or s.phase in _PATIENT) and silence >= limits.busy_timeout:
-        text = f"busy, but silent for longer than the busy timeout ({limits.busy_timeout:.0f} s)"
-        evidence.insert(1, Evidence(text=text, source="settings"))
-        yield _finding(s, _code(s), evidence, 0.6)
+    evidence = [first, *([now.why] if now.why else []), *_where(s), *_work(s)]
+    if now.kind == SLOW:
+        yield found(s, "DW104", evidence, now.confidence, remedy=_patience(s))
     else:
-        yield _finding(s, "DW104", evidence, 0.8)
+        severity = None if now.kind == STALLED else Severity.WARNING
+        yield found(s, _code(s), evidence, now.confidence, severity=severity)
 
 
-def _finding(
+def found(
     s: Snapshot,
     code: str,
     evidence: list[Evidence],
     confidence: float,
+    *,
+    remedy: str | None = None,
     severity: Severity | None = None,
+    pid: int | None = None,
 ) -> Finding:
+    """A finding about this attempt, and about one of its processes where that is known."""
     assert s.started is not None
-    return finding(
+    made = finding(
         code,
         evidence,
         confidence=confidence,
+        remedy=remedy,
         severity=severity,
         attempt=s.started.attempt,
-        pid=s.started.pid,
+        pid=s.started.pid if pid is None else pid,
     )
+    return replace(made, rank=scene.rank_of(s, made.pid or 0)) if len(s.pulses) > 1 else made
+
+
+def stopped(s: Snapshot) -> list[ProcessSample]:
+    """Processes of the tree that stand still by somebody's hand."""
+    return [p for p in s.processes.processes if p.status in STOPPED] if s.processes else []
 
 
 def _code(s: Snapshot) -> str:
-    if s.phase == Phase.SAVING:
+    where = scene.phase(s)
+    if where == Phase.SAVING:
         return "DW105"
-    if s.phase in VALIDATION_PHASES:
+    if where in VALIDATION_PHASES:
         return "DW103"
-    return "DW101" if s.starting else "DW102"
+    return "DW101" if scene.starting(s) else "DW102"
+
+
+def _is_patient(s: Snapshot) -> bool:
+    """Whether a rank is where busy silence is normal; the others may wait for it."""
+    return scene.starting(s) or not scene.phases(s).isdisjoint(_PATIENT)
 
 
 def _stands_still(s: Snapshot, limits: Limits, silence: float) -> bool:
-    if s.phase in _PATIENT or s.starting or len(s.stacks) < STILL_SAMPLES:
+    if _is_patient(s) or not scene.enough_captures(s):
         return False
     usual = _usual_pause(s)
     if usual is None or silence < limits.usual * usual:
         return False
     # Of the whole tree: a main process that waits for a batch always stands in the same place,
     # also while its workers get on.
-    seen = {_outlines(capture) for capture in s.stacks}
-    return len(seen) == 1 and outline_of(s.stacks[-1], main_pid(s)) != ()
+    seen = {frames.outlines(capture) for capture in s.stacks}
+    return len(seen) == 1 and scene.stack(s, scene.main_pid(s)) != ()
 
 
 def _usual_pause(s: Snapshot) -> float | None:
@@ -126,71 +170,81 @@ def _usual_pause(s: Snapshot) -> float | None:
         return gaps.mean
     if s.started is None or s.last_iteration is None or s.first_iteration is None:
         return None
-    return (s.progress_at - s.started.at) / (s.last_iteration - s.first_iteration + 1)
+    done = s.last_iteration - s.first_iteration + 1
+    taken = s.progress_at - s.started.at
+    return taken / done if done > 0 and taken > 0 else None
 
 
-def main_stack(s: Snapshot, capture: int = -1) -> tuple[Frame, ...]:
-    """Frames of the training's main thread in one capture, innermost first; () if not seen."""
-    if s.started is None or not s.stacks:
-        return ()
-    return _main_thread(s.stacks[capture], main_pid(s))
+# --- DW115 ---------------------------------------------------------------------------------------
 
 
-def main_pid(s: Snapshot) -> int:
-    """The process that trains, which torchrun's agent is not."""
-    assert s.started is not None
-    return s.slowest.pid if s.slowest is not None else s.started.pid
+def _stopped(s: Snapshot, first: Evidence) -> Finding:
+    at_rest = stopped(s)
+    evidence = [first]
+    for kind, words in (
+        ("stopped", "stopped (state T)"),
+        ("tracing-stop", "held by a debugger (state t)"),
+    ):
+        held = [f"pid {p.pid} ({p.role})" for p in at_rest if p.status == kind]
+        if held:
+            more = f" and {len(held) - 8} more" if len(held) > 8 else ""
+            text = f"{words}: {', '.join(held[:8])}{more}"
+            evidence.append(Evidence(text=text, source="processes", wall=s.wall))
+    main = scene.main_pid(s)
+    if at_rest and all(p.pid != main for p in at_rest):
+        text = f"the main process {main} runs and waits for it"
+        evidence.append(Evidence(text=text, source="processes", wall=s.wall))
+    pids = " ".join(str(p.pid) for p in at_rest if p.status == "stopped")
+    traced = scene.names([p.pid for p in at_rest if p.status != "stopped"])
+    remedy = [f"Continue it: kill -CONT {pids}."] if pids else []
+    remedy += [f"Let the debugger continue, or detach it from pid {traced}."] if traced else []
+    remedy.append("dualwatch does not restart a stopped training.")
+    return found(s, "DW115", evidence, 1.0, remedy=" ".join(remedy))
 
 
-def outline_of(capture: StacksCaptured, pid: int) -> Outline:
-    """Where a process stands in a capture, without line numbers; () if it was not seen.
-
-    Without them, because a loop that spins inside one function is still the same place.
-    """
-    return tuple((frame.file, frame.function) for frame in _main_thread(capture, pid))
+# --- evidence ------------------------------------------------------------------------------------
 
 
-def _outlines(capture: StacksCaptured) -> frozenset[tuple[int, Outline]]:
-    pids = {stack.pid for stack in capture.stacks}
-    return frozenset((pid, outline_of(capture, pid)) for pid in pids)
-
-
-def place(frames: Sequence[Frame]) -> str:
-    """Frames in words: ``acquire (locks.py:7) < read (files.py:20)``."""
-    return " < ".join(f"{f.function} ({f.file.rsplit('/', 1)[-1]}:{f.line})" for f in frames)
-
-
-def _main_thread(capture: StacksCaptured, pid: int) -> tuple[Frame, ...]:
-    threads = [stack for stack in capture.stacks if stack.pid == pid]
-    named = [stack for stack in threads if "MainThread" in stack.thread] or threads[:1]
-    return named[0].frames if named else ()
-
-
-def _silence(s: Snapshot, limit: float) -> Evidence:
+def _silence(s: Snapshot, limit: float, limits: Limits) -> Evidence:
+    kind = "first training iteration" if scene.starting(s) else "progress"
     since = datetime.fromtimestamp(s.progress_wall).strftime("%H:%M:%S")
-    kind = "first training iteration" if s.starting else "progress"
-    return Evidence(
-        text=f"no {kind} since {since}: {s.silence(s.at):.0f} s, limit {limit:.0f} s",
-        source="heartbeat" if s.pulses else "console.log",
-        wall=s.progress_wall,
-    )
+    if not scene.is_heard(s, limit):
+        text = f"it runs since {since} without a heartbeat or a log that tells when it last moved"
+        return Evidence(text=text, source="processes", wall=s.progress_wall)
+    text = f"no {kind} since {since}: {scene.silence(s):.0f} s, limit {limit:.0f} s"
+    if limit > limits.stall_timeout:
+        text += " (it paused for long before)"
+    source = "heartbeat" if s.pulses else "console.log"
+    return Evidence(text=text, source=source, wall=s.progress_wall)
 
 
 def _where(s: Snapshot) -> Iterator[Evidence]:
-    pulse = s.slowest
-    if pulse is not None:
+    rank = scene.slowest_rank(s)
+    if rank is not None:
+        pulse = s.pulses[rank]
         place = f"phase {pulse.phase}"
         if pulse.batches:
             place += f", {pulse.batch} of {pulse.batches} batches done"
         if s.last_iteration is not None:
             place += f", last iteration {s.last_iteration}"
-        yield Evidence(text=place, source=f"heartbeat of rank {pulse.rank}", wall=s.progress_wall)
+        yield Evidence(text=place, source=f"heartbeat of rank {rank}", wall=s.progress_wall)
     if s.last_line:
         yield Evidence(text=f"last line: {s.last_line}", source="console.log")
-    frames = main_stack(s)
-    if frames:
-        inner = " < ".join(frame.function for frame in frames[:4])
+    main = scene.stack(s, scene.main_pid(s))
+    if main:
+        inner = " < ".join(frame.function for frame in main[:4])
+        told = "" if rank is not None else frames.phase_of(main)
+        inner += f" (phase {told})" if told else ""
         yield Evidence(text=f"main process stands in {inner}", source="py-spy", wall=s.wall)
+    fetching = [
+        worker
+        for worker in scene.worker_stacks(s, scene.main_pid(s))
+        if frames.fetches(worker.frames)
+    ]
+    if fetching:
+        text = "; ".join(f"{w.pid} in {frames.dataset_place(w.frames)}" for w in fetching[:2])
+        more = f" and {len(fetching) - 2} more" if len(fetching) > 2 else ""
+        yield Evidence(text=f"workers make a sample: {text}{more}", source="py-spy", wall=s.wall)
 
 
 def _work(s: Snapshot) -> Iterator[Evidence]:
@@ -199,8 +253,27 @@ def _work(s: Snapshot) -> Iterator[Evidence]:
         return
     states = ", ".join(f"{p.role} {p.pid} {p.status}" for p in s.processes.processes[:9])
     cpu = "unknown" if s.activity.cpu is None else f"{s.activity.cpu * 100:.0f} % of a core"
+    io = "" if s.activity.io is None else f", I/O {scene.amount(s.activity.io)}/s"
     yield Evidence(
-        text=f"tree idle for {s.idle(s.at):.0f} s, CPU now {cpu}: {states}",
+        text=f"tree idle for {scene.idle(s):.0f} s, CPU now {cpu}{io}: {states}",
         source="processes",
         wall=s.processes.wall,
     )
+
+
+def _patience(s: Snapshot) -> str | None:
+    """What a slow training needs, by its place; None for the general words."""
+    where = scene.phase(s)
+    if where == Phase.METRICS:
+        return "Nothing: an evaluation may be silent for hours. --busy-timeout says for how long."
+    if where == Phase.SAVING:
+        return (
+            "Nothing, if the disk gets on: the checkpoint is written to a slow place. "
+            "--busy-timeout says for how long that may take."
+        )
+    if where in (Phase.WAITING, Phase.VAL_WAITING) and not scene.starting(s):
+        return (
+            "The data comes slowly: more workers, cached or smaller images, a faster disk. "
+            "--stall-timeout says from when on that is told."
+        )
+    return None

@@ -8,78 +8,192 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dualwatch.facts import Evidence, Finding, Frame, Severity
-from dualwatch.judge import loader, stall
-from dualwatch.judge.codes import finding
+from dualwatch.facts import Evidence, Finding, Frame, Severity, ThreadStack
+from dualwatch.judge import frames, loader, scene, stall
 from dualwatch.judge.limits import Limits
 from dualwatch.judge.snapshot import Snapshot
 from dualwatch.wire import Phase
 
-_SAMPLER = frozenset(("_next_index", "_try_put_index"))
-_BUILDS_DATA = frozenset(("build_dataloader", "full_init", "load_data_list"))
+RUNS = 0.5
+"""Share of a core from which a process that stands in one place loops there."""
 
 
 def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
     """Names the place of a stall."""
-    stalled = any(f.severity >= Severity.ERROR for f in stall.judge(s, limits))
-    if not stalled or not s.stacks or s.started is None:
+    kind = stall.state(s, limits).kind
+    if kind not in (stall.STALLED, stall.SUSPECT):
         return
-    main = stall.main_stack(s)
-    if s.phase == Phase.BUILDING_DATA:
-        yield from _dataset_init(s, main)
-    elif s.phase in (Phase.STEP, Phase.VAL_STEP) or any(f.bare in _SAMPLER for f in main):
-        yield from _step(s, main)
-    elif loader.waits_for_batch(main):
-        yield from _workers(s)
-
-
-def _dataset_init(s: Snapshot, main: tuple[Frame, ...]) -> Iterator[Finding]:
-    seen = any(frame.bare in _BUILDS_DATA for frame in main)
-    text = f"the dataset is being built and does not end: {stall.place(main[:3])}"
-    yield _finding(s, "DW113", [_evidence(s, text, stall.main_pid(s))], 0.9 if seen else 0.7)
-
-
-def _step(s: Snapshot, main: tuple[Frame, ...]) -> Iterator[Finding]:
-    if not _stands(s, stall.main_pid(s)):
+    found = _find(s)
+    if found is None:
         return
-    text = f"the main process is stuck in its own code: {stall.place(main[:3])}"
-    process = s.process.get(stall.main_pid(s))
-    evidence = [_evidence(s, text, stall.main_pid(s))]
+    code, evidence, sure, remedy, pid = found
+    if kind == stall.SUSPECT:
+        # Two looks at a training of which nothing else is known: it may as well be slow.
+        yield stall.found(
+            s, code, evidence, min(sure, 0.5), remedy=remedy, severity=Severity.WARNING, pid=pid
+        )
+    else:
+        yield stall.found(s, code, evidence, sure, remedy=remedy, pid=pid)
+
+
+_Cause = tuple[str, list[Evidence], float, str, int]
+"""Code, evidence, confidence, remedy, pid."""
+
+
+def _find(s: Snapshot) -> _Cause | None:
+    pid = scene.main_pid(s)
+    where, main = scene.phase(s), scene.stack(s, pid)
+    if where == Phase.BUILDING_DATA:
+        return _dataset_init(s, pid, main)
+    if frames.fetches(main):
+        return _without_workers(s, pid, main)
+    if where in (Phase.STEP, Phase.VAL_STEP) or frames.asks_sampler(main):
+        return _step(s, pid, main)
+    if frames.waits_for_batch(main):
+        return _workers(s, pid)
+    return None
+
+
+# --- DW113 ---------------------------------------------------------------------------------------
+
+
+def _dataset_init(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> _Cause | None:
+    refused = scene.stacks_refused(s)
+    if not main and not refused:
+        return None
+    place = frames.place(main[:3]) if main else "its stack was not readable"
+    text = f"the dataset is being built and does not end: {place}"
+    evidence = [_evidence(s, text, pid)]
+    used = _cpu(s, pid)
+    if used is None:
+        remedy = "Look at what it reads: a network folder, a huge annotation file, a lock."
+    elif used >= RUNS:
+        evidence.append(_said(s, f"it computes: {scene.state(s, pid)}; parsing, or a loop"))
+        remedy = (
+            "Look at the function that the evidence names: it parses, or loops. Annotations that "
+            "are parsed once and cached spare it; --busy-timeout gives a long parsing its time."
+        )
+    else:
+        lock = _is_at_futex(s, pid)
+        cause = "a lock" if lock else "I/O: it reads, or waits for what it reads"
+        evidence.append(_said(s, f"it waits for {cause}: {scene.state(s, pid)}"))
+        remedy = (
+            "It waits for a lock while it builds its dataset: look at who holds it. Workers have "
+            "no part in it, so num_workers=0 will not help."
+            if lock
+            else "Look at where the annotations and images lie: put them on a local disk, or "
+            "cache the annotations. Workers have no part in it, so num_workers=0 will not help."
+        )
+    sure = 0.9 if frames.builds_data(main) else 0.7 if main else 0.6
+    return "DW113", evidence, sure, remedy, pid
+
+
+# --- DW114 ---------------------------------------------------------------------------------------
+
+
+def _step(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> _Cause | None:
+    if not scene.stands(s, pid) or frames.collective(main) is not None:
+        return None
+    part = frames.part_of_step(main)
+    place = frames.place(main[:3])
+    if part == "the sampler":
+        text = f"the sampler never yields the next indices: {place}"
+        remedy = (
+            "Look at the sampler (or batch sampler) that the evidence names: its loop finds no "
+            "index. num_workers=0 will not help."
+        )
+    else:
+        where = f"in {part}" if part else "in its own code"
+        text = f"the main process is stuck {where}: {place}"
+        remedy = (
+            f"Look at the function that the evidence names{f' ({part})' if part else ''}. The "
+            "loader is not the cause: num_workers=0 will not help."
+        )
+    evidence = [_evidence(s, text, pid)]
+    process = s.process.get(pid)
     if process is not None and s.activity is not None:
-        used = s.activity.by_pid.get(process.pid, 0.0) * 100
-        state = f"it is {process.status} and uses {used:.0f} % of a core"
-        evidence.append(Evidence(text=state, source="processes", wall=s.wall))
-    yield _finding(s, "DW114", evidence, 0.85)
+        used = s.activity.by_pid.get(pid, 0.0)
+        state = f"it is {process.status} and uses {used * 100:.0f} % of a core"
+        state += f", asleep in {process.wchan}" if process.wchan and used < RUNS else ""
+        evidence.append(_said(s, state))
+    return "DW114", evidence, 0.85, remedy, pid
 
 
-def _workers(s: Snapshot) -> Iterator[Finding]:
+# --- DW112 ---------------------------------------------------------------------------------------
+
+
+def _workers(s: Snapshot, pid: int) -> _Cause | None:
     """Workers that stand in the dataset, and not at a lock, which would be a deadlock."""
-    workers = [stack for stack in s.stacks[-1].stacks if loader.is_worker(stack)]
-    stuck = [stack for stack in workers if loader.fetches(stack) and _stands(s, stack.pid)]
-    sampled = s.process
-    if not stuck or any(loader.is_at_a_lock(sampled.get(stack.pid)) for stack in stuck):
-        return
-    text = f"{len(stuck)} of {len(workers)} loader workers stand at the same place of the dataset"
-    evidence = [Evidence(text=text, source="py-spy", wall=s.wall)]
-    evidence += [
-        _evidence(s, f"worker {stack.pid}: {loader.dataset_place(stack.frames)}", stack.pid)
-        for stack in stuck
-    ]
-    yield _finding(s, "DW112", evidence, 0.9 if len(stuck) < len(workers) else 0.75)
+    workers = scene.worker_stacks(s, pid)
+    locked, stuck = loader.at_locks(s, pid)
+    if not stuck:
+        return None
+    if len(stuck) == len(workers) and len(workers) > 1:
+        text = f"all {len(workers)} loader workers stand inside the dataset, each at one place"
+    else:
+        text = f"{len(stuck)} of {len(workers)} loader workers stand at one place of the dataset"
+    idle = sum(not frames.fetches(worker.frames) for worker in workers)
+    rest = [f"{idle} wait for work"] if idle else []
+    rest += [f"{len(locked)} wait for a lock that it may hold"] if locked else []
+    evidence = [Evidence(text=", ".join([text, *rest]), source="py-spy", wall=s.wall)]
+    for worker in stuck[:8]:
+        place = f"worker {worker.pid}: {frames.dataset_place(worker.frames)}"
+        evidence.append(_evidence(s, place, worker.pid))
+        evidence.append(_said(s, f"worker {worker.pid} {_doing(s, worker.pid)}"))
+    all_of_many = len(stuck) == len(workers) and len(workers) > 1
+    sure = 0.75 if all_of_many else 0.9
+    return "DW112", evidence, sure, _dataset_remedy(s, stuck[0]), pid
 
 
-def _stands(s: Snapshot, pid: int) -> bool:
-    """Whether a process showed the same functions in every capture, of which there are enough."""
-    outlines = {stall.outline_of(capture, pid) for capture in s.stacks}
-    return len(s.stacks) >= stall.STILL_SAMPLES and len(outlines) == 1 and () not in outlines
+def _without_workers(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> _Cause | None:
+    """The main process makes the batches itself, and is stuck where a worker would be."""
+    if not scene.stands(s, pid):
+        return None
+    text = f"the main process makes the batches itself and stands in {frames.dataset_place(main)}"
+    evidence = [_evidence(s, text, pid), _said(s, f"it {_doing(s, pid)}")]
+    stack = ThreadStack(pid=pid, thread="MainThread", active=None, frames=main)
+    return "DW112", evidence, 0.85, _dataset_remedy(s, stack), pid
+
+
+def _dataset_remedy(s: Snapshot, stack: ThreadStack) -> str:
+    inner = frames.dataset_frames(stack.frames)
+    function = inner[0].function if inner else "the function that the evidence names"
+    process = s.process.get(stack.pid)
+    used = _cpu(s, stack.pid)
+    if used is not None and used >= RUNS:
+        what = f"Look at {function} and at the sample that it works on: it loops without an end."
+    elif process is not None and process.status == "disk-sleep":
+        what = f"Look at the storage that {function} reads from: it does not answer."
+    elif process is not None and not process.wchan:
+        # The kernel does not say what it sleeps in (or there is no such thing here).
+        return (
+            f"Look at what {function} waits for: a sleep, a network, a queue, a lock. Only "
+            "against a lock between workers num_workers=0 helps (dualwatch tries it)."
+        )
+    else:
+        what = f"Look at what {function} waits for: a sleep, a network, a queue."
+    return f"{what} num_workers=0 will not help: the main process would be stuck at the same place."
+
+
+def _doing(s: Snapshot, pid: int) -> str:
+    used = _cpu(s, pid)
+    if used is not None and used >= RUNS:
+        return f"loops: {scene.state(s, pid)}"
+    return f"waits: {scene.state(s, pid)}"
+
+
+def _cpu(s: Snapshot, pid: int) -> float | None:
+    return s.activity.by_pid.get(pid) if s.activity is not None else None
+
+
+def _is_at_futex(s: Snapshot, pid: int) -> bool:
+    process = s.process.get(pid)
+    return process is not None and "futex" in process.wchan
+
+
+def _said(s: Snapshot, text: str) -> Evidence:
+    return Evidence(text=text, source="processes", wall=s.wall)
 
 
 def _evidence(s: Snapshot, text: str, pid: int) -> Evidence:
     return Evidence(text=text, source=f"py-spy pid {pid}", wall=s.wall)
-
-
-def _finding(s: Snapshot, code: str, evidence: list[Evidence], confidence: float) -> Finding:
-    assert s.started is not None
-    return finding(
-        code, evidence, confidence=confidence, attempt=s.started.attempt, pid=stall.main_pid(s)
-    )

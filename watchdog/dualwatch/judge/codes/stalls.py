@@ -16,6 +16,11 @@ CODES: tuple[Code, ...] = (
         "not begin by itself; the night is lost.",
         cure="dualwatch reruns it without loader workers and with half the batch. If that stalls "
         "as well, look at the captured stacks: they show where the main process stands.",
+        example="DW101 stalled-startup (almost certain)\n"
+        "  no first training iteration since 02:14:07: 300 s, limit 300 s\n"
+        "  phase building-data\n"
+        "  last line: after_run: (BELOW_NORMAL) LoggerHook\n"
+        "  tree idle for 300 s, CPU now 0 % of a core, I/O 0 B/s: main 4711 sleeping",
     ),
     Code(
         code="DW102",
@@ -28,6 +33,11 @@ CODES: tuple[Code, ...] = (
         cure="dualwatch captures the stacks, ends the tree and reruns from the newest good "
         "checkpoint with num_workers=0 and half the batch, accumulating gradients so that the "
         "effective batch stays the same.",
+        example="DW102 stalled-training (almost certain)\n"
+        "  no progress since 02:14:07: 300 s, limit 300 s\n"
+        "  phase waiting-for-batch, 38 of 200 batches done, last iteration 438\n"
+        "  main process stands in select < wait < _poll < poll\n"
+        "  tree idle for 300 s, CPU now 0 % of a core, I/O 0 B/s: main 4711 sleeping, ...",
     ),
     Code(
         code="DW103",
@@ -36,6 +46,10 @@ CODES: tuple[Code, ...] = (
         means="The same as DW102 in a validation or test loop.",
         matters="The validation loader has workers of its own, which can block as well.",
         cure="dualwatch reruns with num_workers=0 in every loader.",
+        example="DW103 stalled-validation (almost certain)\n"
+        "  no progress since 02:14:07: 300 s, limit 300 s\n"
+        "  phase waiting-for-val-batch, 3 of 50 batches done, last iteration 800\n"
+        "  tree idle for 300 s, CPU now 0 % of a core, I/O 0 B/s: main 4711 sleeping, ...",
     ),
     Code(
         code="DW104",
@@ -48,6 +62,11 @@ CODES: tuple[Code, ...] = (
         cure="Nothing, if you expect this. Otherwise raise --stall-timeout, or look at what is "
         "slow; --busy-timeout says when busy silence in start-up, metrics or saving counts as a "
         "stall.",
+        example="DW104 slow-not-stalled (very likely)\n"
+        "  no progress since 02:14:07: 305 s, limit 300 s\n"
+        "  phase computing-metrics, last iteration 800\n"
+        "  main process stands in accumulate < compute_metrics < evaluate < run\n"
+        "  tree idle for 0 s, CPU now 100 % of a core, I/O 2 MiB/s: main 4711 running",
     ),
     Code(
         code="DW105",
@@ -57,6 +76,11 @@ CODES: tuple[Code, ...] = (
         matters="The disk or the network folder under the work dir does not answer.",
         cure="Look at the storage of the work dir (df, mount, dmesg). The last whole checkpoint "
         "is still there.",
+        example="DW105 stalled-saving (almost certain)\n"
+        "  no progress since 02:14:07: 300 s, limit 300 s\n"
+        "  last line: Saving checkpoint at 4 epochs\n"
+        "  main process stands in __exit__ < save < save_checkpoint < after_train_epoch\n"
+        "  tree idle for 300 s, CPU now 0 % of a core, I/O 0 B/s: main 4711 disk-sleep",
     ),
     Code(
         code="DW111",
@@ -68,7 +92,16 @@ CODES: tuple[Code, ...] = (
         "forked. No time-out ends it.",
         cure="num_workers=0 (dualwatch does it). For a cure at the root: take locks in one order, "
         "open files in the worker rather than before the fork, no threads before the fork.",
-        explains=("DW101", "DW102", "DW103"),
+        example="DW111 loader-deadlock (almost certain)\n"
+        "  2 of 2 loader workers wait for a lock inside the dataset, the main process waits for "
+        "a batch\n"
+        "  worker 4713: SemLock.__enter__ (synchronize.py:95) < load (pairs.py:20); sleeps in "
+        "futex_do_wait\n"
+        "  worker 4714: SemLock.__enter__ (synchronize.py:95) < load (pairs.py:16); sleeps in "
+        "futex_do_wait\n"
+        "  the workers wait at different places: a cycle, in which each holds the lock that "
+        "another one wants",
+        explains=("DW101", "DW102", "DW103", "DW104", "DW118"),
     ),
     Code(
         code="DW112",
@@ -78,7 +111,11 @@ CODES: tuple[Code, ...] = (
         "dataset or a transform: it loops, sleeps or reads without an end.",
         matters="Without workers the main process would be stuck at the same place.",
         cure="Look at the function that the evidence names, and at the sample that it works on.",
-        explains=("DW101", "DW102", "DW103", "DW104"),
+        example="DW112 worker-stuck-in-dataset (almost certain)\n"
+        "  1 of 4 loader workers stand at one place of the dataset, 3 wait for work\n"
+        "  worker 4713: RandomCrop.transform (crop.py:57) < Compose.__call__ (base_dataset.py:60)\n"
+        "  worker 4713 loops: running, 100 % of a core, 0 B/s of I/O",
+        explains=("DW101", "DW102", "DW103", "DW104", "DW118"),
     ),
     Code(
         code="DW113",
@@ -87,7 +124,12 @@ CODES: tuple[Code, ...] = (
         means="The dataset is being built and does not end. No loader worker exists yet.",
         matters="A log that ends with the hook list looks like a deadlock of workers and is none.",
         cure="Look at where it reads from: a network folder, a huge annotation file, a lock.",
-        explains=("DW101", "DW104"),
+        example="DW113 dataset-init-stuck (almost certain)\n"
+        "  the dataset is being built and does not end: load_data_list (xml_style.py:48) < "
+        "full_init (base_dataset.py:307)\n"
+        "  it waits for I/O: it reads, or waits for what it reads: disk-sleep in "
+        "folio_wait_bit_common, 0 % of a core",
+        explains=("DW101", "DW104", "DW118"),
     ),
     Code(
         code="DW114",
@@ -97,16 +139,25 @@ CODES: tuple[Code, ...] = (
         "optimizer, or the sampler.",
         matters="The loader is not the cause, so a rerun without workers may stall again.",
         cure="Look at the function that the evidence names.",
+        example="DW114 main-stuck-in-step (very likely)\n"
+        "  the main process is stuck in forward: match (assigner.py:31) < loss (head.py:88) < "
+        "forward (detector.py:120)\n"
+        "  it is running and uses 100 % of a core",
         explains=("DW101", "DW102", "DW103", "DW104"),
     ),
     Code(
         code="DW115",
         name="process-stopped",
         severity=Severity.WARNING,
-        means="A process of the training is stopped (state T): Ctrl-Z, SIGSTOP, or a debugger.",
+        means="A process of the training is stopped (state T: Ctrl-Z, SIGSTOP) or held by a "
+        "debugger (state t).",
         matters="It does nothing until it is continued, but it is intact.",
         cure="Continue it: kill -CONT PID. dualwatch does not restart a stopped training.",
-        explains=("DW101", "DW102", "DW103", "DW105"),
+        example="DW115 process-stopped (almost certain)\n"
+        "  no progress since 02:14:07: 300 s, limit 300 s\n"
+        "  stopped (state T): pid 4713 (worker)\n"
+        "  the main process 4711 runs and waits for it",
+        explains=("DW101", "DW102", "DW103", "DW105", "DW118"),
     ),
     Code(
         code="DW116",
@@ -118,7 +169,11 @@ CODES: tuple[Code, ...] = (
         "waits.",
         cure="Look at the storage that the evidence names (mount, df, dmesg); when it "
         "answers again, the training goes on.",
-        explains=("DW101", "DW102", "DW103", "DW105", "DW104", "DW112", "DW113", "DW114"),
+        example="DW116 storage-stuck (almost certain)\n"
+        "  main 4711 in uninterruptible sleep (state D) for at least 120 s, no CPU, no I/O\n"
+        "  main 4711 sleeps in nfs_wait_bit_killable: a network folder (NFS) that does not answer\n"
+        "  it stands in read (loading.py:107) < __getitem__ (base_dataset.py:408)",
+        explains=("DW101", "DW102", "DW103", "DW105", "DW104", "DW112", "DW113", "DW114", "DW118"),
     ),
     Code(
         code="DW117",
@@ -130,16 +185,26 @@ CODES: tuple[Code, ...] = (
         "is up.",
         cure="Nothing, if it ends. Otherwise fewer workers, or a dataset that holds arrays "
         "instead of many small objects.",
+        example="DW117 slow-worker-start (almost certain)\n"
+        "  loader workers are still being started: 5 so far of 16\n"
+        "  the main process hands the dataset to a new worker: dump (reduction.py:60) < "
+        "Popen._launch (popen_spawn_posix.py:47)\n"
+        "  worker 4718 imports or unpickles: _main (spawn.py:132) < spawn_main (spawn.py:122)",
         explains=("DW101", "DW104"),
     ),
     Code(
         code="DW118",
         name="collective-stuck",
         severity=Severity.CRITICAL,
-        means="The ranks of a distributed training waited for each other in a collective until it "
-        "timed out.",
+        means="The ranks of a distributed training wait for each other in a collective, or waited "
+        "until it timed out.",
         matters="One rank is elsewhere: it has fewer batches, died, or took another branch.",
         cure="Give every rank equally many batches, and look at the first rank that failed.",
+        example="DW118 collective-stuck (almost certain)\n"
+        "  rank 0 waits in all_reduce, and rank 1 is elsewhere: save (serialization.py:850) < "
+        "save_checkpoint (checkpoint.py:12)\n"
+        "  rank 1: save (serialization.py:850) < save_checkpoint (checkpoint.py:12)\n"
+        "  rank 0: all_reduce, called by parse_losses (base_model.py:188)",
         explains=("DW101", "DW102", "DW103", "DW114"),
     ),
 )
