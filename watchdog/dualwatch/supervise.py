@@ -27,7 +27,7 @@ from dualwatch.facts import (
     RunStarted,
     Severity,
 )
-from dualwatch.judge import codes, verdict
+from dualwatch.judge import codes, ranking, verdict
 from dualwatch.judge.limits import Limits
 from dualwatch.judge.verdict import Verdict
 from dualwatch.observe import checkpoints
@@ -168,7 +168,7 @@ class Supervisor:
         self.records.append(
             summary.AttemptRecord(
                 snapshot=s,
-                findings=tuple(self.chronicle.findings),
+                findings=tuple(ranking.rank(self.chronicle.findings)),
                 ended_wall=s.ended.wall,
                 lost_iterations=self._lost_iterations(),
             )

@@ -242,6 +242,13 @@ def _gpus(s: Snapshot, fact: GpusSampled) -> Snapshot:
     return replace(s, gpus=fact, busy_at=fact.at if ours else s.busy_at)
 
 
+def _host(s: Snapshot, fact: HostSampled) -> Snapshot:
+    """The kernel's log is read more seldom than the rest: what it said still stands."""
+    if not fact.kernel and s.host is not None:
+        fact = replace(fact, kernel=s.host.kernel)
+    return replace(s, host=fact, host_before=s.host_before or fact)
+
+
 def _paused(s: Snapshot, fact: ObserverPaused) -> Snapshot:
     """We ourselves stood still (a laptop's sleep, SIGSTOP): that time proves nothing."""
     return replace(
@@ -269,7 +276,7 @@ _STEPS: dict[type[Fact], Callable[[Snapshot, Any], Snapshot]] = {
     ErrorSeen: _error,
     BatchSeen: lambda s, fact: replace(s, batches={**s.batches, fact.rank: fact}),
     ConfigRead: lambda s, fact: replace(s, config=fact),
-    HostSampled: lambda s, fact: replace(s, host=fact, host_before=s.host_before or fact),
+    HostSampled: _host,
     Milestone: lambda s, fact: replace(
         s, logged_phase=AFTER_MILESTONE.get(fact.name, s.logged_phase)
     ),
