@@ -181,7 +181,8 @@ def test_open_files_of_another_user_are_unknown(spawn: Any) -> None:
     looker = spawn(
         "import os, sys\n"
         "from dualwatch.observe.processes import Tree\n"
-        "os.setgid(65534); os.setuid(65534)\n"
+        "Tree(os.getpid()).sample(0, 0)\n"  # imports all, while its folders can be read
+        "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "sample = Tree(int(sys.argv[1])).sample(0, 0).processes[0]\n"
         "print(sample.open_files, sample.threads, flush=True)",
         str(os.getpid()),
