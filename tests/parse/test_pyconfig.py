@@ -227,9 +227,36 @@ def test_no_text_makes_it_raise(text, form) -> None:
     read(text, form)
 
 
-PIECES = (
-    "x|y| = |dict(|)|[|]|{|}|'a'|1|, |**|*|+|-|\n|:|a=|.|update(|_base_|'|\"|\\|if |\u2713|{{"
-).split("|")
+PIECES = [
+    "x",
+    "y",
+    " = ",
+    "dict(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "}",
+    "'a'",
+    "1",
+    ", ",
+    "**",
+    "*",
+    "+",
+    "-",
+    "\n",
+    ":",
+    "a=",
+    ".",
+    "update(",
+    "_base_",
+    "'",
+    '"',
+    "\\",
+    "if ",
+    "✓",
+    "{{",
+]
 
 
 @settings(max_examples=300, deadline=None)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dualwatch.errors import DualwatchError
+from dualwatch.parse.pysource import is_unknown
 
 DESCRIBE = Path(__file__).resolve().parent.parent / "inside" / "describe.py"
 TIME_LIMIT = 120.0
@@ -18,7 +19,11 @@ _MARK = "dualwatch-config "
 
 
 def describe(
-    python: str, config: Path, options: Sequence[str], script_folder: Path
+    python: str,
+    config: Path,
+    options: Sequence[str],
+    script_folder: Path,
+    limit: float = TIME_LIMIT,
 ) -> Mapping[str, Any]:
     """What the supervisor needs of a configuration; see ``inside/describe.py``.
 
@@ -26,6 +31,7 @@ def describe(
         python: Interpreter of the training.
         options: ``K=V`` words, merged as the training merges them.
         script_folder: Folder of the training's script, first on its import path.
+        limit: Seconds that loading may take.
 
     Raises:
         DualwatchError: The file is missing, does not load, or the interpreter lacks mmengine.
@@ -45,13 +51,13 @@ def describe(
             command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=TIME_LIMIT,
+            timeout=limit,
             env=environ,
             check=False,
         )
     except subprocess.TimeoutExpired:
         raise DualwatchError(
-            f"the configuration {config} did not load within {TIME_LIMIT:.0f} s",
+            f"the configuration {config} did not load within {limit:.0f} s",
             why="loading it executes it: something in it does not end",
             do="load it by hand: python -c \"from mmengine import Config; Config.fromfile('...')\"",
             code="DW602",
@@ -97,28 +103,38 @@ def _raise_error(result: Mapping[str, Any], python: str, config: Path) -> None:
         )
 
 
-def missing_data(description: Mapping[str, Any]) -> list[tuple[str, str]]:
+def missing_data(
+    description: Mapping[str, Any], roots: Sequence[Path] = (Path(),)
+) -> list[tuple[str, str]]:
     """Data folders and annotation files that a configuration names and that are not there.
 
     Only what is surely a local path is looked at: a ``data_root``, and an ``ann_file`` under it.
+
+    Args:
+        description: A configuration, loaded or read.
+        roots: Where relative paths may begin.
 
     Returns:
         (dotted key, path) of each.
     """
     absent: dict[str, str] = {}
-    for loader in ("train_dataloader", "val_dataloader"):
+    for loader in ("train_dataloader", "val_dataloader", "data"):
         for key, dataset in _datasets(loader, description.get(loader)):
-            root = dataset.get("data_root")
-            if not isinstance(root, str) or "://" in root or not root:
+            root, annotations = _local(dataset, "data_root"), _local(dataset, "ann_file")
+            if root is None:
                 continue
-            annotations = dataset.get("ann_file")
-            if not os.path.isdir(root):
+            folder = next((start / root for start in roots if os.path.isdir(start / root)), None)
+            if folder is None:
                 absent.setdefault(root, f"{key}.data_root")
-            elif isinstance(annotations, str) and annotations:
-                path = os.path.join(root, annotations)
-                if "://" not in annotations and not os.path.exists(path):
-                    absent.setdefault(path, f"{key}.ann_file")
+            elif annotations is not None and not os.path.exists(folder / annotations):
+                absent.setdefault(os.path.join(root, annotations), f"{key}.ann_file")
     return [(key, path) for path, key in absent.items()]
+
+
+def _local(dataset: Mapping[str, Any], key: str) -> str | None:
+    path = dataset.get(key)
+    is_path = isinstance(path, str) and path and "://" not in path and not is_unknown(path)
+    return path if is_path else None
 
 
 def _datasets(key: str, value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -12,6 +12,7 @@ from dualwatch.parse.text import clean
 MAX_NODES = 2_000_000
 """Values in all, each mention of a name counted with what it stands for."""
 
+MAX_NESTING = 150
 MAX_TEXT = 1_000_000
 MAX_NUMBER = 10**15
 MAX_PROBLEMS = 20
@@ -25,15 +26,20 @@ def is_unknown(value: Any) -> bool:
     return isinstance(value, str) and value.startswith(_MARK)
 
 
-def weight(value: Any, known: dict[int, int] | None = None) -> int:
-    """Values in all, those that stand in several places counted in each."""
+def weight(value: Any, known: dict[int, int] | None = None, depth: int = 0) -> int:
+    """Values in all, those that stand in several places counted in each.
+
+    What holds itself, or is nested more deeply than readers can follow, counts as too many.
+    """
     if not isinstance(value, (dict, list, tuple)):
         return 1
+    if depth > MAX_NESTING:
+        return MAX_NODES + 1
     known = {} if known is None else known
     if id(value) not in known:
-        known[id(value)] = MAX_NODES + 1  # For one that holds itself.
+        known[id(value)] = MAX_NODES + 1
         parts = value.values() if isinstance(value, dict) else value
-        known[id(value)] = 1 + sum(weight(part, known) for part in parts)
+        known[id(value)] = 1 + sum(weight(part, known, depth + 1) for part in parts)
     return known[id(value)]
 
 

@@ -1,0 +1,254 @@
+"""The configuration of a training: found beside its run and read as text, or named and loaded.
+
+A file that was merely found is never executed. One that the user named is loaded as the training
+would load it, in a child process with a time limit (``observe.config``).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dualwatch import clock
+from dualwatch.errors import DualwatchError
+from dualwatch.facts import ConfigRead
+from dualwatch.observe import config as configs
+from dualwatch.observe import pairs
+from dualwatch.parse import modalities, pyconfig
+from dualwatch.parse.dump import goal
+from dualwatch.parse.text import clean
+
+FORMS = {".py": "py", ".json": "json", ".yaml": "yaml", ".yml": "yaml"}
+MAX_BASES = 50
+MAX_WORDS = 500
+
+LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+_STAMPED = re.compile(r"\d{8}_\d{6}$")
+_TELLING = re.compile(rb"^\s*['\"]?(?:train_dataloader|train_cfg|model|data|_base_)\b", re.M)
+_HEAD = 1_000_000
+
+
+def find(work_dir: Path) -> Path | None:
+    """The configuration that the newest run in a work dir was started with, as dumped there.
+
+    mmengine leaves WORK_DIR/<name of the configuration> and WORK_DIR/<time>/vis_data/config.py;
+    each start overwrites the one and makes another of the other.
+    """
+    try:
+        found = [(path.stat().st_mtime, path) for path in _dumps(work_dir)]
+    except OSError:
+        return None
+    return max(found)[1] if found else None
+
+
+def read(path: Path, *, at: float, wall: float) -> ConfigRead:
+    """Reads a configuration without executing it."""
+    found = _read(path)
+    error = "; ".join(found.problems) if not found.values else ""
+    roots = _roots(path)
+    return _fact(
+        found.values,
+        str(path),
+        at,
+        wall,
+        how="read",
+        platform=sys.platform,
+        roots=roots,
+        error=error,
+    )
+
+
+def load(
+    python: str,
+    path: Path,
+    cfg_options: Sequence[str],
+    folder: Path,
+    timeout: float = configs.TIME_LIMIT,
+) -> ConfigRead:
+    """Loads a configuration as the training would; why it does not load is part of the fact.
+
+    Without an interpreter that has mmengine it is read as text instead: that its Python is not
+    known here says nothing against a configuration.
+
+    Args:
+        python: Interpreter of the training.
+        folder: First on its import path.
+        timeout: Seconds; importing torch takes the most of it.
+    """
+    try:
+        values = configs.describe(python, path, cfg_options, folder, limit=timeout)
+    except DualwatchError as error:
+        at, wall = clock.now()
+        if error.code != "DW602":
+            return read(path, at=at, wall=wall)
+        text = clean(f"{error.what}: {' '.join(error.why.split())}", 2000)
+        return _fact({}, str(path), at, wall, how="loaded", platform=sys.platform, error=text)
+    at, wall = clock.now()
+    platform = sys.platform
+    return _fact(values, str(path), at, wall, how="loaded", platform=platform, roots=(Path(),))
+
+
+def from_values(values: Mapping[str, Any], path: str, at: float, wall: float) -> ConfigRead:
+    """The fact of a configuration that a log holds. Its data may lie on another machine."""
+    return _fact(values, path, at, wall, how="read")
+
+
+def written_loader(path: Path) -> str | None:
+    """The source text of ``train_dataloader``, of the nearest base where the file has none."""
+    for found in _with_bases(path):
+        for name in ("train_dataloader", "data"):
+            if name in found.written:
+                return found.written[name]
+    return None
+
+
+def _fact(
+    values: Mapping[str, Any],
+    path: str,
+    at: float,
+    wall: float,
+    *,
+    how: str,
+    platform: str = "",
+    roots: Sequence[Path] = (),
+    error: str = "",
+) -> ConfigRead:
+    missing: dict[str, str] = {}
+    unpaired: tuple[str, ...] = ()
+    looked_at = 0
+    if roots:
+        missing = dict(configs.missing_data(values, roots))
+        unpaired, looked_at = pairs.compare(values, roots=roots)
+    epochs, iterations = goal(values)
+    return ConfigRead(
+        at=at,
+        wall=wall,
+        path=path,
+        how=how,
+        loaders=_loaders(values),
+        start_method=_start_method(values),
+        platform=platform,
+        paired=modalities.is_paired(values),
+        missing=missing,
+        unpaired=unpaired,
+        looked_at=looked_at,
+        model_words=_model_words(values),
+        epochs=epochs,
+        iterations=iterations,
+        error=error,
+    )
+
+
+def _loaders(values: Mapping[str, Any]) -> dict[str, Any]:
+    loaders: dict[str, Any] = {}
+    for name in LOADERS:
+        loader = values.get(name)
+        if isinstance(loader, Mapping):
+            loaders[name] = {str(k): _plain(v) for k, v in loader.items() if k != "dataset"}
+    data = values.get("data")
+    if not loaders and isinstance(data, Mapping):
+        # mmcv 1.x: one section for all loaders, with other names.
+        named = {"samples_per_gpu": "batch_size", "workers_per_gpu": "num_workers"}
+        sets = ("train", "val", "test")
+        loaders["train_dataloader"] = {
+            named.get(str(k), str(k)): _plain(v) for k, v in data.items() if k not in sets
+        }
+    return loaders
+
+
+def _start_method(values: Mapping[str, Any]) -> str | None:
+    section: Any = values
+    for name in ("env_cfg", "mp_cfg"):
+        section = section.get(name) if isinstance(section, Mapping) else None
+    method = section.get("mp_start_method") if isinstance(section, Mapping) else None
+    method = method or values.get("mp_start_method")
+    return method if isinstance(method, str) and not pyconfig.is_unknown(method) else None
+
+
+def _model_words(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """As ``inside.describe`` gives them, or by the same rule from what was read."""
+    given = values.get("model_words")
+    if isinstance(given, list):
+        return tuple(str(word) for word in given[:MAX_WORDS])
+    return tuple(sorted(set(_keys_and_types(values.get("model"))))[:MAX_WORDS])
+
+
+def _keys_and_types(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            yield str(key)
+            if key == "type" and isinstance(part, str):
+                yield part
+            yield from _keys_and_types(part)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _keys_and_types(part)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+
+# --- files -----------------------------------------------------------------------------------
+
+
+def _dumps(work_dir: Path) -> Iterator[Path]:
+    """Files that are configurations, by their place or by what they assign."""
+    for path in work_dir.iterdir():
+        if path.suffix in FORMS and path.is_file():
+            if _TELLING.search(_head(path)):
+                yield path
+        elif _STAMPED.match(path.name):
+            dumped = path / "vis_data" / "config.py"
+            if dumped.is_file():
+                yield dumped
+    own = work_dir / "vis_data" / "config.py"  # The folder of one run was named.
+    if own.is_file():
+        yield own
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_HEAD)
+    except OSError:
+        return b""
+
+
+def _read(path: Path) -> pyconfig.Found:
+    form = FORMS.get(path.suffix.lower(), "py")
+    try:
+        with path.open("rb") as stream:
+            # One more than may be read tells that there is more.
+            data = stream.read(4 * pyconfig.MAX_CHARS + 1)
+    except (OSError, ValueError) as error:
+        return pyconfig.Found(problems=(clean(f"it cannot be read: {error}", 300),))
+    return pyconfig.read(data.decode("utf-8", "replace"), form)
+
+
+def _with_bases(path: Path) -> Iterator[pyconfig.Found]:
+    """A configuration and those that it builds on, nearest first; each is read once."""
+    waiting, seen = [path], set[str]()
+    while waiting and len(seen) < MAX_BASES:
+        path = waiting.pop(0)
+        if (real := os.path.realpath(path)) in seen:
+            continue
+        seen.add(real)
+        found = _read(path)
+        yield found
+        # "mmdet::faster_rcnn.py" lies in a package, of which nothing is known here.
+        waiting += [path.parent / base for base in found.bases if "::" not in base]
+
+
+def _roots(path: Path) -> tuple[Path, ...]:
+    """Where the relative paths of a configuration that was found may begin.
+
+    Nobody tells from where its training was started: here, or from a folder above its work dir.
+    """
+    return (Path(), *path.absolute().parents)
