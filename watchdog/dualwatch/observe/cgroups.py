@@ -95,7 +95,7 @@ def _groups(process: str, root: Path) -> tuple[_Version, list[Path]]:
             paths[controller] = path.removesuffix(" (deleted)")
     # Where both versions are mounted, memory is counted by the one that names it.
     version, path = (_V1, paths["memory"]) if "memory" in paths else (_V2, paths.get("", ""))
-    if path.startswith("/") and ".." not in PurePosixPath(path).parts:
+    if path.startswith("/") and ".." not in PurePosixPath(path).parts and "\0" not in path:
         for shown, place in _mounts(root, version):
             # A container's mount may begin at its own group, which is no part of its folders.
             if PurePosixPath(path).is_relative_to(shown):
