@@ -25,13 +25,15 @@ class Repeated:
         error: As it was first seen.
         told: How often the console's reader told it.
         after_line: Training lines that stood before it when it was first seen.
-        in_loop: Whether the training loop was known to run by then.
+        last_line: The same for the last time that it was told.
+        in_loop: Whether the training loop was known to run when it was first seen.
         last_at, last_wall: When it was last told.
     """
 
     error: ErrorSeen
     told: int
     after_line: int
+    last_line: int
     in_loop: bool
     last_at: float
     last_wall: float
@@ -55,13 +57,18 @@ def noted(
     for index, repeated in enumerate(known):
         if _key(repeated.error) == key:
             again = replace(
-                repeated, told=repeated.told + 1, last_at=error.at, last_wall=error.wall
+                repeated,
+                told=repeated.told + 1,
+                last_line=lines,
+                last_at=error.at,
+                last_wall=error.wall,
             )
             return (*known[:index], again, *known[index + 1 :])
     fresh = Repeated(
         error=error,
         told=1,
         after_line=lines,
+        last_line=lines,
         in_loop=lines > 0 or phase not in STARTUP_PHASES,
         last_at=error.at,
         last_wall=error.wall,

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from dualwatch.facts import Evidence, Finding
 from dualwatch.judge import (
     collective,
+    curves,
     ending,
     loader,
     metrics,
+    missing,
     spawning,
     stall,
     storage,
@@ -29,7 +31,10 @@ RULES: tuple[Rule, ...] = (
     stuck.judge,
     spawning.judge,
     stall.judge,
+    missing.judge,
     metrics.judge,
+    curves.out_of_range,
+    curves.not_converging,
     ending.died,
     ending.unseen,
 )

@@ -99,6 +99,7 @@ class Metric:
     Attributes:
         first_line, last_line: Numbers of the training lines that held it, from 1; 0 for what was
             only ever in the lines of evaluations.
+        since: Number of the training line from which on its value has been the same.
         recent: Its newest values in training lines, oldest first; of losses and gradients only.
         series: Their whole course, numbers only: what is not finite has no place in a mean.
     """
@@ -107,6 +108,7 @@ class Metric:
     first_line: int
     last_line: int
     wall: float
+    since: int = 0
     recent: tuple[Point, ...] = ()
     series: Series = Series()
 
@@ -118,6 +120,9 @@ def trained(before: Mapping[str, Metric], fact: IterationLogged, number: int) ->
     for name, value in fact.metrics.items():
         known = before.get(name)
         first = (known.first_line or number) if known is not None else number
+        since = number
+        if known is not None and known.last_line == number - 1 > 0 and known.value == value:
+            since = known.since
         recent: tuple[Point, ...] = ()
         series = Series()
         if is_followed(name):
@@ -126,7 +131,7 @@ def trained(before: Mapping[str, Metric], fact: IterationLogged, number: int) ->
             series = known.series if known is not None else series
             if math.isfinite(value):
                 series = series.with_point(point)
-        after[name] = Metric(value, first, number, fact.wall, recent, series)
+        after[name] = Metric(value, first, number, fact.wall, since, recent, series)
     return after
 
 
