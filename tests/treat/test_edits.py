@@ -232,3 +232,21 @@ def test_the_configuration_itself_is_left_alone(sections) -> None:
     edits.without_workers(config)
     edits.smaller_batch(config, 1, keep_effective=True)
     assert repr(config) == before
+
+
+def test_applied_overrides_give_the_sections_of_an_attempt():
+    sections = {
+        "train_dataloader": {"num_workers": 4, "persistent_workers": True, "prefetch_factor": 2},
+        "val_dataloader": {"num_workers": 2},
+    }
+    overrides = {
+        "train_dataloader.num_workers": 0,
+        "train_dataloader.prefetch_factor": None,
+        "train_dataloader.dataset.length": 3,
+        "optim_wrapper.accumulative_counts": 2,
+    }
+    assert edits.applied(sections, overrides) == {
+        "train_dataloader": {"num_workers": 0, "persistent_workers": True},
+        "val_dataloader": {"num_workers": 2},
+    }
+    assert sections["train_dataloader"]["num_workers"] == 4

@@ -7,7 +7,7 @@ import subprocess
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dualwatch import clock
@@ -20,6 +20,7 @@ from dualwatch.facts import (
     AttemptEnded,
     AttemptStarted,
     Change,
+    ConfigRead,
     Decision,
     ObserverPaused,
     Rung,
@@ -62,6 +63,7 @@ class Attempt:
         environment: What the training inherits.
         rung: The remedy in force, None for the user's own configuration.
         decide: Judges the chronicle's snapshot and decides what can be acted on.
+        config: The configuration of this attempt, None where it is none of mmengine's.
     """
 
     number: int
@@ -76,6 +78,7 @@ class Attempt:
     wishes: Wishes
     gpus: Gpus
     decide: Callable[[], Decision | None]
+    config: ConfigRead | None = None
 
     def run(self) -> Ended:
         """Runs the attempt to its end; nothing of it is left alive but what is named."""
@@ -119,6 +122,9 @@ class Attempt:
                 resumed_from=str(self.resume_from) if self.resume_from is not None else None,
             )
         )
+
+        if self.config is not None:
+            self.chronicle.tell(replace(self.config, at=moment.at, wall=moment.wall))
 
         def wake_when_done() -> None:
             training.process.wait()

@@ -7,7 +7,7 @@ by attempt, until the training has ended, is cured, or is given up.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dualwatch import __version__, clock
@@ -18,6 +18,7 @@ from dualwatch.chronicle import Chronicle
 from dualwatch.errors import Exit
 from dualwatch.facts import (
     Action,
+    ConfigRead,
     Decision,
     Evidence,
     Finding,
@@ -30,12 +31,12 @@ from dualwatch.facts import (
 from dualwatch.judge import codes, ranking, verdict
 from dualwatch.judge.limits import Limits
 from dualwatch.judge.verdict import Verdict
-from dualwatch.observe import checkpoints
+from dualwatch.observe import checkpoints, found_config
 from dualwatch.observe.gpus import Gpus
 from dualwatch.plan import Plan
 from dualwatch.report import summary
 from dualwatch.settings import Settings
-from dualwatch.treat import ladder
+from dualwatch.treat import edits, ladder
 from dualwatch.wire import Phase
 
 
@@ -127,12 +128,25 @@ class Supervisor:
             wishes=self._wishes,
             gpus=self._gpus,
             decide=self._decide,
+            config=self._config_of(rung),
         )
         ended = attempt.run()
         if not ended.interrupted and ended.decision is None:
             self.chronicle.judge(self._limits())
         self._record()
         return ended
+
+    def _config_of(self, rung: Rung | None) -> ConfigRead | None:
+        """The configuration of an attempt, as far as judges look at it."""
+        if self.plan.description is None:
+            return None
+        moment = clock.now()
+        fact = found_config.of_description(
+            self.plan.description, self.plan.config, at=moment.at, wall=moment.wall
+        )
+        if rung is None:
+            return fact
+        return replace(fact, loaders=edits.applied(fact.loaders, rung.overrides))
 
     def _decide(self) -> Decision | None:
         """Judges, and decides about what can be acted on."""

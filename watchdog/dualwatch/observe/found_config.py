@@ -88,8 +88,12 @@ def load(
         text = clean(f"{error.what}: {' '.join(error.why.split())}", 2000)
         return _fact({}, str(path), at, wall, how="loaded", platform=sys.platform, error=text)
     at, wall = clock.now()
-    platform = sys.platform
-    return _fact(values, str(path), at, wall, how="loaded", platform=platform, roots=(Path(),))
+    return of_description(values, path, at=at, wall=wall)
+
+
+def of_description(values: Mapping[str, Any], path: Path, *, at: float, wall: float) -> ConfigRead:
+    """The fact of a configuration that was just loaded for a training of this machine."""
+    return _fact(values, str(path), at, wall, how="loaded", platform=sys.platform, roots=(Path(),))
 
 
 def from_values(values: Mapping[str, Any], path: str, at: float, wall: float) -> ConfigRead:

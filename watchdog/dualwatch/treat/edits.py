@@ -209,3 +209,20 @@ def _stretch_schedule(path: str, schedule: Mapping[str, Any], factor: int) -> It
             after=after,
             why="same rate over the samples seen",
         )
+
+
+def applied(sections: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Sections of a configuration with the overrides that lie in them, as the agent applies them.
+
+    Only what is addressed by names; positions in lists are not followed.
+    """
+    changed = {name: dict(part) for name, part in sections.items() if isinstance(part, Mapping)}
+    for key, value in overrides.items():
+        section, _, rest = key.partition(".")
+        if section not in changed or not rest or "." in rest:
+            continue
+        if value is None:
+            changed[section].pop(rest, None)
+        else:
+            changed[section][rest] = value
+    return changed
