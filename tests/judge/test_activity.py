@@ -76,3 +76,47 @@ def test_a_process_that_cannot_be_read_is_no_proof_of_idleness() -> None:
 def test_one_sample_measures_nothing() -> None:
     assert measure(None, tree(1.0, {})) is None
     assert measure(tree(1.0, {}), tree(1.0, {})) is None
+
+
+# --- what proves no idleness ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["stopped", "tracing-stop"])
+def test_who_is_stopped_cannot_be_called_idle(status) -> None:
+    activity = between([{}], [{"status": status}])
+    assert activity.stopped == (1,)
+    assert activity.busy
+    assert not between([{"status": status}], [{}]).busy
+
+
+IN_DISK = {"status": "disk-sleep", "wchan": "folio_wait"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "still"),
+    [
+        (IN_DISK, IN_DISK, {1: 0.0}),
+        (IN_DISK, {**IN_DISK, "io_bytes": 1}, {}),
+        (IN_DISK, {**IN_DISK, "cpu_s": 1.0}, {}),
+        (IN_DISK, {**IN_DISK, "wchan": "rpc_wait"}, {}),
+        (IN_DISK, {**IN_DISK, "create_time": 2.0}, {}),
+        (IN_DISK, {}, {}),
+        ({}, IN_DISK, {}),
+        ({**IN_DISK, "cpu_s": None}, {**IN_DISK, "cpu_s": None, "io_bytes": None}, {1: 0.0}),
+    ],
+    ids=["same", "reads", "computes", "elsewhere", "another", "woke", "fell asleep", "unreadable"],
+)
+def test_a_disk_sleep_that_gets_nowhere(before, after, still) -> None:
+    assert between([before], [after]).still_d == still
+
+
+def test_a_disk_sleep_is_followed_back_over_the_samples() -> None:
+    samples = [tree(at, IN_DISK) for at in (0.0, 5.0, 10.0)]
+    first = measure(samples[0], samples[1])
+    second = measure(samples[1], samples[2], first)
+    assert second is not None
+    assert second.still_d == {1: 0.0}
+    # Between samples that do not follow on each other anything may have happened.
+    late = measure(tree(60.0, IN_DISK), tree(65.0, IN_DISK), first)
+    assert late is not None
+    assert late.still_d == {1: 60.0}

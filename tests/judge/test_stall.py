@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dualwatch.facts import GpuSample, GpusSampled, Severity
+from dualwatch.facts import GpuSample, GpusSampled, Milestone, Severity
 from dualwatch.judge.snapshot import fold
 from dualwatch.wire import Phase
 
@@ -253,7 +253,7 @@ def test_a_continued_process_has_its_time_before_it_is_judged_again(story) -> No
     story.trains().stops_in(Phase.WAITING).silent(400, status="stopped").silent(5)
     # While it was stopped it could not work: that time is no idleness of its own.
     assert story.codes() == ["DW104"]
-    assert story.silent(290).codes() == ["DW104"]
+    assert story.silent(285).codes() == ["DW104"]
     assert story.silent(10).codes() == ["DW102"]
     assert story.trains(1).codes() == []
 
@@ -394,3 +394,156 @@ def test_an_ended_training_does_not_stall(story) -> None:
 def test_nothing_is_judged_before_the_start(new_story) -> None:
     assert fold([]).started is None
     assert new_story().wait(3600).sample().codes() == []
+
+
+# --- law 1: healthy twins that must never be acted on ---------------------------------------------
+
+
+def never_acted_on(story) -> None:
+    assert all(found.severity < Severity.ERROR for found in story.judged())
+
+
+def test_a_silent_busy_evaluation_is_healthy(story, frame) -> None:
+    story.trains().stops_in(Phase.METRICS)
+    for _ in range(17):
+        story.silent(100, busy=True).captured(frame("accumulate"), frame("compute_metrics"))
+        never_acted_on(story)
+    assert "an evaluation may be silent for hours" in story.judged()[-1].remedy
+    assert story.trains(1).codes() == []
+
+
+def test_a_slow_checkpoint_that_gets_on_is_healthy(story, frame) -> None:
+    story.trains().stops_in(Phase.SAVING)
+    for second in range(0, 600, 5):
+        # It sleeps in the kernel whenever we look, and has written more each time.
+        written = {"status": "disk-sleep", "wchan": "folio_wait", "io_bytes": 10**6 * second}
+        story.wait(5).sample(each={100: written})
+        if second % 100 == 0:
+            story.captured(frame("save"), frame("save_checkpoint"))
+        never_acted_on(story)
+    assert story.codes() == ["DW104"]
+    assert story.trains(1).codes() == []
+
+
+def test_one_rank_that_saves_is_healthy_although_the_others_stand_in_a_collective(
+    story, frame
+) -> None:
+    story.trains().pulse(Phase.STEP, rank=1).wait(1).pulse(Phase.SAVING)
+    for _ in range(6):
+        story.silent(100, busy=True).captured(frame("save"), frame("save_checkpoint"))
+        never_acted_on(story)
+    assert story.codes() == ["DW104"]
+
+
+def test_a_long_first_iteration_is_healthy(story, frame) -> None:
+    story.stops_in(Phase.WAITING, batch=0).wait(60).pulse(Phase.STEP, batch=0)
+    story.sample().silent(900, busy=True)
+    for _ in range(3):
+        story.captured(frame("conv2d"), frame("forward")).wait(2)
+    never_acted_on(story)
+    assert story.trains(1).codes() == []
+
+
+def test_a_log_interval_of_500_is_healthy(new_story) -> None:
+    story = new_story().started()
+    for _ in range(4):  # No heartbeat, and a line in ten minutes: the tree works meanwhile.
+        story.line(loss=1.0).prints(5).silent(600, busy=True)
+        never_acted_on(story)
+
+
+def test_an_advancing_loader_is_healthy(new_story) -> None:
+    story = new_story().started().prints(5)
+    story.tell(Milestone, name="dataloader-advancing", text="Advance dataloader 9000 steps")
+    story.silent(900, busy=(101, 102))
+    never_acted_on(story)
+    assert story.codes() == ["DW104"]
+
+
+def test_slow_data_with_advancing_lines_is_healthy(story, frame) -> None:
+    for _ in range(8):
+        story.trains(1, every=250).captured(frame("_try_get_data"))
+        assert story.silent(1).codes() == []
+
+
+def test_a_jump_of_the_clock_is_healthy(story) -> None:
+    story.trains().stops_in(Phase.WAITING).paused(10_000)
+    for _ in range(50):
+        assert story.silent(5).codes() == []
+
+
+# --- without a heartbeat: two looks at any tree ---------------------------------------------------
+
+ASKS = ("poll", "_try_get_data", "_get_data", "_next_data", "run_epoch")
+
+
+@pytest.mark.parametrize(
+    ("functions", "code"),
+    [
+        (("poll", "_try_get_data", "_next_data"), "DW102"),
+        (("linear", "forward", "train_step", "run_iter"), "DW102"),
+        (("predict", "val_step", "run_iter"), "DW103"),
+        (("dump", "save", "save_checkpoint", "after_train_epoch"), "DW105"),
+    ],
+)
+def test_the_stack_says_where_a_training_without_a_heartbeat_stalls(
+    new_story, frame, functions, code
+) -> None:
+    story = new_story().started().prints(10).line(loss=1.0).prints(5)
+    story.wait(4000).sample().captured(*map(frame, functions))
+    story.wait(2.5).sample().captured(*map(frame, functions))
+    found = story.judged()[-1]
+    assert (found.code, found.severity) == (code, Severity.ERROR)
+    assert any("(phase " in e.text for e in found.evidence)
+
+
+def test_two_looks_at_a_loop_that_has_logged_before_are_enough(new_story, frame) -> None:
+    story = new_story().started()
+    for _ in range(5):
+        story.wait(10).line(loss=1.0).prints(5)
+    story.wait(4000)
+    for _ in range(2):
+        story.wait(2.5).sample(busy=True).captured(frame("spin"), frame("train_step"))
+    assert story.codes() == ["DW114", "DW102"]
+
+
+def test_a_training_of_which_nothing_was_heard_is_a_suspect_at_most(new_story, frame) -> None:
+    story = new_story().started().wait(9000)
+    story.sample().captured(*map(frame, ASKS)).wait(2.5).sample().captured(*map(frame, ASKS))
+    (found,) = story.judged()
+    assert (found.code, found.severity) == ("DW101", Severity.WARNING)
+    assert found.confidence == pytest.approx(0.5)
+    assert "without a heartbeat or a log" in found.headline
+    assert "idle over the 2 s of two looks" in found.evidence[1].text
+
+
+def test_a_busy_training_of_which_nothing_was_heard_is_not_judged_by_its_age(
+    new_story, frame
+) -> None:
+    story = new_story().started().wait(90_000)
+    for _ in range(2):
+        story.wait(2.5).sample(busy=True).captured(frame("forward"))
+    assert story.codes() == ["DW104"]
+
+
+def test_who_watched_all_the_time_knows_the_silence_of_a_mute_training(new_story, frame) -> None:
+    story = new_story().started().sample()
+    for _ in range(3):
+        story.silent(100).captured(frame("loop"))
+    (found,) = story.judged()
+    assert (found.code, found.severity) == ("DW101", Severity.ERROR)
+
+
+# --- ranks ----------------------------------------------------------------------------------------
+
+
+def test_a_rank_that_has_finished_hides_no_stall_of_another(story) -> None:
+    story.trains().pulse(Phase.FINISHED, rank=1).wait(1).pulse(Phase.STEP).silent(299)
+    assert story.codes() == []
+    assert story.silent(1).codes() == ["DW102"]
+
+
+def test_a_rank_that_has_finished_does_not_stall(story) -> None:
+    story.trains().pulse(Phase.FINISHED, rank=1)
+    for _ in range(80):
+        story.silent(5).pulse(Phase.STEP)
+    assert story.codes() == []
