@@ -9,7 +9,9 @@ import pytest
 from dualwatch.facts import (
     AttemptEnded,
     AttemptStarted,
+    BatchSeen,
     ConsoleGrew,
+    ErrorSeen,
     Fact,
     Finding,
     Frame,
@@ -168,6 +170,17 @@ class Story:
             total=200,
             metrics=named,
         )
+
+    def saw(self, *outline: str, losses: tuple[str, ...] = ("loss",), rank: int = 0) -> Story:
+        """A look at a training batch and at what the model returned for it."""
+        number = 10 * self._lines + 1
+        return self.tell(BatchSeen, rank=rank, iteration=number, outline=outline, losses=losses)
+
+    def complains(self, exception: str, message: str, *, told: int = 1, **fields: Any) -> Story:
+        """An error on the console; told again when it came the 10th, 100th ... time."""
+        for _ in range(told):
+            self.tell(ErrorSeen, exception=exception, message=message, **fields)
+        return self
 
     def captured(self, *frames: Frame, workers: tuple[ThreadStack, ...] = ()) -> Story:
         """Stacks, the main process's frames innermost first."""
