@@ -1,0 +1,115 @@
+"""Hooks, optimizers and metrics: healthy ones, and one for each fault."""
+
+import ctypes
+import os
+import time
+
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS, METRICS, OPTIMIZERS
+
+
+@METRICS.register_module()
+class MeanError(BaseMetric):
+    """Mean error; computes for ``busy`` seconds without a word."""
+
+    def __init__(self, busy=0.0):
+        super().__init__(prefix="tiny")
+        self.busy = busy
+
+    def process(self, data_batch, data_samples):
+        self.results += [float(sample) for sample in data_samples]
+
+    def compute_metrics(self, results):
+        end = time.monotonic() + self.busy
+        while time.monotonic() < end:
+            pass
+        return {"error": sum(results) / len(results)}
+
+
+@METRICS.register_module()
+class NeverComputed(MeanError):
+    """Waits for a server of results that does not answer."""
+
+    def compute_metrics(self, results):
+        while True:
+            time.sleep(60)
+
+
+@HOOKS.register_module()
+class SlowCheckpoint(Hook):
+    """Writes a big checkpoint to a slow disk: bytes move all the time."""
+
+    def __init__(self, seconds=5.0):
+        self.seconds = seconds
+
+    def before_save_checkpoint(self, runner, checkpoint):
+        end = time.monotonic() + self.seconds
+        with open(os.path.join(runner.work_dir, "big.tmp"), "wb") as stream:
+            while time.monotonic() < end:
+                stream.seek(0)
+                stream.write(os.urandom(1 << 20))
+                os.fsync(stream.fileno())
+                time.sleep(0.1)
+
+
+@HOOKS.register_module()
+class SleepsInHook(Hook):
+    """Waits for a service of experiments that does not answer."""
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        while runner.iter == 9:
+            time.sleep(60)
+
+
+@HOOKS.register_module()
+class ExitsInHook(Hook):
+    """Native code ends the main process."""
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter == 9:
+            os._exit(7)
+
+
+@HOOKS.register_module()
+class CrashesInHook(Hook):
+    """Native code of the main process reads address zero."""
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter == 9:
+            ctypes.string_at(0)
+
+
+@HOOKS.register_module()
+class FillsCheckpoints(Hook):
+    """Makes the checkpoint larger than the disk that it is written to."""
+
+    def before_save_checkpoint(self, runner, checkpoint):
+        checkpoint["state_dict"]["big"] = torch.rand(2 << 20)
+
+
+@HOOKS.register_module()
+class MeetsAfterEpoch(Hook):
+    """All ranks meet at the end of an epoch, in a group of their own."""
+
+    def before_run(self, runner):
+        self.group = torch.distributed.new_group(backend="gloo")
+
+    def after_train_epoch(self, runner):
+        torch.distributed.barrier(self.group)
+
+
+@OPTIMIZERS.register_module()
+class SleepsInStep(torch.optim.SGD):
+    """Waits for a lock file that somebody left."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.steps = 0
+
+    def step(self, closure=None):
+        self.steps += 1
+        while self.steps == 10:
+            time.sleep(60)
+        return super().step(closure)
