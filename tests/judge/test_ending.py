@@ -120,7 +120,7 @@ def test_shared_memory_is_told_with_its_size(story) -> None:
     error(story, "RuntimeError", KILLED.replace("Killed", "Bus error"))
     (found,) = story.ended(exit_code=1).judged()
     assert found.code == "DW302"
-    assert "/dev/shm: 0 KiB free of 64 MiB" in texts(found)
+    assert "/dev/shm: 64 MiB in all, 0 KiB free" in texts(found)
 
 
 @pytest.mark.parametrize(

@@ -78,8 +78,8 @@ def shared_memory(host: HostSampled | None) -> list[Evidence]:
     """The size of /dev/shm in words; nothing where it is not known."""
     if host is None or host.shm_total is None:
         return []
-    free = "an unknown part" if host.shm_free is None else size(host.shm_free)
-    return [_host(f"/dev/shm: {free} free of {size(host.shm_total)}", host)]
+    free = "" if host.shm_free is None else f", {size(host.shm_free)} free when looked at"
+    return [_host(f"/dev/shm: {size(host.shm_total)} in all{free}", host)]
 
 
 def disk(host: HostSampled | None) -> list[Evidence]:

@@ -38,8 +38,15 @@ def rank(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def explained(finding: Finding, findings: Sequence[Finding]) -> bool:
-    """Whether another of the findings is a cause of this one."""
-    return any(finding.code in BY_CODE[other.code].explains for other in findings)
+    """Whether another of the findings is a cause of this one.
+
+    A warning does not explain a death: much may run short while a training dies of its own fault.
+    """
+    least = Severity.ERROR if finding.severity is Severity.CRITICAL else Severity.INFO
+    return any(
+        other.severity >= least and finding.code in BY_CODE[other.code].explains
+        for other in findings
+    )
 
 
 def causes(findings: Sequence[Finding]) -> list[Finding]:

@@ -12,6 +12,8 @@ from dualwatch.judge import (
     loader,
     metrics,
     missing,
+    resources,
+    setup,
     spawning,
     stall,
     storage,
@@ -35,7 +37,9 @@ RULES: tuple[Rule, ...] = (
     metrics.judge,
     curves.out_of_range,
     curves.not_converging,
+    setup.judge,
     ending.died,
+    resources.judge,
     ending.unseen,
 )
 
