@@ -178,7 +178,8 @@ def test_all_processes_share_one_private_file(training: Any, tmp_path: Path) -> 
         other = training(ECHOES)
     finally:
         os.umask(before)
-    pids = [*json.loads(process.hello), other.pid]
+    main, locked, _ = json.loads(process.hello)
+    pids = [main, locked, other.pid]
     answers = ask(pids, tmp_path)
     assert all(isinstance(answers[pid], tuple) for pid in pids), answers
     (path,) = tmp_path.iterdir()
@@ -293,6 +294,23 @@ def test_a_process_that_blocks_the_signal_is_not_left_with_it(
     assert asked(process.pid, tmp_path) == "all of its threads block the signal"
     assert not pending(process.pid)
     assert alive(process)
+
+
+@pytest.mark.parametrize("spins", ["main", "helper"])
+def test_a_process_that_runs_is_never_asked(training: Any, tmp_path: Path, spins: str) -> None:
+    """faulthandler would read frames that are just being changed, and may crash it."""
+    process = training(
+        "import sys, threading\n"
+        "def spin():\n"
+        "    while True: pass\n"
+        "print('ready', flush=True)\n"
+        "if sys.argv[1] == 'main': spin()\n"
+        "threading.Thread(target=spin, daemon=True).start()\n"
+        "sys.stdin.readline()\n",
+        spins,
+    )
+    assert asked(process.pid, tmp_path) == "it is running, and asking it could harm it"
+    assert (tmp_path / wire.STACKS_FILE).read_bytes() == b""
 
 
 def pending(pid: int) -> bool:

@@ -3,7 +3,8 @@
 For the machines on which py-spy may not look into the training. ``faulthandler`` answers in C from
 the signal handler itself, so it needs neither the GIL nor a thread of ours, and a main thread that
 waits for a lock answers as well; its system call is taken up again (``SA_RESTART``, and PEP 475 for
-those that the kernel never restarts).
+those that the kernel never restarts). Harmless to a process that sleeps; the supervisor asks no
+other.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def answer_the_signal(folder: str) -> bool:
     if not sys.platform.startswith("linux"):
         return False  # Nowhere else can the supervisor see whether it may ask.
     # The C module: the Python one around it costs a millisecond for its enumerations.
-    import _signal
+    import _signal  # type: ignore[import-not-found]
     import faulthandler
 
     number = getattr(_signal, wire.STACKS_SIGNAL, None)
