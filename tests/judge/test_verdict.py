@@ -75,6 +75,18 @@ def test_the_reason_of_a_failure_is_its_error_in_any_order(story) -> None:
     assert verdict.reason == "ValueError: bad"
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_reason_of_a_failure_is_its_cause_before_its_symptom(story, order) -> None:
+    story.ended(exit_code=1)
+    findings = [found("DW501", "Killed process 7"), found("DW301", "worker 7 was killed")]
+    assert of_ended(story.snapshot, findings[::order], ()).reason == "Killed process 7"
+
+
+def test_a_note_is_no_reason(story) -> None:
+    story.ended(exit_code=-9)
+    assert of_ended(story.snapshot, [found("DW404")], ()).reason == "the training failed"
+
+
 def test_an_exit_in_the_middle_of_an_epoch_is_not_the_end(story) -> None:
     story.trains(5).ended(exit_code=0)
     assert of_ended(story.snapshot, [], ()).outcome != "completed"

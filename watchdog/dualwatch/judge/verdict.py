@@ -8,6 +8,7 @@ from typing import NamedTuple
 from dualwatch.errors import Exit
 from dualwatch.facts import Finding, Severity
 from dualwatch.judge.metrics import missing_at_end
+from dualwatch.judge.ranking import rank
 from dualwatch.judge.snapshot import Snapshot
 from dualwatch.wire import Phase
 
@@ -30,8 +31,9 @@ def of_ended(s: Snapshot, findings: Sequence[Finding], required: tuple[str, ...]
     """
     finished = s.phase == Phase.FINISHED
     if s.ended is None or (s.ended.exit_code != 0 and not finished):
-        worst = max(findings, key=lambda finding: finding.severity, default=None)
-        reason = worst.headline if worst is not None else "the training failed"
+        # The likeliest cause; what is a mere note of the attempt ended nothing.
+        told = [f for f in rank(findings) if f.severity >= Severity.WARNING]
+        reason = told[0].headline if told else "the training failed"
         return Verdict("failed", Exit.TRAINING_FAILED, reason)
     if s.pulses and not finished:
         reason = f"the training ended in phase {s.phase}, before its end, without an error"
