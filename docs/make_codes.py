@@ -5,9 +5,11 @@ Run from the repository root: ``python docs/make_codes.py``. A test holds the pa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from dualwatch.judge.codes import CODES, Code
+from dualwatch.report.explanation import causes, symptoms
 
 FOLDER = Path(__file__).parent / "codes"
 
@@ -20,8 +22,20 @@ def page(code: Code) -> str:
         f"## What it means\n\n{code.means}\n\n"
         f"## Why it matters\n\n{code.matters}\n\n"
         f"## How to cure it\n\n{code.cure}\n\n"
+        f"{_example(code)}"
+        f"{_links('It explains', symptoms(code))}"
+        f"{_links('Explained by', causes(code))}"
         f"In the terminal: `dualwatch explain {code.code}`\n"
     )
+
+
+def _example(code: Code) -> str:
+    return f"## Example\n\n```text\n{code.example}\n```\n\n" if code.example else ""
+
+
+def _links(title: str, others: Sequence[Code]) -> str:
+    links = "".join(f"* [{other.code}]({other.code}.md) {other.name}\n" for other in others)
+    return f"## {title}\n\n{links}\n" if links else ""
 
 
 def pages() -> dict[str, str]:

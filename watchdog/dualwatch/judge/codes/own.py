@@ -13,5 +13,6 @@ CODES: tuple[Code, ...] = (
         means="A rule of dualwatch raised an error, so what it looks for was not judged.",
         matters="Not judged is not well: another finding may be missing.",
         cure="Please report it with the journal.jsonl of the run.",
+        example="DW001 rule-failed (almost certain)\n  rule metrics.judge failed: KeyError: 'loss'",
     ),
 )

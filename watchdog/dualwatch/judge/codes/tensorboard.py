@@ -13,5 +13,7 @@ CODES: tuple[Code, ...] = (
         means="TensorBoard could not be started or does not answer.",
         matters="The training is not harmed; its curves cannot be looked at.",
         cure="Install it (pip install 'dualwatch[tensorboard]') or choose another --port.",
+        example="DW801 tensorboard-unreachable (almost certain)\n"
+        "  TensorBoard ended with code 1; its words are in tensorboard.log",
     ),
 )
