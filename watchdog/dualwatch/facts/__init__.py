@@ -1,36 +1,40 @@
 """The vocabulary: what can be seen, found and decided. Frozen types, no I/O, nothing of ours."""
 
+from dualwatch.facts.base import Fact
 from dualwatch.facts.decisions import Action, Change, Decision, Rung
 from dualwatch.facts.findings import Evidence, Finding, Severity
-from dualwatch.facts.seen import (
-    AgentReported,
-    AttemptEnded,
-    AttemptStarted,
-    BatchSeen,
-    ConfigRead,
-    ConsoleGrew,
-    Decided,
-    ErrorSeen,
-    EvaluationLogged,
-    Fact,
-    FindingRaised,
+from dualwatch.facts.machine import (
     Frame,
     GpuHolder,
     GpuSample,
     GpusSampled,
     HostSampled,
-    IterationLogged,
-    Milestone,
-    NotObserved,
-    ObserverPaused,
     OrphansSeen,
     ProcessesSampled,
     ProcessSample,
-    Pulse,
-    RunEnded,
-    RunStarted,
     StacksCaptured,
     ThreadStack,
+)
+from dualwatch.facts.run import (
+    AttemptEnded,
+    AttemptStarted,
+    Decided,
+    FindingRaised,
+    NotObserved,
+    ObserverPaused,
+    RunEnded,
+    RunStarted,
+)
+from dualwatch.facts.training import (
+    AgentReported,
+    BatchSeen,
+    ConfigRead,
+    ConsoleGrew,
+    ErrorSeen,
+    EvaluationLogged,
+    IterationLogged,
+    Milestone,
+    Pulse,
 )
 
 __all__ = [
