@@ -41,5 +41,6 @@ def _once(tree: Tree, folder: Path, training: Training) -> list[Fact]:
         timeout=READER_S,
         at=moment.at,
         wall=moment.wall,
+        inside=training.attempt_dir,
     )
     return [sample, *unseen, *([captured] if captured is not None else [])]
