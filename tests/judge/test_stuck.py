@@ -101,6 +101,13 @@ def test_a_worker_that_loops_is_told_from_one_that_sleeps(story):
     assert "num_workers=0 will not help" in cause.remedy
 
 
+def test_a_loop_that_gets_only_its_share_of_a_full_machine_is_a_loop(story):
+    story.trains().stops_in(Phase.WAITING).silent(290)
+    story.wait(20).sample(busy=(101,))  # 5 s of CPU in 20 s.
+    captured(story, ASKS, worker(101, IN_DATASET), worker(102, IDLE))
+    assert "worker 101 loops: sleeping, 25 % of a core" in evidence(story.judged()[0])
+
+
 def test_a_worker_that_sleeps_is_told_with_what_it_sleeps_in(story):
     story.trains().stops_in(Phase.WAITING)
     story.silent(300, each={101: {"wchan": "hrtimer_nanosleep"}})

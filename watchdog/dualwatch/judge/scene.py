@@ -176,11 +176,12 @@ def idle(s: Snapshot) -> float:
 def is_heard(s: Snapshot, limit: float) -> bool:
     """Whether it is known for how long the training has not moved.
 
-    Neither a heartbeat nor a line, and nobody who was there: then only what two looks show counts.
+    Neither a heartbeat nor a line: then only somebody who looked before the time was up knows that
+    it did nothing since. Whoever comes later knows what two looks show.
     """
     if s.pulses or s.console_lines or s.train_lines:
         return True
-    return bool(s.stacks) and s.at - s.stacks[0].at >= limit / 3
+    return bool(s.stacks) and s.stacks[0].at - s.progress_at < limit
 
 
 # --- what a process does -------------------------------------------------------------------------

@@ -271,7 +271,8 @@ def _patience(s: Snapshot) -> str | None:
             "Nothing, if the disk gets on: the checkpoint is written to a slow place. "
             "--busy-timeout says for how long that may take."
         )
-    if where in (Phase.WAITING, Phase.VAL_WAITING) and not scene.starting(s):
+    waits = s.pulses or frames.waits_for_batch(scene.stack(s, scene.main_pid(s)))
+    if where in (Phase.WAITING, Phase.VAL_WAITING) and waits and not scene.starting(s):
         return (
             "The data comes slowly: more workers, cached or smaller images, a faster disk. "
             "--stall-timeout says from when on that is told."

@@ -14,8 +14,11 @@ from dualwatch.judge.limits import Limits
 from dualwatch.judge.snapshot import Snapshot
 from dualwatch.wire import Phase
 
-RUNS = 0.5
-"""Share of a core from which a process that stands in one place loops there."""
+RUNS = 0.2
+"""Share of a core from which a process that stands in one place loops there.
+
+Much less than one: on a machine with more to do than cores a loop gets its share only.
+"""
 
 
 def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
