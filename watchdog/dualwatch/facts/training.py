@@ -157,7 +157,7 @@ class ConfigRead(Fact):
     Attributes:
         path: The file.
         how: "loaded" or "read".
-        loaders: "train_dataloader" -> its settings (batch_size, num_workers, ...), dataset left out.
+        loaders: "train_dataloader" -> its settings (batch_size, ...), its dataset left out.
         start_method: Of worker processes, None for the platform's own.
         platform: ``sys.platform`` of the training.
         paired: Whether it names two modalities; None where that cannot be told.
