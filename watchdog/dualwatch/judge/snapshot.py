@@ -99,10 +99,13 @@ class Snapshot:
 
     @property
     def slowest(self) -> Pulse | None:
-        """Heartbeat of the rank that moved longest ago; None without an agent."""
+        """Heartbeat of the rank that moved longest ago; None without an agent.
+
+        A rank that has finished waits for nobody, as long as others have not.
+        """
         if not self.pulses:
             return None
-        return self.pulses[min(self.pulses, key=lambda rank: self.moved_at[rank])]
+        return self.pulses[min(_running(self.pulses), key=lambda rank: self.moved_at[rank])]
 
     @property
     def phase(self) -> str:
@@ -183,7 +186,13 @@ def _pulse(s: Snapshot, fact: Pulse) -> Snapshot:
     if 0 <= fact.begun < fact.iteration:
         changes["first_iteration"] = fact.begun + 1
         changes["last_iteration"] = fact.iteration
-    return _moved(s, fact, min(moved_at.values()), **changes)
+    return _moved(s, fact, min(moved_at[rank] for rank in _running(pulses)), **changes)
+
+
+def _running(pulses: Mapping[int, Pulse]) -> list[int]:
+    """The ranks that have not finished; all of them where all have."""
+    running = [rank for rank, pulse in pulses.items() if pulse.phase != Phase.FINISHED]
+    return running or list(pulses)
 
 
 def _console(s: Snapshot, fact: ConsoleGrew) -> Snapshot:
@@ -225,7 +234,7 @@ def _error(s: Snapshot, fact: ErrorSeen) -> Snapshot:
 def _processes(s: Snapshot, fact: ProcessesSampled) -> Snapshot:
     if s.processes is not None and fact.at <= s.processes.at:
         return replace(s, processes=fact)  # A second look at one moment measures nothing.
-    activity = measure(s.processes, fact)
+    activity = measure(s.processes, fact, s.activity)
     if activity is None:
         return replace(s, processes=fact)  # The first after a pause: what was known still stands.
     busy_at = fact.at if activity.busy else s.busy_at

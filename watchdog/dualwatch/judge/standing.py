@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from dualwatch.judge import scene
 from dualwatch.judge.snapshot import Snapshot
 from dualwatch.wire import Phase
 
@@ -50,7 +51,7 @@ def standing(s: Snapshot, *, alive: bool | None, goal: tuple[int | None, int | N
             may be of another machine.
         goal: Epochs and iterations it was meant to do, None where unknown.
     """
-    phase = Phase.FINISHED if is_finished(s, goal) else s.phase
+    phase = Phase.FINISHED if is_finished(s, goal) else scene.phase(s)
     where = f"{_WORDS.get(phase, phase)}{_progress(s)}"
     if not alive and not s.progress_wall:
         return Standing(phase="unknown", sentence="nothing of a training was seen", decided=False)
