@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from dualwatch.facts import ConfigRead, ErrorSeen, HostSampled, NotObserved, Severity
+from dualwatch.judge.ending import ends_with_an_error
 from dualwatch.judge.machine import size
 from dualwatch.wire import Phase
 
@@ -212,6 +213,14 @@ def test_a_line_that_names_an_error_is_no_death_nobody_saw(story, told) -> None:
         story.line(loss=1.0)
     story.tell(ErrorSeen, **told).ended(exit_code=None)
     assert story.codes() == []
+
+
+def test_whether_a_bare_log_ends_with_an_error(story) -> None:
+    assert not ends_with_an_error(story.line(loss=1.0).wait(1).snapshot)
+    story.tell(ErrorSeen, exception="ValueError", message="bad")
+    assert not ends_with_an_error(story.snapshot)
+    assert ends_with_an_error(error(story, "ValueError", "bad").snapshot)
+    assert not ends_with_an_error(story.wait(1).line(loss=1.0).snapshot)
 
 
 def test_a_console_that_breaks_off_in_the_midst_was_ended_from_outside(story) -> None:

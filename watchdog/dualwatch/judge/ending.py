@@ -37,7 +37,7 @@ def died(s: Snapshot, limits: Limits) -> Iterator[Finding]:
         return
     if s.ended.exit_code is None and s.phase == Phase.FINISHED:
         return
-    fatal = [error for error in s.errors if error.exception and not _went_on(s, error)]
+    fatal = _uncaught(s)
     if s.ended.exit_code is None:
         fatal = [error for error in fatal if _ends_a_training(error)]
     own = [error for error in fatal if not error.exception.endswith(_OF_LAUNCHERS)]
@@ -50,6 +50,19 @@ def died(s: Snapshot, limits: Limits) -> Iterator[Finding]:
         yield from _unfinished(s)
     else:
         yield from _without_words(s, next(reversed(fatal), None))
+
+
+def ends_with_an_error(s: Snapshot) -> bool:
+    """Whether the console ends with an error that ends trainings.
+
+    Of a bare log, whose process nobody knows, it is the only word on the end.
+    """
+    return any(_ends_a_training(error) for error in _uncaught(s))
+
+
+def _uncaught(s: Snapshot) -> list[ErrorSeen]:
+    """Errors with a name after which the training did not go on."""
+    return [error for error in s.errors if error.exception and not _went_on(s, error)]
 
 
 def _went_on(s: Snapshot, error: ErrorSeen) -> bool:
