@@ -1,4 +1,4 @@
-"""Nothing of people, machines and secrets leaves the machine; all that tells of the training does."""
+"""Nothing of people, machines and secrets leaves; all that tells of the training does."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_what_must_not_be_seen(redactor, text, expected) -> None:
         "eta: 0:10:00  loss_macl: 0.41  grad_norm: 3.2",
         "/opt/conda/lib/python3.11/site-packages/torch/utils/data/dataloader.py:1131",
         "work_dirs/home/demo/epoch_3.pth data/home/living/1.jpg ./x ~/y",
-        "opencv-python 4.9.0.80, nvidia-cudnn-cu12==8.9.2.26, torch 2.13.0.1, NCCL version 2.18.1.1",
+        "opencv-python 4.9.0.80, nvidia-cudnn-cu12==8.9.2.26, torch 2.13.0.1, NCCL version 2.18.1",
         "127.0.0.1 0.0.0.0:6006 localhost:6006 [::]:29500 ::1 --host localhost",
         "max_tokens=256 cls_token=True token=None token_mixer=dict(type='x') key='loss' author: x",
         "TOKENIZERS_PARALLELISM=disabled wayland auth=dict(type='x') session: 12 password=",
