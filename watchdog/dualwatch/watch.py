@@ -17,7 +17,8 @@ from dualwatch.facts import (
     NotObserved,
     ProcessesSampled,
 )
-from dualwatch.observe import stacks
+from dualwatch.observe import host, orphans, stacks
+from dualwatch.observe.batches import Batches
 from dualwatch.observe.gpus import Gpus
 from dualwatch.observe.heartbeat import Heartbeats
 from dualwatch.observe.processes import Tree
@@ -26,6 +27,7 @@ from dualwatch.parse.console import ConsoleParser
 
 PROCESS_INTERVAL = 5.0
 GPU_INTERVAL = 5.0
+HOST_INTERVAL = 30.0
 LAST_LINE_LENGTH = 200
 
 
@@ -46,12 +48,15 @@ class Watcher:
         self._tail = Tail(attempt_dir / "console.log")
         self._parser = ConsoleParser()
         self._heartbeats = Heartbeats(attempt_dir)
+        self._batches = Batches(attempt_dir)
         self._tree = Tree(training.pid, training.create_time, training.marker)
         self._gpus = gpus
         self._process_interval = process_interval
         self._lines = 0
         self._next_processes = 0.0
         self._next_gpus = 0.0
+        self._next_host = 0.0
+        self._root = training.pid
         self._reported: set[str] = set()
         self._last_beats: dict[int, tuple[int, int]] = {}
         self._unseen: set[tuple[str, str]] = set()
@@ -69,6 +74,11 @@ class Watcher:
         if moment.at >= self._next_gpus:
             self._next_gpus = moment.at + GPU_INTERVAL
             facts += self._once([self._gpus.sample(self._pids, *moment)])
+        if moment.at >= self._next_host:
+            is_first = self._next_host == 0.0
+            self._next_host = moment.at + HOST_INTERVAL
+            facts += self._host(moment, self._root, kernel=is_first)
+            facts += self._orphans(moment) if is_first else []
         return facts
 
     def rest(self, moment: Moment) -> list[Fact]:
@@ -77,7 +87,9 @@ class Watcher:
         while lines := self._tail.poll():
             facts += self._console(lines, moment)
         facts += self._console(self._tail.flush(), moment)
-        return [*facts, *self._parser.close(*moment)]
+        facts += self._parser.close(*moment)
+        # What the kernel says of the death; the process itself has no place any more.
+        return [*facts, *self._host(moment, None, kernel=True)]
 
     def processes(self, moment: Moment) -> ProcessesSampled:
         """A sample of the tree."""
@@ -94,8 +106,10 @@ class Watcher:
             self._dir / "stacks",
             at=moment.at,
             wall=moment.wall,
+            inside=self._dir,
         )
         facts: list[Fact] = [sample, *self._once(unseen)]
+        facts += self._host(moment, self._root, kernel=True)
         return [*facts, captured] if captured is not None else facts
 
     def everyone(self, moment: Moment) -> set[Identity]:
@@ -110,7 +124,19 @@ class Watcher:
             if self._last_beats.get(pulse.rank) != (pulse.pid, pulse.beats):
                 self._last_beats[pulse.rank] = (pulse.pid, pulse.beats)
                 changed.append(pulse)
-        return changed
+        return [*changed, *self._batches.poll(*moment)]
+
+    def _host(self, moment: Moment, pid: int | None, *, kernel: bool) -> list[Fact]:
+        """The machine around the training."""
+        place = self._dir.parent.parent
+        seen, unseen = host.sample(place, pid, at=moment.at, wall=moment.wall, kernel=kernel)
+        return [seen, *self._once(unseen)]
+
+    def _orphans(self, moment: Moment) -> list[Fact]:
+        """What earlier attempts in this work dir left alive."""
+        place = self._dir.parent.parent
+        found = orphans.find(place, self._pids, at=moment.at, wall=moment.wall)
+        return [found] if found is not None else []
 
     def _console(self, lines: list[str], moment: Moment) -> list[Fact]:
         if not lines:
