@@ -27,6 +27,11 @@ def without_mode(key: str, mode: str) -> str:
     return key[len(mode) + 1 :] if key.startswith(mode + "/") else key
 
 
+def is_metric(tag: str, name: str) -> bool:
+    """Whether a tag is that metric, with or without the ``train/`` of hierarchical tags."""
+    return tag == name or tag.endswith("/" + name) or name.endswith("/" + tag)
+
+
 def seconds_of(eta: str) -> float | None:
     """Seconds of a printed ``timedelta``: ``0:16:36``, ``1 day, 7:32:05``, ``2 days, 0:00:00``."""
     days, comma, clock = eta.rpartition(",")
