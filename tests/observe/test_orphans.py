@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -475,6 +475,23 @@ def test_an_earlier_run_that_still_trains_is_no_orphan(start: Start, tmp_path: P
     write(place / "earlier/20261124_030211/journal.jsonl", began(old.main))
     write(place / "journal.jsonl", began(new.main))
     assert not {old.main, old.worker, new.main, new.worker} & look(tmp_path).keys()
+
+
+def test_of_an_earlier_run_its_own_heartbeats_count(start: Start, tmp_path: Path) -> None:
+    place = tmp_path / "dualwatch"
+    old = start(FORKING, environ=marks(tmp_path, marker="old"))
+    new = start(FORKING, environ=marks(tmp_path, marker="new"))
+    earlier = place / "earlier/20261124_030211"
+    write(earlier / "journal.jsonl", began(old.main, before=60.0))
+    # The later run began a minute after all of the earlier one: it cannot be the old worker's.
+    write(place / "journal.jsonl", replace(began(new.main), create_time=time.time() + 60))
+    beat(place / "attempt-1", new.main)
+    beat(earlier / "attempt-1", old.worker)
+    old.kill_main()
+    assert old.worker not in look(tmp_path)
+    # Twin: the earlier run's rank was another process, which is gone.
+    beat(earlier / "attempt-1", old.main)
+    assert old.worker in look(tmp_path)
 
 
 def test_a_spawned_worker_and_its_tracker_are_told_apart(start: Start, tmp_path: Path) -> None:

@@ -85,10 +85,8 @@ def _name(pid: int) -> str:
 
     try:
         process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return ""
         try:
-            words = " ".join(process.cmdline())
+            words = " ".join(process.cmdline())  # of a zombie this raises
         except psutil.AccessDenied:  # another user's, on some systems
             words = ""
         return clean(words or process.name(), NAME_CHARS)
