@@ -29,7 +29,7 @@ def deadlock() -> dict[str, Any]:
 
 
 def write(folder: Path, document: Any, raw: Any = None, redactor: Any = None) -> bundle.Bundle:
-    return bundle.write(folder, document, raw or {}, redactor, stamp=STAMP)
+    return bundle.write(folder / "diagnosis", document, raw or {}, redactor, stamp=STAMP)
 
 
 def test_the_folder_and_the_archive_hold_the_same(tmp_path, deadlock) -> None:
@@ -37,6 +37,7 @@ def test_the_folder_and_the_archive_hold_the_same(tmp_path, deadlock) -> None:
     assert written.files == (
         "README.md", "diagnosis.json", "raw/console.log", "raw/config.py", "manifest.json",
     )  # fmt: skip
+    assert written.folder == tmp_path / "diagnosis"
     assert sorted(os.listdir(tmp_path)) == sorted([written.folder.name, written.archive.name])
     found = [p for p in written.folder.rglob("*") if p.is_file()]
     assert {p.relative_to(written.folder).as_posix() for p in found} == set(written.files)
@@ -205,7 +206,7 @@ from dualwatch.report import bundle
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 try:
-    bundle.write(Path(sys.argv[1]), {}, {"a.log": "x" * 60_000}, None, stamp=0.0)
+    bundle.write(Path(sys.argv[1], "d"), {}, {"a.log": "x" * 60_000}, None, stamp=0.0)
 except OSError:
     print("OSError")
 """
@@ -222,7 +223,7 @@ def test_nothing_is_left_behind_on_a_full_disk(tmp_path) -> None:
 
 @pytest.mark.parametrize("stamp", [0.0, -1e18, 1e18, STAMP])
 def test_any_moment_will_do(tmp_path, stamp) -> None:
-    written = bundle.write(tmp_path, {}, {}, None, stamp=stamp)
+    written = bundle.write(tmp_path / "d", {}, {}, None, stamp=stamp)
     with zipfile.ZipFile(written.archive) as archive:
         assert archive.infolist()[0].date_time[0] in range(1980, 2108)
 

@@ -284,3 +284,8 @@ def test_the_work_grows_with_the_length_only(shape) -> None:
 def test_a_line_of_five_megabytes(redactor) -> None:
     text = "loss: 0.1, /home/alice/x " * 100_000 + "a" * 2_600_000
     assert redactor.text(text) == text.replace("/home/alice", "<home-1>")
+
+
+def test_a_log_of_many_lines(redactor) -> None:
+    lines = [f"{number} loss: 0.1 /home/alice/{number}\n" for number in range(20_000)]
+    assert redactor.text("".join(lines)) == "".join(lines).replace("/home/alice", "<home-1>")

@@ -64,24 +64,25 @@ def write(
     *,
     stamp: float,
 ) -> Bundle:
-    """Writes ``diagnosis-DATE-TIME`` and its ``.zip`` into a folder.
+    """Writes a folder and its ``.zip`` beside it.
 
     Args:
-        folder: Made if it does not exist.
+        folder: The bundle's own; where that or its archive exists, the next free number is added
+            to the name. Its parents are made.
         document: The diagnosis.
         raw: Name -> text of what it rests on; a name that is no plain file name is made one.
         redactor: Takes people, machines and secrets out of everything, None to keep them.
-        stamp: Seconds since the epoch, for the name and the times in the archive.
+        stamp: Seconds since the epoch, for the times in the archive.
 
     Raises:
         OSError: The disk is full, or the folder cannot be written; nothing is left behind.
     """
     files = _files(document, raw, redactor)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    final = _claimed(folder, time.strftime("diagnosis-%Y%m%d-%H%M%S", _moment(stamp)))
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    final = _claimed(folder)
     archive = final.with_name(final.name + ".zip")
     try:
-        beside = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=folder))
+        beside = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=folder.parent))
         try:
             _write_folder(beside / final.name, files)
             _write_archive(beside / archive.name, final.name, files, stamp)
@@ -99,11 +100,11 @@ def write(
     return Bundle(final, archive, tuple(file.name for file in files))
 
 
-def _claimed(folder: Path, name: str) -> Path:
+def _claimed(folder: Path) -> Path:
     """An empty folder of that name, or of the next free one; nobody else can get it."""
     number = 1
     while True:
-        candidate = folder / (name if number == 1 else f"{name}-{number}")
+        candidate = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
         number += 1
         if os.path.lexists(candidate.with_name(candidate.name + ".zip")):
             continue

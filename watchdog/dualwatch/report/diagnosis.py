@@ -168,7 +168,8 @@ class _Page:
     def gpus(self, document: Mapping[str, Any]) -> Iterator[str]:
         yield self._title("GPU")
         devices = list(surroundings.gpus(document))
-        yield from (self._clipped(f"  {text}") for text in devices)
+        for text in devices:
+            yield from self._wrapped(text, "  ")
         table = document.get("nvidia_smi")
         if isinstance(table, str) and table.strip():
             rows = [dossier.line(row) for row in table.strip("\r\n").splitlines()]

@@ -25,6 +25,7 @@ _ROUNDS = 8
 """A token that takes a word's place may free another one beside it; two rounds are the rule."""
 
 _DEEPEST = 100
+_BLOCK = 1 << 16
 
 _USER_VARIABLES = ("USER", "LOGNAME", "USERNAME", "SUDO_USER", "SLURM_JOB_USER")
 _HOST_VARIABLES = (
@@ -107,6 +108,12 @@ class Redactor:
     # --- texts -------------------------------------------------------------------------------
 
     def _clean(self, text: str, *, addresses: bool = True) -> str:
+        # Nothing but a private key stands on several lines: what is clean is not read again.
+        if len(text) > 2 * _BLOCK and "PRIVATE KEY" not in text:
+            return "".join(self._settled(block, addresses) for block in _blocks(text))
+        return self._settled(text, addresses)
+
+    def _settled(self, text: str, addresses: bool) -> str:
         for _ in range(_ROUNDS):
             before, text = text, self._once(text, addresses)
             if text == before:
@@ -187,6 +194,15 @@ class Redactor:
             if _HOST_KEY.fullmatch(key) and not is_local(text) and not is_address(text):
                 return self._token(Found(0, 0, "host", host_key(text)))
         return self._clean(text, addresses=key not in _VERSION_KEYS)
+
+
+def _blocks(text: str) -> Iterator[str]:
+    """Whole lines, so many that one look at them is worth it."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start + _BLOCK) + 1 or len(text)
+        yield text[start:end]
+        start = end
 
 
 def _is_strictly_secret(key: str) -> bool:

@@ -26,12 +26,12 @@ def gpus(document: Mapping[str, Any]) -> Iterator[str]:
             f"{'?' if busy is None else f'{busy:.0f} %'} busy"
         )
         for error in texts(gpu, "errors"):
-            yield f"   complains: {error}"
+            yield f"complains: {error}"
         for holder in parts(gpu, "holders"):
             if not holder.get("ours"):
                 name = line(holder.get("name"), 200) or "unseen: dead, or in another container"
                 size = words.size(number(holder.get("used")))
-                yield f"   {size} held by pid {line(holder.get('pid'))}, not of this run: {name}"
+                yield f"{size} held by pid {line(holder.get('pid'))}, not of this run: {name}"
 
 
 def why_unseen(document: Mapping[str, Any], *needles: str) -> str:
