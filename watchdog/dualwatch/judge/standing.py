@@ -64,13 +64,13 @@ def standing(s: Snapshot, *, alive: bool | None, goal: tuple[int | None, int | N
         quiet = f"silent for {silence:.0f} s (since {_clock(s.progress_wall)}), "
         text = f"alive, {quiet if silence >= MOVING else ''}{where}"
         return Standing(phase=phase, sentence=text, decided=True)
-    if alive is None:
+    if alive is None and s.ended is None:
         # The log of a training that runs elsewhere, hangs, crashed or was killed ends alike.
         text = (
             f"the log ends at {_clock(s.progress_wall)}, {where}; whether it crashed, hangs or "
             "still runs elsewhere: crash or hang is not decidable from the log alone"
         )
-        return Standing(phase=phase, sentence=text, decided=bool(s.ended))
+        return Standing(phase=phase, sentence=text, decided=False)
     sentence = f"dead since about {_clock(s.progress_wall)}; it was {where}"
     return Standing(phase=phase, sentence=sentence, decided=True)
 

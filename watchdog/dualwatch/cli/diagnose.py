@@ -1,0 +1,66 @@
+"""``dualwatch diagnose``: collects the evidence and names the likeliest cause."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def diagnose(
+    target: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[CONFIG | WORK_DIR | LOG]", help="Default: the newest run in ./work_dirs."
+        ),
+    ] = None,
+    pid: Annotated[
+        int | None, typer.Option(help="A process that trains, or one of its workers.", min=1)
+    ] = None,
+    output: Annotated[
+        Path, typer.Option(help="Folder in which the bundle is written.", show_default="here")
+    ] = Path(),
+    bundle: Annotated[
+        bool, typer.Option("--bundle/--no-bundle", help="Write a bundle that can be sent.")
+    ] = True,
+    redact: Annotated[
+        bool,
+        typer.Option(
+            "--redact/--no-redact", help="Replace names, paths and secrets in the bundle."
+        ),
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON document.")] = False,
+) -> None:
+    """Collect the evidence of a training, dead or alive, and name the likeliest cause.
+
+    Nothing of the target is changed, and it may go on running.
+
+    \b
+    Examples:
+      dualwatch diagnose
+      dualwatch diagnose work_dirs/my_run
+      dualwatch diagnose --pid 4242
+      dualwatch diagnose 20261123_062046.log --json
+    """
+    from dualwatch.errors import DualwatchError, Exit
+    from dualwatch.examine import deliver
+    from dualwatch.settings import resolve
+
+    if target is not None and pid is not None:
+        raise DualwatchError(
+            "a target and --pid exclude each other",
+            why=f"{target} and process {pid} were named",
+            do="name one of them",
+        )
+    settings = resolve({})
+    delivery = deliver.diagnose(
+        target, pid, settings, output=output if bundle else None, redact=redact
+    )
+    if as_json:
+        sys.stdout.write(json.dumps(delivery.document, indent=1, ensure_ascii=False) + "\n")
+    else:
+        deliver.show(delivery)
+    sys.exit(int(delivery.code)) if delivery.code is not Exit.OK else None

@@ -1,0 +1,264 @@
+"""One examination: what is gathered of a target, folded and judged."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from dualwatch import clock
+from dualwatch.clock import Moment
+from dualwatch.examine import past, processes
+from dualwatch.examine.side_by_side import Collector, collect
+from dualwatch.facts import (
+    AttemptEnded,
+    AttemptStarted,
+    ConfigRead,
+    Fact,
+    Finding,
+    NotObserved,
+    Severity,
+)
+from dualwatch.judge import ending, ranking
+from dualwatch.judge.limits import Limits
+from dualwatch.judge.rules import judge
+from dualwatch.judge.snapshot import Snapshot, advance, fold
+from dualwatch.judge.standing import Standing, standing
+from dualwatch.observe import found_config, heartbeat, host, logs, nvidia_smi, orphans
+from dualwatch.observe.batches import Batches
+from dualwatch.observe.config import training_python
+from dualwatch.observe.gpus import Gpus
+from dualwatch.observe.target import Target
+from dualwatch.observe.trainings import Training
+from dualwatch.parse import dump, pyconfig
+from dualwatch.settings import Settings, choose_metrics
+
+LIVE_S = 8.0
+"""Seconds for everything about a live training; a healthy machine needs about four."""
+
+CONFIG_S = 30.0
+"""Seconds for a configuration that the user named: loading it imports torch."""
+
+SILENCE = 20.0
+"""Seconds of silence from which a training that somebody asks about is suspect. The question is
+the suspicion; idleness and stacks are still what convicts."""
+
+
+@dataclass(slots=True)
+class Examination:
+    """What was found out.
+
+    Attributes:
+        findings: Ranked, likeliest cause first.
+        causes: Those of them that are no mere symptom or note.
+        config: As it was loaded or read.
+        written: Source text of ``train_dataloader``.
+        not_observed: What could not be looked at -> why.
+    """
+
+    target: Target
+    moment: Moment
+    snapshot: Snapshot = field(default_factory=Snapshot)
+    standing: Standing | None = None
+    findings: list[Finding] = field(default_factory=list)
+    causes: list[Finding] = field(default_factory=list)
+    history: past.Past = field(default_factory=past.Past)
+    log: logs.LogRead | None = None
+    nvidia_smi: str | None = None
+    config: ConfigRead | None = None
+    written: str | None = None
+    not_observed: dict[str, str] = field(default_factory=dict)
+    took_s: float = 0.0
+
+
+def examine(
+    target: Target, settings: Settings, *, tell: Callable[[str], None] = lambda name: None
+) -> Examination:
+    """Looks at a target from all sides at once and judges what was seen.
+
+    The target is never changed or slowed: stacks are read without stopping it where that can be.
+
+    Args:
+        tell: Called with the name of each collector that is done.
+    """
+    moment = clock.now()
+    done = Examination(target=target, moment=moment)
+    with tempfile.TemporaryDirectory(prefix="dualwatch-", ignore_cleanup_errors=True) as folder:
+        answers, failures = collect(_collectors(target, settings, Path(folder), moment), tell)
+    done.not_observed.update(failures)
+    _take(done, answers)
+    done.snapshot = _settled(fold(_story(done, answers)), target)
+    _judge(done, settings)
+    done.took_s = clock.now().at - moment.at
+    return done
+
+
+def _settled(s: Snapshot, target: Target) -> Snapshot:
+    """The snapshot at the time that counts: this moment for the living, else the last sign.
+
+    A bare log whose last words are an error that ends trainings is that of a dead one.
+    """
+    if target.training is not None:
+        moment = clock.now()
+        return replace(s, at=moment.at, wall=moment.wall)
+    if s.ended is None and (is_alive(target) is False or ending.ends_with_an_error(s)):
+        gone = AttemptEnded(
+            at=s.progress_at, wall=s.progress_wall, attempt=0, exit_code=None, signal=None
+        )
+        s = advance(s, gone)
+    return replace(s, at=s.progress_at, wall=s.progress_wall)
+
+
+def _collectors(
+    target: Target, settings: Settings, folder: Path, moment: Moment
+) -> dict[str, Collector]:
+    training, work_dir = target.training, target.work_dir
+    at, wall = moment
+    pid = training.pid if training is not None else None
+    asked: dict[str, Collector] = {
+        "nvidia-smi": Collector(lambda: nvidia_smi.read(timeout=5.0), 6.0),
+        "host": Collector(
+            lambda: host.sample(work_dir or Path.cwd(), pid, at=at, wall=wall, kernel=True), LIVE_S
+        ),
+        "gpu": Collector(lambda: Gpus().sample({pid} if pid else set(), at, wall), LIVE_S),
+    }
+    if training is not None:
+        asked["processes"] = Collector(lambda: processes.look(training, folder), LIVE_S + 1)
+    if target.log is not None:
+        log = target.log
+        asked["log"] = Collector(lambda: logs.read_log(log, deadline=5.0), LIVE_S)
+    if target.attempt_dir is not None:
+        attempt = target.attempt_dir
+        journal = attempt.parent / "journal.jsonl"
+        asked["journal"] = Collector(lambda: past.of_journal(journal, moment), LIVE_S)
+        asked["heartbeat"] = Collector(lambda: heartbeat.read(attempt, at, wall), LIVE_S)
+        asked["batches"] = Collector(lambda: Batches(attempt).poll(at, wall), LIVE_S)
+    if target.config is not None:
+        named = target.config
+        python = training_python(settings.python)
+        asked["config"] = Collector(
+            lambda: found_config.load(python, named, (), Path.cwd(), timeout=CONFIG_S), CONFIG_S + 2
+        )
+    elif work_dir is not None:
+        asked["config"] = Collector(lambda: _found(work_dir, at, wall), LIVE_S)
+    if work_dir is not None:
+        tree = {pid} if pid else set()
+        asked["orphans"] = Collector(lambda: orphans.find(work_dir, tree, at=at, wall=wall), LIVE_S)
+    return asked
+
+
+def _found(work_dir: Path, at: float, wall: float) -> ConfigRead | None:
+    path = found_config.find(work_dir)
+    return found_config.read(path, at=at, wall=wall) if path is not None else None
+
+
+def _take(done: Examination, answers: dict[str, Any]) -> None:
+    """The answers that are no facts."""
+    done.history = answers.get("journal") or past.Past()
+    done.log = answers.get("log")
+    if "nvidia-smi" in answers:
+        done.nvidia_smi, why = answers["nvidia-smi"]
+        if why:
+            done.not_observed["nvidia-smi"] = why
+    done.config = answers.get("config") or _from_log(done)
+    if done.config is not None and done.written is None and done.config.path:
+        done.written = found_config.written_loader(Path(done.config.path))
+
+
+def _from_log(done: Examination) -> ConfigRead | None:
+    """The configuration that the training printed into its log."""
+    if done.log is None:
+        return None
+    text = dump.config_text(list(done.log.head))
+    if not text:
+        return None
+    found = pyconfig.read(text)
+    done.written = found.written.get("train_dataloader")
+    return found_config.from_values(found.values, str(done.log.path), *done.moment)
+
+
+def _story(done: Examination, answers: dict[str, Any]) -> list[Fact]:
+    """All facts in the order of their time, as if we had been there from the start."""
+    target, moment = done.target, done.moment
+    logged = past.of_log(
+        done.log.facts if done.log is not None else (), moment, _started(target, moment)
+    )
+    if done.history.facts:
+        facts = list(done.history.facts)
+        # Whoever kept the journal may have died before the training did.
+        facts += past.since(logged[1:], max(fact.wall for fact in facts))
+    else:
+        facts = logged
+    if target.attempt_dir is not None:
+        facts += [*answers.get("heartbeat", ()), *answers.get("batches", ())]
+    for name in ("config", "gpu", "orphans"):
+        answer = done.config if name == "config" else answers.get(name)
+        facts += [answer] if answer is not None else []
+    if "host" in answers:
+        sample, unseen = answers["host"]
+        facts += [sample, *unseen]
+    facts += answers.get("processes", ())
+    facts += [
+        NotObserved(at=moment.at, wall=moment.wall, what=what, why=why)
+        for what, why in done.not_observed.items()
+    ]
+    return facts
+
+
+def is_alive(target: Target) -> bool | None:
+    """Whether the training's process runs; None where only a log is known, of any machine."""
+    if target.training is not None:
+        return True
+    return False if target.supervised else None
+
+
+def _started(target: Target, moment: Moment) -> AttemptStarted:
+    training: Training | None = target.training
+    wall = training.create_time if training is not None else moment.wall
+    return AttemptStarted(
+        at=moment.at - (moment.wall - wall),
+        wall=wall,
+        attempt=0,
+        pid=training.pid if training is not None else 0,
+        create_time=wall,
+        command=training.command if training is not None else (),
+        overrides={},
+    )
+
+
+def _judge(done: Examination, settings: Settings) -> None:
+    target, s = done.target, done.snapshot
+    limits = Limits(
+        stall_timeout=min(settings.stall_timeout, SILENCE),
+        busy_timeout=settings.busy_timeout,
+        required=_required(done, settings),
+    )
+    now = judge(s, limits)
+    # A supervised run was judged while it lived, when more could be seen than now.
+    known = {finding.code for finding in now}
+    then = [f for f in done.history.raised if f.code not in known and _still_counts(f, done)]
+    done.findings = ranking.rank([*now, *then])
+    done.causes = ranking.causes(done.findings)
+    done.standing = standing(s, alive=is_alive(target), goal=_goal(done))
+    done.not_observed |= {what: fact.why for what, fact in s.not_observed.items()}
+
+
+def _still_counts(finding: Finding, done: Examination) -> bool:
+    """A stall that passed is history; what the training died of is not."""
+    is_stall = finding.code.startswith("DW1")
+    return not is_stall or done.history.has_ended or finding.severity <= Severity.INFO
+
+
+def _required(done: Examination, settings: Settings) -> tuple[str, ...]:
+    if done.history.run is not None:
+        return done.history.run.required_metrics
+    words = done.config.model_words if done.config is not None else ()
+    return choose_metrics(settings.require, settings.origin("require"), words)[0]
+
+
+def _goal(done: Examination) -> dump.Goal:
+    if done.config is None:
+        return dump.Goal()
+    return dump.Goal(done.config.epochs, done.config.iterations)
