@@ -141,12 +141,36 @@ def test_no_space_without_a_path_is_where_there_is_none(story, host, code) -> No
 
 
 def test_open_files_are_told_with_their_limit(story) -> None:
-    story.trains(5).sample(open_files=1020).tell(HostSampled, open_files_limit=1024)
+    story.trains(5).tell(HostSampled, open_files_limit=1024).sample(open_files=1020)
     error(story, "OSError", "[Errno 24] Too many open files")
     (found,) = story.ended(exit_code=1).judged()
     assert found.code == "DW303"
     assert "limit: 1024 open files" in texts(found)
     assert "main 100: 1020" in texts(found)
+
+
+def test_the_limit_of_whoever_is_left_is_not_that_of_the_dead(story) -> None:
+    story.trains(5).sample(open_files=1020)
+    error(story, "OSError", "[Errno 24] Too many open files").wait(1)
+    story.tell(HostSampled, open_files_limit=20000)
+    assert "20000" not in texts(story.ended(exit_code=1).judged()[0])
+
+
+@pytest.mark.parametrize(
+    ("where", "code"),
+    [
+        ("/x/torch/utils/data/dataloader.py:1505 in _next_data", "DW305"),
+        ("/x/torch/utils/data/dataloader.py:725 in __next__", "DW606"),
+        ("train.py:7 in step", "DW606"),
+    ],
+)
+def test_a_traceback_that_breaks_off_while_a_batch_is_read_is_of_a_worker(
+    story, where, code
+) -> None:
+    error(story.trains(5), "", where=where)
+    (found,) = story.ended(exit_code=1).judged()
+    assert (found.code, found.confidence) == (code, 0.6)
+    assert found.headline == f"a traceback breaks off in {where}"
 
 
 def test_what_a_worker_printed_itself_is_the_cause_of_its_end(story) -> None:

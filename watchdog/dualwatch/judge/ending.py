@@ -19,6 +19,8 @@ _BY_SHELL = {128 + 6: "SIGABRT", 128 + 7: "SIGBUS", 128 + 9: "SIGKILL", 128 + 11
 _BY_TORCHRUN = re.compile(r"Signal \d+ \((SIG[A-Z]+)\) received by PID (\d+)")
 _PIDS = re.compile(r"\(pid(?:\(s\))? ([\d, ]+)\)")
 
+_READS_A_BATCH = re.compile(r"utils/data/dataloader\.py:\d+ in _(?:next|get|try_get)_data")
+
 SAME_LOOK = 2.0
 """Seconds within which it is not known what came first, a heartbeat or a line of the console."""
 
@@ -80,9 +82,6 @@ def _went_on(s: Snapshot, error: ErrorSeen) -> bool:
 def _ends_a_training(error: ErrorSeen) -> bool:
     """Whether an error by itself tells of an end: a traceback, or words that are known."""
     return bool(error.where) or errors.recognise(error)[0] != "DW606"
-
-
-# --- with words ------------------------------------------------------------------------------
 
 
 def _of_error(s: Snapshot, error: ErrorSeen, others: Sequence[ErrorSeen]) -> Iterator[Finding]:
@@ -166,8 +165,24 @@ def _without_words(s: Snapshot, launcher: ErrorSeen | None) -> Iterator[Finding]
     if signal == "SIGKILL":
         evidence.append(Evidence(text="it was killed from outside", source="process"))
         evidence += [machine.kernel_silence(s), *machine.memory(s.host)]
+    code = "DW606"
+    cut = _cut_off(s) if signal is None and launcher is None else None
+    if cut is not None:
+        text = f"a traceback breaks off in {cut.where}"
+        evidence.insert(0, Evidence(text=text, source="console.log", wall=cut.wall))
+        code = "DW305" if _READS_A_BATCH.search(cut.where) else code
     sure = launcher is not None and signal is None
-    yield _fatal(s, "DW606", [*evidence, *_last_line(s)], 1.0 if sure else 0.6)
+    yield _fatal(s, code, [*evidence, *_last_line(s)], 1.0 if sure else 0.6)
+
+
+def _cut_off(s: Snapshot) -> ErrorSeen | None:
+    """The beginning of a traceback, of which the rest is missing.
+
+    Torch tells of a worker that is gone in a signal's handler, which may run while another
+    traceback is printed; nothing more is printed then.
+    """
+    tracebacks = (e for e in s.errors if not e.exception and e.where and not _went_on(s, e))
+    return next(reversed(list(tracebacks)), None)
 
 
 def _signal(s: Snapshot, launcher: ErrorSeen | None) -> tuple[str | None, int | None]:
@@ -216,9 +231,6 @@ def _in_the_midst(s: Snapshot) -> str | None:
     epoch += f" of {epochs}" if epoch and epochs else ""
     total = f" of {line.total}" if line.total else ""
     return f"{gone} after iteration {line.iteration}{total}{epoch}"
-
-
-# --- both ------------------------------------------------------------------------------------
 
 
 def _how(s: Snapshot) -> list[Evidence]:

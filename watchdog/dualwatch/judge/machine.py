@@ -108,11 +108,12 @@ def memory(host: HostSampled | None) -> list[Evidence]:
 
 
 def open_files(s: Snapshot) -> list[Evidence]:
-    """The processes with most open files, and the limit."""
-    limit = s.host.open_files_limit if s.host is not None else None
-    lines = [] if limit is None or s.host is None else [_host(f"limit: {limit} open files", s.host)]
+    """The processes with most open files, and the limit, as long as it was theirs that was read."""
     if s.processes is None:
-        return lines
+        return []
+    lines = []
+    if s.host is not None and s.host.open_files_limit and s.host.at <= s.processes.at:
+        lines.append(_host(f"limit: {s.host.open_files_limit} open files", s.host))
     counted = [(p.open_files, p) for p in s.processes.processes if p.open_files is not None]
     counted.sort(key=lambda pair: -pair[0])
     held = ", ".join(f"{p.role} {p.pid}: {count}" for count, p in counted[:3])
