@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import statistics
 import sys
@@ -35,15 +36,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", default="", metavar="TEXT", help="cases whose name holds it")
+    parser.add_argument(
+        "--only", default=".", metavar="PATTERN", type=re.compile, help="cases whose name matches"
+    )
     parser.add_argument("--jobs", type=int, default=cpu_count() or 1, help="side by side")
     parser.add_argument("--stall-timeout", type=float, default=20.0, metavar="SECONDS")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep what the runs wrote there")
     arguments = parser.parse_args()
-    wanted = [case for case in CASES if arguments.only in case.name]
+    wanted = [case for case in CASES if arguments.only.search(case.name)]
     if not wanted:
-        parser.error(f"no case's name holds {arguments.only!r}")
+        parser.error(f"no case's name matches {arguments.only.pattern!r}")
     folder = arguments.keep or Path(tempfile.mkdtemp(prefix="dualwatch-faults-"))
     try:
         results = run_all(wanted, folder, arguments.stall_timeout, arguments.jobs)
@@ -63,7 +66,7 @@ def run_all(cases: Sequence[Case], folder: Path, stall_timeout: float, jobs: int
     """Runs cases side by side; gives their results in the order of the cases."""
 
     def one(case: Case) -> Judged:
-        result = exercise.run(case, folder / case.name.replace("/", "_"), stall_timeout)
+        result = exercise.run(case, folder, stall_timeout)
         say(f"{'ok  ' if result.right else 'skip' if result.skipped else 'MISS'} {brief(result)}")
         return result
 

@@ -39,8 +39,9 @@ def kill_tensorboard(scene: Scene) -> None:
     """TensorBoard is killed."""
     scene.iterating()
     for process in psutil.Process(scene.process.pid).children(recursive=True):
-        if "tensorboard.main" in process.cmdline():
-            process.kill()
+        with contextlib.suppress(psutil.Error):
+            if "tensorboard.main" in process.cmdline():
+                process.kill()
 
 
 def pause_training(scene: Scene) -> None:

@@ -23,12 +23,13 @@ from dualwatch.facts import (
     FindingRaised,
     ProcessesSampled,
     Pulse,
+    RunEnded,
     Severity,
 )
 
 from tests.faults.actors import ACTORS
 from tests.faults.case import Case, InWorkDir, Stalls
-from tests.faults.judged import Judged, judged, refused
+from tests.faults.judged import Judged, judged, printed
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAININGS = Path(__file__).resolve().parent / "trainings"
@@ -226,10 +227,9 @@ class Scene:
         """What was said."""
         kept = self.folder / "kept" / "journal.jsonl"
         facts = list(journal.read(kept)) if kept.exists() else self.facts()
-        if facts or trouble:
+        if trouble or any(isinstance(fact, RunEnded) for fact in facts):
             return judged(self.case, facts, exit_code, trouble)
-        code = re.search(r"^dualwatch: .*\[(DW\d+)\]$", self._text("err"), re.MULTILINE)
-        return refused(self.case, code[1] if code else None, exit_code)
+        return printed(self.case, self._text("out") + self._text("err"), exit_code)
 
     def _last_words(self) -> str:
         return self._text("err")[-400:]
@@ -239,18 +239,20 @@ class Scene:
 
 
 def run(case: Case, folder: Path, stall_timeout: float) -> Judged:
-    """Runs a case to its end and says what dualwatch said."""
+    """Runs a case to its end, in a folder below ``folder``, and says what dualwatch said."""
     lacking = _lacking(case)
     if lacking:
         return Judged(case=case, skipped=lacking)
-    scene = Scene(case, folder, stall_timeout)
+    # No spaces: mmengine drops them from --cfg-options.
+    scene = Scene(case, folder / re.sub(r"\W+", "-", case.name), stall_timeout)
     try:
         scene.start()
         for actor in case.actors:
             ACTORS[actor](scene)
         return scene.verdict(scene.finish())
-    except CaseError as error:
-        return scene.verdict(None, str(error))
+    except Exception as error:
+        # One case that does not come about must not end all others; it counts as missed.
+        return scene.verdict(None, f"{type(error).__name__}: {error}".strip().replace("\n", " "))
     finally:
         scene.clean_up()
 

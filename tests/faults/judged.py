@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from dualwatch.facts import (
     Pulse,
     Severity,
 )
-from dualwatch.judge import ranking
+from dualwatch.judge import codes, ranking
 
 from tests.faults.case import Case
 
@@ -88,17 +89,29 @@ def judged(case: Case, facts: Sequence[Fact], exit_code: int | None, trouble: st
     )
 
 
-def refused(case: Case, code: str | None, exit_code: int | None) -> Judged:
-    """The verdict on a training that was not started, from the one code that was printed."""
-    found = (code,) if code is not None else ()
+def printed(case: Case, text: str, exit_code: int | None) -> Judged:
+    """The verdict as a user reads it, where there is no whole journal.
+
+    That is where a training was not even started, or where its disk is full.
+    """
+    findings = [
+        codes.finding(code, [], confidence=1.0, severity=Severity[word.upper()])
+        for code, word in _TOLD.findall(text)
+    ]
+    findings += [codes.finding(code, [], confidence=1.0) for code in _REFUSED.findall(text)]
+    causes = ranking.causes(findings)
     return Judged(
         case=case,
-        first=code,
-        confidence=1.0 if code is not None else 0.0,
-        codes=found,
-        severe=found,
+        first=causes[0].code if causes else None,
+        confidence=causes[0].confidence if causes else 0.0,
+        codes=tuple(dict.fromkeys(finding.code for finding in findings)),
+        severe=tuple(dict.fromkeys(f.code for f in findings if f.severity >= Severity.ERROR)),
         exit_code=exit_code,
     )
+
+
+_TOLD = re.compile(r"^\S+ \S+ (DW\d+) [\w-]+ \((info|warning|error|critical), ", re.MULTILINE)
+_REFUSED = re.compile(r"^dualwatch: .*\[(DW\d+)\]$", re.MULTILINE)
 
 
 def _first_attempt(facts: Sequence[Fact]) -> list[Fact]:

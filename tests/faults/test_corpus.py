@@ -22,7 +22,7 @@ from tests.faults import exercise
 from tests.faults.actors import ACTORS
 from tests.faults.case import Case
 from tests.faults.corpus import BY_NAME, CASES, FAULTY, HEALTHY, NOT_MADE
-from tests.faults.judged import Judged, judged
+from tests.faults.judged import Judged, judged, printed
 
 STALL_TIMEOUT = 5.0
 AT_ONCE = 2
@@ -152,6 +152,19 @@ def test_a_healthy_training_is_neither_acted_on_nor_accused(facts, right):
     assert result.false_alarm is not right
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-24 03:59:01 DW111 loader-deadlock (error, almost certain): both wait\n"
+        "2026-11-24 03:59:01 DW102 stalled-training (error, certain): no progress\n",
+        "dualwatch: the loader is stuck [DW111]\n  why: DW606\n",
+    ],
+)
+def test_where_there_is_no_journal_what_was_printed_counts(text):
+    assert printed(FAULT, text, 5).right
+    assert not printed(FAULT, text.replace("DW111", "DW606"), 5).right
+
+
 def test_what_did_not_come_about_is_never_right():
     assert not judged(WELL, [started()], None, "it did not end").right
     assert not Judged(case=WELL, skipped="needs root").right
@@ -168,8 +181,7 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("faults")
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         yield {
-            name: pool.submit(exercise.run, BY_NAME[name], folder / name, STALL_TIMEOUT)
-            for name in QUICK
+            name: pool.submit(exercise.run, BY_NAME[name], folder, STALL_TIMEOUT) for name in QUICK
         }
 
 

@@ -34,6 +34,13 @@ WORKERS = (
         options={DATASET: "ExitingWorker"},
     ),
     Case(
+        name="worker dies with its batch",
+        cause="SIGKILL of a worker whose batch main is about to fetch",
+        # That it was killed, and not by itself, cannot always be seen.
+        expected=("DW301", "DW305"),
+        options={"train_dataloader.collate_fn.type": "collate_and_leave"},
+    ),
+    Case(
         name="spawn without main guard",
         cause="the script trains when it is merely imported",
         expected=("DW304",),

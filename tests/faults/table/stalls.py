@@ -168,11 +168,11 @@ STEPS = (
         options={"model.type": "StuckInTheKernelInForward"},
     ),
     Case(
-        name="weights come from a pipe",
-        cause="the weights to begin with are never read to their end",
+        name="weights never come",
+        cause="loading the weights to begin with waits for ever",
         expected=("DW101",),
-        options={"load_from": InWorkDir("pretrained.pth")},
-        prepare="pretrained_is_a_pipe",
+        options={"model.type": "NeverLoads", "load_from": InWorkDir("pretrained.pth")},
+        prepare="pretrained",
     ),
     Case(
         name="checkpoint goes to a pipe",

@@ -9,10 +9,13 @@ import threading
 import time
 
 import torch
-from mmengine.dataset import BaseDataset
+from mmengine.dataset import BaseDataset, default_collate
 from mmengine.dist import get_rank
-from mmengine.registry import DATA_SAMPLERS, DATASETS
+from mmengine.registry import DATA_SAMPLERS, DATASETS, FUNCTIONS
 from torch.utils.data import Dataset, Sampler, get_worker_info
+
+FAULTY = 18
+"""Index of the sample at which it happens."""
 
 # --- healthy --------------------------------------------------------------------------------
 
@@ -188,7 +191,8 @@ class KilledWorker(Numbers):
     """The system kills the worker at a sample, as the out-of-memory killer does."""
 
     def __getitem__(self, index):
-        if index == 18:
+        if index == FAULTY:
+            _let_batches_be_taken()
             os.kill(os.getpid(), signal.SIGKILL)
         return super().__getitem__(index)
 
@@ -198,7 +202,8 @@ class CrashingWorker(Numbers):
     """Native code reads address zero."""
 
     def __getitem__(self, index):
-        if index == 18:
+        if index == FAULTY:
+            _let_batches_be_taken()
             ctypes.string_at(0)
         return super().__getitem__(index)
 
@@ -208,9 +213,42 @@ class ExitingWorker(Numbers):
     """Native code ends the process."""
 
     def __getitem__(self, index):
-        if index == 18:
+        if index == FAULTY:
+            _let_batches_be_taken()
             os._exit(3)
         return super().__getitem__(index)
+
+
+def _let_batches_be_taken():
+    """Waits until main has the batches before: a worker that dies sooner takes them with it."""
+    time.sleep(2.0)
+
+
+class Farewell:
+    """Ends the worker that made it while main unpacks the batch that it is in."""
+
+    def __init__(self, pid):
+        self.pid = pid
+
+    def __reduce__(self):
+        return _farewell, (self.pid,)
+
+
+def _farewell(pid):
+    os.kill(pid, signal.SIGKILL)
+    while os.path.exists(f"/proc/{pid}") and not _is_zombie(pid):
+        time.sleep(0.01)
+
+
+def _is_zombie(pid):
+    with open(f"/proc/{pid}/stat") as stream:
+        return stream.read().rpartition(")")[2].split()[0] == "Z"
+
+
+@FUNCTIONS.register_module()
+def collate_and_leave(samples):
+    """Batches whose tensors cannot be fetched: their worker dies just before."""
+    return {"farewell": Farewell(os.getpid()), **default_collate(samples)}
 
 
 # --- workers that cannot be started -----------------------------------------------------------
@@ -264,7 +302,7 @@ class BrokenSample(Numbers):
     """One sample cannot be loaded."""
 
     def __getitem__(self, index):
-        if index == 18:
+        if index == FAULTY:
             raise ValueError(f"image {index} is truncated")
         return super().__getitem__(index)
 
@@ -327,7 +365,7 @@ class SlowestSampleOnce(Numbers):
         self.sign = sign
 
     def __getitem__(self, index):
-        if get_worker_info() is not None and index == 18 and not os.path.exists(self.sign):
+        if get_worker_info() is not None and index == FAULTY and not os.path.exists(self.sign):
             open(self.sign, "w").close()
             time.sleep(600)
         return super().__getitem__(index)

@@ -104,8 +104,8 @@ class MeetsAfterEpoch(Hook):
 class SleepsInStep(torch.optim.SGD):
     """Waits for a lock file that somebody left."""
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
+    def __init__(self, params, lr):
+        super().__init__(params, lr)
         self.steps = 0
 
     def step(self, closure=None):

@@ -93,6 +93,15 @@ class SleepsInForward(Line):
 
 
 @MODELS.register_module()
+class NeverLoads(Line):
+    """Waits for ever for its weights."""
+
+    def load_state_dict(self, *args, **kwargs):
+        while True:
+            time.sleep(60)
+
+
+@MODELS.register_module()
 class StuckInTheKernelInForward(Line):
     """Waits in the kernel, uninterruptibly."""
 

@@ -5,11 +5,8 @@ import os
 import tempfile
 import time
 
-from faulty_datasets import pair
+from faulty_datasets import FAULTY, pair
 from mmengine.registry import TRANSFORMS
-
-FAULTY = 18
-"""Index of the sample at which it happens."""
 
 
 @TRANSFORMS.register_module()

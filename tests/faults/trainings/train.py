@@ -38,7 +38,8 @@ def main():
         )
     for name, most in cfg.get("limits", {}).items():
         number = getattr(resource, f"RLIMIT_{name}")
-        resource.setrlimit(number, (most, resource.getrlimit(number)[1]))
+        # Both, since mmengine raises the soft one as far as it may.
+        resource.setrlimit(number, (most, most))
     if cfg.get("sharing"):
         torch.multiprocessing.set_sharing_strategy(cfg.sharing)
     Runner.from_cfg(cfg).train()
