@@ -19,6 +19,8 @@ SINGLE = (
     "inputs: list of 4",
     "inputs[0]: Tensor 3x512x640",
     "data_samples[0].img_path: str .../visible/1.jpg",
+    "data_samples[0].flip: bool",
+    "data_samples[0].gt_instances.masks: Tensor 2x512x640",
 )
 TOY = ("x: Tensor 4x1", "y: Tensor 4x1")
 HEAD = "models/macl_head.py:88 in forward"
@@ -120,7 +122,7 @@ def test_a_configuration_of_one_modality_is_told_beside_it(story) -> None:
 def test_an_unpaired_batch_is_quoted(story) -> None:
     found = only(unpaired(story), "DW211")
     assert "inputs[0] of 3x512x640" in found.headline
-    assert SINGLE[2] in [line.text for line in found.evidence]
+    assert [line.text for line in found.evidence[1:]] == [SINGLE[1], SINGLE[2]]
     assert {line.source for line in found.evidence} == {"inside agent"}
 
 

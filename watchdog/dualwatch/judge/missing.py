@@ -35,6 +35,8 @@ BESIDE_UNPAIRED = 0.8
 """An error that was caught is at most so likely the cause where the batch is known to be single."""
 
 _WORD = re.compile(r"[a-z]+")
+# The parts of a batch that hold an image or name a file; the rest is flags and annotation.
+_TELLING = re.compile(r"^(?!.*\bgt_).*: \S+ (?:(?:\d+x){2,}\d+$|.*[/\\])")
 
 
 def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
@@ -84,7 +86,8 @@ def _of_batch(s: Snapshot, batch: BatchSeen, absent: Sequence[Absence]) -> Itera
 
 def _unpaired(s: Snapshot, batch: BatchSeen, pairing: Modalities) -> Finding:
     text = f"the batch of iteration {batch.iteration} is not paired: {pairing.why}"
-    evidence = [_inside(batch, text), *(_inside(batch, line) for line in batch.outline[:QUOTED])]
+    telling = [line for line in batch.outline if _TELLING.search(line)]
+    evidence = [_inside(batch, text), *(_inside(batch, line) for line in telling[:QUOTED])]
     confidence = 0.9
     remedy = BY_CODE["DW211"].cure
     if s.config is not None and s.config.paired is not None:
