@@ -347,17 +347,3 @@ def test_spans(seconds, text) -> None:
 )
 def test_sizes(count, text) -> None:
     assert words.size(count) == text
-
-
-@pytest.mark.parametrize(
-    ("confidence", "text"),
-    [
-        (1.0, "certain"),
-        (0.95, "almost certain"),
-        (0.85, "very likely"),
-        (0.6, "likely"),
-        (0.3, "possible"),
-    ],
-)
-def test_sureness(confidence, text) -> None:
-    assert words.sureness(confidence) == text

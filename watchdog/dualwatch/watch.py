@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ PROCESS_INTERVAL = 5.0
 GPU_INTERVAL = 5.0
 HOST_INTERVAL = 30.0
 LAST_LINE_LENGTH = 200
+
+_OF_ITS_OWN = ("open_files_limit", "shm_total", "shm_free")
 
 
 class Watcher:
@@ -57,6 +60,7 @@ class Watcher:
         self._next_gpus = 0.0
         self._next_host = 0.0
         self._root = training.pid
+        self._limits: dict[str, Any] = {}
         self._reported: set[str] = set()
         self._last_beats: dict[int, tuple[int, int]] = {}
         self._unseen: set[tuple[str, str]] = set()
@@ -77,7 +81,7 @@ class Watcher:
         if moment.at >= self._next_host:
             is_first = self._next_host == 0.0
             self._next_host = moment.at + HOST_INTERVAL
-            facts += self._host(moment, self._root, kernel=is_first)
+            facts += self._host(moment, kernel=is_first)
             facts += self._orphans(moment) if is_first else []
         return facts
 
@@ -88,8 +92,8 @@ class Watcher:
             facts += self._console(lines, moment)
         facts += self._console(self._tail.flush(), moment)
         facts += self._parser.close(*moment)
-        # What the kernel says of the death; the process itself has no place any more.
-        return [*facts, *self._host(moment, None, kernel=True)]
+        # What the kernel says of the death.
+        return [*facts, *self._host(moment, kernel=True)]
 
     def processes(self, moment: Moment) -> ProcessesSampled:
         """A sample of the tree."""
@@ -109,7 +113,7 @@ class Watcher:
             inside=self._dir,
         )
         facts: list[Fact] = [sample, *self._once(unseen)]
-        facts += self._host(moment, self._root, kernel=True)
+        facts += self._host(moment, kernel=True)
         return [*facts, captured] if captured is not None else facts
 
     def everyone(self, moment: Moment) -> set[Identity]:
@@ -126,11 +130,17 @@ class Watcher:
                 changed.append(pulse)
         return [*changed, *self._batches.poll(*moment)]
 
-    def _host(self, moment: Moment, pid: int | None, *, kernel: bool) -> list[Fact]:
-        """The machine around the training."""
+    def _host(self, moment: Moment, *, kernel: bool) -> list[Fact]:
+        """The machine around us, which outlives the training, with the limits that it has itself.
+
+        It inherits ours, and may then have raised them (mmengine does) or live elsewhere.
+        """
         place = self._dir.parent.parent
-        seen, unseen = host.sample(place, pid, at=moment.at, wall=moment.wall, kernel=kernel)
-        return [seen, *self._once(unseen)]
+        seen, unseen = host.sample(place, None, at=moment.at, wall=moment.wall, kernel=kernel)
+        theirs, _ = host.sample(place, self._root, at=moment.at, wall=moment.wall)
+        if theirs.open_files_limit is not None:
+            self._limits = {name: getattr(theirs, name) for name in _OF_ITS_OWN}
+        return [replace(seen, **self._limits), *self._once(unseen)]
 
     def _orphans(self, moment: Moment) -> list[Fact]:
         """What earlier attempts in this work dir left alive."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dualwatch import wire
+from dualwatch.observe import lineage
 from dualwatch.observe.roles import is_launcher, is_python
 
 if TYPE_CHECKING:
@@ -83,6 +84,12 @@ def in_folder(work_dir: Path) -> Training | None:
 
 def _is_orphan(process: psutil.Process) -> bool:
     """A loader worker that outlived its main process is no training."""
+    if (
+        lineage.is_copy(process.pid)
+        and lineage.is_loader_worker(process.pid)
+        and lineage.lost_its_parent(process, copy=True)
+    ):
+        return True
     words = process.cmdline()
     return any("--multiprocessing-fork" in word or "spawn_main" in word for word in words)
 

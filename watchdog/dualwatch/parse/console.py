@@ -10,6 +10,7 @@ from collections import OrderedDict
 
 from dualwatch.facts import ErrorSeen, Fact
 from dualwatch.parse import mmcv_log, mmengine_log
+from dualwatch.parse.shapes import Shapes
 from dualwatch.parse.text import bound, strip_control
 from dualwatch.parse.tracebacks import EXCERPT_WIDTH, MESSAGE_CHARS, TracebackCollector
 
@@ -62,6 +63,7 @@ class ConsoleParser:
     def __init__(self) -> None:
         self._collectors: dict[str, TracebackCollector] = {"": TracebackCollector()}
         self._told: OrderedDict[tuple[str, str, str], int] = OrderedDict()
+        self._shapes = Shapes()
 
     def feed(self, line: str, at: float, wall: float) -> list[Fact]:
         """Takes one whole line (without its end) and returns what it states or completes."""
@@ -72,10 +74,17 @@ class ConsoleParser:
             match = _TAG.match(line)
             if match is not None:
                 tag, line = match[0], line[match.end() :]
-        fact = mmengine_log.parse_line(line, at, wall) or mmcv_log.parse_line(line, at, wall)
+        fact: Fact | None = self._shapes.read(line, at, wall)
+        if fact is None:
+            fact = mmengine_log.parse_line(line, at, wall)
+            if fact is not None:
+                self._shapes.learn(line, fact)
+            else:
+                fact = mmcv_log.parse_line(line, at, wall)
         collector = self._collector(tag)
         if fact is not None:
-            return [*self._fresh(collector.flush(at, wall)), fact]
+            ended = collector.flush(at, wall)
+            return [*self._fresh(ended), fact] if ended else [fact]
         level, body = mmengine_log.split_prefix(line)
         belongs, errors = collector.feed(line, level, body, at, wall)
         if not belongs:

@@ -93,9 +93,8 @@ def headline(fact: Fact) -> str | None:
 
 def finding_line(finding: Finding) -> str:
     """``DW102 stalled-training (error, very likely): ...``."""
-    sure = words.sureness(finding.confidence)
     text = plain_text(finding.headline)
-    return f"{finding.code} {finding.name} ({finding.severity.word}, {sure}): {text}"
+    return f"{finding.code} {finding.name} ({finding.severity.word}, {finding.certainty}): {text}"
 
 
 def iteration_line(fact: IterationLogged) -> str:

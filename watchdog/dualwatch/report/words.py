@@ -40,15 +40,6 @@ def size(count: float | None) -> str:
     return f"{count:.1f} GiB"
 
 
-def sureness(confidence: float) -> str:
-    """Confidence in words."""
-    if confidence >= 0.95:
-        return "certain" if confidence >= 1 else "almost certain"
-    if confidence >= 0.8:
-        return "very likely"
-    return "likely" if confidence >= 0.6 else "possible"
-
-
 def value(number: float) -> str:
     """A metric's value with four figures."""
     return f"{number:.4g}"

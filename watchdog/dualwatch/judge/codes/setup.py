@@ -9,7 +9,7 @@ CODES: tuple[Code, ...] = (
     Code(
         code="DW601",
         name="risky-loader-settings",
-        severity=Severity.WARNING,
+        severity=Severity.INFO,
         means="The loader's settings are those under which trainings hang: several workers, "
         "kept over the epochs, with paired images, and more so where workers are "
         "spawned.",
