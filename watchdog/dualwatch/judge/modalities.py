@@ -79,12 +79,12 @@ def modalities(outline: Sequence[str]) -> Modalities:
     parts = [part for line in outline if (part := _part(line)) is not None]
     inner = [part for part in parts if not _ANNOTATION.search(part.name)]
     images = list(_images(inner))
-    lone = _alone(inner)
-    if lone is not None:
+    # Of the sample in which the outline was cut off, the rest is not known.
+    last = _sample(parts[-1].name) if _is_cut(outline) and parts else None
+    if lone := _alone([part for part in inner if _sample(part.name) != last]):
         return Modalities(None, lone)
-    for proof in (_named_images(inner, images), _two_images(inner, images)):
-        if proof is not None:
-            return Modalities(True, proof)
+    if proof := _named_images(inner, images) or _two_images(inner, images):
+        return Modalities(True, proof)
     return _by_paths(inner, images) or _one_only(outline, inner, images)
 
 
@@ -172,7 +172,7 @@ def _one_only(
     named = [part for part in tensors if part.of is not None]
     if not images and not named:
         return Modalities(None, "no image was recognised in it")
-    if any(line.strip() == "..." for line in outline):
+    if _is_cut(outline):
         return Modalities(None, "it has more parts than were looked at")
     closed = next((part for part in parts if _is_closed(part)), None)
     if closed is not None:
@@ -210,6 +210,10 @@ def _alone(parts: Sequence[_Part]) -> str | None:
 
 
 # --- the parts of an outline ---------------------------------------------------------------------
+
+
+def _is_cut(outline: Sequence[str]) -> bool:
+    return any(line.strip() == "..." for line in outline)
 
 
 def _part(line: str) -> _Part | None:
