@@ -9,6 +9,7 @@ import shutil
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,9 +95,14 @@ def _code(done: Examination) -> Exit:
 
 def _bundle(delivery: Delivery, done: Examination, output: Path, redactor: Redactor | None) -> None:
     files = raw.gather(done)
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(done.moment.wall))
     try:
         delivery.bundle = bundles.write(
-            output, delivery.document, files, redactor, stamp=done.moment.wall
+            output / f"dualwatch-{stamp}",
+            delivery.document,
+            files,
+            redactor,
+            stamp=done.moment.wall,
         )
     except OSError as error:
         place = error.filename or output

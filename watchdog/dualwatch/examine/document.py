@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dualwatch import __version__
 from dualwatch.examine.examination import Examination, is_alive
-from dualwatch.facts import Frame, ProcessSample
+from dualwatch.facts import Finding, Frame, ProcessSample
 from dualwatch.journal import SCHEMA_VERSION, plain
 
 FRAMES = 12
@@ -49,8 +49,8 @@ def build(done: Examination, environ: Mapping[str, str]) -> dict[str, Any]:
             "silence_s": s.silence(s.at) if target.training is not None else None,
             "last_line": next((text for text in reversed(tail) if text.strip()), s.last_line),
         },
-        "causes": plain(done.causes),
-        "findings": plain(done.findings),
+        "causes": _findings(done, done.causes),
+        "findings": _findings(done, done.findings),
         "log_path": _text(target.log),
         "log_tail": tail,
         "nvidia_smi": done.nvidia_smi,
@@ -65,6 +65,12 @@ def build(done: Examination, environ: Mapping[str, str]) -> dict[str, Any]:
         "generated": done.moment.wall,
         "took_s": round(done.took_s, 2),
     }
+
+
+def _findings(done: Examination, findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """A training that dualwatch did not start has no attempts."""
+    listed: list[dict[str, Any]] = plain(list(findings))
+    return listed if done.target.supervised else [{**one, "attempt": None} for one in listed]
 
 
 def _processes(done: Examination) -> list[dict[str, Any]]:

@@ -240,7 +240,7 @@ def _judge(done: Examination, settings: Settings) -> None:
     known = {finding.code for finding in now}
     then = [f for f in done.history.raised if f.code not in known and _still_counts(f, done)]
     done.findings = ranking.rank([*now, *then])
-    done.causes = ranking.causes(done.findings)
+    done.causes = ranking.causes([*now, *then])
     done.standing = standing(s, alive=is_alive(target), goal=_goal(done))
     done.not_observed |= {what: fact.why for what, fact in s.not_observed.items()}
 

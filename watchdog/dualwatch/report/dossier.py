@@ -6,6 +6,7 @@ what is unknown is "?", and nothing here raises. Every text that is given back i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -199,12 +200,34 @@ def rate(value: Any) -> str:
     return "?" if per_second is None else f"{words.size(per_second)}/s"
 
 
-def stack(process: Mapping[str, Any], frames: int = 6) -> str:
-    """The innermost frames in one line, "" where none was looked for."""
-    shown = [line(frame, 300) for frame in sequence(process.get("stack"))[:frames]]
+_PLUMBING = frozenset(
+    ("selectors.py", "connection.py", "queues.py", "threading.py", "popen_fork.py", "context.py")
+)
+"""Files of the standard library in which a process waits, whatever it waits for."""
+
+_FRAME = re.compile(r"(?P<function>.*) \((?P<file>.*):(?P<line>\d+)\)")
+
+
+def stack(process: Mapping[str, Any], frames: int = 4) -> str:
+    """Where a process stands, in one line: the innermost frames that say what it is about.
+
+    ``fetch (fetch.py:54) < _worker_loop (worker.py:252)``; "" where none was looked for.
+    """
+    split = [_frame(line(frame, 1000)) for frame in sequence(process.get("stack"))]
+    telling = [shown for file, shown in split if file not in _PLUMBING]
+    shown = (telling or [shown for _, shown in split])[:frames]
     if not shown and process.get("role") in ("main", "rank", "worker"):
         return "stack not observed"
     return " < ".join(shown)
+
+
+def _frame(text: str) -> tuple[str, str]:
+    """Base name of a frame's file, and the frame with that instead of the whole path."""
+    match = _FRAME.fullmatch(text)
+    if match is None:
+        return "", text
+    file = re.split(r"[\\/]", match["file"])[-1]
+    return file, f"{match['function']} ({file}:{match['line']})"
 
 
 # --- when no cause was found -----------------------------------------------------------------
