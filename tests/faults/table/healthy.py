@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.faults.case import Case, Stalls
-from tests.faults.table.metrics import LONG, MACL
+from tests.faults.table.metrics import LONG, MACL, STEEP
 from tests.faults.table.stalls import DATASET, HOOK, START_METHOD, TRANSFORM
 
 CASES = (
@@ -131,13 +131,7 @@ CASES = (
         cause="one step has large gradients",
         healthy=True,
         words=MACL,
-        options={
-            **LONG,
-            "model.type": "SteepLoss",
-            "model.once": True,
-            "model.at": 60,
-            "optim_wrapper.clip_grad.max_norm": 1,
-        },
+        options={**LONG, **STEEP, "model.once": True},
     ),
     Case(name="required metric", cause="nothing", healthy=True, words=MACL),
     Case(

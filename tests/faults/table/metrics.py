@@ -7,6 +7,13 @@ from tests.faults.table.stalls import DATASET
 
 MACL = ("--require", "loss_macl")
 MODEL = "model.type"
+STEEP = {
+    MODEL: "SteepLoss",
+    "model.at": 60,
+    "optim_wrapper.clip_grad.max_norm": 1,
+    # Each line tells of its own iterations alone, as with the usual interval of 50.
+    "log_processor.window_size": 2,
+}
 LONG = {"train_dataloader.dataset.length": 400, "train_cfg.max_epochs": 1}
 """A hundred iterations: gradients and courses are not judged by the first ones."""
 
@@ -120,7 +127,7 @@ CASES = (
         cause="gradients are a hundred times too large from step 60 on",
         expected=("DW204",),
         words=MACL,
-        options={**LONG, MODEL: "SteepLoss", "model.at": 60, "optim_wrapper.clip_grad.max_norm": 1},
+        options={**LONG, **STEEP},
         twin="one gradient spike",
     ),
     Case(

@@ -22,7 +22,7 @@ FAULTY = 18
 
 def pair(index):
     """A sample of both modalities."""
-    x = torch.tensor([index / 32])
+    x = torch.tensor([index % 32 / 32])
     return {"inputs": {"visible": x, "infrared": x + 0.5}, "target": 2 * x}
 
 

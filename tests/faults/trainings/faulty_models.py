@@ -96,7 +96,7 @@ class SleepsInForward(Line):
 class NeverLoads(Line):
     """Waits for ever for its weights."""
 
-    def load_state_dict(self, *args, **kwargs):
+    def _load_from_state_dict(self, *args, **kwargs):
         while True:
             time.sleep(60)
 
