@@ -152,3 +152,26 @@ def until(diagnose: Callable[..., Diagnosis]) -> Callable[..., Diagnosis]:
         return said
 
     return ask
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Callable[..., tuple[str, Path | None]]:
+    """Runs ``dualwatch diagnose`` for people; gives what it printed and the archive."""
+
+    def ask(*words: object, **environ: str) -> tuple[str, Path | None]:
+        before = set(tmp_path.glob("*.zip"))
+        done = subprocess.run(
+            [sys.executable, "-m", "dualwatch", "diagnose", *map(str, words)],
+            cwd=tmp_path,
+            env={**os.environ, "COLUMNS": "80", "DUALWATCH_STALL_TIMEOUT": SUSPECT, **environ},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+        err = done.stderr.decode("utf-8", "replace")
+        assert "Traceback" not in err, err
+        new = set(tmp_path.glob("*.zip")) - before
+        return done.stdout.decode("utf-8"), next(iter(new), None)
+
+    return ask
