@@ -185,3 +185,8 @@ def test_what_a_command_line_names():
     command = ("python", "tools/train.py", "configs/a.py", "--work-dir", "wd", "--resume")
     named = dict(trainings.command_values(command, Path("/base")))
     assert named == {"config": Path("/base/configs/a.py"), "work-dir": Path("/base/wd")}
+
+
+def test_a_relative_path_means_nothing_without_the_folder_of_the_process():
+    command = ("python", "tools/train.py", "/c/a.py", "--work-dir=wd")
+    assert dict(trainings.command_values(command, None)) == {"config": Path("/c/a.py")}

@@ -89,8 +89,10 @@ def _code(done: Examination) -> Exit:
     if any(cause.severity >= Severity.ERROR for cause in done.causes):
         return Exit.WRONG
     assert done.standing is not None
-    # Unknown is not well: a log that just ends tells neither a crash nor a hang.
-    return Exit.OK if done.standing.decided else Exit.NOT_OBSERVED
+    # Unknown is not well: a log that just ends tells neither a crash nor a hang, and a process that
+    # may not be looked into may stand anywhere.
+    blind = done.target.training is not None and not done.snapshot.stacks
+    return Exit.OK if done.standing.decided and not blind else Exit.NOT_OBSERVED
 
 
 def _bundle(delivery: Delivery, done: Examination, output: Path, redactor: Redactor | None) -> None:

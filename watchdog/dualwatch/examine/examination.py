@@ -26,7 +26,7 @@ from dualwatch.judge.limits import Limits
 from dualwatch.judge.rules import judge
 from dualwatch.judge.snapshot import Snapshot, advance, fold
 from dualwatch.judge.standing import Standing, standing
-from dualwatch.observe import found_config, heartbeat, host, logs, nvidia_smi, orphans
+from dualwatch.observe import descriptors, found_config, heartbeat, host, logs, nvidia_smi, orphans
 from dualwatch.observe.batches import Batches
 from dualwatch.observe.config import training_python
 from dualwatch.observe.gpus import Gpus
@@ -86,7 +86,8 @@ def examine(
     moment = clock.now()
     done = Examination(target=target, moment=moment)
     with tempfile.TemporaryDirectory(prefix="dualwatch-", ignore_cleanup_errors=True) as folder:
-        answers, failures = collect(_collectors(target, settings, Path(folder), moment), tell)
+        asked = _collectors(target, settings, Path(folder), moment)
+        answers, failures = collect(asked, tell, one_by_one=descriptors.are_few())
     done.not_observed.update(failures)
     _take(done, answers)
     done.snapshot = _settled(fold(_story(done, answers)), target)

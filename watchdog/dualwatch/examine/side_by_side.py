@@ -25,6 +25,8 @@ class Collector:
 def collect(
     collectors: Mapping[str, Collector],
     tell: Callable[[str], None] = lambda name: None,
+    *,
+    one_by_one: bool = False,
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Answers by name, and for those without one the reason.
 
@@ -32,6 +34,7 @@ def collect(
 
     Args:
         tell: Called with the name of each collector that is done, for a display.
+        one_by_one: Let each wait for the one before it, in the order given.
     """
     answers: dict[str, Any] = {}
     failures: dict[str, str] = {}
@@ -55,6 +58,8 @@ def collect(
             target=work, args=(name, collector.ask), name=f"collect-{name}", daemon=True
         )
         threads[name].start()
+        if one_by_one:
+            threads[name].join(collector.limit)
     for name, collector in collectors.items():
         threads[name].join(max(0.0, start + collector.limit - time.monotonic()))
     with lock:

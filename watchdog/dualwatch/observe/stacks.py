@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from dualwatch.facts import Frame, NotObserved, StacksCaptured, ThreadStack
-from dualwatch.observe import allowing, inside_stacks, proc_stacks
+from dualwatch.observe import allowing, descriptors, inside_stacks, proc_stacks
 from dualwatch.observe.stacks_file import keep, readable
 from dualwatch.parse.text import clean
 
@@ -93,7 +93,8 @@ def capture(
     reader = reader or find_reader()
     if reader is None and inside is None:
         return None, [NotObserved(at=at, wall=wall, what="stacks", why=_NO_READER)]
-    with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE, thread_name_prefix="stacks") as pool:
+    together = 1 if descriptors.are_few() else SIDE_BY_SIDE
+    with ThreadPoolExecutor(max_workers=together, thread_name_prefix="stacks") as pool:
         read = dict(zip(order, pool.map(lambda pid: _read_one(reader, pid, timeout), order),
                         strict=True))  # fmt: skip
     alive = [pid for pid, one in read.items() if isinstance(one, _Unread) and not one.gone]

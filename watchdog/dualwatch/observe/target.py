@@ -104,7 +104,9 @@ def of_pid(pid: int) -> Target:
         console = training.attempt_dir / "console.log"
         target = replace(target, attempt_dir=training.attempt_dir, log=console)
     if work_dir is not None:
-        target = replace(target, scalars=_scalars(target.log, work_dir))
+        # Where the process may not be looked into, its files may.
+        log = target.log or _newest(_logs(work_dir))
+        target = replace(target, log=log, scalars=_scalars(log, work_dir))
     return target
 
 

@@ -172,13 +172,22 @@ def _environment(process: psutil.Process) -> dict[str, str]:
 
 
 def command_values(command: tuple[str, ...], cwd: Path | None) -> Iterator[tuple[str, Path]]:
-    """What a training's command line names: ("work-dir", path), ("config", path)."""
-    base = cwd or Path()
+    """What a training's command line names: ("work-dir", path), ("config", path).
+
+    A relative path means nothing where the folder of the process is not known.
+    """
+    for kind, text in _named(command):
+        path = Path(text)
+        if path.is_absolute() or cwd is not None:
+            yield kind, (cwd or Path()) / path
+
+
+def _named(command: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     for index, word in enumerate(command):
         following = command[index + 1] if index + 1 < len(command) else ""
         if word in ("--work-dir", "--work_dir") and following:
-            yield "work-dir", base / following
+            yield "work-dir", following
         elif word.startswith(("--work-dir=", "--work_dir=")):
-            yield "work-dir", base / word.partition("=")[2]
+            yield "work-dir", word.partition("=")[2]
         elif index > 1 and word.endswith((".py", ".json", ".yaml", ".yml")):
-            yield "config", base / word
+            yield "config", word
