@@ -171,7 +171,7 @@ _lines = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     st.lists(st.tuples(_lines, st.integers(1, 12)), max_size=8),
     st.sampled_from(["\n", "\r\n", "\r", "\n\n"]),
@@ -184,6 +184,7 @@ def test_every_row_is_what_json_says(lines: list[tuple[str, int]], end: str, siz
     assert quickly(read) == slowly(data)
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=60)), st.sampled_from([None, ("loss",)]))
 def test_never_raises(pieces: list[bytes], wanted: tuple[str, ...] | None) -> None:
     columns(pieces, wanted).by_epoch()

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-import codecs
+import errno
 import gzip
-import io
 import os
+import stat
 import time
-from collections import deque
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from dualwatch.facts import Fact
-from dualwatch.parse.console import ConsoleParser
-from dualwatch.parse.stamp import logged_at
-from dualwatch.parse.text import decode_line
+from dualwatch.parse.encodings import LineDecoder
+from dualwatch.parse.whole import WholeLog
 
-TAIL = 50
 HEAD_BYTES = 2 << 20
+"""Bytes that are read from the beginning whatever the time: environment, configuration, hooks."""
+
 LAST_BYTES = 64 << 20
-_BLOCK = 1 << 20
+"""Bytes that are read from the end of a log that is too long for the time given, at most ..."""
+
+LEAST_BYTES = 1 << 20
+"""... and at least."""
+
+_BLOCK = 1 << 18
+_PATIENCE = 0.25
+"""Share of the time after which the speed is known: the first lines take longest."""
+
+_HASTE = 0.8
+"""Share of the time left that is planned with: the machine may become slower."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +39,16 @@ class LogRead:
     """What a log holds.
 
     Attributes:
-        facts: With the wall times of their lines; ``at`` counts from the first of them.
+        facts: With the wall times of their lines; ``at`` counts from the first of them. Of a long
+            log the first and the newest; an ``ObserverPaused`` stands for what is between.
         head: The first lines: environment, configuration, hooks.
-        tail: The last whole lines.
+        tail: The last lines.
+        size: Bytes of the file.
+        encoding: Of its text.
         complete: Whether all of it was read; of a huge log only the beginning and the end are.
         first_wall, last_wall: Times of its first and last stamp, of the file where it has none.
+        year_known: Whether the stamps have a year; the console's have none, and get that of the
+            file's own time.
     """
 
     path: Path
@@ -45,115 +60,84 @@ class LogRead:
     complete: bool
     first_wall: float
     last_wall: float
+    year_known: bool
 
 
 def read_log(path: Path, *, deadline: float) -> LogRead:
-    """Reads a log.
+    """Reads a log, gzipped or not.
 
     Args:
-        deadline: Seconds after which it is read no further.
+        deadline: Seconds that it may take. What cannot be read within them is left out between
+            the beginning and the end, of a gzipped one at the end.
 
     Raises:
         OSError: It cannot be read.
     """
-    until = time.monotonic() + deadline
-    size, modified = os.stat(path)[6], os.stat(path).st_mtime
-    with _opened(path) as stream:
-        start = stream.read(4)
-        encoding = _encoding(start)
-        reader = _Reader(modified)
-        stream.seek(0)
-        whole = isinstance(stream, gzip.GzipFile) or size <= HEAD_BYTES + LAST_BYTES
-        for line in _lines(stream, encoding, None if whole else HEAD_BYTES, until):
-            reader.take(line)
-        if not whole:
-            stream.seek(size - LAST_BYTES)
-            # The first line is cut by where we begin.
-            later = _lines(stream, encoding, None, until)
-            next(later, None)
-            for line in later:
-                reader.take(line)
-    late = time.monotonic() >= until
-    return reader.done(path, size, encoding, complete=whole and not late)
+    with path.open("rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        log, decoder = WholeLog(status.st_mtime), LineDecoder()
+        zipped = path.suffix == ".gz"
+        blocks = _unzipped(file, deadline) if zipped else _blocks(file, status.st_size, deadline)
+        complete = True
+        for block in blocks:
+            if block is None:
+                complete = False
+                decoder.leap()
+                log.leap()
+            else:
+                log.take(decoder.feed(block))
+        log.take(decoder.close())
+    facts = log.facts()
+    return LogRead(
+        path=path,
+        facts=facts,
+        head=tuple(log.head),
+        tail=tuple(log.tail),
+        size=status.st_size,
+        encoding=decoder.encoding or "utf-8",
+        complete=complete,
+        first_wall=log.first_wall if log.first_wall is not None else log.last_wall,
+        last_wall=log.last_wall,
+        year_known=log.year_known,
+    )
 
 
-class _Reader:
-    """Facts of the lines, with the time of the last stamp before each."""
-
-    def __init__(self, modified: float) -> None:
-        self._modified = modified
-        self._parser = ConsoleParser()
-        self._facts: list[Fact] = []
-        self._head: list[str] = []
-        self._head_chars = 0
-        self._tail: deque[str] = deque(maxlen=TAIL)
-        self._first: float | None = None
-        self._wall = modified
-
-    def take(self, line: str) -> None:
-        """One whole line."""
-        stamp = logged_at(line, before=self._modified)
-        if stamp is not None:
-            if self._first is None:
-                self._first = stamp
-            self._wall = max(stamp, self._first)
-        at = self._wall - (self._first if self._first is not None else self._wall)
-        self._facts += self._parser.feed(line, at, self._wall)
-        self._tail.append(line)
-        if self._head_chars < HEAD_BYTES:
-            self._head.append(line)
-            self._head_chars += len(line) + 1
-
-    def done(self, path: Path, size: int, encoding: str, *, complete: bool) -> LogRead:
-        """All of it."""
-        first = self._first if self._first is not None else self._modified
-        self._facts += self._parser.close(self._wall - first, self._wall)
-        return LogRead(
-            path=path,
-            facts=tuple(self._facts),
-            head=tuple(self._head),
-            tail=tuple(self._tail),
-            size=size,
-            encoding=encoding,
-            complete=complete,
-            first_wall=first,
-            last_wall=self._wall,
-        )
-
-
-def _opened(path: Path) -> BinaryIO | gzip.GzipFile:
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-
-
-def _encoding(start: bytes) -> str:
-    """PowerShell's ``>`` writes UTF-16; all others are told line by line (``decode_line``)."""
-    if start.startswith(codecs.BOM_UTF16_LE):
-        return "utf-16-le"
-    if start.startswith(codecs.BOM_UTF16_BE):
-        return "utf-16-be"
-    return "utf-8"
-
-
-def _lines(
-    stream: BinaryIO | gzip.GzipFile, encoding: str, limit: int | None, until: float
-) -> Iterator[str]:
-    """Whole lines, bounded in length; a last one without an end counts."""
-    if encoding != "utf-8":
-        text = io.TextIOWrapper(stream, encoding=encoding, errors="replace")
-        for line in text:
-            yield decode_line(line.lstrip("\ufeff").rstrip("\r\n").encode("utf-8", "replace"))
-            if time.monotonic() >= until:
-                break
-        text.detach()
-        return
-    read = 0
-    partial = b""
-    while block := stream.read(min(_BLOCK, limit - read) if limit is not None else _BLOCK):
+def _blocks(file: BinaryIO, size: int, deadline: float) -> Iterator[bytes | None]:
+    """The bytes of a file in their order; None where some are left out for want of time."""
+    begun = time.monotonic()
+    offset = read = 0
+    while offset < size:
+        block = file.read(min(_BLOCK, size - offset))
+        if not block:
+            return  # It was cut while we read it.
+        offset += len(block)
         read += len(block)
-        *whole, partial = (partial + block).split(b"\n")
-        for piece in whole:
-            yield decode_line(piece.removesuffix(b"\r"))
-        if time.monotonic() >= until:
-            return
-    if partial:
-        yield decode_line(partial)
+        yield block
+        if offset < HEAD_BYTES:
+            continue
+        spent = max(time.monotonic() - begun, 1e-6)
+        if spent < _PATIENCE * deadline:
+            continue
+        affordable = read / spent * (deadline - spent)
+        if size - offset > max(affordable, LEAST_BYTES):
+            last = min(max(affordable * _HASTE, LEAST_BYTES), LAST_BYTES)
+            # An even number of bytes, for a character of UTF-16 has two.
+            offset += (size - offset - int(last)) // 2 * 2
+            file.seek(offset)
+            yield None
+
+
+def _unzipped(file: BinaryIO, deadline: float) -> Iterator[bytes | None]:
+    """The bytes of a gzipped file; None at the end where it is damaged or too long."""
+    until = time.monotonic() + deadline
+    try:
+        with gzip.GzipFile(fileobj=file) as stream:
+            while block := stream.read(_BLOCK):
+                yield block
+                if time.monotonic() > until:
+                    yield None
+                    return
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        yield None

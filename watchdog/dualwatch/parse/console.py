@@ -93,6 +93,11 @@ class ConsoleParser:
                 errors = [*errors, single]
         return list(self._fresh(errors)) if errors else []
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a traceback is being read, to which the next line may belong."""
+        return any(collector.is_open for collector in self._collectors.values())
+
     def flush(self, at: float, wall: float) -> list[Fact]:
         """The console is quiet: gives the exceptions whose last line came."""
         return [

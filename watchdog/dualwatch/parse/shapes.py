@@ -107,7 +107,7 @@ def _shape(body: str, *, has_epoch: bool) -> _Shape | None:
     """The shape of a line's body, None where it has no plain one."""
     fields = body[body.find("]  ") + 1 :].split("  ")
     fields = [field.strip() for field in fields if field.strip()]
-    if len(fields) > MAX_FIELDS:
+    if len(fields) > MAX_FIELDS or sum(field.startswith("eta: ") for field in fields) > 1:
         return None
     keys: list[str] = []
     parts: list[str] = []

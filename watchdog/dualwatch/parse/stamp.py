@@ -6,9 +6,41 @@ import re
 import time
 
 _STAMP = re.compile(
+    r"(?:\[[A-Za-z_]+\d{1,6}\]: ?){0,2}"  # a rank, as torchrun tells it
     r"(?:(?P<year>\d{4})[/-])?(?P<month>\d\d)[/-](?P<day>\d\d) "
     r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:,(?P<milli>\d{3}))? - "
 )
+
+
+class Stamps:
+    """Times of the lines of one log, in their order: most share their minute with the one before.
+
+    Args:
+        before: As for ``logged_at``.
+
+    Attributes:
+        year_known: Whether a stamp had its year; None before the first one.
+    """
+
+    def __init__(self, before: float | None = None) -> None:
+        self.year_known: bool | None = None
+        self._before = before
+        self._minute = ""
+        self._minute_at: float | None = None
+
+    def of(self, line: str) -> float | None:
+        """Seconds since the epoch of a line's stamp, None where it has none."""
+        match = _STAMP.match(line)
+        if match is None:
+            return None
+        minute = line[: match.start("second")]
+        if minute != self._minute:
+            self._minute = minute
+            self._minute_at = logged_at(f"{minute}00 - ", before=self._before)
+        if self._minute_at is None:
+            return None
+        self.year_known = self.year_known or match["year"] is not None
+        return self._minute_at + int(match["second"]) + int(match["milli"] or 0) / 1000
 
 
 def logged_at(line: str, *, before: float | None = None) -> float | None:

@@ -86,6 +86,11 @@ class TracebackCollector:
     def __init__(self) -> None:
         self._block: _Block | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a traceback has begun and not ended."""
+        return self._block is not None
+
     def feed(
         self, line: str, level: str, body: str, at: float, wall: float
     ) -> tuple[bool, list[ErrorSeen]]:
