@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -74,15 +75,16 @@ class Watcher:
         if moment.at >= self._next_processes:
             interval = self._process_interval / (2.5 if suspicious else 1)
             self._next_processes = moment.at + interval
-            facts.append(self.processes(moment))
+            facts += self._try("processes", lambda: [self.processes(moment)], moment)
         if moment.at >= self._next_gpus:
             self._next_gpus = moment.at + GPU_INTERVAL
             facts += self._once([self._gpus.sample(self._pids, *moment)])
         if moment.at >= self._next_host:
             is_first = self._next_host == 0.0
             self._next_host = moment.at + HOST_INTERVAL
-            facts += self._host(moment, kernel=is_first)
-            facts += self._orphans(moment) if is_first else []
+            facts += self._try("host", lambda: self._host(moment, kernel=is_first), moment)
+            if is_first:
+                facts += self._try("orphans", lambda: self._orphans(moment), moment)
         return facts
 
     def rest(self, moment: Moment) -> list[Fact]:
@@ -93,7 +95,7 @@ class Watcher:
         facts += self._console(self._tail.flush(), moment)
         facts += self._parser.close(*moment)
         # What the kernel says of the death.
-        return [*facts, *self._host(moment, kernel=True)]
+        return [*facts, *self._try("host", lambda: self._host(moment, kernel=True), moment)]
 
     def processes(self, moment: Moment) -> ProcessesSampled:
         """A sample of the tree."""
@@ -104,6 +106,9 @@ class Watcher:
 
     def stacks(self, moment: Moment) -> list[Fact]:
         """Stacks of the whole tree, with a fresh sample beside them."""
+        return self._try("stacks", lambda: self._stacks(moment), moment)
+
+    def _stacks(self, moment: Moment) -> list[Fact]:
         sample = self.processes(moment)
         captured, unseen = stacks.capture(
             [p.pid for p in sample.processes if p.status != "zombie"],
@@ -174,6 +179,14 @@ class Watcher:
             why = text.splitlines()[-1] if text else "unknown"
             facts.append(NotObserved(at=moment.at, wall=moment.wall, what="inside agent", why=why))
         return facts
+
+    def _try(self, what: str, look: Callable[[], list[Fact]], moment: Moment) -> list[Fact]:
+        """What one observer sees. Its failure is told; the training is not left alone for it."""
+        try:
+            return look()
+        except Exception as error:
+            why = f"looking at it failed: {type(error).__name__}: {error}"
+            return self._once([NotObserved(at=moment.at, wall=moment.wall, what=what, why=why)])
 
     def _once(self, facts: list[Any]) -> list[Any]:
         """Passes a refusal on only when it is new: it would fill the journal otherwise."""
