@@ -82,10 +82,10 @@ def totals(results: Sequence[Judged]) -> list[tuple[str, bool]]:
     right = sum(result.right for result in faulty)
     share = right / len(faulty) if faulty else 1.0
     alarms = [result.case.name for result in healthy if result.false_alarm]
-    # A healthy case that did not come about shows nothing.
+    # Left alone because nobody looked, or because it never ran: that shows nothing.
     broken = [result.case.name for result in healthy if not result.right and not result.false_alarm]
-    times = [r.named for r in faulty if r.right and r.named is not None]
-    median = statistics.median(times) if times else 0.0
+    median = _median(faulty)
+    of_stalls = _median([r for r in faulty if r.case.expected[0].startswith("DW1")])
     skipped = [f"{r.case.name} ({r.skipped})" for r in results if r.skipped]
     return [
         (
@@ -97,11 +97,11 @@ def totals(results: Sequence[Judged]) -> list[tuple[str, bool]]:
             f"false alarms: {len(alarms)} of {len(healthy)} healthy cases {_names(alarms)}",
             not alarms,
         ),
-        (f"healthy cases that did not say what they should: {len(broken)} {_names(broken)}", True),
+        (f"healthy cases that did not come about: {len(broken)} {_names(broken)}", not broken),
         (
-            f"from the last iteration to the true cause: median {median:.1f} s "
-            f"(at most {MEDIAN_SECONDS:g} s)",
-            median <= MEDIAN_SECONDS,
+            f"from the last iteration to the true cause: median {median:.1f} s, of the stalls "
+            f"{of_stalls:.1f} s (at most {MEDIAN_SECONDS:g} s)",
+            max(median, of_stalls) <= MEDIAN_SECONDS,
         ),
         (f"not run: {len(skipped)} {_names(skipped)}", True),
     ]
@@ -117,7 +117,7 @@ def row(result: Judged) -> list[str]:
         case.name,
         case.cause if not case.healthy else f"healthy: {case.cause}",
         expected,
-        result.trouble or first,
+        result.trouble[-60:] or first,
         f"{result.confidence:.2f}" if result.first else "-",
         _seconds(result.suspected),
         _seconds(result.named),
@@ -154,6 +154,11 @@ def document(result: Judged) -> dict[str, object]:
         "skipped": result.skipped,
         "trouble": result.trouble,
     }
+
+
+def _median(results: Sequence[Judged]) -> float:
+    times = [r.named for r in results if r.right and r.named is not None]
+    return statistics.median(times) if times else 0.0
 
 
 def _names(names: Sequence[str]) -> str:

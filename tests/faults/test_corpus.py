@@ -150,6 +150,7 @@ def test_a_healthy_training_is_neither_acted_on_nor_accused(facts, right):
 
     assert result.right is right
     assert result.false_alarm is not right
+    assert not judged(WELL, facts, 70).right
 
 
 @pytest.mark.parametrize(
