@@ -48,8 +48,9 @@ def test_the_readme_lists_every_exit_code():
 
 def test_options_that_the_readme_names_exist():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    shown = CliRunner().invoke(app, ["train", "--help"]).output
-    known = set(OPTION.findall(shown))
+    commands = ("train", "diagnose", "explain")
+    shown = [CliRunner().invoke(app, [command, "--help"]).output for command in commands]
+    known = set(OPTION.findall(" ".join(shown)))
     known |= set(OPTION.findall((ROOT / "bootstrap.py").read_text(encoding="utf-8")))
     ours = re.sub(r" -- --\S+", "", text)  # What follows `--` is not ours.
     ours = re.sub(r"`python -m benchmarks.*?`", "", ours)  # Tried in test_benchmarks.py.
