@@ -1,8 +1,9 @@
-"""How fast logs are read: console lines, and rows of ``scalars.json`` beside mmdet's own reader.
+"""How fast the logs of a run are read, beside mmdet's own reader.
 
-Each reader works in a process of its own on the same generated file. mmdet's is the
-``load_json_logs`` of the ``analyze_logs.py`` that the mmdet package ships. Target: at least twice
-as fast as that, in bounded memory.
+Each reader works in a process of its own on the same generated run: its ``scalars.json`` or its
+log. mmdet's is the ``load_json_logs`` of the ``analyze_logs.py`` that the mmdet package ships, and
+reads ``scalars.json``; all others are compared with it. Target: at least twice as fast as that, in
+bounded memory.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ import sys
 import tempfile
 import time
 import types
-from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-from dualwatch.facts import EvaluationLogged, IterationLogged
+from dualwatch.observe.logs import read_log
+from dualwatch.observe.scalars import read_columns
 from dualwatch.observe.tail import Tail
 from dualwatch.parse.console import ConsoleParser
 from dualwatch.parse.scalars import ScalarsParser
@@ -35,6 +37,10 @@ EPOCH = 2000
 LOG_EVERY = 50
 LOSSES = ("loss", "loss_rpn_cls", "loss_rpn_bbox", "loss_cls", "loss_bbox", "loss_macl")
 RESULTS = ("bbox_mAP", "bbox_mAP_50", "bbox_mAP_75", "bbox_mAP_s", "bbox_mAP_m", "bbox_mAP_l")
+CURVES = ("loss", "loss_macl", "bbox_mAP")
+"""What a person looks at first."""
+
+LOG, ROWS = "console.log", "scalars.json"
 ANALYZER = Path(".mim", "tools", "analysis_tools", "analyze_logs.py")
 
 
@@ -60,39 +66,48 @@ class Reading:
 
 def console_lines(count: int) -> Iterator[str]:
     """Lines as mmengine prints them, with what trainings print in between."""
+    return (line for line, _ in islice(_console(), count))
+
+
+def log_of_run(rows: int) -> Iterator[str]:
+    """The lines of the run whose ``scalars.json`` has so many rows."""
+    for line, is_row in _console():
+        rows -= is_row
+        yield line
+        if rows <= 0:
+            return
+
+
+def _console() -> Iterator[tuple[str, bool]]:
+    """Lines, and whether ``scalars.json`` has a row for each."""
     dice = random.Random(0)
-    made = 0
     for epoch, iteration in _places():
         stamp = f"11/23 {iteration // 120 % 24:02d}:{iteration // 2 % 60:02d}:{epoch % 60:02d}"
         prefix = f"{stamp} - mmengine - INFO - "
         losses = "  ".join(f"{name}: {dice.random():.4f}" for name in LOSSES)
-        lines = [
-            f"{prefix}Epoch(train)  [{epoch}][{iteration:4d}/{EPOCH}]  base_lr: 2.5000e-03 "
-            f"lr: 2.5000e-03  eta: 2 days, 3:{iteration % 60:02d}:09  time: {dice.random():.4f}  "
-            f"data_time: {dice.random() / 50:.4f}  memory: 7342  grad_norm: {dice.random():.4f}  "
-            f"acc: {dice.random() * 100:.4f}  {losses}"
+        fields = [
+            f"Epoch(train)  [{epoch}][{iteration:4d}/{EPOCH}]",
+            "base_lr: 2.5000e-03 lr: 2.5000e-03",
+            f"eta: 2 days, 3:{iteration % 60:02d}:09",
+            f"time: {dice.random():.4f}",
+            f"data_time: {dice.random() / 50:.4f}",
+            "memory: 7342",
+            f"grad_norm: {dice.random():.4f}",
+            f"acc: {dice.random() * 100:.4f}",
         ]
+        yield prefix + "  ".join(fields) + f"  {losses}", True
         if iteration == EPOCH:
             results = "  ".join(f"coco/{name}: {dice.random():.4f}" for name in RESULTS)
-            lines += [
-                f"{prefix}Saving checkpoint at {epoch} epochs",
-                f"{prefix}Epoch(val) [{epoch}][50/500]    eta: 0:00:30  time: 0.05",
-                f"{prefix}Epoch(val) [{epoch}][500/500]    {results}  time: 0.05",
-            ]
+            yield f"{prefix}Saving checkpoint at {epoch} epochs", False
+            yield f"{prefix}Epoch(val) [{epoch}][50/500]    eta: 0:00:30  time: 0.05", False
+            yield f"{prefix}Epoch(val) [{epoch}][500/500]    {results}  time: 0.05", True
         if dice.random() < 0.02:
-            lines.append("/opt/mmdet/losses.py:42: UserWarning: the pair has no partner, skipped")
+            yield "/opt/mmdet/losses.py:42: UserWarning: the pair has no partner, skipped", False
         if dice.random() < 0.001:
-            lines += [
-                "Traceback (most recent call last):",
-                '  File "/opt/mmdet/macl.py", line 7, in forward',
-                "    return self.loss(visible, infrared)",
-                f"ValueError: pair {iteration} cannot be used",
-            ]
-        for line in lines:
-            if made == count:
-                return
-            made += 1
-            yield line
+            yield "Traceback (most recent call last):", False
+            yield '  File "/opt/mmdet/macl.py", line 7, in forward', False
+            yield "    return self.loss(visible, infrared)", False
+            yield f"ValueError: pair {iteration} cannot be used", False
 
 
 def scalar_rows(count: int) -> Iterator[str]:
@@ -124,59 +139,63 @@ def _places() -> Iterator[tuple[int, int]]:
         epoch += 1
 
 
-# --- readers -----------------------------------------------------------------------------
+# --- readers: each takes the folder of a run ----------------------------------------------
 
 
-def read_console(path: Path) -> int:
-    """dualwatch: the console's facts, as the supervisor reads them."""
-    tail, parser, count = Tail(path), ConsoleParser(), 0
-    while lines := tail.poll():
-        for line in lines:
-            count += len(parser.feed(line, 0.0, 0.0))
-    return count + len(parser.close(0.0, 0.0))
+def read_mmdet(run: Path) -> int:
+    """mmdet's ``load_json_logs``."""
+    (logs,) = _analyzer().load_json_logs([str(run / ROWS)])
+    return sum(len(values) for metrics in logs.values() for values in metrics.values())
 
 
-def read_lines(path: Path) -> int:
-    """The least that any reader does: decode and split."""
-    with path.open(encoding="utf-8") as stream:
-        return sum(1 for _ in stream)
+def read_all(run: Path) -> int:
+    """dualwatch: the same, all values by epoch and metric."""
+    epochs = read_columns([run / ROWS]).by_epoch()
+    return sum(len(values) for metrics in epochs.values() for values in metrics.values())
 
 
-def read_scalars(path: Path) -> int:
-    """dualwatch: one fact a row, looked at and let go."""
-    tail, parser, count = Tail(path), ScalarsParser(), 0
+def read_curves(run: Path) -> int:
+    """dualwatch: the values of some metrics, and what places them, by epoch and metric."""
+    epochs = read_columns([run / ROWS], CURVES).by_epoch()
+    return sum(len(values) for metrics in epochs.values() for values in metrics.values())
+
+
+def read_scalars(run: Path) -> int:
+    """dualwatch: one fact a row, looked at and let go, as the supervisor reads them."""
+    tail, parser, count = Tail(run / ROWS), ScalarsParser(), 0
     while lines := tail.poll():
         for line in lines:
             count += parser.feed(line, 0.0, 0.0) is not None
     return count
 
 
-def keep_scalars(path: Path) -> int:
-    """dualwatch: the same, and all values kept by epoch and metric, as mmdet's reader does."""
-    tail, parser = Tail(path), ScalarsParser()
-    kept: dict[tuple[int | None, str], array[float]] = {}
-    while lines := tail.poll():
-        for line in lines:
-            fact = parser.feed(line, 0.0, 0.0)
-            if not isinstance(fact, (IterationLogged, EvaluationLogged)):
-                continue
-            for name, value in fact.metrics.items():
-                if (values := kept.get((fact.epoch, name))) is None:
-                    values = kept[fact.epoch, name] = array("d")
-                values.append(value)
-    return sum(map(len, kept.values()))
-
-
-def read_json(path: Path) -> int:
-    """``json.loads`` of every line and nothing else."""
-    with path.open(encoding="utf-8") as stream:
+def read_json(run: Path) -> int:
+    """``json.loads`` of every row and nothing else."""
+    with (run / ROWS).open(encoding="utf-8") as stream:
         return sum(1 for line in stream if json.loads(line))
 
 
-def read_mmdet(path: Path) -> int:
-    """mmdet's ``load_json_logs``."""
-    (logs,) = _analyzer().load_json_logs([str(path)])
-    return sum(len(values) for metrics in logs.values() for values in metrics.values())
+def read_whole(run: Path) -> int:
+    """dualwatch: the log as ``diagnose`` reads it: the first and the newest facts."""
+    found = read_log(run / LOG, deadline=3600.0)
+    if not found.complete:
+        raise RuntimeError("the log was not read to its end")
+    return len(found.facts)
+
+
+def read_console(run: Path) -> int:
+    """dualwatch: all facts of the log, as the supervisor reads them."""
+    tail, parser, count = Tail(run / LOG), ConsoleParser(), 0
+    while lines := tail.poll():
+        for line in lines:
+            count += len(parser.feed(line, 0.0, 0.0))
+    return count + len(parser.close(0.0, 0.0))
+
+
+def read_lines(run: Path) -> int:
+    """The least that any reader of the log does: decode and split."""
+    with (run / LOG).open(encoding="utf-8") as stream:
+        return sum(1 for _ in stream)
 
 
 @functools.cache
@@ -204,15 +223,16 @@ def mmdet_analyzer() -> Path | None:
     return None
 
 
-CONSOLE = {
-    "dualwatch: Tail + ConsoleParser": read_console,
-    "reading the lines, no more": read_lines,
-}
-SCALARS = {
-    "mmdet analyze_logs": read_mmdet,
-    "dualwatch: Tail + ScalarsParser": read_scalars,
-    "dualwatch, all values kept": keep_scalars,
-    "json.loads, no more": read_json,
+MMDET = "mmdet analyze_logs"
+READERS = {
+    MMDET: read_mmdet,
+    "dualwatch, all values by epoch": read_all,
+    f"dualwatch, {len(CURVES)} metrics by epoch": read_curves,
+    "dualwatch, a fact a row": read_scalars,
+    "json.loads of the rows, no more": read_json,
+    "dualwatch, the log for diagnose": read_whole,
+    "dualwatch, all facts of the log": read_console,
+    "the lines of the log, no more": read_lines,
 }
 
 
@@ -223,48 +243,47 @@ def main() -> None:
     """Measures and prints."""
     parser = measure.arguments(__doc__, runs=5)
     parser.add_argument(
-        "--lines", type=int, default=200_000, help="of the console (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--rows", type=int, default=200_000, help="of scalars.json (default: %(default)s)"
+        "--rows", type=int, default=300_000, help="of scalars.json (default: %(default)s)"
     )
     # One reader in this very process: how the benchmark calls itself.
-    parser.add_argument("--reader", nargs=2, metavar=("NAME", "FILE"), help=argparse.SUPPRESS)
+    parser.add_argument("--reader", nargs=2, metavar=("NAME", "FOLDER"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.reader:
-        name, file = options.reader
-        print(json.dumps(_read_here(name, Path(file))))
+        name, folder = options.reader
+        print(json.dumps(_read_here(name, Path(folder))))
         return
     print(f"{measure.machine()}; runs of each, in turn: {options.runs}; median (quartiles)\n")
     with tempfile.TemporaryDirectory() as folder:
-        console = _write(Path(folder, "console.log"), console_lines(options.lines))
-        _compare("lines of a console", console, options.lines, options.runs, CONSOLE)
-        console.unlink()
-        scalars = _write(Path(folder, "scalars.json"), scalar_rows(options.rows))
-        readers = dict(SCALARS)
+        run = Path(folder)
+        rows = _write(run / ROWS, scalar_rows(options.rows))
+        lines = _write(run / LOG, log_of_run(options.rows))
+        print(f"A run: {_size(run / ROWS, rows, 'rows')}; {_size(run / LOG, lines, 'lines')}.\n")
+        readers = dict(READERS)
         if mmdet_analyzer() is None:
-            readers.pop("mmdet analyze_logs")
+            readers.pop(MMDET)
             print("mmdet is not installed: its reader is left out\n")
-        _compare("rows of scalars.json", scalars, options.rows, options.runs, readers)
+        _compare(run, options.rows, options.runs, readers)
 
 
-def _write(path: Path, lines: Iterator[str]) -> Path:
+def _write(path: Path, lines: Iterator[str]) -> int:
+    """Writes lines; gives their number."""
     measure.say(f"generating {path.name} ...")
     with path.open("w", encoding="utf-8") as stream:
-        stream.writelines(line + "\n" for line in lines)
-    return path
+        return sum(1 for line in lines if stream.write(line + "\n"))
 
 
-def _compare(
-    what: str, path: Path, count: int, runs: int, readers: dict[str, Callable[[Path], int]]
-) -> None:
-    """Prints the table of one file.
+def _size(path: Path, count: int, what: str) -> str:
+    return f"{count:,} {what} of {path.name}, {path.stat().st_size / measure.MB:.0f} MB"
 
-    Speeds are by CPU time, which other work on the machine changes less than the clock's.
+
+def _compare(run: Path, count: int, runs: int, readers: dict[str, Callable[[Path], int]]) -> None:
+    """Prints the table of a run.
+
+    Speeds are by CPU time, which other work on the machine changes less than the clock's, and by
+    the rows of ``scalars.json``, of which the log tells the same.
     """
-    print(f"{count:,} {what}, {path.stat().st_size / measure.MB:.0f} MB\n")
-    measure.say(f"reading {path.name} ...")
-    measures = [functools.partial(_read_apart, name, path) for name in readers]
+    measure.say("reading ...")
+    measures = [functools.partial(_read_apart, name, run) for name in readers]
     results = measure.alternate(runs, measures)
     first = results[0]
     rows = []
@@ -282,7 +301,15 @@ def _compare(
                 f"{max(r.peak - r.before for r in mine) / measure.MB:.0f} MB",
             ]
         )
-    headers = ["reader", "wall", "CPU", "per CPU second", "speed / first's", "peak", "by reading"]
+    headers = [
+        "reader",
+        "wall",
+        "CPU",
+        "rows per CPU second",
+        "speed / mmdet's",
+        "peak",
+        "by reading",
+    ]
     print(measure.table(headers, rows))
     print()
 
@@ -294,9 +321,9 @@ def _read_apart(name: str, path: Path) -> Reading:
 
 
 def _read_here(name: str, path: Path) -> tuple[float, float, float, float, int]:
-    if name == "mmdet analyze_logs":
+    if name == MMDET:
         _analyzer()  # Its imports do not count.
-    reader = {**CONSOLE, **SCALARS}[name]
+    reader = READERS[name]
     before = measure.own_peak()
     wall, cpu = time.perf_counter(), time.process_time()
     count = reader(path)
