@@ -5,13 +5,10 @@ They are JSON but for bare ``NaN`` and ``Infinity``, which Python's reader takes
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from dualwatch.facts import EvaluationLogged, Fact, IterationLogged
+from dualwatch.parse.columns import COUNTERS
 from dualwatch.parse.fields import without_mode
-
-_COUNTERS = frozenset(("epoch", "iter", "step"))
+from dualwatch.parse.layout import read_row
 
 
 class ScalarsParser:
@@ -27,13 +24,8 @@ class ScalarsParser:
 
     def feed(self, line: str, at: float, wall: float) -> Fact | None:
         """The fact that one row states; None for a row that is cut off or no object of numbers."""
-        if not line.startswith("{"):
-            return None
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            return None
-        if not isinstance(row, dict):
+        row = read_row(line)
+        if row is None:
             return None
         iteration = _count(row.get("iter"))
         if iteration is None:
@@ -49,7 +41,7 @@ class ScalarsParser:
             metrics=_metrics(row, "train"),
         )
 
-    def _evaluation(self, row: dict[str, Any], at: float, wall: float) -> Fact | None:
+    def _evaluation(self, row: dict[str, float], at: float, wall: float) -> Fact | None:
         mode = "test" if any(key.startswith("test/") for key in row) else "val"
         metrics = _metrics(row, mode)
         if not metrics:
@@ -73,22 +65,12 @@ def parse_row(line: str, at: float, wall: float) -> Fact | None:
     return ScalarsParser().feed(line, at, wall)
 
 
-def _metrics(row: dict[str, Any], mode: str) -> dict[str, float]:
-    metrics: dict[str, float] = {}
-    for key, value in row.items():
-        if key in _COUNTERS or isinstance(value, bool) or not isinstance(value, (int, float)):
-            continue
-        try:
-            metrics[without_mode(key, mode)] = float(value)
-        except OverflowError:  # an integer of over 308 digits
-            continue
-    return metrics
+def _metrics(row: dict[str, float], mode: str) -> dict[str, float]:
+    return {without_mode(key, mode): value for key, value in row.items() if key not in COUNTERS}
 
 
-def _count(value: Any) -> int | None:
+def _count(value: float | None) -> int | None:
     """A counter of a row; versions write 5 or 5.0."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    if not 0 <= value < 1e18:  # not true of NaN either
+    if value is None or not 0 <= value < 1e18:  # not true of NaN either
         return None
     return int(value)

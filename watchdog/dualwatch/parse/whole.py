@@ -52,6 +52,7 @@ class WholeLog:
         self._parser = ConsoleParser()
         self._open = False
         self._head_chars = 0
+        # Of lines and facts, in the order in which they came.
         self._number = 0
         self._training = 0
         self._first: list[tuple[int, Fact]] = []
@@ -59,9 +60,9 @@ class WholeLog:
         self._others: deque[tuple[int, Fact]] = deque(maxlen=OTHERS)
         # Training lines that are taken apart in the end, if they are among the newest then.
         self._newest: deque[tuple[int, str]] = deque(maxlen=NEWEST)
-        self._put_off_from = 0
+        self._put_off = self._put_off_from = 0
         self._untimed = ""
-        # Stretches (after line, before line) of which not all is kept.
+        # Stretches (after a number, before a number) of which not all is kept.
         self._unseen: list[tuple[int, int]] = []
 
     @property
@@ -82,6 +83,7 @@ class WholeLog:
                 self._training += 1
                 if self._training > FIRST and not self._open:
                     self._newest.append((self._number, line))
+                    self._put_off += 1
                     self._put_off_from = self._put_off_from or self._number
                     self._untimed = line
                     continue
@@ -101,7 +103,7 @@ class WholeLog:
         """
         self._break_off()
         unseen = list(self._unseen)
-        if self._training - FIRST > NEWEST:
+        if self._put_off > len(self._newest):
             unseen.append((self._put_off_from - 1, self._newest[0][0]))
         if len(self._others) == OTHERS:
             unseen.append((self._first[-1][0] if self._first else 0, self._others[0][0]))
@@ -128,6 +130,7 @@ class WholeLog:
     def _keep(self, facts: Iterable[Fact]) -> None:
         is_beginning = self._training <= FIRST and len(self._first) < NEWEST and not self._others
         for fact in facts:
+            self._number += 1
             if is_beginning:
                 self._first.append((self._number, fact))
             else:
@@ -142,7 +145,7 @@ class WholeLog:
 
 
 def _told(story: Iterable[tuple[int, Fact]], unseen: Iterable[tuple[int, int]]) -> Iterator[Fact]:
-    """The facts of some lines, in the order of their times, with pauses where some are missing."""
+    """Facts with their numbers, in the order of their times, with pauses where some are missing."""
     stretches = list(unseen)
     known, at = 0, 0.0
     for number, fact in story:
