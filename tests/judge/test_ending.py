@@ -195,6 +195,28 @@ def test_the_first_rank_that_failed_tells_more_than_its_peers(story) -> None:
     assert story.ended(exit_code=1).codes() == ["DW401"]
 
 
+def test_of_ranks_that_only_tell_of_each_other_the_first_knew_most(story) -> None:
+    story.trains(5)
+    error(story, "RuntimeError", "[c10d/gloo/pair.cc:553] Timed out waiting 3000ms for recv")
+    error(story, "RuntimeError", "[gloo/pair.cc:534] Connection closed by peer [127.0.0.1]:9")
+    assert story.ended(exit_code=1).codes() == ["DW118"]
+
+
+def test_workers_that_could_not_be_started_explain_that_they_are_gone(story) -> None:
+    story.trains(5)
+    error(story, "RuntimeError", "An attempt ... finished its bootstrapping phase.")
+    error(story, "RuntimeError", f"DataLoader worker (pid(s) {WORKER}) exited unexpectedly")
+    assert story.ended(exit_code=1).codes() == ["DW304", "DW305"]
+
+
+def test_stacks_of_a_process_that_has_ended_are_no_refusal(story) -> None:
+    story.started()
+    story.tell(NotObserved, what="stacks of pid 5", why="the process is gone")
+    assert story.codes() == []
+    story.tell(NotObserved, what="stacks of pid 6", why="Permission denied")
+    assert story.codes() == ["DW504"]
+
+
 # --- caught, or not seen how -----------------------------------------------------------------
 
 

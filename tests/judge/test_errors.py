@@ -20,6 +20,12 @@ CASES = [
     ("RuntimeError", SHM, "DW302"),
     ("OSError", "[Errno 24] Too many open files: '/data/1.jpg'", "DW303"),
     ("RuntimeError", "received 0 items of ancdata", "DW303"),
+    # Shared memory is a file as well: what runs out is told at the end.
+    (
+        "RuntimeError",
+        "unable to open shared memory object </torch_1>: Too many open files (24)",
+        "DW303",
+    ),
     (
         "RuntimeError",
         "An attempt has been made before ... finished its bootstrapping phase",

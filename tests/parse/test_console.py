@@ -323,6 +323,8 @@ def test_a_failing_print_of_the_logger_ends_at_the_call_stack() -> None:
          "DataLoader worker (pid(s) 123) exited unexpectedly"),
         (LOG.replace("INFO", "WARNING") + "macl skipped: RuntimeError: shapes differ",
          "RuntimeError", "shapes differ"),
+        (LOG.replace("INFO", "WARNING") + "MACL loss skipped: mat1 and mat2 cannot be multiplied",
+         "", "MACL loss skipped: mat1 and mat2 cannot be multiplied"),
         ("caught RuntimeError('size of tensor a (4) must match')", "RuntimeError",
          "size of tensor a (4) must match"),
         ("[macl] loss failed: size of tensor a must match", "",
@@ -347,6 +349,8 @@ def test_errors_of_one_line(line: str, kind: str, message: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
+        "MACL loss skipped: mat1 and mat2 cannot be multiplied",  # no warning of the logger
+        LOG.replace("INFO", "WARNING") + "skipped: 12",
         "mean error: 0.123",
         "error: nan",
         "UserWarning: this is deprecated",

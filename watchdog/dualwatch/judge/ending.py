@@ -45,7 +45,8 @@ def died(s: Snapshot, limits: Limits) -> Iterator[Finding]:
     own = [error for error in fatal if not error.exception.endswith(_OF_LAUNCHERS)]
     # What a rank says of another one that is gone comes after what that one said itself.
     first_hand = [error for error in own if not errors.follows_another(error)]
-    error = next(reversed(first_hand or own), None)
+    # Where all only tell of others, the first one that did so knew most.
+    error = first_hand[-1] if first_hand else next(iter(own), None)
     if error is not None:
         yield from _of_error(s, error, own)
     elif s.ended.exit_code is None:
@@ -290,7 +291,12 @@ def unseen(s: Snapshot, limits: Limits) -> Iterator[Finding]:
             confidence=1.0,
             attempt=attempt,
         )
-    stacks = [fact for what, fact in s.not_observed.items() if what.startswith("stack")]
+    stacks = [
+        fact
+        for what, fact in s.not_observed.items()
+        # Nobody forbids to read what has ended meanwhile.
+        if what.startswith("stack") and not fact.why.startswith("the process is")
+    ]
     if stacks:
         evidence = [
             Evidence(text=f"{fact.what}: {fact.why}", source="py-spy", wall=fact.wall)

@@ -30,13 +30,13 @@ PATTERNS: tuple[tuple[str, str], ...] = (
         "DW118",
         r"Watchdog caught collective operation timeout|\[[^\]]*gloo[^\]]*\] Timed out waiting",
     ),
+    ("DW303", r"Too many open files|received 0 items of ancdata"),
     (
         "DW302",
         r"unable to (allocate|open|resize|mmap) shared memory|unable to write to file </torch_"
         r"|insufficient shared memory|Unexpected bus error|killed by signal: Bus error"
         r"|No space left on device: '/(?:torch_|dev/shm)",
     ),
-    ("DW303", r"Too many open files|received 0 items of ancdata"),
     (
         "DW304",
         r"finished its bootstrapping phase|[Cc]an(?:'t|not) pickle|paging file is too small"

@@ -158,7 +158,9 @@ def _read_one(reader: str | None, pid: int, timeout: float) -> list[ThreadStack]
         reason = _explain(complaint, pid)
         if _NOT_PYTHON.search(complaint) or _REFUSED.search(complaint):
             break
-    return _Unread(reason)
+    # What is gone by now could not be read for that.
+    gone = _not_readable(pid)
+    return _Unread(gone or reason, gone=bool(gone))
 
 
 def _not_readable(pid: int) -> str:

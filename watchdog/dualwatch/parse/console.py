@@ -32,6 +32,11 @@ _UNNAMED = re.compile(
     r"|Watchdog caught collective operation timeout"
     r"|^(?:\S+: line \d+:\s+\d+ )?(?:Killed|Segmentation fault|Bus error|Aborted)\b"
 )
+_GAVE_UP = re.compile(
+    r"\b(?i:skip(?:ped|ping|s)|ignor(?:ed|ing)|disabled|could not|cannot|unable)\b"
+    r"[^:]{0,80}:\s*(?![-+.\d\s])\S"
+)
+"""What a warning of the logger says of something that was not done, and why."""
 _SPECIAL = (
     re.compile(r"^(?P<kind>Fatal Python error): (?P<message>.+)"),
     re.compile(r"^terminate called after throwing an instance of '(?P<kind>[^']{1,200})'"),
@@ -138,7 +143,7 @@ class ConsoleParser:
 
 def _single(level: str, body: str, at: float, wall: float) -> ErrorSeen | None:
     """An error that one line tells by itself."""
-    loud = level in ("ERROR", "CRITICAL")
+    loud = level in ("ERROR", "CRITICAL") or (level == "WARNING" and _GAVE_UP.search(body))
     if not loud and _HINT.search(body) is None:
         return None
     kind, message = "", body.strip()

@@ -61,7 +61,7 @@ CODES: tuple[Code, ...] = (
         example="DW304 worker-start-failed (almost certain)\n"
         "  TypeError: cannot pickle '_thread.lock' object (reduction.py:60 in dump)\n"
         "  the training ended with exit code 1",
-        explains=("DW606",),
+        explains=("DW305", "DW606"),
     ),
     Code(
         code="DW305",
