@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -85,9 +84,8 @@ def examine(
     """
     moment = clock.now()
     done = Examination(target=target, moment=moment)
-    with tempfile.TemporaryDirectory(prefix="dualwatch-", ignore_cleanup_errors=True) as folder:
-        asked = _collectors(target, settings, Path(folder), moment)
-        answers, failures = collect(asked, tell, one_by_one=descriptors.are_few())
+    asked = _collectors(target, settings, moment)
+    answers, failures = collect(asked, tell, one_by_one=descriptors.are_few())
     done.not_observed.update(failures)
     _take(done, answers)
     done.snapshot = _settled(fold(_story(done, answers)), target)
@@ -112,9 +110,7 @@ def _settled(s: Snapshot, target: Target) -> Snapshot:
     return replace(s, at=s.progress_at, wall=s.progress_wall)
 
 
-def _collectors(
-    target: Target, settings: Settings, folder: Path, moment: Moment
-) -> dict[str, Collector]:
+def _collectors(target: Target, settings: Settings, moment: Moment) -> dict[str, Collector]:
     training, work_dir = target.training, target.work_dir
     at, wall = moment
     pid = training.pid if training is not None else None
@@ -126,7 +122,7 @@ def _collectors(
         "gpu": Collector(lambda: Gpus().sample({pid} if pid else set(), at, wall), LIVE_S),
     }
     if training is not None:
-        asked["processes"] = Collector(lambda: processes.look(training, folder), LIVE_S + 1)
+        asked["processes"] = Collector(lambda: processes.look(training), LIVE_S + 1)
     if target.log is not None:
         log = target.log
         asked["log"] = Collector(lambda: logs.read_log(log, deadline=5.0), LIVE_S)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 from dualwatch import clock
 from dualwatch.facts import Fact
@@ -18,26 +17,22 @@ READER_S = 3.0
 """Seconds for the stacks of one process."""
 
 
-def look(training: Training, folder: Path) -> list[Fact]:
-    """Two samples of the tree with two captures of its stacks.
-
-    Args:
-        folder: Gets the files of the stacks.
-    """
+def look(training: Training) -> list[Fact]:
+    """Two samples of the tree with two captures of its stacks."""
     tree = Tree(training.pid, training.create_time, training.marker)
-    facts = _once(tree, folder, training)
+    facts = _once(tree, training)
     first = facts[0]
     # The time that the capture took is part of the distance.
     time.sleep(max(0.0, first.at + APART - clock.now().at))
-    return [*facts, *_once(tree, folder, training)]
+    return [*facts, *_once(tree, training)]
 
 
-def _once(tree: Tree, folder: Path, training: Training) -> list[Fact]:
+def _once(tree: Tree, training: Training) -> list[Fact]:
     moment = clock.now()
     sample = tree.sample(*moment)
     captured, unseen = stacks.capture(
         [p.pid for p in sample.processes if p.status != "zombie"],
-        folder,
+        None,
         timeout=READER_S,
         at=moment.at,
         wall=moment.wall,

@@ -66,7 +66,7 @@ class _Unread:
 
 def capture(
     pids: Iterable[int],
-    folder: str | os.PathLike[str],
+    folder: str | os.PathLike[str] | None,
     *,
     timeout: float = 5.0,
     at: float,
@@ -78,7 +78,8 @@ def capture(
 
     Args:
         pids: Processes to read; the order of the result.
-        folder: Gets ``stacks-NNN.json`` and ``stacks-NNN.txt``, readable by the owner only.
+        folder: Gets ``stacks-NNN.json`` and ``stacks-NNN.txt``, readable by the owner only; None
+            keeps no files.
         timeout: Seconds for each process, both ways of reading it with py-spy together.
         at, wall: Times of the facts.
         reader: The py-spy executable; found by ``find_reader`` by default.
@@ -122,7 +123,7 @@ def capture(
         return None, missing
     path: str | None = None
     try:
-        path = keep(Path(folder), stacks, missing, kernel, wall)
+        path = keep(Path(folder), stacks, missing, kernel, wall) if folder is not None else None
     except OSError as error:
         why = f"could not be written: {error}"
         missing.append(NotObserved(at=at, wall=wall, what="file of the stacks", why=why))
