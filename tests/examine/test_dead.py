@@ -86,6 +86,14 @@ def test_a_bare_console_that_ends_in_a_traceback_is_that_of_a_dead_training(tmp_
     assert (said.code, said.codes[0]) == (1, "DW401")
 
 
+def test_scalars_alone_are_a_log_too(tmp_path, diagnose):
+    rows = '{"loss": 0.5, "epoch": 1, "iter": 5, "step": 5}\n'
+    (tmp_path / "scalars.json").write_text(rows + rows.replace("0.5", "NaN"))
+    said = diagnose("scalars.json")
+    assert (said.code, said.codes) == (1, ["DW203"])
+    assert said.document["standing"]["iteration"] == 5
+
+
 def test_the_configuration_is_found_in_the_log(tmp_path, diagnose):
     dump = "Config:\ntrain_dataloader = dict(\n    batch_size=3, num_workers=5)\n\n"
     (tmp_path / "x.log").write_text(console(dump, "Checkpoints will be saved to /x."))

@@ -9,7 +9,7 @@ from dualwatch.examine import past
 from dualwatch.facts import (
     AttemptEnded,
     AttemptStarted,
-    ConsoleGrew,
+    EvaluationLogged,
     Fact,
     Finding,
     FindingRaised,
@@ -128,11 +128,11 @@ def test_a_log_without_any_fact_gives_the_start_alone():
     assert facts == [started(0, NOW.at, NOW.wall)]
 
 
-def test_of_a_huge_log_the_newest_training_lines_and_all_else_are_kept(monkeypatch):
+def test_of_many_rows_the_newest_and_all_evaluations_are_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(past, "KEPT", 3)
-    lines: list[Fact] = [line(number, NOW.wall - 100 + number) for number in range(1, 9)]
-    lines.insert(2, Milestone(at=0.0, wall=NOW.wall - 98.5, name="checkpoint-saving", text="x"))
-    kept = [f for f in past.of_log(lines, NOW, started(0, NOW.at, NOW.wall)) if f.wall]
+    rows = ['{"loss": 1.0, "epoch": 1, "iter": %d, "step": %d}' % (n, n) for n in range(1, 9)]
+    rows.insert(2, '{"tiny/error": 0.5, "step": 1}')
+    (tmp_path / "scalars.json").write_text("\n".join(rows) + "\n")
+    kept = past.of_scalars(tmp_path / "scalars.json")
     assert [f.iteration for f in kept if isinstance(f, IterationLogged)] == [6, 7, 8]
-    assert sum(isinstance(f, Milestone) for f in kept) == 1
-    assert sum(isinstance(f, ConsoleGrew) for f in kept) == 4
+    assert sum(isinstance(f, EvaluationLogged) for f in kept) == 1

@@ -126,6 +126,8 @@ def _collectors(target: Target, settings: Settings, moment: Moment) -> dict[str,
     if target.log is not None:
         log = target.log
         asked["log"] = Collector(lambda: logs.read_log(log, deadline=5.0), LIVE_S)
+        if target.scalars == log:
+            asked["scalars"] = Collector(lambda: past.of_scalars(log), LIVE_S)
     if target.attempt_dir is not None:
         attempt = target.attempt_dir
         journal = attempt.parent / "journal.jsonl"
@@ -155,6 +157,9 @@ def _take(done: Examination, answers: dict[str, Any]) -> None:
     """The answers that are no facts."""
     done.history = answers.get("journal") or past.Past()
     done.log = answers.get("log")
+    if done.log is not None and not done.log.complete:
+        why = "the log is too long for the time: its beginning and its end were read"
+        done.not_observed["middle of the log"] = why
     if "nvidia-smi" in answers:
         done.nvidia_smi, why = answers["nvidia-smi"]
         if why:
@@ -179,9 +184,8 @@ def _from_log(done: Examination) -> ConfigRead | None:
 def _story(done: Examination, answers: dict[str, Any]) -> list[Fact]:
     """All facts in the order of their time, as if we had been there from the start."""
     target, moment = done.target, done.moment
-    logged = past.of_log(
-        done.log.facts if done.log is not None else (), moment, _started(target, moment)
-    )
+    told = answers.get("scalars") or (done.log.facts if done.log is not None else ())
+    logged = past.of_log(told, moment, _started(target, moment))
     if done.history.facts:
         facts = list(done.history.facts)
         # Whoever kept the journal may have died before the training did.

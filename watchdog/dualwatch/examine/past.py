@@ -19,9 +19,10 @@ from dualwatch.facts import (
     RunEnded,
     RunStarted,
 )
+from dualwatch.observe.scalars import Scalars
 
 KEPT = 20_000
-"""Training lines that are folded; of a longer log the newest, and all that is no such line."""
+"""Rows that are folded; of a longer file the newest, and all that is no training row."""
 
 SAME_CLOCK_S = 5.0
 
@@ -75,11 +76,23 @@ def of_log(facts: Sequence[Fact], now: Moment, started: AttemptStarted) -> list[
         facts: As the reader of logs gives them, with the wall times of their lines.
         started: Who trains; a log says nothing of it.
     """
-    thinned = _thin(facts)
-    first = thinned[0].wall if thinned else started.wall
+    first = facts[0].wall if facts else started.wall
     begun = replace(started, at=_at(min(first, started.wall), now), wall=min(first, started.wall))
-    shifted = [replace(fact, at=_at(fact.wall, now)) for fact in thinned]
+    shifted = [replace(fact, at=_at(fact.wall, now)) for fact in facts]
     return [begun, *_with_growth(shifted)]
+
+
+def of_scalars(path: Path) -> list[Fact]:
+    """The facts of a ``scalars.json``, whose rows have no times: that of the file stands for them.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    rows, modified = Scalars(path), path.stat().st_mtime
+    facts: list[Fact] = []
+    while more := rows.poll(0.0, modified):
+        facts += more
+    return _thin(facts)
 
 
 def since(facts: Iterable[Fact], wall: float) -> list[Fact]:
@@ -88,7 +101,7 @@ def since(facts: Iterable[Fact], wall: float) -> list[Fact]:
 
 
 def _thin(facts: Sequence[Fact]) -> list[Fact]:
-    """Bounds the work of folding: a log of a million lines tells no more than its newest."""
+    """Bounds the work of folding: a million rows tell no more than the newest of them."""
     lines = sum(isinstance(fact, IterationLogged) for fact in facts)
     to_drop = max(0, lines - KEPT)
     kept: list[Fact] = []

@@ -78,7 +78,7 @@ def resolve(path: Path | None, pid: int | None = None) -> Target:
     if path.name.endswith(LOG_ENDINGS) or not path.name.endswith(CONFIG_ENDINGS):
         return _of_log(path)
     if path.suffix == ".json" and _holds_scalars(path):
-        return Target(kind="log", path=path, scalars=path)
+        return _of_log(path)
     return _of_config(path)
 
 
@@ -137,9 +137,8 @@ def _newest_under(folder: Path) -> Target:
 
 
 def _of_log(path: Path) -> Target:
-    if path.name.endswith(".log.json"):
-        return Target(kind="log", path=path, scalars=path)
-    return Target(kind="log", path=path, log=path)
+    holds_rows = path.suffix == ".json"
+    return Target(kind="log", path=path, log=path, scalars=path if holds_rows else None)
 
 
 def _of_config(path: Path) -> Target:
