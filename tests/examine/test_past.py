@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from dualwatch.clock import Moment
@@ -130,7 +131,7 @@ def test_a_log_without_any_fact_gives_the_start_alone():
 
 def test_of_many_rows_the_newest_and_all_evaluations_are_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(past, "KEPT", 3)
-    rows = ['{"loss": 1.0, "epoch": 1, "iter": %d, "step": %d}' % (n, n) for n in range(1, 9)]
+    rows = [json.dumps({"loss": 1.0, "epoch": 1, "iter": n, "step": n}) for n in range(1, 9)]
     rows.insert(2, '{"tiny/error": 0.5, "step": 1}')
     (tmp_path / "scalars.json").write_text("\n".join(rows) + "\n")
     kept = past.of_scalars(tmp_path / "scalars.json")
