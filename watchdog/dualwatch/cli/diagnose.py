@@ -14,7 +14,7 @@ def diagnose(
     target: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[CONFIG | WORK_DIR | LOG]", help="Default: the newest run in ./work_dirs."
+            metavar="CONFIG | WORK_DIR | LOG", help="Default: the newest run in ./work_dirs."
         ),
     ] = None,
     pid: Annotated[

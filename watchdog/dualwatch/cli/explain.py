@@ -13,7 +13,7 @@ import typer
 def explain(
     code: Annotated[
         str | None,
-        typer.Argument(metavar="[CODE]", help="A finding code such as DW102, or its name."),
+        typer.Argument(metavar="CODE", help="A finding code such as DW102, or its name."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON document.")] = False,
 ) -> None:

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import NamedTuple
 
+from dualwatch.facts.modalities import INFRARED_WORDS, VISIBLE_WORDS
+
 VISIBLE, INFRARED = "visible", "infrared"
 
 WORDS = {
-    **dict.fromkeys(("visible", "visual", "vis", "rgb", "color", "colour"), VISIBLE),
-    **dict.fromkeys(
-        ("infrared", "ir", "thermal", "tir", "lwir", "mwir", "swir", "nir", "fir"), INFRARED
-    ),
+    **dict.fromkeys((*VISIBLE_WORDS, "visual", "color", "colour"), VISIBLE),
+    **dict.fromkeys(INFRARED_WORDS, INFRARED),
 }
 
 LEAST_SIZE = 8

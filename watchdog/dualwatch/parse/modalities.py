@@ -10,10 +10,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dualwatch.facts.modalities import INFRARED_WORDS, VISIBLE_WORDS
 from dualwatch.parse.pysource import is_unknown
 
-VISIBLE = frozenset(("visible", "rgb", "vis"))
-INFRARED = frozenset(("infrared", "thermal", "lwir", "mwir", "swir", "ir", "nir", "tir", "fir"))
 _PAIR = frozenset(
     ("pair", "paired", "pairs", "rgbt", "rgbir", "dual", "multispectral", "multimodal")
 )
@@ -32,7 +31,7 @@ def words(name: str) -> frozenset[str]:
 def modality(name: str) -> str | None:
     """ "visible" or "infrared"; None where the name tells neither, or both."""
     found = words(name)
-    is_visible, is_infrared = bool(found & VISIBLE), bool(found & INFRARED)
+    is_visible, is_infrared = bool(found & VISIBLE_WORDS), bool(found & INFRARED_WORDS)
     if is_visible == is_infrared:
         return None
     return "visible" if is_visible else "infrared"
@@ -40,7 +39,7 @@ def modality(name: str) -> str | None:
 
 def without_modality(stem: str) -> str:
     """A file's stem with a star for the word of its modality: what both of a pair share."""
-    known = VISIBLE | INFRARED
+    known = VISIBLE_WORDS | INFRARED_WORDS
     return _WORD.sub(lambda m: "*" if m[0].lower() in known else m[0], stem)
 
 
@@ -65,7 +64,11 @@ def is_paired(values: Mapping[str, Any]) -> bool | None:
     found = frozenset[str]().union(
         *(words(key) | (words(value) if isinstance(value, str) else set()) for key, value in leaves)
     )
-    if found & _PAIR or (found & VISIBLE and found & INFRARED) or _has_second_folder(dataset):
+    if (
+        found & _PAIR
+        or (found & VISIBLE_WORDS and found & INFRARED_WORDS)
+        or _has_second_folder(dataset)
+    ):
         return True
     # A file that builds on others says only what it changes.
     is_whole = "_base_" not in values and not any(is_unknown(value) for _, value in leaves)
