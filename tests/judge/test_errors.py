@@ -91,6 +91,16 @@ def test_an_error_that_ended_nothing_is_none(exception, message, code):
     assert died(error(exception, message), code=0) == []
 
 
+@pytest.mark.parametrize(
+    ("exception", "message"),
+    [("ConnectionResetError", "[Errno 104] Connection reset by peer"), ("EOFError", "")],
+)
+def test_a_worker_that_is_gone_while_its_batch_is_taken(exception, message):
+    line = '  File "/x/torch/multiprocessing/reductions.py", line 538, in rebuild_storage_fd'
+    assert died(error(exception, message, excerpt=(line,))) == ["DW305"]
+    assert died(error(exception, message, excerpt=("  File x, line 1",))) == ["DW606"]
+
+
 def test_the_first_link_of_a_chain_tells_more_than_its_end():
     assert died(error("RuntimeError", EXITED, causes=(f"RuntimeError: {KILLED}Killed.",))) == [
         "DW301"

@@ -66,6 +66,15 @@ _DATASET_BUILT = re.compile(r"in (?:full_init|load_data_list)\b")
 _CONFIG_LOADED = re.compile(r"mmengine/config/config\.py\", line \d+, in fromfile")
 # In a process that loads for itself; a worker's error says that it is one.
 _FETCHED = re.compile(r"_utils/fetch\.py")
+# Batches come by a socket of the worker that made them: it breaks when the worker is gone.
+_HANDED_OVER = re.compile(r"in rebuild_storage_fd\b|multiprocessing/resource_sharer\.py")
+_BROKEN_OFF = (
+    "ConnectionResetError",
+    "ConnectionRefusedError",
+    "BrokenPipeError",
+    "EOFError",
+    "FileNotFoundError",
+)
 _ABSENT = ("FileNotFoundError", "NotADirectoryError")
 
 _OF_A_PEER = re.compile(
@@ -96,11 +105,20 @@ def text_of(error: ErrorSeen) -> str:
 def follows_another(error: ErrorSeen) -> bool:
     """Whether it only tells that another rank is gone or does not answer."""
     text = text_of(error)
+    if _lost_its_worker(error):
+        return False
     return _OF_A_PEER.search(text) is not None or recognise(error)[0] == "DW118"
+
+
+def _lost_its_worker(error: ErrorSeen) -> bool:
+    """Whether a worker went away while the main process was taking a batch from it."""
+    return error.exception in _BROKEN_OFF and _is_below(error, _HANDED_OVER)
 
 
 def _by_place(error: ErrorSeen) -> str:
     """The code of an error whose words say nothing, by where it was raised."""
+    if _lost_its_worker(error):
+        return "DW305"
     if _is_below(error, _CONFIG_LOADED):
         return "DW602"
     if _is_below(error, _DATASET_BUILT):
