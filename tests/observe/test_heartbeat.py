@@ -28,7 +28,7 @@ with open(sys.argv[1], "w+b") as file:
 """
 
 
-def write(folder: Path, rank: int, beats: int, *, sequence: int = 0) -> Path:
+def write(folder: Path, rank: int, beats: int, *, sequence: int = 0, changed: float = 0.0) -> Path:
     buffer = bytearray(wire.RECORD_SIZE)
     fields = {
         "pid": 100 + rank,
@@ -40,6 +40,7 @@ def write(folder: Path, rank: int, beats: int, *, sequence: int = 0) -> Path:
         "batch": 40,
         "batches": 200,
         "max_epochs": 12,
+        "changed": changed,
     }
     values = [fields.get(name, 0) for name in wire.Record._fields]
     wire.write_record(buffer, sequence, values)
@@ -50,7 +51,8 @@ def write(folder: Path, rank: int, beats: int, *, sequence: int = 0) -> Path:
 
 def test_all_fields_come_through(tmp_path: Path) -> None:
     write(tmp_path, 0, beats=7)
-    (pulse,) = read(tmp_path, 1.0, 2.0)
+    with Heartbeats(tmp_path) as heartbeats:
+        (pulse,) = heartbeats.poll(1.0, 2.0)
     assert (pulse.at, pulse.wall, pulse.rank, pulse.pid, pulse.phase, pulse.beats) == (
         1.0,
         2.0,
@@ -61,6 +63,16 @@ def test_all_fields_come_through(tmp_path: Path) -> None:
     )
     assert (pulse.epoch, pulse.iteration, pulse.batch, pulse.batches) == (1, 50, 40, 200)
     assert (pulse.max_epochs, pulse.max_iterations) == (12, 0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [(400.0, (400.0, 900.0)), (600.0, (500.0, 1000.0))],  # the latter is of another boot
+)
+def test_one_look_tells_how_long_a_record_stands(tmp_path: Path, changed, expected) -> None:
+    write(tmp_path, 0, beats=7, changed=changed)
+    (pulse,) = read(tmp_path, 500.0, 1000.0)
+    assert (pulse.at, pulse.wall) == expected
 
 
 def test_changes_and_new_ranks_are_seen(tmp_path: Path) -> None:

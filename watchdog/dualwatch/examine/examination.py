@@ -114,12 +114,13 @@ def _collectors(target: Target, settings: Settings, moment: Moment) -> dict[str,
     training, work_dir = target.training, target.work_dir
     at, wall = moment
     pid = training.pid if training is not None else None
+    tree = processes.pids(training, moment) if training is not None else set()
     asked: dict[str, Collector] = {
         "nvidia-smi": Collector(lambda: nvidia_smi.read(timeout=5.0), 6.0),
         "host": Collector(
             lambda: host.sample(work_dir or Path.cwd(), pid, at=at, wall=wall, kernel=True), LIVE_S
         ),
-        "gpu": Collector(lambda: Gpus().sample({pid} if pid else set(), at, wall), LIVE_S),
+        "gpu": Collector(lambda: Gpus().sample(tree, at, wall), LIVE_S),
     }
     if training is not None:
         asked["processes"] = Collector(lambda: processes.look(training), LIVE_S + 1)
@@ -143,7 +144,6 @@ def _collectors(target: Target, settings: Settings, moment: Moment) -> dict[str,
     elif work_dir is not None:
         asked["config"] = Collector(lambda: _found(work_dir, at, wall), LIVE_S)
     if work_dir is not None:
-        tree = {pid} if pid else set()
         asked["orphans"] = Collector(lambda: orphans.find(work_dir, tree, at=at, wall=wall), LIVE_S)
     return asked
 

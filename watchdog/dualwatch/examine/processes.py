@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from dualwatch import clock
+from dualwatch.clock import Moment
 from dualwatch.facts import Fact
 from dualwatch.observe import stacks
 from dualwatch.observe.processes import Tree
@@ -15,6 +16,12 @@ APART = 2.5
 
 READER_S = 3.0
 """Seconds for the stacks of one process."""
+
+
+def pids(training: Training, moment: Moment) -> set[int]:
+    """All processes of a training now."""
+    tree = Tree(training.pid, training.create_time, training.marker)
+    return {process.pid for process in tree.sample(*moment).processes}
 
 
 def look(training: Training) -> list[Fact]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from dualwatch import wire
@@ -41,8 +42,12 @@ class Heartbeats:
 
         A rank whose record is not whole at this moment is left out.
         """
+        return [pulse for pulse, _ in self.dated(at, wall)]
+
+    def dated(self, at: float, wall: float) -> list[tuple[Pulse, float]]:
+        """As ``poll``, each with the writer's own time of its last change."""
         self._open_new()
-        pulses: list[Pulse] = []
+        pulses: list[tuple[Pulse, float]] = []
         for name, file in list(self._files.items()):
             try:
                 if os.fstat(file).st_nlink == 0:  # deleted; a new file of the name comes next time
@@ -53,8 +58,8 @@ class Heartbeats:
                 self._forget(name)
                 continue
             if record is not None:
-                pulses.append(_pulse(record, at, wall))
-        return sorted(pulses, key=lambda pulse: pulse.rank)
+                pulses.append((_pulse(record, at, wall), record.changed))
+        return sorted(pulses, key=lambda dated: dated[0].rank)
 
     def close(self) -> None:
         """Closes the files."""
@@ -79,9 +84,16 @@ class Heartbeats:
 
 
 def read(attempt_dir: str | os.PathLike[str], at: float, wall: float) -> list[Pulse]:
-    """One reading of all heartbeats of an attempt."""
+    """One reading of all heartbeats of an attempt by somebody who did not follow them.
+
+    Each gets the time at which its writer changed it, on the clock that all processes of a machine
+    share: a record that stands still is as old as that, not as new as our look at it.
+    """
     with Heartbeats(attempt_dir) as heartbeats:
-        return heartbeats.poll(at, wall)
+        return [
+            replace(pulse, at=changed, wall=wall - (at - changed)) if changed <= at else pulse
+            for pulse, changed in heartbeats.dated(at, wall)
+        ]
 
 
 def _read_whole(file: int) -> wire.Record | None:
