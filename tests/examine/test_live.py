@@ -59,6 +59,18 @@ def test_a_hung_run_under_dualwatch_is_explained_before_its_own_timeout(start, u
     assert "decided" not in kinds  # It was we who asked: the run itself was left alone.
 
 
+def test_a_hung_training_whose_supervisor_is_dead_is_explained_as_well(start, until):
+    training = start(supervised=True, **HANGS)
+    training.wait_until_logged("[1][4/8]")
+    training.process.kill()
+    training.process.wait()
+    said = until(training.work_dir)
+    assert said.codes[0] == "DW111"
+    assert said.document["target"]["alive"] is True
+    assert said.document["standing"]["silence_s"] >= 3
+    assert "batch 4 of 8" in said.document["standing"]["sentence"]
+
+
 @pytest.mark.parametrize("supervised", [False, True])
 def test_a_healthy_training_has_no_cause(start, diagnose, supervised):
     training = start(supervised=supervised, model__pause=0.2, train_cfg__max_epochs=50)
