@@ -85,10 +85,14 @@ def test_a_configuration_that_something_trains_with_does_load(story) -> None:
 )
 def test_data_that_are_not_there(story, how, trained, severity) -> None:
     if trained:
-        story.trains(3)
+        story.trains(3).ended()
     (found,) = read(story, how=how, missing={"train_dataloader.dataset.data_root": "d"}).judged()
     assert (found.code, found.severity) == ("DW603", severity)
     assert found.headline == "d is not there (train_dataloader.dataset.data_root)"
+
+
+def test_data_that_a_living_training_reads_are_not_missed(story) -> None:
+    assert read(story.trains(3), missing={"train_dataloader.dataset.data_root": "d"}).codes() == []
 
 
 @pytest.mark.parametrize(

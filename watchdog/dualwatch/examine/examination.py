@@ -45,6 +45,11 @@ SILENCE = 20.0
 the suspicion; idleness and stacks are still what convicts."""
 
 
+PATIENCE = 2.0
+"""The longest pause that was seen, so many times over, is silence. Of a training that is watched
+all the time more is waited for; here somebody is worried, and a log tells pauses only by its lines."""
+
+
 @dataclass(slots=True)
 class Examination:
     """What was found out.
@@ -142,15 +147,18 @@ def _collectors(target: Target, settings: Settings, moment: Moment) -> dict[str,
             lambda: found_config.load(python, named, (), Path.cwd(), timeout=CONFIG_S), CONFIG_S + 2
         )
     elif work_dir is not None:
-        asked["config"] = Collector(lambda: _found(work_dir, at, wall), LIVE_S)
+        cwd = training.cwd if training is not None else None
+        asked["config"] = Collector(lambda: _found(work_dir, cwd, moment), LIVE_S)
     if work_dir is not None:
         asked["orphans"] = Collector(lambda: orphans.find(work_dir, tree, at=at, wall=wall), LIVE_S)
     return asked
 
 
-def _found(work_dir: Path, at: float, wall: float) -> ConfigRead | None:
+def _found(work_dir: Path, cwd: Path | None, moment: Moment) -> ConfigRead | None:
     path = found_config.find(work_dir)
-    return found_config.read(path, at=at, wall=wall) if path is not None else None
+    if path is None:
+        return None
+    return found_config.read(path, at=moment.at, wall=moment.wall, folder=cwd)
 
 
 def _take(done: Examination, answers: dict[str, Any]) -> None:
@@ -235,6 +243,7 @@ def _judge(done: Examination, settings: Settings) -> None:
         stall_timeout=min(settings.stall_timeout, SILENCE),
         busy_timeout=settings.busy_timeout,
         required=_required(done, settings),
+        patience=PATIENCE,
     )
     now = judge(s, limits)
     # A supervised run was judged while it lived, when more could be seen than now.

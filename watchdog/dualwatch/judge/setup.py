@@ -26,7 +26,8 @@ def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
         yield _does_not_load(s, config)
         return
     yield from _risky(s, config)
-    if config.missing:
+    if config.missing and not (_has_trained(s) and s.ended is None):
+        # A training that goes on reads them, so it is we who look in the wrong place.
         yield _missing(s, config)
     if config.unpaired:
         yield _unpaired(s, config)

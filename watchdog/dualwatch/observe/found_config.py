@@ -45,11 +45,16 @@ def find(work_dir: Path) -> Path | None:
     return max(found)[1] if found else None
 
 
-def read(path: Path, *, at: float, wall: float) -> ConfigRead:
-    """Reads a configuration without executing it."""
+def read(path: Path, *, at: float, wall: float, folder: Path | None = None) -> ConfigRead:
+    """Reads a configuration without executing it.
+
+    Args:
+        folder: Where its relative paths begin, as the folder of a process that trains; None where
+            nobody tells.
+    """
     found = _read(path)
     error = "; ".join(found.problems) if not found.values else ""
-    roots = _roots(path)
+    roots = _roots(path) if folder is None else (folder,)
     return _fact(
         found.values,
         str(path),
