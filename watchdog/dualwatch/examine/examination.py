@@ -47,7 +47,7 @@ the suspicion; idleness and stacks are still what convicts."""
 
 PATIENCE = 2.0
 """The longest pause that was seen, so many times over, is silence. Of a training that is watched
-all the time more is waited for; here somebody is worried, and a log tells pauses only by its lines."""
+all the time more is waited for; here somebody is worried, and a log tells its lines only."""
 
 
 @dataclass(slots=True)
