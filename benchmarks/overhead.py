@@ -22,6 +22,7 @@ from types import SimpleNamespace
 
 from dualwatch.inside.follow import Follower
 from dualwatch.inside.pulse import Pulse
+from dualwatch.inside.seen import Seen
 from dualwatch.wire import Phase
 
 from benchmarks import measure, training
@@ -185,7 +186,7 @@ def measure_beats(folder: str, number: int, repeats: int) -> list[Beats]:
         repeats: Timings.
     """
     heart = Pulse(folder, 0)
-    follower = Follower(heart)
+    follower = Follower(heart, Seen(folder, 0))
     runner = SimpleNamespace(
         iter=0,
         build_dataloader=_nothing,
