@@ -76,7 +76,7 @@ def test_overhead_tells_the_cost_of_a_heartbeat(tmp_path: Path):
 
     assert beats.beat > 0
     assert beats.iteration == beats.followed - beats.bare
-    assert [path.name for path in tmp_path.iterdir()] == ["heartbeat-0.bin"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["batch-0.json", "heartbeat-0.bin"]
 
 
 def test_overhead_reads_the_times_that_the_training_logged(tmp_path: Path):
