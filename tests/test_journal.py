@@ -37,6 +37,7 @@ from dualwatch.facts import (
     Milestone,
     NotObserved,
     ObserverPaused,
+    OrderAnswered,
     OrphansSeen,
     ProcessesSampled,
     ProcessSample,
@@ -190,6 +191,9 @@ FACTS: tuple[Fact, ...] = (
     ),
     NotObserved(**NOW, what="gpu", why="no driver"),
     ObserverPaused(**NOW, seconds=30.5),
+    OrderAnswered(
+        **NOW, rank=0, order="save", done=True, path="rescue.pth", iteration=7, awaited=("index 3",)
+    ),
     Decided(**NOW, action="rerun", reason="stalled", changes=(CHANGE, CHANGE)),
     FindingRaised(**NOW, finding=FINDING),
 )

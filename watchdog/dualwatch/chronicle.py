@@ -7,7 +7,15 @@ from dataclasses import dataclass, field, replace
 
 from dualwatch import clock
 from dualwatch.clock import Moment
-from dualwatch.facts import AttemptStarted, Decided, Decision, Fact, Finding, FindingRaised
+from dualwatch.facts import (
+    AttemptStarted,
+    Decided,
+    Decision,
+    Fact,
+    Finding,
+    FindingRaised,
+    Rung,
+)
 from dualwatch.journal import Journal
 from dualwatch.judge.limits import Limits
 from dualwatch.judge.rules import judge
@@ -65,14 +73,19 @@ class Chronicle:
     def decide(self, decision: Decision) -> Decision:
         """Tells a decision, with the changes that it leads to, before they are applied."""
         moment = clock.now()
-        changes = decision.rung.changes if decision.rung is not None else ()
+        rung = decision.rung or Rung(name="", changes=())
         self.tell(
             Decided(
                 at=moment.at,
                 wall=moment.wall,
                 action=decision.action.value,
                 reason=decision.reason,
-                changes=changes,
+                changes=rung.changes,
+                cause=decision.cause,
+                rung=rung.name,
+                stretch=rung.stretch,
+                environment=dict(rung.environment),
+                older_checkpoint=rung.older_checkpoint,
             )
         )
         return decision

@@ -34,6 +34,7 @@ from dualwatch.facts.training import (
     EvaluationLogged,
     IterationLogged,
     Milestone,
+    OrderAnswered,
     Pulse,
 )
 
@@ -63,6 +64,7 @@ __all__ = [
     "Milestone",
     "NotObserved",
     "ObserverPaused",
+    "OrderAnswered",
     "OrphansSeen",
     "ProcessSample",
     "ProcessesSampled",

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 
 class Action(str, enum.Enum):
-    """What the supervisor does next."""
+    """What the supervisor does next.
+
+    ``REPLACE`` puts a loader without workers into the running training; ``WAKE`` lets stopped
+    processes go on (SIGCONT). The training stays alive in both.
+    """
 
     RERUN = "rerun"
+    REPLACE = "replace"
+    WAKE = "wake"
     GIVE_UP = "give-up"
     STOP = "stop"
     REPORT = "report"
@@ -40,11 +47,16 @@ class Rung:
     Attributes:
         stretch: Iterations now for one iteration of the user's own configuration
             (batch before / batch now); schedules and resumed counters follow it.
+        environment: Variables of the rerun.
+        older_checkpoint: The checkpoint that was resumed from does not load: take up from the one
+            before.
     """
 
     name: str
     changes: tuple[Change, ...]
     stretch: int = 1
+    environment: Mapping[str, str] = field(default_factory=dict)
+    older_checkpoint: bool = False
 
     @property
     def overrides(self) -> dict[str, Any]:
@@ -54,8 +66,15 @@ class Rung:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What to do about a finding, and the reason in one sentence."""
+    """What to do about a finding, and the reason in one sentence.
+
+    Attributes:
+        cause: Code of the finding that the remedy answers: each cause has a budget of its own.
+        pause: Seconds to wait before a rerun.
+    """
 
     action: Action
     reason: str
     rung: Rung | None = None
+    cause: str = ""
+    pause: float = 0.0

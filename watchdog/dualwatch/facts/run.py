@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dualwatch.facts.base import Fact
@@ -71,11 +71,20 @@ class ObserverPaused(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided(Fact):
-    """A decision, kept in the journal with its reason."""
+    """A decision, kept in the journal with its reason; see ``Decision``.
+
+    Attributes:
+        rung: Name of the remedy, "" where there is none.
+    """
 
     action: str
     reason: str
     changes: tuple[Change, ...] = ()
+    cause: str = ""
+    rung: str = ""
+    stretch: int = 1
+    environment: dict[str, str] = field(default_factory=dict)
+    older_checkpoint: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -182,3 +182,24 @@ class ConfigRead(Fact):
     epochs: int | None = None
     iterations: int | None = None
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderAnswered(Fact):
+    """The agent did what it was asked for, or says why not. See ``wire.Order``.
+
+    Attributes:
+        order: "replace", "save" or "tell".
+        path: The checkpoint that was saved, "" for none.
+        iteration: Iterations completed when it was done.
+        awaited: The sample that the loader waits for, as "index 17: images/0017.png", those of
+            the batch that did not come; bounded.
+    """
+
+    rank: int
+    order: str
+    done: bool
+    why: str = ""
+    path: str = ""
+    iteration: int = 0
+    awaited: tuple[str, ...] = ()
