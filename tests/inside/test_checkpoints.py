@@ -179,7 +179,7 @@ def test_a_checkpoint_says_in_which_units_it_counts() -> None:
 def test_a_checkpoint_of_another_kind_is_left_alone(checkpoint) -> None:
     before = repr(checkpoint)
     checkpoints.mark(checkpoint, 4)
-    checkpoints.remember_stretch(checkpoint=checkpoint)
+    checkpoints.remember(checkpoint=checkpoint)
     assert repr(checkpoint) == before
 
 
@@ -228,7 +228,7 @@ def resumed(*, stretch: int, written: int | None, resume: bool = True, batches: 
 
     def load_or_resume():
         meta = {} if written is None else {checkpoints.STRETCH_KEY: written}
-        checkpoints.remember_stretch(checkpoint={"meta": meta})
+        checkpoints.remember(checkpoint={"meta": meta})
         if resume:
             runner.iter = runner.train_loop._iter = 8
             runner.train_loop.epoch = 1
@@ -238,7 +238,7 @@ def resumed(*, stretch: int, written: int | None, resume: bool = True, batches: 
         runner._has_loaded = True
 
     runner.load_or_resume = load_or_resume
-    checkpoints.resuming(runner, stretch)()
+    checkpoints.resuming(runner, stretch, lambda loaded: None)()
     return runner
 
 

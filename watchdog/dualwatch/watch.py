@@ -20,6 +20,7 @@ from dualwatch.facts import (
     ProcessesSampled,
 )
 from dualwatch.observe import host, orphans, stacks
+from dualwatch.observe.answers import Answers
 from dualwatch.observe.batches import Batches
 from dualwatch.observe.gpus import Gpus
 from dualwatch.observe.heartbeat import Heartbeats
@@ -53,6 +54,7 @@ class Watcher:
         self._parser = ConsoleParser()
         self._heartbeats = Heartbeats(attempt_dir)
         self._batches = Batches(attempt_dir)
+        self._answers = Answers(attempt_dir)
         self._tree = Tree(training.pid, training.create_time, training.marker)
         self._gpus = gpus
         self._process_interval = process_interval
@@ -67,6 +69,10 @@ class Watcher:
         self._unseen: set[tuple[str, str]] = set()
         self._pids: set[int] = {training.pid}
         self._known: set[Identity] = {(training.pid, training.create_time)}
+
+    def news_from_inside(self, moment: Moment) -> list[Fact]:
+        """Heartbeats and answers alone, for somebody who waits for one."""
+        return self._beats(moment)
 
     def poll(self, moment: Moment, *, suspicious: bool) -> list[Fact]:
         """What is new since the last poll; closer looks at the tree when suspicious."""
@@ -133,7 +139,7 @@ class Watcher:
             if self._last_beats.get(pulse.rank) != (pulse.pid, pulse.beats):
                 self._last_beats[pulse.rank] = (pulse.pid, pulse.beats)
                 changed.append(pulse)
-        return [*changed, *self._batches.poll(*moment)]
+        return [*changed, *self._batches.poll(*moment), *self._answers.poll(*moment)]
 
     def _host(self, moment: Moment, *, kernel: bool) -> list[Fact]:
         """The machine around us, which outlives the training, with the limits that it has itself.

@@ -10,7 +10,9 @@ a frozen process can still be read:
 * ``orders.json``, what the agent shall change when the Runner is built, written by the supervisor;
 * ``agent-RANK.json``, what the agent did about it;
 * ``batch-RANK.json``, what a batch holds and which losses came of it;
-* ``stacks-inside.txt``, stacks that a process was asked for by a signal.
+* ``stacks-inside.txt``, stacks that a process was asked for by a signal;
+* ``order-RANK.bin``, one small memory-mapped record: what the supervisor wants done now;
+* ``answer-RANK-NUMBER.json``, what came of an order.
 """
 
 from __future__ import annotations
@@ -160,6 +162,80 @@ def read_record(data: bytes) -> Optional[Record]:
     if not 0 <= values[2] < len(PHASES):
         return None
     return Record(values[0], values[1], PHASES[values[2]], *values[3:])
+
+
+# --- orders of the moment ----------------------------------------------------------------
+
+
+class Order:
+    """What the agent can be asked for while the training runs."""
+
+    REPLACE = "replace"
+    """Go on without loader workers, from the batch that did not come."""
+
+    SAVE = "save"
+    """Write a rescue checkpoint as soon as the training stands between two iterations."""
+
+    TELL = "tell"
+    """Say which samples the batch that does not come is made of."""
+
+
+ORDERS = ("", Order.REPLACE, Order.SAVE, Order.TELL)
+"""Position is the number on the wire: append only."""
+
+ORDER_SIGNAL = "SIGWINCH"
+"""Makes a main process that is stuck in its own dataset look at its order.
+
+Its default is to be ignored, so that it harms nobody who has no handler; a training in a session
+of its own has no window whose size could change.
+"""
+
+OF_ITSELF = 0
+"""Number of an answer that nobody asked for: a rescue before the training died of an error."""
+
+RESCUE_NAME = "rescue_iter_{}.pth"
+"""A rescue checkpoint in the Runner's work dir; the number counts iterations."""
+
+# number, order, beats, number again: a reader never believes half a record.
+_ORDER = struct.Struct("<qqqq")
+ORDER_SIZE = _ORDER.size
+
+
+class OrderRecord(NamedTuple):
+    """An order.
+
+    Attributes:
+        number: Counts them; a new one is a new order.
+        beats: The heartbeat that it rests on: where the training got on since, it is void. -1 for
+            an order that does not depend on it.
+    """
+
+    number: int
+    order: str
+    beats: int
+
+
+def order_file(rank: int) -> str:
+    """Name of a rank's order record; the agent makes it, the supervisor writes it."""
+    return "order-{}.bin".format(rank)
+
+
+def answer_file(rank: Union[int, str], number: Union[int, str]) -> str:
+    """Name of an answer; of all of them for "*"."""
+    return "answer-{}-{}.json".format(rank, number)
+
+
+def pack_order(record: OrderRecord) -> bytes:
+    """The bytes of an order."""
+    return _ORDER.pack(record.number, ORDERS.index(record.order), record.beats, record.number)
+
+
+def read_order(buffer: Any) -> Optional[OrderRecord]:
+    """The order in a mapped buffer; None while it is not whole."""
+    number, order, beats, again = _ORDER.unpack_from(buffer, 0)
+    if number != again or not 0 <= order < len(ORDERS):
+        return None
+    return OrderRecord(number, ORDERS[order], beats)
 
 
 def rank_from_environment(environ: Dict[str, str]) -> int:

@@ -49,10 +49,12 @@ def environment(base: Mapping[str, str], attempt_dir: Path, marker: str) -> dict
     return environ
 
 
-def write_orders(attempt_dir: Path, overrides: Mapping[str, Any], stretch: int) -> None:
+def write_orders(
+    attempt_dir: Path, overrides: Mapping[str, Any], stretch: int, *, rescue: bool = True
+) -> None:
     """Writes what the agent shall change, for the agent and for the reader of the folder."""
     for name, data in (
-        (wire.ORDERS_FILE, {"overrides": overrides, "stretch": stretch}),
+        (wire.ORDERS_FILE, {"overrides": overrides, "stretch": stretch, "rescue": rescue}),
         ("overrides.json", dict(overrides)),
     ):
         path = attempt_dir / name

@@ -189,6 +189,7 @@ class OrderAnswered(Fact):
     """The agent did what it was asked for, or says why not. See ``wire.Order``.
 
     Attributes:
+        number: Of the order; 0 where the agent did it of itself, before the training died.
         order: "replace", "save" or "tell".
         path: The checkpoint that was saved, "" for none.
         iteration: Iterations completed when it was done.
@@ -197,6 +198,7 @@ class OrderAnswered(Fact):
     """
 
     rank: int
+    number: int
     order: str
     done: bool
     why: str = ""

@@ -35,12 +35,17 @@ def prepare() -> None:
 
 def note_error(doing: str) -> None:
     """Writes down what failed in the agent; never raises."""
-    try:
-        import traceback
+    import traceback
 
+    note("{} (pid {}):\n{}".format(doing, os.getpid(), traceback.format_exc()))
+
+
+def note(text: str) -> None:
+    """Writes down what the supervisor should know; never raises."""
+    try:
         folder = os.environ[wire.ENV_ATTEMPT_DIR]
         with private(os.path.join(folder, "agent-error.txt"), os.O_APPEND) as stream:
-            stream.write("{} (pid {}):\n{}\n".format(doing, os.getpid(), traceback.format_exc()))
+            stream.write(text + "\n")
     except Exception:
         pass
 
@@ -104,7 +109,7 @@ def _before_build(original, runner, args, kwargs):
     rank = wire.rank_from_environment(dict(os.environ))
     heart = pulse.Pulse(folder, rank)
     heart.beat(wire.Phase.BUILDING)
-    follower = follow.Follower(heart, seen.Seen(folder, rank))
+    follower = follow.Follower(heart, seen.Seen(folder, rank), folder)
 
     # Positional arguments get their names, so that every order finds its place.
     bound = inspect.signature(original).bind(runner, *args, **kwargs)
@@ -114,6 +119,8 @@ def _before_build(original, runner, args, kwargs):
     applied, refused = orders.apply(wanted.overrides, named)
     checkpoints.allow_safe_classes()
     follower.stretch = wanted.stretch
+    if wanted.rescue:
+        follower.rescue_from_now_on(named)
     report = {
         "pid": os.getpid(),
         "rank": rank,

@@ -1,4 +1,5 @@
-"""Loading checkpoints: safe classes under torch >= 2.6, and counters under another batch size.
+"""Loading checkpoints: safe classes under torch >= 2.6, counters under another batch size, and the
+place in the pass over the data.
 
 When a rerun reads smaller batches, an epoch has more iterations: ``stretch`` times as many.
 Counters and schedules that a checkpoint holds are in the units of the attempt that wrote it; they
@@ -8,10 +9,15 @@ are converted here, so that the learning rate stays the same function of the sam
 from __future__ import annotations
 
 import functools
+from typing import Any, Dict
 
-from dualwatch.inside import agent
+from dualwatch.inside import agent, rescue
 
 STRETCH_KEY = "dualwatch_stretch"
+PLACE_KEY = "dualwatch_place"
+"""In a checkpoint's ``meta``: where the pass over the data stood; see ``place``."""
+VALIDATION_KEY = "dualwatch_validation"
+"""In ``meta``: the validation that was due after this iteration was not finished."""
 
 # What a scheduler counts; everything else in its state is its configuration.
 _COUNTERS = ("last_step", "_global_step")
@@ -19,6 +25,8 @@ _COUNTERS = ("last_step", "_global_step")
 _DERIVED = ("base_values", "_last_value")
 
 _loaded_stretch = 1
+_loaded: Dict[str, Any] = {}
+"""Of the checkpoint that was loaded last: its place, and what only a rescue holds."""
 
 
 def allow_safe_classes() -> None:
@@ -77,21 +85,34 @@ def _safe_classes():
     return classes
 
 
-def mark(checkpoint, stretch) -> None:
-    """Writes the units of the counters into a checkpoint that is about to be saved."""
+def mark(checkpoint, stretch, where=None) -> None:
+    """Writes the units of the counters, and the place, into a checkpoint about to be saved."""
     if isinstance(checkpoint, dict) and isinstance(checkpoint.get("meta"), dict):
         checkpoint["meta"][STRETCH_KEY] = stretch
+        if where is not None:
+            checkpoint["meta"][PLACE_KEY] = where
 
 
-def remember_stretch(checkpoint=None, **_) -> None:
-    """Takes the units of the counters from a checkpoint that was just loaded."""
-    global _loaded_stretch
+def remember(checkpoint=None, **_) -> None:
+    """Takes from a checkpoint that was just loaded what mmengine does not know of."""
+    global _loaded_stretch, _loaded
     meta = checkpoint.get("meta", {}) if isinstance(checkpoint, dict) else {}
-    _loaded_stretch = int(meta.get(STRETCH_KEY, 1)) if hasattr(meta, "get") else 1
+    meta = meta if hasattr(meta, "get") else {}
+    _loaded_stretch = int(meta.get(STRETCH_KEY, 1))
+    kept = checkpoint.get(rescue.KEY) if isinstance(checkpoint, dict) else None
+    _loaded = {
+        "place": meta.get(PLACE_KEY),
+        "validation": bool(meta.get(VALIDATION_KEY)),
+        "kept": kept,
+    }
 
 
-def resuming(runner, stretch):
-    """Wraps ``load_or_resume`` so that what was resumed counts in the units of this attempt."""
+def resuming(runner, stretch, taken_up):
+    """Wraps ``load_or_resume`` so that what was resumed counts in the units of this attempt.
+
+    Args:
+        taken_up: Called with what the checkpoint says beyond mmengine, once counters are converted.
+    """
     original = runner.load_or_resume
 
     @functools.wraps(original)
@@ -100,8 +121,13 @@ def resuming(runner, stretch):
             return original(*args, **kwargs)
         fresh = _scheduler_settings(runner)
         result = original(*args, **kwargs)
-        if getattr(runner, "_resume", False) and runner.iter > 0 and stretch != _loaded_stretch:
-            _convert(runner, stretch / _loaded_stretch, fresh)
+        if getattr(runner, "_resume", False) and runner._has_loaded:
+            if runner.iter > 0 and stretch != _loaded_stretch:
+                _convert(runner, stretch / _loaded_stretch, fresh)
+            try:
+                taken_up(_loaded)
+            except Exception:
+                agent.note_error("taking up the place in the data")
         return result
 
     return load_or_resume

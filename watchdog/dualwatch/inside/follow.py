@@ -8,10 +8,12 @@ as the user wrote it. See ``docs/decisions/0002-call-hook-instead-of-a-hook.md``
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, Dict, Optional
 
-from dualwatch.inside import agent, checkpoints
+from dualwatch.inside import agent, checkpoints, desk, guard, lifeboat, place
 from dualwatch.wire import Phase
+
+LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
 class Follower:
@@ -20,24 +22,63 @@ class Follower:
     Args:
         heart: This rank's heartbeat record.
         seen: Notes what the batches hold and which losses come of them.
+        folder: The attempt's folder.
     """
 
-    def __init__(self, heart, seen) -> None:
+    def __init__(self, heart, seen, folder) -> None:
         self._heart = heart
         self._seen = seen
+        self._folder = folder
         self._runner: Any = None
         self._train_place = (0, 0)
+        self._boat: Optional[lifeboat.Lifeboat] = None
+        self._desk: Optional[desk.Desk] = None
+        # Batches of the present epoch that an earlier attempt has done; mmengine counts from 0.
+        self._done_before = 0
+        self._begun_at = -1
         self.stretch = 1
+
+    def rescue_from_now_on(self, arguments: Dict[str, Any]) -> None:
+        """Loaders can be replaced, and rescue checkpoints be saved.
+
+        Args:
+            arguments: Of the Runner; loaders that the script built itself are among them.
+        """
+        self._boat = lifeboat.Lifeboat(self._heart, self._folder)
+        self._desk = self._boat.desk
+        for name in LOADERS:
+            guard.guarded(arguments.get(name), self._desk)
 
     def runner_built(self, runner) -> None:
         """Wraps the Runner's methods that mark a phase; on the instance, so subclasses count."""
         self._runner = runner
-        runner.build_dataloader = self._during(Phase.BUILDING_DATA, runner.build_dataloader)
+        runner.build_dataloader = self._during(
+            Phase.BUILDING_DATA, self._guarding(runner.build_dataloader)
+        )
         runner.save_checkpoint = self._during(Phase.SAVING, runner.save_checkpoint)
         runner.load_or_resume = self._during(
-            Phase.LOADING, checkpoints.resuming(runner, self.stretch)
+            Phase.LOADING, checkpoints.resuming(runner, self.stretch, self._taken_up)
         )
         runner.call_hook = self._announcing(runner.call_hook)
+        if self._boat is not None:
+            self._boat.board(runner, self.stretch)
+
+    def _guarding(self, build):
+        if self._desk is None:
+            return build
+
+        @functools.wraps(build)
+        def guarding(*args, **kwargs):
+            return guard.guarded(build(*args, **kwargs), self._desk)
+
+        return guarding
+
+    def _taken_up(self, loaded) -> None:
+        """A checkpoint was resumed: the data go on where it stood."""
+        self._done_before = place.go_on(self._runner, loaded.get("place"))
+        self._begun_at = self._runner.train_loop.epoch
+        if self._boat is not None:
+            self._boat.taken_up(loaded)
 
     def _during(self, phase, method):
         @functools.wraps(method)
@@ -56,6 +97,8 @@ class Follower:
 
         @functools.wraps(call_hook)
         def announcing(fn_name, **kwargs):
+            if self._done_before and "batch_idx" in kwargs and "train" in fn_name:
+                kwargs["batch_idx"] += self._done_before
             enter = before.get(fn_name)
             if enter is not None:
                 self._try(enter, kwargs)
@@ -85,6 +128,7 @@ class Follower:
 
     def _after(self):
         return {
+            "before_train": self._train_begins,
             "before_train_epoch": self._train_epoch_begins,
             "after_train_iter": self._train_iteration_done,
             "before_val_epoch": self._val_begins,
@@ -93,20 +137,22 @@ class Follower:
             "before_test_epoch": self._test_begins,
             "after_test_iter": self._val_iteration_done,
             "after_test_epoch": self._val_done,
-            "after_load_checkpoint": checkpoints.remember_stretch,
+            "after_load_checkpoint": checkpoints.remember,
             "after_run": self._finished,
         }
 
     def _train_epoch_begins(self, **_) -> None:
         heart, loop = self._heart, self._runner.train_loop
-        by_iterations = not hasattr(loop, "run_epoch")
+        by_iterations = place.is_by_iterations(loop)
+        if loop.epoch != self._begun_at:
+            self._done_before = 0
         heart.max_iterations = int(loop.max_iters)
         heart.max_epochs = 0 if by_iterations else int(loop.max_epochs)
         heart.epoch = int(loop.epoch)
         heart.iteration = int(loop.iter)
         if heart.begun < 0:
             heart.begun = heart.iteration
-        heart.batch = heart.iteration if by_iterations else 0
+        heart.batch = heart.iteration if by_iterations else self._done_before
         heart.batches = heart.max_iterations if by_iterations else len(loop.dataloader)
         heart.beat(Phase.WAITING)
 
@@ -119,6 +165,7 @@ class Follower:
         heart.iteration = int(self._runner.iter) + 1
         heart.batch = batch_idx + 1
         heart.beat(Phase.WAITING)
+        place.complain(self._runner)
         self._seen.note(heart.iteration, data_batch, outputs)
 
     def _val_begins(self, **_) -> None:
@@ -148,8 +195,18 @@ class Follower:
         # asks for the next batch at once.
         heart.beat(Phase.WAITING)
 
+    def _train_begins(self, **_) -> None:
+        if self._boat is not None:
+            self._boat.finish_validation()
+
     def _mark_checkpoint(self, checkpoint=None, **_) -> None:
-        checkpoints.mark(checkpoint, self.stretch)
+        if self._boat is not None and self._boat.saving:
+            self._boat.complete(checkpoint)
+            return
+        meta = checkpoint.get("meta", {}) if isinstance(checkpoint, dict) else {}
+        # A checkpoint of a whole epoch names the next one: its place is that one's beginning.
+        epoch = self._heart.epoch if meta.get("epoch") == self._heart.epoch else -1
+        checkpoints.mark(checkpoint, self.stretch, place.of(self._runner, epoch=epoch))
 
     def _finished(self, **_) -> None:
         self._heart.beat(Phase.FINISHED)

@@ -19,6 +19,7 @@ class Orders(NamedTuple):
 
     overrides: Dict[str, Any]
     stretch: int
+    rescue: bool = True
 
 
 def read(folder: str) -> Orders:
@@ -28,7 +29,9 @@ def read(folder: str) -> Orders:
             data = json.load(stream)
     except FileNotFoundError:
         return Orders({}, 1)
-    return Orders(dict(data.get("overrides", {})), int(data.get("stretch", 1)))
+    return Orders(
+        dict(data.get("overrides", {})), int(data.get("stretch", 1)), bool(data.get("rescue", True))
+    )
 
 
 def apply(

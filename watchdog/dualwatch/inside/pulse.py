@@ -32,7 +32,7 @@ class Pulse:
             os.close(descriptor)
         self._sequence = 0
         self._pid = os.getpid()
-        self._rank = rank
+        self.rank = rank
         self.phase = wire.Phase.STARTING
         self.beats = 0
         self.epoch = 0
@@ -52,7 +52,7 @@ class Pulse:
             self._sequence,
             (
                 self._pid,
-                self._rank,
+                self.rank,
                 _NUMBER[phase],
                 self.beats,
                 self.epoch,

@@ -27,6 +27,7 @@ from dualwatch.facts import (
     Milestone,
     NotObserved,
     ObserverPaused,
+    OrderAnswered,
     OrphansSeen,
     ProcessesSampled,
     ProcessSample,
@@ -39,7 +40,7 @@ from dualwatch.judge.places import AFTER_MILESTONE, LOOPS
 from dualwatch.judge.places import Gaps as Gaps
 from dualwatch.judge.repeats import Repeated, noted
 from dualwatch.judge.series import Metric
-from dualwatch.wire import STARTUP_PHASES, VALIDATION_PHASES, Phase
+from dualwatch.wire import STARTUP_PHASES, VALIDATION_PHASES, Order, Phase
 
 KEPT_ERRORS = 20
 
@@ -60,6 +61,8 @@ class Snapshot:
         errors: The newest, each time that they were told.
         repeats: The same by their matter, with what is known of their first time.
         batches: What each rank's training iterations were given and returned, the newest form.
+        answers: What the agents did on order, or of themselves, oldest first.
+        awaited: The samples of the batch that does not come.
         host_before: The first look at the machine; counters are told by their difference.
     """
 
@@ -96,6 +99,13 @@ class Snapshot:
     host_before: HostSampled | None = None
     orphans: OrphansSeen | None = None
     raised: tuple[str, ...] = ()
+    answers: tuple[OrderAnswered, ...] = ()
+    awaited: tuple[str, ...] = ()
+
+    @property
+    def replaced(self) -> int:
+        """How often a stuck loader was replaced while the training went on."""
+        return sum(answer.done and answer.order == Order.REPLACE for answer in self.answers)
 
     @property
     def slowest(self) -> Pulse | None:
@@ -168,7 +178,8 @@ def _moved(s: Snapshot, fact: Fact, at: float, **changes: Any) -> Snapshot:
         return replace(s, **changes)
     gap = at - s.progress_at
     gaps = {**s.gaps, s.place: s.gaps.get(s.place, Gaps()).with_gap(gap)}
-    return replace(s, progress_at=at, progress_wall=fact.wall, gaps=gaps, stacks=(), **changes)
+    changes = {"stacks": (), "awaited": (), **changes}
+    return replace(s, progress_at=at, progress_wall=fact.wall, gaps=gaps, **changes)
 
 
 def _attempt_started(s: Snapshot, fact: AttemptStarted) -> Snapshot:
@@ -258,6 +269,11 @@ def _host(s: Snapshot, fact: HostSampled) -> Snapshot:
     return replace(s, host=fact, host_before=s.host_before or fact)
 
 
+def _answered(s: Snapshot, fact: OrderAnswered) -> Snapshot:
+    awaited = fact.awaited if fact.order == Order.TELL else s.awaited
+    return replace(s, answers=(*s.answers, fact), awaited=awaited)
+
+
 def _paused(s: Snapshot, fact: ObserverPaused) -> Snapshot:
     """We ourselves stood still (a laptop's sleep, SIGSTOP): that time proves nothing."""
     return replace(
@@ -289,6 +305,7 @@ _STEPS: dict[type[Fact], Callable[[Snapshot, Any], Snapshot]] = {
     Milestone: lambda s, fact: replace(
         s, logged_phase=AFTER_MILESTONE.get(fact.name, s.logged_phase)
     ),
+    OrderAnswered: _answered,
     OrphansSeen: lambda s, fact: replace(s, orphans=fact),
     FindingRaised: lambda s, fact: replace(s, raised=(*s.raised, fact.finding.code)),
     ObserverPaused: _paused,

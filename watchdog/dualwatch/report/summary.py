@@ -67,7 +67,7 @@ def _attempt(record: AttemptRecord) -> dict[str, Any]:
         "resumed_from": s.started.resumed_from,
         "first_iteration": s.first_iteration,
         "last_iteration": s.last_iteration,
-        "rescued": 0,
+        "rescued": s.replaced,
         "lost_iterations": record.lost_iterations,
         "findings": [journal.plain(finding) for finding in record.findings],
     }

@@ -1,0 +1,43 @@
+"""Gives an order of the moment to the agent inside the training: a few bytes in a mapped file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+from dualwatch import wire
+from dualwatch.facts import Pulse
+
+
+def give(attempt_dir: Path, pulse: Pulse, order: str) -> int | None:
+    """Writes an order for one rank; returns its number, None where no agent takes orders.
+
+    Args:
+        pulse: The heartbeat that the order rests on: where the training got on since, a
+            replacement is void.
+        order: One of ``wire.ORDERS``.
+    """
+    path = attempt_dir / wire.order_file(pulse.rank)
+    try:
+        with path.open("r+b", buffering=0) as stream:
+            before = wire.read_order(stream.read(wire.ORDER_SIZE).ljust(wire.ORDER_SIZE, b"\0"))
+            number = (before.number if before is not None else 0) + 1
+            stream.seek(0)
+            record = wire.OrderRecord(number=number, order=order, beats=pulse.beats)
+            stream.write(wire.pack_order(record))
+    except OSError:
+        return None  # An older agent, --no-rescue, or a disk that takes nothing.
+    return number
+
+
+def ring(pid: int) -> None:
+    """Makes a main process that is stuck in its own dataset look at its order.
+
+    Only for one that has an agent, whose handler it wakes; whoever has none ignores this signal.
+    """
+    number = getattr(signal, wire.ORDER_SIGNAL, None)
+    if number is not None:
+        with contextlib.suppress(OSError):
+            os.kill(pid, number)

@@ -1,0 +1,121 @@
+"""When and with what a training is rescued: on order, or before it dies of an error."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import Any, Dict
+
+from dualwatch import wire
+from dualwatch.inside import agent, checkpoints, desk, guard, place, rescue
+from dualwatch.wire import VALIDATION_PHASES, Order, Phase
+
+
+class Lifeboat:
+    """Saves rescue checkpoints of one Runner.
+
+    Args:
+        heart: This rank's heartbeat, which knows where the training stands.
+        folder: The attempt's folder.
+    """
+
+    def __init__(self, heart: Any, folder: str) -> None:
+        self._heart = heart
+        self._runner: Any = None
+        self._stretch = 1
+        self._validation_is_due = False
+        self.saving = False
+        self.desk = desk.Desk(folder, heart, self.save)
+
+    def board(self, runner: Any, stretch: int) -> None:
+        """Takes a Runner aboard."""
+        self._runner, self._stretch = runner, stretch
+        runner.train = self._rescuing(runner.train)
+        self.desk.listen()
+
+    def save(self, *, unlearnt: bool = False) -> str:
+        """Saves a rescue checkpoint and returns its path.
+
+        Args:
+            unlearnt: The batch that came last was not learnt from: its iteration died.
+
+        Raises:
+            rescue.RescueError: It cannot be done here.
+        """
+        heart, runner = self._heart, self._runner
+        if heart.begun < 0 or heart.iteration <= heart.begun:
+            raise rescue.RescueError("nothing was learnt since it began")
+        validating = heart.phase in VALIDATION_PHASES
+        epoch = int(runner.train_loop.epoch)
+        meta: Dict[str, Any] = {"epoch": epoch, "iter": heart.iteration}
+        meta[checkpoints.STRETCH_KEY] = self._stretch
+        where = place.of(runner, epoch=heart.epoch, unlearnt=unlearnt)
+        if where is not None:
+            meta[checkpoints.PLACE_KEY] = where
+        if validating:
+            meta[checkpoints.VALIDATION_KEY] = True
+        self.saving = True
+        try:
+            return rescue.save(runner, heart.iteration, meta, validating=validating)
+        finally:
+            self.saving = False
+
+    def complete(self, checkpoint: Any) -> None:
+        """Adds what only a rescue holds to the one that is being saved."""
+        if isinstance(checkpoint, dict):
+            checkpoint[rescue.KEY] = rescue.extras(self._runner)
+
+    def taken_up(self, loaded: Dict[str, Any]) -> None:
+        """A checkpoint was resumed."""
+        self._validation_is_due = bool(loaded.get("validation"))
+        kept = loaded.get("kept")
+        if kept is None:
+            return
+        keeper = guard.guard_of(self._runner.train_loop.dataloader)
+
+        def put_back() -> None:
+            try:
+                rescue.put_back(self._runner, kept)
+            except Exception:
+                agent.note_error("putting back random states and gradients")
+
+        if keeper is not None:
+            # Whatever is drawn up to the first batch was drawn before the rescue as well.
+            keeper.on_first = put_back
+
+    def finish_validation(self) -> None:
+        """Does the validation in which an earlier attempt was ended."""
+        if self._validation_is_due and self._runner.val_loop is not None:
+            self._validation_is_due = False
+            self._runner.val_loop.run()
+
+    def _rescuing(self, train):
+        @functools.wraps(train)
+        def rescuing(*args, **kwargs):
+            try:
+                return train(*args, **kwargs)
+            except BaseException:
+                self._before_it_dies()
+                raise
+
+        return rescuing
+
+    def _before_it_dies(self) -> None:
+        """Saves what was learnt, where the error left it whole."""
+        heart, error = self._heart, sys.exc_info()
+        in_step = heart.phase == Phase.STEP
+        try:
+            if in_step:
+                if not rescue.is_whole(self._runner, error[2]):
+                    return
+            elif heart.phase != Phase.WAITING and heart.phase not in VALIDATION_PHASES:
+                return
+            path = self.save(unlearnt=in_step)
+        except rescue.RescueError as reason:
+            self.desk.answer(wire.OF_ITSELF, Order.SAVE, why=str(reason))
+        except Exception as failure:
+            agent.note_error("saving a rescue checkpoint")
+            why = "{}: {}".format(type(failure).__name__, failure)
+            self.desk.answer(wire.OF_ITSELF, Order.SAVE, why=why)
+        else:
+            self.desk.answer(wire.OF_ITSELF, Order.SAVE, path=path)

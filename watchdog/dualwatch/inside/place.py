@@ -1,0 +1,115 @@
+"""Where a training stands in its data, written into every checkpoint, and how it goes on there.
+
+mmengine resumes at the beginning of an epoch, and an iteration-based training by loading all that
+was seen once more. Here the sampler is led to the very sample, without a single one being loaded.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Optional
+
+from dualwatch.inside import agent, guard
+
+
+def of(runner: Any, *, epoch: int, unlearnt: bool = False) -> Optional[Dict[str, Any]]:
+    """The place in the present pass; None at the beginning of an epoch, or where none is known.
+
+    Args:
+        epoch: The epoch of the present pass, as the loop counts them.
+        unlearnt: The batch that came last was not learnt from.
+    """
+    loop = runner.train_loop
+    keeper = guard.guard_of(getattr(loop, "dataloader", None))
+    if keeper is None or guard.is_iterable_style(keeper.loader):
+        return None
+    seed = getattr(guard.sampler_of(keeper.loader), "seed", None)
+    place: Dict[str, Any] = {
+        "seed": seed if isinstance(seed, int) else None,
+        "batch_size": _batch_size(keeper.loader),
+    }
+    if keeper.ledger.passes and (is_by_iterations(loop) or loop.epoch == epoch):
+        position = keeper.ledger.position(without_last=unlearnt)
+        if position is None:
+            return None
+        place["position"] = position
+    return place
+
+
+def go_on(runner: Any, place: Optional[Dict[str, Any]]) -> int:
+    """Leads the training loader to a place; returns the batches of its epoch that are done."""
+    loop = runner.train_loop
+    keeper = guard.guard_of(getattr(loop, "dataloader", None))
+    if keeper is None or place is None:
+        return 0
+    sampler = guard.sampler_of(keeper.loader)
+    seed = place.get("seed")
+    if seed is not None and isinstance(getattr(sampler, "seed", None), int):
+        sampler.seed = seed  # A training without a seed drew another one at its start.
+    position = place.get("position")
+    if position is None:
+        return 0
+    size = _batch_size(keeper.loader)
+    resized = size is not None and size != place.get("batch_size")
+    done = int(position["batches"])
+    if resized:
+        done = -(-int(position["samples"]) // size)
+    keeper.ledger.resume(position, batches=done)
+    if is_by_iterations(loop):
+        return _advance(loop, keeper, position)
+    if resized:
+        loop._iter = loop.epoch * len(loop.dataloader) + done
+        runner.message_hub.update_info("iter", loop.iter)
+    return done
+
+
+def is_by_iterations(loop: Any) -> bool:
+    """Whether a loop counts iterations rather than epochs."""
+    return not hasattr(loop, "run_epoch")
+
+
+def _batch_size(loader: Any) -> Any:
+    size = getattr(loader, "batch_size", None)
+    if size is None:  # A batch sampler of its own.
+        size = getattr(getattr(loader, "batch_sampler", None), "batch_size", None)
+    return size if isinstance(size, int) and size > 0 else None
+
+
+def _advance(loop: Any, keeper: Any, position: Dict[str, Any]) -> int:
+    """An iteration-based loop has its iterator already: it gets one that begins at the place."""
+    passes = int(position["passes"])
+    keeper.ledger.passes = passes - 1
+    endless = loop.dataloader_iterator
+    endless._epoch = passes - 1
+    sampler = guard.sampler_of(keeper.loader)
+    if passes > 1 and hasattr(sampler, "set_epoch"):
+        sampler.set_epoch(passes - 1)
+    endless._iterator = keeper.start_anew()
+    loop.dataloader_iterator = _Advanced(endless, loop.iter)
+    return 0
+
+
+class _Advanced:
+    """An iterator that mmengine "advances": what was seen is not loaded again."""
+
+    def __init__(self, iterator: Any, steps: int) -> None:
+        self._iterator, self._steps = iterator, steps
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self._steps > 0:
+            self._steps -= 1
+            return None
+        return next(self._iterator)
+
+    def __getattr__(self, name):
+        return getattr(self._iterator, name)
+
+
+def complain(runner: Any) -> None:
+    """Says where a place could not be taken up."""
+    keeper = guard.guard_of(getattr(runner.train_loop, "dataloader", None))
+    if keeper is not None and keeper.ledger.complaint:
+        agent.note("{}: its epoch begins anew".format(keeper.ledger.complaint))
+        keeper.ledger.complaint = ""
