@@ -61,6 +61,7 @@ class Supervisor:
     ended: RunEnded | None = None
     _started: RunStarted | None = None
     _rungs: list[Rung] = field(default_factory=list)
+    _tried: list[ladder.Tried] = field(default_factory=list)
     _newest: checkpoints.Checkpoint | None = None
     _passed_over: list[str] = field(default_factory=list)
     _wishes: Wishes = field(default_factory=Wishes)
@@ -103,12 +104,14 @@ class Supervisor:
                 return verdict.of_ended(self.chronicle.snapshot, findings, self.plan.required)
             decision = ended.decision
             if ended.survivors and decision.action is Action.RERUN:
-                decision = self._decide_about(self._stalls()[0], ended.survivors)
+                decision = self._decide_about(ended.survivors)
             if decision.action is not Action.RERUN:
                 if self._stalls():
                     return Verdict("gave-up", Exit.GAVE_UP, decision.reason)
                 return Verdict("completed-with-findings", Exit.WRONG, decision.reason)
             rung = decision.rung
+            assert rung is not None
+            self._tried.append(ladder.Tried(cause=decision.cause, rung=rung.name))
             resume_from = self._resume_point()
         raise AssertionError("the treatment decides when reruns are used up")
 
@@ -153,23 +156,28 @@ class Supervisor:
         self._look_at_tensorboard()
         for finding in self.chronicle.judge(self._limits()):
             if finding.code in ladder.STALLS and finding.severity >= Severity.ERROR:
-                return self._decide_about(finding)
+                return self._decide_about()
             if finding.code == "DW201" and self.settings.on_missing == "stop":
                 reason = "a required metric is missing, which stops the training, as you asked"
                 return self.chronicle.decide(Decision(action=Action.STOP, reason=reason))
         return None
 
-    def _decide_about(self, stall: Finding, survivors: tuple[int, ...] = ()) -> Decision:
+    def _decide_about(self, survivors: tuple[int, ...] = ()) -> Decision:
         agent = self.chronicle.snapshot.agent
+        last = self._rungs[-1] if self._rungs else Rung(name="", changes=())
+        sections = self.plan.description or {}
         history = ladder.History(
-            reruns=len(self.records),
-            rungs_used=tuple(rung.name for rung in self._rungs),
+            tried=tuple(self._tried),
+            dose=ladder.dose_of(last.overrides, sections, last.environment),
             can_change=agent is not None,
             refused=tuple(agent.refused) if agent is not None else (),
             survivors=survivors,
+            phase=self.chronicle.snapshot.phase,
         )
-        policy = ladder.Policy(on_stall=self.settings.on_stall, max_reruns=self.settings.max_reruns)
-        return self.chronicle.decide(ladder.decide(stall, history, self.plan.rungs, policy))
+        found = ranking.causes(self.chronicle.findings)
+        return self.chronicle.decide(
+            ladder.decide_stall(found, history, sections, self.plan.policy)
+        )
 
     def _stalls(self) -> list[Finding]:
         return [finding for finding in self.chronicle.findings if finding.code in ladder.STALLS]
