@@ -26,6 +26,7 @@ from dualwatch.facts import (
     RunEnded,
     Rung,
     RunStarted,
+    Severity,
 )
 from dualwatch.judge import codes, ranking, verdict
 from dualwatch.judge.limits import Limits
@@ -38,6 +39,9 @@ from dualwatch.report import summary
 from dualwatch.settings import Settings
 from dualwatch.treat import edits, ladder
 from dualwatch.wire import Phase
+
+STOPPED = "DW115"
+"""Somebody stopped a process: it may be told to go on, though that is no stall."""
 
 
 @dataclass(slots=True)
@@ -173,7 +177,10 @@ class Supervisor:
         """Judges, and decides about what can be acted on."""
         self._look_at_tensorboard()
         fresh = self.chronicle.judge(self._limits())
-        if any(ladder.is_actionable(finding) for finding in fresh):
+        if any(
+            f.code == STOPPED or (f.code in ladder.STALLS and f.severity >= Severity.ERROR)
+            for f in fresh
+        ):
             return self._decide_about_stalls()
         if self.settings.on_missing == "stop" and any(f.code == "DW201" for f in fresh):
             reason = "a required metric is missing, which stops the training, as you asked"
@@ -187,7 +194,7 @@ class Supervisor:
         present = judge(self.chronicle.snapshot, self._limits()) or self.chronicle.findings
         history = self._history(can_replace=can_replace, survivors=survivors)
         decision = ladder.decide_stall(
-            ranking.rank(present), history, self.plan.description or {}, self._policy()
+            ranking.rank(present), history, self.plan.description or {}, self.plan.policy
         )
         self._woken = self._woken or decision.action is Action.WAKE
         return self.chronicle.decide(decision)
@@ -201,7 +208,7 @@ class Supervisor:
             ranking.rank(self.chronicle.findings),
             self._history(survivors=s.ended.survivors),
             self.plan.description or {},
-            self._policy(),
+            self.plan.policy,
         )
         return self.chronicle.decide(decision) if decision is not None else None
 
@@ -210,10 +217,10 @@ class Supervisor:
     ) -> ladder.History:
         s = self.chronicle.snapshot
         agent = s.agent
-        sections = self.plan.description or {}
+        rung, sections = self._rung or Rung(name="", changes=()), self.plan.description or {}
         return ladder.History(
             tried=tuple(self._tried),
-            dose=ladder.dose_of(self._rung, sections),
+            dose=ladder.dose_of(rung.overrides, sections, rung.environment),
             can_change=agent is not None,
             refused=tuple(agent.refused) if agent is not None else (),
             survivors=survivors,
@@ -228,15 +235,6 @@ class Supervisor:
         waits = s.phase in (Phase.WAITING, Phase.VAL_WAITING)
         workers = any(process.role == "worker" for process in s.process.values())
         return self.settings.rescue and s.agent is not None and waits and workers
-
-    def _policy(self) -> ladder.Policy:
-        return ladder.Policy(
-            on_stall=self.settings.on_stall,
-            max_reruns=self.settings.max_reruns,
-            keep_effective_batch=self.settings.keep_effective_batch,
-            min_batch=self.plan.min_batch,
-            rescue=self.settings.rescue,
-        )
 
     def _stalls(self) -> list[Finding]:
         return [finding for finding in self.chronicle.findings if finding.code in ladder.STALLS]
