@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from dualwatch.facts import Change, Rung
-from dualwatch.treat.ladder import ladder
+from dualwatch.facts import Change, Evidence, Finding
+from dualwatch.judge import codes
 
 LOADER = {"batch_size": 4, "num_workers": 2, "dataset": {"type": "D"}}
 EPOCHS = {"type": "EpochBasedTrainLoop", "max_epochs": 12, "val_interval": 1}
@@ -33,16 +33,17 @@ def sections() -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-def climb() -> Callable[..., tuple[Rung, ...]]:
-    """The ladder of a configuration."""
-
-    def make(sections: dict[str, Any], *, keep_effective_batch: bool = True) -> tuple[Rung, ...]:
-        return ladder(sections, keep_effective_batch=keep_effective_batch)
-
-    return make
-
-
-@pytest.fixture
 def after() -> Callable[[tuple[Change, ...]], dict[str, Any]]:
     """Dotted key -> new value of some changes."""
     return lambda changes: {change.key: change.after for change in changes}
+
+
+@pytest.fixture
+def found() -> Callable[..., Finding]:
+    """A finding of a code, with words of evidence."""
+
+    def make(code: str, *words: str, confidence: float = 0.9, **given: Any) -> Finding:
+        evidence = [Evidence(text=text, source="test") for text in words or ("seen",)]
+        return codes.finding(code, evidence, confidence=confidence, **given)
+
+    return make

@@ -32,6 +32,8 @@ INF = 10**9
             {"num_workers": 1, "multiprocessing_context": "spawn", "pin_memory": True},
             {"num_workers": 0, "multiprocessing_context": None},
         ),
+        ({"num_workers": 1, "in_order": True}, {"num_workers": 0}),
+        ({"num_workers": 1, "in_order": False}, {"num_workers": 0, "in_order": True}),
     ],
     ids=str,
 )
@@ -53,6 +55,28 @@ def test_every_loader_loses_its_workers(sections, after) -> None:
         "val_dataloader.persistent_workers": False,
         "test_dataloader.1.num_workers": 0,
     }
+
+
+def test_a_loader_inside_a_dataset_is_data(sections) -> None:
+    inner = {"type": "Wrapper", "train_dataloader": {"num_workers": 4, "batch_size": 4}}
+    config = sections(train_dataloader={"num_workers": 0, "dataset": inner})
+    assert edits.without_workers(config) == []
+    assert edits.batch_size(config) is None
+
+
+def test_fewer_workers_keep_what_hangs_together_with_workers(sections, after) -> None:
+    kept = {"persistent_workers": True, "prefetch_factor": 4, "timeout": 9, "pin_memory": True}
+    config = sections(
+        train_dataloader={"num_workers": 8, **kept},
+        val_dataloader=[{"num_workers": 4, **kept}, {"num_workers": 3}, {"num_workers": 0}, {}],
+    )
+    assert edits.workers(config) == 8
+    assert edits.workers(config, edits.VALIDATION) == 4
+    assert after(edits.at_most_workers(config, 3)) == {
+        "train_dataloader.num_workers": 3,
+        "val_dataloader.0.num_workers": 3,
+    }
+    assert edits.at_most_workers(config, 0) == edits.without_workers(config)
 
 
 # --- batch sizes -----------------------------------------------------------------------------
@@ -83,6 +107,70 @@ def test_no_batch_that_is_not_smaller(sections, size) -> None:
     assert edits.smaller_batch(sections(), size, keep_effective=True) == []
 
 
+@pytest.mark.parametrize(
+    ("size", "floor", "least"), [(4, 1, 1), (4, 2, 2), (6, 4, 6), (9, 2, 3), (5, 2, 5), (2, 8, 2)]
+)
+def test_the_least_batch_divides_it_and_is_not_below_the_floor(size, floor, least) -> None:
+    assert edits.least(size, floor) == least
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, 1),
+        ({"model_words": ["type", "BatchNorm2d", "MACLHead", "LayerNorm"]}, 1),
+        ({"model_words": ["type", "BN1d"]}, 2),
+        ({"model_words": ["type", "torch.nn.modules.batchnorm.BatchNorm1d"]}, 2),
+        ({"min_batch": 8, "model_words": ["BN1d"]}, 8),
+        ({"min_batch": 0}, 1),
+        ({"train_dataloader": {"batch_size": 5, "sampler": {"source_ratio": [1, 4]}}}, 5),
+        ({"train_dataloader": None}, 1),
+    ],
+    ids=str,
+)
+def test_the_floor_of_a_batch_is_told_by_the_model(sections, changed, expected) -> None:
+    assert edits.floor(sections(**changed)) == expected
+
+
+def test_a_sampler_with_a_batch_size_of_its_own_follows(sections, after) -> None:
+    loader = {
+        "batch_size": 4,
+        "batch_sampler": {"type": "B", "batch_size": 4},
+        "sampler": {"type": "S", "batch_size": 4},
+    }
+    config = sections(train_dataloader=loader, val_dataloader=loader)
+    assert after(edits.smaller_batch(config, 2, keep_effective=False)) == {
+        "train_dataloader.batch_size": 2,
+        "train_dataloader.batch_sampler.batch_size": 2,
+        "train_dataloader.sampler.batch_size": 2,
+    }
+    assert after(edits.smaller_validation_batch(config, 3)) == {
+        "val_dataloader.batch_size": 3,
+        "val_dataloader.batch_sampler.batch_size": 3,
+    }
+
+
+def test_a_batch_sampler_without_a_size_takes_the_loaders(sections, after) -> None:
+    loader = {"batch_size": 4, "batch_sampler": {"type": "AspectRatioBatchSampler"}}
+    changed = after(edits.smaller_batch(sections(train_dataloader=loader), 2, keep_effective=False))
+    assert changed == {"train_dataloader.batch_size": 2}
+
+
+def test_a_batch_samplers_own_size_is_the_size(sections) -> None:
+    loader = {"batch_size": 1, "batch_sampler": {"type": "B", "batch_size": 6}}
+    assert edits.batch_size(sections(train_dataloader=loader)) == 6
+
+
+def test_only_validation_batches_above_the_cap_become_smaller(sections, after) -> None:
+    config = sections(
+        val_dataloader=[{"batch_size": 8}, {"batch_size": 2}, {}],
+        test_dataloader={"batch_size": 8},
+    )
+    assert edits.validation_batch(config) == 8
+    changed = after(edits.smaller_validation_batch(config, 4))
+    assert changed == {"val_dataloader.0.batch_size": 4}
+
+
 # --- accumulation ----------------------------------------------------------------------------
 
 
@@ -97,16 +185,28 @@ def test_accumulation_is_multiplied(sections, after, counts, size, expected) -> 
     assert after(changes)["optim_wrapper.accumulative_counts"] == expected
 
 
+def test_each_of_several_optimizers_is_accumulated(sections, after) -> None:
+    two = {"generator": {"optimizer": {}, "accumulative_counts": 3}, "critic": {"optimizer": {}}}
+    config = sections(optim_wrapper={"constructor": "Two", **two})
+    changed = after(edits.smaller_batch(config, 2, keep_effective=True))
+    assert changed == {
+        "train_dataloader.batch_size": 2,
+        "optim_wrapper.generator.accumulative_counts": 6,
+        "optim_wrapper.critic.accumulative_counts": 2,
+    }
+
+
 @pytest.mark.parametrize(
     "wrapper",
     [
-        {"constructor": "Two", "generator": {"optimizer": {"type": "SGD"}}},
-        {"generator": {"optimizer": {}}, "discriminator": {"optimizer": {}}},
+        {"constructor": "Two", "generator": {"optimizer": {}}, "lr_mult": 2},
+        {"generator": {"optimizer": {}}, "discriminator": {"lr": 1}},
+        {"constructor": "Two"},
         None,
     ],
-    ids=["constructor", "two optimizers", "none"],
+    ids=["more of its own", "one without", "nothing", "none"],
 )
-def test_several_optimizers_are_not_accumulated(sections, after, wrapper) -> None:
+def test_optimizers_that_are_not_all_known_are_not_accumulated(sections, after, wrapper) -> None:
     config = sections(optim_wrapper=wrapper)
     assert not edits.can_accumulate(config)
     assert after(edits.smaller_batch(config, 2, keep_effective=True)) == {
@@ -153,8 +253,9 @@ def test_the_base_of_a_scaled_learning_rate_follows(sections, after, scaling, ex
         ),
         ({"by_epoch": False, "max_iters": 1000, "val_begin": 1}, {"max_iters": 2000}),
         ({"max_iters": 1000, "val_interval": INF}, {"max_iters": 2000}),
+        ({"max_iters": 9, "val_interval": 1}, {"max_iters": 18, "val_interval": 2}),
     ],
-    ids=["epochs", "epochs, old style", "iterations", "validates from the first", "never"],
+    ids=["epochs", "epochs, old", "iterations", "from the first", "never", "each"],
 )
 def test_a_loop_that_counts_iterations_is_stretched(sections, after, loop, expected) -> None:
     config = sections(train_cfg=loop)
@@ -162,6 +263,12 @@ def test_a_loop_that_counts_iterations_is_stretched(sections, after, loop, expec
     assert {k: v for k, v in changed.items() if k.startswith("train_cfg")} == {
         f"train_cfg.{key}": value for key, value in expected.items()
     }
+
+
+def test_the_interval_of_validation_that_is_not_told_is_mmengines(sections, after) -> None:
+    config = sections(train_cfg={"max_iters": 9000}, val_dataloader={"batch_size": 1})
+    changed = after(edits.smaller_batch(config, 2, keep_effective=True))
+    assert changed["train_cfg.val_interval"] == 2000
 
 
 def test_dynamic_intervals_of_validation_are_stretched(sections, after) -> None:
@@ -188,6 +295,41 @@ def test_dynamic_intervals_of_validation_are_stretched(sections, after) -> None:
 def test_checkpoints_are_saved_after_as_many_samples(sections, after, hooks, expected) -> None:
     changed = after(edits.smaller_batch(sections(default_hooks=hooks), 1, keep_effective=True))
     assert changed.get("default_hooks.checkpoint.interval") == expected
+
+
+@pytest.mark.parametrize(
+    ("hook", "expected"),
+    [
+        ({"type": "MyHook", "interval": 5}, {}),
+        ({"type": "MyHook", "interval": 5, "by_epoch": True}, {}),
+        ({"type": "MyHook", "interval": 5, "by_epoch": False}, {"interval": 20}),
+        (
+            {"type": "CheckpointHook", "by_epoch": False, "interval": 5, "save_begin": 10},
+            {"interval": 20, "save_begin": 40},
+        ),
+        ({"type": "LoggerHook", "interval": 50}, {}),
+        ({"type": "EMAHook"}, {"interval": 4}),
+        ({"type": "mmengine.hooks.EMAHook", "begin_iter": 10}, {"begin_iter": 40, "interval": 4}),
+        ({"type": "EMAHook", "begin_epoch": 3, "momentum": 0.1}, {"interval": 4}),
+        (
+            {"type": "EMAHook", "ema_type": "ExpMomentumEMA", "interval": 2},
+            {"interval": 8, "gamma": 8000},
+        ),
+        (
+            {"type": "EMAHook", "ema_type": "MomentumAnnealingEMA", "gamma": 10},
+            {"interval": 4, "gamma": 40},
+        ),
+        ({"type": "MeanTeacherHook", "momentum": 0.01}, {"interval": 4}),
+        ({"type": "EarlyStoppingHook", "patience": 5}, {}),
+        (None, {}),
+    ],
+    ids=str,
+)
+def test_hooks_that_count_iterations_are_stretched(sections, after, hook, expected) -> None:
+    config = sections(custom_hooks=[{"type": "First"}, hook])
+    changed = after(edits.smaller_batch(config, 1, keep_effective=False))
+    del changed["train_dataloader.batch_size"]
+    assert changed == {f"custom_hooks.1.{key}": value for key, value in expected.items()}
 
 
 # --- schedules -------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ import copy
 import pytest
 from dualwatch.inside.orders import set_dotted
 from dualwatch.treat.edits import smaller_batch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 pytest.importorskip("mmengine")
@@ -72,16 +74,10 @@ def stretched(schedules: list[dict[str, object]], factor: int) -> list[dict[str,
     return sections["param_scheduler"]
 
 
-@pytest.mark.parametrize("factor", [2, 4, 5])
-@pytest.mark.parametrize("name", list(CASES))
-def test_the_same_learning_rate_over_the_samples(name, factor) -> None:
-    schedules = [{**schedule, "by_epoch": False} for schedule in CASES[name]]
+def compare(schedules: list[dict[str, object]], factor: int, coarse: float) -> list[float]:
+    """Checks that the rates over the samples are the same, and returns those of before."""
     before = learning_rates(schedules, ITERATIONS)
     now = learning_rates(stretched(schedules, factor), ITERATIONS * factor)
-
-    assert len(set(before)) > 1, "a schedule that changes nothing proves nothing"
-    # The turning points of one cycle are rounded to whole steps: 1 % of its peak.
-    coarse = 0.01 * max(before) if name == "one cycle" else 1e-12
     shown = [now[i * factor] for i in range(ITERATIONS)]
     assert shown == pytest.approx(before, rel=0.01, abs=coarse)
     # Between two iterations of before, the learning rate lies between theirs.
@@ -91,6 +87,82 @@ def test_the_same_learning_rate_over_the_samples(name, factor) -> None:
         part = now[i * factor : (i + 1) * factor]
         assert low - slack <= min(part), (i, low, part)
         assert max(part) <= high + slack, (i, high, part)
+    return before
+
+
+@pytest.mark.parametrize("factor", [2, 4, 5])
+@pytest.mark.parametrize("name", list(CASES))
+def test_the_same_learning_rate_over_the_samples(name, factor) -> None:
+    schedules = [{**schedule, "by_epoch": False} for schedule in CASES[name]]
+    # The turning points of one cycle are rounded to whole steps: 1 % of its peak.
+    coarse = 0.001 if name == "one cycle" else 1e-12
+    before = compare(schedules, factor, coarse)
+    assert len(set(before)) > 1, "a schedule that changes nothing proves nothing"
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    factor=st.integers(2, 8),
+    warm_up=st.integers(2, 60),
+    turns=st.lists(st.integers(70, 230), min_size=1, max_size=4, unique=True),
+    gamma=st.floats(0.1, 0.9),
+    begin=st.integers(0, 60),
+)
+def test_the_same_learning_rate_for_any_warm_up_and_steps(
+    factor, warm_up, turns, gamma, begin
+) -> None:
+    schedules = [
+        {**WARM_UP, "by_epoch": False, "end": warm_up},
+        {
+            "type": "MultiStepLR",
+            "by_epoch": False,
+            "gamma": gamma,
+            "begin": begin,
+            "end": ITERATIONS,
+            "milestones": sorted(turns),
+        },
+    ]
+    compare(schedules, factor, 1e-12)
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {"ema_type": "ExponentialMovingAverage", "momentum": 0.05},
+        {"ema_type": "MomentumAnnealingEMA", "momentum": 0.001, "gamma": 5},
+    ],
+    ids=lambda kept: kept["ema_type"],
+)
+@pytest.mark.parametrize("factor", [2, 4])
+def test_the_same_average_of_the_weights(kept, factor) -> None:
+    from mmengine.model import averaged_model
+
+    kind = kept["ema_type"]
+    hook = {"type": "EMAHook", **kept}
+    before = average(getattr(averaged_model, kind), hook, 1)
+    sections = {"train_dataloader": {"batch_size": 2 * factor}, "custom_hooks": [dict(hook)]}
+    for change in smaller_batch(sections, 2, keep_effective=True):
+        set_dotted(sections, change.key.split("."), change.after)
+    now = average(getattr(averaged_model, kind), sections["custom_hooks"][0], factor)
+    unstretched = average(getattr(averaged_model, kind), hook, factor)
+    # The average may be one step of the optimizer behind: each step adds 1 here.
+    assert now == pytest.approx(before, abs=1.01)
+    assert unstretched != pytest.approx(before, abs=1.01)
+
+
+def average(kind: type, hook: dict[str, object], factor: int) -> float:
+    """The averaged weight after 200 steps, each accumulated over ``factor`` iterations."""
+    import torch
+
+    model = torch.nn.Linear(1, 1, bias=False)
+    model.weight.data.fill_(0.0)
+    given = {key: value for key, value in hook.items() if key not in ("type", "ema_type")}
+    averaged = kind(model, **given)
+    for iteration in range(1, 200 * factor + 1):
+        if iteration % factor == 0:
+            model.weight.data.add_(1.0)
+        averaged.update_parameters(model)
+    return averaged.module.weight.item()
 
 
 def test_not_stretched_the_learning_rate_would_be_another() -> None:

@@ -1,4 +1,4 @@
-"""One attempt: launch, look and judge until it is over, stop, take down how it ended."""
+"""One attempt: launch, look and judge until it is over, cure what can be cured in place, stop."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from dualwatch.act import launch, stop
 from dualwatch.act.signals import Wishes, name_of
 from dualwatch.chronicle import Chronicle
 from dualwatch.clock import Moment
+from dualwatch.errand import Errand
 from dualwatch.facts import (
     Action,
     AttemptEnded,
@@ -30,7 +31,7 @@ from dualwatch.judge.limits import Limits
 from dualwatch.observe.gpus import Gpus
 from dualwatch.settings import Settings
 from dualwatch.watch import PROCESS_INTERVAL, Watcher
-from dualwatch.wire import Phase
+from dualwatch.wire import Order, Phase
 
 TICK = 0.5
 """Seconds between two looks; a signal or the end of the training wakes us at once."""
@@ -63,6 +64,7 @@ class Attempt:
         environment: What the training inherits.
         rung: The remedy in force, None for the user's own configuration.
         decide: Judges the chronicle's snapshot and decides what can be acted on.
+        reconsider: Decides once more, where the loader could not be replaced in place.
         config: The configuration of this attempt, None where it is none of mmengine's.
     """
 
@@ -78,6 +80,7 @@ class Attempt:
     wishes: Wishes
     gpus: Gpus
     decide: Callable[[], Decision | None]
+    reconsider: Callable[[], Decision]
     config: ConfigRead | None = None
 
     def run(self) -> Ended:
@@ -93,6 +96,8 @@ class Attempt:
             self.chronicle.note(f"the training goes on without us: pid {training.pid}")
             raise
         interrupted = self.wishes.to_stop
+        if training.process.poll() is None and self.settings.rescue:
+            self._errand(watcher, training).rescue(patient=interrupted)
         survivors = tuple(self._stop(watcher))
         self._close(watcher, training, survivors)
         if decision is not None and self.wishes.to_stop:
@@ -105,9 +110,10 @@ class Attempt:
             changes = (*changes, *_resume_changes(self.resume_from))
         overrides = {change.key: change.after for change in changes}
         stretch = self.rung.stretch if self.rung is not None else 1
-        launch.write_orders(self.folder, overrides, stretch)
+        launch.write_orders(self.folder, overrides, stretch, rescue=self.settings.rescue)
         marker = uuid.uuid4().hex
-        training = launch.launch(self.command, self.folder, marker, base=self.environment)
+        remedied = {**self.environment, **(self.rung.environment if self.rung is not None else {})}
+        training = launch.launch(self.command, self.folder, marker, base=remedied)
         moment = clock.now()
         self.chronicle.tell(
             AttemptStarted(
@@ -154,14 +160,42 @@ class Attempt:
             if _capture_is_due(chronicle.snapshot.silence(moment.at), limit, captured_at):
                 for fact in watcher.stacks(moment):
                     chronicle.tell(fact)
+                if self.settings.rescue:
+                    self._errand(watcher, training).ask_what_is_awaited()
                 last = clock.now()  # Reading stacks took time; that is no pause of ours.
             chronicle.reach(moment)
             decision = self.decide()
+            if decision is not None:
+                decision = self._cured_in_place(decision, watcher, training)
+                last = clock.now()
             if decision is not None and decision.action is not Action.REPORT:
                 return decision
             if self._hangs_at_exit(moment):
                 return None
             chronicle.tick()
+
+    def _cured_in_place(
+        self, decision: Decision, watcher: Watcher, training: launch.Launched
+    ) -> Decision | None:
+        """Does what leaves the training alive; the decision that is left, None for none."""
+        if decision.action is Action.WAKE:
+            stop.wake(watcher.everyone(clock.now()))
+            return None
+        if decision.action is Action.REPLACE:
+            answer = self._errand(watcher, training).run(Order.REPLACE)
+            if answer is not None and answer.done:
+                return None
+            return None if self.wishes.to_stop else self.reconsider()
+        return decision
+
+    def _errand(self, watcher: Watcher, training: launch.Launched) -> Errand:
+        return Errand(
+            folder=self.folder,
+            chronicle=self.chronicle,
+            look=watcher.news_from_inside,
+            over=lambda: training.process.poll() is not None,
+            wishes=self.wishes,
+        )
 
     def _hangs_at_exit(self, moment: Moment) -> bool:
         """Trained to the end, yet the process does not go: nothing can be lost any more."""

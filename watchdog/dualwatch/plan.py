@@ -14,7 +14,8 @@ from dualwatch.facts import Rung
 from dualwatch.journal import SCHEMA_VERSION, plain
 from dualwatch.observe import config as configs
 from dualwatch.settings import Settings, choose_metrics
-from dualwatch.treat.ladder import ladder
+from dualwatch.treat import edits, remedies
+from dualwatch.treat.ladder import Policy, ladders
 
 ENTRY = Path(__file__).resolve().parent / "inside" / "entry.py"
 MMENGINE_FORMS = (".py", ".json", ".yaml", ".yml")
@@ -46,6 +47,7 @@ class Plan:
     """A run that can be started.
 
     Attributes:
+        policy: What the treatment may do.
         description: The configuration as ``inside.describe`` read it; None where the training
             is no mmengine training and is followed by its console alone.
         notes: What the user should know before the start.
@@ -58,13 +60,14 @@ class Plan:
     command: tuple[str, ...]
     required: tuple[str, ...]
     required_because: str
-    rungs: tuple[Rung, ...]
+    policy: Policy
     description: Mapping[str, Any] | None
     resume: bool = False
     notes: tuple[str, ...] = field(default=())
 
-    def document(self, max_reruns: int) -> dict[str, Any]:
+    def document(self) -> dict[str, Any]:
         """The plan as one JSON-able document, for ``--dry-run``."""
+        climbs = {name: _steps(rungs) for name, rungs in self._ladders().items()}
         return {
             "schema_version": SCHEMA_VERSION,
             "command": list(self.command),
@@ -74,12 +77,40 @@ class Plan:
             "required_metrics": list(self.required),
             "required_because": self.required_because,
             "notes": list(self.notes),
-            "max_reruns": max_reruns,
-            "ladder": [
-                {"step": number, "name": rung.name, "changes": plain(rung.changes)}
-                for number, rung in enumerate(self.rungs, start=1)
-            ],
+            "max_reruns": self.policy.max_reruns,
+            "min_batch": self.policy.min_batch,
+            "in_place": self._in_place(),
+            "ladder": climbs.get("stall", []),
+            "ladders": climbs,
         }
+
+    def _ladders(self) -> dict[str, tuple[Rung, ...]]:
+        found = ladders(self.description or {}, self.policy)
+        if self.description is None:  # Nobody is inside that could change or resume anything.
+            return {
+                name: rungs
+                for name, rungs in found.items()
+                if not any(rung.changes or rung.older_checkpoint for rung in rungs)
+            }
+        return found
+
+    def _in_place(self) -> str | None:
+        """What is done about a loader that hangs before any rerun, None where nothing can be."""
+        if not self.policy.rescue or not edits.workers(self.description or {}, edits.TRAINING):
+            return None
+        return remedies.IN_PLACE
+
+
+def _steps(rungs: Sequence[Rung]) -> list[dict[str, Any]]:
+    return [
+        {
+            "step": number,
+            "name": rung.name,
+            "changes": plain(rung.changes),
+            "environment": dict(rung.environment),
+        }
+        for number, rung in enumerate(rungs, start=1)
+    ]
 
 
 def make(options: Options, settings: Settings) -> Plan:
@@ -96,11 +127,6 @@ def make(options: Options, settings: Settings) -> Plan:
     work_dir = _work_dir(options, description)
     words = description.get("model_words", ()) if description is not None else ()
     required, because = choose_metrics(settings.require, settings.origin("require"), words)
-    rungs = (
-        ladder(description, keep_effective_batch=settings.keep_effective_batch)
-        if description is not None
-        else ()
-    )
     return Plan(
         config=options.config,
         script=script,
@@ -109,10 +135,20 @@ def make(options: Options, settings: Settings) -> Plan:
         command=_command(options, script, python),
         required=required,
         required_because=because,
-        rungs=rungs,
+        policy=_policy(settings, description or {}),
         description=description,
         resume=options.resume,
         notes=tuple(notes),
+    )
+
+
+def _policy(settings: Settings, description: Mapping[str, Any]) -> Policy:
+    return Policy(
+        on_stall=settings.on_stall,
+        max_reruns=settings.max_reruns,
+        keep_effective_batch=settings.keep_effective_batch,
+        min_batch=settings.min_batch or edits.floor(description),
+        rescue=settings.rescue,
     )
 
 

@@ -99,6 +99,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("on_missing", "report", _choice("report", "stop"), "what a missing metric leads to"),
     Setting("max_reruns", 3, _integer(0, 100), "reruns before giving up"),
     Setting("keep_effective_batch", True, _boolean, "accumulate gradients for a smaller batch"),
+    Setting("min_batch", None, _integer(1, 1000), "smallest batch tried; else what the loss needs"),
+    Setting("rescue", True, _boolean, "replace a stuck loader in place, save what was learnt"),
     Setting("tensorboard", True, _boolean, "start TensorBoard beside the training"),
     Setting("port", 6006, _integer(1, 65535), "port of TensorBoard"),
     Setting("grace", 10.0, duration, "time between SIGTERM and SIGKILL"),

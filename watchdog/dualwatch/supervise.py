@@ -30,6 +30,7 @@ from dualwatch.facts import (
 )
 from dualwatch.judge import codes, ranking, verdict
 from dualwatch.judge.limits import Limits
+from dualwatch.judge.rules import judge
 from dualwatch.judge.verdict import Verdict
 from dualwatch.observe import checkpoints, found_config
 from dualwatch.observe.gpus import Gpus
@@ -38,6 +39,9 @@ from dualwatch.report import summary
 from dualwatch.settings import Settings
 from dualwatch.treat import edits, ladder
 from dualwatch.wire import Phase
+
+STOPPED = "DW115"
+"""Somebody stopped a process: it may be told to go on, though that is no stall."""
 
 
 @dataclass(slots=True)
@@ -60,9 +64,12 @@ class Supervisor:
     records: list[summary.AttemptRecord] = field(default_factory=list)
     ended: RunEnded | None = None
     _started: RunStarted | None = None
-    _rungs: list[Rung] = field(default_factory=list)
+    _tried: list[ladder.Tried] = field(default_factory=list)
+    _rung: Rung | None = None
+    _woken: bool = False
     _newest: checkpoints.Checkpoint | None = None
     _passed_over: list[str] = field(default_factory=list)
+    _unloadable: set[Path] = field(default_factory=set)
     _wishes: Wishes = field(default_factory=Wishes)
     _gpus: Gpus = field(default_factory=Gpus)
 
@@ -91,36 +98,38 @@ class Supervisor:
         return code
 
     def _attempts(self) -> Verdict:
-        rung: Rung | None = None
         resume_from: Path | None = None
         for number in range(self.settings.max_reruns + 1):
-            ended = self._attempt(number, rung, resume_from)
+            ended = self._attempt(number, resume_from)
             if ended.interrupted:
-                code = Exit.TERMINATED if self._wishes.terminated else Exit.INTERRUPTED
-                return Verdict("interrupted", code, "stopped in order, as you asked")
-            if ended.decision is None:
+                return self._interrupted()
+            decision = ended.decision or self._decide_about_death()
+            if decision is None:
                 findings = self.chronicle.findings
                 return verdict.of_ended(self.chronicle.snapshot, findings, self.plan.required)
-            decision = ended.decision
             if ended.survivors and decision.action is Action.RERUN:
-                decision = self._decide_about(self._stalls()[0], ended.survivors)
+                decision = self._decide_about_stalls(survivors=ended.survivors)
             if decision.action is not Action.RERUN:
-                if self._stalls():
+                if decision.action is Action.GIVE_UP or self._stalls():
                     return Verdict("gave-up", Exit.GAVE_UP, decision.reason)
                 return Verdict("completed-with-findings", Exit.WRONG, decision.reason)
-            rung = decision.rung
-            resume_from = self._resume_point()
+            resume_from = self._prepare_rerun(decision)
+            if self._wishes.to_stop:
+                return self._interrupted()
         raise AssertionError("the treatment decides when reruns are used up")
 
-    def _attempt(self, number: int, rung: Rung | None, resume_from: Path | None) -> Ended:
-        if rung is not None:
-            self._rungs.append(rung)
+    def _interrupted(self) -> Verdict:
+        code = Exit.TERMINATED if self._wishes.terminated else Exit.INTERRUPTED
+        return Verdict("interrupted", code, "stopped in order, as you asked")
+
+    def _attempt(self, number: int, resume_from: Path | None) -> Ended:
+        self._woken = False
         attempt = Attempt(
             number=number,
             folder=self.folder / f"attempt-{number}",
             command=self.plan.command,
             environment=self.environment,
-            rung=rung,
+            rung=self._rung,
             resume_from=resume_from,
             settings=self.settings,
             limits=self._limits(),
@@ -128,13 +137,29 @@ class Supervisor:
             wishes=self._wishes,
             gpus=self._gpus,
             decide=self._decide,
-            config=self._config_of(rung),
+            reconsider=lambda: self._decide_about_stalls(can_replace=False),
+            config=self._config_of(self._rung),
         )
         ended = attempt.run()
         if not ended.interrupted and ended.decision is None:
             self.chronicle.judge(self._limits())
         self._record()
         return ended
+
+    def _prepare_rerun(self, decision: Decision) -> Path | None:
+        """Notes what is tried next, waits where that is wise, and says where to take up."""
+        rung = decision.rung
+        assert rung is not None
+        self._tried.append(ladder.Tried(cause=decision.cause, rung=rung.name))
+        self._rung = rung
+        if rung.older_checkpoint:
+            self._pass_over_what_did_not_load()
+        if decision.pause > 0:
+            self.chronicle.note(f"waiting {decision.pause:.0f} s before the rerun")
+            end = clock.now().at + decision.pause
+            while not self._wishes.to_stop and (left := end - clock.now().at) > 0:
+                self._wishes.sleep(left)
+        return self._resume_point()
 
     def _config_of(self, rung: Rung | None) -> ConfigRead | None:
         """The configuration of an attempt, as far as judges look at it."""
@@ -151,25 +176,65 @@ class Supervisor:
     def _decide(self) -> Decision | None:
         """Judges, and decides about what can be acted on."""
         self._look_at_tensorboard()
-        for finding in self.chronicle.judge(self._limits()):
-            if finding.code in ladder.STALLS and finding.severity >= Severity.ERROR:
-                return self._decide_about(finding)
-            if finding.code == "DW201" and self.settings.on_missing == "stop":
-                reason = "a required metric is missing, which stops the training, as you asked"
-                return self.chronicle.decide(Decision(action=Action.STOP, reason=reason))
+        fresh = self.chronicle.judge(self._limits())
+        if any(
+            f.code == STOPPED or (f.code in ladder.STALLS and f.severity >= Severity.ERROR)
+            for f in fresh
+        ):
+            return self._decide_about_stalls()
+        if self.settings.on_missing == "stop" and any(f.code == "DW201" for f in fresh):
+            reason = "a required metric is missing, which stops the training, as you asked"
+            return self.chronicle.decide(Decision(action=Action.STOP, reason=reason))
         return None
 
-    def _decide_about(self, stall: Finding, survivors: tuple[int, ...] = ()) -> Decision:
-        agent = self.chronicle.snapshot.agent
-        history = ladder.History(
-            reruns=len(self.records),
-            rungs_used=tuple(rung.name for rung in self._rungs),
+    def _decide_about_stalls(
+        self, *, can_replace: bool = True, survivors: tuple[int, ...] = ()
+    ) -> Decision:
+        # What is found now: a stall of this attempt that was cured explains nothing any more.
+        present = judge(self.chronicle.snapshot, self._limits()) or self.chronicle.findings
+        history = self._history(can_replace=can_replace, survivors=survivors)
+        decision = ladder.decide_stall(
+            ranking.rank(present), history, self.plan.description or {}, self.plan.policy
+        )
+        self._woken = self._woken or decision.action is Action.WAKE
+        return self.chronicle.decide(decision)
+
+    def _decide_about_death(self) -> Decision | None:
+        """What a training that ended by itself is owed; None where it ended well or for good."""
+        s = self.chronicle.snapshot
+        if s.ended is None or s.phase == Phase.FINISHED or s.ended.exit_code == 0:
+            return None
+        decision = ladder.decide_death(
+            ranking.rank(self.chronicle.findings),
+            self._history(survivors=s.ended.survivors),
+            self.plan.description or {},
+            self.plan.policy,
+        )
+        return self.chronicle.decide(decision) if decision is not None else None
+
+    def _history(
+        self, *, can_replace: bool = False, survivors: tuple[int, ...] = ()
+    ) -> ladder.History:
+        s = self.chronicle.snapshot
+        agent = s.agent
+        rung, sections = self._rung or Rung(name="", changes=()), self.plan.description or {}
+        return ladder.History(
+            tried=tuple(self._tried),
+            dose=ladder.dose_of(rung.overrides, sections, rung.environment),
             can_change=agent is not None,
             refused=tuple(agent.refused) if agent is not None else (),
             survivors=survivors,
+            can_replace=can_replace and self._can_replace(),
+            woken=self._woken,
+            phase=s.phase,
         )
-        policy = ladder.Policy(on_stall=self.settings.on_stall, max_reruns=self.settings.max_reruns)
-        return self.chronicle.decide(ladder.decide(stall, history, self.plan.rungs, policy))
+
+    def _can_replace(self) -> bool:
+        """Whether a loader with workers is waited for, in a training that takes orders."""
+        s = self.chronicle.snapshot
+        waits = s.phase in (Phase.WAITING, Phase.VAL_WAITING)
+        workers = any(process.role == "worker" for process in s.process.values())
+        return self.settings.rescue and s.agent is not None and waits and workers
 
     def _stalls(self) -> list[Finding]:
         return [finding for finding in self.chronicle.findings if finding.code in ladder.STALLS]
@@ -207,7 +272,18 @@ class Supervisor:
         if self._newest is not None:
             return self._newest.path
         last = self.records[-1].snapshot.started
-        return Path(last.resumed_from) if last is not None and last.resumed_from else None
+        if last is None or not last.resumed_from or Path(last.resumed_from) in self._unloadable:
+            return None
+        return Path(last.resumed_from)
+
+    def _pass_over_what_did_not_load(self) -> None:
+        """The checkpoint that the last attempt tried to resume, and every one like it."""
+        last = self.records[-1].snapshot.started
+        if last is not None and last.resumed_from:
+            self._unloadable.add(Path(last.resumed_from))
+        elif (named := checkpoints.last_named(self._runner_work_dir())) is not None:
+            self._unloadable.add(named)
+        self._look_for_checkpoints()
 
     def _lost_iterations(self) -> int:
         s = self.chronicle.snapshot
@@ -221,8 +297,10 @@ class Supervisor:
     def _look_for_checkpoints(self) -> None:
         """Once an attempt, when nothing of it is left to write: whole files are read for it."""
         assert self._started is not None
+        # Who resumes goes on with what an earlier run of this folder has learnt.
+        since = 0.0 if self.plan.resume else self._started.wall
         self._newest, self._passed_over = checkpoints.newest_good(
-            self._runner_work_dir(), since=self._started.wall
+            self._runner_work_dir(), since=since, without=self._unloadable
         )
 
     def _runner_work_dir(self) -> Path:

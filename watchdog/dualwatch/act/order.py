@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
+import sys
 from pathlib import Path
 
 from dualwatch import wire
@@ -38,6 +40,19 @@ def ring(pid: int) -> None:
     Only for one that has an agent, whose handler it wakes; whoever has none ignores this signal.
     """
     number = getattr(signal, wire.ORDER_SIGNAL, None)
-    if number is not None:
-        with contextlib.suppress(OSError):
+    if number is None:
+        return
+    with contextlib.suppress(OSError):
+        if not _to_main_thread(pid, number):
             os.kill(pid, number)
+
+
+def _to_main_thread(pid: int, number: int) -> bool:
+    """Signals the one thread that is stuck: another one would take the signal and leave it so.
+
+    Python runs handlers in the main thread only, and only a signal of its own interrupts its wait.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    tgkill = getattr(ctypes.CDLL(None, use_errno=True), "tgkill", None)
+    return tgkill is not None and tgkill(pid, pid, number) == 0

@@ -88,6 +88,14 @@ def train(
             help="Accumulate gradients for a smaller batch (keep).",
         ),
     ] = None,
+    min_batch: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="Smallest batch tried (what the model's loss needs)."),
+    ] = None,
+    rescue: Annotated[
+        bool | None,
+        typer.Option("--rescue/--no-rescue", help="Replace a stuck loader in place (rescue)."),
+    ] = None,
     tensorboard: Annotated[
         bool | None,
         typer.Option("--tensorboard/--no-tensorboard", help="Start TensorBoard beside it (on)."),
@@ -137,6 +145,8 @@ def train(
             "on_missing": on_missing,
             "max_reruns": max_reruns,
             "keep_effective_batch": keep_effective_batch,
+            "min_batch": min_batch,
+            "rescue": rescue,
             "tensorboard": tensorboard,
             "port": port,
             "python": python,
@@ -159,7 +169,7 @@ def train(
         in_force,
     )
     if dry_run:
-        document = planned.document(in_force.max_reruns)
+        document = planned.document()
         sys.stdout.write(
             json.dumps(document, indent=1) + "\n" if as_json else dryrun.text(document)
         )

@@ -130,11 +130,13 @@ class Frame:
 
     Attributes:
         function: As the reader gives it: "fetch" or "_MapDatasetFetcher.fetch".
+        sample: Index that a loader's fetcher asks its dataset for, where the reader could see it.
     """
 
     function: str
     file: str
     line: int
+    sample: int | None = None
 
     @property
     def bare(self) -> str:

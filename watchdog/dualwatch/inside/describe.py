@@ -21,6 +21,7 @@ SECTIONS = (
     "param_scheduler",
     "auto_scale_lr",
     "default_hooks",
+    "custom_hooks",
     "env_cfg",
     "custom_imports",
 )
@@ -44,6 +45,7 @@ def main(config: str, options: List[str]) -> Dict[str, Any]:
             "resume": bool(cfg.get("resume", False)),
             "is_training": cfg.get("train_dataloader") is not None,
             "model_words": sorted(_words(cfg.get("model"))),
+            "min_batch": _min_batch(cfg.get("model")),
             **plain,
         }
     except SyntaxError as error:
@@ -94,6 +96,18 @@ def _words(value):
         for item in value:
             words |= _words(item)
     return words
+
+
+def _min_batch(value):
+    """The largest ``min_batch`` or ``min_batch_size`` that a part of the model names, 0 if none."""
+    found = [0]
+    if isinstance(value, dict):
+        for key, item in value.items():
+            told = key in ("min_batch", "min_batch_size") and type(item) is int
+            found.append(item if told else _min_batch(item))
+    elif isinstance(value, (list, tuple)):
+        found += [_min_batch(item) for item in value]
+    return max(found)
 
 
 if __name__ == "__main__":

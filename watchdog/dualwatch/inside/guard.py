@@ -155,7 +155,7 @@ class Guard:
         workers.put_down(self.iterator)
         if getattr(self.loader, "_iterator", None) is not None:
             self.loader.__dict__["_iterator"] = None
-        batch_sampler = getattr(self.loader, "batch_sampler", None)
+        batch_sampler: Any = getattr(self.loader, "batch_sampler", None)
         if hasattr(batch_sampler, "_aspect_ratio_buckets"):
             batch_sampler._aspect_ratio_buckets = [[] for _ in batch_sampler._aspect_ratio_buckets]
         sampler = sampler_of(self.loader)
@@ -229,7 +229,7 @@ def sampler_of(loader: Any) -> Any:
 
 
 def _loader_like(kind: Any) -> type:
-    class Guarded(kind):
+    class Guarded(kind):  # type: ignore[misc]
         def __iter__(self):
             guard = self._dualwatch
             try:
@@ -245,7 +245,7 @@ def _loader_like(kind: Any) -> type:
 
 
 def _iterator_like(kind: Any) -> type:
-    class Guarded(kind):
+    class Guarded(kind):  # type: ignore[misc]
         def __next__(self):
             return self._dualwatch.next(super().__next__)
 
@@ -256,7 +256,7 @@ def _iterator_like(kind: Any) -> type:
 
 
 def _sampler_like(kind: Any) -> type:
-    class Guarded(kind):
+    class Guarded(kind):  # type: ignore[misc]
         def __iter__(self):
             return self._dualwatch.ledger.sampled(iter(super().__iter__()))
 

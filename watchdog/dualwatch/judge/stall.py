@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
-from dualwatch.facts import Evidence, Finding, ProcessSample, Severity
+from dualwatch.facts import Evidence, Finding, ProcessSample, Severity, wordings
 from dualwatch.judge import frames, scene
 from dualwatch.judge.activity import STOPPED
 from dualwatch.judge.codes import finding
@@ -182,8 +182,8 @@ def _stopped(s: Snapshot, first: Evidence) -> Finding:
     at_rest = stopped(s)
     evidence = [first]
     for kind, words in (
-        ("stopped", "stopped (state T)"),
-        ("tracing-stop", "held by a debugger (state t)"),
+        ("stopped", wordings.STOPPED),
+        ("tracing-stop", wordings.TRACED),
     ):
         held = [f"pid {p.pid} ({p.role})" for p in at_rest if p.status == kind]
         if held:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dualwatch.facts import Evidence, Finding, Frame, Severity, ThreadStack
+from dualwatch.facts.wordings import LOOPS
 from dualwatch.judge import frames, loader, scene, stall
 from dualwatch.judge.limits import Limits
 from dualwatch.judge.snapshot import Snapshot
@@ -181,7 +182,7 @@ def _dataset_remedy(s: Snapshot, stack: ThreadStack) -> str:
 def _doing(s: Snapshot, pid: int) -> str:
     used = _cpu(s, pid)
     if used is not None and used >= RUNS:
-        return f"loops: {scene.state(s, pid)}"
+        return f"{LOOPS} {scene.state(s, pid)}"
     return f"waits: {scene.state(s, pid)}"
 
 

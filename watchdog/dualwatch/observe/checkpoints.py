@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import zipfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-_NAME = re.compile(r"(epoch|iter)_(\d+)\.pth$")
+_NAME = re.compile(r"(epoch|iter|rescue_iter)_(\d+)\.pth$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,9 @@ class Checkpoint:
     number: int
 
 
-def newest_good(work_dir: Path, *, since: float) -> tuple[Checkpoint | None, list[str]]:
+def newest_good(
+    work_dir: Path, *, since: float, without: Collection[Path] = ()
+) -> tuple[Checkpoint | None, list[str]]:
     """The newest whole checkpoint written since a time.
 
     Older ones may belong to another run of the same folder: continuing from them would be
@@ -31,6 +34,7 @@ def newest_good(work_dir: Path, *, since: float) -> tuple[Checkpoint | None, lis
 
     Args:
         since: Wall time, seconds.
+        without: Those that are known not to load.
 
     Returns:
         The checkpoint, and what was passed over with the reason.
@@ -39,7 +43,7 @@ def newest_good(work_dir: Path, *, since: float) -> tuple[Checkpoint | None, lis
     found: list[tuple[float, int, Checkpoint]] = []
     for path in work_dir.glob("*.pth"):
         match = _NAME.match(path.name)
-        if match is None:
+        if match is None or path in without:
             continue
         try:
             written = path.stat().st_mtime
@@ -55,6 +59,15 @@ def newest_good(work_dir: Path, *, since: float) -> tuple[Checkpoint | None, lis
             return checkpoint, passed
         passed.append(f"{checkpoint.path.name}: {fault}")
     return None, passed
+
+
+def last_named(work_dir: Path) -> Path | None:
+    """The checkpoint that mmengine's own ``--resume`` takes; None where none is named."""
+    try:
+        text = (work_dir / "last_checkpoint").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return None
+    return Path(text) if text else None
 
 
 def _fault(path: Path) -> str | None:

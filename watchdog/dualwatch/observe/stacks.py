@@ -35,6 +35,7 @@ REAP_S = 1.0
 MAX_FRAMES = 500
 """Of one thread; of a deeper one, as a runaway recursion, the innermost are kept."""
 
+_FETCHER = "torch/utils/data/_utils/fetch.py"
 _NO_READER = "py-spy is not installed beside this Python nor on the PATH: `pip install py-spy`"
 _REFUSED = re.compile(
     r"permission denied|operation not permitted|EPERM|EACCES|requires root|access is denied",
@@ -144,7 +145,9 @@ def _read_one(reader: str | None, pid: int, timeout: float) -> list[ThreadStack]
     if reader is None:
         return _Unread(_NO_READER)
     # The second reading needs its time too when the first one hangs.
-    for arguments, limit in ((["--nonblocking"], timeout * 0.6), ([], timeout * 0.4)):
+    # Variables are looked at for one number, the index of the sample, and are kept nowhere.
+    first = ["--nonblocking", "--locals"]
+    for arguments, limit in ((first, timeout * 0.6), ([], timeout * 0.4)):
         try:
             status, output, complaint = _run([reader, "dump", "--json", "--pid", str(pid),
                                               *arguments], limit)  # fmt: skip
@@ -222,6 +225,15 @@ def _threads(output: str) -> list[ThreadStack]:
     return sorted(threads, key=lambda stack: stack.thread != "MainThread")
 
 
+def _sample(frame: dict[str, Any]) -> int | None:
+    """Index of the sample that torch's fetcher asks the dataset for, in a frame of it."""
+    if not str(frame["filename"]).replace("\\", "/").endswith(_FETCHER):
+        return None
+    known = {str(one.get("name")): str(one.get("repr")) for one in frame.get("locals") or ()}
+    value = known.get("idx", "")
+    return int(value) if value.isdecimal() and len(value) < 19 else None
+
+
 def _thread(thread: dict[str, Any]) -> ThreadStack:
     active = thread.get("active")
     frames = tuple(
@@ -229,6 +241,7 @@ def _thread(thread: dict[str, Any]) -> ThreadStack:
             function=clean(str(frame["name"]), 200),
             file=clean(str(frame["filename"]), 500),
             line=int(frame["line"]),
+            sample=_sample(frame),
         )
         for frame in thread["frames"][:MAX_FRAMES]
     )

@@ -1,4 +1,4 @@
-"""``--dry-run``: the exact command, and what every step of the ladder would change."""
+"""``--dry-run``: the exact command, and what every step of every ladder would change."""
 
 from __future__ import annotations
 
@@ -20,16 +20,30 @@ def text(plan: dict[str, Any]) -> str:
         *(f"note:      {note}" for note in plan["notes"]),
         "",
     ]
-    for step in plan["ladder"]:
-        lines.append(f"step {step['step']} on a stall: {step['name']}")
-        lines += changes_table([Change(**change) for change in step["changes"]])
-        lines.append("")
     if not plan["ladder"]:
         lines += ["no step: a rerun could change nothing here, a stall is given up", ""]
-    else:
+    elif plan["in_place"]:
+        lines += [f"first on a stall: {plan['in_place']}", ""]
+    for family, steps in plan["ladders"].items():
+        for step in steps:
+            lines.append(f"step {step['step']} on {_called(family)}: {step['name']}")
+            lines += changes_table([Change(**change) for change in step["changes"]])
+            lines += [f"  {key}={value}" for key, value in step["environment"].items()]
+        lines.append("")
+    if plan["min_batch"] > 1:
+        lines.append(f"No batch below {plan['min_batch']}: the model's loss cannot learn from it.")
+    if plan["ladders"]:
         lines.append(
-            f"Every step resumes from the newest good checkpoint; at most {plan['max_reruns']} "
-            "reruns."
+            "Every step resumes from the newest good checkpoint; at most "
+            f"{_reruns(plan['max_reruns'])} in all."
         )
     lines.append("Nothing was started.")
     return "".join(plain_text(line) + "\n" for line in lines)
+
+
+def _called(family: str) -> str:
+    return "a stall" if family == "stall" else family
+
+
+def _reruns(count: int) -> str:
+    return "1 rerun" if count == 1 else f"{count} reruns"

@@ -13,6 +13,7 @@ from dualwatch.facts import (
     Finding,
     FindingRaised,
     IterationLogged,
+    OrderAnswered,
     RunEnded,
     Severity,
 )
@@ -20,6 +21,7 @@ from dualwatch.judge.snapshot import Snapshot
 from dualwatch.report import words
 from dualwatch.report.changes import changes_table
 from dualwatch.report.console import plain_text
+from dualwatch.wire import Order
 
 
 class View(Protocol):
@@ -82,12 +84,25 @@ def headline(fact: Fact) -> str | None:
         return finding_line(fact.finding)
     if isinstance(fact, Decided):
         return plain_text(f"decision: {fact.action}: {fact.reason}")
+    if isinstance(fact, OrderAnswered):
+        return _answer_line(fact)
     if isinstance(fact, EvaluationLogged):
         shown = [f"{k} {words.value(v)}" for k, v in fact.metrics.items() if "time" not in k]
         epoch = f" epoch {fact.epoch}" if fact.epoch is not None else ""
         return plain_text(f"{fact.mode}{epoch}: {', '.join(shown[:6])}")
     if isinstance(fact, RunEnded):
         return plain_text(f"{fact.outcome} (exit code {fact.exit_code}): {fact.reason}")
+    return None
+
+
+def _answer_line(fact: OrderAnswered) -> str | None:
+    at = f"at iteration {fact.iteration}"
+    if fact.order == Order.REPLACE:
+        done = f"cured in place {at}: the loader goes on without workers, no sample is lost"
+        return done if fact.done else plain_text(f"the loader was not replaced: {fact.why}")
+    if fact.order == Order.SAVE:
+        done = f"rescue checkpoint {at}: {fact.path}"
+        return plain_text(done if fact.done else f"no rescue checkpoint: {fact.why}")
     return None
 
 

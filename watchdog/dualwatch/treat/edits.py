@@ -1,8 +1,9 @@
-"""Edits of a configuration that keep the meaning of the training. Pure.
+"""Edits of a configuration that keep the meaning of the training: loaders and batches. Pure.
 
 A configuration is what ``inside.describe`` printed: the sections of the user's file as plain
 dictionaries. An edit never stands alone: without workers there is nothing to persist or prefetch,
-and a smaller batch needs accumulation and stretched schedules to stay the same training.
+and a smaller batch needs accumulation and stretched counts (``treat.counts``) to stay the same
+training. Only loaders of the training are edited; one inside a dataset is data.
 """
 
 from __future__ import annotations
@@ -11,20 +12,23 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dualwatch.facts import Change
+from dualwatch.treat.counts import stretched
 
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+TRAINING, VALIDATION = LOADERS[:1], LOADERS[1:2]
 
-# mmengine's "for ever".
-_INF = 10**9
-
-_IN_STEPS = ("Linear", "Poly", "Constant", "Exponential")
+_BATCHES = ("batch_size", "batch_sampler.batch_size", "sampler.batch_size")
+TRAINING_BATCH = tuple(f"train_dataloader.{key}" for key in _BATCHES)
+"""Where the size of a training batch stands; a sampler that groups samples has one of its own."""
 
 Sections = Mapping[str, Any]
 
 
-def loaders(sections: Sections) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def loaders(
+    sections: Sections, names: tuple[str, ...] = LOADERS
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Every loader that the configuration describes, with its dotted path."""
-    for name in LOADERS:
+    for name in names:
         loader = sections.get(name)
         if isinstance(loader, Mapping):
             yield name, loader
@@ -34,8 +38,32 @@ def loaders(sections: Sections) -> Iterator[tuple[str, Mapping[str, Any]]]:
                     yield f"{name}.{index}", item
 
 
+# --- workers -------------------------------------------------------------------------------------
+
+
+def workers(sections: Sections, names: tuple[str, ...] = LOADERS) -> int:
+    """The most workers that one of the loaders has; 0 where the configuration tells of none."""
+    return max((_count(loader, "num_workers") for _, loader in loaders(sections, names)), default=0)
+
+
+def at_most_workers(sections: Sections, cap: int) -> list[Change]:
+    """No loader with more than ``cap`` workers, and what hangs together with it."""
+    if cap <= 0:
+        return without_workers(sections)
+    return [
+        Change(
+            key=f"{path}.num_workers",
+            before=loader["num_workers"],
+            after=cap,
+            why="less memory, shared memory and open files",
+        )
+        for path, loader in loaders(sections)
+        if _count(loader, "num_workers") > cap
+    ]
+
+
 def without_workers(sections: Sections) -> list[Change]:
-    """num_workers=0 in every loader, and what hangs together with it."""
+    """num_workers=0 in every loader, and what hangs together with it. pin_memory may stay."""
     changes = []
     for path, loader in loaders(sections):
         if not loader.get("num_workers"):
@@ -51,6 +79,8 @@ def without_workers(sections: Sections) -> list[Change]:
             edits.append(("timeout", 0, "only workers can time out"))
         if loader.get("multiprocessing_context") is not None:
             edits.append(("multiprocessing_context", None, "no worker to start"))
+        if loader.get("in_order") is False:
+            edits.append(("in_order", True, "only workers deliver out of order"))
         changes += [
             Change(key=f"{path}.{key}", before=loader.get(key), after=after, why=why)
             for key, after, why in edits
@@ -58,16 +88,44 @@ def without_workers(sections: Sections) -> list[Change]:
     return changes
 
 
+# --- batches -------------------------------------------------------------------------------------
+
+
 def batch_size(sections: Sections) -> int | None:
     """Batch size of the training loader, None where the configuration does not say."""
     loader = sections.get("train_dataloader")
-    size = loader.get("batch_size") if isinstance(loader, Mapping) else None
-    return size if isinstance(size, int) and not isinstance(size, bool) and size > 0 else None
+    return _batch_of(loader) if isinstance(loader, Mapping) else None
+
+
+def validation_batch(sections: Sections) -> int | None:
+    """The largest batch of the validation loaders, None where the configuration does not say."""
+    sizes = [_batch_of(loader) for _, loader in loaders(sections, VALIDATION)]
+    return max((size for size in sizes if size is not None), default=None)
 
 
 def half(size: int) -> int:
     """The largest divisor of a batch that is at most its half, so that accumulation is exact."""
     return max((d for d in range(1, size // 2 + 1) if size % d == 0), default=1)
+
+
+def least(size: int, floor: int) -> int:
+    """The smallest divisor of a batch that is not below the floor; the batch where there is none.
+
+    A loss that needs several samples at once learns nothing from a batch below its floor.
+    """
+    return min((d for d in range(max(floor, 1), size + 1) if size % d == 0), default=size)
+
+
+def floor(sections: Sections) -> int:
+    """The smallest batch that this model's loss can learn from, as far as it can be told.
+
+    Batch norm over single vectors has no variance to divide by with one sample, and a sampler that
+    mixes sources needs one of each. A model may say more by a key ``min_batch``.
+    """
+    words = {str(word).rsplit(".", 1)[-1].lower() for word in sections.get("model_words") or ()}
+    told = _count(sections, "min_batch")
+    normed = 2 if words & {"batchnorm1d", "bn1d"} else 1
+    return max(1, told, normed, _sources(sections))
 
 
 def smaller_batch(sections: Sections, size: int, *, keep_effective: bool) -> list[Change]:
@@ -82,133 +140,115 @@ def smaller_batch(sections: Sections, size: int, *, keep_effective: bool) -> lis
     if before is None or size >= before:
         return []
     factor = before // size
+    loader = sections["train_dataloader"]
     changes = [
         Change(
-            key="train_dataloader.batch_size",
-            before=before,
+            key=f"train_dataloader.{key}",
+            before=_at(loader, key),
             after=size,
             why="less memory and work at once",
         )
+        for key in _BATCHES
+        if _at(loader, key) is not None
     ]
     if keep_effective:
         changes += _accumulate(sections, factor)
-    changes += _stretch_loop(sections, factor)
-    changes += _stretch_schedules(sections, factor)
+    changes += stretched(sections, factor)
+    return changes
+
+
+def smaller_validation_batch(sections: Sections, cap: int) -> list[Change]:
+    """No validation loader with batches larger than ``cap``. Metrics do not depend on it."""
+    changes = []
+    for path, loader in loaders(sections, VALIDATION):
+        if (_batch_of(loader) or 0) <= cap:
+            continue
+        for key in ("batch_size", "batch_sampler.batch_size"):
+            before = _at(loader, key)
+            if before is not None:
+                why = "less memory in validation; the metrics stay the same"
+                changes.append(Change(key=f"{path}.{key}", before=before, after=cap, why=why))
     return changes
 
 
 def can_accumulate(sections: Sections) -> bool:
-    """Whether there is one optimizer wrapper whose steps can be accumulated."""
+    """Whether the steps of every optimizer can be accumulated."""
+    return bool(_wrappers(sections))
+
+
+def _wrappers(sections: Sections) -> list[tuple[str, Mapping[str, Any]]]:
+    """Optimizer wrappers with their paths: one, or one for each part of the model.
+
+    All or none: a part that took more steps than the others would be another training. What a
+    constructor of the user's own makes of other keys is not known.
+    """
     wrapper = sections.get("optim_wrapper")
-    return isinstance(wrapper, Mapping) and "optimizer" in wrapper
+    if not isinstance(wrapper, Mapping):
+        return []
+    if "optimizer" in wrapper:
+        return [("optim_wrapper", wrapper)]
+    parts = {key: part for key, part in wrapper.items() if key not in ("type", "constructor")}
+    if not all(isinstance(part, Mapping) and "optimizer" in part for part in parts.values()):
+        return []
+    return [(f"optim_wrapper.{key}", part) for key, part in parts.items()]
 
 
 def _accumulate(sections: Sections, factor: int) -> Iterator[Change]:
-    if can_accumulate(sections):
-        counts = sections["optim_wrapper"].get("accumulative_counts") or 1
+    wrappers = _wrappers(sections)
+    for path, wrapper in wrappers:
+        counts = wrapper.get("accumulative_counts") or 1
         yield Change(
-            key="optim_wrapper.accumulative_counts",
+            key=f"{path}.accumulative_counts",
             before=counts,
             after=counts * factor,
             why="a step still sees as many samples",
         )
-        scaling = sections.get("auto_scale_lr")
-        if (
-            isinstance(scaling, Mapping)
-            and scaling.get("enable")
-            and scaling.get("base_batch_size")
-        ):
-            base = scaling["base_batch_size"]
-            yield Change(
-                key="auto_scale_lr.base_batch_size",
-                before=base,
-                after=base / factor,
-                why="the effective batch is the same",
-            )
-
-
-def is_iteration_based(sections: Sections) -> bool:
-    """Whether the training counts iterations rather than epochs."""
-    loop = sections.get("train_cfg")
-    return isinstance(loop, Mapping) and loop.get("max_iters") is not None
-
-
-def _stretch_loop(sections: Sections, factor: int) -> Iterator[Change]:
-    why = f"one iteration of before is {factor} now"
-    if is_iteration_based(sections):
-        for key in ("max_iters", "val_interval", "val_begin"):
-            value = sections["train_cfg"].get(key)
-            if isinstance(value, int) and 1 < value < _INF:
-                yield Change(key=f"train_cfg.{key}", before=value, after=value * factor, why=why)
-        dynamic = sections["train_cfg"].get("dynamic_intervals")
-        if dynamic:
-            # A milestone is the first iteration of its interval.
-            after = [[(start - 1) * factor + 1, step * factor] for start, step in dynamic]
-            yield Change(key="train_cfg.dynamic_intervals", before=dynamic, after=after, why=why)
-    hooks = sections.get("default_hooks")
-    saver = hooks.get("checkpoint") if isinstance(hooks, Mapping) else None
-    if isinstance(saver, Mapping) and saver.get("by_epoch") is False:
-        interval = saver.get("interval")
-        if isinstance(interval, int) and interval > 0:
-            yield Change(
-                key="default_hooks.checkpoint.interval",
-                before=interval,
-                after=interval * factor,
-                why=why,
-            )
-
-
-def _stretch_schedules(sections: Sections, factor: int) -> Iterator[Change]:
-    schedules = sections.get("param_scheduler")
-    if isinstance(schedules, Mapping):
-        groups = [("param_scheduler", schedules)] if "type" in schedules else []
-        if not groups:  # One list of schedules per optimizer.
-            groups = [
-                (f"param_scheduler.{name}.{index}", schedule)
-                for name, several in schedules.items()
-                for index, schedule in enumerate(several if isinstance(several, list) else [])
-            ]
-    else:
-        groups = [
-            (f"param_scheduler.{index}", schedule)
-            for index, schedule in enumerate(schedules or [])
-            if isinstance(schedule, Mapping)
-        ]
-    for path, schedule in groups:
-        if schedule.get("by_epoch", True) is False:
-            yield from _stretch_schedule(path, schedule, factor)
-
-
-def _stretch_schedule(path: str, schedule: Mapping[str, Any], factor: int) -> Iterator[Change]:
-    """One schedule that counts iterations. Those that count epochs need no change."""
-    stretched: dict[str, Any] = {}
-    begin = schedule.get("begin") or 0
-    end = schedule.get("end")
-    if begin:
-        stretched["begin"] = begin * factor
-    if isinstance(end, int) and end < _INF:
-        # mmengine moves these in `end - begin - 1` steps: keep the steps in proportion, then each
-        # old iteration has exactly the old learning rate.
-        in_steps = str(schedule.get("type")).split(".")[-1].startswith(_IN_STEPS)
-        stretched["end"] = (
-            begin * factor + (end - begin - 1) * factor + 1 if in_steps else end * factor
-        )
-    for key in ("T_max", "total_steps", "step_size"):
-        if isinstance(schedule.get(key), int):
-            stretched[key] = schedule[key] * factor
-    for key in ("milestones", "periods"):
-        if isinstance(schedule.get(key), list):
-            stretched[key] = [value * factor for value in schedule[key]]
-    kind = str(schedule.get("type"))
-    if "Exponential" in kind and isinstance(schedule.get("gamma"), (int, float)):
-        stretched["gamma"] = schedule["gamma"] ** (1 / factor)
-    for key, after in stretched.items():
+    scaling = sections.get("auto_scale_lr")
+    if (
+        wrappers
+        and isinstance(scaling, Mapping)
+        and scaling.get("enable")
+        and scaling.get("base_batch_size")
+    ):
+        base = scaling["base_batch_size"]
         yield Change(
-            key=f"{path}.{key}",
-            before=schedule.get(key),
-            after=after,
-            why="same rate over the samples seen",
+            key="auto_scale_lr.base_batch_size",
+            before=base,
+            after=base / factor,
+            why="the effective batch is the same",
         )
+
+
+def _batch_of(loader: Mapping[str, Any]) -> int | None:
+    """Samples of a batch: a batch sampler's own number goes before the loader's, as in mmengine."""
+    for key in ("batch_sampler.batch_size", "batch_size"):
+        size = _at(loader, key)
+        if isinstance(size, int) and not isinstance(size, bool) and size > 0:
+            return size
+    return None
+
+
+def _sources(sections: Sections) -> int:
+    """Samples of a batch in which a sampler mixes sources, at the least."""
+    loader = sections.get("train_dataloader")
+    ratio = _at(loader, "sampler.source_ratio") if isinstance(loader, Mapping) else None
+    is_told = isinstance(ratio, list) and all(type(share) is int for share in ratio)
+    return sum(ratio) if is_told and isinstance(ratio, list) else 1
+
+
+def _count(container: Mapping[str, Any], key: str) -> int:
+    value = container.get(key)
+    return value if type(value) is int and value > 0 else 0
+
+
+def _at(container: Mapping[str, Any], path: str) -> Any:
+    found: Any = container
+    for key in path.split("."):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found
+
+
+# --- the sections of an attempt ------------------------------------------------------------------
 
 
 def applied(sections: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,112 @@
+"""Sends the agent inside the training on an errand, and waits a bounded time for its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dualwatch import clock
+from dualwatch.act import order as orders
+from dualwatch.act.signals import Wishes
+from dualwatch.chronicle import Chronicle
+from dualwatch.clock import Moment
+from dualwatch.facts import Fact, OrderAnswered, Pulse
+from dualwatch.judge.activity import STOPPED
+from dualwatch.judge.snapshot import Gaps
+from dualwatch.wire import VALIDATION_PHASES, Order, Phase
+
+TICK = 0.05
+PATIENCE = 5.0
+"""Seconds for an answer of a training that waits for a batch; its agent looks much more often."""
+
+LONGEST_STEP = 60.0
+"""Seconds at most for which a running training is given time to come to the end of a step."""
+
+WRITING = 600.0
+"""Seconds at most for a checkpoint that is being written."""
+
+RING_AFTER = 0.6
+"""Seconds after which an agent that does not look by itself is rung."""
+
+_BETWEEN = frozenset((Phase.WAITING, *VALIDATION_PHASES))
+"""Where no parameter changes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """What is needed to ask the agent for something.
+
+    Attributes:
+        folder: The attempt's.
+        look: What is new from inside.
+        over: Whether the training has ended.
+    """
+
+    folder: Path
+    chronicle: Chronicle
+    look: Callable[[Moment], Sequence[Fact]]
+    over: Callable[[], bool]
+    wishes: Wishes
+
+    def run(self, order: str, *, patience: float = PATIENCE) -> OrderAnswered | None:
+        """Gives an order and waits; None where nobody answered."""
+        pulse = self.chronicle.snapshot.slowest
+        number = orders.give(self.folder, pulse, order) if pulse is not None else None
+        if pulse is None or number is None:
+            return None
+        begun, rung = clock.now().at, False
+        while True:
+            self.wishes.sleep(TICK)
+            moment = clock.now()
+            for fact in self.look(moment):
+                self.chronicle.tell(fact)
+            answer = self._answer(pulse, number)
+            waited = moment.at - begun
+            if answer is not None or self.over() or self.wishes.to_hurry:
+                return answer
+            now = self.chronicle.snapshot.pulses.get(pulse.rank, pulse)
+            if waited >= (WRITING if now.phase == Phase.SAVING else patience):
+                return None
+            if not rung and waited >= RING_AFTER and self._can_be_rung(order, now):
+                orders.ring(now.pid)
+                rung = True
+
+    def rescue(self, *, patient: bool) -> None:
+        """Lets the training save what it has learnt, where that can be.
+
+        Args:
+            patient: It runs, and may come to the end of its step first.
+        """
+        s = self.chronicle.snapshot
+        pulse = s.slowest
+        if pulse is None or pulse.begun < 0 or len(s.pulses) > 1 or not self._answers(pulse):
+            return
+        if pulse.phase in _BETWEEN or (patient and pulse.phase in (Phase.STEP, Phase.SAVING)):
+            patience = PATIENCE
+            if patient:
+                usual = s.gaps.get(s.place, Gaps()).longest
+                patience = min(max(PATIENCE, 3 * usual), LONGEST_STEP)
+            self.run(Order.SAVE, patience=patience)
+
+    def ask_what_is_awaited(self) -> None:
+        """Which samples the batch that does not come is made of; the answer comes when it comes."""
+        s = self.chronicle.snapshot
+        pulse = s.slowest
+        if pulse is None or s.awaited or pulse.phase not in (Phase.WAITING, Phase.VAL_WAITING):
+            return
+        if self._answers(pulse) and orders.give(self.folder, pulse, Order.TELL) is not None:
+            orders.ring(pulse.pid)
+
+    def _answer(self, pulse: Pulse, number: int) -> OrderAnswered | None:
+        answers = self.chronicle.snapshot.answers
+        found = [a for a in answers if (a.rank, a.number) == (pulse.rank, number)]
+        return found[0] if found else None
+
+    def _answers(self, pulse: Pulse) -> bool:
+        """Whether its process can: not one that is stopped or gone."""
+        process = self.chronicle.snapshot.process.get(pulse.pid)
+        return process is not None and process.status not in (*STOPPED, "zombie", "dead")
+
+    def _can_be_rung(self, order: str, pulse: Pulse) -> bool:
+        return order != Order.REPLACE and pulse.phase in _BETWEEN and self._answers(pulse)
