@@ -192,7 +192,14 @@ FACTS: tuple[Fact, ...] = (
     NotObserved(**NOW, what="gpu", why="no driver"),
     ObserverPaused(**NOW, seconds=30.5),
     OrderAnswered(
-        **NOW, rank=0, number=1, order="save", done=True, path="rescue.pth", iteration=7, awaited=("index 3",)
+        **NOW,
+        rank=0,
+        number=1,
+        order="save",
+        done=True,
+        path="rescue.pth",
+        iteration=7,
+        awaited=("index 3",),
     ),
     Decided(**NOW, action="rerun", reason="stalled", changes=(CHANGE, CHANGE)),
     FindingRaised(**NOW, finding=FINDING),
