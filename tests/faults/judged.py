@@ -21,7 +21,7 @@ from dualwatch.judge import codes, ranking
 
 from tests.faults.case import Case
 
-ACTED = ("rerun", "give-up", "stop")
+ACTED = ("rerun", "replace", "wake", "give-up", "stop")
 _PROGRESS = (AttemptStarted, Milestone, Pulse, IterationLogged)
 
 

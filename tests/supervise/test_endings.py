@@ -25,11 +25,28 @@ def test_an_error_of_the_training_is_quoted(train):
 
 
 def test_a_worker_that_the_system_killed(train):
-    run = train(train_dataloader__dataset__die_at=9)
+    run = train("--max-reruns", "0", train_dataloader__dataset__die_at=25)
 
     assert run.finish() == 5, run.err
     assert run.codes(0) == ["DW301"]
     assert "is killed by signal: Killed" in run.out
+    # Its death is told between two iterations, so that nothing is lost.
+    (attempt,) = run.summary["attempts"]
+    assert (attempt["last_iteration"] > 0, attempt["lost_iterations"]) == (True, 0)
+
+
+def test_after_a_killed_worker_fewer_go_on_at_the_very_batch(train, tmp_path):
+    once = {"die_at": 25, "die_once": str(tmp_path / "died")}
+    run = train(**{f"train_dataloader__dataset__{key}": value for key, value in once.items()})
+
+    assert run.finish() == 0, run.err
+    first, second = run.summary["attempts"]
+    assert second["overrides"]["train_dataloader.num_workers"] == 1
+    assert second["overrides"].get("train_dataloader.batch_size") is None
+    assert second["resumed_from"].endswith(f"rescue_iter_{first['last_iteration']}.pth")
+    assert second["first_iteration"] == first["last_iteration"] + 1
+    assert second["last_iteration"] == 24
+    assert first["lost_iterations"] == 0
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -197,13 +214,18 @@ def test_a_python_that_lacks_torch_is_said_at_once(train, tmp_path):
 
 
 def test_a_run_that_was_interrupted_goes_on_with_resume(train):
-    first = train(model__pause=0.1)
-    first.wait_for(lambda fact: fact["kind"] == "pulse" and fact["epoch"] == 1)
+    first = train(model__pause=0.2)
+    first.wait_for(lambda fact: fact["kind"] == "pulse" and fact["iteration"] >= 11)
     first.process.send_signal(signal.SIGINT)
     assert first.finish() == 130
+    (stopped,) = first.summary["attempts"]
+    assert stopped["lost_iterations"] == 0
+    assert stopped["last_iteration"] >= 11
 
     again = train("--resume")
 
     assert again.finish() == 0, again.err
     attempt = again.summary["attempts"][0]
-    assert (attempt["first_iteration"], attempt["last_iteration"]) == (9, 24)
+    # Not at the epoch's beginning, which was iteration 9.
+    assert attempt["first_iteration"] == stopped["last_iteration"] + 1
+    assert attempt["last_iteration"] == 24

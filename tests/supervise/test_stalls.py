@@ -22,8 +22,24 @@ def asked_rate(old_iterations: float) -> float:
     return 0.01 * min(1.0, 0.1 + 0.9 * old_iterations / 11)
 
 
-def test_a_loader_deadlock_is_named_and_cured(train):
+def test_a_loader_deadlock_is_named_and_cured_in_place(train):
     run = train(*STALL, train_dataloader__dataset__type="HangsInSecondEpoch")
+
+    assert run.finish() == 0, run.err
+    assert run.summary["outcome"] == "completed"
+    (attempt,) = run.summary["attempts"]
+    assert run.codes(0) == ["DW111", "DW102"]
+    assert list((run.folder / "attempt-0" / "stacks").glob("*.txt"))
+    assert (attempt["rescued"], attempt["lost_iterations"]) == (1, 0)
+    assert (attempt["first_iteration"], attempt["last_iteration"]) == (1, 24)
+    assert attempt["overrides"] == {}
+    assert "cured in place" in run.err
+    assert "1 x cured in place" in run.out
+    assert run.left_alive() == []
+
+
+def test_without_rescue_it_is_rerun_from_the_newest_checkpoint(train):
+    run = train(*STALL, "--no-rescue", train_dataloader__dataset__type="HangsInSecondEpoch")
 
     assert run.finish() == 0, run.err
     summary = run.summary
@@ -31,7 +47,6 @@ def test_a_loader_deadlock_is_named_and_cured(train):
     first, second = summary["attempts"]
     assert run.codes(0) == ["DW111", "DW102"]
     assert first["signal"] == "SIGTERM"
-    assert list((run.folder / "attempt-0" / "stacks").glob("*.txt"))
     wanted = {
         "train_dataloader.num_workers": 0,
         "train_dataloader.persistent_workers": False,
@@ -63,7 +78,8 @@ def test_spawned_workers_are_followed_as_well(train):
 
     assert run.finish() == 0, run.err
     assert run.codes(0) == ["DW111", "DW102"]
-    assert len(run.summary["attempts"]) == 2
+    (attempt,) = run.summary["attempts"]
+    assert attempt["rescued"] == 1
     assert run.left_alive() == []
 
 
@@ -74,29 +90,36 @@ def test_a_loader_that_hangs_without_workers_is_acquitted_and_given_up(train):
     assert run.finish() == 4, run.err
     summary = run.summary
     assert summary["outcome"] == "gave-up"
-    batches = [a["overrides"].get("train_dataloader.batch_size") for a in summary["attempts"]]
-    assert batches == [None, 2, 1]
+    first, second = summary["attempts"]
+    # In place first, then one rerun from the rescue checkpoint: it stands at the same sample.
+    assert (first["rescued"], first["last_iteration"], first["lost_iterations"]) == (1, 4, 0)
+    assert second["overrides"]["train_dataloader.batch_size"] == 2
+    assert second["resumed_from"].endswith("rescue_iter_4.pth")
+    assert (second["last_iteration"], second["lost_iterations"]) == (9, 0)
     assert "the loader is not the cause" in run.out
+    (cause,) = [f for f in second["findings"] if f["code"] == "DW112"]
+    assert any("index 18" in evidence["text"] for evidence in cause["evidence"])
     assert run.left_alive() == []
 
 
-def test_a_dataset_that_is_never_built_is_a_stalled_start(train):
-    run = train(*STALL, "--max-reruns", "1", train_dataloader__dataset__hang_init=True)
+def test_a_dataset_that_is_never_built_is_not_built_again(train):
+    run = train(*STALL, train_dataloader__dataset__hang_init=True)
 
     assert run.finish() == 4, run.err
     assert run.codes(0) == ["DW113", "DW101"]
-    assert len(run.summary["attempts"]) == 2
-    assert run.summary["attempts"][0]["last_iteration"] is None
+    (attempt,) = run.summary["attempts"]
+    assert attempt["last_iteration"] is None
+    assert "DW113" in run.out.splitlines()[0]
 
 
-def test_a_validation_that_hangs_is_told_apart(train):
+def test_a_validation_that_hangs_is_cured_in_place(train):
     run = train(*STALL, val_dataloader__dataset__hang_at=2, val_dataloader__num_workers=1)
 
     assert run.finish() == 0, run.err
     assert "DW103" in run.codes(0)
-    second = run.summary["attempts"][1]
-    assert second["overrides"]["val_dataloader.num_workers"] == 0
-    assert second["resumed_from"].endswith("epoch_1.pth")
+    (attempt,) = run.summary["attempts"]
+    assert (attempt["rescued"], attempt["last_iteration"]) == (1, 24)
+    assert run.err.count("val epoch") == 3
 
 
 def test_a_step_that_spins_is_stalled_by_its_stack(train):
@@ -136,20 +159,45 @@ def test_a_plain_loop_that_hangs_is_given_up_at_once(train):
     assert "no mmengine Runner" in run.out
 
 
-def test_a_stopped_training_is_told_and_left_alone(train):
+def test_a_stopped_training_is_told_to_go_on(train):
     run = train(*STALL, model__pause=0.1)
     started = run.iterating()
     os.kill(started["pid"], signal.SIGSTOP)
-    run.wait_for(lambda f: f["kind"] == "finding-raised" and f["finding"]["code"] == "DW115")
-    os.kill(started["pid"], signal.SIGCONT)
+    run.wait_for(lambda f: f["kind"] == "decided" and f["action"] == "wake")
 
     assert run.finish() == 0, run.err
     assert len(run.summary["attempts"]) == 1
     assert run.summary["attempts"][0]["last_iteration"] == 24
 
 
-def test_the_ranks_of_torchrun_are_stopped_and_rerun_together(train):
+def test_a_training_that_is_stopped_again_is_left_alone(train):
+    run = train(*STALL, model__pause=0.2)
+    started = run.iterating()
+    os.kill(started["pid"], signal.SIGSTOP)
+    run.wait_for(lambda f: f["kind"] == "decided" and f["action"] == "wake")
+    os.kill(started["pid"], signal.SIGSTOP)
+    run.wait_for(lambda f: f["kind"] == "decided" and "somebody holds it" in f["reason"])
+    os.kill(started["pid"], signal.SIGCONT)
+
+    assert run.finish() == 0, run.err
+    assert len(run.summary["attempts"]) == 1
+
+
+def test_the_ranks_of_torchrun_are_cured_in_place_one_after_the_other(train):
     run = train(*STALL, "--nproc-per-node", "2", train_dataloader__dataset__hang_at=18)
+
+    assert run.finish() == 0, run.err
+    (attempt,) = run.summary["attempts"]
+    assert attempt["rescued"] == 2
+    assert attempt["last_iteration"] == 24
+    ranks = {fact["rank"] for fact in run.facts() if fact["kind"] == "pulse"}
+    assert ranks == {0, 1}
+    assert run.left_alive() == []
+
+
+def test_the_ranks_of_torchrun_are_stopped_and_rerun_together(train):
+    options = {"train_dataloader__dataset__hang_at": 18}
+    run = train(*STALL, "--no-rescue", "--nproc-per-node", "2", **options)
 
     assert run.finish() == 0, run.err
     first, second = run.summary["attempts"]

@@ -85,6 +85,7 @@ class TinyDataset(Dataset):
         hang_init: Waits for that lock while the dataset is built.
         start_method: How workers are started, which decides the kind of lock.
         die_at: Index whose loading kills its process, as the out-of-memory killer does.
+        die_once: File that is made then; where it is, nobody dies any more.
         break_at: Index that cannot be loaded.
         spin_at: Index whose loading never ends, at full CPU.
         orphan: Loading the first sample starts a process in a session of its own that outlives
@@ -99,12 +100,13 @@ class TinyDataset(Dataset):
         hang_init=False,
         start_method="fork",
         die_at=None,
+        die_once=None,
         break_at=None,
         spin_at=None,
         orphan=False,
     ):
         self.length, self.hang_at, self.hang_in = length, hang_at, hang_in
-        self.orphan, self.die_at = orphan, die_at
+        self.orphan, self.die_at, self.die_once = orphan, die_at, die_once
         self.break_at, self.spin_at = break_at, spin_at
         self.lock = torch.multiprocessing.get_context(start_method).Lock()
         self.lock.acquire()
@@ -117,7 +119,9 @@ class TinyDataset(Dataset):
     def __getitem__(self, index):
         if index == self.hang_at and (get_worker_info() or self.hang_in == "any"):
             self.lock.acquire()
-        if index == self.die_at:
+        if index == self.die_at and not (self.die_once and os.path.exists(self.die_once)):
+            if self.die_once:
+                open(self.die_once, "x").close()
             os.kill(os.getpid(), signal.SIGKILL)
         while index == self.spin_at:
             pass

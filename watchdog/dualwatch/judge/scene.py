@@ -184,6 +184,15 @@ def is_heard(s: Snapshot, limit: float) -> bool:
     return bool(s.stacks) and s.stacks[0].at - s.progress_at < limit
 
 
+def sample(s: Snapshot, stack: tuple[Frame, ...]) -> str:
+    """The sample that is being made in a stack: its index and, where it is told, its file."""
+    index = next((frame.sample for frame in stack if frame.sample is not None), None)
+    if index is None:
+        return ""
+    told = f"index {index}"
+    return next((text for text in s.awaited if text.startswith(f"{told}:")), told)
+
+
 # --- what a process does -------------------------------------------------------------------------
 
 

@@ -32,6 +32,7 @@ from dualwatch.facts import (
     ProcessesSampled,
     ProcessSample,
     Pulse,
+    Severity,
     StacksCaptured,
 )
 from dualwatch.judge import series
@@ -43,6 +44,8 @@ from dualwatch.judge.series import Metric
 from dualwatch.wire import STARTUP_PHASES, VALIDATION_PHASES, Order, Phase
 
 KEPT_ERRORS = 20
+
+STALLS = ("DW101", "DW102", "DW103", "DW105")
 
 BUSY_GPU = 5
 """Percent of a device's time."""
@@ -63,6 +66,7 @@ class Snapshot:
         batches: What each rank's training iterations were given and returned, the newest form.
         answers: What the agents did on order, or of themselves, oldest first.
         awaited: The samples of the batch that does not come.
+        stall_told: Whether this silence was called a stall.
         host_before: The first look at the machine; counters are told by their difference.
     """
 
@@ -101,6 +105,7 @@ class Snapshot:
     raised: tuple[str, ...] = ()
     answers: tuple[OrderAnswered, ...] = ()
     awaited: tuple[str, ...] = ()
+    stall_told: bool = False
 
     @property
     def replaced(self) -> int:
@@ -173,12 +178,17 @@ def advance(snapshot: Snapshot, fact: Fact) -> Snapshot:
 
 
 def _moved(s: Snapshot, fact: Fact, at: float, **changes: Any) -> Snapshot:
-    """Progress: learns the pause that ended and forgets what was gathered in suspicion."""
+    """Progress: learns the pause that ended and forgets what was gathered in suspicion.
+
+    A stall that was cured in place is no healthy pause: five times as long would be waited next.
+    """
     if at <= s.progress_at:
         return replace(s, **changes)
-    gap = at - s.progress_at
-    gaps = {**s.gaps, s.place: s.gaps.get(s.place, Gaps()).with_gap(gap)}
-    changes = {"stacks": (), "awaited": (), **changes}
+    gaps = s.gaps
+    if not s.stall_told:
+        gap = at - s.progress_at
+        gaps = {**s.gaps, s.place: s.gaps.get(s.place, Gaps()).with_gap(gap)}
+    changes = {"stacks": (), "awaited": (), "stall_told": False, **changes}
     return replace(s, progress_at=at, progress_wall=fact.wall, gaps=gaps, **changes)
 
 
@@ -274,6 +284,13 @@ def _answered(s: Snapshot, fact: OrderAnswered) -> Snapshot:
     return replace(s, answers=(*s.answers, fact), awaited=awaited)
 
 
+def _raised(s: Snapshot, fact: FindingRaised) -> Snapshot:
+    found = fact.finding
+    is_stall = found.code in STALLS and found.severity >= Severity.ERROR
+    raised = (*s.raised, found.code)
+    return replace(s, raised=raised, stall_told=s.stall_told or is_stall)
+
+
 def _paused(s: Snapshot, fact: ObserverPaused) -> Snapshot:
     """We ourselves stood still (a laptop's sleep, SIGSTOP): that time proves nothing."""
     return replace(
@@ -307,6 +324,6 @@ _STEPS: dict[type[Fact], Callable[[Snapshot, Any], Snapshot]] = {
     ),
     OrderAnswered: _answered,
     OrphansSeen: lambda s, fact: replace(s, orphans=fact),
-    FindingRaised: lambda s, fact: replace(s, raised=(*s.raised, fact.finding.code)),
+    FindingRaised: _raised,
     ObserverPaused: _paused,
 }

@@ -15,6 +15,9 @@ from dualwatch.judge.limits import Limits
 from dualwatch.judge.snapshot import Snapshot
 from dualwatch.wire import Phase
 
+AWAITED = 8
+"""Samples of a batch that are quoted."""
+
 RUNS = 0.2
 """Share of a core from which a process that stands in one place loops there.
 
@@ -143,7 +146,9 @@ def _workers(s: Snapshot, pid: int) -> _Cause | None:
     for worker in stuck[:8]:
         place = f"worker {worker.pid}: {frames.dataset_place(worker.frames)}"
         evidence.append(_evidence(s, place, worker.pid))
+        evidence += _sample(s, worker.frames, f"worker {worker.pid}", worker.pid)
         evidence.append(_said(s, f"worker {worker.pid} {_doing(s, worker.pid)}"))
+    evidence += _awaited(s)
     all_of_many = len(stuck) == len(workers) and len(workers) > 1
     sure = 0.75 if all_of_many else 0.9
     return "DW112", evidence, sure, _dataset_remedy(s, stuck[0]), pid
@@ -154,9 +159,24 @@ def _without_workers(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> _Cause |
     if not scene.stands(s, pid):
         return None
     text = f"the main process makes the batches itself and stands in {frames.dataset_place(main)}"
-    evidence = [_evidence(s, text, pid), _said(s, f"it {_doing(s, pid)}")]
+    evidence = [_evidence(s, text, pid), *_sample(s, main, "it", pid)]
+    evidence += [_said(s, f"it {_doing(s, pid)}"), *_awaited(s)]
     stack = ThreadStack(pid=pid, thread="MainThread", active=None, frames=main)
     return "DW112", evidence, 0.85, _dataset_remedy(s, stack), pid
+
+
+def _sample(s: Snapshot, stack: tuple[Frame, ...], who: str, pid: int) -> Iterator[Evidence]:
+    told = scene.sample(s, stack)
+    if told:
+        yield _evidence(s, f"{who} works on the sample of {told}", pid)
+
+
+def _awaited(s: Snapshot) -> Iterator[Evidence]:
+    if s.awaited:
+        text = f"the batch that does not come: {', '.join(s.awaited[:AWAITED])}"
+        more = len(s.awaited) - AWAITED
+        text += f" and {more} more" if more > 0 else ""
+        yield Evidence(text=text, source="agent", wall=s.wall)
 
 
 def _dataset_remedy(s: Snapshot, stack: ThreadStack) -> str:

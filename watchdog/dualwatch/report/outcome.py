@@ -45,8 +45,9 @@ def _attempt(record: AttemptRecord) -> Iterator[str]:
         how = s.ended.signal or f"exit code {s.ended.exit_code}"
     took = words.span((record.ended_wall or s.wall) - s.started.wall)
     reached = f", iterations {s.first_iteration} to {s.last_iteration}" if s.last_iteration else ""
+    cured = f", {s.replaced} x cured in place" if s.replaced else ""
     lost = f", {record.lost_iterations} lost" if record.lost_iterations else ""
-    yield f"attempt {s.started.attempt}: {took}, {how}{reached}{lost}"
+    yield f"attempt {s.started.attempt}: {took}, {how}{reached}{cured}{lost}"
     yield from (plain_text(line) for line in changes_table(s.started.changes, reasons=False))
     for finding in record.findings:
         if finding.severity >= Severity.WARNING:
