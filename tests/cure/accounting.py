@@ -8,6 +8,7 @@ learnt after it: ``effective`` is what the model has learnt from in the end.
 from __future__ import annotations
 
 import json
+import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -142,18 +143,21 @@ def rates(lines: Iterable[Consumed]) -> list[tuple[int, float]]:
     return curve
 
 
-def rate_at(curve: Sequence[tuple[int, float]], samples: float) -> float:
-    """The learning rate of a curve at a number of samples seen, between two points by a line."""
-    place = bisect_right(curve, (samples, float("inf")))
-    if place == 0:
-        return curve[0][1]
-    if place == len(curve):
-        return curve[-1][1]
-    (left, low), (right, high) = curve[place - 1], curve[place]
-    return low + (high - low) * (samples - left) / (right - left)
-
-
 def farthest_rate(lines: Iterable[Consumed], undisturbed: Iterable[Consumed]) -> float:
-    """The greatest relative deviation of the learning rate, at the same number of samples seen."""
+    """The greatest relative deviation of the learning rate, at the same number of samples seen.
+
+    Smaller batches lie between two points of the undisturbed curve: on the step that begins at the
+    first of them, or on the line between both, as schedules are stretched.
+    """
     curve = rates(undisturbed)
-    return max(abs(rate / rate_at(curve, seen) - 1.0) for seen, rate in rates(lines))
+    return max(_deviation(rate, seen, curve) for seen, rate in rates(lines))
+
+
+def _deviation(rate: float, seen: int, curve: Sequence[tuple[int, float]]) -> float:
+    after = bisect_right(curve, (seen, math.inf))
+    left, step = curve[after - 1]
+    right, following = curve[min(after, len(curve) - 1)]
+    line = step
+    if right > left:
+        line += (following - step) * (seen - left) / (right - left)
+    return min(abs(rate / step - 1.0), abs(rate / line - 1.0))

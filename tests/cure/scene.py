@@ -171,27 +171,33 @@ class Scene:
             time.sleep(0.05)
         raise SceneError(f"{what} never came: {self.last_words()}")
 
-    def iterating(self, iteration: int = 1) -> AttemptStarted:
-        """Waits until the newest attempt has done so many iterations; tells how it was started."""
+    def iterating(self, iteration: int = 1, *, attempt: int = 0) -> AttemptStarted:
+        """Waits until an attempt has come to an iteration; tells how it was started."""
 
         def look() -> AttemptStarted | None:
             started: AttemptStarted | None = None
-            there = False
             for fact in self.facts():
                 if isinstance(fact, AttemptStarted):
                     started = fact
-                    there = False
                 elif isinstance(fact, Pulse) and started is not None:
-                    there = fact.iteration >= iteration
-            return started if started is not None and there else None
+                    there = fact.begun >= 0 and fact.iteration >= iteration
+                    if started.attempt == attempt and there:
+                        return started
+            return None
 
-        return self.wait_until(look, f"iteration {iteration}")
+        return self.wait_until(look, f"iteration {iteration} of attempt {attempt}")
 
     def a_worker(self, main: int) -> psutil.Process:
-        """A loader worker of a training's main process."""
-        workers = psutil.Process(main).children()
-        found = [each for each in workers if "resource_tracker" not in " ".join(each.cmdline())]
-        return found[0]
+        """Waits for a loader worker of a training's main process."""
+
+        def look() -> psutil.Process | None:
+            with contextlib.suppress(psutil.Error):
+                for child in psutil.Process(main).children():
+                    if "resource_tracker" not in " ".join(child.cmdline()):
+                        return child
+            return None
+
+        return self.wait_until(look, "a worker")
 
     # --- reading ---------------------------------------------------------------------------------
 

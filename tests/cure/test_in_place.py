@@ -8,7 +8,9 @@ import pytest
 
 from tests.cure import accounting
 from tests.cure.cases import (
-    SHUFFLED,
+    FIRST,
+    LAST,
+    MIDDLE,
     WHOLE,
     assert_cured_in_place,
     assert_same_weights,
@@ -17,20 +19,21 @@ from tests.cure.cases import (
 from tests.cure.scene import nested
 
 CASES: dict[str, dict[str, Any]] = {
-    "fork, persistent": hanging({"at": SHUFFLED[0]}),
+    "first batch": hanging({"at": FIRST}),
+    "fork, persistent": hanging({"at": MIDDLE}),
     "second epoch, not persistent, dropout": hanging(
-        {"at": SHUFFLED[1], "skip": 1},
+        {"at": FIRST, "skip": 1},
         train_dataloader__persistent_workers=False,
         model__dropout=0.2,
     ),
-    "spawn": hanging({"at": SHUFFLED[1]}, start_method="spawn"),
+    "spawn": hanging({"at": LAST}, start_method="spawn"),
     "batch sampler and collate of one's own": hanging(
-        {"at": SHUFFLED[0]},
+        {"at": MIDDLE},
         train_dataloader__batch_sampler={"type": "SortedBatches", "drop_last": False},
         train_dataloader__collate_fn={"_delete_": True, "type": "lists"},
     ),
     "batches of different length": hanging(
-        {"at": SHUFFLED[1]}, train_dataloader__batch_size=5, train_dataloader__num_workers=3
+        {"at": LAST}, train_dataloader__batch_size=5, train_dataloader__num_workers=3
     ),
 }
 
@@ -52,7 +55,7 @@ def test_every_sample_is_learnt_from_once_and_the_weights_are_those_of_a_quiet_r
 def test_pictures_sorted_by_their_form_stay_sorted(scene, undisturbed):
     pytest.importorskip("mmdet")
     settings = hanging(
-        {"at": SHUFFLED[0]},
+        {"at": MIDDLE},
         custom_imports={"imports": ["mmdet.datasets.samplers"]},
         train_dataloader__batch_sampler={"type": "mmdet.AspectRatioBatchSampler"},
     )
@@ -78,7 +81,7 @@ def test_a_training_that_counts_iterations_goes_on_with_the_same_samples(
     sampler, scene, undisturbed
 ):
     # The second time that the sample is asked for: in the second pass over the data.
-    settings = hanging({"at": SHUFFLED[0], "skip": 1}, train_dataloader__sampler=sampler)
+    settings = hanging({"at": MIDDLE, "skip": 1}, train_dataloader__sampler=sampler)
     cured = scene(config="iterations_cfg.py", settings=settings)
 
     assert cured.train() == 0, cured.last_words()
