@@ -30,6 +30,7 @@ class Consumed:
         samples: Their ids, in the order of the batch.
         rate: Learning rate of the step; 0 in validation.
         process: Who learnt: unique to one process.
+        wall: When, seconds since the epoch.
     """
 
     mode: str
@@ -39,6 +40,7 @@ class Consumed:
     samples: tuple[Sample, ...]
     rate: float
     process: str
+    wall: float = 0.0
 
 
 def parse(text: str) -> list[Consumed]:
@@ -61,6 +63,7 @@ def _consumed(data: Mapping[str, Any]) -> Consumed:
         samples=tuple(data["samples"]),
         rate=data["rate"],
         process=f"{data['pid']}@{data['since']}",
+        wall=data["wall"],
     )
 
 

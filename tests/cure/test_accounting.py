@@ -92,6 +92,7 @@ def test_a_line_that_was_cut_was_not_learnt_from():
         "rate": 0.1,
         "pid": 7,
         "since": 1.5,
+        "wall": 2.5,
         "attempt": "attempt-0",
     }
     text = json.dumps(data) + "\n"

@@ -42,7 +42,7 @@ class Logbook(Hook):
         )
 
     def _write(self, runner, **line):
-        line.update(epoch=runner.epoch, pid=os.getpid(), since=self.since)
+        line.update(wall=time.time(), epoch=runner.epoch, pid=os.getpid(), since=self.since)
         line["attempt"] = os.path.basename(os.environ.get("DUALWATCH_ATTEMPT_DIR", ""))
         path = os.path.join(runner.work_dir, "consumed.jsonl")
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
