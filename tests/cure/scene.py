@@ -60,7 +60,8 @@ class Scene:
         self.folder, self.script = folder, script
         self.stall_timeout = stall_timeout
         self.config = folder / "config.py"
-        self.environment = dict(environment or {})
+        self._logbook = folder / "consumed.jsonl"
+        self.environment = {"LOGBOOK": str(self._logbook), **(environment or {})}
         self.process: subprocess.Popen[bytes] | None = None
         self._started: list[subprocess.Popen[bytes]] = []
         _write_config(self.config, TRAININGS / config, _filled(settings or {}, folder))
@@ -211,8 +212,9 @@ class Scene:
     @property
     def consumed(self) -> list[Consumed]:
         """What was learnt from and validated, over all attempts and resumptions."""
-        path = self.work_dir / "consumed.jsonl"
-        return accounting.parse(path.read_text(encoding="utf-8")) if path.exists() else []
+        if not self._logbook.exists():
+            return []
+        return accounting.parse(self._logbook.read_text(encoding="utf-8"))
 
     def weights(self) -> dict[str, Any]:
         """The weights of the newest checkpoint that mmengine names."""

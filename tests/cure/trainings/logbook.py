@@ -14,7 +14,10 @@ from mmengine.registry import HOOKS
 
 @HOOKS.register_module()
 class Logbook(Hook):
-    """Appends to ``consumed.jsonl`` in the work dir, one write a line, so that none is torn."""
+    """Appends to a file, one write a line, so that none is torn.
+
+    The file is named by the variable ``LOGBOOK``, so that it can lie on a disk that is not full.
+    """
 
     def __init__(self):
         self.since = time.time()
@@ -44,8 +47,7 @@ class Logbook(Hook):
     def _write(self, runner, **line):
         line.update(wall=time.time(), epoch=runner.epoch, pid=os.getpid(), since=self.since)
         line["attempt"] = os.path.basename(os.environ.get("DUALWATCH_ATTEMPT_DIR", ""))
-        path = os.path.join(runner.work_dir, "consumed.jsonl")
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        descriptor = os.open(os.environ["LOGBOOK"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             os.write(descriptor, json.dumps(line).encode() + b"\n")
         finally:
