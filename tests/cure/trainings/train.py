@@ -2,7 +2,8 @@
 
 import argparse
 
-import counted  # noqa: F401  Registers what the configurations name.
+import chatter  # noqa: F401  Registers what the configurations name.
+import counted  # noqa: F401
 import logbook  # noqa: F401
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
