@@ -15,7 +15,8 @@ CODES: tuple[Code, ...] = (
         matters="A training that hangs while it builds its datasets or starts its workers will "
         "not begin by itself; the night is lost.",
         cure="Where its loader is what hangs, dualwatch replaces it in the running training; "
-        "else it reruns without loader workers and with half the batch. If that stalls as well, look at the captured stacks: they show where the main process stands.",
+        "else it reruns without loader workers and with half the batch. If that stalls as well, "
+        "look at the captured stacks: they show where the main process stands.",
         example="DW101 stalled-startup (almost certain)\n"
         "  no first training iteration since 02:14:07: 300 s, limit 300 s\n"
         "  phase building-data\n"
