@@ -270,12 +270,14 @@ class _Indices:
         self._sampler, self._loader = sampler, loader
 
     def __iter__(self):
+        # Torch asks for an iterator twice where it starts workers, and takes from the second one:
+        # a pass begins when something is taken.
         ledger = self._loader._dualwatch.ledger
         ledger.begin()
         size = getattr(self._loader, "batch_size", None)
         if size is None:
             size = getattr(self._sampler, "batch_size", None)
-        return ledger.batched(iter(self._sampler), size if isinstance(size, int) else 1)
+        yield from ledger.batched(iter(self._sampler), size if isinstance(size, int) else 1)
 
     def __len__(self) -> int:
         return len(self._sampler)

@@ -6,7 +6,7 @@ was seen once more. Here the sampler is led to the very sample, without a single
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, Optional
 
 from dualwatch.inside import agent, guard
 
@@ -77,27 +77,37 @@ def _batch_size(loader: Any) -> Any:
 def _advance(loop: Any, keeper: Any, position: Dict[str, Any]) -> int:
     """An iteration-based loop has its iterator already: it gets one that begins at the place."""
     passes = int(position["passes"])
-    keeper.ledger.passes = passes - 1
     endless = loop.dataloader_iterator
-    endless._epoch = passes - 1
-    sampler = guard.sampler_of(keeper.loader)
-    if passes > 1 and hasattr(sampler, "set_epoch"):
-        sampler.set_epoch(passes - 1)
-    endless._iterator = keeper.start_anew()
-    loop.dataloader_iterator = _Advanced(endless, loop.iter)
+
+    def begin() -> None:
+        keeper.ledger.passes = passes - 1
+        endless._epoch = passes - 1
+        sampler = guard.sampler_of(keeper.loader)
+        if passes > 1 and hasattr(sampler, "set_epoch"):
+            sampler.set_epoch(passes - 1)
+        endless._iterator = keeper.start_anew()
+
+    loop.dataloader_iterator = _Advanced(endless, loop.iter, begin)
     return 0
 
 
 class _Advanced:
-    """An iterator that mmengine "advances": what was seen is not loaded again."""
+    """An iterator that mmengine "advances": what was seen is not loaded again.
 
-    def __init__(self, iterator: Any, steps: int) -> None:
+    It begins when it is first asked, after mmengine's hook that gives the sampler the epoch 0.
+    """
+
+    def __init__(self, iterator: Any, steps: int, begin: Callable[[], None]) -> None:
         self._iterator, self._steps = iterator, steps
+        self._begin: Optional[Callable[[], None]] = begin
 
     def __iter__(self):
         return self
 
     def __next__(self):
+        begin, self._begin = self._begin, None
+        if begin is not None:
+            begin()
         if self._steps > 0:
             self._steps -= 1
             return None

@@ -1,0 +1,1 @@
+"""Random faults over small trainings; see ``__main__``."""
