@@ -150,6 +150,7 @@ def test_a_dry_run_shows_command_and_ladder_and_starts_nothing(
     assert (said.code, said.err) == (0, "")
     assert f"work dir:  {tmp_path / 'work_dirs' / 'my_config'}" in said.out
     assert "required:  loss_macl (the model mentions MACLHead)" in said.out
+    assert "first on a stall: the loader is replaced in the running training" in said.out
     assert "step 1 on a stall: no workers and batch 4 -> 2" in said.out
     assert "step 2 on a stall: no workers and batch 4 -> 1" in said.out
     assert "train_dataloader.persistent_workers  True -> False" in said.out
@@ -166,6 +167,43 @@ def test_a_dry_run_as_json(dualwatch_, config) -> None:
     assert document["required_metrics"] == ["loss_macl"]
     assert [step["step"] for step in document["ladder"]] == [1, 2]
     assert {"key", "before", "after", "why"} == set(document["ladder"][0]["changes"][0])
+    assert document["ladders"]["stall"] == document["ladder"]
+    assert [step["name"] for step in document["ladders"]["out-of-memory"]] == [
+        "batch 4 -> 2",
+        "batch 4 -> 1",
+    ]
+    assert "replaced in the running training" in document["in_place"]
+
+
+@needs_mmengine
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ((), 1),
+        (("--cfg-options", "model.head.norm_cfg.type=BN1d"), 2),
+        (("--cfg-options", "model.head.min_batch=4"), 4),
+        (("--cfg-options", "model.head.min_batch=4", "--min-batch", "2"), 2),
+    ],
+    ids=["nothing", "batch norm", "said by the model", "said by the user"],
+)
+def test_the_floor_of_the_batch(dualwatch_, config, words, expected) -> None:
+    document = json.loads(dualwatch_("train", config, "--dry-run", "--json", *words).out)
+    assert document["min_batch"] == expected
+    batches = [
+        change["after"]
+        for steps in document["ladders"].values()
+        for step in steps
+        for change in step["changes"]
+        if change["key"] == "train_dataloader.batch_size"
+    ]
+    assert min(batches, default=4) == max(expected, 1)
+
+
+@needs_mmengine
+def test_without_rescue_nothing_is_replaced(dualwatch_, config) -> None:
+    said = dualwatch_("train", config, "--dry-run", "--no-rescue")
+    assert "replaced" not in said.out
+    assert "step 1 on a stall" in said.out
 
 
 RANKS = ["-m", "torch.distributed.run"]

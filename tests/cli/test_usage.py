@@ -37,6 +37,7 @@ def test_the_help_of_train_names_all_that_it_takes(dualwatch_) -> None:
         *("--work-dir", "--script", "--python", "--cfg-options", "--resume", "--amp"),
         *("--stall-timeout", "--busy-timeout", "--require", "--on-stall", "--on-missing"),
         *("--max-reruns", "--keep-effective-batch", "--no-keep-effective-batch", "--tensorboard"),
+        *("--min-batch", "--rescue", "--no-rescue"),
         *("--no-tensorboard", "--port", "--nproc-per-node", "--nnodes", "--node-rank"),
         *("--rdzv-endpoint", "--dry-run", "--json"),
     }

@@ -98,9 +98,9 @@ class Office:
         with Heartbeats(self.folder) as beating:
             (pulse,) = beating.poll(0, 0)
         number = orders.give(self.folder, replace(pulse, beats=beats or pulse.beats), order)
-        if number is not None and order == Order.TELL:
-            orders.ring(os.getpid())
         for _ in range(TRIES):
+            if order == Order.TELL:
+                orders.ring(os.getpid())
             self.answers += self._reader.poll(0, 0)
             found = [answer for answer in self.answers if answer.number == number]
             if found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from dualwatch.facts import AttemptEnded, AttemptStarted, ErrorSeen
-from dualwatch.judge.errors import PATTERNS
+from dualwatch.judge.errors import PATTERNS, recognise
 from dualwatch.judge.limits import Limits
 from dualwatch.judge.rules import judge
 from dualwatch.judge.snapshot import fold
@@ -109,6 +109,17 @@ def test_the_first_link_of_a_chain_tells_more_than_its_end():
 
 def test_an_error_of_a_worker_is_one_of_the_dataset():
     assert died(error("ValueError", "image 17 is broken", worker=0)) == ["DW306"]
+
+
+def test_an_error_while_a_checkpoint_is_read_blocks_the_resume():
+    frames = (
+        '  File "/v/mmengine/runner/checkpoint.py", line 347, in load_from_local',
+        '  File "/v/torch/serialization.py", line 807, in __init__',
+    )
+    error = ErrorSeen(
+        at=0, wall=0, exception="OSError", message="[Errno 22] Invalid argument", excerpt=frames
+    )
+    assert recognise(error) == ("DW605", "OSError: [Errno 22] Invalid argument")
 
 
 def test_an_error_below_fetch_is_one_of_the_dataset_without_workers_too():

@@ -215,6 +215,17 @@ def test_notes_and_time_are_no_events(telling, capsys) -> None:
 
 # --- dry run and changes ---------------------------------------------------------------------
 
+STEP = {
+    "step": 1,
+    "name": "no workers",
+    "changes": [
+        {"key": "a.num_workers", "before": 2, "after": 0, "why": "why one"},
+        {"key": "b", "before": None, "after": [1], "why": "why two"},
+        {"key": "c", "before": 2, "after": None, "why": "why three"},
+    ],
+    "environment": {},
+}
+UTF8 = {"step": 1, "name": "UTF-8 output", "changes": [], "environment": {"PYTHONUTF8": "1"}}
 PLAN = {
     "command": ["python", "my train.py", "c.py"],
     "work_dir": "w",
@@ -222,17 +233,10 @@ PLAN = {
     "required_because": "from flag",
     "notes": ["a note"],
     "max_reruns": 2,
-    "ladder": [
-        {
-            "step": 1,
-            "name": "no workers",
-            "changes": [
-                {"key": "a.num_workers", "before": 2, "after": 0, "why": "why one"},
-                {"key": "b", "before": None, "after": [1], "why": "why two"},
-                {"key": "c", "before": 2, "after": None, "why": "why three"},
-            ],
-        }
-    ],
+    "min_batch": 2,
+    "in_place": "the loader is replaced",
+    "ladder": [STEP],
+    "ladders": {"stall": [STEP], "console-encoding": [UTF8]},
 }
 
 
@@ -243,18 +247,25 @@ def test_a_dry_run_in_words() -> None:
         "required:  loss_macl, loss (from flag)",
         "note:      a note",
         "",
+        "first on a stall: the loader is replaced",
+        "",
         "step 1 on a stall: no workers",
         "  a.num_workers  2 -> 0  (why one)",
         "  b              not set -> [1]  (why two)",
         "  c              2 -> not set  (why three)",
         "",
-        "Every step resumes from the newest good checkpoint; at most 2 reruns.",
+        "step 1 on console-encoding: UTF-8 output",
+        "  PYTHONUTF8=1",
+        "",
+        "No batch below 2: the model's loss cannot learn from it.",
+        "Every step resumes from the newest good checkpoint; at most 2 reruns in all.",
         "Nothing was started.",
     ]
 
 
 def test_a_dry_run_without_a_ladder() -> None:
-    text = dryrun.text({**PLAN, "ladder": [], "required_metrics": []})
+    nothing = {"ladder": [], "ladders": {}, "in_place": None, "min_batch": 1}
+    text = dryrun.text({**PLAN, **nothing, "required_metrics": []})
     assert "required:  none" in text
     assert "a stall is given up" in text
     assert "reruns." not in text

@@ -111,6 +111,12 @@ def test_errors(hostile, is_tame) -> None:
 
 
 def test_a_dry_run(hostile, is_tame) -> None:
+    step = {
+        "step": 1,
+        "name": hostile,
+        "changes": [{"key": hostile, "before": hostile, "after": 0, "why": hostile}],
+        "environment": {"A": hostile},
+    }
     plan = {
         "command": ["python", hostile],
         "work_dir": hostile,
@@ -118,13 +124,10 @@ def test_a_dry_run(hostile, is_tame) -> None:
         "required_because": hostile,
         "notes": [hostile],
         "max_reruns": 3,
-        "ladder": [
-            {
-                "step": 1,
-                "name": hostile,
-                "changes": [{"key": hostile, "before": hostile, "after": 0, "why": hostile}],
-            }
-        ],
+        "min_batch": 1,
+        "in_place": None,
+        "ladder": [step],
+        "ladders": {"stall": [step]},
     }
     assert is_tame(dryrun.text(plan))
 

@@ -26,7 +26,7 @@ LONGEST_STEP = 60.0
 WRITING = 600.0
 """Seconds at most for a checkpoint that is being written."""
 
-RING_AFTER = 0.6
+RING_EVERY = 0.6
 """Seconds after which an agent that does not look by itself is rung."""
 
 _BETWEEN = frozenset((Phase.WAITING, *VALIDATION_PHASES))
@@ -55,7 +55,7 @@ class Errand:
         number = orders.give(self.folder, pulse, order) if pulse is not None else None
         if pulse is None or number is None:
             return None
-        begun, rung = clock.now().at, False
+        begun = rung = clock.now().at
         while True:
             self.wishes.sleep(TICK)
             moment = clock.now()
@@ -68,9 +68,9 @@ class Errand:
             now = self.chronicle.snapshot.pulses.get(pulse.rank, pulse)
             if waited >= (WRITING if now.phase == Phase.SAVING else patience):
                 return None
-            if not rung and waited >= RING_AFTER and self._can_be_rung(order, now):
-                orders.ring(now.pid)
-                rung = True
+            if moment.at - rung >= RING_EVERY and self._can_be_rung(order, now):
+                orders.ring(now.pid)  # Again and again: one signal may come just before the wait.
+                rung = moment.at
 
     def rescue(self, *, patient: bool) -> None:
         """Lets the training save what it has learnt, where that can be.

@@ -93,20 +93,29 @@ def examine(
     answers, failures = collect(asked, tell, one_by_one=descriptors.are_few())
     done.not_observed.update(failures)
     _take(done, answers)
-    done.snapshot = _settled(fold(_story(done, answers)), target)
+    done.snapshot = _settled(fold(_story(done, answers)), target, moment)
     _judge(done, settings)
     done.took_s = clock.now().at - moment.at
     return done
 
 
-def _settled(s: Snapshot, target: Target) -> Snapshot:
+def _settled(s: Snapshot, target: Target, asked: Moment) -> Snapshot:
     """The snapshot at the time that counts: this moment for the living, else the last sign.
 
+    Log and heartbeat of the living were read when the question came. The looks at their processes
+    take seconds in which nobody listened, and these are no silence.
     A bare log whose last words are an error that ends trainings is that of a dead one.
     """
     if target.training is not None:
-        moment = clock.now()
-        return replace(s, at=moment.at, wall=moment.wall)
+        now = clock.now()
+        unheard = now.at - asked.at
+        return replace(
+            s,
+            at=now.at,
+            wall=now.wall,
+            progress_at=s.progress_at + unheard,
+            moved_at={rank: at + unheard for rank, at in s.moved_at.items()},
+        )
     if s.ended is None and (is_alive(target) is False or ending.ends_with_an_error(s)):
         gone = AttemptEnded(
             at=s.progress_at, wall=s.progress_wall, attempt=0, exit_code=None, signal=None

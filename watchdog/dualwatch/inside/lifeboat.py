@@ -105,10 +105,9 @@ class Lifeboat:
         heart, error = self._heart, sys.exc_info()
         in_step = heart.phase == Phase.STEP
         try:
-            if in_step:
-                if not rescue.is_whole(self._runner, error[2]):
-                    return
-            elif heart.phase != Phase.WAITING and heart.phase not in VALIDATION_PHASES:
+            if in_step and not rescue.is_whole(self._runner, error[2]):
+                raise rescue.RescueError("the error came while parameters were being changed")
+            if not in_step and heart.phase not in (Phase.WAITING, *VALIDATION_PHASES):
                 return
             path = self.save(unlearnt=in_step)
         except rescue.RescueError as reason:

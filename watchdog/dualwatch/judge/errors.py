@@ -65,6 +65,7 @@ _NOT_BELOW = {"DW304": re.compile(r"torch/serialization\.py|save_checkpoint")}
 _DATASET_BUILT = re.compile(r"in (?:full_init|load_data_list)\b")
 _CHECKPOINT_READ = re.compile(r"mmengine/runner/checkpoint\.py\", line \d+, in load_from_local")
 _CONFIG_LOADED = re.compile(r"mmengine/config/config\.py\", line \d+, in fromfile")
+_CHECKPOINT_READ = re.compile(r"mmengine/runner/checkpoint\.py\", line \d+, in \w*load_")
 # In a process that loads for itself; a worker's error says that it is one.
 _FETCHED = re.compile(r"_utils/fetch\.py")
 # Batches come by a socket of the worker that made them: it breaks when the worker is gone.
@@ -125,6 +126,8 @@ def _by_place(error: ErrorSeen) -> str:
         return "DW605"
     if _is_below(error, _CONFIG_LOADED):
         return "DW602"
+    if _is_below(error, _CHECKPOINT_READ):
+        return "DW605"  # A cut file is told in many words, down to "Invalid argument".
     if _is_below(error, _DATASET_BUILT):
         return "DW603" if error.exception in _ABSENT else "DW306"
     return "DW306" if error.worker is not None or _is_below(error, _FETCHED) else "DW606"

@@ -198,7 +198,7 @@ def _stopped(s: Snapshot, first: Evidence) -> Finding:
     traced = scene.names([p.pid for p in at_rest if p.status != "stopped"])
     remedy = [f"Continue it: kill -CONT {pids}."] if pids else []
     remedy += [f"Let the debugger continue, or detach it from pid {traced}."] if traced else []
-    remedy.append("dualwatch does not restart a stopped training.")
+    remedy.append("dualwatch train continues a stopped one once, and never restarts it.")
     return found(s, "DW115", evidence, 1.0, remedy=" ".join(remedy))
 
 

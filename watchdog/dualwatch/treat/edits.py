@@ -69,7 +69,7 @@ def without_workers(sections: Sections) -> list[Change]:
         if not loader.get("num_workers"):
             continue
         edits: list[tuple[str, Any, str]] = [
-            ("num_workers", 0, "no worker can block"),
+            ("num_workers", 0, "no worker can block or die"),
         ]
         if loader.get("persistent_workers"):
             edits.append(("persistent_workers", False, "no worker to keep"))

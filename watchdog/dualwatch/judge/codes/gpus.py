@@ -13,7 +13,8 @@ CODES: tuple[Code, ...] = (
         means="The GPU ran out of memory.",
         matters="The same batch would not fit again.",
         cure="A smaller batch with accumulation: train_dataloader.batch_size, "
-        "optim_wrapper.accumulative_counts.",
+        "optim_wrapper.accumulative_counts (dualwatch reruns so). In a validation it is the "
+        "validation's batch: val_dataloader.batch_size.",
         example="DW401 cuda-out-of-memory (almost certain)\n"
         "  torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.\n"
         "  the training ended with exit code 1",

@@ -12,7 +12,8 @@ CODES: tuple[Code, ...] = (
         severity=Severity.CRITICAL,
         means="The machine ran out of main memory.",
         matters="The same training would need the same memory.",
-        cure="Fewer workers, smaller batches, a dataset that is not held in memory.",
+        cure="Fewer workers, smaller batches, a dataset that is not held in memory. dualwatch "
+        "reruns with half the batch.",
         example="DW501 host-out-of-memory (almost certain)\n"
         "  Out of memory: Killed process 4711 (python) total-vm:41943040kB\n"
         "  memory: 310 MiB available of 31.3 GiB",
@@ -38,7 +39,7 @@ CODES: tuple[Code, ...] = (
         severity=Severity.CRITICAL,
         means="The training printed a character that its console's encoding does not have.",
         matters="A print ended the training, not the training itself.",
-        cure="Set PYTHONUTF8=1 in the environment.",
+        cure="Set PYTHONUTF8=1 in the environment (dualwatch reruns once so).",
         example="DW503 console-encoding (almost certain)\n"
         "  UnicodeEncodeError: 'gbk' codec can't encode character in position 0\n"
         "  the training ended with exit code 1",

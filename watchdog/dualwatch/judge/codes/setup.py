@@ -63,8 +63,8 @@ CODES: tuple[Code, ...] = (
         severity=Severity.CRITICAL,
         means="The checkpoint cannot be loaded: it is truncated, or torch refuses a class in it.",
         matters="The training cannot go on from there.",
-        cure="Take the checkpoint before it; under dualwatch train mmengine's own classes are "
-        "already allowed.",
+        cure="Take the checkpoint before it (dualwatch does so, twice at most); under dualwatch "
+        "train mmengine's own classes are already allowed.",
         example="DW605 resume-blocked (almost certain)\n"
         "  _pickle.UnpicklingError: Weights only load failed. This file can still be loaded\n"
         "  the training ended with exit code 1",

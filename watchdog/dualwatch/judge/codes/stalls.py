@@ -14,8 +14,9 @@ CODES: tuple[Code, ...] = (
         "process tree did nothing: no CPU, no I/O.",
         matters="A training that hangs while it builds its datasets or starts its workers will "
         "not begin by itself; the night is lost.",
-        cure="dualwatch reruns it without loader workers and with half the batch. If that stalls "
-        "as well, look at the captured stacks: they show where the main process stands.",
+        cure="Where its loader is what hangs, dualwatch replaces it in the running training; "
+        "else it reruns without loader workers and with half the batch. If that stalls as well, "
+        "look at the captured stacks: they show where the main process stands.",
         example="DW101 stalled-startup (almost certain)\n"
         "  no first training iteration since 02:14:07: 300 s, limit 300 s\n"
         "  phase building-data\n"
@@ -30,9 +31,10 @@ CODES: tuple[Code, ...] = (
         "tree was idle or stood in the same stack all the time.",
         matters="The usual cause is a DataLoader whose workers wait for each other. It never "
         "ends, and it prints nothing.",
-        cure="dualwatch captures the stacks, ends the tree and reruns from the newest good "
-        "checkpoint with num_workers=0 and half the batch, accumulating gradients so that the "
-        "effective batch stays the same.",
+        cure="dualwatch captures the stacks and replaces the loader in the running training. Where "
+        "that cannot be, it ends the tree and reruns with num_workers=0 and half the batch, "
+        "accumulating gradients so that the effective batch stays the same. A cause that is found "
+        "has its own remedy.",
         example="DW102 stalled-training (almost certain)\n"
         "  no progress since 02:14:07: 300 s, limit 300 s\n"
         "  phase waiting-for-batch, 38 of 200 batches done, last iteration 438\n"
@@ -45,7 +47,8 @@ CODES: tuple[Code, ...] = (
         severity=Severity.ERROR,
         means="The same as DW102 in a validation or test loop.",
         matters="The validation loader has workers of its own, which can block as well.",
-        cure="dualwatch reruns with num_workers=0 in every loader.",
+        cure="dualwatch replaces the loader in the running training, or reruns with num_workers=0 "
+        "in every loader.",
         example="DW103 stalled-validation (almost certain)\n"
         "  no progress since 02:14:07: 300 s, limit 300 s\n"
         "  phase waiting-for-val-batch, 3 of 50 batches done, last iteration 800\n"
@@ -110,7 +113,8 @@ CODES: tuple[Code, ...] = (
         means="The main process waits for a batch, and a loader worker stands at one place of the "
         "dataset or a transform: it loops, sleeps or reads without an end.",
         matters="Without workers the main process would be stuck at the same place.",
-        cure="Look at the function that the evidence names, and at the sample that it works on.",
+        cure="Look at the function that the evidence names, and at the sample that it works on. "
+        "dualwatch does not rerun one that loops, and tries once without workers if it waits.",
         example="DW112 worker-stuck-in-dataset (almost certain)\n"
         "  1 of 4 loader workers stand at one place of the dataset, 3 wait for work\n"
         "  worker 4713: RandomCrop.transform (crop.py:57) < Compose.__call__ (base_dataset.py:60)\n"
@@ -123,7 +127,8 @@ CODES: tuple[Code, ...] = (
         severity=Severity.ERROR,
         means="The dataset is being built and does not end. No loader worker exists yet.",
         matters="A log that ends with the hook list looks like a deadlock of workers and is none.",
-        cure="Look at where it reads from: a network folder, a huge annotation file, a lock.",
+        cure="Look at where it reads from: a network folder, a huge annotation file, a lock. "
+        "dualwatch does not rerun it.",
         example="DW113 dataset-init-stuck (almost certain)\n"
         "  the dataset is being built and does not end: load_data_list (xml_style.py:48) < "
         "full_init (base_dataset.py:307)\n"
@@ -138,7 +143,8 @@ CODES: tuple[Code, ...] = (
         means="The main process loops or blocks in its own code: forward, backward, the "
         "optimizer, or the sampler.",
         matters="The loader is not the cause, so a rerun without workers may stall again.",
-        cure="Look at the function that the evidence names.",
+        cure="Look at the function that the evidence names. dualwatch tries one rerun without "
+        "workers and with half the batch.",
         example="DW114 main-stuck-in-step (very likely)\n"
         "  the main process is stuck in forward: match (assigner.py:31) < loss (head.py:88) < "
         "forward (detector.py:120)\n"
@@ -152,7 +158,8 @@ CODES: tuple[Code, ...] = (
         means="A process of the training is stopped (state T: Ctrl-Z, SIGSTOP) or held by a "
         "debugger (state t).",
         matters="It does nothing until it is continued, but it is intact.",
-        cure="Continue it: kill -CONT PID. dualwatch does not restart a stopped training.",
+        cure="Continue it: kill -CONT PID. dualwatch train does so once in an attempt, never "
+        "to what a debugger holds, and does not restart it.",
         example="DW115 process-stopped (almost certain)\n"
         "  no progress since 02:14:07: 300 s, limit 300 s\n"
         "  stopped (state T): pid 4713 (worker)\n"
@@ -168,7 +175,7 @@ CODES: tuple[Code, ...] = (
         matters="Such a process cannot be killed, so a rerun would only add another one that "
         "waits.",
         cure="Look at the storage that the evidence names (mount, df, dmesg); when it "
-        "answers again, the training goes on.",
+        "answers again, the training goes on. dualwatch does not rerun it.",
         example="DW116 storage-stuck (almost certain)\n"
         "  main 4711 in uninterruptible sleep (state D) for at least 120 s, no CPU, no I/O\n"
         "  main 4711 sleeps in nfs_wait_bit_killable: a network folder (NFS) that does not answer\n"
@@ -199,7 +206,8 @@ CODES: tuple[Code, ...] = (
         means="The ranks of a distributed training wait for each other in a collective, or waited "
         "until it timed out.",
         matters="One rank is elsewhere: it has fewer batches, died, or took another branch.",
-        cure="Give every rank equally many batches, and look at the first rank that failed.",
+        cure="Give every rank equally many batches, and look at the first rank that failed. "
+        "dualwatch tries one rerun.",
         example="DW118 collective-stuck (almost certain)\n"
         "  rank 0 waits in all_reduce, and rank 1 is elsewhere: save (serialization.py:850) < "
         "save_checkpoint (checkpoint.py:12)\n"

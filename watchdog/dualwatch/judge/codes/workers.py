@@ -13,7 +13,7 @@ CODES: tuple[Code, ...] = (
         means="A loader worker was ended by a signal; mostly the kernel's out-of-memory killer.",
         matters="The next epoch would end the same way: every worker needs its own memory.",
         cure="Fewer workers (num_workers), smaller images or batches; dmesg says whether the "
-        "kernel did it.",
+        "kernel did it. dualwatch reruns with half the workers, then with none.",
         example="DW301 worker-killed (almost certain)\n"
         "  RuntimeError: DataLoader worker (pid 4711) is killed by signal: Killed.\n"
         "  the training ended with exit code 1\n"
@@ -26,7 +26,8 @@ CODES: tuple[Code, ...] = (
         severity=Severity.CRITICAL,
         means="Loader workers could not get shared memory: /dev/shm is full or too small.",
         matters="Batches go through shared memory, several for each worker.",
-        cure="Enlarge it (docker run --shm-size=8g), use fewer workers, or num_workers=0.",
+        cure="Enlarge it (docker run --shm-size=8g), use fewer workers, or num_workers=0. "
+        "dualwatch reruns with half the workers, then with none.",
         example="DW302 shared-memory-exhausted (almost certain)\n"
         "  RuntimeError: DataLoader worker (pid 4711) is killed by signal: Bus error.\n"
         "  the training ended with exit code 1\n"
@@ -40,7 +41,8 @@ CODES: tuple[Code, ...] = (
         means="The process ran out of file descriptors.",
         matters="Each batch in flight holds some, and each worker more.",
         cure="Raise the limit: ulimit -n 65536. Or share by files: "
-        "torch.multiprocessing.set_sharing_strategy('file_system').",
+        "torch.multiprocessing.set_sharing_strategy('file_system'). dualwatch reruns once "
+        "without workers.",
         example="DW303 too-many-open-files (almost certain)\n"
         "  OSError: [Errno 24] Too many open files: '/data/visible/1216.jpg'\n"
         "  the training ended with exit code 1\n"
@@ -57,7 +59,7 @@ CODES: tuple[Code, ...] = (
         matters="Under spawn, as on Windows, every worker imports the script and unpickles the "
         "dataset.",
         cure="Put the start under if __name__ == '__main__', use module-level classes, enlarge "
-        "the paging file, or num_workers=0.",
+        "the paging file, or num_workers=0 (dualwatch reruns once so).",
         example="DW304 worker-start-failed (almost certain)\n"
         "  TypeError: cannot pickle '_thread.lock' object (reduction.py:60 in dump)\n"
         "  the training ended with exit code 1",
@@ -69,7 +71,7 @@ CODES: tuple[Code, ...] = (
         severity=Severity.CRITICAL,
         means="A loader worker crashed: a segmentation fault, or an exit without an error.",
         matters="The error itself is lost with the worker.",
-        cure="Run it with num_workers=0: then the real error is shown.",
+        cure="Run it with num_workers=0: then the real error is shown (dualwatch reruns once so).",
         example="DW305 worker-crashed (almost certain)\n"
         "  RuntimeError: DataLoader worker (pid 4711) is killed by signal: Segmentation\n"
         "  the training ended with exit code 1",
