@@ -141,19 +141,6 @@ def test_an_error_while_the_dataset_is_built_is_one_of_the_data(exception, funct
     assert died(error(exception, "data/train.txt", excerpt=(line,))) == [code]
 
 
-@pytest.mark.parametrize(
-    ("exception", "message", "code"),
-    [
-        ("OSError", "[Errno 22] Invalid argument", "DW605"),
-        ("EOFError", "Ran out of input", "DW605"),
-        ("FileNotFoundError", "epoch_1.pth can not be found.", "DW606"),
-    ],
-)
-def test_a_checkpoint_that_was_cut_short_blocks_the_resume(exception, message, code):
-    line = '  File "/x/mmengine/runner/checkpoint.py", line 347, in load_from_local'
-    assert died(error(exception, message, excerpt=(line,))) == [code]
-
-
 def test_an_error_below_the_reading_of_the_configuration_is_one_of_it():
     line = '  File "C:\\x\\mmengine\\config\\config.py", line 494, in fromfile'
     assert died(error("KeyError", "'_base_'", excerpt=(line,))) == ["DW602"]

@@ -63,7 +63,6 @@ _COMPILED = tuple((code, re.compile(pattern)) for code, pattern in PATTERNS)
 _NOT_BELOW = {"DW304": re.compile(r"torch/serialization\.py|save_checkpoint")}
 
 _DATASET_BUILT = re.compile(r"in (?:full_init|load_data_list)\b")
-_CHECKPOINT_READ = re.compile(r"mmengine/runner/checkpoint\.py\", line \d+, in load_from_local")
 _CONFIG_LOADED = re.compile(r"mmengine/config/config\.py\", line \d+, in fromfile")
 _CHECKPOINT_READ = re.compile(r"mmengine/runner/checkpoint\.py\", line \d+, in \w*load_")
 # In a process that loads for itself; a worker's error says that it is one.
@@ -121,9 +120,6 @@ def _by_place(error: ErrorSeen) -> str:
     """The code of an error whose words say nothing, by where it was raised."""
     if _lost_its_worker(error):
         return "DW305"
-    # Of a file that was cut very short torch says only "Invalid argument", or "Ran out of input".
-    if _is_below(error, _CHECKPOINT_READ) and error.exception not in _ABSENT:
-        return "DW605"
     if _is_below(error, _CONFIG_LOADED):
         return "DW602"
     if _is_below(error, _CHECKPOINT_READ):
