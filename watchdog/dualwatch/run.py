@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from dualwatch.chronicle import Chronicle
 from dualwatch.errors import Exit
 from dualwatch.journal import Journal
 from dualwatch.plan import Plan, prepare_folder
-from dualwatch.report import outcome
+from dualwatch.report import stage
 from dualwatch.report.view import View
 from dualwatch.settings import Settings
 from dualwatch.supervise import Supervisor
@@ -32,9 +31,9 @@ def run(plan: Plan, settings: Settings, *, as_json: bool) -> Exit:
     board: tensorboard.TensorBoard | None = None
     view: View | None = None
     try:
-        _archive(folder)
+        archive(folder)
         journal = Journal(folder / "journal.jsonl")
-        view = _view(plan, as_json)
+        view = stage.view_of(plan.config.name, as_json=as_json)
         _greet(plan, view)
         if settings.tensorboard:
             board = _start_tensorboard(plan, settings, folder, view)
@@ -48,11 +47,12 @@ def run(plan: Plan, settings: Settings, *, as_json: bool) -> Exit:
         if board is not None:
             board.stop()
         lock.release()
-    _farewell(supervisor, folder, as_json)
+    if not as_json:
+        stage.farewell(supervisor.records, supervisor.ended, folder)
     return code
 
 
-def _archive(folder: Path) -> None:
+def archive(folder: Path) -> None:
     """Puts an earlier run of the same work dir aside; nothing is ever deleted."""
     earlier = [folder / name for name in _PER_RUN] + sorted(folder.glob("attempt-*"))
     earlier = [path for path in earlier if path.exists()]
@@ -67,20 +67,6 @@ def _archive(folder: Path) -> None:
     place.mkdir(mode=0o700, parents=True)
     for path in earlier:
         os.replace(path, place / path.name)
-
-
-def _view(plan: Plan, as_json: bool) -> View:
-    if as_json:
-        from dualwatch.report.events import EventsView
-
-        return EventsView()
-    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        from dualwatch.report.live import LiveView
-
-        return LiveView(plan.config.name)
-    from dualwatch.report.plain import PlainView
-
-    return PlainView()
 
 
 def _greet(plan: Plan, view: View) -> None:
@@ -101,12 +87,3 @@ def _start_tensorboard(
     taken = f" (port {board.asked} is taken)" if board.port != board.asked else ""
     view.note(f"TensorBoard: {board.url}{taken}")
     return board
-
-
-def _farewell(supervisor: Supervisor, folder: Path, as_json: bool) -> None:
-    """The result, on stdout."""
-    if as_json:
-        return
-    for line in outcome.lines(supervisor.records, supervisor.ended, folder):
-        sys.stdout.write(line + "\n")
-    sys.stdout.flush()

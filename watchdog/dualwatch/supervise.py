@@ -6,11 +6,13 @@ by attempt, until the training has ended, is cured, or is given up.
 
 from __future__ import annotations
 
+import itertools
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dualwatch import __version__, clock
+from dualwatch.act.adopted import Adopted
 from dualwatch.act.signals import Wishes
 from dualwatch.act.tensorboard import TensorBoard
 from dualwatch.attempt import Attempt, Ended
@@ -44,6 +46,45 @@ STOPPED = "DW115"
 """Somebody stopped a process: it may be told to go on, though that is no stall."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adoption:
+    """A training that runs already, and what is known of the run it belongs to.
+
+    Attributes:
+        number: Of its attempt.
+        tried: Reruns before it.
+        rung: The remedy that it runs under.
+        console: What it prints or logs, where that is not the attempt's own console.
+    """
+
+    number: int
+    training: Adopted
+    started: RunStarted
+    tried: tuple[ladder.Tried, ...] = ()
+    rung: Rung | None = None
+    console: Path | None = None
+
+
+def beginning(plan: Plan, settings: Settings) -> RunStarted:
+    """The fact that a run begins, with all that is needed to go on with it later."""
+    moment = clock.now()
+    return RunStarted(
+        at=moment.at,
+        wall=moment.wall,
+        config=str(plan.config),
+        script=str(plan.script),
+        work_dir=str(plan.work_dir),
+        required_metrics=plan.required,
+        required_because=plan.required_because,
+        version=__version__,
+        command=plan.command,
+        python=plan.python,
+        resume=plan.resume,
+        sections=dict(plan.description or {}),
+        settings={name: value for name, value, *_ in settings.rows()},
+    )
+
+
 @dataclass(slots=True)
 class Supervisor:
     """Supervises one run.
@@ -52,6 +93,7 @@ class Supervisor:
         folder: ``WORK_DIR/dualwatch``.
         environment: What the training inherits.
         records: The attempts that are over.
+        adoption: A training that runs already, None to start one.
         ended: How the run ended, once it has.
     """
 
@@ -63,6 +105,7 @@ class Supervisor:
     environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
     records: list[summary.AttemptRecord] = field(default_factory=list)
     ended: RunEnded | None = None
+    adoption: Adoption | None = None
     _started: RunStarted | None = None
     _tried: list[ladder.Tried] = field(default_factory=list)
     _rung: Rung | None = None
@@ -75,18 +118,12 @@ class Supervisor:
 
     def run(self) -> Exit:
         """Runs attempts until the run is over, and returns the exit code of the contract."""
-        moment = clock.now()
-        self._started = RunStarted(
-            at=moment.at,
-            wall=moment.wall,
-            config=str(self.plan.config),
-            script=str(self.plan.script),
-            work_dir=str(self.plan.work_dir),
-            required_metrics=self.plan.required,
-            required_because=self.plan.required_because,
-            version=__version__,
-        )
-        self.chronicle.tell(self._started)
+        if self.adoption is not None:
+            self._started = self.adoption.started
+            self._tried, self._rung = [*self.adoption.tried], self.adoption.rung
+        else:
+            self._started = beginning(self.plan, self.settings)
+            self.chronicle.tell(self._started)
         with self._wishes.listening():
             outcome, code, reason = self._attempts()
         moment = clock.now()
@@ -99,8 +136,11 @@ class Supervisor:
 
     def _attempts(self) -> Verdict:
         resume_from: Path | None = None
-        for number in range(self.settings.max_reruns + 1):
+        # The treatment decides when reruns are used up.
+        for number in itertools.count(self.adoption.number if self.adoption is not None else 0):
             ended = self._attempt(number, resume_from)
+            if ended.interrupted and self.chronicle.snapshot.ended is None:
+                return Verdict("interrupted", Exit.INTERRUPTED, "the training goes on, unwatched")
             if ended.interrupted:
                 return self._interrupted()
             decision = ended.decision or self._decide_about_death()
@@ -116,7 +156,7 @@ class Supervisor:
             resume_from = self._prepare_rerun(decision)
             if self._wishes.to_stop:
                 return self._interrupted()
-        raise AssertionError("the treatment decides when reruns are used up")
+        raise AssertionError("counting does not end")
 
     def _interrupted(self) -> Verdict:
         code = Exit.TERMINATED if self._wishes.terminated else Exit.INTERRUPTED
@@ -124,6 +164,8 @@ class Supervisor:
 
     def _attempt(self, number: int, resume_from: Path | None) -> Ended:
         self._woken = False
+        adoption = self.adoption
+        is_adopted = adoption is not None and number == adoption.number
         attempt = Attempt(
             number=number,
             folder=self.folder / f"attempt-{number}",
@@ -139,8 +181,12 @@ class Supervisor:
             decide=self._decide,
             reconsider=lambda: self._decide_about_stalls(can_replace=False),
             config=self._config_of(self._rung),
+            adopted=adoption.training if adoption is not None and is_adopted else None,
+            console=adoption.console if adoption is not None and is_adopted else None,
         )
         ended = attempt.run()
+        if self.chronicle.snapshot.ended is None:
+            return ended  # Left as it was: it goes on.
         if not ended.interrupted and ended.decision is None:
             self.chronicle.judge(self._limits())
         self._record()
@@ -221,13 +267,19 @@ class Supervisor:
         return ladder.History(
             tried=tuple(self._tried),
             dose=ladder.dose_of(rung.overrides, sections, rung.environment),
-            can_change=agent is not None,
+            can_change=agent is not None or self._is_strange(),
             refused=tuple(agent.refused) if agent is not None else (),
             survivors=survivors,
             can_replace=can_replace and self._can_replace(),
             woken=self._woken,
             phase=s.phase,
         )
+
+    def _is_strange(self) -> bool:
+        """Whether this training was started without an agent, which a rerun of it will have."""
+        adoption, started = self.adoption, self.chronicle.snapshot.started
+        same = adoption is not None and started is not None and started.attempt == adoption.number
+        return same and self.plan.description is not None
 
     def _can_replace(self) -> bool:
         """Whether a loader with workers is waited for, in a training that takes orders."""
@@ -287,7 +339,7 @@ class Supervisor:
 
     def _lost_iterations(self) -> int:
         s = self.chronicle.snapshot
-        if s.phase == Phase.FINISHED:
+        if verdict.has_finished(s):
             return 0
         found = self._newest
         if found is None:
@@ -298,7 +350,7 @@ class Supervisor:
         """Once an attempt, when nothing of it is left to write: whole files are read for it."""
         assert self._started is not None
         # Who resumes goes on with what an earlier run of this folder has learnt.
-        since = 0.0 if self.plan.resume else self._started.wall
+        since = 0.0 if self.plan.resume or self._is_strange() else self._started.wall
         self._newest, self._passed_over = checkpoints.newest_good(
             self._runner_work_dir(), since=since, without=self._unloadable
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -32,6 +33,19 @@ class Launched:
         """Process id of the training's first process."""
         return self.process.pid
 
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self.process.poll() is not None
+
+    def exit_code(self) -> int | None:
+        """Its exit code; None while it runs."""
+        return self.process.poll()
+
+    def wait(self, timeout: float) -> None:
+        """Waits for its end, a bounded time."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=timeout)
+
 
 def environment(base: Mapping[str, str], attempt_dir: Path, marker: str) -> dict[str, str]:
     """The training's environment: the user's, and what loads the agent.
@@ -47,6 +61,15 @@ def environment(base: Mapping[str, str], attempt_dir: Path, marker: str) -> dict
     # The console is a file now: without this Python would hold lines back for minutes.
     environ.setdefault("PYTHONUNBUFFERED", "1")
     return environ
+
+
+def inherited(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a training was given by its user, out of the environment of one that we started."""
+    theirs = {key: value for key, value in environ.items() if key not in wire.INTERNAL_ENV}
+    path = theirs.get("PYTHONPATH", "").split(os.pathsep)
+    path = [part for part in path if part and part != str(SITE_FOLDER)]
+    theirs.pop("PYTHONPATH", None)
+    return {**theirs, "PYTHONPATH": os.pathsep.join(path)} if path else theirs
 
 
 def write_orders(
