@@ -243,3 +243,45 @@ def test_all_readers_see_the_same_run(tmp_path: Path):
         # mmdet leaves out what follows a key with a slash: the step of a validation row.
         validations = 500 // 41
         assert parsing.read_mmdet(tmp_path) == parsing.read_all(tmp_path) - validations
+
+
+def test_a_recovery_is_timed_by_what_was_learnt():
+    from benchmarks import recovery
+    from tests.cure.accounting import Consumed
+
+    def line(position: int, process: str, wall: float) -> Consumed:
+        return Consumed(
+            mode="train",
+            epoch=0,
+            iteration=0,
+            position=position,
+            samples=(position,),
+            rate=0.1,
+            process=process,
+            wall=wall,
+        )
+
+    lines = [line(n, "a", 10.0 + n) for n in range(3)] + [line(n, "b", 20.0 + n) for n in (1, 2, 3)]
+    seen = recovery._recovery(lines, launched=7.0, verdict=15.0, left=2)
+
+    assert (seen.cold, seen.back, seen.regained) == (3.0, 6.0, 8.0)
+    assert (seen.lost, seen.left) == (2, 2)
+
+
+def test_bars_of_a_recovery_tell_what_was_missed():
+    from benchmarks import recovery
+
+    quick = recovery.Recovery(cold=10.0, back=0.5, regained=0.5, lost=0, left=0)
+    slow = recovery.Recovery(cold=10.0, back=13.0, regained=13.0, lost=1, left=0)
+
+    kept = recovery.bars({recovery.IN_PLACE: [quick], recovery.RERUN: [slow]})
+
+    assert [good for _, good in kept] == [True, True, False, False]
+
+
+def test_a_healthy_training_is_left_alone_and_told():
+    pytest.importorskip("mmengine")
+    text = run("healthy", "--minutes", "0.05")
+
+    assert "findings above info" in first_cells(text)
+    assert "**no**" not in text

@@ -235,7 +235,7 @@ class Scene:
 
 
 class Undisturbed:
-    """Trainings without dualwatch, workers and faults: what the others are compared with.
+    """Trainings without dualwatch, faults and workers: what the others are compared with.
 
     Args:
         folder: Where they run.
@@ -245,16 +245,22 @@ class Undisturbed:
         self._folder = folder
         self._done: dict[str, Scene] = {}
 
-    def __call__(self, *, settings: Settings | None = None, **options: Any) -> Scene:
-        """The training of a scene with these options, run to its end; each one once."""
+    def __call__(
+        self, *, settings: Settings | None = None, workers: bool = False, **options: Any
+    ) -> Scene:
+        """The training of a scene with these options, run to its end; each one once.
+
+        Args:
+            workers: Leave the loader its workers.
+        """
         healthy = faultless(settings or {})
-        key = repr((sorted(options.items(), key=str), healthy))
+        key = repr((workers, sorted(options.items(), key=str), healthy))
         if key not in self._done:
             scene = Scene(self._folder / f"run-{len(self._done)}", settings=healthy, **options)
             alone = "num_workers=0", "persistent_workers=False"
-            pairs = [f"train_dataloader.{one}" for one in alone]
+            pairs = [] if workers else [f"train_dataloader.{one}" for one in alone]
             try:
-                process = scene.start(scene.bare("--cfg-options", *pairs))
+                process = scene.start(scene.bare(*(["--cfg-options", *pairs] if pairs else [])))
                 if scene.finish() != 0:
                     raise SceneError(f"exit {process.returncode}: {scene.last_words()}")
             finally:

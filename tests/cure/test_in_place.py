@@ -52,6 +52,16 @@ def test_every_sample_is_learnt_from_once_and_the_weights_are_those_of_a_quiet_r
     assert_same_weights(cured, quiet)
 
 
+def test_the_models_own_dice_fall_as_with_workers_that_persist(scene, undisturbed):
+    settings = hanging({"at": MIDDLE}, model__dropout=0.2, val_dataloader__num_workers=1)
+    settings["val_dataloader"]["persistent_workers"] = True
+    cured = scene(settings=settings)
+
+    assert cured.train() == 0, cured.last_words()
+    assert_cured_in_place(cured)
+    assert_same_weights(cured, undisturbed(settings=settings, workers=True))
+
+
 def test_pictures_sorted_by_their_form_stay_sorted(scene, undisturbed):
     pytest.importorskip("mmdet")
     settings = hanging(

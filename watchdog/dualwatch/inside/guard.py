@@ -8,6 +8,7 @@ four times a second, the guard looks whether the supervisor wants something.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from itertools import chain
 from typing import Any, Callable, Iterator, List, Optional
@@ -40,6 +41,7 @@ class Guard:
         self.iterator: Any = None
         self._rest: Optional[Iterator[Any]] = None
         self._dice: Optional[Dice] = None
+        self._persisted = False
         self.on_first: Optional[Callable[[], None]] = None
         loader.__dict__["_dualwatch"] = self
         _become(loader, _loader_like)
@@ -146,9 +148,27 @@ class Guard:
             workers.put_down(idle)
         if self._dice is None:
             self._dice = Dice(int(getattr(idle, "_base_seed", 0)))
+        self._persisted = bool(loader.persistent_workers)
         # Past torch's own watch over its attributes: nothing of this pass reads them any more.
         loader.__dict__.update(num_workers=0, timeout=0, prefetch_factor=None, _iterator=None)
         loader.__dict__["persistent_workers"] = False
+
+    @contextlib.contextmanager
+    def drawing_as_before(self) -> Iterator[None]:
+        """Inside, an iterator is made that persistent workers would not have needed.
+
+        Torch draws a seed for each; the model must not notice.
+        """
+        if not self._persisted or not self.ledger.passes:
+            yield
+            return
+        import torch
+
+        state = torch.get_rng_state()
+        try:
+            yield
+        finally:
+            torch.set_rng_state(state)
 
     def start_anew(self) -> Any:
         """A fresh iterator, where the present one was made before the place to go on was known."""
@@ -233,7 +253,9 @@ def _loader_like(kind: Any) -> type:
         def __iter__(self):
             guard = self._dualwatch
             try:
-                return guard.begun(super().__iter__())
+                with guard.drawing_as_before():
+                    iterator = super().__iter__()
+                return guard.begun(iterator)
             except Replace:
                 return guard.iterator  # Persistent workers did not take up the new pass.
 
