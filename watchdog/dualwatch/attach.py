@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dualwatch import clock, journal, restore
-from dualwatch.act import launch
+from dualwatch.act import launch, reaper
 from dualwatch.act.adopted import Adopted
 from dualwatch.act.lock import Lock
 from dualwatch.chronicle import Chronicle
@@ -52,7 +52,8 @@ def attach(named: str | None, settings: Settings, *, as_json: bool) -> Exit:
             supervisor = _of_ours(target, training, folder, settings, view)
         else:
             supervisor = _of_a_stranger(target, training, folder, settings, view)
-        code = supervisor.run()
+        with reaper.adopting():
+            code = supervisor.run()
         supervisor.chronicle.journal.close()
     finally:
         if view is not None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dualwatch import clock
-from dualwatch.act import launch, stop
+from dualwatch.act import launch, leftovers, stop
 from dualwatch.act.adopted import Adopted
+from dualwatch.act.reaper import Reaper
 from dualwatch.act.signals import Wishes, name_of
 from dualwatch.chronicle import Chronicle
 from dualwatch.clock import Moment
@@ -39,9 +40,6 @@ TICK = 0.5
 
 CAPTURES = 12
 """Stacks are read at most so often in one silence."""
-
-STOP_ROUNDS = 3
-"""How often the tree is looked at again for what was started while it was being ended."""
 
 PAUSE = 10.0
 """A tick that took longer than this means that we ourselves did not run."""
@@ -114,7 +112,7 @@ class Attempt:
             return Ended(None, interrupted=True)
         if not training.is_over() and self.settings.rescue:
             self._errand(watcher, training).rescue(patient=interrupted)
-        survivors = tuple(self._stop(watcher))
+        survivors = tuple(self._stop(watcher, training))
         self._close(watcher, training, survivors)
         if decision is not None and self.wishes.to_stop:
             interrupted = True  # A Ctrl-C while we were ending it: no rerun.
@@ -146,6 +144,9 @@ class Attempt:
             )
         )
 
+        for note in training.notes:
+            self.chronicle.note(note)
+
         def wake_when_done() -> None:
             training.process.wait()
             self.wishes.ring()
@@ -157,6 +158,7 @@ class Attempt:
         """Looks, judges and decides until the attempt is over."""
         chronicle = self.chronicle
         captured_at: list[float] = []
+        reaper = Reaper(spared=(training.pid,))
         last = clock.now()
         while True:
             self.wishes.sleep(TICK)
@@ -169,6 +171,7 @@ class Attempt:
             suspicious = chronicle.snapshot.silence(moment.at) > limit / 4
             for fact in watcher.poll(moment, suspicious=suspicious):
                 chronicle.tell(fact)
+            reaper.reap()
             if over or self.wishes.to_stop:
                 return None
             if _capture_is_due(chronicle.snapshot.silence(moment.at), limit, captured_at):
@@ -216,16 +219,18 @@ class Attempt:
         s = self.chronicle.snapshot
         return s.phase == Phase.FINISHED and s.idle(moment.at) >= self.limits.stall_timeout
 
-    def _stop(self, watcher: Watcher) -> list[int]:
-        """Ends the whole tree; again for what was started while it was being ended."""
-        survivors: list[int] = []
-        for _ in range(STOP_ROUNDS):
-            tree = watcher.everyone(clock.now())
-            if not stop.alive(tree):
-                return []
-            survivors = stop.stop(
-                tree, grace=self.settings.grace, hurry=lambda: self.wishes.to_hurry
-            )
+    def _stop(self, watcher: Watcher, training: Training) -> list[int]:
+        """Ends the whole tree and what is started meanwhile; removes what it leaves in memory."""
+        tree = watcher.everyone(clock.now())
+        held = leftovers.seen(process.pid for process in stop.alive(tree))
+        survivors = stop.stop(
+            tree,
+            grace=self.settings.grace,
+            hurry=lambda: self.wishes.to_hurry,
+            look=lambda: watcher.everyone(clock.now()),
+            job=training.job,
+        )
+        leftovers.clean(held)
         return survivors
 
     def _close(self, watcher: Watcher, training: Training, survivors: tuple[int, ...]) -> None:

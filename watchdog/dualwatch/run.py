@@ -6,11 +6,12 @@ import os
 import time
 from pathlib import Path
 
-from dualwatch.act import tensorboard
+from dualwatch.act import reaper, tensorboard
 from dualwatch.act.lock import Lock
 from dualwatch.chronicle import Chronicle
-from dualwatch.errors import Exit
+from dualwatch.errors import DualwatchError, Exit
 from dualwatch.journal import Journal
+from dualwatch.observe.living import living_attempt
 from dualwatch.plan import Plan, prepare_folder
 from dualwatch.report import stage
 from dualwatch.report.view import View
@@ -31,6 +32,7 @@ def run(plan: Plan, settings: Settings, *, as_json: bool) -> Exit:
     board: tensorboard.TensorBoard | None = None
     view: View | None = None
     try:
+        _refuse_beside(folder)
         archive(folder)
         journal = Journal(folder / "journal.jsonl")
         view = stage.view_of(plan.config.name, as_json=as_json)
@@ -39,7 +41,8 @@ def run(plan: Plan, settings: Settings, *, as_json: bool) -> Exit:
             board = _start_tensorboard(plan, settings, folder, view)
         chronicle = Chronicle(journal, view)
         supervisor = Supervisor(plan, settings, folder, chronicle, tensorboard=board)
-        code = supervisor.run()
+        with reaper.adopting():
+            code = supervisor.run()
         journal.close()
     finally:
         if view is not None:
@@ -50,6 +53,26 @@ def run(plan: Plan, settings: Settings, *, as_json: bool) -> Exit:
     if not as_json:
         stage.farewell(supervisor.records, supervisor.ended, folder)
     return code
+
+
+def _refuse_beside(folder: Path) -> None:
+    """Says so where a training that lost its supervisor still lives here.
+
+    Raises:
+        DualwatchError: One does.
+    """
+    living = living_attempt(folder)
+    if living is None:
+        return
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(living.create_time))
+    raise DualwatchError(
+        "a training is still running in this work dir, and its dualwatch is gone",
+        why=f"pid {living.pid}, attempt {living.attempt}, running since {since}: "
+        f"{' '.join(living.command)}",
+        do=f"`dualwatch attach {folder.parent}` takes it up; or end it with `kill {living.pid}`; "
+        "or choose another --work-dir",
+        exit_code=Exit.USAGE,
+    )
 
 
 def archive(folder: Path) -> None:

@@ -31,7 +31,7 @@ from dualwatch.facts import (
 )
 from dualwatch.judge import codes, ranking, verdict
 from dualwatch.judge.verdict import Verdict
-from dualwatch.observe import checkpoints, found_config
+from dualwatch.observe import checkpoints, found_config, gpu_release
 from dualwatch.observe.gpus import Gpus
 from dualwatch.plan import Plan
 from dualwatch.report import summary
@@ -193,6 +193,7 @@ class Supervisor:
         rung = decision.rung
         assert rung is not None
         self._counsel.took(decision)
+        self._wait_for_gpu_memory()
         if rung.older_checkpoint:
             self._pass_over_what_did_not_load()
         if decision.pause > 0:
@@ -201,6 +202,19 @@ class Supervisor:
             while not self._wishes.to_stop and (left := end - clock.now().at) > 0:
                 self._wishes.sleep(left)
         return self._resume_point()
+
+    def _wait_for_gpu_memory(self) -> None:
+        """The driver gives memory back some moments after the process: a rerun would lack it."""
+        release = gpu_release.wait(
+            self._gpus,
+            set(self.chronicle.snapshot.process),
+            hurry=lambda: self._wishes.to_stop,
+            sleep=self._wishes.sleep,
+        )
+        if release.sample is not None:
+            self.chronicle.tell(release.sample)
+        if release.state is gpu_release.Held.HELD or release.outside:
+            self.chronicle.note(release.text)
 
     def _config_of(self, rung: Rung | None) -> ConfigRead | None:
         """The configuration of an attempt, as far as judges look at it."""

@@ -17,6 +17,7 @@ class Adopted:
     pid: int
     create_time: float
     marker: str = ""
+    job: None = None
 
     def is_over(self) -> bool:
         """Whether it has ended."""

@@ -14,19 +14,30 @@ from typing import Any
 
 import psutil
 
-from dualwatch import wire
+from dualwatch import identity, wire
+from dualwatch.act import jobs
 from dualwatch.errors import DualwatchError
 
 SITE_FOLDER = Path(__file__).resolve().parent.parent / "inside" / "site"
 
 
+_NEW_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+
+
 @dataclass(slots=True)
 class Launched:
-    """A started training. Its identity is (pid, create time)."""
+    """A started training. Its identity is (pid, create time).
+
+    Attributes:
+        job: What ends its whole tree on Windows; None elsewhere.
+        notes: What the user should know of the start.
+    """
 
     process: subprocess.Popen[bytes]
     create_time: float
     marker: str
+    job: jobs.Job | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def pid(self) -> int:
@@ -98,7 +109,7 @@ def launch(
     """
     console = os.open(attempt_dir / "console.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     options: dict[str, Any] = (
-        {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+        {"creationflags": _NEW_GROUP | jobs.CREATE_SUSPENDED}
         if sys.platform == "win32"
         else {"start_new_session": True}
     )
@@ -111,16 +122,19 @@ def launch(
             env=environment(base, attempt_dir, marker),
             **options,
         )
-    except OSError as error:
+        joined = jobs.of_started(process) if sys.platform == "win32" else jobs.Joined(None)
+    except (OSError, psutil.Error) as error:
         raise DualwatchError(
             "the training cannot be started",
-            why=f"{command[0]}: {error.strerror or error}",
+            why=f"{command[0]}: {getattr(error, 'strerror', None) or error}",
             do="check --script, --python and the permissions of the file",
         ) from error
     finally:
         os.close(console)
     try:
-        create_time = psutil.Process(process.pid).create_time()
+        create_time = identity.created(psutil.Process(process.pid))
     except psutil.Error:
         create_time = 0.0  # Gone already; its exit code tells the rest.
-    return Launched(process=process, create_time=create_time, marker=marker)
+    why_not = joined.why_not
+    notes = (f"{why_not}: its processes are ended one by one",) if why_not else ()
+    return Launched(process, create_time, marker, job=joined.job, notes=notes)
