@@ -29,7 +29,9 @@ def found(code: str, text: str = "seen", **fields):
         (1, False, ["DW606"], (), "failed", Exit.TRAINING_FAILED),
         (1, False, ["DW606"], MACL, "failed", Exit.TRAINING_FAILED),
         (-9, False, [], (), "failed", Exit.TRAINING_FAILED),
-        (None, False, [], (), "failed", Exit.TRAINING_FAILED),
+        (None, False, [], (), "failed", Exit.NOT_OBSERVED),
+        (None, False, ["DW606"], (), "failed", Exit.TRAINING_FAILED),
+        (None, True, [], (), "completed", Exit.OK),
     ],
     ids=[
         "well",
@@ -43,6 +45,8 @@ def found(code: str, text: str = "seen", **fields):
         "died, worse than a missing metric",
         "killed",
         "not known how",
+        "not known how, with an error on its console",
+        "not known how, and done",
     ],
 )
 def test_how_it_ended(story, exit_code, finished, codes, required, outcome, exit_) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
 import threading
 import uuid
 from collections.abc import Callable, Mapping
@@ -11,7 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dualwatch import clock
-from dualwatch.act import launch, stop
+from dualwatch.act import launch, leftovers, stop
+from dualwatch.act.adopted import Adopted
+from dualwatch.act.reaper import Reaper
 from dualwatch.act.signals import Wishes, name_of
 from dualwatch.chronicle import Chronicle
 from dualwatch.clock import Moment
@@ -33,14 +33,13 @@ from dualwatch.settings import Settings
 from dualwatch.watch import PROCESS_INTERVAL, Watcher
 from dualwatch.wire import Order, Phase
 
+Training = launch.Launched | Adopted
+
 TICK = 0.5
 """Seconds between two looks; a signal or the end of the training wakes us at once."""
 
 CAPTURES = 12
 """Stacks are read at most so often in one silence."""
-
-STOP_ROUNDS = 3
-"""How often the tree is looked at again for what was started while it was being ended."""
 
 PAUSE = 10.0
 """A tick that took longer than this means that we ourselves did not run."""
@@ -66,6 +65,8 @@ class Attempt:
         decide: Judges the chronicle's snapshot and decides what can be acted on.
         reconsider: Decides once more, where the loader could not be replaced in place.
         config: The configuration of this attempt, None where it is none of mmengine's.
+        adopted: A training that runs already; None to start one.
+        console: What it prints or logs, where that is not the attempt's own console.
     """
 
     number: int
@@ -82,13 +83,22 @@ class Attempt:
     decide: Callable[[], Decision | None]
     reconsider: Callable[[], Decision]
     config: ConfigRead | None = None
+    adopted: Adopted | None = None
+    console: Path | None = None
 
     def run(self) -> Ended:
         """Runs the attempt to its end; nothing of it is left alive but what is named."""
-        self.folder.mkdir(mode=0o700)
-        training = self._launch()
-        interval = min(PROCESS_INTERVAL, self.settings.stall_timeout / 6)
-        watcher = Watcher(self.folder, training, self.gpus, process_interval=interval)
+        training = self.adopted or self._start()
+        if self.config is not None and self.chronicle.snapshot.config is None:
+            self.chronicle.tell(replace(self.config, **clock.now()._asdict()))
+        watcher = Watcher(
+            self.folder,
+            training,
+            self.gpus,
+            process_interval=min(PROCESS_INTERVAL, self.settings.stall_timeout / 6),
+            console=self.console,
+            known=self.chronicle.snapshot if self.adopted is not None else None,
+        )
         try:
             decision = self._watch(watcher, training)
         except Exception:
@@ -96,15 +106,20 @@ class Attempt:
             self.chronicle.note(f"the training goes on without us: pid {training.pid}")
             raise
         interrupted = self.wishes.to_stop
-        if training.process.poll() is None and self.settings.rescue:
+        if self.adopted is not None and interrupted and not training.is_over():
+            # Who did not start it does not end it either.
+            self.chronicle.note(f"the training goes on without us: pid {training.pid}")
+            return Ended(None, interrupted=True)
+        if not training.is_over() and self.settings.rescue:
             self._errand(watcher, training).rescue(patient=interrupted)
-        survivors = tuple(self._stop(watcher))
+        survivors = tuple(self._stop(watcher, training))
         self._close(watcher, training, survivors)
         if decision is not None and self.wishes.to_stop:
             interrupted = True  # A Ctrl-C while we were ending it: no rerun.
         return Ended(decision, interrupted, survivors)
 
-    def _launch(self) -> launch.Launched:
+    def _start(self) -> launch.Launched:
+        self.folder.mkdir(mode=0o700)
         changes = self.rung.changes if self.rung is not None else ()
         if self.resume_from is not None:
             changes = (*changes, *_resume_changes(self.resume_from))
@@ -129,8 +144,8 @@ class Attempt:
             )
         )
 
-        if self.config is not None:
-            self.chronicle.tell(replace(self.config, at=moment.at, wall=moment.wall))
+        for note in training.notes:
+            self.chronicle.note(note)
 
         def wake_when_done() -> None:
             training.process.wait()
@@ -139,10 +154,11 @@ class Attempt:
         threading.Thread(target=wake_when_done, name="dualwatch-wait", daemon=True).start()
         return training
 
-    def _watch(self, watcher: Watcher, training: launch.Launched) -> Decision | None:
+    def _watch(self, watcher: Watcher, training: Training) -> Decision | None:
         """Looks, judges and decides until the attempt is over."""
         chronicle = self.chronicle
         captured_at: list[float] = []
+        reaper = Reaper(spared=(training.pid,))
         last = clock.now()
         while True:
             self.wishes.sleep(TICK)
@@ -150,11 +166,12 @@ class Attempt:
             gap, last = moment.at - last.at, moment
             if gap > PAUSE:
                 chronicle.tell(ObserverPaused(at=moment.at, wall=moment.wall, seconds=gap))
-            over = training.process.poll() is not None
+            over = training.is_over()
             limit = stall.timeout(chronicle.snapshot, self.limits)
             suspicious = chronicle.snapshot.silence(moment.at) > limit / 4
             for fact in watcher.poll(moment, suspicious=suspicious):
                 chronicle.tell(fact)
+            reaper.reap()
             if over or self.wishes.to_stop:
                 return None
             if _capture_is_due(chronicle.snapshot.silence(moment.at), limit, captured_at):
@@ -175,7 +192,7 @@ class Attempt:
             chronicle.tick()
 
     def _cured_in_place(
-        self, decision: Decision, watcher: Watcher, training: launch.Launched
+        self, decision: Decision, watcher: Watcher, training: Training
     ) -> Decision | None:
         """Does what leaves the training alive; the decision that is left, None for none."""
         if decision.action is Action.WAKE:
@@ -188,12 +205,12 @@ class Attempt:
             return None if self.wishes.to_stop else self.reconsider()
         return decision
 
-    def _errand(self, watcher: Watcher, training: launch.Launched) -> Errand:
+    def _errand(self, watcher: Watcher, training: Training) -> Errand:
         return Errand(
             folder=self.folder,
             chronicle=self.chronicle,
             look=watcher.news_from_inside,
-            over=lambda: training.process.poll() is not None,
+            over=training.is_over,
             wishes=self.wishes,
         )
 
@@ -202,25 +219,24 @@ class Attempt:
         s = self.chronicle.snapshot
         return s.phase == Phase.FINISHED and s.idle(moment.at) >= self.limits.stall_timeout
 
-    def _stop(self, watcher: Watcher) -> list[int]:
-        """Ends the whole tree; again for what was started while it was being ended."""
-        survivors: list[int] = []
-        for _ in range(STOP_ROUNDS):
-            tree = watcher.everyone(clock.now())
-            if not stop.alive(tree):
-                return []
-            survivors = stop.stop(
-                tree, grace=self.settings.grace, hurry=lambda: self.wishes.to_hurry
-            )
+    def _stop(self, watcher: Watcher, training: Training) -> list[int]:
+        """Ends the whole tree and what is started meanwhile; removes what it leaves in memory."""
+        tree = watcher.everyone(clock.now())
+        held = leftovers.seen(process.pid for process in stop.alive(tree))
+        survivors = stop.stop(
+            tree,
+            grace=self.settings.grace,
+            hurry=lambda: self.wishes.to_hurry,
+            look=lambda: watcher.everyone(clock.now()),
+            job=training.job,
+        )
+        leftovers.clean(held)
         return survivors
 
-    def _close(
-        self, watcher: Watcher, training: launch.Launched, survivors: tuple[int, ...]
-    ) -> None:
+    def _close(self, watcher: Watcher, training: Training, survivors: tuple[int, ...]) -> None:
         """Takes down how the attempt ended."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            training.process.wait(timeout=2.0)
-        code = training.process.poll()
+        training.wait(2.0)
+        code = training.exit_code()
         for fact in watcher.rest(clock.now()):
             self.chronicle.tell(fact)
         moment = clock.now()

@@ -135,14 +135,15 @@ def make(options: Options, settings: Settings) -> Plan:
         command=_command(options, script, python),
         required=required,
         required_because=because,
-        policy=_policy(settings, description or {}),
+        policy=policy(settings, description or {}),
         description=description,
         resume=options.resume,
         notes=tuple(notes),
     )
 
 
-def _policy(settings: Settings, description: Mapping[str, Any]) -> Policy:
+def policy(settings: Settings, description: Mapping[str, Any]) -> Policy:
+    """What the treatment may do."""
     return Policy(
         on_stall=settings.on_stall,
         max_reruns=settings.max_reruns,

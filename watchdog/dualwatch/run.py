@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from pathlib import Path
 
-from dualwatch.act import tensorboard
+from dualwatch.act import reaper, tensorboard
 from dualwatch.act.lock import Lock
 from dualwatch.chronicle import Chronicle
-from dualwatch.errors import Exit
+from dualwatch.errors import DualwatchError, Exit
 from dualwatch.journal import Journal
+from dualwatch.observe.living import living_attempt
 from dualwatch.plan import Plan, prepare_folder
-from dualwatch.report import outcome
+from dualwatch.report import stage
 from dualwatch.report.view import View
 from dualwatch.settings import Settings
 from dualwatch.supervise import Supervisor
@@ -32,15 +32,17 @@ def run(plan: Plan, settings: Settings, *, as_json: bool) -> Exit:
     board: tensorboard.TensorBoard | None = None
     view: View | None = None
     try:
-        _archive(folder)
+        _refuse_beside(folder)
+        archive(folder)
         journal = Journal(folder / "journal.jsonl")
-        view = _view(plan, as_json)
+        view = stage.view_of(plan.config.name, as_json=as_json)
         _greet(plan, view)
         if settings.tensorboard:
             board = _start_tensorboard(plan, settings, folder, view)
         chronicle = Chronicle(journal, view)
         supervisor = Supervisor(plan, settings, folder, chronicle, tensorboard=board)
-        code = supervisor.run()
+        with reaper.adopting():
+            code = supervisor.run()
         journal.close()
     finally:
         if view is not None:
@@ -48,11 +50,32 @@ def run(plan: Plan, settings: Settings, *, as_json: bool) -> Exit:
         if board is not None:
             board.stop()
         lock.release()
-    _farewell(supervisor, folder, as_json)
+    if not as_json:
+        stage.farewell(supervisor.records, supervisor.ended, folder)
     return code
 
 
-def _archive(folder: Path) -> None:
+def _refuse_beside(folder: Path) -> None:
+    """Says so where a training that lost its supervisor still lives here.
+
+    Raises:
+        DualwatchError: One does.
+    """
+    living = living_attempt(folder)
+    if living is None:
+        return
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(living.create_time))
+    raise DualwatchError(
+        "a training is still running in this work dir, and its dualwatch is gone",
+        why=f"pid {living.pid}, attempt {living.attempt}, running since {since}: "
+        f"{' '.join(living.command)}",
+        do=f"`dualwatch attach {folder.parent}` takes it up; or end it with `kill {living.pid}`; "
+        "or choose another --work-dir",
+        exit_code=Exit.USAGE,
+    )
+
+
+def archive(folder: Path) -> None:
     """Puts an earlier run of the same work dir aside; nothing is ever deleted."""
     earlier = [folder / name for name in _PER_RUN] + sorted(folder.glob("attempt-*"))
     earlier = [path for path in earlier if path.exists()]
@@ -67,20 +90,6 @@ def _archive(folder: Path) -> None:
     place.mkdir(mode=0o700, parents=True)
     for path in earlier:
         os.replace(path, place / path.name)
-
-
-def _view(plan: Plan, as_json: bool) -> View:
-    if as_json:
-        from dualwatch.report.events import EventsView
-
-        return EventsView()
-    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        from dualwatch.report.live import LiveView
-
-        return LiveView(plan.config.name)
-    from dualwatch.report.plain import PlainView
-
-    return PlainView()
 
 
 def _greet(plan: Plan, view: View) -> None:
@@ -101,12 +110,3 @@ def _start_tensorboard(
     taken = f" (port {board.asked} is taken)" if board.port != board.asked else ""
     view.note(f"TensorBoard: {board.url}{taken}")
     return board
-
-
-def _farewell(supervisor: Supervisor, folder: Path, as_json: bool) -> None:
-    """The result, on stdout."""
-    if as_json:
-        return
-    for line in outcome.lines(supervisor.records, supervisor.ended, folder):
-        sys.stdout.write(line + "\n")
-    sys.stdout.flush()

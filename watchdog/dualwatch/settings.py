@@ -137,6 +137,15 @@ class Settings:
         """Where a value came from, in words."""
         return self._values[name].source
 
+    def beneath(self, values: Mapping[str, Any]) -> Settings:
+        """These settings; what is a mere default gives way to what a run before had in force."""
+        earlier = {
+            name: Value(tuple(value) if isinstance(value, list) else value, "the run so far")
+            for name, value in values.items()
+            if name in self._values and self._values[name].source == "default"
+        }
+        return Settings({**self._values, **earlier})
+
     def rows(self) -> list[tuple[str, Any, str, str]]:
         """Name, value, source and help of every setting, in the order of the table."""
         return [

@@ -6,33 +6,32 @@ by attempt, until the training has ended, is cured, or is given up.
 
 from __future__ import annotations
 
+import itertools
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dualwatch import __version__, clock
+from dualwatch.act.adopted import Adopted
 from dualwatch.act.signals import Wishes
 from dualwatch.act.tensorboard import TensorBoard
 from dualwatch.attempt import Attempt, Ended
 from dualwatch.chronicle import Chronicle
+from dualwatch.counsel import Counsel
 from dualwatch.errors import Exit
 from dualwatch.facts import (
     Action,
     ConfigRead,
     Decision,
     Evidence,
-    Finding,
     NotObserved,
     RunEnded,
     Rung,
     RunStarted,
-    Severity,
 )
 from dualwatch.judge import codes, ranking, verdict
-from dualwatch.judge.limits import Limits
-from dualwatch.judge.rules import judge
 from dualwatch.judge.verdict import Verdict
-from dualwatch.observe import checkpoints, found_config
+from dualwatch.observe import checkpoints, found_config, gpu_release
 from dualwatch.observe.gpus import Gpus
 from dualwatch.plan import Plan
 from dualwatch.report import summary
@@ -40,8 +39,44 @@ from dualwatch.settings import Settings
 from dualwatch.treat import edits, ladder
 from dualwatch.wire import Phase
 
-STOPPED = "DW115"
-"""Somebody stopped a process: it may be told to go on, though that is no stall."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adoption:
+    """A training that runs already, and what is known of the run it belongs to.
+
+    Attributes:
+        number: Of its attempt.
+        tried: Reruns before it.
+        rung: The remedy that it runs under.
+        console: What it prints or logs, where that is not the attempt's own console.
+    """
+
+    number: int
+    training: Adopted
+    started: RunStarted
+    tried: tuple[ladder.Tried, ...] = ()
+    rung: Rung | None = None
+    console: Path | None = None
+
+
+def beginning(plan: Plan, settings: Settings) -> RunStarted:
+    """The fact that a run begins, with all that is needed to go on with it later."""
+    moment = clock.now()
+    return RunStarted(
+        at=moment.at,
+        wall=moment.wall,
+        config=str(plan.config),
+        script=str(plan.script),
+        work_dir=str(plan.work_dir),
+        required_metrics=plan.required,
+        required_because=plan.required_because,
+        version=__version__,
+        command=plan.command,
+        python=plan.python,
+        resume=plan.resume,
+        sections=dict(plan.description or {}),
+        settings={name: value for name, value, *_ in settings.rows()},
+    )
 
 
 @dataclass(slots=True)
@@ -52,6 +87,7 @@ class Supervisor:
         folder: ``WORK_DIR/dualwatch``.
         environment: What the training inherits.
         records: The attempts that are over.
+        adoption: A training that runs already, None to start one.
         ended: How the run ended, once it has.
     """
 
@@ -63,30 +99,27 @@ class Supervisor:
     environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
     records: list[summary.AttemptRecord] = field(default_factory=list)
     ended: RunEnded | None = None
+    adoption: Adoption | None = None
     _started: RunStarted | None = None
-    _tried: list[ladder.Tried] = field(default_factory=list)
-    _rung: Rung | None = None
-    _woken: bool = False
+    _counsel: Counsel = field(init=False)
     _newest: checkpoints.Checkpoint | None = None
     _passed_over: list[str] = field(default_factory=list)
     _unloadable: set[Path] = field(default_factory=set)
     _wishes: Wishes = field(default_factory=Wishes)
     _gpus: Gpus = field(default_factory=Gpus)
 
+    def __post_init__(self) -> None:
+        self._counsel = Counsel(self.plan, self.settings, self.chronicle)
+
     def run(self) -> Exit:
         """Runs attempts until the run is over, and returns the exit code of the contract."""
-        moment = clock.now()
-        self._started = RunStarted(
-            at=moment.at,
-            wall=moment.wall,
-            config=str(self.plan.config),
-            script=str(self.plan.script),
-            work_dir=str(self.plan.work_dir),
-            required_metrics=self.plan.required,
-            required_because=self.plan.required_because,
-            version=__version__,
-        )
-        self.chronicle.tell(self._started)
+        if self.adoption is not None:
+            self._started = self.adoption.started
+            self._counsel.tried += self.adoption.tried
+            self._counsel.rung = self.adoption.rung
+        else:
+            self._started = beginning(self.plan, self.settings)
+            self.chronicle.tell(self._started)
         with self._wishes.listening():
             outcome, code, reason = self._attempts()
         moment = clock.now()
@@ -99,50 +132,59 @@ class Supervisor:
 
     def _attempts(self) -> Verdict:
         resume_from: Path | None = None
-        for number in range(self.settings.max_reruns + 1):
+        # The treatment decides when reruns are used up.
+        for number in itertools.count(self.adoption.number if self.adoption is not None else 0):
             ended = self._attempt(number, resume_from)
+            if ended.interrupted and self.chronicle.snapshot.ended is None:
+                return Verdict("interrupted", Exit.INTERRUPTED, "the training goes on, unwatched")
             if ended.interrupted:
                 return self._interrupted()
-            decision = ended.decision or self._decide_about_death()
+            decision = ended.decision or self._counsel.about_death()
             if decision is None:
                 findings = self.chronicle.findings
                 return verdict.of_ended(self.chronicle.snapshot, findings, self.plan.required)
             if ended.survivors and decision.action is Action.RERUN:
-                decision = self._decide_about_stalls(survivors=ended.survivors)
+                decision = self._counsel.about_survivors(ended.survivors)
             if decision.action is not Action.RERUN:
-                if decision.action is Action.GIVE_UP or self._stalls():
+                if decision.action is Action.GIVE_UP or self._counsel.stalls():
                     return Verdict("gave-up", Exit.GAVE_UP, decision.reason)
                 return Verdict("completed-with-findings", Exit.WRONG, decision.reason)
             resume_from = self._prepare_rerun(decision)
             if self._wishes.to_stop:
                 return self._interrupted()
-        raise AssertionError("the treatment decides when reruns are used up")
+        raise AssertionError("counting does not end")
 
     def _interrupted(self) -> Verdict:
         code = Exit.TERMINATED if self._wishes.terminated else Exit.INTERRUPTED
         return Verdict("interrupted", code, "stopped in order, as you asked")
 
     def _attempt(self, number: int, resume_from: Path | None) -> Ended:
-        self._woken = False
+        adoption = self.adoption
+        is_adopted = adoption is not None and number == adoption.number
+        self._counsel.begin(strange=is_adopted and self.plan.description is not None)
         attempt = Attempt(
             number=number,
             folder=self.folder / f"attempt-{number}",
             command=self.plan.command,
             environment=self.environment,
-            rung=self._rung,
+            rung=self._counsel.rung,
             resume_from=resume_from,
             settings=self.settings,
-            limits=self._limits(),
+            limits=self._counsel.limits,
             chronicle=self.chronicle,
             wishes=self._wishes,
             gpus=self._gpus,
             decide=self._decide,
-            reconsider=lambda: self._decide_about_stalls(can_replace=False),
-            config=self._config_of(self._rung),
+            reconsider=self._counsel.without_replacement,
+            config=self._config_of(self._counsel.rung),
+            adopted=adoption.training if adoption is not None and is_adopted else None,
+            console=adoption.console if adoption is not None and is_adopted else None,
         )
         ended = attempt.run()
+        if self.chronicle.snapshot.ended is None:
+            return ended  # Left as it was: it goes on.
         if not ended.interrupted and ended.decision is None:
-            self.chronicle.judge(self._limits())
+            self.chronicle.judge(self._counsel.limits)
         self._record()
         return ended
 
@@ -150,8 +192,8 @@ class Supervisor:
         """Notes what is tried next, waits where that is wise, and says where to take up."""
         rung = decision.rung
         assert rung is not None
-        self._tried.append(ladder.Tried(cause=decision.cause, rung=rung.name))
-        self._rung = rung
+        self._counsel.took(decision)
+        self._wait_for_gpu_memory()
         if rung.older_checkpoint:
             self._pass_over_what_did_not_load()
         if decision.pause > 0:
@@ -160,6 +202,19 @@ class Supervisor:
             while not self._wishes.to_stop and (left := end - clock.now().at) > 0:
                 self._wishes.sleep(left)
         return self._resume_point()
+
+    def _wait_for_gpu_memory(self) -> None:
+        """The driver gives memory back some moments after the process: a rerun would lack it."""
+        release = gpu_release.wait(
+            self._gpus,
+            set(self.chronicle.snapshot.process),
+            hurry=lambda: self._wishes.to_stop,
+            sleep=self._wishes.sleep,
+        )
+        if release.sample is not None:
+            self.chronicle.tell(release.sample)
+        if release.state is gpu_release.Held.HELD or release.outside:
+            self.chronicle.note(release.text)
 
     def _config_of(self, rung: Rung | None) -> ConfigRead | None:
         """The configuration of an attempt, as far as judges look at it."""
@@ -172,72 +227,6 @@ class Supervisor:
         if rung is None:
             return fact
         return replace(fact, loaders=edits.applied(fact.loaders, rung.overrides))
-
-    def _decide(self) -> Decision | None:
-        """Judges, and decides about what can be acted on."""
-        self._look_at_tensorboard()
-        fresh = self.chronicle.judge(self._limits())
-        if any(
-            f.code == STOPPED or (f.code in ladder.STALLS and f.severity >= Severity.ERROR)
-            for f in fresh
-        ):
-            return self._decide_about_stalls()
-        if self.settings.on_missing == "stop" and any(f.code == "DW201" for f in fresh):
-            reason = "a required metric is missing, which stops the training, as you asked"
-            return self.chronicle.decide(Decision(action=Action.STOP, reason=reason))
-        return None
-
-    def _decide_about_stalls(
-        self, *, can_replace: bool = True, survivors: tuple[int, ...] = ()
-    ) -> Decision:
-        # What is found now: a stall of this attempt that was cured explains nothing any more.
-        present = judge(self.chronicle.snapshot, self._limits()) or self.chronicle.findings
-        history = self._history(can_replace=can_replace, survivors=survivors)
-        decision = ladder.decide_stall(
-            ranking.rank(present), history, self.plan.description or {}, self.plan.policy
-        )
-        self._woken = self._woken or decision.action is Action.WAKE
-        return self.chronicle.decide(decision)
-
-    def _decide_about_death(self) -> Decision | None:
-        """What a training that ended by itself is owed; None where it ended well or for good."""
-        s = self.chronicle.snapshot
-        if s.ended is None or s.phase == Phase.FINISHED or s.ended.exit_code == 0:
-            return None
-        decision = ladder.decide_death(
-            ranking.rank(self.chronicle.findings),
-            self._history(survivors=s.ended.survivors),
-            self.plan.description or {},
-            self.plan.policy,
-        )
-        return self.chronicle.decide(decision) if decision is not None else None
-
-    def _history(
-        self, *, can_replace: bool = False, survivors: tuple[int, ...] = ()
-    ) -> ladder.History:
-        s = self.chronicle.snapshot
-        agent = s.agent
-        rung, sections = self._rung or Rung(name="", changes=()), self.plan.description or {}
-        return ladder.History(
-            tried=tuple(self._tried),
-            dose=ladder.dose_of(rung.overrides, sections, rung.environment),
-            can_change=agent is not None,
-            refused=tuple(agent.refused) if agent is not None else (),
-            survivors=survivors,
-            can_replace=can_replace and self._can_replace(),
-            woken=self._woken,
-            phase=s.phase,
-        )
-
-    def _can_replace(self) -> bool:
-        """Whether a loader with workers is waited for, in a training that takes orders."""
-        s = self.chronicle.snapshot
-        waits = s.phase in (Phase.WAITING, Phase.VAL_WAITING)
-        workers = any(process.role == "worker" for process in s.process.values())
-        return self.settings.rescue and s.agent is not None and waits and workers
-
-    def _stalls(self) -> list[Finding]:
-        return [finding for finding in self.chronicle.findings if finding.code in ladder.STALLS]
 
     def _record(self) -> None:
         s = self.chronicle.snapshot
@@ -253,13 +242,6 @@ class Supervisor:
             )
         )
         self._write_summary()
-
-    def _limits(self) -> Limits:
-        return Limits(
-            stall_timeout=self.settings.stall_timeout,
-            busy_timeout=self.settings.busy_timeout,
-            required=self.plan.required,
-        )
 
     def _resume_point(self) -> Path | None:
         """Where the next attempt takes up: the newest whole checkpoint of this very run."""
@@ -287,7 +269,7 @@ class Supervisor:
 
     def _lost_iterations(self) -> int:
         s = self.chronicle.snapshot
-        if s.phase == Phase.FINISHED:
+        if verdict.has_finished(s):
             return 0
         found = self._newest
         if found is None:
@@ -298,7 +280,7 @@ class Supervisor:
         """Once an attempt, when nothing of it is left to write: whole files are read for it."""
         assert self._started is not None
         # Who resumes goes on with what an earlier run of this folder has learnt.
-        since = 0.0 if self.plan.resume else self._started.wall
+        since = 0.0 if self.plan.resume or self._counsel.is_strange else self._started.wall
         self._newest, self._passed_over = checkpoints.newest_good(
             self._runner_work_dir(), since=since, without=self._unloadable
         )
@@ -307,6 +289,11 @@ class Supervisor:
         """The Runner's own work dir, which a user's script may choose by itself."""
         agent = self.chronicle.snapshot.agent
         return Path(agent.work_dir) if agent is not None else self.plan.work_dir
+
+    def _decide(self) -> Decision | None:
+        """Judges, and decides about what can be acted on."""
+        self._look_at_tensorboard()
+        return self._counsel.decide()
 
     def _look_at_tensorboard(self) -> None:
         board = self.tensorboard

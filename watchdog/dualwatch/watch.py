@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dualwatch import wire
+from dualwatch.act.adopted import Adopted
 from dualwatch.act.launch import Launched
 from dualwatch.act.stop import Identity, identities
 from dualwatch.clock import Moment
@@ -19,6 +20,7 @@ from dualwatch.facts import (
     NotObserved,
     ProcessesSampled,
 )
+from dualwatch.judge.snapshot import Snapshot
 from dualwatch.observe import host, orphans, stacks
 from dualwatch.observe.answers import Answers
 from dualwatch.observe.batches import Batches
@@ -44,21 +46,31 @@ class Watcher:
         training: The launched process.
         gpus: Shared by all attempts, since the driver is asked once.
         process_interval: Seconds between two samples of the tree while all is well.
+        console: Where the training prints or logs, where that is not the attempt's own console.
+        known: What was seen of this attempt before, by a supervisor that is gone.
     """
 
     def __init__(
-        self, attempt_dir: Path, training: Launched, gpus: Gpus, *, process_interval: float
+        self,
+        attempt_dir: Path,
+        training: Launched | Adopted,
+        gpus: Gpus,
+        *,
+        process_interval: float,
+        console: Path | None = None,
+        known: Snapshot | None = None,
     ) -> None:
         self._dir = attempt_dir
-        self._tail = Tail(attempt_dir / "console.log")
+        self._tail = Tail(console or attempt_dir / "console.log")
         self._parser = ConsoleParser()
         self._heartbeats = Heartbeats(attempt_dir)
         self._batches = Batches(attempt_dir)
-        self._answers = Answers(attempt_dir)
+        self._answers = Answers(attempt_dir, known.answers if known is not None else ())
         self._tree = Tree(training.pid, training.create_time, training.marker)
         self._gpus = gpus
         self._process_interval = process_interval
         self._lines = 0
+        self._lines_known = known.console_lines if known is not None else 0
         self._next_processes = 0.0
         self._next_gpus = 0.0
         self._next_host = 0.0
@@ -163,6 +175,10 @@ class Watcher:
         if not lines:
             return self._parser.flush(*moment)  # Whatever it waited for does not come.
         self._lines += len(lines)
+        # What a supervisor before us read and wrote down is no news.
+        lines = lines[max(0, len(lines) - max(0, self._lines - self._lines_known)) :]
+        if not lines:
+            return []
         last = next((line for line in reversed(lines) if line.strip()), "")
         facts: list[Fact] = [fact for line in lines for fact in self._parser.feed(line, *moment)]
         shown = last.strip()[:LAST_LINE_LENGTH]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -13,24 +14,48 @@ from typing import Any
 
 import psutil
 
-from dualwatch import wire
+from dualwatch import identity, wire
+from dualwatch.act import jobs
 from dualwatch.errors import DualwatchError
 
 SITE_FOLDER = Path(__file__).resolve().parent.parent / "inside" / "site"
 
 
+_NEW_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+
+
 @dataclass(slots=True)
 class Launched:
-    """A started training. Its identity is (pid, create time)."""
+    """A started training. Its identity is (pid, create time).
+
+    Attributes:
+        job: What ends its whole tree on Windows; None elsewhere.
+        notes: What the user should know of the start.
+    """
 
     process: subprocess.Popen[bytes]
     create_time: float
     marker: str
+    job: jobs.Job | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def pid(self) -> int:
         """Process id of the training's first process."""
         return self.process.pid
+
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self.process.poll() is not None
+
+    def exit_code(self) -> int | None:
+        """Its exit code; None while it runs."""
+        return self.process.poll()
+
+    def wait(self, timeout: float) -> None:
+        """Waits for its end, a bounded time."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=timeout)
 
 
 def environment(base: Mapping[str, str], attempt_dir: Path, marker: str) -> dict[str, str]:
@@ -47,6 +72,15 @@ def environment(base: Mapping[str, str], attempt_dir: Path, marker: str) -> dict
     # The console is a file now: without this Python would hold lines back for minutes.
     environ.setdefault("PYTHONUNBUFFERED", "1")
     return environ
+
+
+def inherited(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a training was given by its user, out of the environment of one that we started."""
+    theirs = {key: value for key, value in environ.items() if key not in wire.INTERNAL_ENV}
+    path = theirs.get("PYTHONPATH", "").split(os.pathsep)
+    path = [part for part in path if part and part != str(SITE_FOLDER)]
+    theirs.pop("PYTHONPATH", None)
+    return {**theirs, "PYTHONPATH": os.pathsep.join(path)} if path else theirs
 
 
 def write_orders(
@@ -75,7 +109,7 @@ def launch(
     """
     console = os.open(attempt_dir / "console.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     options: dict[str, Any] = (
-        {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+        {"creationflags": _NEW_GROUP | jobs.CREATE_SUSPENDED}
         if sys.platform == "win32"
         else {"start_new_session": True}
     )
@@ -88,16 +122,19 @@ def launch(
             env=environment(base, attempt_dir, marker),
             **options,
         )
-    except OSError as error:
+        joined = jobs.of_started(process) if sys.platform == "win32" else jobs.Joined(None)
+    except (OSError, psutil.Error) as error:
         raise DualwatchError(
             "the training cannot be started",
-            why=f"{command[0]}: {error.strerror or error}",
+            why=f"{command[0]}: {getattr(error, 'strerror', None) or error}",
             do="check --script, --python and the permissions of the file",
         ) from error
     finally:
         os.close(console)
     try:
-        create_time = psutil.Process(process.pid).create_time()
+        create_time = identity.created(psutil.Process(process.pid))
     except psutil.Error:
         create_time = 0.0  # Gone already; its exit code tells the rest.
-    return Launched(process=process, create_time=create_time, marker=marker)
+    why_not = joined.why_not
+    notes = (f"{why_not}: its processes are ended one by one",) if why_not else ()
+    return Launched(process, create_time, marker, job=joined.job, notes=notes)

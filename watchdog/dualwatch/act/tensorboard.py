@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from dualwatch import identity
 from dualwatch.act import stop
 
 HOST = "127.0.0.1"
@@ -43,7 +44,7 @@ class TensorBoard:
         tree = {self.identity}
         with contextlib.suppress(psutil.Error):
             children = psutil.Process(self.process.pid).children(recursive=True)
-            tree |= {(child.pid, child.create_time()) for child in children}
+            tree |= {(child.pid, identity.created(child)) for child in children}
         stop.stop(tree, grace=3.0)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=3.0)
@@ -92,7 +93,7 @@ def start(python: str, logdir: Path, port: int, log: Path) -> TensorBoard | str:
             start_new_session=sys.platform != "win32",
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,
         )
-        create_time = psutil.Process(process.pid).create_time()
+        create_time = identity.created(psutil.Process(process.pid))
     except (OSError, psutil.Error) as error:
         return str(error)
     finally:

@@ -12,7 +12,15 @@ from dualwatch.facts.findings import Finding
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Fact):
-    """A supervised run began."""
+    """A supervised run began.
+
+    Attributes:
+        command: Of the training; with what follows, all that ``attach`` needs to go on with it.
+        python: Interpreter that runs it.
+        resume: The user asked to go on from the last checkpoint.
+        sections: The configuration as it was described; empty where there is none.
+        settings: Settings in force that a verdict or a remedy depends on.
+    """
 
     config: str
     script: str
@@ -20,6 +28,11 @@ class RunStarted(Fact):
     required_metrics: tuple[str, ...]
     required_because: str
     version: str
+    command: tuple[str, ...] = ()
+    python: str = ""
+    resume: bool = False
+    sections: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

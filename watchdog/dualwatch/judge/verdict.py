@@ -10,6 +10,7 @@ from dualwatch.facts import Finding, Severity
 from dualwatch.judge.metrics import missing_at_end
 from dualwatch.judge.ranking import rank
 from dualwatch.judge.snapshot import Snapshot
+from dualwatch.judge.standing import is_finished
 from dualwatch.wire import Phase
 
 
@@ -29,10 +30,15 @@ def of_ended(s: Snapshot, findings: Sequence[Finding], required: tuple[str, ...]
         findings: What was found in the last attempt. A stall that was overcome in an earlier one
             is cured, and one that passed by itself was none.
     """
-    finished = s.phase == Phase.FINISHED
+    finished = has_finished(s)
+    # The likeliest cause; what is a mere note of the attempt ended nothing.
+    told = [f for f in rank(findings) if f.severity >= Severity.WARNING]
+    if s.ended is not None and s.ended.exit_code is None and not finished and not told:
+        reason = (
+            "it ended before its end, as far as its log tells; its exit code is not known to us"
+        )
+        return Verdict("failed", Exit.NOT_OBSERVED, reason)
     if s.ended is None or (s.ended.exit_code != 0 and not finished):
-        # The likeliest cause; what is a mere note of the attempt ended nothing.
-        told = [f for f in rank(findings) if f.severity >= Severity.WARNING]
         reason = told[0].headline if told else "the training failed"
         return Verdict("failed", Exit.TRAINING_FAILED, reason)
     if s.pulses and not finished:
@@ -49,6 +55,12 @@ def of_ended(s: Snapshot, findings: Sequence[Finding], required: tuple[str, ...]
     return Verdict("completed", Exit.OK, "trained to the end")
 
 
+def has_finished(s: Snapshot) -> bool:
+    """Whether an attempt did all that its configuration asks for, as far as can be told."""
+    goal = (s.config.epochs, s.config.iterations) if s.config is not None else (None, None)
+    return s.phase == Phase.FINISHED or (not s.pulses and is_finished(s, goal))
+
+
 def lost_iterations(s: Snapshot, *, saved: int | None, by_epoch: bool) -> int:
     """Iterations of an attempt that no checkpoint holds.
 
@@ -56,7 +68,7 @@ def lost_iterations(s: Snapshot, *, saved: int | None, by_epoch: bool) -> int:
         saved: Number in the name of the newest checkpoint of this run, None where there is none.
         by_epoch: Whether that number counts epochs.
     """
-    if s.last_iteration is None or s.phase == Phase.FINISHED:
+    if s.last_iteration is None or has_finished(s):
         return 0
     begun = (s.first_iteration or 1) - 1
     pulse = s.slowest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,15 @@ LENGTH = 300
 
 
 class Answers:
-    """The answers in an attempt's folder; each is given once."""
+    """The answers in an attempt's folder; each is given once.
 
-    def __init__(self, attempt_dir: Path) -> None:
+    Args:
+        known: Those that were given before.
+    """
+
+    def __init__(self, attempt_dir: Path, known: Iterable[OrderAnswered] = ()) -> None:
         self._folder = attempt_dir
-        self._known: set[str] = set()
+        self._known = {wire.answer_file(one.rank, one.number) for one in known}
 
     def poll(self, at: float, wall: float) -> list[OrderAnswered]:
         """Answers that are new since the last call, oldest first."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dualwatch import journal, wire
+from dualwatch import identity, journal, wire
 from dualwatch.facts import AttemptEnded, AttemptStarted, OrphansSeen
 from dualwatch.observe import lineage
 from dualwatch.observe.processes import SAME_START_S, sample_one
@@ -119,7 +119,7 @@ def _strangers(tree: Collection[int]) -> Iterator[_Stranger]:
                 environment = process.environ()
                 yield _Stranger(
                     process=process,
-                    created=process.create_time(),
+                    created=identity.created(process),
                     command=command,
                     attempt_dir=environment.get(wire.ENV_ATTEMPT_DIR, ""),
                     marker=environment.get(wire.ENV_MARKER, ""),

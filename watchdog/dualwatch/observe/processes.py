@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from dualwatch import wire
+from dualwatch import identity, wire
 from dualwatch.facts import ProcessesSampled, ProcessSample
 from dualwatch.observe.roles import ORDER, OTHER, Roles
 from dualwatch.parse.text import clean
@@ -32,6 +32,7 @@ class _Member:
     """A process of the tree. psutil's object compares the create time too."""
 
     process: psutil.Process
+    created: float
     command: tuple[str, ...] = ()
     role: str = OTHER
 
@@ -60,9 +61,9 @@ class Tree:
         self._members: dict[int, _Member] = {}
         with contextlib.suppress(psutil.Error):
             root = psutil.Process(root_pid)
-            created = root.create_time()
+            created = identity.created(root)
             if root_create_time is None or abs(created - root_create_time) <= SAME_START_S:
-                self._members[root_pid] = _Member(root)
+                self._members[root_pid] = _Member(root, created)
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -110,12 +111,20 @@ class Tree:
             # The supervisor is no part of the tree, whoever started it.
             if pid in self._members or pid in (0, os.getpid()):
                 continue
-            with contextlib.suppress(psutil.Error, OSError):
-                process = psutil.Process(pid)
-                if process.environ().get(wire.ENV_MARKER) == self._marker:
-                    self._members[pid] = _Member(process)
-                    found.append((pid, process.create_time()))
+            if self._adopt(pid):
+                found.append((pid, self._members[pid].created))
         return tuple(found)
+
+    def _adopt(self, pid: int) -> bool:
+        """Takes a process in if it carries the marker."""
+        import psutil
+
+        with contextlib.suppress(psutil.Error, OSError):
+            process = psutil.Process(pid)
+            if self._marker and process.environ().get(wire.ENV_MARKER) == self._marker:
+                self._members[pid] = _Member(process, identity.created(process))
+                return True
+        return False
 
     def _refresh(self) -> None:
         """Drops members that are gone, and adds the children of those that are not."""
@@ -127,6 +136,9 @@ class Tree:
         children: dict[int, list[int]] = {}
         for pid, ppid in _parents().items():
             children.setdefault(ppid, []).append(pid)
+        for pid in children.get(os.getpid(), ()):
+            if pid not in self._members:
+                self._adopt(pid)  # An orphan, where we are the subreaper.
         queue = list(self._members)
         while queue:
             parent = queue.pop()
@@ -136,8 +148,9 @@ class Tree:
                 with contextlib.suppress(psutil.Error):
                     child = psutil.Process(pid)
                     # A child is not older than its parent: else the pid was given anew meanwhile.
-                    if child.create_time() >= self._members[parent].process.create_time():
-                        self._members[pid] = _Member(child)
+                    created = identity.created(child)
+                    if created >= self._members[parent].created:
+                        self._members[pid] = _Member(child, created)
                         queue.append(pid)
 
 
@@ -146,9 +159,24 @@ def sample_one(process: psutil.Process, role: str) -> ProcessSample | None:
     import psutil
 
     try:
-        return replace(_read(_Member(process)), role=role)
+        return replace(_read(_Member(process, identity.created(process))), role=role)
     except psutil.NoSuchProcess:
         return None
+
+
+def describe(pids: Iterable[int]) -> str:
+    """Processes with what each is doing: "pid 12 (disk-sleep in nfs_wait), pid 13 (gone)"."""
+    import psutil
+
+    words: list[str] = []
+    for pid in pids:
+        state = "gone"
+        with contextlib.suppress(psutil.Error):
+            state = str(psutil.Process(pid).status())
+            place = _wchan(pid)
+            state += f" in {place}" if place else ""
+        words.append(f"pid {pid} ({state})")
+    return ", ".join(words)
 
 
 def _parents() -> dict[int, int]:
@@ -191,7 +219,7 @@ def _read(member: _Member) -> ProcessSample:
                 member.command = tuple(process.cmdline())
         return ProcessSample(
             pid=process.pid,
-            create_time=process.create_time(),
+            create_time=member.created,
             ppid=process.ppid(),
             role="other",
             status=status,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dualwatch import wire
+from dualwatch import identity, wire
 from dualwatch.observe import lineage
 from dualwatch.observe.roles import is_launcher, is_python
 
@@ -107,7 +107,7 @@ def _training(process: psutil.Process, log: Path | None) -> Training:
         command = tuple(process.cmdline())
     return Training(
         pid=process.pid,
-        create_time=process.create_time(),
+        create_time=identity.created(process),
         attempt_dir=Path(attempt) if attempt else None,
         marker=environ.get(wire.ENV_MARKER, ""),
         log=log,

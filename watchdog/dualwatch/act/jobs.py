@@ -1,0 +1,163 @@
+"""A Windows job object for each attempt, so that its whole tree can be ended at once.
+
+Windows keeps no tree: whoever loses its parent is nobody's child any more, and a list of processes
+is old before it is read. A job holds all that its processes start.
+
+The job does not end with us (no ``KILL_ON_JOB_CLOSE``): a training outlives its supervisor. If we
+live in a job ourselves, that is no hindrance since Windows 8, where jobs nest. Whatever fails here,
+the list of processes remains, as on every other system.
+
+The calls are injected, and their order and what follows from each failure is tested with a
+scripted kernel32. NONE OF IT HAS EVER BEEN RUN ON WINDOWS.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import psutil
+
+CREATE_SUSPENDED = 0x00000004
+"""Flag of the start: nothing of the training runs, and starts others, outside of its job."""
+
+ENDED_BY_US = 1
+"""Exit code of what is ended through the job."""
+
+
+class Kernel32(Protocol):
+    """The calls that are made. A handle of 0 or None and a result of 0 are failures."""
+
+    def create_job(self) -> int | None:
+        """``CreateJobObjectW(NULL, NULL)``."""
+
+    def assign(self, job: int, process: int) -> int:
+        """``AssignProcessToJobObject``."""
+
+    def terminate(self, job: int, exit_code: int) -> int:
+        """``TerminateJobObject``."""
+
+    def close(self, handle: int) -> int:
+        """``CloseHandle``."""
+
+    def error(self) -> str:
+        """What the last call that failed complained of."""
+
+
+class Job:
+    """The job of one attempt; its handle is open until ``end`` or ``close``."""
+
+    def __init__(self, handle: int, calls: Kernel32) -> None:
+        self._handle: int | None = handle
+        self._calls = calls
+
+    def end(self) -> bool:
+        """Ends every process in the job; whether that was possible."""
+        if self._handle is None:
+            return False
+        return bool(self._calls.terminate(self._handle, ENDED_BY_US))
+
+    def close(self) -> None:
+        """Gives the handle back; who is still in the job lives on."""
+        if self._handle is not None:
+            self._calls.close(self._handle)
+            self._handle = None
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A job with the training in it, or why there is none: then the process list has to do."""
+
+    job: Job | None
+    why_not: str = ""
+
+
+def join(process: int, resume: Callable[[], None], calls: Kernel32) -> Joined:
+    """Puts a process that was started suspended into a job of its own, and lets it run.
+
+    It runs in any case: without a job it is worse to end, and that is all.
+
+    Args:
+        process: Its handle.
+        resume: Lets it run.
+        calls: The system.
+
+    Raises:
+        OSError, psutil.Error: It does not run; the job's handle is closed.
+    """
+    joined = _join(process, calls)
+    try:
+        resume()
+    except (OSError, psutil.Error):
+        if joined.job is not None:
+            joined.job.close()
+        raise
+    return joined
+
+
+def _join(process: int, calls: Kernel32) -> Joined:
+    handle = calls.create_job()
+    if not handle:
+        return Joined(None, f"no job object could be made ({calls.error()})")
+    if not calls.assign(handle, process):
+        why = f"the training could not be put into a job object ({calls.error()})"
+        calls.close(handle)
+        return Joined(None, why)
+    return Joined(Job(handle, calls))
+
+
+def of_started(process: subprocess.Popen[bytes]) -> Joined:
+    """The job of a training that was started with ``CREATE_SUSPENDED``.
+
+    Raises:
+        OSError, psutil.Error: It cannot be let run; it is ended.
+    """
+    # subprocess keeps the handle for itself, and no other is as sure to be of this process.
+    handle = int(process._handle)  # type: ignore[attr-defined]
+    try:
+        return join(handle, lambda: psutil.Process(process.pid).resume(), _System())
+    except (OSError, psutil.Error):
+        with contextlib.suppress(OSError):
+            process.kill()
+        raise
+
+
+class _System:
+    """The real kernel32."""
+
+    def __init__(self) -> None:
+        self._calls: Any = None
+        if sys.platform == "win32":
+            kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
+            handle, number = ctypes.c_void_p, ctypes.c_uint
+            # Without these a handle is cut to 32 bits.
+            kernel32.CreateJobObjectW.restype = handle
+            kernel32.CreateJobObjectW.argtypes = (ctypes.c_void_p, ctypes.c_wchar_p)
+            kernel32.AssignProcessToJobObject.argtypes = (handle, handle)
+            kernel32.TerminateJobObject.argtypes = (handle, number)
+            kernel32.CloseHandle.argtypes = (handle,)
+            self._calls = kernel32
+
+    def create_job(self) -> int | None:
+        handle: int | None = self._calls.CreateJobObjectW(None, None)
+        return handle
+
+    def assign(self, job: int, process: int) -> int:
+        return int(self._calls.AssignProcessToJobObject(job, process))
+
+    def terminate(self, job: int, exit_code: int) -> int:
+        return int(self._calls.TerminateJobObject(job, exit_code))
+
+    def close(self, handle: int) -> int:
+        return int(self._calls.CloseHandle(handle))
+
+    def error(self) -> str:
+        if sys.platform == "win32":
+            number = ctypes.get_last_error()
+            return f"error {number}: {ctypes.FormatError(number).strip()}"
+        return "not Windows"

@@ -1,0 +1,35 @@
+"""Which view of a run is right for where its words go, and the last words."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from dualwatch.facts import RunEnded
+from dualwatch.report import outcome
+from dualwatch.report.summary import AttemptRecord
+from dualwatch.report.view import View
+
+
+def view_of(title: str, *, as_json: bool) -> View:
+    """The view for a program, a terminal, or a file."""
+    if as_json:
+        from dualwatch.report.events import EventsView
+
+        return EventsView()
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        from dualwatch.report.live import LiveView
+
+        return LiveView(title)
+    from dualwatch.report.plain import PlainView
+
+    return PlainView()
+
+
+def farewell(records: Sequence[AttemptRecord], ended: RunEnded | None, folder: Path) -> None:
+    """The result, on stdout."""
+    for line in outcome.lines(records, ended, folder):
+        sys.stdout.write(line + "\n")
+    sys.stdout.flush()
