@@ -112,7 +112,8 @@ class Chronicle:
         since = self.snapshot.progress_at if finding.code.startswith("DW1") else 0.0
         # Two rules that fail are two matters under one code.
         about = finding.headline if finding.code == "DW001" else ""
-        key = (finding.code, finding.severity, since, about)
+        # Ranks that came to stand at one moment stall one by one.
+        key = (finding.code, finding.severity, since, about, finding.rank)
         if key in self._raised:
             return False
         self._raised.add(key)

@@ -27,7 +27,7 @@ WRITING = 600.0
 """Seconds at most for a checkpoint that is being written."""
 
 RING_EVERY = 0.6
-"""Seconds after which an agent that does not look by itself is rung."""
+"""Seconds between two rings at an agent that does not look by itself."""
 
 _BETWEEN = frozenset((Phase.WAITING, *VALIDATION_PHASES))
 """Where no parameter changes."""
@@ -55,7 +55,8 @@ class Errand:
         number = orders.give(self.folder, pulse, order) if pulse is not None else None
         if pulse is None or number is None:
             return None
-        begun = rung = clock.now().at
+        begun = clock.now().at
+        rung = begun - RING_EVERY
         while True:
             self.wishes.sleep(TICK)
             moment = clock.now()

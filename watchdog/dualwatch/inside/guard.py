@@ -96,6 +96,11 @@ class Guard:
                 return self._with_dice(ask_torch)
             except Replace:
                 pass  # The desk has put the rest of the pass in place of torch's iterator.
+            except RuntimeError as error:
+                killed = workers.killed(self.iterator)
+                if not killed or killed in str(error):
+                    raise
+                raise RuntimeError(killed) from error
         assert self._rest is not None
         rest = self._rest
         return self._with_dice(lambda: next(rest))

@@ -42,6 +42,20 @@ def put_down(iterator: Any) -> None:
             queue.close()
 
 
+def killed(iterator: Any) -> str:
+    """Torch's own words for a worker that was killed by a signal, "" where none was.
+
+    Torch says them in a signal handler only, whose exception may be raised where nobody hears it
+    (in a ``__del__``); its second look tells of an unexpected exit and of no signal.
+    """
+    for process in getattr(iterator, "_workers", ()):
+        code = process.exitcode
+        if code is not None and code < 0 and hasattr(signal, "strsignal"):
+            name = signal.strsignal(-code)
+            return "DataLoader worker (pid {}) is killed by signal: {}.".format(process.pid, name)
+    return ""
+
+
 class _Deaths:
     """When a worker died."""
 
