@@ -5,8 +5,13 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
+
+ONE_WISH = 0.3
+"""Seconds within which several signals are one wish: a job system signals a whole group, and the
+parent in that group passes it on as well."""
 
 
 class Wishes:
@@ -14,6 +19,7 @@ class Wishes:
 
     def __init__(self) -> None:
         self.signals: list[int] = []
+        self._heard_at = 0.0
         self._bell = threading.Event()
 
     @property
@@ -45,7 +51,10 @@ class Wishes:
         """Takes SIGINT and SIGTERM, and gives the old handlers back."""
 
         def heard(number: int, frame: FrameType | None) -> None:
-            self.signals.append(number)
+            now = time.monotonic()
+            if not self.signals or now - self._heard_at > ONE_WISH:
+                self.signals.append(number)
+            self._heard_at = now
             self.ring()
 
         previous = {
