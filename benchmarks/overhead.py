@@ -13,13 +13,17 @@ import json
 import os
 import statistics
 import tempfile
+import time
 import timeit
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+from dualwatch.inside import guard
+from dualwatch.inside.desk import Desk
 from dualwatch.inside.follow import Follower
 from dualwatch.inside.pulse import Pulse
 from dualwatch.inside.seen import Seen
@@ -174,7 +178,33 @@ def _heartbeat(iteration: float) -> None:
         ["added to an iteration", measure.show(added, 2, " us")],
         [f"share of an iteration of {iteration * 1000:.0f} ms", measure.show(share, 4, " %")],
     ]
+    with tempfile.TemporaryDirectory() as folder:
+        batches = measure_batches(folder, BEATS // 10, REPEATS)
+    loaded = measure.spread([1e6 * bare for bare, _ in batches])
+    guarded = measure.spread([1e6 * (with_ - bare) for bare, with_ in batches])
+    rows += [
+        ["a batch of 4 numbers from a loader, bare", measure.show(loaded, 2, " us")],
+        ["added by its guard", measure.show(guarded, 2, " us")],
+    ]
     print(measure.table(["inside agent", "time"], rows))
+
+
+def measure_batches(folder: str, number: int, repeats: int) -> list[tuple[float, float]]:
+    """Seconds of a batch of a loader of torch's, and of one in our care, in turn."""
+    from torch.utils.data import DataLoader
+
+    desk = Desk(folder, Pulse(folder, 0), _nothing)
+
+    def seconds(loader: Any) -> float:
+        begun = time.perf_counter()
+        for _ in loader:
+            pass
+        return (time.perf_counter() - begun) / number
+
+    def loader() -> Any:
+        return DataLoader(range(4 * number), batch_size=4, shuffle=True)  # type: ignore[arg-type]
+
+    return [(seconds(loader()), seconds(guard.guarded(loader(), desk))) for _ in range(repeats)]
 
 
 def measure_beats(folder: str, number: int, repeats: int) -> list[Beats]:
@@ -186,9 +216,10 @@ def measure_beats(folder: str, number: int, repeats: int) -> list[Beats]:
         repeats: Timings.
     """
     heart = Pulse(folder, 0)
-    follower = Follower(heart, Seen(folder, 0))
+    follower = Follower(heart, Seen(folder, 0), folder)
     runner = SimpleNamespace(
         iter=0,
+        train_loop=SimpleNamespace(dataloader=None),
         build_dataloader=_nothing,
         save_checkpoint=_nothing,
         load_or_resume=_nothing,

@@ -79,6 +79,16 @@ def test_overhead_tells_the_cost_of_a_heartbeat(tmp_path: Path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["batch-0.json", "heartbeat-0.bin"]
 
 
+def test_overhead_tells_the_cost_of_a_guarded_batch(tmp_path: Path):
+    pytest.importorskip("torch")
+    from benchmarks import overhead
+
+    ((bare, guarded),) = overhead.measure_batches(str(tmp_path), number=10, repeats=1)
+
+    assert bare > 0
+    assert guarded > 0
+
+
 def test_overhead_reads_the_times_that_the_training_logged(tmp_path: Path):
     from benchmarks import overhead
 

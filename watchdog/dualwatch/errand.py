@@ -26,6 +26,9 @@ LONGEST_STEP = 60.0
 WRITING = 600.0
 """Seconds at most for a checkpoint that is being written."""
 
+QUIET = 1.0
+"""Seconds for which it must have stood still: whoever moves looks by itself, and is disturbed less."""
+
 RING_EVERY = 0.6
 """Seconds between two rings at an agent that does not look by itself."""
 
@@ -110,4 +113,7 @@ class Errand:
         return process is not None and process.status not in (*STOPPED, "zombie", "dead")
 
     def _can_be_rung(self, order: str, pulse: Pulse) -> bool:
-        return order != Order.REPLACE and pulse.phase in _BETWEEN and self._answers(pulse)
+        s = self.chronicle.snapshot
+        if order == Order.REPLACE or pulse.phase not in _BETWEEN or not self._answers(pulse):
+            return False
+        return clock.now().at - s.moved_at.get(pulse.rank, s.progress_at) >= QUIET

@@ -102,7 +102,11 @@ class Follower:
             enter = before.get(fn_name)
             if enter is not None:
                 self._try(enter, kwargs)
+            if self._boat is not None:
+                self._boat.stage = fn_name
             call_hook(fn_name, **kwargs)
+            if self._boat is not None:
+                self._boat.stage = ""
             leave = after.get(fn_name)
             if leave is not None:
                 self._try(leave, kwargs)

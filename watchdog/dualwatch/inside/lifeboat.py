@@ -10,9 +10,16 @@ from dualwatch import wire
 from dualwatch.inside import agent, checkpoints, desk, guard, place, rescue
 from dualwatch.wire import VALIDATION_PHASES, Order, Phase
 
+_SWAPPING = ("before_val_epoch", "after_val_epoch", "before_test_epoch", "after_test_epoch")
+"""Stages in which an averaged model (EMA) takes the place of the trained one, and back."""
+
 
 class Lifeboat:
     """Saves rescue checkpoints of one Runner.
+
+    Attributes:
+        saving: A rescue is being written: its checkpoint gets what only a rescue holds.
+        stage: The stage whose hooks run now, "" for none.
 
     Args:
         heart: This rank's heartbeat, which knows where the training stands.
@@ -25,6 +32,7 @@ class Lifeboat:
         self._stretch = 1
         self._validation_is_due = False
         self.saving = False
+        self.stage = ""
         self.desk = desk.Desk(folder, heart, self.save)
 
     def board(self, runner: Any, stretch: int) -> None:
@@ -45,6 +53,8 @@ class Lifeboat:
         heart, runner = self._heart, self._runner
         if heart.begun < 0 or heart.iteration <= heart.begun:
             raise rescue.RescueError("nothing was learnt since it began")
+        if self.stage in _SWAPPING and rescue.averaging(runner):
+            raise rescue.RescueError("an averaged model is being put in or taken out")
         validating = heart.phase in VALIDATION_PHASES
         epoch = int(runner.train_loop.epoch)
         meta: Dict[str, Any] = {"epoch": epoch, "iter": heart.iteration}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 from dualwatch import wire
 from dualwatch.inside import dice
@@ -102,11 +102,15 @@ def _steps_done(wrapper: Any) -> int:
     return int(getattr(wrapper, "_inner_count", 0))
 
 
+def averaging(runner: Any) -> List[Any]:
+    """Hooks that put an averaged model (EMA) in the place of the trained one for a validation."""
+    return [hook for hook in runner.hooks if hasattr(hook, "_swap_ema_parameters")]
+
+
 @contextlib.contextmanager
 def _swapped_back(runner: Any, validating: bool):
-    """An averaged model (EMA) takes the place of the trained one while it is validated."""
-    hooks = [hook for hook in runner.hooks if hasattr(hook, "_swap_ema_parameters")]
-    hooks = hooks if validating else []
+    """The trained model in its own place, also while an averaged one is validated."""
+    hooks = averaging(runner) if validating else []
     for hook in hooks:
         hook._swap_ema_parameters()
     try:
