@@ -27,7 +27,7 @@ WRITING = 600.0
 """Seconds at most for a checkpoint that is being written."""
 
 QUIET = 1.0
-"""Seconds for which it must have stood still: whoever moves looks by itself, and is disturbed less."""
+"""Seconds for which it must have stood still; whoever moves looks by itself."""
 
 RING_EVERY = 0.6
 """Seconds between two rings at an agent that does not look by itself."""

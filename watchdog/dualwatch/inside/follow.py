@@ -23,6 +23,9 @@ class Follower:
         heart: This rank's heartbeat record.
         seen: Notes what the batches hold and which losses come of them.
         folder: The attempt's folder.
+
+    Attributes:
+        stage: The stage whose hooks run now, "" for none.
     """
 
     def __init__(self, heart, seen, folder) -> None:
@@ -36,6 +39,7 @@ class Follower:
         # Batches of the present epoch that an earlier attempt has done; mmengine counts from 0.
         self._done_before = 0
         self._begun_at = -1
+        self.stage = ""
         self.stretch = 1
 
     def rescue_from_now_on(self, arguments: Dict[str, Any]) -> None:
@@ -61,7 +65,7 @@ class Follower:
         )
         runner.call_hook = self._announcing(runner.call_hook)
         if self._boat is not None:
-            self._boat.board(runner, self.stretch)
+            self._boat.board(runner, self.stretch, lambda: self.stage)
 
     def _guarding(self, build):
         if self._desk is None:
@@ -102,11 +106,12 @@ class Follower:
             enter = before.get(fn_name)
             if enter is not None:
                 self._try(enter, kwargs)
-            if self._boat is not None:
-                self._boat.stage = fn_name
-            call_hook(fn_name, **kwargs)
-            if self._boat is not None:
-                self._boat.stage = ""
+            # Hooks may save a checkpoint, which announces stages of its own.
+            outer, self.stage = self.stage, fn_name
+            try:
+                call_hook(fn_name, **kwargs)
+            finally:
+                self.stage = outer
             leave = after.get(fn_name)
             if leave is not None:
                 self._try(leave, kwargs)

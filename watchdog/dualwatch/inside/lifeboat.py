@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from typing import Any, Dict
+from typing import Any, Callable, Dict
 
 from dualwatch import wire
 from dualwatch.inside import agent, checkpoints, desk, guard, place, rescue
@@ -19,7 +19,6 @@ class Lifeboat:
 
     Attributes:
         saving: A rescue is being written: its checkpoint gets what only a rescue holds.
-        stage: The stage whose hooks run now, "" for none.
 
     Args:
         heart: This rank's heartbeat, which knows where the training stands.
@@ -31,13 +30,17 @@ class Lifeboat:
         self._runner: Any = None
         self._stretch = 1
         self._validation_is_due = False
+        self._stage: Callable[[], str] = str
         self.saving = False
-        self.stage = ""
         self.desk = desk.Desk(folder, heart, self.save)
 
-    def board(self, runner: Any, stretch: int) -> None:
-        """Takes a Runner aboard."""
-        self._runner, self._stretch = runner, stretch
+    def board(self, runner: Any, stretch: int, stage: Callable[[], str]) -> None:
+        """Takes a Runner aboard.
+
+        Args:
+            stage: Gives the stage whose hooks run now.
+        """
+        self._runner, self._stretch, self._stage = runner, stretch, stage
         runner.train = self._rescuing(runner.train)
         self.desk.listen()
 
@@ -53,7 +56,7 @@ class Lifeboat:
         heart, runner = self._heart, self._runner
         if heart.begun < 0 or heart.iteration <= heart.begun:
             raise rescue.RescueError("nothing was learnt since it began")
-        if self.stage in _SWAPPING and rescue.averaging(runner):
+        if self._stage() in _SWAPPING and rescue.averaging(runner):
             raise rescue.RescueError("an averaged model is being put in or taken out")
         validating = heart.phase in VALIDATION_PHASES
         epoch = int(runner.train_loop.epoch)
