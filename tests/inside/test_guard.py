@@ -150,7 +150,8 @@ def test_a_stuck_loader_goes_on_without_workers(office, load, method, persistent
     supervisor.join(60)
     answer = office.answers[-1]
     assert answer.done
-    assert answer.awaited[0] == "index 8: images/0008.png"
+    # The batch that is waited for: the stuck one, or one of a worker that is still being started.
+    assert answer.awaited[0] in ("index 4: images/0004.png", "index 8: images/0008.png")
     assert children() == before, "the workers are gone"
     # All that follows is read without workers, and nothing is lost either.
     assert flat(loader) == list(range(24))
