@@ -34,7 +34,7 @@ def text(plan: dict[str, Any]) -> str:
         lines.append(f"No batch below {plan['min_batch']}: the model's loss cannot learn from it.")
     if plan["ladders"]:
         lines.append(
-            "Every step resumes from the newest good checkpoint; at most "
+            "Every step resumes where it stood, or from the newest good checkpoint; at most "
             f"{_reruns(plan['max_reruns'])} in all."
         )
     lines.append("Nothing was started.")
