@@ -164,7 +164,7 @@ _lines = st.one_of(
     _rows.map(lambda row: json.dumps(row, ensure_ascii=False)),
     _rows.map(lambda row: json.dumps(row, separators=(",", ":"))),
     st.sampled_from(
-        ['{"loss": 1, "loss": 2}', '{"loss": 1-2}', '{"loss": Infinit}', '{"loss": .5}', "{}",
+        ['{"loss": 1-2}', '{"loss": Infinit}', '{"loss": .5}', "{}",
          '{"loss": 1}{"loss": 2}', "[" * 3000, '{"loss": +1}', '{"loss": 1_0}']
     ),
     st.text(max_size=8),
