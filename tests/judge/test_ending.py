@@ -65,6 +65,15 @@ def test_a_killed_worker_of_which_the_kernel_says_nothing(story, host) -> None:
     assert "names no process of this training" in texts(found)
 
 
+@pytest.mark.parametrize("number", [WORKER, 987654], ids=["our number", "another number"])
+def test_a_counter_that_stands_still_acquits_whatever_the_machines_log_says(story, number) -> None:
+    story.trains(5).tell(HostSampled, container="docker", cgroup_oom_kills=2)
+    error(story, "RuntimeError", KILLED)
+    log = (OOM.format(number),)
+    story.tell(HostSampled, container="docker", cgroup_oom_kills=2, kernel=log)
+    assert story.ended(exit_code=1).codes() == ["DW301"]
+
+
 def test_a_kernel_that_could_not_be_asked_is_said(story) -> None:
     story.trains(5).tell(NotObserved, what="kernel log", why="not permitted")
     error(story, "RuntimeError", KILLED)

@@ -37,10 +37,12 @@ def oom_kill(s: Snapshot, pids: Collection[int]) -> OomKill | None:
     """Whether the kernel's out-of-memory killer ended one of these processes.
 
     In a container the kernel counts processes by other numbers than we do. There the counter of
-    our own cgroup is the witness, and a line about a process with our number proves little.
+    our own cgroup is the witness, and a line about a process with our number proves little. The
+    kernel's log is the whole machine's: a counter that stands still acquits, whatever a neighbour
+    was killed for.
     """
     host = s.host
-    if host is None:
+    if host is None or _stands_still(s):
         return None
     named = [line for line in host.kernel if _killed(line) in pids]
     fresh = [line for line in fresh_kernel_lines(s) if _killed(line) is not None]
@@ -141,10 +143,21 @@ def _killed(line: str) -> int | None:
     return int(next(number for number in match.groups() if number)) if match else None
 
 
+def _stands_still(s: Snapshot) -> bool:
+    """Whether our cgroup lost nobody between two looks: the counter counts every kind of kill."""
+    before, now = _counters(s)
+    return s.host is not s.host_before and before is not None and now == before
+
+
+def _counters(s: Snapshot) -> tuple[int | None, int | None]:
+    """What the cgroup's counter of kills was at the first look, and at the last."""
+    before = s.host_before.cgroup_oom_kills if s.host_before is not None else None
+    return before, s.host.cgroup_oom_kills if s.host is not None else None
+
+
 def _grown(s: Snapshot) -> list[Evidence]:
     """The cgroup's counter of kills, if it has grown since the first look."""
-    now = s.host.cgroup_oom_kills if s.host is not None else None
-    before = s.host_before.cgroup_oom_kills if s.host_before is not None else None
+    before, now = _counters(s)
     if now is None or before is None or now <= before or s.host is None:
         return []
     text = f"processes of this cgroup that the kernel killed for memory: {before} before, {now} now"
