@@ -19,6 +19,8 @@ from dualwatch.errors import DualwatchError
 
 SITE_FOLDER = Path(__file__).resolve().parent.parent / "inside" / "site"
 
+_NEW_GROUP: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # Windows only
+
 
 @dataclass(slots=True)
 class Launched:
@@ -81,7 +83,7 @@ def launch(
     """
     console = os.open(attempt_dir / "console.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     options: dict[str, Any] = (
-        {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | jobs.CREATE_SUSPENDED}
+        {"creationflags": _NEW_GROUP | jobs.CREATE_SUSPENDED}
         if sys.platform == "win32"
         else {"start_new_session": True}
     )
