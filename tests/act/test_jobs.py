@@ -1,76 +1,103 @@
-"""The job object with a scripted kernel32: its order of calls, and what follows a failure."""
+"""The logic of Windows' job objects, over a scripted kernel32: no Windows was at hand."""
 
 from __future__ import annotations
 
 import pytest
-from dualwatch.act.jobs import ENDED_BY_US, Job, join
+from dualwatch.act import jobs
+
+PROCESS = 44
 
 
 class Kernel32:
-    """Records the calls; those named in ``fails`` fail."""
+    """Takes down every call; those that ``fails`` names give 0."""
 
     def __init__(self, *fails: str) -> None:
-        self.fails, self.calls = fails, []
+        self.fails = fails
+        self.calls: list[tuple[object, ...]] = []
 
-    def _called(self, name: str, *arguments: int) -> int:
+    def _call(self, name: str, *arguments: object, result: int = 1) -> int:
         self.calls.append((name, *arguments))
-        return 0 if name in self.fails else 7
+        return 0 if name in self.fails else result
 
-    def create_job(self) -> int:
-        return self._called("create")
+    def create_job(self) -> int | None:
+        return self._call("create", result=7) or None
 
     def assign(self, job: int, process: int) -> int:
-        return self._called("assign", job, process)
+        return self._call("assign", job, process)
 
     def terminate(self, job: int, exit_code: int) -> int:
-        return self._called("terminate", job, exit_code)
+        return self._call("terminate", job, exit_code)
 
     def close(self, handle: int) -> int:
-        return self._called("close", handle)
+        return self._call("close", handle)
 
     def error(self) -> str:
-        return "error 5: access denied"
+        return "error 5: Access is denied."
+
+    def resume(self) -> None:
+        self.calls.append(("resume",))
+
+    def refuse(self) -> None:
+        self.calls.append(("resume",))
+        raise OSError("not allowed")
 
 
-def test_a_training_is_in_its_job_before_it_runs() -> None:
+def test_a_training_runs_only_once_it_is_in_its_job() -> None:
     calls = Kernel32()
-    joined = join(40, lambda: calls.calls.append(("resume",)), calls)
-    assert calls.calls == [("create",), ("assign", 7, 40), ("resume",)]
+
+    joined = jobs.join(PROCESS, calls.resume, calls)
+
     assert joined.job is not None
     assert joined.why_not == ""
+    assert calls.calls == [("create",), ("assign", 7, PROCESS), ("resume",)]
 
 
-@pytest.mark.parametrize(
-    ("fails", "calls_made", "words"),
-    [
-        ("create", [("create",), ("resume",)], "no job object could be made"),
-        ("assign", [("create",), ("assign", 7, 40), ("close", 7), ("resume",)], "access denied"),
-    ],
-)
-def test_without_a_job_it_runs_all_the_same(fails, calls_made, words) -> None:
-    calls = Kernel32(fails)
-    joined = join(40, lambda: calls.calls.append(("resume",)), calls)
-    assert calls.calls == calls_made
-    assert joined.job is None
-    assert words in joined.why_not
-
-
-def test_the_handle_of_one_that_cannot_run_is_closed() -> None:
+def test_the_job_is_ended_and_its_handle_closed_once() -> None:
     calls = Kernel32()
+    job = jobs.join(PROCESS, calls.resume, calls).job
+    assert job is not None
+    calls.calls.clear()
 
-    def resume() -> None:
-        raise OSError("it cannot")
-
-    with pytest.raises(OSError, match="it cannot"):
-        join(40, resume, calls)
-    assert calls.calls[-1] == ("close", 7)
-
-
-def test_the_job_ends_its_tree_until_it_is_closed() -> None:
-    calls = Kernel32()
-    job = Job(7, calls)
     assert job.end()
     job.close()
     job.close()
     assert not job.end()
-    assert calls.calls == [("terminate", 7, ENDED_BY_US), ("close", 7)]
+
+    assert calls.calls == [("terminate", 7, jobs.ENDED_BY_US), ("close", 7)]
+
+
+def test_without_a_job_the_training_runs_all_the_same() -> None:
+    calls = Kernel32("create")
+
+    joined = jobs.join(PROCESS, calls.resume, calls)
+
+    assert joined.job is None
+    assert "Access is denied" in joined.why_not
+    assert calls.calls == [("create",), ("resume",)]
+
+
+def test_a_training_that_may_not_join_runs_and_the_handle_is_closed() -> None:
+    calls = Kernel32("assign")
+
+    joined = jobs.join(PROCESS, calls.resume, calls)
+
+    assert joined.job is None
+    assert "could not be put into a job object" in joined.why_not
+    assert calls.calls == [("create",), ("assign", 7, PROCESS), ("close", 7), ("resume",)]
+
+
+def test_a_training_that_cannot_be_let_run_leaves_no_handle() -> None:
+    calls = Kernel32()
+
+    with pytest.raises(OSError, match="not allowed"):
+        jobs.join(PROCESS, calls.refuse, calls)
+
+    assert calls.calls[-1] == ("close", 7)
+
+
+def test_a_job_that_cannot_be_ended_says_so() -> None:
+    calls = Kernel32("terminate")
+    job = jobs.join(PROCESS, calls.resume, calls).job
+    assert job is not None
+
+    assert not job.end()

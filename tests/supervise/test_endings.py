@@ -138,6 +138,42 @@ def test_a_second_run_of_the_same_work_dir_is_refused(train):
     assert first.finish() == 130
 
 
+def test_a_training_that_lost_its_dualwatch_is_not_started_twice(train):
+    first = train(model__pause=0.2)
+    started = first.iterating()
+    training = psutil.Process(started["pid"])
+    journal = (first.folder / "journal.jsonl").read_bytes()
+    first.process.kill()
+    first.process.wait()
+
+    second = train()
+
+    assert second.finish() == 2
+    assert f"pid {training.pid}, attempt 0, running since" in second.err
+    assert "dualwatch attach" in second.err
+    assert f"kill {training.pid}" in second.err
+    assert training.is_running()
+    # Untouched: nothing of the first is put aside, nothing added to it.
+    assert (first.folder / "journal.jsonl").read_bytes().startswith(journal)
+    assert not (first.folder / "earlier").exists()
+    assert not (first.folder / "attempt-1").exists()
+
+    training.kill()
+    psutil.wait_procs(first.left_alive(), timeout=60)
+    again = train()
+    assert again.finish() == 0, again.err
+
+
+def test_a_dry_run_beside_a_living_training_is_allowed(train):
+    first = train(model__pause=0.2)
+    first.iterating()
+
+    second = train("--dry-run")
+
+    assert second.finish() == 0, second.err
+    assert first.process.poll() is None
+
+
 def test_an_earlier_run_is_put_aside_and_not_deleted(train):
     first = train()
     assert first.finish() == 0, first.err

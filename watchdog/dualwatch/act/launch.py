@@ -20,6 +20,8 @@ from dualwatch.errors import DualwatchError
 
 SITE_FOLDER = Path(__file__).resolve().parent.parent / "inside" / "site"
 
+_NEW_GROUP: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # Windows only
+
 
 _NEW_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 
