@@ -19,8 +19,11 @@ from dualwatch.facts import (
     AttemptStarted,
     BatchSeen,
     Change,
+    CheckpointSeen,
     ConfigRead,
     ConsoleGrew,
+    DataSeen,
+    DataSet,
     Decided,
     ErrorSeen,
     EvaluationLogged,
@@ -35,6 +38,8 @@ from dualwatch.facts import (
     HostSampled,
     IterationLogged,
     Milestone,
+    ModelPart,
+    ModelSeen,
     NotObserved,
     ObserverPaused,
     OrderAnswered,
@@ -46,6 +51,8 @@ from dualwatch.facts import (
     RunStarted,
     Severity,
     StacksCaptured,
+    SurroundingsSeen,
+    TensorBoardSeen,
     ThreadStack,
 )
 from dualwatch.journal import Journal, decode, encode, newest, read
@@ -173,6 +180,20 @@ FACTS: tuple[Fact, ...] = (
         missing={"train_dataloader.dataset.data_root": "data/llvip"},
         unpaired=("1.jpg",),
         looked_at=5,
+    ),
+    DataSeen(
+        **NOW,
+        sets=(DataSet(key="train_dataloader.dataset", kind="LLVIP", images=9, absent=("a.jpg",)),),
+    ),
+    CheckpointSeen(**NOW, path="a.pth", exists=True, whole=None, why="not looked at"),
+    SurroundingsSeen(**NOW, stacks_readable=None, stacks_why="", console_encoding="cp936"),
+    ModelSeen(
+        **NOW,
+        rank=0,
+        parts=(ModelPart(path="macl", kind="MACLHead", parameters=9, trainable=5, optimised=None),),
+    ),
+    TensorBoardSeen(
+        **NOW, url="http://localhost:6006/", alive=None, answers=False, tags=("train/loss",)
     ),
     OrphansSeen(**NOW, processes=(PROCESS,)),
     HostSampled(**NOW, memory_total=5, shm_free=0, container="", kernel=("Out of memory",)),

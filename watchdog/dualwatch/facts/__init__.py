@@ -25,6 +25,15 @@ from dualwatch.facts.run import (
     RunEnded,
     RunStarted,
 )
+from dualwatch.facts.setting import (
+    CheckpointSeen,
+    DataSeen,
+    DataSet,
+    ModelPart,
+    ModelSeen,
+    SurroundingsSeen,
+    TensorBoardSeen,
+)
 from dualwatch.facts.training import (
     AgentReported,
     BatchSeen,
@@ -45,8 +54,11 @@ __all__ = [
     "AttemptStarted",
     "BatchSeen",
     "Change",
+    "CheckpointSeen",
     "ConfigRead",
     "ConsoleGrew",
+    "DataSeen",
+    "DataSet",
     "Decided",
     "Decision",
     "ErrorSeen",
@@ -62,6 +74,8 @@ __all__ = [
     "HostSampled",
     "IterationLogged",
     "Milestone",
+    "ModelPart",
+    "ModelSeen",
     "NotObserved",
     "ObserverPaused",
     "OrderAnswered",
@@ -74,5 +88,7 @@ __all__ = [
     "Rung",
     "Severity",
     "StacksCaptured",
+    "SurroundingsSeen",
+    "TensorBoardSeen",
     "ThreadStack",
 ]

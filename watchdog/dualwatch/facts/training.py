@@ -166,6 +166,10 @@ class ConfigRead(Fact):
             all were compared.
         model_words: Keys and types of its model: what a MACL model is known by.
         epochs, iterations: How long it is to train; None where unknown or counted the other way.
+        preprocessor: Type of the model's data preprocessor, "" where none is named.
+        backends: Types of the visualizer's backends; None where that cannot be told.
+        load_from: Checkpoint that it starts from, "" for none.
+        resumes: Whether it goes on with the state of that checkpoint, or of the newest one.
         error: Why it does not load; "" where it does.
     """
 
@@ -181,6 +185,10 @@ class ConfigRead(Fact):
     model_words: tuple[str, ...] = ()
     epochs: int | None = None
     iterations: int | None = None
+    preprocessor: str = ""
+    backends: tuple[str, ...] | None = None
+    load_from: str = ""
+    resumes: bool = False
     error: str = ""
 
 

@@ -15,8 +15,10 @@ from dualwatch.facts import (
     AttemptEnded,
     AttemptStarted,
     BatchSeen,
+    CheckpointSeen,
     ConfigRead,
     ConsoleGrew,
+    DataSeen,
     ErrorSeen,
     EvaluationLogged,
     Fact,
@@ -25,6 +27,7 @@ from dualwatch.facts import (
     HostSampled,
     IterationLogged,
     Milestone,
+    ModelSeen,
     NotObserved,
     ObserverPaused,
     OrderAnswered,
@@ -34,6 +37,8 @@ from dualwatch.facts import (
     Pulse,
     Severity,
     StacksCaptured,
+    SurroundingsSeen,
+    TensorBoardSeen,
 )
 from dualwatch.judge import series
 from dualwatch.judge.activity import Activity, measure
@@ -99,6 +104,11 @@ class Snapshot:
     repeats: tuple[Repeated, ...] = ()
     batches: Mapping[int, BatchSeen] = field(default_factory=dict)
     config: ConfigRead | None = None
+    data: DataSeen | None = None
+    checkpoint: CheckpointSeen | None = None
+    surroundings: SurroundingsSeen | None = None
+    model: ModelSeen | None = None
+    tensorboard: TensorBoardSeen | None = None
     host: HostSampled | None = None
     host_before: HostSampled | None = None
     orphans: OrphansSeen | None = None
@@ -318,6 +328,11 @@ _STEPS: dict[type[Fact], Callable[[Snapshot, Any], Snapshot]] = {
     ErrorSeen: _error,
     BatchSeen: lambda s, fact: replace(s, batches={**s.batches, fact.rank: fact}),
     ConfigRead: lambda s, fact: replace(s, config=fact),
+    DataSeen: lambda s, fact: replace(s, data=fact),
+    CheckpointSeen: lambda s, fact: replace(s, checkpoint=fact),
+    SurroundingsSeen: lambda s, fact: replace(s, surroundings=fact),
+    ModelSeen: lambda s, fact: replace(s, model=fact) if fact.rank == 0 else s,
+    TensorBoardSeen: lambda s, fact: replace(s, tensorboard=fact),
     HostSampled: _host,
     Milestone: lambda s, fact: replace(
         s, logged_phase=AFTER_MILESTONE.get(fact.name, s.logged_phase)
