@@ -27,11 +27,19 @@ def attach(
     ] = None,
     on_stall: Annotated[
         str,
-        typer.Option(metavar="rerun|stop|report", help="What a stall leads to."),
+        typer.Option(
+            metavar="rerun|stop|report",
+            help="What a stall leads to.",
+            autocompletion=common.one_of("rerun", "stop", "report"),
+        ),
     ] = "report",
     on_missing: Annotated[
         str | None,
-        typer.Option(metavar="report|stop", help="What a missing metric leads to (report)."),
+        typer.Option(
+            metavar="report|stop",
+            help="What a missing metric leads to (report).",
+            autocompletion=common.one_of("report", "stop"),
+        ),
     ] = None,
     max_reruns: Annotated[
         str | None, typer.Option(metavar="N", help="Reruns before giving up (3).")

@@ -73,11 +73,19 @@ def train(
     ] = None,
     on_stall: Annotated[
         str | None,
-        typer.Option(metavar="rerun|stop|report", help="What a stall leads to (rerun)."),
+        typer.Option(
+            metavar="rerun|stop|report",
+            help="What a stall leads to (rerun).",
+            autocompletion=common.one_of("rerun", "stop", "report"),
+        ),
     ] = None,
     on_missing: Annotated[
         str | None,
-        typer.Option(metavar="report|stop", help="What a missing metric leads to (report)."),
+        typer.Option(
+            metavar="report|stop",
+            help="What a missing metric leads to (report).",
+            autocompletion=common.one_of("report", "stop"),
+        ),
     ] = None,
     max_reruns: Annotated[
         str | None,
