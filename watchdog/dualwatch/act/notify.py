@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from dualwatch import clock
+from dualwatch.addresses import masked
 from dualwatch.errors import DualwatchError
 from dualwatch.parse.text import clean
-from dualwatch.settings import masked
 
 PATIENCE = 10.0
 """Seconds that the last messages of a run may take to go out."""

@@ -41,6 +41,10 @@ def attach(
             autocompletion=common.one_of("report", "stop"),
         ),
     ] = None,
+    on_fail: Annotated[
+        str | None,
+        typer.Option(metavar="report|stop", help="What a missed milestone leads to (report)."),
+    ] = None,
     max_reruns: Annotated[
         str | None, typer.Option(metavar="N", help="Reruns before giving up (3).")
     ] = None,
@@ -73,6 +77,7 @@ def attach(
             "require": require,
             "on_stall": on_stall,
             "on_missing": on_missing,
+            "on_fail": on_fail,
             "max_reruns": max_reruns,
             "notify": notify,
             "metrics_port": metrics_port,

@@ -87,6 +87,10 @@ def train(
             autocompletion=common.one_of("report", "stop"),
         ),
     ] = None,
+    on_fail: Annotated[
+        str | None,
+        typer.Option(metavar="report|stop", help="What a missed milestone leads to (report)."),
+    ] = None,
     max_reruns: Annotated[
         str | None,
         typer.Option(metavar="N", help="Reruns before giving up (3)."),
@@ -159,6 +163,7 @@ def train(
             "require": require,
             "on_stall": on_stall,
             "on_missing": on_missing,
+            "on_fail": on_fail,
             "max_reruns": max_reruns,
             "keep_effective_batch": keep_effective_batch,
             "min_batch": min_batch,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from dualwatch.report.console import plain_text
@@ -47,6 +47,8 @@ def _wrapped(lead: str, text: str) -> list[str]:
 def _shown(value: Any) -> str:
     if value is None:
         return "not set"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} = {item}" for key, item in value.items()) or "none"
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value)) or "none"
     return str(value)
