@@ -20,6 +20,14 @@ def codes() -> list[tuple[str, str]]:
     return [(entry.code, entry.name) for entry in CODES]
 
 
+def profiles() -> list[str]:
+    """Checklists that come along."""
+    from importlib.resources import files
+
+    found = (entry.name for entry in files("dualwatch.profiles").iterdir())
+    return sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml"))
+
+
 Notify = Annotated[
     list[str] | None,
     typer.Option(metavar="URL", help="Tell stalls, reruns and the end there; repeatable."),
