@@ -22,10 +22,9 @@ def codes() -> list[tuple[str, str]]:
 
 def profiles() -> list[str]:
     """Checklists that come along."""
-    from importlib.resources import files
+    from dualwatch.profiles import SHIPPED
 
-    found = (entry.name for entry in files("dualwatch.profiles").iterdir())
-    return sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml"))
+    return list(SHIPPED)
 
 
 Notify = Annotated[
