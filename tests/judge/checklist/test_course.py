@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from dualwatch.facts import EvaluationLogged, Evidence, IterationLogged
+from dualwatch.facts import EvaluationLogged, Evidence, IterationLogged, ObserverPaused
 from dualwatch.judge.checklist.course import EPOCHS, OPENING_POINTS, Course
 from dualwatch.judge.checklist.item import Life
 from dualwatch.judge.codes import finding
@@ -88,6 +88,12 @@ def test_an_epoch_without_a_validation(training, judged):
     assert judged(training.subject())["validation"].status.value == "pending"
     training.epoch = 2
     assert judged(training.line().subject())["validation"].status.value == "fail"
+
+
+def test_what_was_not_seen_is_not_said_to_be_missing(training, judged):
+    training.warms_up().tell(ObserverPaused, seconds=9000.0).epoch = 3
+    told = judged(training.lines(3).subject())
+    assert told["validation"].status.value == told["epoch-2-map"].status.value == "skip"
 
 
 def test_a_training_that_died_in_epoch_1_never_reached_its_end(training, judged):
