@@ -9,7 +9,7 @@ from pathlib import Path
 from dualwatch.act import reaper, tensorboard
 from dualwatch.act.lock import Lock
 from dualwatch.chronicle import Chronicle
-from dualwatch.errors import DualwatchError, Exit
+from dualwatch.errors import DualwatchError, Exit, writing
 from dualwatch.journal import Journal
 from dualwatch.observe.living import living_attempt
 from dualwatch.plan import Plan, prepare_folder
@@ -33,8 +33,9 @@ def run(plan: Plan, settings: Settings, *, as_json: bool) -> Exit:
     view: View | None = None
     try:
         _refuse_beside(folder)
-        archive(folder)
-        journal = Journal(folder / "journal.jsonl")
+        with writing(folder):
+            archive(folder)
+            journal = Journal(folder / "journal.jsonl")
         view = stage.view_of(plan.config.name, as_json=as_json)
         _greet(plan, view)
         if settings.tensorboard:

@@ -198,7 +198,7 @@ class Watcher:
         if error.name not in self._reported and error.exists():
             self._reported.add(error.name)
             text = error.read_text(encoding="utf-8", errors="replace").strip()
-            why = text.splitlines()[-1] if text else "unknown"
+            why = text.splitlines()[-1] if text else "it could not write why: is the disk full?"
             facts.append(NotObserved(at=moment.at, wall=moment.wall, what="inside agent", why=why))
         return facts
 
