@@ -74,9 +74,10 @@ class ModelPart:
     """One module of the model.
 
     Attributes:
-        path: Its dotted name in the model: "roi_head.macl_head".
+        path: Its dotted name in the model: "roi_head.macl_head"; "" for the model itself, which is
+            among the parts where its class tells of a contrastive loss.
         kind: Its class.
-        parameters: Numbers in it, all of them.
+        parameters: Numbers in it and below, all of them; 0 for a loss that learns nothing.
         trainable: Of these, those that want a gradient.
         optimised: Of these, those that the optimizer holds; None where it could not be asked.
     """
