@@ -14,10 +14,13 @@ class DataSet:
     Attributes:
         key: Dotted key of the data set: "train_dataloader.dataset".
         kind: Its type, "" where none is named.
-        images: Images that its annotations name; None where they could not be read.
-        looked_at: Of these, how many were looked for.
-        absent: Images that are named and not there, bounded.
+        images: Images (or pairs) that its annotations name; None where they could not be read.
+        looked_at: Of these, how many were looked for, each with its annotation where that is a
+            file of its own.
+        absent: Files that are named and not there, bounded.
         why: Why it could not be looked at, "" where it was.
+        lacking: Of those that were looked for, how many lack a file.
+        broken: Files that are there and cannot be used, each with the reason, bounded.
     """
 
     key: str
@@ -26,11 +29,16 @@ class DataSet:
     looked_at: int = 0
     absent: tuple[str, ...] = ()
     why: str = ""
+    lacking: int = 0
+    broken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSeen(Fact):
-    """The data sets of a configuration were looked through; pairs are in ``ConfigRead``."""
+    """The data sets of a configuration were looked through; pairs are in ``ConfigRead``.
+
+    One that several loaders share is told once, under the first of them.
+    """
 
     sets: tuple[DataSet, ...]
 
