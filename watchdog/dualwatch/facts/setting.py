@@ -66,9 +66,10 @@ class SurroundingsSeen(Fact):
 
     Attributes:
         stacks_readable: Whether the stack of a process of this user can be read.
-        stacks_why: What forbids it.
+        stacks_why: What forbids or limits it.
         console_encoding: Of the training's standard output when it is no terminal.
-        hard_open_files: The most open files that the soft limit may be raised to.
+        hard_open_files: The most open files that the soft limit may be raised to; None for no
+            limit, or where it is not known.
     """
 
     stacks_readable: bool | None
