@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dualwatch import clock, journal, restore
+from dualwatch import clock, journal, restore, sinks
 from dualwatch.act import launch, reaper
 from dualwatch.act.adopted import Adopted
 from dualwatch.act.lock import Lock
@@ -25,19 +25,31 @@ from dualwatch.report import stage
 from dualwatch.report.view import View
 from dualwatch.run import archive
 from dualwatch.settings import Settings, choose_metrics
+from dualwatch.sinks import Sinks
 from dualwatch.supervise import Adoption, Supervisor, beginning
 
 
-def attach(named: str | None, settings: Settings, *, as_json: bool) -> Exit:
+def attach(named: str | None, settings: Settings, *, as_json: bool, quiet: bool = False) -> Exit:
     """Watches a training until it ends.
 
     Args:
         named: A pid, a work dir, or None for the newest training under ``./work_dirs``.
+        quiet: Only findings, decisions and the result are shown.
 
     Raises:
         DualwatchError: There is nothing to attach to, or it may not be looked at.
     """
     target = _target(named)
+    followers = sinks.opened(settings)
+    try:
+        return _attach(target, settings, followers, as_json=as_json, quiet=quiet)
+    finally:
+        followers.close()
+
+
+def _attach(
+    target: Target, settings: Settings, followers: Sinks, *, as_json: bool, quiet: bool
+) -> Exit:
     training = target.training
     assert training is not None
     if target.attempt_dir is not None and _belongs_to_us(target):
@@ -45,18 +57,23 @@ def attach(named: str | None, settings: Settings, *, as_json: bool) -> Exit:
     else:
         folder = prepare_folder(target.work_dir or Path(tempfile.mkdtemp(prefix="dualwatch-")))
     lock = Lock(folder)
+    supervisor: Supervisor | None = None
     view: View | None = None
     try:
-        view = stage.view_of(f"pid {training.pid}", as_json=as_json)
+        view = stage.view_of(f"pid {training.pid}", as_json=as_json, quiet=quiet)
         if target.attempt_dir is not None and _belongs_to_us(target):
             supervisor = _of_ours(target, training, folder, settings, view)
         else:
             supervisor = _of_a_stranger(target, training, folder, settings, view)
+        followers.follow(supervisor)
+        for note in followers.notes:
+            view.note(note)
         with reaper.adopting():
             code = supervisor.run()
-        supervisor.chronicle.journal.close()
     finally:
-        if view is not None:
+        if supervisor is not None:
+            supervisor.chronicle.close()
+        elif view is not None:
             view.close()
         lock.release()
     if not as_json:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from dualwatch.facts import RunEnded
 from dualwatch.report import outcome
+from dualwatch.report.progress import is_watched
 from dualwatch.report.summary import AttemptRecord
 from dualwatch.report.view import View
 
 
-def view_of(title: str, *, as_json: bool) -> View:
-    """The view for a program, a terminal, or a file."""
+def view_of(title: str, *, as_json: bool, quiet: bool = False) -> View:
+    """The view for a program, for who wants to hear of trouble only, for a terminal or a file.
+
+    A program gets every event, also where its user wants to read little.
+    """
     if as_json:
         from dualwatch.report.events import EventsView
 
         return EventsView()
-    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+    if quiet:
+        from dualwatch.report.quiet import QuietView
+
+        return QuietView()
+    if is_watched(sys.stderr):
         from dualwatch.report.live import LiveView
 
         return LiveView(title)
