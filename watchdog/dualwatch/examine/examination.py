@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -77,8 +77,16 @@ class Examination:
     took_s: float = 0.0
 
 
+FILES = frozenset(("log", "scalars", "config"))
+"""Collectors that only read what the training left: what a look back needs."""
+
+
 def examine(
-    target: Target, settings: Settings, *, tell: Callable[[str], None] = lambda name: None
+    target: Target,
+    settings: Settings,
+    *,
+    tell: Callable[[str], None] = lambda name: None,
+    only: Collection[str] | None = None,
 ) -> Examination:
     """Looks at a target from all sides at once and judges what was seen.
 
@@ -86,10 +94,13 @@ def examine(
 
     Args:
         tell: Called with the name of each collector that is done.
+        only: Names of the collectors that are asked, None for all.
     """
     moment = clock.now()
     done = Examination(target=target, moment=moment)
     asked = _collectors(target, settings, moment)
+    if only is not None:
+        asked = {name: collector for name, collector in asked.items() if name in only}
     answers, failures = collect(asked, tell, one_by_one=descriptors.are_few())
     done.not_observed.update(failures)
     _take(done, answers)
