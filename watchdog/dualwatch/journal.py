@@ -188,7 +188,7 @@ def read(path: Path, start: int = 0) -> Iterator[facts.Fact]:
 def fact_of(line: bytes) -> facts.Fact | None:
     """The fact of a line; None where it is cut, damaged, or of a kind that is not known here."""
     try:
-        data = json.loads(line)
+        data = json.loads(line.decode("utf-8"))
         return decode(data) if isinstance(data, dict) else None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None

@@ -1,8 +1,8 @@
 """Reads of a journal what is wanted of it: a long run has a million lines, a page a few thousand.
 
-Which kind a line is, its first bytes tell, so that what is not wanted costs no reading of JSON. What
-comes often is thinned on its bytes: of each stretch of time one line is read, the heaviest, so that
-a spike stays a spike.
+Which kind a line is, its first bytes tell, so that what is not wanted costs no reading of JSON.
+What comes often is thinned on its bytes: of each stretch of time one line is read, the heaviest,
+so that a spike stays a spike.
 """
 
 from __future__ import annotations
@@ -84,12 +84,10 @@ def span(path: Path, start: int = 0) -> float:
         stream.seek(start)
         first = _WALL.search(stream.read(_LAST_BYTES))
         stream.seek(max(start, end - _LAST_BYTES))
-        last = None
-        for last in _WALL.finditer(stream.read()):
-            pass
-    if first is None or last is None:
+        last = _WALL.findall(stream.read())
+    if first is None or not last:
         return 0.0
-    return max(0.0, _number(last[1]) - _number(first[1]))
+    return max(0.0, _number(last[-1]) - _number(first[1]))
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from dualwatch import __version__
-from dualwatch.cli import attach, config, diagnose, explain, train
+from dualwatch.cli import attach, config, diagnose, explain, report, train
 from dualwatch.errors import DualwatchError, Exit
 from dualwatch.report.console import soften
 
@@ -27,6 +27,7 @@ app.command("train", context_settings={**_HELP_OPTIONS, **train.CONTEXT})(train.
 app.command("attach", context_settings=_HELP_OPTIONS)(attach.attach)
 app.command("diagnose", context_settings=_HELP_OPTIONS)(diagnose.diagnose)
 app.command("explain", context_settings=_HELP_OPTIONS)(explain.explain)
+app.command("report", context_settings=_HELP_OPTIONS)(report.report)
 _config = typer.Typer(
     help="The settings in force.", no_args_is_help=True, context_settings=_HELP_OPTIONS
 )

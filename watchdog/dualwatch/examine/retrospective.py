@@ -100,7 +100,7 @@ def _supervised(target: Target) -> Chapter | None:
     chapter.alive = target.training is not None
     if start > 0:
         chapter.notes.append(
-            "The journal of this work dir holds earlier runs as well; this page is about the newest."
+            "The journal of this work dir holds earlier runs as well; the newest is told here."
         )
     if chapter.started is None:
         chapter.notes.append("The journal does not hold the beginning of the run.")

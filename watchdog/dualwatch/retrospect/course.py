@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import compress, pairwise
 
 from dualwatch.retrospect.table import Table
 
@@ -19,8 +19,8 @@ class Stretch:
     """Values that follow each other in one attempt."""
 
     attempt: int
-    xs: Sequence[float]
-    ys: Sequence[float]
+    xs: array[float]
+    ys: array[float]
 
 
 @dataclass(slots=True)
@@ -33,7 +33,6 @@ class Course:
         count: Values, these included.
         first, last: The first and the last value that is a number, None where there is none.
         lowest, highest: With their places.
-        beyond: Values beyond a limit, where one was given.
     """
 
     name: str
@@ -52,73 +51,69 @@ class Course:
 
 
 def course(
-    table: Table,
-    name: str,
-    places: Sequence[float],
-    chosen: Callable[[int], bool],
-    buckets: int = BUCKETS,
+    table: Table, name: str, places: array[float], *, training: bool, buckets: int = BUCKETS
 ) -> Course:
-    """The course of a metric over the rows that are chosen."""
+    """The course of a metric over training lines, or over all other rows.
+
+    Args:
+        places: Where each row of the table stands, see ``Table.places``.
+    """
     made = Course(name)
-    column = table.columns.get(name)
-    if column is None:
+    rows, values = _chosen(table, name, training)
+    made.count = len(values)
+    if values and not math.isfinite(sum(values)):
+        finite = bytearray(map(math.isfinite, values))
+        made.broken = [places[row] for row, good in zip(rows, finite, strict=True) if not good]
+        rows = array("q", compress(rows, finite))
+        values = array("d", compress(values, finite))
+    if not values:
         return made
-    xs, ys = array("d"), array("d")
-    attempt, before = None, -math.inf
-    for row, value in zip(column.rows, column.values, strict=True):
-        if not chosen(row):
-            continue
-        made.count += 1
-        place = places[row]
-        if not math.isfinite(value):
-            made.broken.append(place)
-            continue
-        if xs and (table.attempts[row] != attempt or place < before):
-            made.stretches.append(Stretch(attempt or 0, xs, ys))
-            xs, ys = array("d"), array("d")
-        attempt, before = table.attempts[row], place
-        xs.append(place)
-        ys.append(value)
-        _note(made, place, value)
-    if xs:
-        made.stretches.append(Stretch(attempt or 0, xs, ys))
-    share = max(8, buckets // max(1, len(made.stretches)))
-    made.stretches = [thinned(one, share) for one in made.stretches[:buckets]]
+    xs = array("d", map(places.__getitem__, rows))
+    made.first, made.last = values[0], values[-1]
+    low, high = min(values), max(values)
+    made.lowest = (low, xs[values.index(low)])
+    made.highest = (high, xs[values.index(high)])
+    cuts = _cuts(array("q", map(table.attempts.__getitem__, rows)), xs)[: buckets + 1]
+    share = max(8, buckets // (len(cuts) - 1))
+    made.stretches = [
+        thinned(Stretch(table.attempts[rows[begin]], xs[begin:end], values[begin:end]), share)
+        for begin, end in pairwise(cuts)
+    ]
     return made
 
 
 def thinned(stretch: Stretch, buckets: int = BUCKETS) -> Stretch:
-    """At most two points for each of so many stretches of the axis: the least and the greatest.
+    """At most two points for each of so many parts of a curve: the least and the greatest.
 
     The first and the last point stay.
     """
     xs, ys = stretch.xs, stretch.ys
-    if len(xs) <= 2 * buckets:
+    count = len(xs)
+    if count <= 2 * buckets:
         return stretch
-    begin, width = xs[0], (xs[-1] - xs[0]) or 1.0
-    kept: set[int] = {0, len(xs) - 1}
-    low = high = 0
-    bucket = 0
-    for k, x in enumerate(xs):
-        now = min(buckets - 1, int((x - begin) / width * buckets))
-        if now != bucket:
-            kept |= {low, high}
-            low = high = k
-            bucket = now
-        low = k if ys[k] < ys[low] else low
-        high = k if ys[k] > ys[high] else high
-    kept |= {low, high}
+    kept = {0, count - 1}
+    for bucket in range(buckets):
+        begin, end = bucket * count // buckets, (bucket + 1) * count // buckets
+        part = ys[begin:end]
+        kept |= {begin + part.index(min(part)), begin + part.index(max(part))}
     order = sorted(kept)
     return Stretch(
         stretch.attempt, array("d", [xs[k] for k in order]), array("d", [ys[k] for k in order])
     )
 
 
-def _note(made: Course, place: float, value: float) -> None:
-    if made.first is None:
-        made.first = value
-    made.last = value
-    if value < made.lowest[0]:
-        made.lowest = (value, place)
-    if value > made.highest[0]:
-        made.highest = (value, place)
+def _chosen(table: Table, name: str, training: bool) -> tuple[array[int], array[float]]:
+    """Rows and values of a metric in training lines, or in all other rows."""
+    column = table.columns.get(name)
+    if column is None:
+        return array("q"), array("d")
+    if training and table.trained == len(table):
+        return column.rows, column.values
+    chosen = bytearray(table.training[row] == training for row in column.rows)
+    return array("q", compress(column.rows, chosen)), array("d", compress(column.values, chosen))
+
+
+def _cuts(attempts: array[int], xs: array[float]) -> list[int]:
+    """Where another attempt begins, or where the place goes back; with both ends."""
+    cuts = [k for k in range(1, len(xs)) if attempts[k] != attempts[k - 1] or xs[k] < xs[k - 1]]
+    return [0, *cuts, len(xs)]

@@ -1,4 +1,4 @@
-"""In what the configurations of several runs differ: key by key, as ``--cfg-options`` names them."""
+"""In what the configurations of several runs differ, key by key as ``--cfg-options`` has them."""
 
 from __future__ import annotations
 

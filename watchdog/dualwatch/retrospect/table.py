@@ -10,6 +10,8 @@ from dualwatch.facts import EvaluationLogged, IterationLogged
 EPOCHS, ITERATIONS = "epoch", "iteration"
 """What an axis counts."""
 
+MOST_LAYOUTS = 64
+
 
 @dataclass(slots=True)
 class Column:
@@ -28,7 +30,8 @@ class Table:
         epochs, totals: 0 where the line has none.
         stretches: Iterations of a row for one of the user's own configuration.
         columns: By the name of the metric, in the order of their first appearance.
-        trained: Lines of the training loop.
+        training: Whether a row is a line of the training loop.
+        trained: How many of them there are.
         counts_epochs: Whether each of these tells its share of an epoch.
     """
 
@@ -41,8 +44,10 @@ class Table:
     totals: array[int] = field(default_factory=lambda: array("q"))
     stretches: array[int] = field(default_factory=lambda: array("q"))
     columns: dict[str, Column] = field(default_factory=dict)
+    training: bytearray = field(default_factory=bytearray)
     trained: int = 0
     counts_epochs: bool = True
+    _layouts: dict[tuple[str, ...], tuple[Column, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.walls)
@@ -50,28 +55,34 @@ class Table:
     def add(self, fact: IterationLogged | EvaluationLogged, attempt: int, stretch: int = 1) -> None:
         """Appends a line."""
         row = len(self.walls)
+        is_evaluation = isinstance(fact, EvaluationLogged)
         self.attempts.append(attempt)
         self.walls.append(fact.wall)
         self.modes.append(fact.mode)
-        self.evaluations.append(isinstance(fact, EvaluationLogged))
+        self.evaluations.append(is_evaluation)
         self.epochs.append(fact.epoch or 0)
         self.iterations.append(fact.iteration)
         self.totals.append(fact.total or 0)
         self.stretches.append(stretch)
-        if fact.mode == "train" and not self.evaluations[row]:
+        if fact.mode == "train" and not is_evaluation:
             self.trained += 1
             self.counts_epochs = self.counts_epochs and bool(fact.epoch and fact.total)
-        columns = self.columns
-        for name, value in fact.metrics.items():
-            column = columns.get(name)
-            if column is None:
-                column = columns[name] = Column()
+            self.training.append(1)
+        else:
+            self.training.append(0)
+        for column, value in zip(self._columns_of(fact), fact.metrics.values(), strict=True):
             column.rows.append(row)
             column.values.append(value)
 
-    def is_training(self, row: int) -> bool:
-        """Whether a row is a line of the training loop."""
-        return self.modes[row] == "train" and not self.evaluations[row]
+    def _columns_of(self, fact: IterationLogged | EvaluationLogged) -> tuple[Column, ...]:
+        """Lines of one kind name the same metrics in the same order: looked up once."""
+        names = tuple(fact.metrics)
+        known = self._layouts.get(names)
+        if known is None:
+            known = tuple(self.columns.setdefault(name, Column()) for name in names)
+            if len(self._layouts) < MOST_LAYOUTS:
+                self._layouts[names] = known
+        return known
 
     def axis(self) -> str:
         """What the rows can be placed by."""
@@ -83,7 +94,7 @@ class Table:
         last = 0.0
         for row in range(len(self.walls)):
             epoch, total = self.epochs[row], self.totals[row]
-            if self.is_training(row):
+            if self.training[row]:
                 if axis == EPOCHS:
                     last = epoch - 1 + self.iterations[row] / max(1, total)
                 else:

@@ -71,7 +71,7 @@ def ticks(scale: Scale, most: int = 5) -> list[Tick]:
         return [Tick(scale.percent(value), f"{value:g}") for value in powers]
     step = _step(scale.high - scale.low, most)
     begin = math.ceil(scale.low / step - 1e-9)
-    values = []
+    values: list[float] = []
     while begin * step <= scale.high + 1e-9 * step and len(values) <= 2 * most:
         values.append(begin * step)
         begin += 1
@@ -102,7 +102,7 @@ def clocks(scale: Scale, most: int = 6) -> list[Tick]:
     if length > 2 * _DAY > step * 2:
         form = "%m-%d %H:%M"
     first = math.ceil((scale.low + shift) / step) * step - shift
-    found = []
+    found: list[Tick] = []
     while first <= scale.high and len(found) <= 2 * most:
         text = datetime.fromtimestamp(first).strftime(form)
         found.append(Tick(scale.percent(first), text))

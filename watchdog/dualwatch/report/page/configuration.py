@@ -60,7 +60,7 @@ def configuration(chapter: Chapter) -> Configuration:
     if config is not None:
         hows = {"loaded": "as the training loads it", "read": "read without executing it"}
         shown += [
-            ("read how", hows.get(config.how, config.how)),
+            ("how it was read", hows.get(config.how, config.how)),
             ("workers start by", config.start_method or "the platform's own way"),
             ("does not load", config.error),
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dualwatch.judge.limits import MACL_RANGES, Range
@@ -73,8 +73,8 @@ class Plotter:
         for chapter in self._chapters:
             table = chapter.table
             for name, column in table.columns.items():
-                kinds = {table.is_training(row) for row in (*column.rows[:50], *column.rows[-50:])}
-                if True in kinds:
+                ends = (*column.rows[:50], *column.rows[-50:])
+                if any(table.training[row] for row in ends):
                     trained[name] = None
                 elif _base(name) not in ("time", "data_time"):
                     evaluated[name] = None
@@ -106,14 +106,10 @@ class Plotter:
         return draw(picture, x_scale=self._x)
 
     def _courses(self, name: str, training: bool) -> list[Course]:
-        found = []
-        for chapter, places in zip(self._chapters, self._places, strict=True):
-            table = chapter.table
-            chosen: Callable[[int], bool] = table.is_training
-            if not training:
-                chosen = _not(table.is_training)
-            found.append(course(table, name, places, chosen))
-        return found
+        return [
+            course(chapter.table, name, places, training=training)
+            for chapter, places in zip(self._chapters, self._places, strict=True)
+        ]
 
     def _curves(self, courses: Sequence[Course]) -> list[Curve]:
         """A curve for each run; for a single run one for each of its attempts."""
@@ -129,10 +125,12 @@ class Plotter:
             by_attempt.setdefault(stretch.attempt, []).append((stretch.xs, stretch.ys))
         if len(by_attempt) <= 1:
             return [Curve(only.name, 0, parts) for parts in by_attempt.values()]
+        # What counts in the end is drawn through, what was before it is dashed.
         order = [attempt.number for attempt in self._chapters[0].attempts]
         return [
-            Curve(f"attempt {number}", order.index(number) if number in order else number, parts)
+            Curve(f"attempt {number}", at, parts, dash=max(0, len(order) - 1 - at))
             for number, parts in by_attempt.items()
+            for at in (order.index(number) if number in order else number,)
         ]
 
     def _moments(self) -> list[Rule]:
@@ -240,10 +238,6 @@ def _ranges(chapters: Sequence[Chapter]) -> dict[str, Range]:
 def _broken(courses: Sequence[Course]) -> list[Rule]:
     places = [place for one in courses for place in one.broken]
     return [Rule(place, "no number", "broken") for place in places[:MOST_BROKEN]]
-
-
-def _not(chosen: Callable[[int], bool]) -> Callable[[int], bool]:
-    return lambda row: not chosen(row)
 
 
 def _rank(name: str) -> int:

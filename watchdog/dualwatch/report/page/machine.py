@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from dualwatch.report import words
 from dualwatch.report.page import axes
@@ -12,6 +13,8 @@ from dualwatch.retrospect.course import Stretch, thinned
 from dualwatch.retrospect.memory import Line
 
 MOST_DEVICES = 8
+
+Lines = Mapping[str, Line]
 
 
 def pictures(chapters: Sequence[Chapter]) -> list[Picture]:
@@ -38,7 +41,7 @@ def unseen(chapters: Sequence[Chapter]) -> list[str]:
     return said
 
 
-def _gpus(chapter: Chapter) -> Mapping[str, Line]:
+def _gpus(chapter: Chapter) -> Lines:
     memory = chapter.memory
     shown: dict[str, Line] = {}
     for name, line in list(memory.gpus.items())[:MOST_DEVICES]:
@@ -48,30 +51,27 @@ def _gpus(chapter: Chapter) -> Mapping[str, Line]:
     return shown
 
 
-def _processes(chapter: Chapter) -> Mapping[str, Line]:
+def _processes(chapter: Chapter) -> Lines:
     return chapter.memory.processes
 
 
-def _host(chapter: Chapter) -> Mapping[str, Line]:
+def _host(chapter: Chapter) -> Lines:
     return chapter.memory.host
 
 
-def _picture(chapters: Sequence[Chapter], name: str, title: str, lines_of: object) -> Picture | None:
-    assert callable(lines_of)
+def _picture(
+    chapters: Sequence[Chapter], name: str, title: str, lines_of: Callable[[Chapter], Lines]
+) -> Picture | None:
     several = len(chapters) > 1
     curves: list[Curve] = []
     said: list[str] = []
     limits: dict[float, Rule] = {}
     for chapter in chapters:
-        begin = chapter.first if several else 0.0
-        lines: Mapping[str, Line] = lines_of(chapter)
-        for what, line in lines.items():
+        for what, line in lines_of(chapter).items():
             label = f"{chapter.label}, {what}" if several else what
-            parts = [(part.xs, part.ys) for part in _stretches(line, begin)]
-            curves.append(Curve(label, len(curves), parts))
-            top = max(line.values)
-            of = f" of {words.size(line.limit)}" if line.limit else ""
-            said.append(f"{label}: at most {words.size(top)}{of}, at the end {words.size(line.values[-1])}.")
+            parts = _stretches(line, chapter.first if several else 0.0)
+            curves.append(Curve(label, len(curves), [(part.xs, part.ys) for part in parts]))
+            said.append(f"{label}: {_said(line)}.")
             if line.limit and not several:
                 limits[line.limit] = Rule(line.limit, f"there are {words.size(line.limit)}")
     if not curves:
@@ -80,22 +80,30 @@ def _picture(chapters: Sequence[Chapter], name: str, title: str, lines_of: objec
         name=name,
         title=title,
         summary=" ".join(said),
-        x_title="since the start" if several else "time",
+        x_title="time since the start" if several else "time",
         curves=curves,
         levels=list(limits.values()),
         moments=[] if several else list(moments(chapters[0])),
     )
+    first, last = chapters[0].first, chapters[0].last
     across = axes.spans if several else axes.clocks
-    show = words.span if several else (lambda wall: words.clock(wall)[11:])
-    scale = None if several else axes.Scale(chapters[0].first, max(chapters[0].last, chapters[0].first + 1))
     return draw(
         picture,
-        x_scale=scale,
-        across=lambda s: across(s, 4),
+        x_scale=None if several else axes.Scale(first, max(last, first + 1)),
+        across=lambda scale: across(scale, 4),
         up=axes.sizes,
-        show_x=show,
+        show_x=words.span if several else _clock,
         show_y=words.size,
     )
+
+
+def _said(line: Line) -> str:
+    of = f" of {words.size(line.limit)}" if line.limit else ""
+    return f"at most {words.size(max(line.values))}{of}, at the end {words.size(line.values[-1])}"
+
+
+def _clock(wall: float) -> str:
+    return words.clock(wall)[11:]
 
 
 def moments(chapter: Chapter) -> Iterator[Rule]:
@@ -109,11 +117,10 @@ def moments(chapter: Chapter) -> Iterator[Rule]:
 def _stretches(line: Line, begin: float) -> list[Stretch]:
     """One for each attempt: between two there was no process."""
     found: list[Stretch] = []
-    xs: list[float] = []
-    ys: list[float] = []
+    xs, ys = array("d"), array("d")
     for wall, attempt, value in zip(line.walls, line.attempts, line.values, strict=True):
         if not found or found[-1].attempt != attempt:
-            xs, ys = [], []
+            xs, ys = array("d"), array("d")
             found.append(Stretch(attempt, xs, ys))
         xs.append(wall - begin)
         ys.append(value)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
 
 from dualwatch.facts import Severity
 from dualwatch.judge.codes import BY_CODE
 from dualwatch.report import words
-from dualwatch.report.page.timeline import how_ended, silent
+from dualwatch.report.page.timeline import silent
 from dualwatch.retrospect.chapter import Chapter, Stall
 
 _CURES = {
@@ -47,7 +47,7 @@ def figures(chapter: Chapter) -> list[tuple[str, str]]:
         ("started", words.clock(chapter.first)),
         ("took", words.span(chapter.last - chapter.first)),
         ("attempts", str(len(chapter.attempts)) if chapter.supervised else "not supervised"),
-        ("trained", _reached(chapter) or "no training line"),
+        ("trained", _reached(chapter).split(",")[0] or "no training line"),
     ]
     if chapter.supervised:
         stood = sum(silent(chapter, attempt.number) for attempt in chapter.attempts)
@@ -68,7 +68,7 @@ def figures(chapter: Chapter) -> list[tuple[str, str]]:
 
 
 def _ending(chapter: Chapter) -> str:
-    what = chapter.config_path or chapter.label or "The training"
+    what = re.split(r"[\\/]", chapter.config_path)[-1] or chapter.label or "The training"
     took = words.span(chapter.last - chapter.first)
     reached = _reached(chapter)
     done = f" ({reached})" if reached else ""
@@ -109,11 +109,12 @@ def _stalled(chapter: Chapter, stall: Stall) -> str:
     lead = f"attempt {stall.attempt} " if len(chapter.attempts) > 1 else "it "
     text = (
         f"{lead}stalled at {words.clock(stall.since)[11:]} ({named}), "
-        f"which was told after {words.span(stall.told - stall.since)}"
+        f"which was noticed after {words.span(stall.told - stall.since)}"
     )
     done = _CURES.get(stall.cure, "")
     if stall.cured and stall.until is not None:
-        went = f"it went on {words.span(stall.until - stall.told)} later"
+        later = stall.until - stall.told
+        went = f"it went on {words.span(later) if later >= 1 else 'less than a second'} later"
         return f"{text}; {done} and {went}" if done else f"{text}; {went}"
     return f"{text}; {done}" if done else text
 
@@ -122,7 +123,7 @@ def _learnt(chapter: Chapter) -> str:
     table = chapter.table
     if not len(table):
         return "No training line is on record."
-    said = []
+    said: list[str] = []
     for name in (*chapter.required, *_FIRST):
         column = table.columns.get(name)
         if column is not None and not any(text.startswith(name + " ") for text in said):
@@ -136,7 +137,7 @@ def _learnt(chapter: Chapter) -> str:
         name, value, where = best
         said.append(f"the best {name} was {words.value(value)}{where}")
     else:
-        said.append("no evaluation is on record")
+        said.append(_evaluated(chapter))
     lost = _lost(chapter) if chapter.supervised and len(chapter.attempts) > 1 else ""
     if lost:
         said.append(f"lost iterations: {lost}")
@@ -147,7 +148,7 @@ def _learnt(chapter: Chapter) -> str:
 def _reached(chapter: Chapter) -> str:
     """``epoch 2 of 4, iteration 100 of 100``: the last training line."""
     table = chapter.table
-    row = next((r for r in range(len(table) - 1, -1, -1) if table.is_training(r)), None)
+    row = next((r for r in range(len(table) - 1, -1, -1) if table.training[r]), None)
     if row is None:
         return ""
     goal = chapter.config.epochs if chapter.config is not None else None
@@ -156,6 +157,15 @@ def _reached(chapter: Chapter) -> str:
     if not table.epochs[row]:
         return iteration
     return f"epoch {table.epochs[row]}{f' of {goal}' if goal else ''}, {iteration}"
+
+
+def _evaluated(chapter: Chapter) -> str:
+    """The last evaluation of a training that has no mAP."""
+    table = chapter.table
+    for name, column in table.columns.items():
+        if table.evaluations[column.rows[-1]] and not name.endswith("time"):
+            return f"the last {name} was {words.value(column.values[-1])}"
+    return "no evaluation is on record"
 
 
 def _lost(chapter: Chapter) -> str:
@@ -179,8 +189,3 @@ def _best(chapter: Chapter) -> tuple[str, float, str] | None:
             where = f" in epoch {table.epochs[row]}" if table.epochs[row] else ""
             return name, value, where
     return None
-
-
-def attempts(chapter: Chapter) -> Sequence[tuple[str, str]]:
-    """Each attempt in a line."""
-    return [(f"attempt {a.number}", how_ended(chapter, a)) for a in chapter.attempts]

@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any
 from dualwatch import __version__
 from dualwatch.parse.text import clean
 from dualwatch.report import words
-from dualwatch.report.page import checklist, configuration, findings, machine, opening, scenes, timeline
+from dualwatch.report.page import (
+    checklist,
+    configuration,
+    findings,
+    machine,
+    opening,
+    scenes,
+    timeline,
+)
 from dualwatch.report.page.checklist import Item
 from dualwatch.report.page.curves import Plotter
 from dualwatch.retrospect.chapter import Chapter

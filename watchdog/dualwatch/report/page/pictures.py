@@ -24,18 +24,25 @@ FAR = 2.5
 
 @dataclass(slots=True)
 class Curve:
-    """One line of a picture: stretches of (xs, ys), each drawn by itself."""
+    """One line of a picture: stretches of (xs, ys), each drawn by itself.
+
+    Attributes:
+        style: Its number in the picture.
+        dash: Number of its dash, 0 for none; by default that of its style.
+    """
 
     label: str
     style: int
-    stretches: list[tuple[Sequence[float], Sequence[float]]]
+    stretches: Sequence[tuple[Sequence[float], Sequence[float]]]
+    dash: int | None = None
     path: str = ""
     dots: str = ""
 
     @property
     def look(self) -> str:
-        """Colour and dash: two curves of one picture differ in at least one of them."""
-        return f"c{self.style % STYLES} d{(self.style + self.style // STYLES) % STYLES}"
+        """Colour and dash: two curves of one picture differ in both, beyond six in one."""
+        dash = self.style + self.style // STYLES if self.dash is None else self.dash
+        return f"c{self.style % STYLES} d{dash % STYLES}"
 
 
 @dataclass(slots=True)
@@ -98,12 +105,27 @@ def draw(
     picture.levels = inside
     for rule in picture.moments:
         rule.at = x_scale.percent(rule.value)
+    _thin_out(picture.moments)
     picture.across, picture.up = across(x_scale), up(y_scale)
     for curve in picture.curves:
         curve.path, curve.dots = _path(curve, x_scale, y_scale)
     picture.head = [picture.x_title, *(curve.label for curve in picture.curves)]
     picture.rows = _rows(picture.curves, show_x, show_y)
     return picture
+
+
+def _thin_out(moments: Sequence[Rule]) -> None:
+    """Lettering that would cover its neighbour goes to that one, or is left out; lines stay."""
+    free = -math.inf
+    last: Rule | None = None
+    for rule in sorted(moments, key=lambda rule: rule.at):
+        if last is None or rule.at >= free:
+            last = rule
+        else:
+            if rule.text not in last.text and "," not in last.text:
+                last.text += f", {rule.text}"
+            rule.text = ""
+        free = last.at + 2.6 * max(4, len(last.text))
 
 
 def _path(curve: Curve, x_scale: Scale, y_scale: Scale) -> tuple[str, str]:

@@ -119,5 +119,5 @@ def _stack(one: ThreadStack, roles: dict[int, str]) -> Stack:
 
 
 def _frame(frame: Frame) -> str:
-    sample = f", asks for sample {frame.sample}" if frame.sample is not None else ""
-    return f"{frame.function} ({frame.file}:{frame.line}){sample}"
+    sample = f" [sample {frame.sample}]" if frame.sample is not None else ""
+    return f"{frame.function}{sample} ({frame.file}:{frame.line})"

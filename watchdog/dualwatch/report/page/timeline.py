@@ -160,7 +160,7 @@ def _blocks(spans: Sequence[Span], scale: axes.Scale, least: float = 0.0) -> lis
     return blocks
 
 
-class _following:  # noqa: N801
+class _following:
     """Key of neighbouring columns that hold the same: a gap begins another piece."""
 
     def __init__(self) -> None:
@@ -177,8 +177,8 @@ def _flags(events: Sequence[Event], scale: axes.Scale) -> list[tuple[float, str]
     """Places and numbers above the bands; neighbours share one."""
     groups: list[list[Event]] = []
     for event in events:
-        near = groups and scale.percent(event.mark.wall) - scale.percent(groups[-1][0].mark.wall)
-        if groups and near < NEAR:
+        at = scale.percent(event.mark.wall)
+        if groups and at - scale.percent(groups[-1][0].mark.wall) < NEAR:
             groups[-1].append(event)
         else:
             groups.append([event])
