@@ -1,4 +1,4 @@
-"""Messages by apprise to real servers: a webhook, a mail server, and servers that do not serve."""
+"""Messages by apprise to real servers: a webhook, a mail server, one that refuses, or hangs."""
 
 from __future__ import annotations
 

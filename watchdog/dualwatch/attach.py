@@ -13,7 +13,7 @@ from dualwatch.act import launch, reaper
 from dualwatch.act.adopted import Adopted
 from dualwatch.act.lock import Lock
 from dualwatch.chronicle import Chronicle
-from dualwatch.errors import DualwatchError, Exit
+from dualwatch.errors import DualwatchError, Exit, writing
 from dualwatch.facts import AttemptStarted, ObserverPaused
 from dualwatch.journal import Journal
 from dualwatch.observe import config as configs
@@ -184,7 +184,8 @@ def _of_a_stranger(
     target: Target, training: Training, folder: Path, settings: Settings, view: View
 ) -> Supervisor:
     """A training that never knew dualwatch: its log, its processes, and what they show."""
-    archive(folder)
+    with writing(folder):
+        archive(folder)
     config = dict(command_values(training.command, training.cwd)).get("config")
     description = _description(config, training, settings, view)
     words = (description or {}).get("model_words", ())
@@ -206,10 +207,12 @@ def _of_a_stranger(
     where = target.log or "no log was found: its processes alone"
     view.note(f"attached to pid {training.pid}: {where}")
     _tell_on_stall(view, settings)
-    chronicle = Chronicle(Journal(folder / "journal.jsonl"), view)
+    with writing(folder):
+        (folder / "attempt-0").mkdir(mode=0o700)
+        journal = Journal(folder / "journal.jsonl")
+    chronicle = Chronicle(journal, view)
     started = beginning(plan, settings)
     chronicle.tell(started)
-    (folder / "attempt-0").mkdir(mode=0o700)
     moment = clock.now()
     chronicle.tell(
         AttemptStarted(

@@ -52,9 +52,10 @@ class Chronicle:
         self.snapshot = advance(self.snapshot, fact)
         self._show(lambda view: view.fact(fact, self.snapshot))
         if self.journal.lost and not lost_before:
+            code = f" [{self.journal.lost_code}]" if self.journal.lost_code else ""
             self.note(
-                f"the journal cannot be written ({self.journal.lost_because}): the training goes "
-                "on, its record has gaps"
+                f"the journal cannot be written ({self.journal.lost_because}){code}: the training "
+                "goes on, its record has gaps"
             )
 
     def reach(self, moment: Moment) -> None:

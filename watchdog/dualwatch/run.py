@@ -10,7 +10,7 @@ from dualwatch import sinks
 from dualwatch.act import reaper, tensorboard
 from dualwatch.act.lock import Lock
 from dualwatch.chronicle import Chronicle
-from dualwatch.errors import DualwatchError, Exit
+from dualwatch.errors import DualwatchError, Exit, writing
 from dualwatch.journal import Journal
 from dualwatch.observe.living import living_attempt
 from dualwatch.plan import Plan, prepare_folder
@@ -47,8 +47,9 @@ def _run(plan: Plan, settings: Settings, followers: Sinks, *, as_json: bool, qui
     chronicle: Chronicle | None = None
     try:
         _refuse_beside(folder)
-        archive(folder)
-        journal = Journal(folder / "journal.jsonl")
+        with writing(folder):
+            archive(folder)
+            journal = Journal(folder / "journal.jsonl")
         view = stage.view_of(plan.config.name, as_json=as_json, quiet=quiet)
         chronicle = Chronicle(journal, view)
         _greet(plan, followers, view)

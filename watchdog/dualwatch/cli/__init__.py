@@ -8,7 +8,7 @@ import sys
 import typer
 
 from dualwatch import __version__
-from dualwatch.cli import attach, check, config, diagnose, explain, train, usage
+from dualwatch.cli import attach, check, config, diagnose, explain, report, train, usage
 from dualwatch.errors import DualwatchError, Exit
 from dualwatch.report.console import soften
 
@@ -37,6 +37,7 @@ app.command("attach", context_settings=_HELP_OPTIONS)(attach.attach)
 app.command("check", context_settings=_HELP_OPTIONS)(check.check)
 app.command("diagnose", context_settings=_HELP_OPTIONS)(diagnose.diagnose)
 app.command("explain", context_settings=_HELP_OPTIONS)(explain.explain)
+app.command("report", context_settings=_HELP_OPTIONS)(report.report)
 _config = typer.Typer(
     help="The settings in force.",
     epilog="\b\nExamples:\n  dualwatch config show",
