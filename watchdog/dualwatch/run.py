@@ -54,7 +54,7 @@ def _run(plan: Plan, settings: Settings, followers: Sinks, *, as_json: bool, qui
         chronicle = Chronicle(journal, view)
         _greet(plan, followers, view)
         if is_first and hints.are_welcome(as_json=as_json, quiet=quiet):
-            for line in hints.first_run(plan.work_dir):
+            for line in hints.first_run():
                 view.note(line)
         if settings.tensorboard:
             board = _start_tensorboard(plan, settings, folder, view)
