@@ -78,8 +78,9 @@ def main() -> None:
     """Measures and prints."""
     parser = measure.arguments(__doc__, runs=3)
     parser.add_argument("--pairs", type=int, default=12_000, help="default: %(default)s")
+    parser.add_argument("--warm", action="store_true", help="leave the disk cache as it is")
     options = parser.parse_args()
-    cold = measure.drop_caches()
+    cold = not options.warm and measure.drop_caches()
     with tempfile.TemporaryDirectory(prefix="dualwatch-pairs-") as folder:
         measure.say(f"making {options.pairs} pairs ...")
         config = make(Path(folder), options.pairs)
@@ -89,7 +90,7 @@ def main() -> None:
             commands[name] = [sys.executable, "-c", _OBSERVE.format(code), str(config)]
         measures = [functools.partial(_cold, words, cold=cold) for words in commands.values()]
         costs = dict(zip(commands, measure.alternate(options.runs, measures), strict=True))
-    state = "cold: caches dropped before each" if cold else "warm: caches cannot be dropped here"
+    state = "cold: caches dropped before each" if cold else "warm: caches were not dropped"
     print(f"{measure.machine()}; {options.pairs} pairs; {options.runs} runs, {state}\n")
     rows = [
         [

@@ -21,7 +21,6 @@ from dualwatch.observe.target import Target
 from dualwatch.settings import resolve
 
 CONFIG = """
-custom_imports = dict(imports=['dualmacl'])
 load_from = 'start.pth'
 train_dataloader = dict(
     batch_size=4,
@@ -64,7 +63,6 @@ def ask(target: Target, **options: Any) -> dict[type[Fact], Any]:
 
 
 def test_a_named_configuration_is_loaded_and_looked_through(config: Path) -> None:
-    # Without `dualmacl` importable here it would be read as text, which tells the same.
     told: list[tuple[str, int, int]] = []
     target = Target(kind="config", path=config, config=config)
     facts = ask(target, all_pairs=True, tell=lambda *words: told.append(words))
