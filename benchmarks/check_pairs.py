@@ -3,8 +3,9 @@
 Made in a temporary folder: two folders of small files, a VOC annotation for each pair, and a
 configuration that names them. Every turn begins with a cold disk cache where the system lets us
 drop it (root on Linux); the table says which it was. With ``--dualmacl`` the configuration imports
-that plug-in, and with it mmdet and torch, which takes longer than all the rest. The observers alone are measured as well,
-each in a process of its own, to tell what of it is Python, torch and mmengine being imported.
+that plug-in, and with it mmdet and torch, which takes longer than all the rest. The observers alone
+are measured as well, each in a process of its own, to tell what of it is Python, torch and mmengine
+being imported.
 Target: at most 10 s, cold, for the whole command.
 """
 
