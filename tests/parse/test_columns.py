@@ -98,9 +98,7 @@ def test_rows_written_in_another_way_between_those_of_a_layout_keep_their_order(
         rows[10 + 9 * place] = line
     data = "".join(row + "\n" for row in rows).encode()
     for size in (50, 400, 1 << 20):
-        assert quickly(columns(cut(data, size), wanted=["loss"])) == {
-            "loss": slowly(data)["loss"]
-        }
+        assert quickly(columns(cut(data, size), wanted=["loss"])) == {"loss": slowly(data)["loss"]}
 
 
 def test_only_what_is_wanted_is_kept_and_what_places_it() -> None:
