@@ -290,11 +290,9 @@ def test_a_connection_that_a_dying_worker_broke_tells_of_its_death(office, load)
         os.kill(doomed.pid, signal.SIGKILL)
         raise ConnectionResetError("Connection reset by peer")
 
-    with pytest.raises(
-        RuntimeError, match=f"pid {doomed.pid}.* is killed by signal: Killed"
-    ) as told:
+    killed = f"pid {doomed.pid}.* is killed by signal: Killed"
+    with pytest.raises(RuntimeError, match=killed):
         batches._dualwatch.next(take_a_tensor)
-    assert isinstance(told.value.__cause__, (ConnectionResetError, RuntimeError))
 
 
 def test_a_guarded_loader_looks_like_what_it_was(load) -> None:
