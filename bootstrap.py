@@ -440,7 +440,7 @@ def setup() -> None:
         step("tools", pip("install", "pip", "setuptools", "wheel", "ninja", "numpy"), lock)
         install_torch(lock)
         step("mmcv", pip("install", "--force-reinstall", "--no-deps", mmcv_wheel(lock)), lock)
-        project = ["--no-build-isolation", "-e", ".[train,dev]"]
+        project = ["--no-build-isolation", "-e", ".[train,dev,docs]"]
         step("mmdet and the rest", pip("install", *project), lock)
         if step("opencv", [PYTHON, "-c", "import cv2"], lock, may_fail=True) is None:
             # It needs libGL, which servers may lack. Both fill one folder: the full one goes first.
