@@ -21,6 +21,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 OPTION = re.compile(r"--[a-z][a-z-]+")
+CALL = re.compile(r"(?<![\w/-])dualwatch ((?:config )?[a-z]+)(?= |$)([^&|]*)")
 ROOT = Path(__file__).resolve().parent.parent
 
 

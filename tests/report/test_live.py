@@ -179,3 +179,19 @@ def test_no_colour_where_none_is_wanted(telling, monkeypatch) -> None:
     assert colours.search(drawn(telling, wrapper("utf-8"), wait=90))
     monkeypatch.setenv("NO_COLOR", "1")
     assert not colours.search(drawn(telling, wrapper("utf-8"), wait=90))
+
+
+def test_a_long_line_is_broken_between_words_and_beside_the_time(telling) -> None:
+    stream = io.StringIO()
+    view = LiveView("x.py", stream)
+    text = "train_dataloader: num_workers=2, persistent_workers=True, images in pairs, 中文路径 too"
+    telling(view).started().found("DW601", text)
+    view.close()
+    plain = [ESCAPES.sub("", line).rstrip("\r ") for line in stream.getvalue().splitlines()]
+    lines = [line.replace("\r", "") for line in plain if line.strip()]
+    begun = next(n for n, line in enumerate(lines) if "DW601" in line)
+    told = lines[begun : begun + 2]
+    assert all(len(line) <= 80 for line in told)
+    assert told[1].startswith(" " * 9)
+    assert not told[1].startswith(" " * 10)
+    assert "persistent_workers=True" in " ".join(told)

@@ -73,7 +73,15 @@ class LiveView:
         self._live.stop()
 
     def _print(self, text: str, wall: float, style: str) -> None:
-        self._console.print(f"{words.clock(wall)[11:]} {text}", style=style, soft_wrap=True)
+        from rich.text import Text
+
+        # Broken between words and beside the time, where the terminal would break anywhere.
+        clock = words.clock(wall)[11:] + " "
+        room = max(20, self._console.width - len(clock))
+        first, *rest = Text(text).wrap(self._console, room) or [Text()]
+        self._console.print(clock + first.plain, style=style, soft_wrap=True)
+        for line in rest:
+            self._console.print(" " * len(clock) + line.plain, style=style, soft_wrap=True)
 
     def _table(self, s: Snapshot) -> Table:
         from rich import box
