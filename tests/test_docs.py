@@ -68,7 +68,7 @@ def prose(place: str) -> str:
 @pytest.mark.parametrize("place", TEXTS)
 def test_codes_and_links_that_the_texts_name_exist(place):
     text = prose(place)
-    made_up = {"DW214"} if place.endswith("adding-a-rule.md") else set()
+    made_up = {"DW214"} if place == "docs/adding-a-rule.md" else set()
     assert set(re.findall(r"DW\d{3}", text)) <= set(BY_CODE) | made_up | KEPT_FREE
     for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text):
         assert ((ROOT / place).parent / target).exists(), target
@@ -185,7 +185,9 @@ def rule(monkeypatch) -> list[str]:
     monkeypatch.setitem(BY_CODE, entry.code, entry)
     module: dict[str, Any] = {}
     exec(source, module)
-    monkeypatch.setattr(rules, "RULES", (*rules.RULES, module["judge"]))
+    # Whoever follows the page has it in the registry already.
+    others = [rule for rule in rules.RULES if not rule.__module__.endswith(".learning_rate")]
+    monkeypatch.setattr(rules, "RULES", (*others, module["judge"]))
     return [code, source, tests]
 
 
