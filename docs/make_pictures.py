@@ -34,6 +34,7 @@ PATIENCE = 1800.0
 SVG = """\
 <svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" role="img">
 <style>
+.{unique_id}-title {{ font: 18px sans-serif }}
 .{unique_id}-matrix {{ font: {char_height}px/{line_height}px 'DejaVu Sans Mono', Menlo, Consolas,
 'Noto Sans Mono CJK SC', monospace; white-space: pre }}
 {styles}
@@ -110,12 +111,19 @@ class Terminal:
                 raise SystemExit(f"{signs} never came; the terminal shows:\n{self.shows()}")
             time.sleep(0.5)
 
+    def wait_for_prompt(self) -> None:
+        """Until what was typed has ended."""
+        deadline = time.monotonic() + PATIENCE
+        while not self.shows().rstrip().endswith("\n$"):
+            if time.monotonic() > deadline:
+                raise SystemExit(f"it never ended; the terminal shows:\n{self.shows()}")
+            time.sleep(0.5)
+
     def run(self, command: str) -> None:
         """Runs a command to its end."""
         self.type(command)
-        mark = "ended-with"
-        self.type(f"echo {mark}: $?")
-        self.wait(f"\n{mark}: ")
+        time.sleep(1)  # The prompt before it is gone.
+        self.wait_for_prompt()
 
     def close(self) -> None:
         """Ends the session."""
@@ -135,7 +143,7 @@ def terminal(name: str, lines: int = LINES) -> Iterator[Terminal]:
 def draw(name: str, seen: str, title: str) -> None:
     """Writes what a terminal showed as a picture, and as text for those who read rather."""
     lines = seen.rstrip("\n").split("\n")
-    while lines and not Text.from_ansi(lines[-1]).plain.strip():
+    while lines and Text.from_ansi(lines[-1]).plain.strip() in ("", "$"):
         lines.pop()
     with open(os.devnull, "w") as nowhere:
         console = Console(record=True, width=COLUMNS, file=nowhere, force_terminal=True)
@@ -162,7 +170,7 @@ def live() -> None:
         t.wait("DW111 ", "replaced", "phase")
         time.sleep(6)  # The table is drawn anew once a second; some iterations go by.
         draw("live", t.shows(colours=True), "dualwatch train")
-        t.wait("\n$ ")
+        t.wait_for_prompt()
 
 
 def diagnose() -> None:
@@ -175,10 +183,34 @@ def diagnose() -> None:
         t.run(f"dualwatch diagnose {shlex.quote(str(work_dir))} --no-bundle")
         draw("diagnose", t.shows(colours=True), "dualwatch diagnose")
         hung.press("C-c")
-        hung.wait("\n$ ")
+        hung.wait_for_prompt()
 
 
-SCENES: dict[str, Callable[[], None]] = {"live": live, "diagnose": diagnose}
+def check() -> None:
+    """The checklist of the run that was cured."""
+    look("check", f"dualwatch check {WORK / 'cured'} --profile macl-demo")
+
+
+def plain() -> None:
+    """The same where a terminal has no colours and no more than ASCII."""
+    command = f"dualwatch check {WORK / 'cured'} --profile macl-demo --select preflight"
+    look("plain", f"NO_COLOR=1 PYTHONIOENCODING=ascii {command}")
+
+
+def look(name: str, command: str) -> None:
+    """The picture of a command that ends at once, however long its output is."""
+    with terminal(name, lines=400) as t:
+        t.run(command)
+        draw(name, t.shows(colours=True), command.split(" work_dirs")[0])
+
+
+SCENES: dict[str, Callable[[], None]] = {
+    "live": live,
+    "diagnose": diagnose,
+    "check": check,
+    "plain": plain,
+}
+"""In this order: ``check`` looks at the run of ``live``."""
 
 
 def main() -> None:

@@ -47,6 +47,7 @@ WORKS = (
     (("train", "cfg.py", "--script", "loop.py", "--work-dir", "wd", "--dry-run"), 0, "loop.py"),
     (("train", "cfg.py", "--script", "loop.py", "--work-dir", "wd", "--no-tensorboard"), 0, "wd"),
     (("diagnose", "wd", "--no-bundle"), 0, "wd"),
+    (("check", "run.log"), 1, "DW203"),
     (("diagnose", "run.log"), 1, "DW203"),
 )
 """In this order: the training of a plain loop leaves the work dir that comes after it."""

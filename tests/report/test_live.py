@@ -12,6 +12,7 @@ from dualwatch.facts import (
     GpusSampled,
     IterationLogged,
     NotObserved,
+    OrderAnswered,
     ProcessesSampled,
     ProcessSample,
     Pulse,
@@ -195,3 +196,22 @@ def test_a_long_line_is_broken_between_words_and_beside_the_time(telling) -> Non
     assert told[1].startswith(" " * 9)
     assert not told[1].startswith(" " * 10)
     assert "persistent_workers=True" in " ".join(told)
+
+
+def test_what_was_cured_in_place_is_no_longer_red(telling) -> None:
+    stream = io.StringIO()
+    view = LiveView("x.py", stream)
+    teller = telling(view).started().found("DW111", "2 of 2 workers wait for a lock")
+    teller.wait(5)
+    assert "loader-deadlock: 2 of 2 workers" in _table(stream)
+    answer = {"rank": 0, "number": 1, "order": "replace", "done": True, "iteration": 7}
+    teller.tell(OrderAnswered, **answer).wait(5)
+    assert "loader-deadlock: cured in place" in _table(stream)
+    teller.found("DW111", "again").wait(5)
+    assert "loader-deadlock: again" in _table(stream)
+    view.close()
+
+
+def _table(stream: io.StringIO) -> str:
+    """What was drawn last."""
+    return ESCAPES.sub("", stream.getvalue()).rsplit("phase", 1)[-1]

@@ -20,7 +20,7 @@ from dualwatch.observe import config as configs
 from dualwatch.observe import target as targets
 from dualwatch.observe.target import Target
 from dualwatch.observe.trainings import Training, command_values
-from dualwatch.plan import Plan, policy, prepare_folder
+from dualwatch.plan import Plan, milestones, policy, prepare_folder
 from dualwatch.report import stage
 from dualwatch.report.view import View
 from dualwatch.run import archive
@@ -130,6 +130,7 @@ def _of_ours(
         required_because=run.started.required_because,
         policy=policy(settings, run.started.sections),
         description=run.started.sections or None,
+        milestones=milestones(settings, Path(run.started.config), run.started.required_metrics),
         resume=run.started.resume,
     )
     if training.cwd is not None and settings.on_stall == "rerun":
@@ -181,6 +182,7 @@ def _of_a_stranger(
         required_because=because,
         policy=policy(settings, description or {}),
         description=description,
+        milestones=milestones(settings, config, (*words, *required)) if config is not None else (),
     )
     if settings.on_stall == "rerun":
         _prepare_to_rerun(plan, training, view)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dualwatch.clock import duration
 from dualwatch.errors import DualwatchError
 from dualwatch.wire import INTERNAL_ENV
 
@@ -22,27 +23,6 @@ ENV_PREFIX = "DUALWATCH_"
 
 # Ours too, but of bootstrap.py, not of a run.
 _FOREIGN_ENV = frozenset(("DUALWATCH_CACHE", "DUALWATCH_TORCH_INDEX", *INTERNAL_ENV))
-
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def duration(value: Any) -> float:
-    """Seconds of ``90s``, ``5m``, ``1h30m`` or a plain number.
-
-    Raises:
-        ValueError: Not a duration, or not positive.
-    """
-    text = str(value).strip().lower()
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        seconds = float(text)
-    elif re.fullmatch(r"(\d+(\.\d+)?[hms])+", text):
-        parts = re.findall(r"(\d+(?:\.\d+)?)([hms])", text)
-        seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
-    else:
-        raise ValueError("is no duration; write 90s, 5m, 1h30m or plain seconds")
-    if not 0 < seconds < 10**9:
-        raise ValueError("must be longer than nothing")
-    return seconds
 
 
 def _boolean(value: Any) -> bool:
@@ -81,6 +61,15 @@ def _names(value: Any) -> tuple[str, ...]:
     return tuple(name.strip() for name in names if name.strip())
 
 
+def _checklist(value: Any) -> Mapping[str, Any]:
+    """The table of the checklist, whose parts ``profiles`` knows, or the name of a profile."""
+    if isinstance(value, str) and value.strip():
+        return {"profile": value.strip()}
+    if not isinstance(value, Mapping):
+        raise ValueError("must be a table, or the name of a profile")
+    return dict(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One setting: its name, default, converter and one line of help."""
@@ -97,6 +86,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("require", None, _names, "metrics that must be in the training lines"),
     Setting("on_stall", "rerun", _choice("rerun", "stop", "report"), "what a stall leads to"),
     Setting("on_missing", "report", _choice("report", "stop"), "what a missing metric leads to"),
+    Setting("on_fail", "report", _choice("report", "stop"), "what a missed milestone leads to"),
+    Setting("check", {}, _checklist, "profile of the checklist, and what is changed of it"),
     Setting("max_reruns", 3, _integer(0, 100), "reruns before giving up"),
     Setting("keep_effective_batch", True, _boolean, "accumulate gradients for a smaller batch"),
     Setting("min_batch", None, _integer(1, 1000), "smallest batch tried; else what the loss needs"),
@@ -145,6 +136,10 @@ class Settings:
             if name in self._values and self._values[name].source == "default"
         }
         return Settings({**self._values, **earlier})
+
+    def with_value(self, name: str, value: Any, source: str) -> Settings:
+        """These settings with another value for one of them, as it is."""
+        return Settings({**self._values, name: Value(value, source)})
 
     def rows(self) -> list[tuple[str, Any, str, str]]:
         """Name, value, source and help of every setting, in the order of the table."""

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from dualwatch import __version__
-from dualwatch.cli import attach, config, diagnose, explain, train
+from dualwatch.cli import attach, check, config, diagnose, explain, train
 from dualwatch.errors import DualwatchError, Exit
 from dualwatch.report.console import soften
 
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 app.command("train", context_settings={**_HELP_OPTIONS, **train.CONTEXT})(train.train)
 app.command("attach", context_settings=_HELP_OPTIONS)(attach.attach)
+app.command("check", context_settings=_HELP_OPTIONS)(check.check)
 app.command("diagnose", context_settings=_HELP_OPTIONS)(diagnose.diagnose)
 app.command("explain", context_settings=_HELP_OPTIONS)(explain.explain)
 _config = typer.Typer(

@@ -31,6 +31,10 @@ def attach(
         str | None,
         typer.Option(metavar="report|stop", help="What a missing metric leads to (report)."),
     ] = None,
+    on_fail: Annotated[
+        str | None,
+        typer.Option(metavar="report|stop", help="What a missed milestone leads to (report)."),
+    ] = None,
     max_reruns: Annotated[
         str | None, typer.Option(metavar="N", help="Reruns before giving up (3).")
     ] = None,
@@ -58,6 +62,7 @@ def attach(
             "require": require,
             "on_stall": on_stall,
             "on_missing": on_missing,
+            "on_fail": on_fail,
             "max_reruns": max_reruns,
         }
     )

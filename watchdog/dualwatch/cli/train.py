@@ -77,6 +77,10 @@ def train(
         str | None,
         typer.Option(metavar="report|stop", help="What a missing metric leads to (report)."),
     ] = None,
+    on_fail: Annotated[
+        str | None,
+        typer.Option(metavar="report|stop", help="What a missed milestone leads to (report)."),
+    ] = None,
     max_reruns: Annotated[
         str | None,
         typer.Option(metavar="N", help="Reruns before giving up (3)."),
@@ -143,6 +147,7 @@ def train(
             "require": require,
             "on_stall": on_stall,
             "on_missing": on_missing,
+            "on_fail": on_fail,
             "max_reruns": max_reruns,
             "keep_effective_batch": keep_effective_batch,
             "min_batch": min_batch,

@@ -16,4 +16,13 @@ CODES: tuple[Code, ...] = (
         example="DW801 tensorboard-unreachable (almost certain)\n"
         "  TensorBoard ended with code 1; its words are in tensorboard.log",
     ),
+    Code(
+        code="DW802",
+        name="tensorboard-tag-missing",
+        severity=Severity.WARNING,
+        means="A tag that must be there is not in the event files.",
+        matters="Its curve cannot be looked at.",
+        cure="Add dict(type='TensorboardVisBackend') to the visualizer's vis_backends.",
+        example="DW802 tensorboard-tag-missing (very likely)\n  no tag loss_macl among 12",
+    ),
 )
