@@ -32,14 +32,22 @@ LINK = re.compile(r"(?<!!)\[([^\]]*)\]\((?!\w+:|#)([^)\s#]+)(#[^)]*)?\)")
 PICTURE = re.compile(r"(!\[[^\]]*\]\()docs/")
 
 
+FOLDERS = {"Every code": "codes", "Decisions": "decisions"}
+"""Titles of the contents that stand for every page of a folder."""
+
+
 def on_config(config: Any) -> Any:
-    """Adds a page for every code and every decision to the contents."""
-    docs = Path(config.docs_dir)
-    for title, folder in (("Every code", "codes"), ("Decisions", "decisions")):
-        pages = sorted((docs / folder).glob("*.md"), key=lambda page: (page.stem != "README", page))
-        names = [f"{folder}/{page.name}" for page in pages]
-        config.nav.insert(-5, {title: names})
+    """Fills in the pages of the folders."""
+    for section in config.nav:
+        for entry in next(iter(section.values())) if isinstance(section, dict) else ():
+            for title in FOLDERS.keys() & entry if isinstance(entry, dict) else ():
+                entry[title] = _pages(Path(config.docs_dir), FOLDERS[title])
     return config
+
+
+def _pages(docs: Path, folder: str) -> list[str]:
+    pages = sorted((docs / folder).glob("*.md"), key=lambda page: (page.stem != "README", page))
+    return [f"{folder}/{page.name}" for page in pages]
 
 
 def on_files(files: Files, config: Any) -> Files:
