@@ -64,6 +64,15 @@ def test_a_second_stall_of_the_same_attempt_is_news(chronicle, story) -> None:
     assert tell(chronicle, story.silent(1600)) == ["DW102"]
 
 
+def test_ranks_that_came_to_stand_at_one_moment_stall_one_by_one(chronicle, story) -> None:
+    story.trains().pulse(Phase.WAITING, rank=0).pulse(Phase.WAITING, rank=1)
+    assert tell(chronicle, story.silent(300)) == ["DW102"]
+    # The first one is cured, and trains to its end; the other one has not moved since.
+    story.pulse(Phase.WAITING, rank=0).pulse(Phase.FINISHED, rank=0)
+    assert tell(chronicle, story.silent(300)) == ["DW102"]
+    assert tell(chronicle, story.silent(100)) == []
+
+
 def test_slow_that_becomes_stalled_is_news(chronicle, story) -> None:
     assert tell(chronicle, story.trains().stops_in(Phase.STEP).silent(300, busy=True)) == ["DW104"]
     assert tell(chronicle, story.silent(300)) == ["DW102"]

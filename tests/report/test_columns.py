@@ -12,9 +12,7 @@ def test_a_line_that_fits_stays_as_it_is():
 
 
 def test_a_long_line_goes_on_below_and_deeper():
-    line = (
-        "  DW111 loader-deadlock (error): 2 of 3 loader workers wait for a lock inside the dataset"
-    )
+    line = "  DW111 loader-deadlock (error): 2 of 3 loader workers wait for a lock inside"
     first, second = folded(line, 60)
     assert first.startswith("  DW111")
     assert len(first) <= 60

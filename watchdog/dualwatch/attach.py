@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dualwatch import clock, journal, restore
+from dualwatch import clock, journal, restore, sinks
 from dualwatch.act import launch, reaper
 from dualwatch.act.adopted import Adopted
 from dualwatch.act.lock import Lock
 from dualwatch.chronicle import Chronicle
-from dualwatch.errors import DualwatchError, Exit
+from dualwatch.errors import DualwatchError, Exit, writing
 from dualwatch.facts import AttemptStarted, ObserverPaused
 from dualwatch.journal import Journal
 from dualwatch.observe import config as configs
@@ -25,19 +25,31 @@ from dualwatch.report import stage
 from dualwatch.report.view import View
 from dualwatch.run import archive
 from dualwatch.settings import Settings, choose_metrics
+from dualwatch.sinks import Sinks
 from dualwatch.supervise import Adoption, Supervisor, beginning
 
 
-def attach(named: str | None, settings: Settings, *, as_json: bool) -> Exit:
+def attach(named: str | None, settings: Settings, *, as_json: bool, quiet: bool = False) -> Exit:
     """Watches a training until it ends.
 
     Args:
         named: A pid, a work dir, or None for the newest training under ``./work_dirs``.
+        quiet: Only findings, decisions and the result are shown.
 
     Raises:
         DualwatchError: There is nothing to attach to, or it may not be looked at.
     """
     target = _target(named)
+    followers = sinks.opened(settings)
+    try:
+        return _attach(target, settings, followers, as_json=as_json, quiet=quiet)
+    finally:
+        followers.close()
+
+
+def _attach(
+    target: Target, settings: Settings, followers: Sinks, *, as_json: bool, quiet: bool
+) -> Exit:
     training = target.training
     assert training is not None
     if target.attempt_dir is not None and _belongs_to_us(target):
@@ -45,18 +57,23 @@ def attach(named: str | None, settings: Settings, *, as_json: bool) -> Exit:
     else:
         folder = prepare_folder(target.work_dir or Path(tempfile.mkdtemp(prefix="dualwatch-")))
     lock = Lock(folder)
+    supervisor: Supervisor | None = None
     view: View | None = None
     try:
-        view = stage.view_of(f"pid {training.pid}", as_json=as_json)
+        view = stage.view_of(f"pid {training.pid}", as_json=as_json, quiet=quiet)
         if target.attempt_dir is not None and _belongs_to_us(target):
             supervisor = _of_ours(target, training, folder, settings, view)
         else:
             supervisor = _of_a_stranger(target, training, folder, settings, view)
+        followers.follow(supervisor)
+        for note in followers.notes:
+            view.note(note)
         with reaper.adopting():
             code = supervisor.run()
-        supervisor.chronicle.journal.close()
     finally:
-        if view is not None:
+        if supervisor is not None:
+            supervisor.chronicle.close()
+        elif view is not None:
             view.close()
         lock.release()
     if not as_json:
@@ -167,7 +184,8 @@ def _of_a_stranger(
     target: Target, training: Training, folder: Path, settings: Settings, view: View
 ) -> Supervisor:
     """A training that never knew dualwatch: its log, its processes, and what they show."""
-    archive(folder)
+    with writing(folder):
+        archive(folder)
     config = dict(command_values(training.command, training.cwd)).get("config")
     description = _description(config, training, settings, view)
     words = (description or {}).get("model_words", ())
@@ -186,10 +204,12 @@ def _of_a_stranger(
     )
     if settings.on_stall == "rerun":
         _prepare_to_rerun(plan, training, view)
-    chronicle = Chronicle(Journal(folder / "journal.jsonl"), view)
+    with writing(folder):
+        (folder / "attempt-0").mkdir(mode=0o700)
+        journal = Journal(folder / "journal.jsonl")
+    chronicle = Chronicle(journal, view)
     started = beginning(plan, settings)
     chronicle.tell(started)
-    (folder / "attempt-0").mkdir(mode=0o700)
     moment = clock.now()
     chronicle.tell(
         AttemptStarted(

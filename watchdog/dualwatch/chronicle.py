@@ -14,6 +14,7 @@ from dualwatch.facts import (
     Fact,
     Finding,
     FindingRaised,
+    NotObserved,
     Rung,
 )
 from dualwatch.journal import Journal
@@ -29,6 +30,7 @@ class Chronicle:
     """The one place through which facts flow.
 
     Attributes:
+        sinks: Who else is shown all that the view is: each may fail for itself.
         snapshot: All that is known of the present attempt.
         findings: What was found in the present attempt.
     """
@@ -37,6 +39,7 @@ class Chronicle:
     view: View
     snapshot: Snapshot = field(default_factory=Snapshot)
     findings: list[Finding] = field(default_factory=list)
+    sinks: tuple[View, ...] = ()
     _raised: set[tuple[object, ...]] = field(default_factory=set)
     _blind: bool = False
 
@@ -49,9 +52,10 @@ class Chronicle:
         self.snapshot = advance(self.snapshot, fact)
         self._show(lambda view: view.fact(fact, self.snapshot))
         if self.journal.lost and not lost_before:
+            code = f" [{self.journal.lost_code}]" if self.journal.lost_code else ""
             self.note(
-                f"the journal cannot be written ({self.journal.lost_because}): the training goes "
-                "on, its record has gaps"
+                f"the journal cannot be written ({self.journal.lost_because}){code}: the training "
+                "goes on, its record has gaps"
             )
 
     def reach(self, moment: Moment) -> None:
@@ -99,14 +103,35 @@ class Chronicle:
         """Something for the user that is no fact of the training."""
         self._show(lambda view: view.note(text))
 
+    def unseen(self, what: str, why: str) -> None:
+        """Something of ours did not work: it is told once, and the run goes on without it."""
+        moment = clock.now()
+        self.tell(NotObserved(at=moment.at, wall=moment.wall, what=what, why=why))
+        self.note(f"note: {what}: {why}")
+
+    def close(self) -> None:
+        """The run is over: sinks, view and journal are put away."""
+        self._hand(lambda sink: sink.close())
+        self.view.close()
+        self.journal.close()
+
     def _show(self, show: Callable[[View], None]) -> None:
         # A terminal that went away is no reason to leave a training alone.
-        if self._blind:
-            return
-        try:
-            show(self.view)
-        except (OSError, ValueError):
-            self._blind = True
+        if not self._blind:
+            try:
+                show(self.view)
+            except (OSError, ValueError):
+                self._blind = True
+        self._hand(show)
+
+    def _hand(self, show: Callable[[View], None]) -> None:
+        for sink in self.sinks:
+            try:
+                show(sink)
+            except Exception as error:
+                # Whatever is wrong with it, the training is worth more.
+                self.sinks = tuple(other for other in self.sinks if other is not sink)
+                self.unseen(type(sink).__name__.lower(), f"{type(error).__name__}: {error}")
 
     def _is_new(self, finding: Finding) -> bool:
         # A second stall of one attempt is news; the same one still going on is not.

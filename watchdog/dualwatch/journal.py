@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from dualwatch import facts
+from dualwatch.errors import DISK_FULL, code_of
 
 SCHEMA_VERSION = 1
 
@@ -102,6 +103,7 @@ class Journal:
         self.path = path
         self.lost = 0
         self.lost_because = ""
+        self.lost_code: str | None = None
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._stream = os.fdopen(descriptor, "ab", buffering=0)
         self._cut = _ends_in_half_a_line(path)
@@ -115,15 +117,15 @@ class Journal:
         try:
             written = self._stream.write(line)
         except OSError as error:
-            self._lose(error.strerror or str(error))
+            self._lose(error.strerror or str(error), code_of(error))
             return
         self._cut = written != len(line)
         if self._cut:
-            self._lose("the disk is full")
+            self._lose("the disk is full", DISK_FULL)
 
-    def _lose(self, because: str) -> None:
+    def _lose(self, because: str, code: str | None) -> None:
         self.lost += 1
-        self.lost_because = because
+        self.lost_because, self.lost_code = because, code
 
     def close(self) -> None:
         """Closes the file."""

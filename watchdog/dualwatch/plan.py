@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dualwatch import profiles
-from dualwatch.errors import DualwatchError, Exit
+from dualwatch.errors import DualwatchError, Exit, code_of
 from dualwatch.facts import Rung
 from dualwatch.journal import SCHEMA_VERSION, plain
 from dualwatch.judge.limits import Milestone
@@ -246,13 +246,17 @@ def prepare_folder(work_dir: Path) -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         probe = folder / ".writable"
         probe.touch(mode=0o600)
-        probe.unlink()
+        try:
+            probe.write_bytes(bytes(4096))  # An empty file takes no room: a full disk has it still.
+        finally:
+            probe.unlink()
     except OSError as error:
         raise DualwatchError(
             f"the work dir cannot be written: {work_dir}",
             why=f"{error.filename or folder}: {error.strerror}",
             do="choose another --work-dir, or mend its permissions and free space",
             exit_code=Exit.USAGE,
+            code=code_of(error),
         ) from error
     return folder
 

@@ -4,49 +4,68 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+from dualwatch import sinks
 from dualwatch.act import reaper, tensorboard
 from dualwatch.act.lock import Lock
 from dualwatch.chronicle import Chronicle
-from dualwatch.errors import DualwatchError, Exit
+from dualwatch.errors import DualwatchError, Exit, writing
 from dualwatch.journal import Journal
 from dualwatch.observe.living import living_attempt
 from dualwatch.plan import Plan, prepare_folder
-from dualwatch.report import stage
-from dualwatch.report.view import View
+from dualwatch.report import hints, stage
 from dualwatch.settings import Settings
+from dualwatch.sinks import Sinks
 from dualwatch.supervise import Supervisor
 
 _PER_RUN = ("journal.jsonl", "summary.json", "tensorboard.log")
 
 
-def run(plan: Plan, settings: Settings, *, as_json: bool) -> Exit:
+def run(plan: Plan, settings: Settings, *, as_json: bool, quiet: bool = False) -> Exit:
     """Runs a plan to its end.
+
+    Args:
+        quiet: Only findings, decisions and the result are shown.
 
     Raises:
         DualwatchError: The work dir cannot be used, or the training not be started.
     """
+    followers = sinks.opened(settings)
+    try:
+        return _run(plan, settings, followers, as_json=as_json, quiet=quiet)
+    finally:
+        followers.close()
+
+
+def _run(plan: Plan, settings: Settings, followers: Sinks, *, as_json: bool, quiet: bool) -> Exit:
+    is_first = hints.is_first_run(plan.work_dir)
     folder = prepare_folder(plan.work_dir)
     lock = Lock(folder)
     board: tensorboard.TensorBoard | None = None
-    view: View | None = None
+    chronicle: Chronicle | None = None
     try:
         _refuse_beside(folder)
-        archive(folder)
-        journal = Journal(folder / "journal.jsonl")
-        view = stage.view_of(plan.config.name, as_json=as_json)
-        _greet(plan, view)
-        if settings.tensorboard:
-            board = _start_tensorboard(plan, settings, folder, view)
+        with writing(folder):
+            archive(folder)
+            journal = Journal(folder / "journal.jsonl")
+        view = stage.view_of(plan.config.name, as_json=as_json, quiet=quiet)
         chronicle = Chronicle(journal, view)
+        say = (lambda text: None) if quiet else view.note
+        _greet(plan, followers, say)
+        if is_first and hints.are_welcome(as_json=as_json, quiet=quiet):
+            for line in hints.first_run(plan.work_dir):
+                view.note(line)
+        if settings.tensorboard:
+            board = _start_tensorboard(plan, settings, folder, say)
         supervisor = Supervisor(plan, settings, folder, chronicle, tensorboard=board)
+        followers.follow(supervisor)
         with reaper.adopting():
             code = supervisor.run()
-        journal.close()
     finally:
-        if view is not None:
-            view.close()
+        if chronicle is not None:
+            chronicle.close()
         if board is not None:
             board.stop()
         lock.release()
@@ -92,21 +111,27 @@ def archive(folder: Path) -> None:
         os.replace(path, place / path.name)
 
 
-def _greet(plan: Plan, view: View) -> None:
+def _greet(plan: Plan, followers: Sinks, say: Callable[[str], None]) -> None:
     metrics = ", ".join(plan.required) or "none"
-    view.note(f"work dir: {plan.work_dir}")
-    view.note(f"required metrics: {metrics} ({plan.required_because})")
+    say(f"work dir: {plan.work_dir}")
+    say(f"required metrics: {metrics} ({plan.required_because})")
     for note in plan.notes:
-        view.note(f"note: {note}")
+        say(f"note: {note}")
+    for note in followers.notes:
+        say(note)
 
 
 def _start_tensorboard(
-    plan: Plan, settings: Settings, folder: Path, view: View
+    plan: Plan, settings: Settings, folder: Path, say: Callable[[str], None]
 ) -> tensorboard.TensorBoard | None:
+    if not tensorboard.is_installed(plan.python):
+        say("TensorBoard is not started: the training's Python has none")
+        say(f"hint: {plan.python} -m pip install tensorboard; or --no-tensorboard")
+        return None
     board = tensorboard.start(plan.python, plan.work_dir, settings.port, folder / "tensorboard.log")
     if isinstance(board, str):
-        view.note(f"TensorBoard is not started: {board}")
+        say(f"TensorBoard is not started: {board}")
         return None
     taken = f" (port {board.asked} is taken)" if board.port != board.asked else ""
-    view.note(f"TensorBoard: {board.url}{taken}")
+    say(f"TensorBoard: {board.url}{taken}")
     return board

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dualwatch.addresses import host, masked, urls
 from dualwatch.clock import duration
 from dualwatch.errors import DualwatchError
 from dualwatch.wire import INTERNAL_ENV
@@ -72,12 +73,25 @@ def _checklist(value: Any) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting: its name, default, converter and one line of help."""
+    """One setting: its name, default, converter and one line of help.
+
+    Attributes:
+        secret: Whether its values hold passwords or tokens, so that they are never shown or kept.
+    """
 
     name: str
     default: Any
     convert: Callable[[Any], Any]
     help: str
+    secret: bool = False
+
+    def shown(self, value: Any) -> Any:
+        """The value as it may be seen: in the journal, in a list, in a message."""
+        if not self.secret or value is None:
+            return value
+        if isinstance(value, (list, tuple)):
+            return [masked(str(url)) for url in value]
+        return " ".join(masked(url) for url in str(value).split()) or "***"
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -94,11 +108,17 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("rescue", True, _boolean, "replace a stuck loader in place, save what was learnt"),
     Setting("tensorboard", True, _boolean, "start TensorBoard beside the training"),
     Setting("port", 6006, _integer(1, 65535), "port of TensorBoard"),
+    Setting("notify", None, urls, "where stalls, reruns and the end are told", secret=True),
+    Setting("metrics_port", None, _integer(1, 65535), "port of the Prometheus endpoint"),
+    Setting("metrics_host", "127.0.0.1", host, "address that the endpoint listens on"),
     Setting("grace", 10.0, duration, "time between SIGTERM and SIGKILL"),
     Setting("python", None, str, "Python that runs the training"),
 )
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+SECRET_ENV = tuple(ENV_PREFIX + setting.name.upper() for setting in SETTINGS if setting.secret)
+"""Variables that no child of ours inherits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +149,16 @@ class Settings:
         return self._values[name].source
 
     def beneath(self, values: Mapping[str, Any]) -> Settings:
-        """These settings; what is a mere default gives way to what a run before had in force."""
+        """These settings; what is a mere default gives way to what a run before had in force.
+
+        But for secrets, of which the run kept nothing that could be used.
+        """
         earlier = {
             name: Value(tuple(value) if isinstance(value, list) else value, "the run so far")
             for name, value in values.items()
-            if name in self._values and self._values[name].source == "default"
+            if name in self._values
+            and self._values[name].source == "default"
+            and not _BY_NAME[name].secret
         }
         return Settings({**self._values, **earlier})
 
@@ -142,9 +167,12 @@ class Settings:
         return Settings({**self._values, name: Value(value, source)})
 
     def rows(self) -> list[tuple[str, Any, str, str]]:
-        """Name, value, source and help of every setting, in the order of the table."""
+        """Name, value, source and help of every setting, in the order of the table.
+
+        Secrets are masked: what is listed here is printed and kept.
+        """
         return [
-            (s.name, self._values[s.name].value, self._values[s.name].source, s.help)
+            (s.name, s.shown(self._values[s.name].value), self._values[s.name].source, s.help)
             for s in SETTINGS
         ]
 
@@ -188,7 +216,7 @@ def resolve(
                 label = f"environment {shown}" if source == "environment" else source
                 values[name] = Value(_BY_NAME[name].convert(raw), label)
             except ValueError as error:
-                problems.append(f"{source}: {shown} = {raw!r} {error}")
+                problems.append(f"{source}: {shown} = {_BY_NAME[name].shown(raw)!r} {error}")
     if problems:
         raise DualwatchError(
             "the settings are not valid",

@@ -30,6 +30,7 @@ from dualwatch.observe import descriptors, found_config, heartbeat, host, logs, 
 from dualwatch.observe.batches import Batches
 from dualwatch.observe.config import training_python
 from dualwatch.observe.gpus import Gpus
+from dualwatch.observe.models import Models
 from dualwatch.observe.target import Target
 from dualwatch.observe.trainings import Training
 from dualwatch.parse import dump, pyconfig
@@ -186,6 +187,7 @@ def _collectors(
         journal = attempt.parent / "journal.jsonl"
         asked["journal"] = Collector(lambda: past.of_journal(journal, moment), LIVE_S)
         asked["heartbeat"] = Collector(lambda: heartbeat.read(attempt, at, wall), LIVE_S)
+        asked["model"] = Collector(lambda: Models(attempt).poll(at, wall), LIVE_S)
         asked["batches"] = Collector(lambda: Batches(attempt).poll(at, wall), LIVE_S)
     if target.config is not None:
         named = target.config
@@ -254,7 +256,8 @@ def _story(done: Examination, answers: dict[str, Any]) -> list[Fact]:
     for fact in fresh:
         done.course.take(fact)
     if target.attempt_dir is not None:
-        facts += [*answers.get("heartbeat", ()), *answers.get("batches", ())]
+        for name in ("heartbeat", "model", "batches"):
+            facts += answers.get(name, ())
     for name in ("config", "gpu", "orphans"):
         answer = done.config if name == "config" else answers.get(name)
         facts += [answer] if answer is not None else []

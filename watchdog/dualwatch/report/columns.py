@@ -51,7 +51,7 @@ def wrapped(text: str, width: int, lead: str, most: int) -> list[str]:
 
 
 def folded(line: str, width: int) -> list[str]:
-    """A whole line in rows, deeper from the second on; what has no blank, as a path, stays whole."""
+    """A whole line in rows, deeper from the second on; a path stays whole."""
     depth = len(line) - len(line.lstrip()) + 2
     if cells(line) <= width:
         return [line]

@@ -11,7 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median
 
-from dualwatch.facts import AttemptStarted, EvaluationLogged, Fact, IterationLogged
+from dualwatch.facts import (
+    AttemptStarted,
+    EvaluationLogged,
+    Fact,
+    IterationLogged,
+    ObserverPaused,
+)
 from dualwatch.judge import series
 from dualwatch.judge.metrics import is_called
 
@@ -81,12 +87,14 @@ class Course:
     Attributes:
         begun_at: When its first attempt or its log began; None where that is not known.
         timed: Whether its facts have times of their own: rows of scalars have none.
+        has_gaps: Whether something of it was not seen, or not kept: a log of gigabytes.
         early: The first training lines.
         epochs: By number, the first of them and the newest.
     """
 
     begun_at: float | None = None
     timed: bool = True
+    has_gaps: bool = False
     lines: int = 0
     early: list[IterationLogged] = field(default_factory=list)
     newest: IterationLogged | None = None
@@ -102,6 +110,8 @@ class Course:
             self._line(fact)
         elif isinstance(fact, EvaluationLogged) and fact.metrics:
             self._evaluation(fact)
+        elif isinstance(fact, ObserverPaused):
+            self.has_gaps = True
 
     @property
     def first(self) -> IterationLogged | None:

@@ -20,6 +20,7 @@ from dualwatch.judge.limits import Milestone
 
 _STALLS = ("DW101", "DW102", "DW103", "DW105")
 _SILENCES = ("DW111", "DW112", "DW113", "DW114", "DW115", "DW116", "DW117", "DW118")
+_GAPS = "not all of so long a record was kept, or its observer was away"
 
 
 def evaluation(subject: Subject, item: Item) -> Reading:
@@ -33,6 +34,8 @@ def evaluation(subject: Subject, item: Item) -> Reading:
     why = _is_not_to_be(subject, number)
     if why:
         return skipped(why, expected)
+    if course.has_gaps and course.newest_epoch > number:
+        return skipped(_GAPS, expected)
     if course.newest_epoch > number or subject.finished:
         return failed(f"there was none; the training is in epoch {course.newest_epoch}", expected)
     return not_yet(subject, f"the end of epoch {number}", expected)
@@ -65,6 +68,8 @@ def milestone(subject: Subject, item: Item) -> Reading:
     if value is None:
         if course.early and (course.early[0].epoch or 1) > goal.epoch:
             return skipped(f"the record begins in epoch {course.early[0].epoch}", expected)
+        if course.has_gaps and course.newest_epoch > goal.epoch:
+            return skipped(_GAPS, expected)
         if is_over:
             return skipped(f"epoch {goal.epoch} ended without {goal.metric}", expected)
         epochs = subject.s.config.epochs if subject.s.config is not None else None
