@@ -32,11 +32,29 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command("train", context_settings={**_HELP_OPTIONS, **train.CONTEXT})(train.train)
-app.command("attach", context_settings=_HELP_OPTIONS)(attach.attach)
-app.command("check", context_settings=_HELP_OPTIONS)(check.check)
-app.command("diagnose", context_settings=_HELP_OPTIONS)(diagnose.diagnose)
-app.command("explain", context_settings=_HELP_OPTIONS)(explain.explain)
+app.command(
+    "train",
+    short_help="Run a training under supervision: flag stalls, cure them.",
+    context_settings={**_HELP_OPTIONS, **train.CONTEXT},
+)(train.train)
+app.command(
+    "attach", short_help="Watch a training that goes on already.", context_settings=_HELP_OPTIONS
+)(attach.attach)
+app.command(
+    "check",
+    short_help="The checklist: pass or fail, before, during and after.",
+    context_settings=_HELP_OPTIONS,
+)(check.check)
+app.command(
+    "diagnose",
+    short_help="Why does a training hang, why did it die?",
+    context_settings=_HELP_OPTIONS,
+)(diagnose.diagnose)
+app.command(
+    "explain",
+    short_help="What a finding's code means, and how to cure it.",
+    context_settings=_HELP_OPTIONS,
+)(explain.explain)
 _config = typer.Typer(
     help="The settings in force.",
     epilog="\b\nExamples:\n  dualwatch config show",
