@@ -141,14 +141,14 @@ def terminal(name: str, lines: int = LINES) -> Iterator[Terminal]:
 
 
 def draw(name: str, seen: str, title: str) -> None:
-    """Writes what a terminal showed as a picture, and as text for those who read rather."""
+    """Writes what a terminal showed as a picture."""
     lines = seen.rstrip("\n").split("\n")
     while lines and Text.from_ansi(lines[-1]).plain.strip() in ("", "$"):
         lines.pop()
     with open(os.devnull, "w") as nowhere:
         console = Console(record=True, width=COLUMNS, file=nowhere, force_terminal=True)
-        for line in lines:
-            console.print(Text.from_ansi(line), soft_wrap=True, end="\n")
+        # As a whole: a style goes on over the ends of lines.
+        console.print(Text.from_ansi("\n".join(lines)), soft_wrap=True)
         drawn = console.export_svg(title=title, theme=THEME, code_format=SVG, unique_id=name)
     PICTURES.mkdir(exist_ok=True)
     (PICTURES / f"{name}.svg").write_text(drawn, encoding="utf-8")
@@ -164,7 +164,7 @@ def fresh(name: str) -> Path:
 
 def live() -> None:
     """A loader that deadlocks, is found out and replaced, as the live view tells it."""
-    with terminal("live") as t:
+    with terminal("live", lines=38) as t:  # so that the cause and its evidence are still there
         work_dir = fresh("cured")
         t.type(f"dualwatch train {DEMO} --stall-timeout 20s --work-dir {work_dir}")
         t.wait("DW111 ", "replaced", "phase")
