@@ -48,6 +48,8 @@ WORKS = (
     (("train", "cfg.py", "--script", "loop.py", "--work-dir", "wd", "--no-tensorboard"), 0, "wd"),
     (("diagnose", "wd", "--no-bundle"), 0, "wd"),
     (("check", "run.log"), 1, "DW203"),
+    (("report", "wd"), 0, "report.html"),
+    (("report", "run.log", "--csv", "run.csv"), 0, "dualwatch-report.html"),
     (("diagnose", "run.log"), 1, "DW203"),
 )
 """In this order: the training of a plain loop leaves the work dir that comes after it."""

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from dualwatch import __version__
-from dualwatch.cli import attach, check, config, diagnose, explain, train, usage
+from dualwatch.cli import attach, check, config, diagnose, explain, report, train, usage
 from dualwatch.errors import DualwatchError, Exit
 from dualwatch.report.console import soften
 
@@ -32,29 +32,19 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command(
-    "train",
-    short_help="Run a training under supervision: flag stalls, cure them.",
-    context_settings={**_HELP_OPTIONS, **train.CONTEXT},
-)(train.train)
-app.command(
-    "attach", short_help="Watch a training that goes on already.", context_settings=_HELP_OPTIONS
-)(attach.attach)
-app.command(
-    "check",
-    short_help="The checklist: pass or fail, before, during and after.",
-    context_settings=_HELP_OPTIONS,
-)(check.check)
-app.command(
-    "diagnose",
-    short_help="Why does a training hang, why did it die?",
-    context_settings=_HELP_OPTIONS,
-)(diagnose.diagnose)
-app.command(
-    "explain",
-    short_help="What a finding's code means, and how to cure it.",
-    context_settings=_HELP_OPTIONS,
-)(explain.explain)
+_SUMMARIES = (
+    (train.train, "Run a training under supervision: flag stalls, cure them."),
+    (attach.attach, "Watch a training that goes on already."),
+    (check.check, "The checklist: pass or fail, before, during and after."),
+    (diagnose.diagnose, "Why does a training hang, why did it die?"),
+    (explain.explain, "What a finding's code means, and how to cure it."),
+    (report.report, "A page to look at: curves, timeline, processes, findings."),
+)
+for _command, _summary in _SUMMARIES:
+    _more = train.CONTEXT if _command is train.train else {}
+    app.command(
+        _command.__name__, short_help=_summary, context_settings={**_HELP_OPTIONS, **_more}
+    )(_command)
 _config = typer.Typer(
     help="The settings in force.",
     epilog="\b\nExamples:\n  dualwatch config show",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -83,6 +83,10 @@ class Examination:
     took_s: float = 0.0
 
 
+FILES = frozenset(("log", "scalars", "config"))
+"""Collectors that only read what the training left: what a look back needs."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
     """How thoroughly to look, and by what to judge.
@@ -90,12 +94,14 @@ class Manner:
     Attributes:
         silence, patience: See ``Limits``; None for those of the settings.
         log_s: Seconds for the log. Of a longer one the beginning and the end are read.
+        only: Names of the questions that are asked; None for all of them.
         more: Further questions. Facts among their answers become part of the story.
     """
 
     silence: float | None = SILENCE
     patience: float | None = PATIENCE
     log_s: float = 5.0
+    only: Collection[str] | None = None
     more: Mapping[str, Collector] = field(default_factory=dict)
 
 
@@ -112,10 +118,14 @@ def examine(
 
     Args:
         tell: Called with the name of each collector that is done.
+        manner: How thoroughly, and by what it is judged.
     """
     moment = clock.now()
     done = Examination(target=target, moment=moment)
-    asked = {**_collectors(target, settings, moment, manner.log_s), **manner.more}
+    asked = _collectors(target, settings, moment, manner.log_s)
+    if manner.only is not None:
+        asked = {name: ask for name, ask in asked.items() if name in manner.only}
+    asked |= manner.more
     answers, failures = collect(asked, tell, one_by_one=descriptors.are_few())
     done.not_observed.update(failures)
     _take(done, answers)

@@ -14,7 +14,7 @@ class DataSet:
     Attributes:
         key: Dotted key of the data set: "train_dataloader.dataset".
         kind: Its type, "" where none is named.
-        images: Images (or pairs) that its annotations name; None where they could not be read.
+        images: Images (or pairs) that its annotations name; None where ``why`` says something.
         looked_at: Of these, how many were looked for, each with its annotation where that is a
             file of its own.
         absent: Files that are named and not there, bounded.
@@ -48,8 +48,8 @@ class CheckpointSeen(Fact):
     """The checkpoint that a training is to start from.
 
     Attributes:
-        path: As the configuration names it.
-        exists: None where it is no local path (a URL).
+        path: As the configuration names it, or as the work dir's ``last_checkpoint`` does.
+        exists: None where it is no local path (a URL), or where there is nothing to resume from.
         whole: Whether the file is a whole checkpoint; None where that was not looked at.
         why: What is wrong with it, or why it was not looked at.
     """
@@ -84,7 +84,7 @@ class ModelPart:
 
     Attributes:
         path: Its dotted name in the model: "roi_head.macl_head"; "" for the model itself, which is
-            among the parts where its class tells of a contrastive loss.
+            among the parts where its class, and nothing below it, tells of a contrastive loss.
         kind: Its class.
         parameters: Numbers in it and below, all of them; 0 for a loss that learns nothing.
         trainable: Of these, those that want a gradient.

@@ -7,6 +7,7 @@ last line; errors are part of it.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import sys
 import traceback
@@ -33,7 +34,10 @@ SECTIONS = (
 def main(config: str, options: List[str]) -> Dict[str, Any]:
     """Returns the description, or ``{"error": ...}``."""
     try:
-        import torch  # noqa: F401  A training without it cannot start; say so now.
+        # A training without torch cannot start: say so now. Importing it would take the most of
+        # the time, and most configurations do not need it to be loaded.
+        if importlib.util.find_spec("torch") is None:
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
         from mmengine.config import Config
     except ImportError as error:
         return {"error": "import", "module": error.name or "", "text": str(error)}

@@ -88,10 +88,14 @@ def _chosen(model) -> List[Tuple[str, Any]]:
     for place, (path, module) in enumerate(model.named_modules()):
         depth = path.count(".") + 1
         # The name of a parent is not its children's: they are counted in it.
+        if not path:
+            continue
         if is_telling(path.rsplit(".", 1)[-1]) or is_telling(type(module).__name__):
             ranked.append((0, place, path, module))
-        elif path and depth <= DEPTH:
+        elif depth <= DEPTH:
             ranked.append((depth, place, path, module))
+    if is_telling(type(model).__name__) and not any(rank == 0 for rank, _, _, _ in ranked):
+        ranked.append((0, -1, "", model))  # The detector computes the loss itself.
     kept = sorted(ranked, key=lambda one: one[:2])[:MOST]
     return [(path, module) for _, _, path, module in sorted(kept, key=lambda one: one[1])]
 

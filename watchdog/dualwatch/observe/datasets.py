@@ -162,22 +162,22 @@ def _seen(plan: _Planned, folders: Folders, step: Callable[[int], None]) -> Data
             broken=_bounded([plan.broken] if plan.broken else []),
             why=clean(plan.why, LENGTH),
         )
-    layout, sample, images = plan.layout, plan.sample, len(plan.layout.keys)
+    layout, sample = plan.layout, plan.sample
     try:
         absent, lacking = _absent(layout, sample, folders, step)
     except OSError as error:
         why = clean(f"{error.filename}: {error.strerror or error}", LENGTH)
-        return DataSet(key=plan.key, kind=plan.kind, images=images, why=why)
+        return DataSet(key=plan.key, kind=plan.kind, why=why)
     if not layout.sure and 2 * lacking > len(sample):
         why = (
             f"what a {plan.kind or 'data set without a type'} reads is not known here: where one "
             f"of its form has its files, {lacking} of {len(sample)} were not found ({absent[0]})"
         )
-        return DataSet(key=plan.key, kind=plan.kind, images=images, why=clean(why, LENGTH))
+        return DataSet(key=plan.key, kind=plan.kind, why=clean(why, LENGTH))
     return DataSet(
         key=plan.key,
         kind=plan.kind,
-        images=images,
+        images=len(layout.keys),
         looked_at=len(sample),
         absent=_bounded(absent),
         lacking=lacking,

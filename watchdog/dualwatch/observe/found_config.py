@@ -117,7 +117,7 @@ def load(
     Args:
         python: Interpreter of the training.
         folder: First on its import path.
-        timeout: Seconds; importing torch takes the most of it.
+        timeout: Seconds; where the configuration imports torch, that takes the most of it.
     """
     return load_whole(python, path, cfg_options, folder, timeout).fact
 

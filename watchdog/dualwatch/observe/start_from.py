@@ -34,7 +34,7 @@ def look(
     at: float,
     wall: float,
     roots: Sequence[Path] = (Path(),),
-) -> CheckpointSeen:
+) -> CheckpointSeen | None:
     """Looks at the checkpoint that a configuration names, or that resuming would take.
 
     Args:
@@ -42,18 +42,19 @@ def look(
         roots: Where a relative path may begin.
 
     Returns:
-        With an empty path where the training starts from no checkpoint; ``why`` tells so.
+        None where the training starts from no checkpoint.
     """
     named = config.load_from
+    if not named and not config.resumes:
+        return None
     if not named:
-        if not config.resumes:
-            return _none(at, wall, "the training starts from no checkpoint")
         last = checkpoints.last_named(work_dir) if work_dir is not None else None
         if last is None:
-            where = (
-                f"{work_dir} names" if work_dir is not None else "no work dir is known that names"
+            where = str((work_dir or Path("WORK_DIR")) / "last_checkpoint")
+            why = "it names no checkpoint: a training that resumes begins anew"
+            return CheckpointSeen(
+                at=at, wall=wall, path=clean(where, _LENGTH), exists=None, whole=None, why=why
             )
-            return _none(at, wall, f"{where} no last checkpoint: resuming would begin anew")
         named = str(last)
     shown = clean(named, _LENGTH)
     if is_unknown(named):
@@ -69,12 +70,6 @@ def look(
     whole, why = _judge(path)
     return CheckpointSeen(
         at=at, wall=wall, path=shown, exists=True, whole=whole, why=clean(why, _LENGTH)
-    )
-
-
-def _none(at: float, wall: float, why: str) -> CheckpointSeen:
-    return CheckpointSeen(
-        at=at, wall=wall, path="", exists=None, whole=None, why=clean(why, _LENGTH)
     )
 
 
