@@ -534,6 +534,8 @@ def run(*arguments: str) -> int:
 def demo(*arguments: str) -> int:
     """Shows dualwatch on a small training that deadlocks (or, healthy, does not)."""
     setup()
+    # Where other work wants the same cores, torch's own threads wait for each other most of the time.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     code = run("-m", "dualmacl.synthetic", "data/synthetic-llvip", "--seed", "0", "--force")
     if code:
         return code
@@ -549,7 +551,8 @@ def demo(*arguments: str) -> int:
     code = run("-m", *now, *more)
     say(f"\nbootstrap: that was exit code {code}; its files are in {now[-1]}. To go on:")
     say("  " + (r".venv\Scripts\activate" if WINDOWS else ". .venv/bin/activate"))
-    say("  dualwatch explain DW102\n  " + " ".join(other))
+    say(f"  dualwatch check {now[-1]}\n  dualwatch report {now[-1]}\n  dualwatch explain DW111")
+    say("  " + " ".join(other))
     return code
 
 

@@ -203,3 +203,12 @@ def test_the_rule_that_the_page_adds_works(rule):
 def told() -> Any:
     """A new story of `tests/judge/conftest.py`."""
     return loaded(ROOT / "tests/judge/conftest.py").Story()
+
+
+@pytest.mark.parametrize(
+    "picture", sorted((ROOT / "docs/pictures").glob("*.svg")), ids=lambda p: p.stem
+)
+def test_a_picture_is_small_and_fetches_nothing(picture):
+    drawn = picture.read_text(encoding="utf-8")
+    assert len(drawn) < 100_000
+    assert set(re.findall(r"https?://[^\s\"')]+", drawn)) <= {"http://www.w3.org/2000/svg"}
