@@ -534,7 +534,7 @@ def run(*arguments: str) -> int:
 def demo(*arguments: str) -> int:
     """Shows dualwatch on a small training that deadlocks (or, healthy, does not)."""
     setup()
-    # Where other work wants the same cores, torch's own threads wait for each other most of the time.
+    # Where other work wants the same cores, torch's own threads mostly wait for each other.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     code = run("-m", "dualmacl.synthetic", "data/synthetic-llvip", "--seed", "0", "--force")
     if code:
