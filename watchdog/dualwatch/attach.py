@@ -61,13 +61,13 @@ def _attach(
     view: View | None = None
     try:
         view = stage.view_of(f"pid {training.pid}", as_json=as_json, quiet=quiet)
+        for note in followers.notes:
+            view.note(note)
         if target.attempt_dir is not None and _belongs_to_us(target):
             supervisor = _of_ours(target, training, folder, settings, view)
         else:
             supervisor = _of_a_stranger(target, training, folder, settings, view)
         followers.follow(supervisor)
-        for note in followers.notes:
-            view.note(note)
         with reaper.adopting():
             code = supervisor.run()
     finally:
@@ -204,6 +204,9 @@ def _of_a_stranger(
     )
     if settings.on_stall == "rerun":
         _prepare_to_rerun(plan, training, view)
+    where = target.log or "no log was found: its processes alone"
+    view.note(f"attached to pid {training.pid}: {where}")
+    _tell_on_stall(view, settings)
     with writing(folder):
         (folder / "attempt-0").mkdir(mode=0o700)
         journal = Journal(folder / "journal.jsonl")
@@ -222,9 +225,6 @@ def _of_a_stranger(
             overrides={},
         )
     )
-    where = target.log or "no log was found: its processes alone"
-    view.note(f"attached to pid {training.pid}: {where}")
-    _tell_on_stall(view, settings)
     adoption = Adoption(number=0, training=_adopted(training), started=started, console=target.log)
     return Supervisor(
         plan,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -112,7 +113,8 @@ class Chronicle:
     def close(self) -> None:
         """The run is over: sinks, view and journal are put away."""
         self._hand(lambda sink: sink.close())
-        self.view.close()
+        with contextlib.suppress(OSError, ValueError):
+            self.view.close()
         self.journal.close()
 
     def _show(self, show: Callable[[View], None]) -> None:
@@ -125,13 +127,18 @@ class Chronicle:
         self._hand(show)
 
     def _hand(self, show: Callable[[View], None]) -> None:
+        broken: dict[int, str] = {}
         for sink in self.sinks:
             try:
                 show(sink)
-            except Exception as error:
-                # Whatever is wrong with it, the training is worth more.
-                self.sinks = tuple(other for other in self.sinks if other is not sink)
-                self.unseen(type(sink).__name__.lower(), f"{type(error).__name__}: {error}")
+            except Exception as error:  # Whatever is wrong with it, the training is worth more.
+                broken[id(sink)] = f"{type(error).__name__}: {error}"
+        if not broken:
+            return
+        failed = [sink for sink in self.sinks if id(sink) in broken]
+        self.sinks = tuple(sink for sink in self.sinks if id(sink) not in broken)
+        for sink in failed:
+            self.unseen(f"{type(sink).__name__} of the run", broken[id(sink)])
 
     def _is_new(self, finding: Finding) -> bool:
         # A second stall of one attempt is news; the same one still going on is not.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from dualwatch import sinks
@@ -16,6 +15,7 @@ from dualwatch.journal import Journal
 from dualwatch.observe.living import living_attempt
 from dualwatch.plan import Plan, prepare_folder
 from dualwatch.report import hints, stage
+from dualwatch.report.view import View
 from dualwatch.settings import Settings
 from dualwatch.sinks import Sinks
 from dualwatch.supervise import Supervisor
@@ -52,13 +52,12 @@ def _run(plan: Plan, settings: Settings, followers: Sinks, *, as_json: bool, qui
             journal = Journal(folder / "journal.jsonl")
         view = stage.view_of(plan.config.name, as_json=as_json, quiet=quiet)
         chronicle = Chronicle(journal, view)
-        say = (lambda text: None) if quiet else view.note
-        _greet(plan, followers, say)
+        _greet(plan, followers, view)
         if is_first and hints.are_welcome(as_json=as_json, quiet=quiet):
-            for line in hints.first_run(plan.work_dir):
+            for line in hints.first_run():
                 view.note(line)
         if settings.tensorboard:
-            board = _start_tensorboard(plan, settings, folder, say)
+            board = _start_tensorboard(plan, settings, folder, view)
         supervisor = Supervisor(plan, settings, folder, chronicle, tensorboard=board)
         followers.follow(supervisor)
         with reaper.adopting():
@@ -111,27 +110,27 @@ def archive(folder: Path) -> None:
         os.replace(path, place / path.name)
 
 
-def _greet(plan: Plan, followers: Sinks, say: Callable[[str], None]) -> None:
+def _greet(plan: Plan, followers: Sinks, view: View) -> None:
     metrics = ", ".join(plan.required) or "none"
-    say(f"work dir: {plan.work_dir}")
-    say(f"required metrics: {metrics} ({plan.required_because})")
+    view.note(f"work dir: {plan.work_dir}")
+    view.note(f"required metrics: {metrics} ({plan.required_because})")
     for note in plan.notes:
-        say(f"note: {note}")
+        view.note(f"note: {note}")
     for note in followers.notes:
-        say(note)
+        view.note(note)
 
 
 def _start_tensorboard(
-    plan: Plan, settings: Settings, folder: Path, say: Callable[[str], None]
+    plan: Plan, settings: Settings, folder: Path, view: View
 ) -> tensorboard.TensorBoard | None:
     if not tensorboard.is_installed(plan.python):
-        say("TensorBoard is not started: the training's Python has none")
-        say(f"hint: {plan.python} -m pip install tensorboard; or --no-tensorboard")
+        view.note("TensorBoard is not started: the training's Python has none")
+        view.note(f"hint: {plan.python} -m pip install tensorboard; or --no-tensorboard")
         return None
     board = tensorboard.start(plan.python, plan.work_dir, settings.port, folder / "tensorboard.log")
     if isinstance(board, str):
-        say(f"TensorBoard is not started: {board}")
+        view.note(f"TensorBoard is not started: {board}")
         return None
     taken = f" (port {board.asked} is taken)" if board.port != board.asked else ""
-    say(f"TensorBoard: {board.url}{taken}")
+    view.note(f"TensorBoard: {board.url}{taken}")
     return board

@@ -43,7 +43,11 @@ def attach(
     ] = None,
     on_fail: Annotated[
         str | None,
-        typer.Option(metavar="report|stop", help="What a missed milestone leads to (report)."),
+        typer.Option(
+            metavar="report|stop",
+            help="What a missed milestone leads to (report).",
+            autocompletion=common.one_of("report", "stop"),
+        ),
     ] = None,
     max_reruns: Annotated[
         str | None, typer.Option(metavar="N", help="Reruns before giving up (3).")

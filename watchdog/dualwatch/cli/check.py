@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from dualwatch.cli import common
+
 
 def check(
     target: Annotated[
@@ -18,7 +20,11 @@ def check(
     ] = None,
     profile: Annotated[
         str | None,
-        typer.Option(metavar="NAME|FILE", help="Checklist: macl, macl-demo, neutral or a file."),
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Checklist: macl, macl-demo, neutral or a file.",
+            autocompletion=common.profiles,
+        ),
     ] = None,
     require: Annotated[
         list[str] | None,

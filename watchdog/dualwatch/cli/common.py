@@ -20,6 +20,13 @@ def codes() -> list[tuple[str, str]]:
     return [(entry.code, entry.name) for entry in CODES]
 
 
+def profiles() -> list[str]:
+    """Checklists that come along."""
+    from dualwatch.profiles import SHIPPED
+
+    return list(SHIPPED)
+
+
 Notify = Annotated[
     list[str] | None,
     typer.Option(metavar="URL", help="Tell stalls, reruns and the end there; repeatable."),

@@ -89,7 +89,11 @@ def train(
     ] = None,
     on_fail: Annotated[
         str | None,
-        typer.Option(metavar="report|stop", help="What a missed milestone leads to (report)."),
+        typer.Option(
+            metavar="report|stop",
+            help="What a missed milestone leads to (report).",
+            autocompletion=common.one_of("report", "stop"),
+        ),
     ] = None,
     max_reruns: Annotated[
         str | None,

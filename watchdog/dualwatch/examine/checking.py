@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dualwatch import profiles
 from dualwatch.errors import DualwatchError, Exit
-from dualwatch.examine import examination
-from dualwatch.examine.examination import Examination, Manner
-from dualwatch.facts import Finding
+from dualwatch.examine import examination, preflight
+from dualwatch.examine.examination import Manner
+from dualwatch.examine.record import Record, record_of
 from dualwatch.journal import SCHEMA_VERSION
 from dualwatch.judge.checklist import board
 from dualwatch.judge.checklist.item import STAGES, Item, Life, Result, Status, Subject
@@ -20,7 +20,6 @@ from dualwatch.observe import target as targets
 from dualwatch.observe.target import Target
 from dualwatch.profiles import Choice
 from dualwatch.settings import Settings
-from dualwatch.wire import Phase
 
 LOG_S = 120.0
 """Seconds for a log: all of it counts here, and a gigabyte takes about half a minute."""
@@ -46,7 +45,7 @@ class Checked:
     """A checklist that was gone through."""
 
     target: Target
-    subject: Subject
+    life: Life
     sentence: str
     choice: Choice
     results: tuple[Result, ...]
@@ -93,82 +92,78 @@ def check(
     wanted: Wanted,
     *,
     tell: Callable[[str], None] = lambda name: None,
+    told: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Checked:
     """Goes through the checklist of a target.
+
+    Args:
+        tell: Called with the name of each collector that is done.
+        told: Called with what is being looked through, how far, and of how many.
 
     Raises:
         DualwatchError: The profile is not valid, or there is no such item.
     """
-    manner = Manner(silence=None, patience=None, log_s=LOG_S)
+    more = preflight.collectors(target, settings, all_pairs=wanted.all_pairs, tell=told)
+    manner = Manner(silence=None, patience=None, log_s=LOG_S, more=more)
     done = examination.examine(target, settings, tell=tell, manner=manner)
-    choice = profile_of(done, settings)
-    subject = _subject(done, settings)
-    items = chosen(choice.profile.all_items, wanted.select)
-    ignored = _ignored(choice.profile.all_items, settings.check, wanted.ignore or {})
-    results = board.judge(items, subject, ignored)
+    record = record_of(done, settings)
+    choice, results = judged(record, settings, wanted)
     assert done.standing is not None
     planned = "not started yet"
     return Checked(
         target=target,
-        subject=subject,
-        sentence=planned if subject.life is Life.PLANNED else done.standing.sentence,
+        life=record.life,
+        sentence=planned if record.life is Life.PLANNED else done.standing.sentence,
         choice=choice,
         results=tuple(results),
         not_observed=done.not_observed,
     )
 
 
-def profile_of(done: Examination, settings: Settings) -> Choice:
-    """The profile in force for what was examined."""
-    config = done.config
-    path = config.path if config is not None else str(done.target.log or "")
+def judged(record: Record, settings: Settings, wanted: Wanted) -> tuple[Choice, list[Result]]:
+    """The profile that fits, and what its items come to.
+
+    Raises:
+        DualwatchError: The profile is not valid, or there is no such item.
+    """
+    choice = _profile(record, settings)
+    items = chosen(choice.profile.all_items, wanted.select)
+    ignored = _ignored(choice.profile.all_items, settings.check, wanted.ignore or {})
+    return choice, board.judge(items, _subject(record), ignored)
+
+
+def _profile(record: Record, settings: Settings) -> Choice:
+    config = record.s.config
     words = [*(config.model_words if config is not None else ()), *(settings.require or ())]
-    words += done.history.run.required_metrics if done.history.run is not None else ()
-    words += list(done.snapshot.metrics)
-    return profiles.choose(
-        settings.check, settings.origin("check"), config=Path(path).name, words=words
-    )
+    words += [*record.required, *record.s.metrics]
+    name = Path(record.path).name
+    return profiles.choose(settings.check, settings.origin("check"), config=name, words=words)
 
 
-def _subject(done: Examination, settings: Settings) -> Subject:
-    s, target = done.snapshot, done.target
-    finished = done.standing is not None and done.standing.phase == Phase.FINISHED
-    if target.kind == "log":
-        # It may be of any machine: what ours has says nothing about it.
-        s = replace(s, host=None, host_before=None, gpus=None, surroundings=None, orphans=None)
-    findings, overcome = _sorted(done, finished)
-    return Subject(
-        s=s,
-        course=done.course,
-        findings=findings,
-        overcome=overcome,
-        required=examination.required(done, settings),
-        life=_life(done, finished),
-        finished=finished,
-        elsewhere=target.kind == "log",
-        orphans_looked_for=target.work_dir is not None and "orphans" not in done.not_observed,
-    )
-
-
-def _life(done: Examination, finished: bool) -> Life:
-    if done.target.kind == "config" and done.target.training is None:
-        return Life.PLANNED
-    alive = examination.is_alive(done.target)
-    if alive:
-        return Life.ALIVE
-    if finished or alive is False or done.snapshot.ended is not None:
-        return Life.OVER
-    return Life.UNKNOWN
-
-
-def _sorted(done: Examination, finished: bool) -> tuple[list[Finding], list[Finding]]:
-    """What is the case, and what is history: stalls that were overcome."""
-    known = {found.code for found in done.now}
-    raised = [found for found in done.history.raised if found.code not in known]
-    ended = done.history.has_ended and not finished
+def _subject(record: Record) -> Subject:
+    known = {found.code for found in record.now}
+    raised = [found for found in record.raised if found.code not in known]
+    # A stall that the training came out of is history, what it died of is not.
+    ended = record.has_ended and not record.finished
     standing = [f for f in raised if ended or not f.code.startswith("DW1")]
     passed = [f for f in raised if f not in standing]
-    return [*done.now, *standing], [*done.history.earlier, *passed]
+    return Subject(
+        s=record.s,
+        course=record.course,
+        findings=[*record.now, *standing],
+        overcome=[*record.earlier, *passed],
+        required=record.required,
+        life=record.life,
+        finished=record.finished,
+        elsewhere=record.elsewhere,
+        orphans_looked_for=record.orphans_looked_for,
+    )
+
+
+def items(record: Record, settings: Settings) -> list[dict[str, Any]]:
+    """The items of ``check --json`` for what is known already, those that can be told of it."""
+    _, results = judged(record, settings, Wanted())
+    return [item(result) for result in results]
 
 
 # --- which items -----------------------------------------------------------------------------
@@ -225,7 +220,7 @@ def document(checked: Checked) -> dict[str, Any]:
             "path": str(target.path) if target.path is not None else None,
             "work_dir": str(target.work_dir) if target.work_dir is not None else None,
             "log": str(target.log) if target.log is not None else None,
-            "life": checked.subject.life.value,
+            "life": checked.life.value,
             "sentence": checked.sentence,
         },
         "profile": {

@@ -16,8 +16,8 @@ from dualwatch import profiles
 from dualwatch.errors import DualwatchError, Exit
 from dualwatch.examine import checking
 from dualwatch.examine.checking import Checked, Wanted
-from dualwatch.examine.deliver import WIDEST, progress
-from dualwatch.report import checklist, console
+from dualwatch.examine.deliver import WIDEST
+from dualwatch.report import checklist, console, progress
 from dualwatch.settings import Settings
 
 EVERY_S = 5.0
@@ -54,14 +54,14 @@ def run(order: Order, settings: Settings) -> Exit:
         select=_split(order.select), ignore=_reasons(order.ignore), all_pairs=order.all_pairs
     )
 
-    def look(tell: Callable[[str], None] = lambda name: None) -> Checked:
-        return checking.check(target, settings, wanted, tell=tell)
+    def look(advance: Callable[[str, int, int], None] = lambda what, done, total: None) -> Checked:
+        return checking.check(target, settings, wanted, told=advance)
 
     if order.watch:
         checked = _watched(look, order)
     else:
-        with progress() as tell:
-            checked = look(tell)
+        with progress.bar("looking at images and pairs") as advance:
+            checked = look(_together(advance))
     document = checking.document(checked)
     _write_junit(order.junit_xml, document)
     if order.as_json:
@@ -93,6 +93,17 @@ def name_items(order: Order, settings: Settings) -> Exit:
     return Exit.OK
 
 
+def _together(advance: Callable[[int, int], None]) -> Callable[[str, int, int], None]:
+    """One bar for all that is being looked through side by side."""
+    seen: dict[str, tuple[int, int]] = {}
+
+    def tell(what: str, done: int, total: int) -> None:
+        seen[what] = (done, total)
+        advance(*(sum(numbers) for numbers in zip(*seen.values(), strict=True)))
+
+    return tell
+
+
 # --- until all is decided --------------------------------------------------------------------
 
 
@@ -105,7 +116,7 @@ def _watched(look: Callable[[], Checked], order: Order) -> Checked:
             document = checking.document(checked)
             show(document, told)
             told = {item["id"]: item["status"] for item in document["items"]}
-            if checked.is_decided or checked.subject.life.value in ("over", "planned"):
+            if checked.is_decided or checked.life.value in ("over", "planned"):
                 return checked
             time.sleep(EVERY_S)
 

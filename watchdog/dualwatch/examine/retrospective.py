@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from dualwatch import clock, journal, sieve
 from dualwatch.errors import DualwatchError, Exit
-from dualwatch.examine import examination
+from dualwatch.examine import checking, examination, record
 from dualwatch.examine.examination import FILES, Examination, Manner
+from dualwatch.examine.record import Witness, record_of
 from dualwatch.facts import (
     Fact,
     FindingRaised,
@@ -49,18 +49,12 @@ def chapter_of(target: Target, settings: Settings) -> Chapter:
     Raises:
         DualwatchError: There is nothing to look at.
     """
-    chapter = _supervised(target) if target.supervised else None
+    chapter = _supervised(target, settings) if target.supervised else None
     if chapter is None:
         chapter = _foreign(target, settings)
     chapter.kind = target.kind
     chapter.place = str(target.path or target.work_dir or target.log or "?")
-    chapter.checklist = checklist_of(target, chapter)
     return chapter
-
-
-def checklist_of(target: Target, chapter: Chapter) -> list[dict[str, Any]] | None:
-    """The items of ``check --json`` for a run; None where no checklist is made."""
-    return None
 
 
 def label(chapters: Sequence[Chapter], targets: Sequence[Target]) -> None:
@@ -79,16 +73,17 @@ def label(chapters: Sequence[Chapter], targets: Sequence[Target]) -> None:
 # --- a run of ours ---------------------------------------------------------------------------
 
 
-def _supervised(target: Target) -> Chapter | None:
+def _supervised(target: Target, settings: Settings) -> Chapter | None:
     """From the journal; None where it holds nothing."""
     assert target.attempt_dir is not None
     own = target.attempt_dir.parent
     path = own / "journal.jsonl"
     try:
         start = journal.newest(path, RunStarted)
-        telling = Telling()
+        telling, witness = Telling(), Witness()
         for fact in sift(path, start):
             telling.take(fact)
+            witness.take(fact)
     except OSError as error:
         raise _unreadable(path, error) from error
     chapter = telling.close()
@@ -98,6 +93,7 @@ def _supervised(target: Target) -> Chapter | None:
     for attempt in chapter.attempts:
         attempt.lost = lost.get(attempt.number)
     chapter.alive = target.training is not None
+    chapter.checklist = checking.items(witness.record(chapter.alive), settings)
     if start > 0:
         chapter.notes.append(
             "The journal of this work dir holds earlier runs as well; the newest is told here."
@@ -120,7 +116,7 @@ def sift(path: Path, start: int = 0) -> Iterator[Fact]:
         # Of the looks that led to no verdict nobody asks any more.
         StacksCaptured: Thin(spacing=float("inf")),
     }
-    wanted = {kind: thin.get(kind) for kind in WANTED}
+    wanted = {kind: thin.get(kind) for kind in (*WANTED, *record.WANTED)}
     return sieve.sift(path, wanted, landmarks=(FindingRaised,), start=start)
 
 
@@ -167,7 +163,7 @@ def _foreign(target: Target, settings: Settings) -> Chapter:
             do="name the work dir or the log of a training",
             exit_code=Exit.NOT_OBSERVED,
         )
-    _settle(chapter, target, done)
+    _settle(chapter, target, done, settings)
     return chapter
 
 
@@ -179,12 +175,13 @@ def _told(target: Target, done: Examination) -> list[Fact]:
     return list(done.log.facts) if done.log is not None else []
 
 
-def _settle(chapter: Chapter, target: Target, done: Examination) -> None:
+def _settle(chapter: Chapter, target: Target, done: Examination, settings: Settings) -> None:
     """Adds what no line of the log tells by itself."""
     chapter.supervised = False
     chapter.alive = examination.is_alive(target)
     chapter.config = done.config
     chapter.findings, chapter.causes = done.findings, done.causes
+    chapter.checklist = checking.items(record_of(done, settings), settings)
     chapter.not_observed = dict(done.not_observed)
     chapter.not_observed |= dict.fromkeys(
         ("processes", "memory", "stacks"), "nobody looked while it ran: only its log is known"
