@@ -389,3 +389,8 @@ def test_an_option_without_its_value_does_not_vanish(words) -> None:
 
 def test_the_first_value_may_be_glued_on() -> None:
     assert join_lists(["--cfg-options=a=1", "b=2"]) == ["--cfg-options=a=1", "--cfg-options", "b=2"]
+
+
+def test_no_summary_of_a_command_is_cut(dualwatch_):
+    summaries = dualwatch_("--help").out.split("Commands:")[1].split("Examples:")[0]
+    assert "..." not in summaries

@@ -32,12 +32,19 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command("train", context_settings={**_HELP_OPTIONS, **train.CONTEXT})(train.train)
-app.command("attach", context_settings=_HELP_OPTIONS)(attach.attach)
-app.command("check", context_settings=_HELP_OPTIONS)(check.check)
-app.command("diagnose", context_settings=_HELP_OPTIONS)(diagnose.diagnose)
-app.command("explain", context_settings=_HELP_OPTIONS)(explain.explain)
-app.command("report", context_settings=_HELP_OPTIONS)(report.report)
+_SUMMARIES = (
+    (train.train, "Run a training under supervision: flag stalls, cure them."),
+    (attach.attach, "Watch a training that goes on already."),
+    (check.check, "The checklist: pass or fail, before, during and after."),
+    (diagnose.diagnose, "Why does a training hang, why did it die?"),
+    (explain.explain, "What a finding's code means, and how to cure it."),
+    (report.report, "A page to look at: curves, timeline, processes, findings."),
+)
+for _command, _summary in _SUMMARIES:
+    _more = train.CONTEXT if _command is train.train else {}
+    app.command(
+        _command.__name__, short_help=_summary, context_settings={**_HELP_OPTIONS, **_more}
+    )(_command)
 _config = typer.Typer(
     help="The settings in force.",
     epilog="\b\nExamples:\n  dualwatch config show",

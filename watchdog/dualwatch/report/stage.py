@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from dualwatch.facts import RunEnded
 from dualwatch.report import outcome
+from dualwatch.report.columns import folded
 from dualwatch.report.progress import is_watched
 from dualwatch.report.summary import AttemptRecord
 from dualwatch.report.view import View
@@ -37,10 +39,12 @@ def view_of(title: str, *, as_json: bool, quiet: bool = False) -> View:
 
 
 def farewell(records: Sequence[AttemptRecord], ended: RunEnded | None, folder: Path) -> None:
-    """The result, on stdout."""
+    """The result, on stdout; a terminal would break its lines within words."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     try:
         for line in outcome.lines(records, ended, folder):
-            sys.stdout.write(line + "\n")
+            for row in folded(line, width) if width else [line]:
+                sys.stdout.write(row + "\n")
         sys.stdout.flush()
     except OSError:
         # Nobody reads it, or it is a file on a full disk: the exit code says it all the same.
