@@ -92,9 +92,13 @@ def test_a_webhook_gets_title_text_and_kind(hook) -> None:
     assert post.troubles() == []
 
 
-def test_a_mail_server_gets_a_mail() -> None:
+@pytest.mark.parametrize("login", ["", "me:topsecret@"], ids=["open", "with a password"])
+def test_a_mail_server_gets_a_mail(login) -> None:
     controller = pytest.importorskip("aiosmtpd.controller")
+    from aiosmtpd.smtp import AuthResult
+
     mails: queue.Queue = queue.Queue()
+    shown: list[bytes] = []
 
     class Sink:
         async def handle_DATA(self, server, session, envelope) -> str:
@@ -103,11 +107,17 @@ def test_a_mail_server_gets_a_mail() -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    server = controller.Controller(Sink(), hostname="127.0.0.1", port=port)
+
+    def know(server, session, envelope, mechanism, data) -> AuthResult:
+        shown.append(data.password)
+        return AuthResult(success=data.password == b"topsecret")
+
+    words = {"authenticator": know, "auth_require_tls": False, "auth_required": bool(login)}
+    server = controller.Controller(Sink(), hostname="127.0.0.1", port=port, **words)
     server.start()
     try:
         query = "smtp=127.0.0.1&from=watch@example.org&to=you@example.org"
-        post = made(f"mailto://127.0.0.1:{port}?{query}")
+        post = made(f"mailto://{login}127.0.0.1:{port}?{query}")
         post.send("stalled: c.py", "no progress\ncause: <script>x</script>", "warning")
         post.close(DEADLINE)
         receivers, content = mails.get(timeout=DEADLINE)
@@ -115,6 +125,7 @@ def test_a_mail_server_gets_a_mail() -> None:
         server.stop()
     mail = message_from_bytes(content, policy=default)
     assert receivers == ["you@example.org"]
+    assert shown == ([b"topsecret"] if login else [])
     assert mail["Subject"] == "stalled: c.py"
     bodies = [part for part in mail.walk() if part.get_content_maintype() == "text"]
     assert "no progress" in bodies[0].get_content()

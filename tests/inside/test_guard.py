@@ -280,6 +280,21 @@ def test_the_death_of_a_worker_is_told_between_two_batches(office, load) -> None
         list(batches)
 
 
+def test_a_connection_that_a_dying_worker_broke_tells_of_its_death(office, load) -> None:
+    """The system closes what a process held before it tells that the process is dead."""
+    batches = iter(load(Numbers()))
+    next(batches)
+    doomed = batches._workers[0]
+
+    def take_a_tensor():
+        os.kill(doomed.pid, signal.SIGKILL)
+        raise ConnectionResetError("Connection reset by peer")
+
+    killed = f"pid {doomed.pid}.* is killed by signal: Killed"
+    with pytest.raises(RuntimeError, match=killed):
+        batches._dualwatch.next(take_a_tensor)
+
+
 def test_a_guarded_loader_looks_like_what_it_was(load) -> None:
     loader = load(Numbers(), num_workers=0, shuffle=True)
     assert type(loader).__name__ == "DataLoader"

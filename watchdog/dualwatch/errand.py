@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,12 @@ QUIET = 1.0
 
 RING_EVERY = 0.6
 """Seconds between two rings at an agent that does not look by itself."""
+
+LOOK = 0.25
+"""Seconds over which it is seen how fast several ranks do iterations."""
+
+MARGIN = 0.5
+"""Seconds in which an order has reached every rank."""
 
 _BETWEEN = frozenset((Phase.WAITING, *VALIDATION_PHASES))
 """Where no parameter changes."""
@@ -84,7 +91,11 @@ class Errand:
         """
         s = self.chronicle.snapshot
         pulse = s.slowest
-        if pulse is None or pulse.begun < 0 or len(s.pulses) > 1 or not self._answers(pulse):
+        if len(s.pulses) > 1:
+            if patient:
+                self._rescue_together()
+            return
+        if pulse is None or pulse.begun < 0 or not self._answers(pulse):
             return
         if pulse.phase in _BETWEEN or (patient and pulse.phase in (Phase.STEP, Phase.SAVING)):
             patience = PATIENCE
@@ -92,6 +103,52 @@ class Errand:
                 usual = s.gaps.get(s.place, Gaps()).longest
                 patience = min(max(PATIENCE, 3 * usual), LONGEST_STEP)
             self.run(Order.SAVE, patience=patience)
+
+    def _rescue_together(self) -> None:
+        """Lets all ranks come to stand after one iteration, a little ahead of the fastest.
+
+        Who is killed somewhere in between would take a step of the others with it. Only where all
+        of them get on: one that is stuck keeps the others in a collective, where nothing can be
+        asked of them.
+        """
+        s = self.chronicle.snapshot
+        if not all(pulse.begun >= 0 and self._answers(pulse) for pulse in s.pulses.values()):
+            return
+        usual = s.gaps.get(s.place, Gaps()).longest
+        at = self._ahead()
+        pulses = self.chronicle.snapshot.pulses
+        numbers = {
+            rank: orders.give(self.folder, pulse, Order.SAVE_TOGETHER, at=at)
+            for rank, pulse in pulses.items()
+        }
+        begun, patience = clock.now().at, min(max(PATIENCE, 9 * usual), LONGEST_STEP)
+        while None not in numbers.values():
+            self._pause()
+            answers = [self._answer(pulses[rank], number or 0) for rank, number in numbers.items()]
+            refused = any(answer is not None and not answer.done for answer in answers)
+            if all(answers) or refused or self.over() or self.wishes.to_hurry:
+                return
+            now = self.chronicle.snapshot.pulses.values()
+            writing = any(pulse.phase == Phase.SAVING for pulse in now)
+            if clock.now().at - begun >= (WRITING if writing else patience):
+                return
+
+    def _ahead(self) -> int:
+        """Iterations that no rank will have completed when an order has reached them all."""
+        begun, before = clock.now().at, self._fastest()
+        while (passed := clock.now().at - begun) < LOOK:
+            self._pause()
+        pace = (self._fastest() - before) / passed
+        return self._fastest() + 2 + math.ceil(pace * MARGIN)
+
+    def _fastest(self) -> int:
+        return max(pulse.iteration for pulse in self.chronicle.snapshot.pulses.values())
+
+    def _pause(self) -> None:
+        """A moment, and what is new from inside."""
+        self.wishes.sleep(TICK)
+        for fact in self.look(clock.now()):
+            self.chronicle.tell(fact)
 
     def ask_what_is_awaited(self) -> None:
         """Which samples the batch that does not come is made of; the answer comes when it comes."""

@@ -72,7 +72,9 @@ def sift(
                 if name in stops:
                     for one in thinned.values():
                         yield from _read(one.flush(), kinds)
-                yield from _read((line,), kinds)
+                fact = journal.fact_of(line)
+                if fact is not None:
+                    yield fact
     for one in thinned.values():
         yield from _read(one.flush(), kinds)
 

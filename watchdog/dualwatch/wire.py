@@ -185,8 +185,11 @@ class Order:
     TELL = "tell"
     """Say which samples the batch that does not come is made of."""
 
+    SAVE_TOGETHER = "save-together"
+    """The same of several ranks: each stands still after the iteration that the order names."""
 
-ORDERS = ("", Order.REPLACE, Order.SAVE, Order.TELL)
+
+ORDERS = ("", Order.REPLACE, Order.SAVE, Order.TELL, Order.SAVE_TOGETHER)
 """Position is the number on the wire: append only."""
 
 ORDER_SIGNAL = "SIGWINCH"
@@ -212,8 +215,8 @@ class OrderRecord(NamedTuple):
 
     Attributes:
         number: Counts them; a new one is a new order.
-        beats: The heartbeat that it rests on: where the training got on since, it is void. -1 for
-            an order that does not depend on it.
+        beats: The heartbeat that it rests on: where the training got on since, it is void. Of
+            "save-together" the iterations after which all ranks shall stand.
     """
 
     number: int
@@ -229,6 +232,11 @@ def order_file(rank: int) -> str:
 def answer_file(rank: Union[int, str], number: Union[int, str]) -> str:
     """Name of an answer; of all of them for "*"."""
     return "answer-{}-{}.json".format(rank, number)
+
+
+def part_file(rank: int, iteration: int) -> str:
+    """Name of what a rank adds to a rescue checkpoint of all, in the attempt's folder."""
+    return "part-{}-{}.pth".format(rank, iteration)
 
 
 def pack_order(record: OrderRecord) -> bytes:

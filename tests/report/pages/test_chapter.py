@@ -8,7 +8,7 @@ from array import array
 from dualwatch.facts import EvaluationLogged, IterationLogged, Milestone
 from dualwatch.report.page import opening
 from dualwatch.retrospect.chapter import Chapter
-from dualwatch.retrospect.course import Stretch, course, thinned
+from dualwatch.retrospect.course import Courses, Stretch, thinned
 from dualwatch.retrospect.differences import differences, flat
 from dualwatch.retrospect.table import EPOCHS, ITERATIONS
 from dualwatch.retrospect.telling import tell
@@ -102,7 +102,7 @@ def test_what_is_no_number_is_kept_apart(script):
         s.train(1, iteration, loss_macl=value)
     table = tell(s.facts).table
 
-    made = course(table, "loss_macl", table.places(EPOCHS), training=True)
+    made = Courses(table, table.places(EPOCHS)).course("loss_macl", training=True)
 
     assert (made.count, made.first, made.last) == (4, 1.0, 3.0)
     assert made.broken == [0.2, 0.4]

@@ -13,13 +13,14 @@ from dualwatch import wire
 from dualwatch.facts import Pulse
 
 
-def give(attempt_dir: Path, pulse: Pulse, order: str) -> int | None:
+def give(attempt_dir: Path, pulse: Pulse, order: str, *, at: int | None = None) -> int | None:
     """Writes an order for one rank; returns its number, None where no agent takes orders.
 
     Args:
         pulse: The heartbeat that the order rests on: where the training got on since, a
             replacement is void.
         order: One of ``wire.ORDERS``.
+        at: Iterations after which it shall be done, where it is one of several ranks.
     """
     path = attempt_dir / wire.order_file(pulse.rank)
     try:
@@ -27,7 +28,8 @@ def give(attempt_dir: Path, pulse: Pulse, order: str) -> int | None:
             before = wire.read_order(stream.read(wire.ORDER_SIZE).ljust(wire.ORDER_SIZE, b"\0"))
             number = (before.number if before is not None else 0) + 1
             stream.seek(0)
-            record = wire.OrderRecord(number=number, order=order, beats=pulse.beats)
+            beats = pulse.beats if at is None else at
+            record = wire.OrderRecord(number=number, order=order, beats=beats)
             stream.write(wire.pack_order(record))
     except OSError:
         return None  # An older agent, --no-rescue, or a disk that takes nothing.

@@ -14,14 +14,15 @@ from typing import Any
 from dualwatch import clock
 from dualwatch.examine.side_by_side import Collector
 from dualwatch.facts import ConfigRead, Fact, NotObserved
+from dualwatch.observe import config as configs
 from dualwatch.observe import datasets, found_config, start_from, surroundings
 from dualwatch.observe.config import training_python
 from dualwatch.observe.found_config import Known, Pairs
 from dualwatch.observe.target import Target
 from dualwatch.settings import Settings
 
-CONFIG_S = 30.0
-"""Seconds for loading, which may import torch. What follows has its own seconds after them."""
+CONFIG_S = configs.TIME_LIMIT
+"""Seconds for loading, which may import torch and mmdet. What follows has its own after them."""
 
 PAIRS_S = 30.0
 DATA_S = 60.0

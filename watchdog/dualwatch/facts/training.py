@@ -198,7 +198,7 @@ class OrderAnswered(Fact):
 
     Attributes:
         number: Of the order; 0 where the agent did it of itself, before the training died.
-        order: "replace", "save" or "tell".
+        order: "replace", "save", "save-together" or "tell".
         path: The checkpoint that was saved, "" for none.
         iteration: Iterations completed when it was done.
         awaited: The sample that the loader waits for, as "index 17: images/0017.png", those of

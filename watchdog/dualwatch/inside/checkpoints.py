@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 from typing import Any, Dict
 
-from dualwatch.inside import agent, rescue
+from dualwatch.inside import agent, fleet, rescue
 
 STRETCH_KEY = "dualwatch_stretch"
 PLACE_KEY = "dualwatch_place"
@@ -100,8 +100,12 @@ def remember(checkpoint=None, **_) -> None:
     meta = meta if hasattr(meta, "get") else {}
     _loaded_stretch = int(meta.get(STRETCH_KEY, 1))
     kept = checkpoint.get(rescue.KEY) if isinstance(checkpoint, dict) else None
+    place = meta.get(PLACE_KEY)
+    mine = fleet.mine(kept)
+    if mine is not None:
+        place, kept = mine.get("place"), mine
     _loaded = {
-        "place": meta.get(PLACE_KEY),
+        "place": place,
         "validation": bool(meta.get(VALIDATION_KEY)),
         "kept": kept,
     }

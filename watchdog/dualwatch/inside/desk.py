@@ -36,10 +36,12 @@ class Desk:
         folder: The attempt's folder.
         heart: This rank's heartbeat.
         save: Writes a rescue checkpoint and returns its path; raises where that cannot be.
+        save_together: The same, or this rank's part of it, where all ranks stand together.
     """
 
-    def __init__(self, folder: str, heart: Any, save: Any) -> None:
-        self._folder, self._heart, self._save = folder, heart, save
+    def __init__(self, folder: str, heart: Any, save: Any, save_together: Any = None) -> None:
+        self._folder, self._heart = folder, heart
+        self._save, self._save_together = save, save_together
         path = os.path.join(folder, wire.order_file(heart.rank))
         self._buffer = mapped.mapped(path, wire.ORDER_SIZE)
         self._seen = bytes(8)
@@ -71,6 +73,8 @@ class Desk:
         record = wire.read_order(self._buffer)
         if record is None or not record.order:
             return
+        if record.order == Order.SAVE_TOGETHER and self._heart.iteration < record.beats:
+            return  # Not yet: it is looked at again before the next batch.
         self._seen = self._buffer[:8]
         if record.order == Order.REPLACE:
             self._replace(record, present, waiting)
@@ -121,15 +125,22 @@ class Desk:
     def _carry_out(self, record: wire.OrderRecord) -> None:
         awaited = self._present.awaited() if self._present is not None else []
         path = why = ""
-        if record.order == Order.SAVE:
+        if record.order in (Order.SAVE, Order.SAVE_TOGETHER):
             try:
-                path = self._save()
+                path = self._saved(record)
             except Exception as error:
                 agent.note_error("saving a rescue checkpoint")
                 why = "{}: {}".format(type(error).__name__, error)
         self.answer(record.number, record.order, why=why, path=path, awaited=awaited)
         if path:
             self._hold(record.number)
+
+    def _saved(self, record: wire.OrderRecord) -> str:
+        if record.order == Order.SAVE:
+            return str(self._save())
+        if self._heart.iteration != record.beats:
+            raise RuntimeError("it is past iteration {}".format(record.beats))
+        return str(self._save_together())
 
     def _hold(self, number: int) -> None:
         """Stands still until it is ended: what would be learnt now were lost."""

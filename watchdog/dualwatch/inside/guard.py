@@ -96,8 +96,10 @@ class Guard:
                 return self._with_dice(ask_torch)
             except Replace:
                 pass  # The desk has put the rest of the pass in place of torch's iterator.
-            except RuntimeError as error:
-                killed = workers.killed(self.iterator)
+            except StopIteration:
+                raise
+            except Exception as error:
+                killed = workers.killed(self.iterator, error)
                 if not killed or killed in str(error):
                     raise
                 raise RuntimeError(killed) from error

@@ -7,7 +7,7 @@ import sys
 from typing import Any, Callable, Dict
 
 from dualwatch import wire
-from dualwatch.inside import agent, checkpoints, desk, guard, place, rescue
+from dualwatch.inside import agent, checkpoints, desk, fleet, guard, place, rescue
 from dualwatch.wire import VALIDATION_PHASES, Order, Phase
 
 _SWAPPING = ("before_val_epoch", "after_val_epoch", "before_test_epoch", "after_test_epoch")
@@ -31,8 +31,10 @@ class Lifeboat:
         self._stretch = 1
         self._validation_is_due = False
         self._stage: Callable[[], str] = str
+        self._folder = folder
+        self._parts: Dict[int, Any] = {}
         self.saving = False
-        self.desk = desk.Desk(folder, heart, self.save)
+        self.desk = desk.Desk(folder, heart, self.save, self.save_together)
 
     def board(self, runner: Any, stretch: int, stage: Callable[[], str]) -> None:
         """Takes a Runner aboard.
@@ -53,6 +55,38 @@ class Lifeboat:
         Raises:
             rescue.RescueError: It cannot be done here.
         """
+        if place.world(self._runner) > 1:
+            raise rescue.RescueError("several ranks: each stands at another place")
+        return self._save(unlearnt)
+
+    def save_together(self) -> str:
+        """Saves one checkpoint of all ranks, which stand after the same iteration.
+
+        The first rank writes it, with what the others put into the attempt's folder: their places
+        in the data, their random states. Theirs are the same parameters.
+
+        Returns:
+            Its path; of another rank than the first that of its part.
+
+        Raises:
+            rescue.RescueError: It cannot be done here.
+        """
+        heart, runner = self._heart, self._runner
+        fleet.require(runner, heart.rank)
+        if heart.rank > 0:
+            part = dict(rescue.extras(runner), place=self._place(every_rank=True))
+            return fleet.put(self._folder, heart.rank, heart.iteration, part)
+        self._parts = fleet.collect(self._folder, place.world(runner), heart.iteration)
+        try:
+            return self._save(every_rank=True)
+        finally:
+            self._parts = {}
+
+    def _place(self, *, unlearnt: bool = False, every_rank: bool = False) -> Any:
+        epoch = self._heart.epoch
+        return place.of(self._runner, epoch=epoch, unlearnt=unlearnt, every_rank=every_rank)
+
+    def _save(self, unlearnt: bool = False, *, every_rank: bool = False) -> str:
         heart, runner = self._heart, self._runner
         if heart.begun < 0 or heart.iteration <= heart.begun:
             raise rescue.RescueError("nothing was learnt since it began")
@@ -62,7 +96,7 @@ class Lifeboat:
         epoch = int(runner.train_loop.epoch)
         meta: Dict[str, Any] = {"epoch": epoch, "iter": heart.iteration}
         meta[checkpoints.STRETCH_KEY] = self._stretch
-        where = place.of(runner, epoch=heart.epoch, unlearnt=unlearnt)
+        where = self._place(unlearnt=unlearnt, every_rank=every_rank)
         if where is not None:
             meta[checkpoints.PLACE_KEY] = where
         if validating:
@@ -77,6 +111,8 @@ class Lifeboat:
         """Adds what only a rescue holds to the one that is being saved."""
         if isinstance(checkpoint, dict):
             checkpoint[rescue.KEY] = rescue.extras(self._runner)
+            if self._parts:
+                checkpoint[rescue.KEY][fleet.KEY] = self._parts
 
     def taken_up(self, loaded: Dict[str, Any]) -> None:
         """A checkpoint was resumed."""

@@ -11,12 +11,21 @@ from typing import Any, Callable, Dict, Optional
 from dualwatch.inside import agent, guard
 
 
-def of(runner: Any, *, epoch: int, unlearnt: bool = False) -> Optional[Dict[str, Any]]:
+def world(runner: Any) -> int:
+    """Ranks that train one model."""
+    return int(getattr(runner, "world_size", 1))
+
+
+def of(
+    runner: Any, *, epoch: int, unlearnt: bool = False, every_rank: bool = False
+) -> Optional[Dict[str, Any]]:
     """The place in the present pass; None at the beginning of an epoch, or where none is known.
 
     Args:
         epoch: The epoch of the present pass, as the loop counts them.
         unlearnt: The batch that came last was not learnt from.
+        every_rank: The checkpoint will hold the places of all ranks. Where it holds that of one,
+            the others could not follow it, and would wait for ever for each other.
     """
     loop = runner.train_loop
     keeper = guard.guard_of(getattr(loop, "dataloader", None))
@@ -26,7 +35,10 @@ def of(runner: Any, *, epoch: int, unlearnt: bool = False) -> Optional[Dict[str,
     place: Dict[str, Any] = {
         "seed": seed if isinstance(seed, int) else None,
         "batch_size": _batch_size(keeper.loader),
+        "world": world(runner),
     }
+    if world(runner) > 1 and not every_rank:
+        return place
     if keeper.ledger.passes and (is_by_iterations(loop) or loop.epoch == epoch):
         position = keeper.ledger.position(without_last=unlearnt)
         if position is None:
@@ -47,6 +59,9 @@ def go_on(runner: Any, place: Optional[Dict[str, Any]]) -> int:
         sampler.seed = seed  # A training without a seed drew another one at its start.
     position = place.get("position")
     if position is None:
+        return 0
+    if int(place.get("world", 1)) != world(runner):
+        agent.note("it was saved by another number of ranks: its epoch begins anew")
         return 0
     size = _batch_size(keeper.loader)
     resized = size is not None and size != place.get("batch_size")

@@ -35,8 +35,6 @@ def save(runner: Any, iteration: int, meta: Dict[str, Any], *, validating: bool)
         RescueError: It cannot be done here.
         OSError: It cannot be written.
     """
-    if getattr(runner, "world_size", 1) > 1:
-        raise RescueError("several ranks: each stands at another place")
     if getattr(runner, "strategy", None) is not None:
         raise RescueError("the Runner has a strategy of its own for checkpoints")
     folder = str(runner.work_dir)
@@ -124,14 +122,14 @@ def _verify(path: str, runner: Any) -> None:
     """Loads what was written, as the next attempt will."""
     import torch
 
-    loaded = torch.load(path, map_location="cpu", **_protected(torch))
+    loaded = torch.load(path, map_location="cpu", **protected(torch))
     model = getattr(runner.model, "module", runner.model)
     missing = set(model.state_dict()) - set(loaded["state_dict"])
     if missing or KEY not in loaded:
         raise RescueError("what was written lacks {}".format(sorted(missing)[:3] or KEY))
 
 
-def _protected(torch: Any) -> Dict[str, Any]:
+def protected(torch: Any) -> Dict[str, Any]:
     """``weights_only`` where this torch can be told which classes are safe."""
     known = hasattr(torch.serialization, "add_safe_globals")
     return {"weights_only": True} if known else {}

@@ -6,10 +6,18 @@ import contextlib
 import os
 import signal
 import threading
-from typing import Any, Iterator
+import time
+from typing import Any, Dict, Iterator, List
 
 JOIN = 2.0
 """Seconds for which a killed worker is waited for; one in the kernel does not end."""
+
+
+DYING = 2.0
+"""Seconds for which the death of a worker is waited for whose connections are closed already."""
+
+_BY_A_WORKER = "Caught "
+"""How an error begins that a living worker handed over: it is the dataset's."""
 
 
 def put_down(iterator: Any) -> None:
@@ -42,18 +50,35 @@ def put_down(iterator: Any) -> None:
             queue.close()
 
 
-def killed(iterator: Any) -> str:
+def killed(iterator: Any, error: BaseException) -> str:
     """Torch's own words for a worker that was killed by a signal, "" where none was.
 
     Torch says them in a signal handler only, whose exception may be raised where nobody hears it
-    (in a ``__del__``); its second look tells of an unexpected exit and of no signal.
+    (in a ``__del__``); its second look tells of an unexpected exit and of no signal. And whoever
+    takes a tensor from a worker that is about to die meets a connection that is refused or reset:
+    the system closes what a process held before it tells that the process is dead.
+
+    Args:
+        error: What was raised while a batch was waited for.
     """
-    for process in getattr(iterator, "_workers", ()):
-        code = process.exitcode
-        if code is not None and code < 0 and hasattr(signal, "strsignal"):
+    processes = list(getattr(iterator, "_workers", ()))
+    if not processes or str(error).startswith(_BY_A_WORKER) or not hasattr(signal, "strsignal"):
+        return ""
+    end = time.monotonic() + DYING
+    codes = _exit_codes(processes)
+    while not codes and time.monotonic() < end:
+        time.sleep(0.02)
+        codes = _exit_codes(processes)
+    for pid, code in codes.items():
+        if code < 0:
             name = signal.strsignal(-code)
-            return "DataLoader worker (pid {}) is killed by signal: {}.".format(process.pid, name)
+            return "DataLoader worker (pid {}) is killed by signal: {}.".format(pid, name)
     return ""
+
+
+def _exit_codes(processes: List[Any]) -> Dict[int, int]:
+    found = {process.pid: process.exitcode for process in processes}
+    return {pid: code for pid, code in found.items() if code is not None}
 
 
 class _Deaths:

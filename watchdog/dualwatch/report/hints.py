@@ -27,6 +27,6 @@ def are_welcome(*, as_json: bool, quiet: bool) -> bool:
 
 def first_run() -> Iterator[str]:
     """What one wants to know at the first start, after where the work dir is."""
-    yield "hint: logs and checkpoints go there; dualwatch's own record into its dualwatch/"
-    yield "hint: Ctrl-C saves a checkpoint where it can, and stops in order; twice hurries"
-    yield "hint: `dualwatch config show` lists what can be set, in dualwatch.toml or by flag"
+    yield "hint: logs and checkpoints go there; dualwatch's own record to its dualwatch/"
+    yield "hint: Ctrl-C saves a checkpoint where it can, stops in order; twice hurries"
+    yield "hint: `dualwatch config show` lists what can be set (dualwatch.toml or flags)"

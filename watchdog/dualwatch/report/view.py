@@ -100,7 +100,9 @@ def _answer_line(fact: OrderAnswered) -> str | None:
     if fact.order == Order.REPLACE:
         done = f"cured in place {at}: the loader goes on without workers, no sample is lost"
         return done if fact.done else plain_text(f"the loader was not replaced: {fact.why}")
-    if fact.order == Order.SAVE:
+    if fact.order == Order.SAVE_TOGETHER and fact.rank > 0 and fact.done:
+        return None  # Its part is in the checkpoint that the first rank tells of.
+    if fact.order in (Order.SAVE, Order.SAVE_TOGETHER):
         done = f"rescue checkpoint {at}: {fact.path}"
         return plain_text(done if fact.done else f"no rescue checkpoint: {fact.why}")
     return None

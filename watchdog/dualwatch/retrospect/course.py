@@ -13,6 +13,8 @@ BUCKETS = 240
 """Stretches of a curve of which the least and the greatest value are drawn: more than a picture has
 room for."""
 
+MOST_KNOWN = 8
+
 
 @dataclass(slots=True)
 class Stretch:
@@ -50,36 +52,89 @@ class Course:
         return self.first is None
 
 
-def course(
-    table: Table, name: str, places: array[float], *, training: bool, buckets: int = BUCKETS
-) -> Course:
-    """The course of a metric over training lines, or over all other rows.
+class Courses:
+    """Makes the courses of a run. The metrics of its lines mostly stand in the same rows, so what
+    depends on the rows alone is worked out once.
 
     Args:
         places: Where each row of the table stands, see ``Table.places``.
     """
-    made = Course(name)
-    rows, values = _chosen(table, name, training)
-    made.count = len(values)
-    if values and not math.isfinite(sum(values)):
-        finite = bytearray(map(math.isfinite, values))
-        made.broken = [places[row] for row, good in zip(rows, finite, strict=True) if not good]
-        rows = array("q", compress(rows, finite))
-        values = array("d", compress(values, finite))
-    if not values:
+
+    def __init__(self, table: Table, places: array[float]) -> None:
+        self._table = table
+        self._places = places
+        self._known: list[tuple[array[int], bool, _Rows]] = []
+
+    def course(self, name: str, *, training: bool, buckets: int = BUCKETS) -> Course:
+        """The course of a metric over training lines, or over all other rows."""
+        made = Course(name)
+        column = self._table.columns.get(name)
+        if column is None:
+            return made
+        where = self._rows(column.rows, training)
+        values = column.values
+        if where.chosen is not None:
+            values = array("d", compress(values, where.chosen))
+        made.count = len(values)
+        if values and not math.isfinite(sum(values)):
+            finite = bytearray(map(math.isfinite, values))
+            broken = bytearray(not good for good in finite)
+            made.broken = list(compress(where.xs, broken))
+            where = self._rows(array("q", compress(where.rows, finite)), training)
+            values = array("d", compress(values, finite))
+        if values:
+            _fill(made, where, values, buckets)
         return made
+
+    def _rows(self, rows: array[int], training: bool) -> _Rows:
+        for known, which, made in self._known:
+            if which == training and known == rows:
+                return made
+        made = _rows(self._table, self._places, rows, training)
+        self._known = [(rows, training, made), *self._known][:MOST_KNOWN]
+        return made
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The rows of a metric that are looked at.
+
+    Attributes:
+        chosen: Which of them they are, None for all.
+        cuts: Where another attempt begins or the place goes back, with both ends.
+        attempts: Of each stretch between two cuts.
+    """
+
+    rows: array[int]
+    chosen: bytearray | None
+    xs: array[float]
+    cuts: list[int]
+    attempts: list[int]
+
+
+def _rows(table: Table, places: array[float], rows: array[int], training: bool) -> _Rows:
+    chosen = None
+    if not training or table.trained < len(table):
+        chosen = bytearray(table.training[row] == training for row in rows)
+        rows = array("q", compress(rows, chosen))
     xs = array("d", map(places.__getitem__, rows))
+    attempts = array("q", map(table.attempts.__getitem__, rows))
+    cuts = [0] if rows else []
+    cuts += [k for k in range(1, len(xs)) if attempts[k] != attempts[k - 1] or xs[k] < xs[k - 1]]
+    return _Rows(rows, chosen, xs, [*cuts, len(xs)], [attempts[k] for k in cuts])
+
+
+def _fill(made: Course, where: _Rows, values: array[float], buckets: int) -> None:
     made.first, made.last = values[0], values[-1]
     low, high = min(values), max(values)
-    made.lowest = (low, xs[values.index(low)])
-    made.highest = (high, xs[values.index(high)])
-    cuts = _cuts(array("q", map(table.attempts.__getitem__, rows)), xs)[: buckets + 1]
+    made.lowest = (low, where.xs[values.index(low)])
+    made.highest = (high, where.xs[values.index(high)])
+    cuts = where.cuts[: buckets + 1]
     share = max(8, buckets // (len(cuts) - 1))
     made.stretches = [
-        thinned(Stretch(table.attempts[rows[begin]], xs[begin:end], values[begin:end]), share)
-        for begin, end in pairwise(cuts)
+        thinned(Stretch(attempt, where.xs[begin:end], values[begin:end]), share)
+        for attempt, (begin, end) in zip(where.attempts, pairwise(cuts), strict=False)
     ]
-    return made
 
 
 def thinned(stretch: Stretch, buckets: int = BUCKETS) -> Stretch:
@@ -100,20 +155,3 @@ def thinned(stretch: Stretch, buckets: int = BUCKETS) -> Stretch:
     return Stretch(
         stretch.attempt, array("d", [xs[k] for k in order]), array("d", [ys[k] for k in order])
     )
-
-
-def _chosen(table: Table, name: str, training: bool) -> tuple[array[int], array[float]]:
-    """Rows and values of a metric in training lines, or in all other rows."""
-    column = table.columns.get(name)
-    if column is None:
-        return array("q"), array("d")
-    if training and table.trained == len(table):
-        return column.rows, column.values
-    chosen = bytearray(table.training[row] == training for row in column.rows)
-    return array("q", compress(column.rows, chosen)), array("d", compress(column.values, chosen))
-
-
-def _cuts(attempts: array[int], xs: array[float]) -> list[int]:
-    """Where another attempt begins, or where the place goes back; with both ends."""
-    cuts = [k for k in range(1, len(xs)) if attempts[k] != attempts[k - 1] or xs[k] < xs[k - 1]]
-    return [0, *cuts, len(xs)]

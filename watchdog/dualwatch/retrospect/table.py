@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dualwatch.facts import EvaluationLogged, IterationLogged
@@ -19,6 +20,9 @@ class Column:
 
     rows: array[int] = field(default_factory=lambda: array("q"))
     values: array[float] = field(default_factory=lambda: array("d"))
+
+
+_Layout = list[tuple[Callable[[int], None], Callable[[float], None]]]
 
 
 @dataclass(slots=True)
@@ -47,7 +51,7 @@ class Table:
     training: bytearray = field(default_factory=bytearray)
     trained: int = 0
     counts_epochs: bool = True
-    _layouts: dict[tuple[str, ...], tuple[Column, ...]] = field(default_factory=dict)
+    _layouts: dict[tuple[str, ...], _Layout] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.walls)
@@ -70,19 +74,19 @@ class Table:
             self.training.append(1)
         else:
             self.training.append(0)
-        for column, value in zip(self._columns_of(fact), fact.metrics.values(), strict=True):
-            column.rows.append(row)
-            column.values.append(value)
+        metrics = fact.metrics
+        layout = self._layouts.get(tuple(metrics)) or self._layout(tuple(metrics))
+        for (note, keep), value in zip(layout, metrics.values(), strict=True):
+            note(row)
+            keep(value)
 
-    def _columns_of(self, fact: IterationLogged | EvaluationLogged) -> tuple[Column, ...]:
+    def _layout(self, names: tuple[str, ...]) -> _Layout:
         """Lines of one kind name the same metrics in the same order: looked up once."""
-        names = tuple(fact.metrics)
-        known = self._layouts.get(names)
-        if known is None:
-            known = tuple(self.columns.setdefault(name, Column()) for name in names)
-            if len(self._layouts) < MOST_LAYOUTS:
-                self._layouts[names] = known
-        return known
+        columns = [self.columns.setdefault(name, Column()) for name in names]
+        layout = [(column.rows.append, column.values.append) for column in columns]
+        if len(self._layouts) < MOST_LAYOUTS:
+            self._layouts[names] = layout
+        return layout
 
     def axis(self) -> str:
         """What the rows can be placed by."""

@@ -62,6 +62,18 @@ def of_values(values: Sequence[float], *, from_zero: bool = True) -> Scale:
     return Scale(math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step)
 
 
+def of_sizes(values: Sequence[float], *, from_zero: bool = True) -> Scale:
+    """A scale for bytes, whose ends are round in binary units."""
+    top = max(values, default=1.0)
+    unit = 1.0
+    while unit * 1024 * 2 <= top:
+        unit *= 1024
+    scaled = of_values([value / unit for value in values], from_zero=from_zero)
+    if scaled.logarithmic:
+        scaled = Scale(0.0, max(1.0, math.ceil(top / unit)))
+    return Scale(scaled.low * unit, scaled.high * unit)
+
+
 def ticks(scale: Scale, most: int = 5) -> list[Tick]:
     """Round values on a scale."""
     if scale.logarithmic:

@@ -11,7 +11,7 @@ from dualwatch.report import words
 from dualwatch.report.page import axes
 from dualwatch.report.page.pictures import Curve, Picture, Rule, draw
 from dualwatch.retrospect.chapter import Chapter
-from dualwatch.retrospect.course import Course, course
+from dualwatch.retrospect.course import Course, Courses
 from dualwatch.retrospect.table import EPOCHS, ITERATIONS
 
 MOST_PICTURES = 12
@@ -41,6 +41,10 @@ class Plotter:
         counts = {chapter.table.axis() for chapter in chapters if chapter.table.trained}
         self.axis = EPOCHS if counts == {EPOCHS} else ITERATIONS
         self._places = [chapter.table.places(self.axis) for chapter in chapters]
+        self._courses_of = [
+            Courses(chapter.table, places)
+            for chapter, places in zip(chapters, self._places, strict=True)
+        ]
         low = min((min(places) for places in self._places if places), default=0.0)
         high = max((max(places) for places in self._places if places), default=1.0)
         low = 0.0 if low < 0.2 * high else low
@@ -103,13 +107,10 @@ class Plotter:
             levels=levels,
             moments=[*self._moments(), *_broken(courses)],
         )
-        return draw(picture, x_scale=self._x)
+        return draw(picture, x_scale=self._x, show_x=_place)
 
     def _courses(self, name: str, training: bool) -> list[Course]:
-        return [
-            course(chapter.table, name, places, training=training)
-            for chapter, places in zip(self._chapters, self._places, strict=True)
-        ]
+        return [courses.course(name, training=training) for courses in self._courses_of]
 
     def _curves(self, courses: Sequence[Course]) -> list[Curve]:
         """A curve for each run; for a single run one for each of its attempts."""
@@ -163,7 +164,7 @@ class Plotter:
             if one.broken:
                 said.append(
                     f"{len(one.broken)} of {one.count} values are no finite number, "
-                    f"first at {self.axis} {words.value(one.broken[0])}."
+                    f"first at {self.axis} {_place(one.broken[0])}."
                 )
         if limit is not None and limit.high is not None:
             over = [one for one in courses if one.highest[0] > limit.high]
@@ -180,8 +181,8 @@ class Plotter:
             return f"{words.value(one.first)} {times}"
         return (
             f"from {words.value(one.first)} to {words.value(one.last)}; "
-            f"lowest {words.value(one.lowest[0])} at {self.axis} {words.value(one.lowest[1])}, "
-            f"highest {words.value(one.highest[0])} at {self.axis} {words.value(one.highest[1])}"
+            f"lowest {words.value(one.lowest[0])} at {self.axis} {_place(one.lowest[1])}, "
+            f"highest {words.value(one.highest[0])} at {self.axis} {_place(one.highest[1])}"
         )
 
     # --- times -------------------------------------------------------------------------------
@@ -211,7 +212,7 @@ class Plotter:
             moments=self._moments(),
             is_wide=True,
         )
-        return [draw(picture, x_scale=self._x)]
+        return [draw(picture, x_scale=self._x, show_x=_place)]
 
 
 def _share(chapter: Chapter, names: Sequence[str]) -> str:
@@ -223,7 +224,9 @@ def _share(chapter: Chapter, names: Sequence[str]) -> str:
         sums[_base(name)] = sum(finite) / max(1, len(finite))
     if not sums.get("time") or "data_time" not in sums:
         return ""
-    return f"on average {100 * sums['data_time'] / sums['time']:.0f} % of it was spent on data."
+    percent = 100 * sums["data_time"] / sums["time"]
+    shown = f"{percent:.0f} %" if percent >= 1 else "less than 1 %"
+    return f"on average {shown} of it was spent on data."
 
 
 def _ranges(chapters: Sequence[Chapter]) -> dict[str, Range]:
@@ -238,6 +241,11 @@ def _ranges(chapters: Sequence[Chapter]) -> dict[str, Range]:
 def _broken(courses: Sequence[Course]) -> list[Rule]:
     places = [place for one in courses for place in one.broken]
     return [Rule(place, "no number", "broken") for place in places[:MOST_BROKEN]]
+
+
+def _place(value: float) -> str:
+    """A place on the axis: hundredths of an epoch, whole iterations."""
+    return f"{value:.0f}" if value >= 1000 else f"{round(value, 2):g}"
 
 
 def _rank(name: str) -> int:

@@ -94,6 +94,7 @@ def _picture(
         up=axes.sizes,
         show_x=words.span if several else _clock,
         show_y=words.size,
+        scale_of=axes.of_sizes,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 
+from dualwatch.errors import Exit
 from dualwatch.facts import Severity
 from dualwatch.judge.codes import BY_CODE
 from dualwatch.report import words
@@ -19,6 +20,7 @@ _CURES = {
     "stop": "it was stopped",
     "report": "it was reported only",
 }
+_BY_HAND = (Exit.INTERRUPTED, Exit.TERMINATED)
 _FIRST = ("loss_macl", "loss")
 _MOST_STALLS = 2
 
@@ -26,8 +28,9 @@ _MOST_STALLS = 2
 def status(chapter: Chapter) -> tuple[str, str]:
     """A word for the outcome, and how good it is: "good", "bad", "open"."""
     if chapter.ended is not None:
-        good = chapter.ended.exit_code == 0
-        return chapter.ended.outcome, "good" if good else "bad"
+        code = chapter.ended.exit_code
+        how = "good" if code == 0 else "open" if code in _BY_HAND else "bad"
+        return chapter.ended.outcome, how
     if chapter.alive:
         return "running", "open"
     if chapter.standing.startswith("trained to the end"):

@@ -87,7 +87,7 @@ def draw(
     up: Callable[[Scale], list[Tick]] = axes.ticks,
     show_x: Callable[[float], str] = words.value,
     show_y: Callable[[float], str] = words.value,
-    y_from_zero: bool = True,
+    scale_of: Callable[[Sequence[float]], Scale] = axes.of_values,
 ) -> Picture:
     """Works out the geometry of a picture, its ticks and its table."""
     xs = [x for curve in picture.curves for part, _ in curve.stretches for x in part]
@@ -97,7 +97,7 @@ def draw(
         x_scale = Scale(low, high if high > low else low + 1.0)
     greatest = max(ys, default=0.0)
     near = [rule.value for rule in picture.levels if 0 < rule.value <= FAR * greatest]
-    y_scale = axes.of_values([*ys, *near], from_zero=y_from_zero)
+    y_scale = scale_of([*ys, *near])
     picture.logarithmic = y_scale.logarithmic
     for rule in picture.levels:
         rule.at = y_scale.percent(rule.value)

@@ -1,0 +1,4 @@
+_base_ = "./counted_cfg.py"
+
+launcher = "pytorch"
+model_wrapper_cfg = dict(type="MMDistributedDataParallel", device_ids=None, broadcast_buffers=False)
