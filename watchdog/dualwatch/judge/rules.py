@@ -18,6 +18,7 @@ from dualwatch.judge import (
     stall,
     storage,
     stuck,
+    tensorboard,
 )
 from dualwatch.judge.codes import finding
 from dualwatch.judge.limits import Limits
@@ -38,6 +39,7 @@ RULES: tuple[Rule, ...] = (
     curves.out_of_range,
     curves.not_converging,
     setup.judge,
+    tensorboard.judge,
     ending.died,
     resources.judge,
     ending.unseen,
