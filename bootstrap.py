@@ -106,10 +106,11 @@ def span(seconds: float) -> str:
 
 
 class Ticker:
-    """Shows that a step is alive: one redrawn line on a terminal, elsewhere a line every 30 s."""
+    """Shows that a step is alive: one redrawn line on a terminal, else a dated one every 30 s."""
 
     def __init__(self, label: str) -> None:
-        self.label, self.live = label, sys.stderr.isatty()
+        self.label = label
+        self.live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self.started = self.told = time.monotonic()
 
     def elapsed(self) -> float:
@@ -122,7 +123,7 @@ class Ticker:
             self.redraw(f"  {self.label}: {news}")
         elif time.monotonic() - self.told >= 30:
             self.told = time.monotonic()
-            say(f"  {self.label}: {news}")
+            say(f"  {time.strftime('%Y-%m-%d %H:%M:%S')} {self.label}: {news}")
 
     def redraw(self, text: str) -> None:
         """Writes over the terminal's present line."""

@@ -91,6 +91,16 @@ def test_rows_of_two_layouts_in_one_epoch_keep_their_order() -> None:
         assert columns(pieces).by_epoch()[1]["loss"] == array("d", range(30))
 
 
+def test_rows_written_in_another_way_between_those_of_a_layout_keep_their_order() -> None:
+    odd = ['{"loss": 7, "loss": 5}', '{"loss":6}', '{"loss": 8, "time": 1}']
+    rows = ['{"loss": %d}' % i for i in range(40)]  # noqa: UP031
+    for place, line in enumerate(odd):
+        rows[10 + 9 * place] = line
+    data = "".join(row + "\n" for row in rows).encode()
+    for size in (50, 400, 1 << 20):
+        assert quickly(columns(cut(data, size), wanted=["loss"])) == {"loss": slowly(data)["loss"]}
+
+
 def test_only_what_is_wanted_is_kept_and_what_places_it() -> None:
     read = columns([training().encode()], wanted=["loss_macl", "bbox_mAP"])
     assert set(read.names()) == {
@@ -164,7 +174,7 @@ _lines = st.one_of(
     _rows.map(lambda row: json.dumps(row, ensure_ascii=False)),
     _rows.map(lambda row: json.dumps(row, separators=(",", ":"))),
     st.sampled_from(
-        ['{"loss": 1-2}', '{"loss": Infinit}', '{"loss": .5}', "{}",
+        ['{"loss": 1, "loss": 2}', '{"loss": 1-2}', '{"loss": Infinit}', '{"loss": .5}', "{}",
          '{"loss": 1}{"loss": 2}', "[" * 3000, '{"loss": +1}', '{"loss": 1_0}']
     ),
     st.text(max_size=8),

@@ -30,11 +30,13 @@ class Run:
     work_dir: Path
     out: str = ""
     err: str = ""
+    root: str = ""
+    """Where its files are seen from here, if it has mounts of its own."""
     _seen: int = field(default=0)
 
     @property
     def folder(self) -> Path:
-        return self.work_dir / "dualwatch"
+        return Path(f"{self.root}{self.work_dir}") / "dualwatch"
 
     def finish(self) -> int:
         """Waits for the end and returns the exit code."""
@@ -76,7 +78,7 @@ class Run:
 
     def left_alive(self) -> list[psutil.Process]:
         """Processes of any attempt that still run, told by their environment."""
-        place = f"{self.folder}{os.sep}attempt-"
+        place = f"{self.work_dir / 'dualwatch'}{os.sep}attempt-"
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
@@ -114,9 +116,10 @@ def train(tmp_path: Path) -> Iterator[Callable[..., Run]]:
         config: str = "tiny_cfg.py",
         work_dir: str = "wd",
         environment: dict[str, str] | None = None,
+        python: tuple[str, ...] = (sys.executable,),
         **options: Any,
     ) -> Run:
-        command = [sys.executable, "-m", "dualwatch", "train", str(TRAININGS / config)]
+        command = [*python, "-m", "dualwatch", "train", str(TRAININGS / config)]
         if script is not None:
             command += ["--script", str(TRAININGS / script)]
         command += ["--work-dir", str(tmp_path / work_dir)]

@@ -183,7 +183,6 @@ def test_a_training_that_is_stopped_again_is_left_alone(train):
     assert len(run.summary["attempts"]) == 1
 
 
-@pytest.mark.xfail(strict=False, reason="not always on a machine with other load; see the issue")
 def test_the_ranks_of_torchrun_are_cured_in_place_one_after_the_other(train):
     run = train(*STALL, "--nproc-per-node", "2", train_dataloader__dataset__hang_at=18)
 

@@ -13,15 +13,17 @@ from dualwatch.act import launch, reaper
 from dualwatch.act.adopted import Adopted
 from dualwatch.act.lock import Lock
 from dualwatch.chronicle import Chronicle
-from dualwatch.errors import DualwatchError, Exit
+from dualwatch.errors import DualwatchError, Exit, writing
 from dualwatch.facts import AttemptStarted, ObserverPaused
 from dualwatch.journal import Journal
 from dualwatch.observe import config as configs
 from dualwatch.observe import target as targets
 from dualwatch.observe.target import Target
+from dualwatch.observe.tensorboard import Board
 from dualwatch.observe.trainings import Training, command_values
-from dualwatch.plan import Plan, policy, prepare_folder
+from dualwatch.plan import Plan, milestones, policy, prepare_folder
 from dualwatch.report import stage
+from dualwatch.report.own_curves import OwnCurves
 from dualwatch.report.view import View
 from dualwatch.run import archive
 from dualwatch.settings import Settings, choose_metrics
@@ -61,13 +63,15 @@ def _attach(
     view: View | None = None
     try:
         view = stage.view_of(f"pid {training.pid}", as_json=as_json, quiet=quiet)
+        for note in followers.notes:
+            view.note(note)
         if target.attempt_dir is not None and _belongs_to_us(target):
             supervisor = _of_ours(target, training, folder, settings, view)
         else:
             supervisor = _of_a_stranger(target, training, folder, settings, view)
+        if supervisor.settings.tensorboard:
+            _look_at_curves(supervisor, is_placed=target.work_dir is not None)
         followers.follow(supervisor)
-        for note in followers.notes:
-            view.note(note)
         with reaper.adopting():
             code = supervisor.run()
     finally:
@@ -79,6 +83,15 @@ def _attach(
     if not as_json:
         stage.farewell(supervisor.records, supervisor.ended, folder)
     return code
+
+
+def _look_at_curves(supervisor: Supervisor, *, is_placed: bool) -> None:
+    """TensorBoard is not started for a training that runs; its event files are read and joined."""
+    chronicle = supervisor.chronicle
+    curves = OwnCurves(supervisor.folder / "tensorboard", chronicle.unseen)
+    chronicle.sinks = (*chronicle.sinks, curves)
+    if is_placed:
+        supervisor.board = Board()
 
 
 # --- whom ----------------------------------------------------------------------------------------
@@ -147,6 +160,7 @@ def _of_ours(
         required_because=run.started.required_because,
         policy=policy(settings, run.started.sections),
         description=run.started.sections or None,
+        milestones=milestones(settings, Path(run.started.config), run.started.required_metrics),
         resume=run.started.resume,
     )
     if training.cwd is not None and settings.on_stall == "rerun":
@@ -183,7 +197,8 @@ def _of_a_stranger(
     target: Target, training: Training, folder: Path, settings: Settings, view: View
 ) -> Supervisor:
     """A training that never knew dualwatch: its log, its processes, and what they show."""
-    archive(folder)
+    with writing(folder):
+        archive(folder)
     config = dict(command_values(training.command, training.cwd)).get("config")
     description = _description(config, training, settings, view)
     words = (description or {}).get("model_words", ())
@@ -198,13 +213,19 @@ def _of_a_stranger(
         required_because=because,
         policy=policy(settings, description or {}),
         description=description,
+        milestones=milestones(settings, config, (*words, *required)) if config is not None else (),
     )
     if settings.on_stall == "rerun":
         _prepare_to_rerun(plan, training, view)
-    chronicle = Chronicle(Journal(folder / "journal.jsonl"), view)
+    where = target.log or "no log was found: its processes alone"
+    view.note(f"attached to pid {training.pid}: {where}")
+    _tell_on_stall(view, settings)
+    with writing(folder):
+        (folder / "attempt-0").mkdir(mode=0o700)
+        journal = Journal(folder / "journal.jsonl")
+    chronicle = Chronicle(journal, view)
     started = beginning(plan, settings)
     chronicle.tell(started)
-    (folder / "attempt-0").mkdir(mode=0o700)
     moment = clock.now()
     chronicle.tell(
         AttemptStarted(
@@ -217,9 +238,6 @@ def _of_a_stranger(
             overrides={},
         )
     )
-    where = target.log or "no log was found: its processes alone"
-    view.note(f"attached to pid {training.pid}: {where}")
-    _tell_on_stall(view, settings)
     adoption = Adoption(number=0, training=_adopted(training), started=started, console=target.log)
     return Supervisor(
         plan,

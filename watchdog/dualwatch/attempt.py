@@ -16,6 +16,7 @@ from dualwatch.act.signals import Wishes, name_of
 from dualwatch.chronicle import Chronicle
 from dualwatch.clock import Moment
 from dualwatch.errand import Errand
+from dualwatch.errors import writing
 from dualwatch.facts import (
     Action,
     AttemptEnded,
@@ -24,6 +25,7 @@ from dualwatch.facts import (
     ConfigRead,
     Decision,
     ObserverPaused,
+    Pulse,
     Rung,
 )
 from dualwatch.judge import stall
@@ -123,13 +125,15 @@ class Attempt:
         return Ended(decision, interrupted, survivors)
 
     def _start(self) -> launch.Launched:
-        self.folder.mkdir(mode=0o700)
+        with writing(self.folder):
+            self.folder.mkdir(mode=0o700)
         changes = self.rung.changes if self.rung is not None else ()
         if self.resume_from is not None:
             changes = (*changes, *_resume_changes(self.resume_from))
         overrides = {change.key: change.after for change in changes}
         stretch = self.rung.stretch if self.rung is not None else 1
-        launch.write_orders(self.folder, overrides, stretch, rescue=self.settings.rescue)
+        with writing(self.folder):
+            launch.write_orders(self.folder, overrides, stretch, rescue=self.settings.rescue)
         marker = uuid.uuid4().hex
         remedied = {**self.environment, **(self.rung.environment if self.rung is not None else {})}
         training = launch.launch(self.command, self.folder, marker, base=remedied)
@@ -203,11 +207,20 @@ class Attempt:
             stop.wake(watcher.everyone(clock.now()))
             return None
         if decision.action is Action.REPLACE:
+            asked = self.chronicle.snapshot.slowest
             answer = self._errand(watcher, training).run(Order.REPLACE)
-            if answer is not None and answer.done:
+            if (answer is not None and answer.done) or self._got_on(asked):
                 return None
             return None if self.wishes.to_stop else self.reconsider()
         return decision
+
+    def _got_on(self, before: Pulse | None) -> bool:
+        """Whether a rank moves, though it did not say that it was cured.
+
+        Its batch came at the last moment, or its answer met a full disk.
+        """
+        now = self.chronicle.snapshot.pulses.get(before.rank) if before is not None else None
+        return before is not None and now is not None and now.beats != before.beats
 
     def _errand(self, watcher: Watcher, training: Training) -> Errand:
         return Errand(

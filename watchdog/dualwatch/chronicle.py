@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -19,6 +20,7 @@ from dualwatch.facts import (
 )
 from dualwatch.journal import Journal
 from dualwatch.judge.limits import Limits
+from dualwatch.judge.milestones import MILESTONE
 from dualwatch.judge.rules import judge
 from dualwatch.judge.snapshot import Snapshot, advance
 from dualwatch.report.view import View
@@ -51,9 +53,10 @@ class Chronicle:
         self.snapshot = advance(self.snapshot, fact)
         self._show(lambda view: view.fact(fact, self.snapshot))
         if self.journal.lost and not lost_before:
+            code = f" [{self.journal.lost_code}]" if self.journal.lost_code else ""
             self.note(
-                f"the journal cannot be written ({self.journal.lost_because}): the training goes "
-                "on, its record has gaps"
+                f"the journal cannot be written ({self.journal.lost_because}){code}: the training "
+                "goes on, its record has gaps"
             )
 
     def reach(self, moment: Moment) -> None:
@@ -110,7 +113,8 @@ class Chronicle:
     def close(self) -> None:
         """The run is over: sinks, view and journal are put away."""
         self._hand(lambda sink: sink.close())
-        self.view.close()
+        with contextlib.suppress(OSError, ValueError):
+            self.view.close()
         self.journal.close()
 
     def _show(self, show: Callable[[View], None]) -> None:
@@ -123,19 +127,25 @@ class Chronicle:
         self._hand(show)
 
     def _hand(self, show: Callable[[View], None]) -> None:
+        broken: dict[int, str] = {}
         for sink in self.sinks:
             try:
                 show(sink)
-            except Exception as error:
-                # Whatever is wrong with it, the training is worth more.
-                self.sinks = tuple(other for other in self.sinks if other is not sink)
-                self.unseen(type(sink).__name__.lower(), f"{type(error).__name__}: {error}")
+            except Exception as error:  # Whatever is wrong with it, the training is worth more.
+                broken[id(sink)] = f"{type(error).__name__}: {error}"
+        if not broken:
+            return
+        failed = [sink for sink in self.sinks if id(sink) in broken]
+        self.sinks = tuple(sink for sink in self.sinks if id(sink) not in broken)
+        for sink in failed:
+            self.unseen(f"{type(sink).__name__} of the run", broken[id(sink)])
 
     def _is_new(self, finding: Finding) -> bool:
         # A second stall of one attempt is news; the same one still going on is not.
         since = self.snapshot.progress_at if finding.code.startswith("DW1") else 0.0
-        # Two rules that fail are two matters under one code.
-        about = finding.headline if finding.code == "DW001" else ""
+        # Two rules that fail are two matters under one code, and so are two missed milestones.
+        several = finding.code == "DW001" or finding.evidence[0].source == MILESTONE
+        about = finding.headline if several else ""
         # Ranks that came to stand at one moment stall one by one.
         key = (finding.code, finding.severity, since, about, finding.rank)
         if key in self._raised:

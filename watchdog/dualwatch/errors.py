@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+DISK_FULL = "DW502"
 
 
 class Exit(enum.IntEnum):
@@ -45,3 +51,26 @@ class DualwatchError(Exception):
         self.do = do
         self.exit_code = exit_code
         self.code = code
+
+
+def code_of(error: OSError) -> str | None:
+    """The finding code of what the system refuses; None where there is none of its own."""
+    return DISK_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else None
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turns what the system refuses while files of ours are made into words for people.
+
+    Raises:
+        DualwatchError: Something could not be written below the folder.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DualwatchError(
+            f"dualwatch's own files cannot be written: {folder}",
+            why=f"{error.filename or folder}: {error.strerror or error}",
+            do="make room or mend the permissions, or choose another --work-dir",
+            code=code_of(error),
+        ) from error

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from dualwatch import sinks
 from dualwatch.act import reaper, tensorboard
 from dualwatch.act.lock import Lock
 from dualwatch.chronicle import Chronicle
-from dualwatch.errors import DualwatchError, Exit
+from dualwatch.errors import DualwatchError, Exit, writing
 from dualwatch.journal import Journal
 from dualwatch.observe.living import living_attempt
 from dualwatch.observe.tensorboard import Board
 from dualwatch.plan import Plan, prepare_folder
 from dualwatch.report import hints, stage
+from dualwatch.report.own_curves import OwnCurves
+from dualwatch.report.view import View
 from dualwatch.settings import Settings
 from dualwatch.sinks import Sinks
 from dualwatch.supervise import Supervisor
 
-_PER_RUN = ("journal.jsonl", "summary.json", "tensorboard.log")
+_PER_RUN = ("journal.jsonl", "summary.json", "tensorboard.log", "tensorboard")
 
 
 def run(plan: Plan, settings: Settings, *, as_json: bool, quiet: bool = False) -> Exit:
@@ -49,17 +50,19 @@ def _run(plan: Plan, settings: Settings, followers: Sinks, *, as_json: bool, qui
     chronicle: Chronicle | None = None
     try:
         _refuse_beside(folder)
-        archive(folder)
-        journal = Journal(folder / "journal.jsonl")
+        with writing(folder):
+            archive(folder)
+            journal = Journal(folder / "journal.jsonl")
         view = stage.view_of(plan.config.name, as_json=as_json, quiet=quiet)
         chronicle = Chronicle(journal, view)
-        say = (lambda text: None) if quiet else view.note
-        _greet(plan, followers, say)
+        _greet(plan, followers, view)
         if is_first and hints.are_welcome(as_json=as_json, quiet=quiet):
-            for line in hints.first_run(plan.work_dir):
+            for line in hints.first_run():
                 view.note(line)
         if settings.tensorboard:
-            server, board = _start_tensorboard(plan, settings, folder, say)
+            server, board = _start_tensorboard(plan, settings, folder, view)
+            curves = OwnCurves(folder / "tensorboard", chronicle.unseen)
+            chronicle.sinks = (*chronicle.sinks, curves)
         supervisor = Supervisor(plan, settings, folder, chronicle, board=board)
         followers.follow(supervisor)
         with reaper.adopting():
@@ -112,29 +115,29 @@ def archive(folder: Path) -> None:
         os.replace(path, place / path.name)
 
 
-def _greet(plan: Plan, followers: Sinks, say: Callable[[str], None]) -> None:
+def _greet(plan: Plan, followers: Sinks, view: View) -> None:
     metrics = ", ".join(plan.required) or "none"
-    say(f"work dir: {plan.work_dir}")
-    say(f"required metrics: {metrics} ({plan.required_because})")
+    view.note(f"work dir: {plan.work_dir}")
+    view.note(f"required metrics: {metrics} ({plan.required_because})")
     for note in plan.notes:
-        say(f"note: {note}")
+        view.note(f"note: {note}")
     for note in followers.notes:
-        say(note)
+        view.note(note)
 
 
 def _start_tensorboard(
-    plan: Plan, settings: Settings, folder: Path, say: Callable[[str], None]
+    plan: Plan, settings: Settings, folder: Path, view: View
 ) -> tuple[tensorboard.TensorBoard | None, Board]:
     """TensorBoard, where it can be started, and who looks at it."""
     log = folder / "tensorboard.log"
     if not tensorboard.is_installed(plan.python):
-        say("TensorBoard is not started: the training's Python has none")
-        say(f"hint: {plan.python} -m pip install tensorboard; or --no-tensorboard")
+        view.note("TensorBoard is not started: the training's Python has none")
+        view.note(f"hint: {plan.python} -m pip install tensorboard; or --no-tensorboard")
         return None, Board(why="No module named tensorboard in the training's Python")
     server = tensorboard.start(plan.python, plan.work_dir, settings.port, log)
     if isinstance(server, str):
-        say(f"TensorBoard is not started: {server}")
+        view.note(f"TensorBoard is not started: {server}")
         return None, Board(why=server)
     taken = f" (port {server.asked} is taken)" if server.port != server.asked else ""
-    say(f"TensorBoard: {server.url}{taken}")
+    view.note(f"TensorBoard: {server.url}{taken}")
     return server, Board(server.port, ended=server.process.poll, log=log)

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dualwatch.addresses import host, masked, urls
+from dualwatch.clock import duration
 from dualwatch.errors import DualwatchError
 from dualwatch.wire import INTERNAL_ENV
 
@@ -22,27 +24,6 @@ ENV_PREFIX = "DUALWATCH_"
 
 # Ours too, but of bootstrap.py, not of a run.
 _FOREIGN_ENV = frozenset(("DUALWATCH_CACHE", "DUALWATCH_TORCH_INDEX", *INTERNAL_ENV))
-
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def duration(value: Any) -> float:
-    """Seconds of ``90s``, ``5m``, ``1h30m`` or a plain number.
-
-    Raises:
-        ValueError: Not a duration, or not positive.
-    """
-    text = str(value).strip().lower()
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        seconds = float(text)
-    elif re.fullmatch(r"(\d+(\.\d+)?[hms])+", text):
-        parts = re.findall(r"(\d+(?:\.\d+)?)([hms])", text)
-        seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
-    else:
-        raise ValueError("is no duration; write 90s, 5m, 1h30m or plain seconds")
-    if not 0 < seconds < 10**9:
-        raise ValueError("must be longer than nothing")
-    return seconds
 
 
 def _boolean(value: Any) -> bool:
@@ -81,39 +62,13 @@ def _names(value: Any) -> tuple[str, ...]:
     return tuple(name.strip() for name in names if name.strip())
 
 
-def _urls(value: Any) -> tuple[str, ...]:
-    # Not by commas: an address may hold several receivers.
-    urls = value.split() if isinstance(value, str) else value
-    if not isinstance(urls, (list, tuple)) or not all(isinstance(url, str) for url in urls):
-        raise ValueError("must be a list of URLs")
-    if not all(re.fullmatch(r"[A-Za-z][\w+.-]*://\S+", url) for url in urls):
-        raise ValueError("holds what is no URL; write SERVICE://..., as apprise does")
-    return tuple(dict.fromkeys(urls))
-
-
-def _host(value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[\w.:-]+", value):
-        raise ValueError("is no address of this machine; write 127.0.0.1, 0.0.0.0 or a name")
-    return value
-
-
-# Of other services, the host is a part of the token.
-_WITH_HOST = ("http", "https", "json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos")
-
-
-def masked(url: str) -> str:
-    """What may be shown of a URL that holds tokens or passwords: ``json://host:8000/***``."""
-    scheme, colon, rest = url.partition("://")
-    if not colon or not re.fullmatch(r"[A-Za-z][\w+.-]{0,30}", scheme):
-        return "***"
-    before = re.split(r"[?#]", rest, maxsplit=1)[0]
-    place, _, path = before.partition("/")
-    host = place.rpartition("@")[2]
-    # A password may hold a slash: where the host ends is certain only without a later "@".
-    plain = "@" not in path and re.fullmatch(r"[\w.-]+(:\d+)?", host)
-    if scheme.lower() not in _WITH_HOST or not plain:
-        return f"{scheme}://***"
-    return f"{scheme}://{host}" + ("/***" if rest != host else "")
+def _checklist(value: Any) -> Mapping[str, Any]:
+    """The table of the checklist, whose parts ``profiles`` knows, or the name of a profile."""
+    if isinstance(value, str) and value.strip():
+        return {"profile": value.strip()}
+    if not isinstance(value, Mapping):
+        raise ValueError("must be a table, or the name of a profile")
+    return dict(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,15 +100,17 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("require", None, _names, "metrics that must be in the training lines"),
     Setting("on_stall", "rerun", _choice("rerun", "stop", "report"), "what a stall leads to"),
     Setting("on_missing", "report", _choice("report", "stop"), "what a missing metric leads to"),
+    Setting("on_fail", "report", _choice("report", "stop"), "what a missed milestone leads to"),
+    Setting("check", {}, _checklist, "profile of the checklist, and what is changed of it"),
     Setting("max_reruns", 3, _integer(0, 100), "reruns before giving up"),
     Setting("keep_effective_batch", True, _boolean, "accumulate gradients for a smaller batch"),
     Setting("min_batch", None, _integer(1, 1000), "smallest batch tried; else what the loss needs"),
     Setting("rescue", True, _boolean, "replace a stuck loader in place, save what was learnt"),
     Setting("tensorboard", True, _boolean, "start TensorBoard beside the training"),
     Setting("port", 6006, _integer(1, 65535), "port of TensorBoard"),
-    Setting("notify", None, _urls, "where stalls, reruns and the end are told", secret=True),
+    Setting("notify", None, urls, "where stalls, reruns and the end are told", secret=True),
     Setting("metrics_port", None, _integer(1, 65535), "port of the Prometheus endpoint"),
-    Setting("metrics_host", "127.0.0.1", _host, "address that the endpoint listens on"),
+    Setting("metrics_host", "127.0.0.1", host, "address that the endpoint listens on"),
     Setting("grace", 10.0, duration, "time between SIGTERM and SIGKILL"),
     Setting("python", None, str, "Python that runs the training"),
 )
@@ -204,6 +161,10 @@ class Settings:
             and not _BY_NAME[name].secret
         }
         return Settings({**self._values, **earlier})
+
+    def with_value(self, name: str, value: Any, source: str) -> Settings:
+        """These settings with another value for one of them, as it is."""
+        return Settings({**self._values, name: Value(value, source)})
 
     def rows(self) -> list[tuple[str, Any, str, str]]:
         """Name, value, source and help of every setting, in the order of the table.

@@ -17,7 +17,7 @@ from dualwatch.act.signals import Wishes
 from dualwatch.attempt import Attempt, Ended
 from dualwatch.chronicle import Chronicle
 from dualwatch.counsel import Counsel
-from dualwatch.errors import Exit
+from dualwatch.errors import DualwatchError, Exit, code_of
 from dualwatch.facts import (
     Action,
     ConfigRead,
@@ -121,7 +121,7 @@ class Supervisor:
             self._started = beginning(self.plan, self.settings)
             self.chronicle.tell(self._started)
         with self._wishes.listening():
-            outcome, code, reason = self._attempts()
+            outcome, code, reason = self._attempts_or_reason()
         moment = clock.now()
         self.ended = RunEnded(
             at=moment.at, wall=moment.wall, outcome=outcome, exit_code=int(code), reason=reason
@@ -129,6 +129,18 @@ class Supervisor:
         self.chronicle.tell(self.ended)
         self._write_summary()
         return code
+
+    def _attempts_or_reason(self) -> Verdict:
+        """As ``_attempts``; a rerun that cannot be started ends the run as any other end does."""
+        try:
+            return self._attempts()
+        except DualwatchError as error:
+            if not self.records:
+                raise  # Nothing was started: that is for whoever called us.
+            code = f" [{error.code}]" if error.code else ""
+            why = f": {error.why}" if error.why else ""
+            reason = f"the rerun could not be started: {error.what}{code}{why}"
+            return Verdict("gave-up", Exit.GAVE_UP, reason)
 
     def _attempts(self) -> Verdict:
         resume_from: Path | None = None
@@ -297,4 +309,5 @@ class Supervisor:
         try:
             summary.write(self.folder / "summary.json", document)
         except OSError as error:
-            self.chronicle.note(f"summary.json cannot be written: {error.strerror}")
+            code = f" [{code}]" if (code := code_of(error)) else ""
+            self.chronicle.note(f"summary.json cannot be written: {error.strerror}{code}")

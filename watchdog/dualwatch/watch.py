@@ -26,6 +26,7 @@ from dualwatch.observe.answers import Answers
 from dualwatch.observe.batches import Batches
 from dualwatch.observe.gpus import Gpus
 from dualwatch.observe.heartbeat import Heartbeats
+from dualwatch.observe.models import Models
 from dualwatch.observe.processes import Tree
 from dualwatch.observe.tail import Tail
 from dualwatch.observe.tensorboard import Board
@@ -70,6 +71,7 @@ class Watcher:
         self._parser = ConsoleParser()
         self._heartbeats = Heartbeats(attempt_dir)
         self._batches = Batches(attempt_dir)
+        self._models = Models(attempt_dir)
         self._answers = Answers(attempt_dir, known.answers if known is not None else ())
         self._tree = Tree(training.pid, training.create_time, training.marker)
         self._gpus = gpus
@@ -163,7 +165,8 @@ class Watcher:
             if self._last_beats.get(pulse.rank) != (pulse.pid, pulse.beats):
                 self._last_beats[pulse.rank] = (pulse.pid, pulse.beats)
                 changed.append(pulse)
-        return [*changed, *self._batches.poll(*moment), *self._answers.poll(*moment)]
+        changed += [*self._models.poll(*moment), *self._batches.poll(*moment)]
+        return [*changed, *self._answers.poll(*moment)]
 
     def _host(self, moment: Moment, *, kernel: bool) -> list[Fact]:
         """The machine around us, which outlives the training, with the limits that it has itself.
@@ -213,7 +216,7 @@ class Watcher:
         if error.name not in self._reported and error.exists():
             self._reported.add(error.name)
             text = error.read_text(encoding="utf-8", errors="replace").strip()
-            why = text.splitlines()[-1] if text else "unknown"
+            why = text.splitlines()[-1] if text else "it could not write why: is the disk full?"
             facts.append(NotObserved(at=moment.at, wall=moment.wall, what="inside agent", why=why))
         return facts
 

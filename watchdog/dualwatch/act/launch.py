@@ -16,7 +16,7 @@ import psutil
 
 from dualwatch import identity, wire
 from dualwatch.act import jobs
-from dualwatch.errors import DualwatchError
+from dualwatch.errors import DualwatchError, writing
 from dualwatch.settings import SECRET_ENV
 
 SITE_FOLDER = Path(__file__).resolve().parent.parent / "inside" / "site"
@@ -108,7 +108,9 @@ def launch(
     Raises:
         DualwatchError: The command cannot be started.
     """
-    console = os.open(attempt_dir / "console.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    with writing(attempt_dir):
+        console = os.open(attempt_dir / "console.log", flags, 0o600)
     options: dict[str, Any] = (
         {"creationflags": _NEW_GROUP | jobs.CREATE_SUSPENDED}
         if sys.platform == "win32"

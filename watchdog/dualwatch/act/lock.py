@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
 
-from dualwatch.errors import DualwatchError, Exit
+from dualwatch.errors import DualwatchError, Exit, writing
 
 
 class Lock:
@@ -18,7 +19,8 @@ class Lock:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "lock"
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        with writing(folder):
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             _take(self._descriptor)
         except OSError:
@@ -30,8 +32,9 @@ class Lock:
                 do="wait for it, stop it with Ctrl-C, or choose another --work-dir",
                 exit_code=Exit.USAGE,
             ) from None
-        os.ftruncate(self._descriptor, 0)
-        os.write(self._descriptor, str(os.getpid()).encode())
+        with contextlib.suppress(OSError):  # A full disk: the lock holds without its owner's name.
+            os.ftruncate(self._descriptor, 0)
+            os.write(self._descriptor, str(os.getpid()).encode())
 
     def release(self) -> None:
         """Gives the lock back; the file stays, as removing it would race with the next owner."""

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from dualwatch import clock
+from dualwatch.addresses import masked
 from dualwatch.errors import DualwatchError
 from dualwatch.parse.text import clean
-from dualwatch.settings import masked
 
 PATIENCE = 10.0
 """Seconds that the last messages of a run may take to go out."""
@@ -147,7 +147,7 @@ def postman(urls: Sequence[str], source: str) -> Postman | None:
     reasons = _Reasons()
     logger = logging.getLogger(_LOGGER)
     logger.handlers, logger.propagate = [reasons], False
-    asset = apprise.AppriseAsset(app_id="dualwatch", app_desc="dualwatch", async_mode=False)
+    asset = _asset(apprise)
     services = {url: apprise.Apprise.instantiate(url, asset=asset) for url in urls}
     refused = [url for url, service in services.items() if service is None]
     if refused:
@@ -162,6 +162,15 @@ def postman(urls: Sequence[str], source: str) -> Postman | None:
         carrier.add(service)
         addresses.append(_Address(url, carrier, reasons))
     return Postman(addresses)
+
+
+def _asset(apprise: Any) -> Any:
+    words: dict[str, Any] = {"app_id": "dualwatch", "app_desc": "dualwatch", "async_mode": False}
+    try:
+        # With a time limit of its own, it works in threads that Python waits for at its end.
+        return apprise.AppriseAsset(**words, service_timeout=0)
+    except (AttributeError, TypeError):
+        return apprise.AppriseAsset(**words)  # An older one has none.
 
 
 def _why_refused(url: str) -> str:

@@ -92,7 +92,10 @@ def start(python: str, logdir: Path, port: int, log: Path) -> TensorBoard | str:
     free = free_port(port)
     if free is None:
         return f"no free port from {port} to {port + PORTS_TO_TRY - 1}"
-    stream = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        stream = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError as error:
+        return str(error)
     command = [python, "-m", "tensorboard.main", "--logdir", str(logdir)]
     command += ["--host", HOST, "--port", str(free)]
     try:

@@ -27,11 +27,27 @@ def attach(
     ] = None,
     on_stall: Annotated[
         str,
-        typer.Option(metavar="rerun|stop|report", help="What a stall leads to."),
+        typer.Option(
+            metavar="rerun|stop|report",
+            help="What a stall leads to.",
+            autocompletion=common.one_of("rerun", "stop", "report"),
+        ),
     ] = "report",
     on_missing: Annotated[
         str | None,
-        typer.Option(metavar="report|stop", help="What a missing metric leads to (report)."),
+        typer.Option(
+            metavar="report|stop",
+            help="What a missing metric leads to (report).",
+            autocompletion=common.one_of("report", "stop"),
+        ),
+    ] = None,
+    on_fail: Annotated[
+        str | None,
+        typer.Option(
+            metavar="report|stop",
+            help="What a missed milestone leads to (report).",
+            autocompletion=common.one_of("report", "stop"),
+        ),
     ] = None,
     max_reruns: Annotated[
         str | None, typer.Option(metavar="N", help="Reruns before giving up (3).")
@@ -65,6 +81,7 @@ def attach(
             "require": require,
             "on_stall": on_stall,
             "on_missing": on_missing,
+            "on_fail": on_fail,
             "max_reruns": max_reruns,
             "notify": notify,
             "metrics_port": metrics_port,

@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
+
+
+def one_of(*words: str) -> Callable[[], list[str]]:
+    """What a shell may complete a value to."""
+    return lambda: list(words)
+
+
+def codes() -> list[tuple[str, str]]:
+    """Finding codes, each with its name."""
+    from dualwatch.judge.codes import CODES
+
+    return [(entry.code, entry.name) for entry in CODES]
+
+
+def profiles() -> list[str]:
+    """Checklists that come along."""
+    from dualwatch.profiles import SHIPPED
+
+    return list(SHIPPED)
+
 
 Notify = Annotated[
     list[str] | None,

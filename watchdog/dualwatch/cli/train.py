@@ -73,11 +73,27 @@ def train(
     ] = None,
     on_stall: Annotated[
         str | None,
-        typer.Option(metavar="rerun|stop|report", help="What a stall leads to (rerun)."),
+        typer.Option(
+            metavar="rerun|stop|report",
+            help="What a stall leads to (rerun).",
+            autocompletion=common.one_of("rerun", "stop", "report"),
+        ),
     ] = None,
     on_missing: Annotated[
         str | None,
-        typer.Option(metavar="report|stop", help="What a missing metric leads to (report)."),
+        typer.Option(
+            metavar="report|stop",
+            help="What a missing metric leads to (report).",
+            autocompletion=common.one_of("report", "stop"),
+        ),
+    ] = None,
+    on_fail: Annotated[
+        str | None,
+        typer.Option(
+            metavar="report|stop",
+            help="What a missed milestone leads to (report).",
+            autocompletion=common.one_of("report", "stop"),
+        ),
     ] = None,
     max_reruns: Annotated[
         str | None,
@@ -151,6 +167,7 @@ def train(
             "require": require,
             "on_stall": on_stall,
             "on_missing": on_missing,
+            "on_fail": on_fail,
             "max_reruns": max_reruns,
             "keep_effective_batch": keep_effective_batch,
             "min_batch": min_batch,

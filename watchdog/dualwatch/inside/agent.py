@@ -14,7 +14,7 @@ import sys
 from typing import Dict, TextIO
 
 from dualwatch import wire
-from dualwatch.inside import stacks
+from dualwatch.inside import console, stacks
 
 RUNNER_MODULE = "mmengine.runner.runner"
 
@@ -25,6 +25,10 @@ def prepare() -> None:
         stacks.answer_the_signal(os.environ[wire.ENV_ATTEMPT_DIR])
     except Exception:
         note_error("preparing to show the stacks")
+    try:
+        console.forgive(os.environ[wire.ENV_ATTEMPT_DIR])
+    except Exception:
+        note_error("preparing for a full disk")
     _allow_reading_stacks()
     if hasattr(os, "register_at_fork"):
         # A permission of Yama is not inherited over fork: the workers must give it as well.
@@ -130,9 +134,12 @@ def _before_build(original, runner, args, kwargs):
         "versions": _versions(),
     }
     path = os.path.join(folder, wire.agent_file(rank))
-    with private(path + ".tmp", os.O_TRUNC) as stream:
-        json.dump(report, stream, default=str)
-    os.replace(path + ".tmp", path)
+    try:
+        with private(path + ".tmp", os.O_TRUNC) as stream:
+            json.dump(report, stream, default=str)
+        os.replace(path + ".tmp", path)
+    except OSError:
+        note_error("reporting")  # A full disk: the orders are in force all the same.
     return (), named, follower
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import mmap
 import os
 import signal
 import threading
@@ -18,7 +17,7 @@ import time
 from typing import Any, List, Optional
 
 from dualwatch import wire
-from dualwatch.inside import agent, guard
+from dualwatch.inside import agent, guard, mapped
 from dualwatch.wire import Order, Phase
 
 HOLD = 60.0
@@ -42,12 +41,7 @@ class Desk:
     def __init__(self, folder: str, heart: Any, save: Any) -> None:
         self._folder, self._heart, self._save = folder, heart, save
         path = os.path.join(folder, wire.order_file(heart.rank))
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            os.ftruncate(descriptor, wire.ORDER_SIZE)
-            self._buffer = mmap.mmap(descriptor, wire.ORDER_SIZE)
-        finally:
-            os.close(descriptor)
+        self._buffer = mapped.mapped(path, wire.ORDER_SIZE)
         self._seen = bytes(8)
         self._pid = os.getpid()
         self._present: Optional[guard.Guard] = None

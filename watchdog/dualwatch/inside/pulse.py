@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import time
 
 from dualwatch import wire
+from dualwatch.inside import mapped
 
 _NUMBER = {phase: number for number, phase in enumerate(wire.PHASES)}
 
@@ -24,12 +24,7 @@ class Pulse:
 
     def __init__(self, folder: str, rank: int) -> None:
         path = os.path.join(folder, wire.heartbeat_file(rank))
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            os.ftruncate(descriptor, wire.RECORD_SIZE)
-            self._buffer = mmap.mmap(descriptor, wire.RECORD_SIZE)
-        finally:
-            os.close(descriptor)
+        self._buffer = mapped.mapped(path, wire.RECORD_SIZE)
         self._sequence = 0
         self._pid = os.getpid()
         self.rank = rank

@@ -217,7 +217,13 @@ def _pulse(s: Snapshot, fact: Pulse) -> Snapshot:
     if 0 <= fact.begun < fact.iteration:
         changes["first_iteration"] = fact.begun + 1
         changes["last_iteration"] = fact.iteration
-    return _moved(s, fact, min(moved_at[rank] for rank in _running(pulses)), **changes)
+    after = _moved(s, fact, min(moved_at[rank] for rank in _running(pulses)), **changes)
+    # What one rank waited for is nothing that the next one does.
+    return after if _is_same_rank(s.slowest, after.slowest) else replace(after, awaited=())
+
+
+def _is_same_rank(one: Pulse | None, other: Pulse | None) -> bool:
+    return one is None or other is None or one.rank == other.rank
 
 
 def _running(pulses: Mapping[int, Pulse]) -> list[int]:

@@ -98,11 +98,14 @@ def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
         yield _stopped(s, first)
         return
     evidence = [first, *([now.why] if now.why else []), *_where(s), *_work(s)]
+    # Of several ranks it is the silence of one: those that came to stand at one moment are cured
+    # one by one, and the next one's stall is news.
+    pid = scene.main_pid(s) if len(s.pulses) > 1 else None
     if now.kind == SLOW:
-        yield found(s, "DW104", evidence, now.confidence, remedy=_patience(s))
+        yield found(s, "DW104", evidence, now.confidence, remedy=_patience(s), pid=pid)
     else:
         severity = None if now.kind == STALLED else Severity.WARNING
-        yield found(s, _code(s), evidence, now.confidence, severity=severity)
+        yield found(s, _code(s), evidence, now.confidence, severity=severity, pid=pid)
 
 
 def found(

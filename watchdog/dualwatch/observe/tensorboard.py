@@ -149,20 +149,19 @@ class Board:
         """What is to be seen when the training has ended; waits some seconds at most."""
         if self._thread is not None:
             self._thread.join(LAST_LOOK)
-            self._news(moment, always=False)  # The look that follows tells all of it.
+        self._news(moment, always=False)  # The look that follows tells all of it.
         if self._thread is None:
-            self._start(moment, is_last=True)
-            assert self._thread is not None
-            self._thread.join(LAST_LOOK)
+            self._start(moment, is_last=True).join(LAST_LOOK)
         facts = self._news(moment, always=True)
         return facts or [_unseen(moment, "the last look at it takes too long")]
 
-    def _start(self, moment: Moment, *, is_last: bool) -> None:
+    def _start(self, moment: Moment, *, is_last: bool) -> threading.Thread:
         self._begun_at = moment.at
         self._thread = threading.Thread(
             target=self._look, args=(self._files, is_last), name="dualwatch-board", daemon=True
         )
         self._thread.start()
+        return self._thread
 
     def _look(self, files: EventFiles, is_last: bool) -> None:
         """In a thread of its own."""

@@ -44,10 +44,20 @@ class Table:
     values: dict[str, array[float]] = field(default_factory=dict)
 
     def add(self, other: Table) -> None:
-        """Appends the rows of a later table with the same keys."""
+        """Takes the rows of another table with the same keys; they are a later one's as a rule."""
+        in_order = not self.rows or not other.rows or self.rows[-1] < other.rows[0]
         self.rows.extend(other.rows)
         for key, values in other.values.items():
             self.values.setdefault(key, array("d")).extend(values)
+        if not in_order:
+            self._sort()
+
+    def _sort(self) -> None:
+        order = sorted(range(len(self.rows)), key=self.rows.__getitem__)
+        self.rows = array("q", map(self.rows.__getitem__, order))
+        self.values = {
+            key: array("d", map(values.__getitem__, order)) for key, values in self.values.items()
+        }
 
 
 @dataclass(slots=True)
@@ -165,7 +175,7 @@ class ColumnReader:
                 tables.append(Table(array("q", numbers), values))
         # The most frequent one goes first, and the others see but a few rows.
         self._layouts.sort(key=lambda layout: -layout.count)
-        return [*tables, *self._one_by_one(lines)]
+        return _united([*tables, *self._one_by_one(lines)])
 
     def _one_by_one(self, lines: Lines) -> list[Table]:
         """Rows of layouts that are not known (yet)."""
@@ -210,6 +220,18 @@ def columns(chunks: Iterable[bytes], wanted: Collection[str] | None = None) -> C
     all_of_it.add(reader.close())
     all_of_it.skipped = reader.skipped
     return all_of_it
+
+
+def _united(tables: Sequence[Table]) -> list[Table]:
+    """One table for each set of keys: rows written in two ways, or that differ in what is not kept,
+    come out of two layouts and lie between each other in the file.
+    """
+    found: dict[tuple[str, ...], Table] = {}
+    for table in tables:
+        known = found.setdefault(tuple(table.values), table)
+        if known is not table:
+            known.add(table)
+    return list(found.values())
 
 
 def _joined(stretches: Sequence[tuple[Table, int, int]]) -> dict[str, array[float]]:

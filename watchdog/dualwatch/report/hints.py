@@ -25,8 +25,8 @@ def are_welcome(*, as_json: bool, quiet: bool) -> bool:
     return not as_json and not quiet and is_watched(sys.stderr)
 
 
-def first_run(work_dir: Path) -> Iterator[str]:
-    """What one wants to know at the first start."""
-    yield f"hint: results, checkpoints and dualwatch's own record will be in {work_dir}"
-    yield "hint: Ctrl-C saves a checkpoint and stops in order; a second one hurries"
-    yield "hint: `dualwatch config show` lists all that can be set (dualwatch.toml)"
+def first_run() -> Iterator[str]:
+    """What one wants to know at the first start, after where the work dir is."""
+    yield "hint: logs and checkpoints go there; dualwatch's own record into its dualwatch/"
+    yield "hint: Ctrl-C saves a checkpoint where it can, and stops in order; twice hurries"
+    yield "hint: `dualwatch config show` lists what can be set, in dualwatch.toml or by flag"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,6 +38,10 @@ def view_of(title: str, *, as_json: bool, quiet: bool = False) -> View:
 
 def farewell(records: Sequence[AttemptRecord], ended: RunEnded | None, folder: Path) -> None:
     """The result, on stdout."""
-    for line in outcome.lines(records, ended, folder):
-        sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    try:
+        for line in outcome.lines(records, ended, folder):
+            sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    except OSError:
+        # Nobody reads it, or it is a file on a full disk: the exit code says it all the same.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -77,7 +77,11 @@ def write(path: Path, document: dict[str, Any]) -> None:
     """Writes beside and renames: a reader never sees half a summary."""
     beside = path.with_suffix(".tmp")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        json.dump(document, stream, indent=1, ensure_ascii=False, default=str)
-        stream.write("\n")
-    os.replace(beside, path)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            json.dump(document, stream, indent=1, ensure_ascii=False, default=str)
+            stream.write("\n")
+        os.replace(beside, path)
+    except OSError:
+        beside.unlink(missing_ok=True)  # Half of it serves nobody, and takes room.
+        raise
