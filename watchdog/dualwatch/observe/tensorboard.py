@@ -139,7 +139,8 @@ class Board:
         if self._was_alive and self._port is not None and self._ended() is not None:
             self._was_alive, self._next = False, 0.0
         if self._thread is None and moment.at >= self._next:
-            self._next = moment.at + INTERVAL
+            # While it starts, it is asked more often.
+            self._next = moment.at + (INTERVAL if self._in_vain_since is None else INTERVAL / 3)
             self._start(moment, is_last=False)
         elif self._thread is not None and moment.at > self._begun_at + 4 * INTERVAL:
             facts.append(_unseen(moment, "a look at it does not come back"))

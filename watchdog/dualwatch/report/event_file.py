@@ -1,4 +1,4 @@
-"""Writes an event file that TensorBoard shows; a full disk costs what was to be written, no more."""
+"""Writes an event file for TensorBoard; a full disk costs what was to be written, no more."""
 
 from __future__ import annotations
 

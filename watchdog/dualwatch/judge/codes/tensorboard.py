@@ -32,13 +32,4 @@ CODES: tuple[Code, ...] = (
         "  300 training lines, and no event file of this training\n"
         "  the backends of the visualizer: LocalVisBackend",
     ),
-    Code(
-        code="DW802",
-        name="tensorboard-tag-missing",
-        severity=Severity.WARNING,
-        means="A tag that must be there is not in the event files.",
-        matters="Its curve cannot be looked at.",
-        cure="Add dict(type='TensorboardVisBackend') to the visualizer's vis_backends.",
-        example="DW802 tensorboard-tag-missing (very likely)\n  no tag loss_macl among 12",
-    ),
 )
