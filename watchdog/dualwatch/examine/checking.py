@@ -8,18 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dualwatch import profiles
+from dualwatch import clock, profiles
 from dualwatch.errors import DualwatchError, Exit
 from dualwatch.examine import examination, preflight
 from dualwatch.examine.examination import Manner
 from dualwatch.examine.record import Record, record_of
+from dualwatch.examine.side_by_side import Collector
 from dualwatch.journal import SCHEMA_VERSION
 from dualwatch.judge.checklist import board
 from dualwatch.judge.checklist.item import STAGES, Item, Life, Result, Status, Subject
 from dualwatch.observe import target as targets
+from dualwatch.observe import tensorboard
 from dualwatch.observe.target import Target
 from dualwatch.profiles import Choice
 from dualwatch.settings import Settings
+
+TENSORBOARD_S = 20.0
 
 LOG_S = 120.0
 """Seconds for a log: all of it counts here, and a gigabyte takes about half a minute."""
@@ -104,6 +108,7 @@ def check(
         DualwatchError: The profile is not valid, or there is no such item.
     """
     more = preflight.collectors(target, settings, all_pairs=wanted.all_pairs, tell=told)
+    more |= _tensorboard(target, settings)
     manner = Manner(silence=None, patience=None, log_s=LOG_S, more=more)
     done = examination.examine(target, settings, tell=tell, manner=manner)
     record = record_of(done, settings)
@@ -118,6 +123,18 @@ def check(
         results=tuple(results),
         not_observed=done.not_observed,
     )
+
+
+def _tensorboard(target: Target, settings: Settings) -> dict[str, Collector]:
+    """The state of TensorBoard, where there is a run that it could show."""
+    folder, moment = target.work_dir, clock.now()
+    if folder is None:
+        return {}
+    ask = Collector(
+        lambda: tensorboard.look(folder, settings.port, at=moment.at, wall=moment.wall),
+        TENSORBOARD_S,
+    )
+    return {"tensorboard": ask}
 
 
 def judged(record: Record, settings: Settings, wanted: Wanted) -> tuple[Choice, list[Result]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dualwatch.examine import examination
 from dualwatch.examine.examination import Examination
@@ -79,7 +79,7 @@ def record_of(done: Examination, settings: Settings) -> Record:
     finished = done.standing is not None and done.standing.phase == Phase.FINISHED
     config = done.config
     return Record(
-        s=done.snapshot,
+        s=replace(done.snapshot, tensorboard=_tensorboard(done)),
         course=done.course,
         life=_life(done, finished),
         finished=finished,
@@ -91,6 +91,20 @@ def record_of(done: Examination, settings: Settings) -> Record:
         path=config.path if config is not None else str(target.log or ""),
         elsewhere=target.kind == "log",
         orphans_looked_for=target.work_dir is not None and "orphans" not in done.not_observed,
+    )
+
+
+def _tensorboard(done: Examination) -> TensorBoardSeen | None:
+    """The state of TensorBoard: of one that the supervisor started it knows best, also of its
+    port, and afterwards whether it answered while there was something to be seen. The tags are
+    those of now: a training writes the last of them when it ends."""
+    now = done.snapshot.tensorboard
+    kept = (f for f in reversed(done.history.facts) if isinstance(f, TensorBoardSeen))
+    known = next(kept, None)
+    if known is None or now is None or known.answers is None:
+        return now or known
+    return replace(
+        now, url=known.url, answers=known.answers, shows_run=known.shows_run, why=known.why
     )
 
 
