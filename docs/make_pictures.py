@@ -140,9 +140,11 @@ def terminal(name: str, lines: int = LINES) -> Iterator[Terminal]:
         opened.close()
 
 
-def draw(name: str, seen: str, title: str) -> None:
-    """Writes what a terminal showed as a picture."""
-    lines = seen.rstrip("\n").split("\n")
+def draw(name: str, seen: str, title: str, most: int = 100) -> None:
+    """Writes what a terminal showed as a picture, at most so many lines of it."""
+    (ROOT / WORK).mkdir(parents=True, exist_ok=True)
+    (ROOT / WORK / f"{name}.ansi").write_text(seen, encoding="utf-8")
+    lines = seen.rstrip("\n").split("\n")[:most]
     while lines and Text.from_ansi(lines[-1]).plain.strip() in ("", "$"):
         lines.pop()
     with open(os.devnull, "w") as nowhere:
@@ -181,7 +183,7 @@ def diagnose() -> None:
         hung.type(f"dualwatch train {DEMO} {options}")
         hung.wait("DW111 ")
         t.run(f"dualwatch diagnose {shlex.quote(str(work_dir))} --no-bundle")
-        draw("diagnose", t.shows(colours=True), "dualwatch diagnose")
+        draw("diagnose", t.shows(colours=True), "dualwatch diagnose: its beginning", most=44)
         hung.press("C-c")
         hung.wait_for_prompt()
 

@@ -122,7 +122,7 @@ def of_folder(folder: Path) -> Target:
             do="name the work dir of a training, its log, or its process with --pid",
             exit_code=Exit.NOT_OBSERVED,
         )
-    return replace(own, path=folder)
+    return replace(own, path=own.work_dir or folder)  # Of several, the one that is meant is named.
 
 
 def _newest_under(folder: Path) -> Target:
