@@ -303,3 +303,29 @@ def test_a_healthy_training_is_left_alone_and_told():
 
     assert "findings above info" in first_cells(text)
     assert "**no**" not in text
+
+
+def test_report_is_timed_beside_reading_the_whole_journal():
+    pytest.importorskip("jinja2")
+    text = run("report", "--runs", "1", "--megabytes", "0.3")
+
+    assert first_cells(text) == ["journal.read", "sieve.sift", "dualwatch report"]
+    assert "0 MB, " in text
+    assert "(failed)" not in text
+
+
+def test_the_generated_journal_has_a_stall_a_rerun_and_an_end(tmp_path: Path):
+    from dualwatch.journal import read
+    from dualwatch.retrospect.telling import tell
+
+    from benchmarks import report
+
+    path = tmp_path / "journal.jsonl"
+    count = report.write(path, 3_000_000)
+
+    facts = list(read(path))
+    assert len(facts) == count
+    chapter = tell(facts)
+    assert [stall.cured for stall in chapter.stalls] == [True, False]
+    assert len(chapter.attempts) == 2
+    assert chapter.ended is not None

@@ -13,11 +13,12 @@ from dualwatch.facts import (
     FindingRaised,
     GpuSample,
     GpusSampled,
+    IterationLogged,
     NotObserved,
 )
 from dualwatch.judge.limits import Limits
 from dualwatch.judge.rules import judge
-from dualwatch.judge.snapshot import KEPT_ERRORS, advance, fold
+from dualwatch.judge.snapshot import KEPT_ERRORS, advance, advance_lines, fold
 from dualwatch.wire import Phase
 
 
@@ -120,3 +121,25 @@ def test_a_resumed_attempt_counts_from_where_it_began(story) -> None:
     assert story.snapshot.last_iteration is None
     story.wait(1).pulse(Phase.WAITING, begun=200, iteration=201)
     assert (story.snapshot.first_iteration, story.snapshot.last_iteration) == (201, 201)
+
+
+@pytest.mark.parametrize("with_agent", [False, True])
+def test_lines_taken_together_are_lines_taken_one_by_one(story, with_agent) -> None:
+    begun = story.started()
+    if with_agent:
+        begun = begun.pulse(Phase.STEP, iteration=1)
+    lines = [
+        IterationLogged(
+            at=100.0 + n,
+            wall=100.0 + n,
+            mode="train",
+            epoch=1,
+            iteration=n,
+            total=200,
+            metrics={"loss": 1.0 / n, "lr": 0.1},
+        )
+        for n in range(1, 150)
+    ]
+    before = fold(begun.facts)
+
+    assert advance_lines(before, lines) == fold(lines, before)

@@ -74,5 +74,6 @@ def test_pages_are_closed_readable_and_accessible(look, three_attempts, script):
             assert (seen["overflow"], seen["overflowOpen"]) == (0, 0)
             assert seen["headings"].count(1) == 1
             assert seen["nameless"] == 0
+            assert seen["unseenRows"] == 0
             assert seen["pictures"] > 5
             assert seen["violations"] == []

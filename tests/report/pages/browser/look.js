@@ -54,6 +54,11 @@ async function look(browser, file, view, shots) {
   await page.evaluate(() => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
   seen.overflowOpen = await page.evaluate(
     () => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  seen.unseenRows = await page.evaluate(
+    () => [...document.querySelectorAll("tbody tr")].filter((row) => {
+      const box = row.getBoundingClientRect();
+      return box.left < 0 || box.height === 0;
+    }).length);
   if (!shots && view.deviceScaleFactor) {
     await context.close();
     return { ...seen, violations: [], incomplete: [] };
