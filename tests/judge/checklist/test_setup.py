@@ -95,6 +95,11 @@ def test_data_of_a_training_that_runs_is_not_where_we_look(training, judged):
             "fail",
             "1 not there",
         ),
+        (
+            (DataSet(key="t", kind="V", images=9, looked_at=9, broken=("a: it is empty",)),),
+            "fail",
+            "1 of no use",
+        ),
         ((DataSet(key="t", kind="V", images=0),), "fail", "name no image"),
         ((DataSet(key="t", kind="V", why="too large"),), "skip", "too large"),
         ((), "skip", "no data set"),

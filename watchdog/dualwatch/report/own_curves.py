@@ -176,7 +176,8 @@ class OwnCurves:
             return
         moment = inert(words.clock(fact.wall))
         changes = view.details(fact) if isinstance(fact, Decided) else []
-        row = f"- {moment}, iteration {self._step}: {inert(said[:LENGTH])}"
+        where = f", iteration {self._step}" if self._is_known else ""
+        row = f"- {moment}{where}: {inert(said[:LENGTH])}"
         self._story.append("\n".join([row, *(f"    - {inert(c[:LENGTH])}" for c in changes)]))
         self._story = self._story[-MOST_STORY:]
         story = "\n".join(self._story)

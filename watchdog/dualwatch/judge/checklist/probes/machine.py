@@ -127,7 +127,7 @@ def stacks(subject: Subject, item: Item) -> Reading:
         return skipped(why or "it was not tried", expected)
     if not around.stacks_readable:
         return failed(around.stacks_why or "it cannot be read", expected)
-    return passed("tried on a process of ours", expected)
+    return passed(around.stacks_why or "tried on a process of ours", expected)
 
 
 def orphans(subject: Subject, item: Item) -> Reading:

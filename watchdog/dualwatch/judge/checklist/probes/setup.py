@@ -59,13 +59,15 @@ def images_present(subject: Subject, item: Item) -> Reading:
     seen, expected = subject.s.data, "images that the annotations name are there"
     if seen is None or not seen.sets:
         return skipped("no data set was looked through", expected)
-    absent = [name for one in seen.sets for name in one.absent]
     unread = [one for one in seen.sets if one.images is None]
-    if absent:
-        where = next(one for one in seen.sets if one.absent)
-        shown = ", ".join(absent[:NAMED])
-        observed = f"{len(absent)} not there, of {_looked(seen.sets)}: {shown} ({where.key})"
-        return failed(observed, expected)
+    for kind, told in (("absent", "not there"), ("broken", "of no use")):
+        bad = [one for one in seen.sets if getattr(one, kind)]
+        if bad:
+            names = [name for one in bad for name in getattr(one, kind)]
+            count = sum(one.lacking for one in bad) if kind == "absent" else 0
+            shown = f"{', '.join(names[:NAMED])} ({bad[0].key})"
+            observed = f"{count or len(names)} {told}, of {_looked(seen.sets)}: {shown}"
+            return failed(observed, expected)
     empty = next((one for one in seen.sets if one.images == 0), None)
     if empty is not None:
         return failed(f"{empty.key}: its annotations name no image", expected)
