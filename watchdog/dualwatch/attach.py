@@ -19,9 +19,11 @@ from dualwatch.journal import Journal
 from dualwatch.observe import config as configs
 from dualwatch.observe import target as targets
 from dualwatch.observe.target import Target
+from dualwatch.observe.tensorboard import Board
 from dualwatch.observe.trainings import Training, command_values
 from dualwatch.plan import Plan, milestones, policy, prepare_folder
 from dualwatch.report import stage
+from dualwatch.report.own_curves import OwnCurves
 from dualwatch.report.view import View
 from dualwatch.run import archive
 from dualwatch.settings import Settings, choose_metrics
@@ -67,6 +69,8 @@ def _attach(
             supervisor = _of_ours(target, training, folder, settings, view)
         else:
             supervisor = _of_a_stranger(target, training, folder, settings, view)
+        if supervisor.settings.tensorboard:
+            _look_at_curves(supervisor, is_placed=target.work_dir is not None)
         followers.follow(supervisor)
         with reaper.adopting():
             code = supervisor.run()
@@ -79,6 +83,15 @@ def _attach(
     if not as_json:
         stage.farewell(supervisor.records, supervisor.ended, folder)
     return code
+
+
+def _look_at_curves(supervisor: Supervisor, *, is_placed: bool) -> None:
+    """TensorBoard is not started for a training that runs; its event files are read and joined."""
+    chronicle = supervisor.chronicle
+    curves = OwnCurves(supervisor.folder / "tensorboard", chronicle.unseen)
+    chronicle.sinks = (*chronicle.sinks, curves)
+    if is_placed:
+        supervisor.board = Board()
 
 
 # --- whom ----------------------------------------------------------------------------------------

@@ -13,14 +13,16 @@ from dualwatch.chronicle import Chronicle
 from dualwatch.errors import DualwatchError, Exit, writing
 from dualwatch.journal import Journal
 from dualwatch.observe.living import living_attempt
+from dualwatch.observe.tensorboard import Board
 from dualwatch.plan import Plan, prepare_folder
 from dualwatch.report import hints, stage
+from dualwatch.report.own_curves import OwnCurves
 from dualwatch.report.view import View
 from dualwatch.settings import Settings
 from dualwatch.sinks import Sinks
 from dualwatch.supervise import Supervisor
 
-_PER_RUN = ("journal.jsonl", "summary.json", "tensorboard.log")
+_PER_RUN = ("journal.jsonl", "summary.json", "tensorboard.log", "tensorboard")
 
 
 def run(plan: Plan, settings: Settings, *, as_json: bool, quiet: bool = False) -> Exit:
@@ -43,7 +45,8 @@ def _run(plan: Plan, settings: Settings, followers: Sinks, *, as_json: bool, qui
     is_first = hints.is_first_run(plan.work_dir)
     folder = prepare_folder(plan.work_dir)
     lock = Lock(folder)
-    board: tensorboard.TensorBoard | None = None
+    server: tensorboard.TensorBoard | None = None
+    board: Board | None = None
     chronicle: Chronicle | None = None
     try:
         _refuse_beside(folder)
@@ -57,16 +60,18 @@ def _run(plan: Plan, settings: Settings, followers: Sinks, *, as_json: bool, qui
             for line in hints.first_run():
                 view.note(line)
         if settings.tensorboard:
-            board = _start_tensorboard(plan, settings, folder, view)
-        supervisor = Supervisor(plan, settings, folder, chronicle, tensorboard=board)
+            server, board = _start_tensorboard(plan, settings, folder, view)
+            curves = OwnCurves(folder / "tensorboard", chronicle.unseen)
+            chronicle.sinks = (*chronicle.sinks, curves)
+        supervisor = Supervisor(plan, settings, folder, chronicle, board=board)
         followers.follow(supervisor)
         with reaper.adopting():
             code = supervisor.run()
     finally:
         if chronicle is not None:
             chronicle.close()
-        if board is not None:
-            board.stop()
+        if server is not None:
+            server.stop()
         lock.release()
     if not as_json:
         stage.farewell(supervisor.records, supervisor.ended, folder)
@@ -122,15 +127,17 @@ def _greet(plan: Plan, followers: Sinks, view: View) -> None:
 
 def _start_tensorboard(
     plan: Plan, settings: Settings, folder: Path, view: View
-) -> tensorboard.TensorBoard | None:
+) -> tuple[tensorboard.TensorBoard | None, Board]:
+    """TensorBoard, where it can be started, and who looks at it."""
+    log = folder / "tensorboard.log"
     if not tensorboard.is_installed(plan.python):
         view.note("TensorBoard is not started: the training's Python has none")
         view.note(f"hint: {plan.python} -m pip install tensorboard; or --no-tensorboard")
-        return None
-    board = tensorboard.start(plan.python, plan.work_dir, settings.port, folder / "tensorboard.log")
-    if isinstance(board, str):
-        view.note(f"TensorBoard is not started: {board}")
-        return None
-    taken = f" (port {board.asked} is taken)" if board.port != board.asked else ""
-    view.note(f"TensorBoard: {board.url}{taken}")
-    return board
+        return None, Board(why="No module named tensorboard in the training's Python")
+    server = tensorboard.start(plan.python, plan.work_dir, settings.port, log)
+    if isinstance(server, str):
+        view.note(f"TensorBoard is not started: {server}")
+        return None, Board(why=server)
+    taken = f" (port {server.asked} is taken)" if server.port != server.asked else ""
+    view.note(f"TensorBoard: {server.url}{taken}")
+    return server, Board(server.port, ended=server.process.poll, log=log)

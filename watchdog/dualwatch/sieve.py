@@ -67,16 +67,17 @@ def sift(
                 continue
             name = line[len(_HEAD) : line.find(b'"', len(_HEAD))]
             if name in thinned:
-                yield from _read(thinned[name].take(line), kinds)
+                for one in thinned[name].take(line):
+                    yield from _read((one,), kinds)
             elif name in full:
                 if name in stops:
-                    for one in thinned.values():
-                        yield from _read(one.flush(), kinds)
+                    for other in thinned.values():
+                        yield from _read(other.flush(), kinds)
                 fact = journal.fact_of(line)
                 if fact is not None:
                     yield fact
-    for one in thinned.values():
-        yield from _read(one.flush(), kinds)
+    for other in thinned.values():
+        yield from _read(other.flush(), kinds)
 
 
 def span(path: Path, start: int = 0) -> float:
@@ -104,26 +105,29 @@ class _Stream:
     _given: int = -1
     _count: int = 0
 
+    def __post_init__(self) -> None:
+        self._newest = deque(maxlen=self.thin.newest)
+
     def take(self, line: bytes) -> list[bytes]:
         """The lines that are to be read now that this one came."""
-        number, self._count = self._count, self._count + 1
+        thin = self.thin
+        number = self._count
+        self._count = number + 1
         self._newest.append((number, line))
-        if len(self._newest) > self.thin.newest:
-            self._newest.popleft()
         found = _WALL.search(line, 0, 200)
         wall = _number(found[1]) if found is not None else self._until
-        key = self.thin.key(line) if self.thin.key is not None else None
-        is_new = wall >= self._until or key != self._key
-        given = self._release() if is_new else []
-        if is_new:
-            self._until, self._key = wall + self.thin.spacing, key
-            if self.thin.weight is None:
+        key = thin.key(line) if thin.key is not None else None
+        given: list[tuple[int, bytes]] = []
+        if wall >= self._until or key != self._key:
+            given = self._release()
+            self._until, self._key = wall + thin.spacing, key
+            if thin.weight is None:
                 given.append((number, line))
-        if self.thin.weight is not None:
-            weight = self.thin.weight(line)
+        if thin.weight is not None:
+            weight = thin.weight(line)
             if self._heaviest is None or weight > self._heaviest[0]:
                 self._heaviest = (weight, number, line)
-        return self._fresh(given)
+        return self._fresh(given) if given else []
 
     def flush(self) -> list[bytes]:
         """What is left, with the newest."""

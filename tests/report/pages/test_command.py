@@ -161,3 +161,16 @@ def test_any_console_can_show_what_it_says(script, run_of, tmp_path, encoding):
     assert done.returncode == 0
     assert "\x1b" not in done.stderr
     assert "Error" not in done.stderr
+
+
+def test_the_page_of_a_log_holds_its_checklist(tmp_path) -> None:
+    lines = "".join(
+        f"2026/11/12 10:00:{10 * n:02d} - mmengine - INFO - Epoch(train)  [1][{50 * n:>5}/22878]  "
+        "lr: 1.0e-03  eta: 10:00:00  time: 0.2  data_time: 0.01  loss: 0.6  loss_macl: 1.4\n"
+        for n in range(1, 4)
+    )
+    (tmp_path / "a.log").write_text(lines, encoding="utf-8")
+    assert report(tmp_path, "a.log", "--output", "page.html").returncode == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "loss_macl is normal at iteration 50" in page
+    assert "No checklist was made" not in page

@@ -26,7 +26,7 @@ from dualwatch.facts import (
 )
 from dualwatch.judge.checklist.course import Course
 from dualwatch.judge.checklist.item import Life
-from dualwatch.judge.snapshot import Snapshot, advance
+from dualwatch.judge.snapshot import Snapshot, advance, advance_lines
 from dualwatch.settings import Settings
 from dualwatch.wire import Phase
 
@@ -43,6 +43,9 @@ WANTED: tuple[type[Fact], ...] = (
     NotObserved,
 )
 """Facts of a journal that a checklist is made of, where nothing else is looked at."""
+
+MOST_LINES = 1000
+"""Training lines that wait to be taken together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +115,7 @@ class Witness:
         self._earlier: list[Finding] = []
         self._run: RunStarted | None = None
         self._ended: RunEnded | None = None
+        self._lines: list[IterationLogged] = []
 
     def take(self, fact: Fact) -> None:
         """One more fact, in the order of time."""
@@ -125,11 +129,23 @@ class Witness:
         elif isinstance(fact, AttemptStarted):
             self._earlier += self._raised
             self._raised = []
-        if isinstance(fact, WANTED):
+        if isinstance(fact, IterationLogged) and fact.mode == "train":
+            # Most of what there is: taken together, they cost a third.
+            self._lines.append(fact)
+        elif isinstance(fact, WANTED):
+            self._catch_up()
             self._s = advance(self._s, fact)
+        if len(self._lines) >= MOST_LINES:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        if self._lines:
+            self._s = advance_lines(self._s, self._lines)
+            self._lines = []
 
     def record(self, alive: bool) -> Record:
         """What was gathered."""
+        self._catch_up()
         finished = self._ended is not None and self._ended.outcome.startswith("completed")
         return Record(
             s=self._s,

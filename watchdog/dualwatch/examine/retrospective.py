@@ -33,6 +33,7 @@ from dualwatch.retrospect.chapter import Chapter
 from dualwatch.retrospect.telling import WANTED, Telling, tell
 from dualwatch.settings import Settings
 from dualwatch.sieve import Thin
+from dualwatch.wire import PHASES
 
 POINTS = 600
 """Samples of the machine over a whole run: more than a picture has room for."""
@@ -41,6 +42,9 @@ _RSS = re.compile(rb'"rss": (\d+)')
 _USED = re.compile(rb'"used": (\d+)')
 _AVAILABLE = re.compile(rb'"memory_available": (\d+)')
 _PHASE = re.compile(rb'"phase": "([a-z-]*)"')
+_KINDS = {phase.encode(): phases.kind_of(phase) for phase in PHASES}
+_HEAD = 300
+"""Bytes of a line within which its phase stands."""
 
 
 def chapter_of(target: Target, settings: Settings) -> Chapter:
@@ -121,12 +125,12 @@ def sift(path: Path, start: int = 0) -> Iterator[Fact]:
 
 
 def _kind(line: bytes) -> str:
-    found = _PHASE.search(line)
-    return phases.kind_of(found[1].decode("ascii")) if found is not None else ""
+    found = _PHASE.search(line, 0, _HEAD)
+    return _KINDS.get(found[1], "") if found is not None else ""
 
 
 def _sum_of(numbers: re.Pattern[bytes]) -> Callable[[bytes], float]:
-    return lambda line: sum(map(float, numbers.findall(line)))
+    return lambda line: sum(map(int, numbers.findall(line)))
 
 
 def _unended(chapter: Chapter) -> str:

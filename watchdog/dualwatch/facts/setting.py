@@ -119,6 +119,8 @@ class TensorBoardSeen(Fact):
         shows_run: Whether that folder holds the event files of this run; None where unknown.
         files: Event files of the training in the run's own folder.
         tags: Scalar tags in them, sorted, bounded.
+        step: The newest step in them: what was logged later may not have been written yet.
+        in_vain_s: For how long it has been asked without an answer; 0 where it answers.
         why: What is wrong, or why it could not be asked.
     """
 
@@ -129,4 +131,6 @@ class TensorBoardSeen(Fact):
     shows_run: bool | None = None
     files: int | None = None
     tags: tuple[str, ...] = ()
+    step: int | None = None
+    in_vain_s: float = 0.0
     why: str = ""

@@ -19,6 +19,7 @@ from dualwatch.judge import (
     stall,
     storage,
     stuck,
+    tensorboard,
 )
 from dualwatch.judge.codes import finding
 from dualwatch.judge.limits import Limits
@@ -40,6 +41,7 @@ RULES: tuple[Rule, ...] = (
     curves.not_converging,
     milestones.judge,
     setup.judge,
+    tensorboard.judge,
     ending.died,
     resources.judge,
     ending.unseen,
