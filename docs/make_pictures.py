@@ -151,6 +151,7 @@ def draw(name: str, seen: str, title: str, most: int = 100) -> None:
         console = Console(record=True, width=COLUMNS, file=nowhere, force_terminal=True)
         # As a whole: a style goes on over the ends of lines.
         console.print(Text.from_ansi("\n".join(lines)), soft_wrap=True)
+        console.print(" ")  # The frame cuts into the last row.
         drawn = console.export_svg(title=title, theme=THEME, code_format=SVG, unique_id=name)
     PICTURES.mkdir(exist_ok=True)
     (PICTURES / f"{name}.svg").write_text(drawn, encoding="utf-8")
@@ -166,12 +167,14 @@ def fresh(name: str) -> Path:
 
 def live() -> None:
     """A loader that deadlocks, is found out and replaced, as the live view tells it."""
-    with terminal("live", lines=38) as t:  # so that the cause and its evidence are still there
+    with terminal("live") as t:
         work_dir = fresh("cured")
         t.type(f"dualwatch train {DEMO} --stall-timeout 20s --work-dir {work_dir}")
         t.wait("DW111 ", "replaced", "phase")
         time.sleep(6)  # The table is drawn anew once a second; some iterations go by.
-        draw("live", t.shows(colours=True), "dualwatch train")
+        seen = t.shows(history=True, colours=True).split("\n")
+        told = next(n for n, line in enumerate(seen) if "DW111 loader-deadlock (error" in line)
+        draw("live", "\n".join(seen[told:]), "dualwatch train: from the verdict on")
         t.wait_for_prompt()
 
 

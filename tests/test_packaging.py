@@ -47,6 +47,7 @@ WORKS = (
     (("train", "cfg.py", "--script", "loop.py", "--work-dir", "wd", "--dry-run"), 0, "loop.py"),
     (("train", "cfg.py", "--script", "loop.py", "--work-dir", "wd", "--no-tensorboard"), 0, "wd"),
     (("diagnose", "wd", "--no-bundle"), 0, "wd"),
+    (("check", "wd"), 0, "passed"),
     (("check", "run.log"), 1, "DW203"),
     (("report", "wd"), 0, "report.html"),
     (("report", "run.log", "--csv", "run.csv"), 0, "dualwatch-report.html"),

@@ -34,6 +34,11 @@ def test_it_ended_without_a_line(training, judged):
     assert judged(training.wait(20).subject())["first-line"].status.value == "fail"
 
 
+def test_a_loop_of_its_own_kind_is_not_blamed_for_its_lines(training, judged):
+    training.life, training.finished = Life.OVER, True
+    assert judged(training.wait(20).subject())["first-line"].status.value == "skip"
+
+
 def test_one_line_without_a_metric_is_no_proof(training, judged):
     told = judged(training.line(loss_macl=None).subject())
     assert told["loss-macl"].status.value == "pending"

@@ -79,8 +79,11 @@ def is_finished(s: Snapshot, goal: tuple[int | None, int | None]) -> bool:
     """Whether the training did all that it was meant to do, as far as its text tells."""
     if s.phase == Phase.FINISHED:
         return True
-    if s.pulses or s.last_train is None:
+    if s.pulses:
         return False
+    if s.last_train is None:
+        # A loop without mmengine has no more to tell than its exit code.
+        return s.ended is not None and s.ended.exit_code == 0
     line, (epochs, iterations) = s.last_train, goal
     if line.total is None or line.iteration < line.total:
         return _evaluated_last(s, goal)

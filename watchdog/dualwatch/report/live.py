@@ -95,9 +95,9 @@ class LiveView:
         clock = words.clock(wall)[11:] + " "
         room = max(20, self._console.width - len(clock))
         first, *rest = Text(text).wrap(self._console, room) or [Text()]
-        self._console.print(clock + first.plain, style=style, soft_wrap=True)
+        self._console.print(clock + first.plain.rstrip(), style=style, soft_wrap=True)
         for line in rest:
-            self._console.print(" " * len(clock) + line.plain, style=style, soft_wrap=True)
+            self._console.print(" " * len(clock) + line.plain.rstrip(), style=style, soft_wrap=True)
 
     def _table(self, s: Snapshot) -> Table:
         from rich import box

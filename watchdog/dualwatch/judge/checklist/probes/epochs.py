@@ -36,6 +36,8 @@ def evaluation(subject: Subject, item: Item) -> Reading:
         return skipped(why, expected)
     if course.has_gaps and course.newest_epoch > number:
         return skipped(_GAPS, expected)
+    if subject.finished and not course.lines:
+        return skipped("it printed no line that can be read", expected)
     if course.newest_epoch > number or subject.finished:
         return failed(f"there was none; the training is in epoch {course.newest_epoch}", expected)
     return not_yet(subject, f"the end of epoch {number}", expected)

@@ -43,6 +43,8 @@ def line_within(subject: Subject, item: Item) -> Reading:
 
 def _no_line(subject: Subject, passes: float, fails: float, expected: str) -> Reading:
     elapsed = subject.elapsed
+    if subject.finished:
+        return skipped("it trained to the end, and printed no line that can be read", expected)
     if subject.life is Life.OVER:
         return failed("it ended without a single training line", expected)
     if subject.life is not Life.ALIVE or elapsed is None or elapsed <= passes:
