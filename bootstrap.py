@@ -106,10 +106,11 @@ def span(seconds: float) -> str:
 
 
 class Ticker:
-    """Shows that a step is alive: one redrawn line on a terminal, elsewhere a line every 30 s."""
+    """Shows that a step is alive: one redrawn line on a terminal, else a dated one every 30 s."""
 
     def __init__(self, label: str) -> None:
-        self.label, self.live = label, sys.stderr.isatty()
+        self.label = label
+        self.live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self.started = self.told = time.monotonic()
 
     def elapsed(self) -> float:
@@ -122,7 +123,7 @@ class Ticker:
             self.redraw(f"  {self.label}: {news}")
         elif time.monotonic() - self.told >= 30:
             self.told = time.monotonic()
-            say(f"  {self.label}: {news}")
+            say(f"  {time.strftime('%Y-%m-%d %H:%M:%S')} {self.label}: {news}")
 
     def redraw(self, text: str) -> None:
         """Writes over the terminal's present line."""
@@ -440,7 +441,7 @@ def setup() -> None:
         step("tools", pip("install", "pip", "setuptools", "wheel", "ninja", "numpy"), lock)
         install_torch(lock)
         step("mmcv", pip("install", "--force-reinstall", "--no-deps", mmcv_wheel(lock)), lock)
-        project = ["--no-build-isolation", "-e", ".[train,dev]"]
+        project = ["--no-build-isolation", "-e", ".[train,dev,docs]"]
         step("mmdet and the rest", pip("install", *project), lock)
         if step("opencv", [PYTHON, "-c", "import cv2"], lock, may_fail=True) is None:
             # It needs libGL, which servers may lack. Both fill one folder: the full one goes first.
@@ -534,6 +535,8 @@ def run(*arguments: str) -> int:
 def demo(*arguments: str) -> int:
     """Shows dualwatch on a small training that deadlocks (or, healthy, does not)."""
     setup()
+    # Where other work wants the same cores, torch's own threads mostly wait for each other.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     code = run("-m", "dualmacl.synthetic", "data/synthetic-llvip", "--seed", "0", "--force")
     if code:
         return code
@@ -549,7 +552,8 @@ def demo(*arguments: str) -> int:
     code = run("-m", *now, *more)
     say(f"\nbootstrap: that was exit code {code}; its files are in {now[-1]}. To go on:")
     say("  " + (r".venv\Scripts\activate" if WINDOWS else ". .venv/bin/activate"))
-    say("  dualwatch explain DW102\n  " + " ".join(other))
+    say(f"  dualwatch check {now[-1]}\n  dualwatch report {now[-1]}\n  dualwatch explain DW111")
+    say("  " + " ".join(other))
     return code
 
 

@@ -56,6 +56,14 @@ def test_start_up_compares_with_torchrun_and_bare_python():
     assert "exit code" not in text
 
 
+def test_pairs_are_made_and_looked_through():
+    pytest.importorskip("typer")
+    text = run("check_pairs", "--runs", "1", "--pairs", "30", "--warm")
+
+    assert first_cells(text) == ["check --all-pairs", "pairs alone", "images alone"]
+    assert "30 pairs; 1 runs, warm" in text
+
+
 def test_parsing_compares_with_the_reader_of_mmdet():
     from benchmarks import parsing
 

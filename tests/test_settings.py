@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from dualwatch.addresses import masked
 from dualwatch.errors import DualwatchError, Exit
 from dualwatch.settings import (
     ENV_PREFIX,
@@ -243,6 +244,68 @@ def test_the_process_environment_and_folder_are_the_default(tmp_path, monkeypatc
     monkeypatch.setenv("DUALWATCH_MAX_RERUNS", "7")
     settings = resolve({})
     assert (settings.port, settings.max_reruns) == (7000, 7)
+
+
+# --- addresses -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("json://host", "json://host"),
+        ("json://host:8000/hook", "json://host:8000/***"),
+        ("jsons://me:pw@host/hook?token=x", "jsons://host/***"),
+        ("mailto://me:pw@mail.example.org", "mailto://mail.example.org/***"),
+        ("mailto://me:p/w@mail.example.org", "mailto://***"),
+        ("mailto://me:1/w@mail.example.org", "mailto://***"),
+        ("mailto://mail.example.org/you@example.org", "mailto://***"),
+        ("json://host?pw@x", "json://host/***"),
+        ("json://a b:pw", "json://***"),
+        ("tgram://123456:token/chat", "tgram://***"),
+        ("discord://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js", "discord://***"),
+        ("slack://token", "slack://***"),
+        ("token", "***"),
+        ("to ken://host", "***"),
+        ("", "***"),
+    ],
+)
+def test_what_may_be_seen_of_an_address(url, shown) -> None:
+    assert masked(url) == shown
+
+
+def test_addresses_are_kept_whole_for_use_and_masked_for_lists(settle) -> None:
+    settings = settle(env={"DUALWATCH_NOTIFY": "json://me:pw@a/x  tgram://b:c/d json://me:pw@a/x"})
+    assert settings.notify == ("json://me:pw@a/x", "tgram://b:c/d")
+    listed = {name: value for name, value, *_ in settings.rows()}
+    assert listed["notify"] == ["json://a/***", "tgram://***"]
+
+
+def test_a_masked_address_of_a_run_is_not_used_again(settle) -> None:
+    before = settle(env={"DUALWATCH_NOTIFY": "json://me:pw@a/x"}, port=7000, metrics_port=9600)
+    kept = {name: value for name, value, *_ in before.rows()}
+    after = settle().beneath(kept)
+    assert after.notify is None
+    assert (after.port, after.metrics_port) == (7000, 9600)
+    again = settle(notify=["json://b"]).beneath(kept)
+    assert again.notify == ("json://b",)
+
+
+@pytest.mark.parametrize("raw", ["me:topsecret@host", ["json://a", "topsecret"], 5, [5]])
+def test_what_is_no_address_is_not_quoted(settle, raw) -> None:
+    (problem,) = problems(settle, notify=raw)
+    assert "URL" in problem
+    assert "topsecret" not in problem
+
+
+@pytest.mark.parametrize("raw", ["127.0.0.1", "0.0.0.0", "::1", "localhost"])
+def test_where_to_listen(settle, raw) -> None:
+    assert settle(metrics_host=raw).metrics_host == raw
+
+
+@pytest.mark.parametrize("raw", ["", "a b", 5, "http://x/"])
+def test_where_nobody_can_listen(settle, raw) -> None:
+    (problem,) = problems(settle, metrics_host=raw)
+    assert "address" in problem
 
 
 # --- required metrics ------------------------------------------------------------------------

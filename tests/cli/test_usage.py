@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import dualwatch
 import pytest
+import typer
+from dualwatch.cli import app
 from dualwatch.cli.train import join_lists
 from dualwatch.judge.codes import CODES
+from typer.testing import CliRunner
 
-LEVELS = [[], ["train"], ["explain"], ["config"], ["config", "show"]]
+LEVELS = [
+    [],
+    *([command] for command in ("train", "attach", "check", "diagnose", "explain", "config")),
+    ["config", "show"],
+]
 
 
 @pytest.mark.parametrize(
@@ -30,6 +38,35 @@ def test_help_on_every_level(dualwatch_, level, option) -> None:
     assert max(map(len, said.out.splitlines())) <= 80
 
 
+def every_command() -> list[list[str]]:
+    """The words of each command there is, whoever adds one."""
+    found: list[list[str]] = [[]]
+    groups = [([], typer.main.get_command(app))]
+    while groups:
+        words, group = groups.pop()
+        for name, command in getattr(group, "commands", {}).items():
+            found.append([*words, name])
+            groups.append(([*words, name], command))
+    return found
+
+
+@pytest.mark.parametrize("words", every_command(), ids=" ".join)
+def test_every_help_ends_in_examples_that_run_this_command(words) -> None:
+    text = CliRunner().invoke(app, [*words, "--help"], prog_name="dualwatch").output
+    assert text.startswith(" ".join(["Usage: dualwatch", *words]))
+    _, *parts = text.split("\n  Examples:\n")
+    assert len(parts) == 1, "one part with examples"
+    examples = []
+    for line in parts[0].splitlines():
+        if not line.startswith("    "):
+            break
+        examples.append(line.strip())
+    assert examples
+    called = " ".join(["dualwatch", *words])
+    assert [example for example in examples if called in example] == examples
+    assert max(map(len, examples)) <= 76, "they can be copied from a terminal of 80 columns"
+
+
 def test_the_help_of_train_names_all_that_it_takes(dualwatch_) -> None:
     text = dualwatch_("train", "--help").out
     documented = set(text.replace(",", " ").split())
@@ -39,7 +76,8 @@ def test_the_help_of_train_names_all_that_it_takes(dualwatch_) -> None:
         *("--max-reruns", "--keep-effective-batch", "--no-keep-effective-batch", "--tensorboard"),
         *("--min-batch", "--rescue", "--no-rescue"),
         *("--no-tensorboard", "--port", "--nproc-per-node", "--nnodes", "--node-rank"),
-        *("--rdzv-endpoint", "--dry-run", "--json"),
+        *("--rdzv-endpoint", "--dry-run", "--json", "--quiet", "-q"),
+        *("--notify", "--metrics-port", "--metrics-host"),
     }
     assert "dualwatch train configs/my_config.py" in text
 
@@ -107,10 +145,10 @@ def test_config_show_says_where_each_value_came_from(dualwatch_, tmp_path) -> No
     (tmp_path / "pyproject.toml").write_text("[tool.dualwatch]\nport = 7000\n")
     said = dualwatch_("config", "show", DUALWATCH_STALL_TIMEOUT="2m")
     assert said.code == 0
-    rows = {line.split()[0]: line for line in said.out.splitlines()}
+    rows = {line.split()[0]: line for line in said.out.splitlines() if line[0] != " "}
     assert "120.0" in rows["stall_timeout"]
     assert "environment DUALWATCH_STALL_TIMEOUT" in rows["stall_timeout"]
-    assert f"{tmp_path / 'pyproject.toml'} [tool.dualwatch]" in rows["port"]
+    assert rows["port"].endswith(" pyproject.toml [tool.dualwatch]")
     assert "default" in rows["max_reruns"]
     assert "not set" in rows["require"]
 
@@ -120,6 +158,17 @@ def test_config_show_as_json(dualwatch_) -> None:
     assert document["schema_version"] == 1
     port = next(row for row in document["settings"] if row["name"] == "port")
     assert (port["value"], port["source"]) == (7000, "environment DUALWATCH_PORT")
+
+
+def test_config_show_fits_a_terminal_whatever_is_set(dualwatch_, tmp_path) -> None:
+    (tmp_path / "dualwatch.toml").write_text(
+        "notify = [" + ", ".join(f'"json://{n}.{"x" * 40}.org/"' for n in range(5)) + "]\n"
+        f'python = "/{"y" * 200}/python"\nrequire = ["loss_macl", "loss_{"z" * 90}"]\n'
+    )
+    said = dualwatch_("config", "show")
+    assert said.code == 0
+    assert max(map(len, said.out.splitlines())) <= 80
+    assert "y" * 200 in "".join(said.out.split())
 
 
 # --- explain ---------------------------------------------------------------------------------
@@ -172,6 +221,57 @@ def test_explain_as_json(dualwatch_) -> None:
 )
 def test_no_encoding_raises(dualwatch_, words, code, encoding) -> None:
     assert dualwatch_(*words, encoding=encoding).code == code
+
+
+LOG = """\
+2026/11/23 06:20:46 - mmengine - INFO - Epoch(train)  [1][  50/22878]  lr: 1.0e-04  \
+eta: 1 day, 2:00:00  time: 0.5  data_time: 0.1  loss: 0.9  loss_macl: 0.4123
+2026/11/23 06:20:56 - mmengine - INFO - 训练 ✓ [bold]naïve[/bold] \x1b[31m数据\x1b[0m
+RuntimeError: CUDA out of memory. 损坏的图像 ✗ /数据/可见光/000123.jpg
+"""
+
+
+@pytest.fixture
+def material(tmp_path) -> None:
+    """A log with words that few encodings hold, and a training of another framework."""
+    (tmp_path / "训练.log").write_text(LOG, encoding="utf-8")
+    (tmp_path / "run.ini").write_text("")
+    (tmp_path / "mine.py").write_text("")
+
+
+MODES = {
+    "ascii, no colour": {"encoding": "ascii", "NO_COLOR": "1"},
+    "cp1252": {"encoding": "cp1252", "FORCE_COLOR": "1"},
+    "gbk": {"encoding": "gbk"},
+}
+
+
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["diagnose", "训练.log", "--no-bundle"],
+        ["check", "训练.log"],
+        ["check", "--list"],
+        ["train", "run.ini", "--script", "mine.py", "--dry-run"],
+        ["explain"],
+        ["config", "show"],
+        ["attach", "99999999"],
+    ],
+    ids=" ".join,
+)
+def test_every_command_in_every_console(dualwatch_, material, words, mode) -> None:
+    """Piped, 80 columns: nothing raises, nothing is wider, no colour where none is wanted."""
+    said = dualwatch_(*words, TERM="dumb", **mode)
+    assert said.code in (0, 1, 2, 3)
+    assert said.out + said.err
+    # A path or a command to copy is not broken; all else is set to the width.
+    text = re.sub(r"\x1b\[[0-9;]*m", "", said.out)
+    wide = [line for line in text.splitlines() if len(line) > 80]
+    assert all(len(max(line.split(), key=len)) > 40 for line in wide), wide
+    if "FORCE_COLOR" not in mode:
+        assert "\x1b" not in said.out + said.err
+    assert "\x1b[31m" not in said.err
 
 
 @pytest.mark.parametrize("variable", ["NO_COLOR", "FORCE_COLOR"])
@@ -289,3 +389,8 @@ def test_an_option_without_its_value_does_not_vanish(words) -> None:
 
 def test_the_first_value_may_be_glued_on() -> None:
     assert join_lists(["--cfg-options=a=1", "b=2"]) == ["--cfg-options=a=1", "--cfg-options", "b=2"]
+
+
+def test_no_summary_of_a_command_is_cut(dualwatch_):
+    summaries = dualwatch_("--help").out.split("Commands:")[1].split("Examples:")[0]
+    assert "..." not in summaries

@@ -16,9 +16,10 @@ import psutil
 import pytest
 from dualwatch import wire
 from dualwatch.act.launch import SITE_FOLDER
-from dualwatch.facts import ThreadStack
+from dualwatch.facts import ModelPart, ThreadStack
 from dualwatch.observe.batches import Batches
 from dualwatch.observe.inside_stacks import ask
+from dualwatch.observe.models import Models
 
 pytest.importorskip("torch")
 pytest.importorskip("mmengine")
@@ -77,6 +78,11 @@ def test_what_a_batch_holds_and_what_came_of_it(train: Any, tmp_path: Path) -> N
     assert (fact.rank, fact.iteration) == (0, 1)
     assert fact.outline == ("x: Tensor 4x1", "y: Tensor 4x1")
     assert fact.losses == ("loss", "loss_cls", "loss_macl")
+    (model,) = Models(tmp_path).poll(0, 0)
+    linear = {"path": "weight", "kind": "Linear", "parameters": 2, "trainable": 2, "optimised": 2}
+    # The preprocessor that mmengine adds learns nothing.
+    assert model.parts[-1] == ModelPart(**linear)
+    assert sum(part.parameters for part in model.parts) == 2
     assert not (tmp_path / "agent-error.txt").exists()
     # Workers came and went; they left nothing.
     assert sorted(path.name for path in tmp_path.glob("stacks*")) == [wire.STACKS_FILE]

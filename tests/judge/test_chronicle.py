@@ -110,3 +110,51 @@ def test_a_full_disk_is_said_once_and_stops_nothing(story) -> None:
     assert len(listener.notes) == 1
     assert "No space left" in listener.notes[0]
     assert chronicle.journal.lost == len(listener.facts)
+
+
+# --- who else is told ------------------------------------------------------------------------
+
+
+def test_sinks_are_shown_what_the_view_is(chronicle, story) -> None:
+    sink = Listener()
+    chronicle.sinks = (sink,)
+    tell(chronicle, story.trains().stops_in(Phase.STEP).silent(300))
+    chronicle.note("a word")
+    assert sink.facts == chronicle.view.facts
+    assert sink.notes == ["a word"]
+
+
+@pytest.mark.parametrize("fails", [OSError, RuntimeError, KeyError])
+def test_a_sink_that_fails_is_left_out_and_told_once(chronicle, story, fails) -> None:
+    broken, other = Listener(fails), Listener()
+    chronicle.sinks = (broken, other)
+    assert tell(chronicle, story.trains().stops_in(Phase.STEP).silent(300)) == ["DW102"]
+    assert chronicle.sinks == (other,)
+    unseen = [fact for fact in read(chronicle.journal.path) if type(fact).__name__ == "NotObserved"]
+    assert [fact.what for fact in unseen] == ["Listener of the run"]
+    assert "the terminal went away" in unseen[0].why
+    assert len([note for note in chronicle.view.notes if "Listener" in note]) == 1
+    # The others miss nothing.
+    assert other.facts == chronicle.view.facts
+
+
+def test_a_sink_goes_on_when_the_terminal_is_gone(chronicle, story) -> None:
+    chronicle.view.fails = OSError
+    chronicle.sinks = (sink := Listener(),)
+    tell(chronicle, story.trains())
+    assert sink.facts
+
+
+def test_closing_closes_all_whatever_fails(chronicle) -> None:
+    closed = []
+
+    class Closing(Listener):
+        def close(self) -> None:
+            closed.append(self)
+            raise OSError("gone")
+
+    chronicle.view = Closing()
+    chronicle.sinks = (Closing(), Closing())
+    chronicle.close()
+    assert len(closed) == 3
+    assert chronicle.journal._stream.closed

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +14,7 @@ import pytest
 from dualwatch.judge.metrics import named
 from dualwatch.observe import event_files
 from dualwatch.observe.event_files import FRAME, EventFiles, tags
+from dualwatch.parse import event_records
 
 pytest.importorskip("tensorboard")
 torch_tb = pytest.importorskip("torch.utils.tensorboard")
@@ -179,11 +182,50 @@ def test_what_is_no_event_file(tmp_path: Path, data: bytes) -> None:
     assert seen.poll() == {}
 
 
-def test_without_tensorboard_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_read_without_tensorboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The training has it; the supervisor may live in an environment without."""
     write(tmp_path, {"loss": [0.5]})
-    # What Python does with a module that is None: it cannot be imported.
-    monkeypatch.setitem(sys.modules, "tensorboard.backend.event_processing.event_file_loader", None)
+    before = {name for name in sys.modules if name.startswith("tensorboard")}
+    for name in before:
+        # What Python does with a module that is None: it cannot be imported.
+        monkeypatch.setitem(sys.modules, name, None)
+    assert tags(tmp_path).scalars["loss"].value == 0.5
+
+
+def test_numbers_in_the_new_form(tmp_path: Path) -> None:
+    """TensorFlow 2 and TensorBoard's own writers put a number into a tensor."""
+    writer = importlib.import_module("tensorboard.summary").Writer(str(tmp_path))
+    writer.add_scalar("loss", 0.25, step=3)
+    writer.close()
+    seen = tags(tmp_path).scalars
+    assert {tag: (scalar.value, scalar.step) for tag, scalar in seen.items()} == {"loss": (0.25, 3)}
+
+
+def test_images_are_passed_over(tmp_path: Path) -> None:
+    numpy = pytest.importorskip("numpy")
+    with torch_tb.SummaryWriter(str(tmp_path)) as writer:
+        writer.add_scalar("loss", 0.5, 1)
+        noise = numpy.random.default_rng(0).integers(0, 255, (3, 200, 300), dtype=numpy.uint8)
+        writer.add_image("noise", noise, 1)
+        writer.add_scalar("loss", 0.25, 2)
+    assert next(tmp_path.iterdir()).stat().st_size > 2 * event_files.MAX_EVENT
     seen = tags(tmp_path)
-    assert seen.scalars == {}
-    assert seen.not_observed is not None
-    assert seen.not_observed.why == "tensorboard is not installed"
+    assert {tag: scalar.count for tag, scalar in seen.scalars.items()} == {"loss": 2}
+
+
+def test_a_file_in_the_place_of_another_is_read_from_its_beginning(tmp_path: Path) -> None:
+    path = write(tmp_path / "run", {"loss": [0.5]})
+    seen = EventFiles(tmp_path / "run")
+    seen.poll()
+    other = write(tmp_path / "other", {"loss": [0.25, 0.125]})
+    other.replace(path)
+    assert seen.poll()["loss"].step == 2
+
+
+def test_files_of_dualwatch_and_of_earlier_runs_are_left_out(tmp_path: Path) -> None:
+    earlier = write(tmp_path / "earlier" / "vis_data", {"loss": [0.5]})
+    os.utime(earlier, (1e9, 1e9))
+    ours = write(tmp_path / "ours", {"dualwatch/attempt": [0.0]})
+    ours.rename(ours.with_name(ours.name + event_records.OWN))
+    assert tags(tmp_path).files == [earlier]
+    assert event_files.found(tmp_path, since=2e9) == []

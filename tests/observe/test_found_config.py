@@ -127,15 +127,33 @@ def test_the_loader_as_written_comes_from_the_nearest_file_that_has_it(tmp_path)
 
 
 def test_a_named_configuration_is_loaded_with_its_options(tmp_path) -> None:
-    path = write(tmp_path / "c.py", DUMP.replace("=2,", "=len('four'),"))
-    options = ("train_dataloader.batch_size=8",)
+    more = """resume = True
+visualizer = dict(type='Visualizer', vis_backends=[dict(type='mmengine.LocalVisBackend')])
+data_preprocessor = dict(type='Pre')
+"""
+    path = write(tmp_path / "c.py", DUMP.replace("=2,", "=len('four'),") + more)
+    options = ("train_dataloader.batch_size=8", "load_from=start.pth")
     fact = found_config.load(sys.executable, path, options, tmp_path, timeout=100.0)
     assert (fact.how, fact.error, fact.start_method) == ("loaded", "", "spawn")
     loader = fact.loaders["train_dataloader"]
     assert (loader["batch_size"], loader["num_workers"]) == (8, 4)
     assert fact.paired is True
     assert "MACLHead" in fact.model_words
+    assert (fact.preprocessor, fact.backends) == ("Pre", ("LocalVisBackend",))
+    assert (fact.load_from, fact.resumes) == ("start.pth", True)
     assert fact.wall > 1_700_000_000
+
+
+def test_the_values_come_with_the_fact(tmp_path) -> None:
+    path = write(tmp_path / "c.py", DUMP)
+    known = found_config.load_whole(sys.executable, path, (), tmp_path, timeout=100.0)
+    assert known.fact.how == "loaded"
+    assert known.values["train_dataloader"]["dataset"]["type"] == "PairedDataset"
+    read = found_config.read_whole(path, at=0.0, wall=0.0)
+    assert read.values["train_dataloader"] == known.values["train_dataloader"]
+    assert read.roots[1] == tmp_path
+    broken = found_config.load_whole(sys.executable, tmp_path / "gone.py", (), tmp_path)
+    assert (broken.values, bool(broken.fact.error)) == ({}, True)
 
 
 @pytest.mark.parametrize(

@@ -119,3 +119,17 @@ def test_a_folder_without_images_is_compared_if_it_is_empty(tmp_path, others, lo
     values = loader(data_root=str(tmp_path), return_modality_pair=True)
     unpaired, compared = compare(values)
     assert (len(unpaired), compared) == (looked_at, looked_at)
+
+
+def test_all_pairs_of_many_and_what_is_told_meanwhile(tmp_path) -> None:
+    for kind in ("visible", "infrared"):
+        fill(tmp_path / kind, *(f"{n}.jpg" for n in range(2500) if n or kind == "visible"))
+    given = loader(data_root=str(tmp_path), return_modality_pair=True)
+    told: list[tuple[int, int]] = []
+    unpaired, looked_at = compare(
+        given, limit=10, all_pairs=True, tell=lambda *words: told.append(words)
+    )
+    assert (names(unpaired), looked_at) == (["0.jpg"], 2500)
+    # How many there are is not known before they are all listed.
+    assert told == [(2000, 0), (4000, 0), (2500, 2500)]
+    assert compare(given, limit=10)[1] == 10

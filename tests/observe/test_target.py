@@ -62,6 +62,14 @@ def test_of_several_starts_the_newest_log_counts(tmp_path):
     assert target.resolve(tmp_path).log == newest
 
 
+def test_of_several_runs_the_one_that_is_looked_at_is_named(tmp_path):
+    plain_run(tmp_path / "before")
+    older(tmp_path / "before" / STAMP / f"{STAMP}.log", 600)
+    supervised_run(tmp_path / "now")
+    assert target.resolve(tmp_path).path == tmp_path / "now"
+    assert target.resolve(tmp_path / "now").path == tmp_path / "now"
+
+
 def test_a_supervised_work_dir_is_known_by_its_newest_attempt(tmp_path):
     older(plain_run(tmp_path), 0)
     attempt = supervised_run(tmp_path, attempts=11)

@@ -258,8 +258,8 @@ def test_a_dry_run_in_words() -> None:
         "  PYTHONUTF8=1",
         "",
         "No batch below 2: the model's loss cannot learn from it.",
-        "Every step resumes where it stood, or from the newest good checkpoint; at most 2 reruns "
-        "in all.",
+        "Every step resumes where it stood, or from the newest good checkpoint; at most 2",
+        "reruns in all.",
         "Nothing was started.",
     ]
 

@@ -12,6 +12,7 @@ from dualwatch.facts import (
     GpusSampled,
     IterationLogged,
     NotObserved,
+    OrderAnswered,
     ProcessesSampled,
     ProcessSample,
     Pulse,
@@ -179,3 +180,38 @@ def test_no_colour_where_none_is_wanted(telling, monkeypatch) -> None:
     assert colours.search(drawn(telling, wrapper("utf-8"), wait=90))
     monkeypatch.setenv("NO_COLOR", "1")
     assert not colours.search(drawn(telling, wrapper("utf-8"), wait=90))
+
+
+def test_a_long_line_is_broken_between_words_and_beside_the_time(telling) -> None:
+    stream = io.StringIO()
+    view = LiveView("x.py", stream)
+    text = "train_dataloader: num_workers=2, persistent_workers=True, images in pairs, 中文路径 too"
+    telling(view).started().found("DW601", text)
+    view.close()
+    plain = [ESCAPES.sub("", line).rstrip("\r ") for line in stream.getvalue().splitlines()]
+    lines = [line.replace("\r", "") for line in plain if line.strip()]
+    begun = next(n for n, line in enumerate(lines) if "DW601" in line)
+    told = lines[begun : begun + 2]
+    assert all(len(line) <= 80 for line in told)
+    assert told[1].startswith(" " * 9)
+    assert not told[1].startswith(" " * 10)
+    assert "persistent_workers=True" in " ".join(told)
+
+
+def test_what_was_cured_in_place_is_no_longer_red(telling) -> None:
+    stream = io.StringIO()
+    view = LiveView("x.py", stream)
+    teller = telling(view).started().found("DW111", "2 of 2 workers wait for a lock")
+    teller.wait(5)
+    assert "loader-deadlock: 2 of 2 workers" in _table(stream)
+    answer = {"rank": 0, "number": 1, "order": "replace", "done": True, "iteration": 7}
+    teller.tell(OrderAnswered, **answer).wait(5)
+    assert "loader-deadlock: cured in place" in _table(stream)
+    teller.found("DW111", "again").wait(5)
+    assert "loader-deadlock: again" in _table(stream)
+    view.close()
+
+
+def _table(stream: io.StringIO) -> str:
+    """What was drawn last."""
+    return ESCAPES.sub("", stream.getvalue()).rsplit("phase", 1)[-1]

@@ -38,6 +38,9 @@ def test_the_journal_replays_to_the_same_snapshot(train):
     assert snapshot.ended is not None
     assert snapshot.ended.exit_code == 0
     assert snapshot.metrics["loss_macl"].value == run.summary["metrics"]["loss_macl"]
+    assert snapshot.model is not None
+    weight = snapshot.model.parts[-1]
+    assert (weight.path, weight.parameters, weight.optimised) == ("weight", 2, 2)
 
 
 def test_files_are_readable_by_their_owner_only(train):

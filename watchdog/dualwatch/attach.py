@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dualwatch import clock, journal, restore
+from dualwatch import clock, journal, restore, sinks
 from dualwatch.act import launch, reaper
 from dualwatch.act.adopted import Adopted
 from dualwatch.act.lock import Lock
@@ -19,25 +19,39 @@ from dualwatch.journal import Journal
 from dualwatch.observe import config as configs
 from dualwatch.observe import target as targets
 from dualwatch.observe.target import Target
+from dualwatch.observe.tensorboard import Board
 from dualwatch.observe.trainings import Training, command_values
-from dualwatch.plan import Plan, policy, prepare_folder
+from dualwatch.plan import Plan, milestones, policy, prepare_folder
 from dualwatch.report import stage
+from dualwatch.report.own_curves import OwnCurves
 from dualwatch.report.view import View
 from dualwatch.run import archive
 from dualwatch.settings import Settings, choose_metrics
+from dualwatch.sinks import Sinks
 from dualwatch.supervise import Adoption, Supervisor, beginning
 
 
-def attach(named: str | None, settings: Settings, *, as_json: bool) -> Exit:
+def attach(named: str | None, settings: Settings, *, as_json: bool, quiet: bool = False) -> Exit:
     """Watches a training until it ends.
 
     Args:
         named: A pid, a work dir, or None for the newest training under ``./work_dirs``.
+        quiet: Only findings, decisions and the result are shown.
 
     Raises:
         DualwatchError: There is nothing to attach to, or it may not be looked at.
     """
     target = _target(named)
+    followers = sinks.opened(settings)
+    try:
+        return _attach(target, settings, followers, as_json=as_json, quiet=quiet)
+    finally:
+        followers.close()
+
+
+def _attach(
+    target: Target, settings: Settings, followers: Sinks, *, as_json: bool, quiet: bool
+) -> Exit:
     training = target.training
     assert training is not None
     if target.attempt_dir is not None and _belongs_to_us(target):
@@ -45,23 +59,39 @@ def attach(named: str | None, settings: Settings, *, as_json: bool) -> Exit:
     else:
         folder = prepare_folder(target.work_dir or Path(tempfile.mkdtemp(prefix="dualwatch-")))
     lock = Lock(folder)
+    supervisor: Supervisor | None = None
     view: View | None = None
     try:
-        view = stage.view_of(f"pid {training.pid}", as_json=as_json)
+        view = stage.view_of(f"pid {training.pid}", as_json=as_json, quiet=quiet)
+        for note in followers.notes:
+            view.note(note)
         if target.attempt_dir is not None and _belongs_to_us(target):
             supervisor = _of_ours(target, training, folder, settings, view)
         else:
             supervisor = _of_a_stranger(target, training, folder, settings, view)
+        if supervisor.settings.tensorboard:
+            _look_at_curves(supervisor, is_placed=target.work_dir is not None)
+        followers.follow(supervisor)
         with reaper.adopting():
             code = supervisor.run()
-        supervisor.chronicle.journal.close()
     finally:
-        if view is not None:
+        if supervisor is not None:
+            supervisor.chronicle.close()
+        elif view is not None:
             view.close()
         lock.release()
     if not as_json:
         stage.farewell(supervisor.records, supervisor.ended, folder)
     return code
+
+
+def _look_at_curves(supervisor: Supervisor, *, is_placed: bool) -> None:
+    """TensorBoard is not started for a training that runs; its event files are read and joined."""
+    chronicle = supervisor.chronicle
+    curves = OwnCurves(supervisor.folder / "tensorboard", chronicle.unseen)
+    chronicle.sinks = (*chronicle.sinks, curves)
+    if is_placed:
+        supervisor.board = Board()
 
 
 # --- whom ----------------------------------------------------------------------------------------
@@ -130,6 +160,7 @@ def _of_ours(
         required_because=run.started.required_because,
         policy=policy(settings, run.started.sections),
         description=run.started.sections or None,
+        milestones=milestones(settings, Path(run.started.config), run.started.required_metrics),
         resume=run.started.resume,
     )
     if training.cwd is not None and settings.on_stall == "rerun":
@@ -182,9 +213,13 @@ def _of_a_stranger(
         required_because=because,
         policy=policy(settings, description or {}),
         description=description,
+        milestones=milestones(settings, config, (*words, *required)) if config is not None else (),
     )
     if settings.on_stall == "rerun":
         _prepare_to_rerun(plan, training, view)
+    where = target.log or "no log was found: its processes alone"
+    view.note(f"attached to pid {training.pid}: {where}")
+    _tell_on_stall(view, settings)
     with writing(folder):
         (folder / "attempt-0").mkdir(mode=0o700)
         journal = Journal(folder / "journal.jsonl")
@@ -203,9 +238,6 @@ def _of_a_stranger(
             overrides={},
         )
     )
-    where = target.log or "no log was found: its processes alone"
-    view.note(f"attached to pid {training.pid}: {where}")
-    _tell_on_stall(view, settings)
     adoption = Adoption(number=0, training=_adopted(training), started=started, console=target.log)
     return Supervisor(
         plan,

@@ -31,6 +31,7 @@ from dualwatch.facts import (
 from dualwatch.judge import stall
 from dualwatch.judge.limits import Limits
 from dualwatch.observe.gpus import Gpus
+from dualwatch.observe.tensorboard import Board
 from dualwatch.settings import Settings
 from dualwatch.watch import PROCESS_INTERVAL, Watcher
 from dualwatch.wire import Order, Phase
@@ -69,6 +70,7 @@ class Attempt:
         config: The configuration of this attempt, None where it is none of mmengine's.
         adopted: A training that runs already; None to start one.
         console: What it prints or logs, where that is not the attempt's own console.
+        board: TensorBoard beside it, None where nobody wants it.
     """
 
     number: int
@@ -87,6 +89,7 @@ class Attempt:
     config: ConfigRead | None = None
     adopted: Adopted | None = None
     console: Path | None = None
+    board: Board | None = None
 
     def run(self) -> Ended:
         """Runs the attempt to its end; nothing of it is left alive but what is named."""
@@ -100,6 +103,7 @@ class Attempt:
             process_interval=min(PROCESS_INTERVAL, self.settings.stall_timeout / 6),
             console=self.console,
             known=self.chronicle.snapshot if self.adopted is not None else None,
+            board=self.board,
         )
         try:
             decision = self._watch(watcher, training)

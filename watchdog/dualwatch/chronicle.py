@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -14,10 +15,12 @@ from dualwatch.facts import (
     Fact,
     Finding,
     FindingRaised,
+    NotObserved,
     Rung,
 )
 from dualwatch.journal import Journal
 from dualwatch.judge.limits import Limits
+from dualwatch.judge.milestones import MILESTONE
 from dualwatch.judge.rules import judge
 from dualwatch.judge.snapshot import Snapshot, advance
 from dualwatch.report.view import View
@@ -28,6 +31,7 @@ class Chronicle:
     """The one place through which facts flow.
 
     Attributes:
+        sinks: Who else is shown all that the view is: each may fail for itself.
         snapshot: All that is known of the present attempt.
         findings: What was found in the present attempt.
     """
@@ -36,6 +40,7 @@ class Chronicle:
     view: View
     snapshot: Snapshot = field(default_factory=Snapshot)
     findings: list[Finding] = field(default_factory=list)
+    sinks: tuple[View, ...] = ()
     _raised: set[tuple[object, ...]] = field(default_factory=set)
     _blind: bool = False
 
@@ -99,20 +104,48 @@ class Chronicle:
         """Something for the user that is no fact of the training."""
         self._show(lambda view: view.note(text))
 
+    def unseen(self, what: str, why: str) -> None:
+        """Something of ours did not work: it is told once, and the run goes on without it."""
+        moment = clock.now()
+        self.tell(NotObserved(at=moment.at, wall=moment.wall, what=what, why=why))
+        self.note(f"note: {what}: {why}")
+
+    def close(self) -> None:
+        """The run is over: sinks, view and journal are put away."""
+        self._hand(lambda sink: sink.close())
+        with contextlib.suppress(OSError, ValueError):
+            self.view.close()
+        self.journal.close()
+
     def _show(self, show: Callable[[View], None]) -> None:
         # A terminal that went away is no reason to leave a training alone.
-        if self._blind:
+        if not self._blind:
+            try:
+                show(self.view)
+            except (OSError, ValueError):
+                self._blind = True
+        self._hand(show)
+
+    def _hand(self, show: Callable[[View], None]) -> None:
+        broken: dict[int, str] = {}
+        for sink in self.sinks:
+            try:
+                show(sink)
+            except Exception as error:  # Whatever is wrong with it, the training is worth more.
+                broken[id(sink)] = f"{type(error).__name__}: {error}"
+        if not broken:
             return
-        try:
-            show(self.view)
-        except (OSError, ValueError):
-            self._blind = True
+        failed = [sink for sink in self.sinks if id(sink) in broken]
+        self.sinks = tuple(sink for sink in self.sinks if id(sink) not in broken)
+        for sink in failed:
+            self.unseen(f"{type(sink).__name__} of the run", broken[id(sink)])
 
     def _is_new(self, finding: Finding) -> bool:
         # A second stall of one attempt is news; the same one still going on is not.
         since = self.snapshot.progress_at if finding.code.startswith("DW1") else 0.0
-        # Two rules that fail are two matters under one code.
-        about = finding.headline if finding.code == "DW001" else ""
+        # Two rules that fail are two matters under one code, and so are two missed milestones.
+        several = finding.code == "DW001" or finding.evidence[0].source == MILESTONE
+        about = finding.headline if several else ""
         # Ranks that came to stand at one moment stall one by one.
         key = (finding.code, finding.severity, since, about, finding.rank)
         if key in self._raised:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class Moment(NamedTuple):
@@ -16,3 +19,22 @@ class Moment(NamedTuple):
 def now() -> Moment:
     """This moment."""
     return Moment(time.monotonic(), time.time())
+
+
+def duration(value: Any) -> float:
+    """Seconds of ``90s``, ``5m``, ``1h30m`` or a plain number.
+
+    Raises:
+        ValueError: Not a duration, or not positive.
+    """
+    text = str(value).strip().lower()
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        seconds = float(text)
+    elif re.fullmatch(r"(\d+(\.\d+)?[hms])+", text):
+        parts = re.findall(r"(\d+(?:\.\d+)?)([hms])", text)
+        seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    else:
+        raise ValueError("is no duration; write 90s, 5m, 1h30m or plain seconds")
+    if not 0 < seconds < 10**9:
+        raise ValueError("must be longer than nothing")
+    return seconds

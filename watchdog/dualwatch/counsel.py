@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dualwatch.chronicle import Chronicle
 from dualwatch.facts import Action, Decision, Finding, Rung, Severity
-from dualwatch.judge import ranking
+from dualwatch.judge import milestones, ranking
 from dualwatch.judge.limits import Limits
 from dualwatch.judge.rules import judge
 from dualwatch.plan import Plan
@@ -37,6 +37,7 @@ class Counsel:
             stall_timeout=settings.stall_timeout,
             busy_timeout=settings.busy_timeout,
             required=plan.required,
+            milestones=plan.milestones,
         )
 
     def begin(self, *, strange: bool) -> None:
@@ -75,6 +76,12 @@ class Counsel:
             return self._about_stall(self._present(), self._history(can_replace=True))
         if self._settings.on_missing == "stop" and any(found.code == "DW201" for found in fresh):
             reason = "a required metric is missing, which stops the training, as you asked"
+            return self._chronicle.decide(Decision(action=Action.STOP, reason=reason))
+        if self._settings.on_fail == "stop" and (
+            missed := milestones.missed(self._chronicle.snapshot, self.limits)
+        ):
+            names = ", ".join(f"{one.metric} ({one.expected})" for one in missed)
+            reason = f"a milestone is missed, which stops the training, as you asked: {names}"
             return self._chronicle.decide(Decision(action=Action.STOP, reason=reason))
         return None
 

@@ -14,7 +14,7 @@ import os
 import re
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,35 +59,46 @@ def plain(value: Any) -> Any:
 
 
 def _build(kind: type[Any], data: dict[str, Any]) -> Any:
-    hints = _hints(kind)
-    return kind(**{k: _restore(hints[k], v) for k, v in data.items() if k in hints})
+    plan = _plan(kind)
+    return kind(
+        **{
+            name: value if (restore := plan[name]) is None else restore(value)
+            for name, value in data.items()
+            if name in plan
+        }
+    )
 
 
-_HINTS: dict[type[Any], dict[str, Any]] = {}
-"""Name -> type of the fields of a class; worked out once, since a night has many facts."""
+_Restore = Callable[[Any], Any]
+
+_PLANS: dict[type[Any], dict[str, _Restore | None]] = {}
+"""Name -> how JSON's value becomes that of the field, None where they are the same. Worked out once
+for a class, since a night has many facts."""
 
 
-def _hints(kind: type[Any]) -> dict[str, Any]:
-    if kind not in _HINTS:
+def _plan(kind: type[Any]) -> dict[str, _Restore | None]:
+    if kind not in _PLANS:
         hints = typing.get_type_hints(kind)
-        _HINTS[kind] = {f.name: hints[f.name] for f in dataclasses.fields(kind)}
-    return _HINTS[kind]
+        _PLANS[kind] = {f.name: _restorer(hints[f.name]) for f in dataclasses.fields(kind)}
+    return _PLANS[kind]
 
 
-def _restore(hint: Any, value: Any) -> Any:
+def _restorer(hint: Any) -> _Restore | None:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        inner = [argument for argument in arguments if argument is not type(None)]
-        return None if value is None else _restore(inner[0], value)
+        inner = next(_restorer(one) for one in arguments if one is not type(None))
+        return None if inner is None else lambda value: None if value is None else inner(value)
     if origin is tuple:
-        return tuple(_restore(arguments[0], item) for item in value)
+        item = _restorer(arguments[0])
+        return tuple if item is None else lambda value: tuple([item(one) for one in value])
     if origin is dict and arguments[1] is float:
-        return {key: float(item) for key, item in value.items()}
+        return lambda value: {key: float(item) for key, item in value.items()}
     if hint is facts.Severity:
-        return facts.Severity[value.upper()]
-    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
-        return _build(typing.cast(Any, hint), value)
-    return value
+        return lambda value: facts.Severity[value.upper()]
+    if dataclasses.is_dataclass(hint):
+        kind = typing.cast(Any, hint)
+        return lambda value: _build(kind, value) if isinstance(value, dict) else value
+    return None
 
 
 class Journal:
@@ -171,10 +182,20 @@ def read(path: Path, start: int = 0) -> Iterator[facts.Fact]:
     with path.open("rb") as stream:
         stream.seek(start)
         for line in stream:
-            try:
-                data = json.loads(line)
-                fact = decode(data) if isinstance(data, dict) else None
-            except (ValueError, TypeError, KeyError, AttributeError):
-                continue
+            fact = fact_of(line)
             if fact is not None:
                 yield fact
+
+
+def fact_of(line: bytes) -> facts.Fact | None:
+    """The fact of a line; None where it is cut, damaged, or of a kind that is not known here."""
+    try:
+        data = json.loads(line.decode("utf-8"))
+        return decode(data) if isinstance(data, dict) else None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+
+
+def name_of(kind: type[facts.Fact]) -> str:
+    """What a kind of fact is called in the journal."""
+    return _NAMES[kind]

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dualwatch import profiles
 from dualwatch.errors import DualwatchError, Exit, code_of
 from dualwatch.facts import Rung
 from dualwatch.journal import SCHEMA_VERSION, plain
+from dualwatch.judge.limits import Milestone
 from dualwatch.observe import config as configs
 from dualwatch.settings import Settings, choose_metrics
 from dualwatch.treat import edits, remedies
@@ -50,6 +52,7 @@ class Plan:
         policy: What the treatment may do.
         description: The configuration as ``inside.describe`` read it; None where the training
             is no mmengine training and is followed by its console alone.
+        milestones: What metrics should have come to, of the checklist's profile.
         notes: What the user should know before the start.
     """
 
@@ -62,6 +65,7 @@ class Plan:
     required_because: str
     policy: Policy
     description: Mapping[str, Any] | None
+    milestones: tuple[Milestone, ...] = ()
     resume: bool = False
     notes: tuple[str, ...] = field(default=())
 
@@ -137,9 +141,23 @@ def make(options: Options, settings: Settings) -> Plan:
         required_because=because,
         policy=policy(settings, description or {}),
         description=description,
+        milestones=milestones(settings, options.config, (*words, *required)),
         resume=options.resume,
         notes=tuple(notes),
     )
+
+
+def milestones(settings: Settings, config: Path, words: Sequence[str]) -> tuple[Milestone, ...]:
+    """The milestones of the checklist that a training will be held to.
+
+    Args:
+        words: Of its model, and its required metrics.
+
+    Raises:
+        DualwatchError: The settings' profile is not valid.
+    """
+    check, source = settings.check, settings.origin("check")
+    return profiles.choose(check, source, config=config.name, words=words).profile.milestones
 
 
 def policy(settings: Settings, description: Mapping[str, Any]) -> Policy:

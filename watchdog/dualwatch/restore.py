@@ -52,7 +52,7 @@ def of_journal(facts: Iterable[Fact], summary: Path) -> Restored:
         summary: ``summary.json`` of the same run, which alone knows what an attempt lost.
     """
     run = Restored()
-    lost = _lost(summary)
+    lost = lost_iterations(summary)
     pending: Rung | None = None
     for fact in facts:
         run.snapshot = advance(run.snapshot, fact)
@@ -89,7 +89,7 @@ def _record(run: Restored, fact: AttemptEnded, lost: int) -> AttemptRecord:
     )
 
 
-def _lost(summary: Path) -> dict[int, int]:
+def lost_iterations(summary: Path) -> dict[int, int]:
     """Attempt -> iterations that it lost; empty where no summary can be read."""
     try:
         attempts: Any = json.loads(summary.read_text(encoding="utf-8"))["attempts"]

@@ -6,50 +6,72 @@ import os
 import time
 from pathlib import Path
 
+from dualwatch import sinks
 from dualwatch.act import reaper, tensorboard
 from dualwatch.act.lock import Lock
 from dualwatch.chronicle import Chronicle
 from dualwatch.errors import DualwatchError, Exit, writing
 from dualwatch.journal import Journal
 from dualwatch.observe.living import living_attempt
+from dualwatch.observe.tensorboard import Board
 from dualwatch.plan import Plan, prepare_folder
-from dualwatch.report import stage
+from dualwatch.report import hints, stage
+from dualwatch.report.own_curves import OwnCurves
 from dualwatch.report.view import View
 from dualwatch.settings import Settings
+from dualwatch.sinks import Sinks
 from dualwatch.supervise import Supervisor
 
-_PER_RUN = ("journal.jsonl", "summary.json", "tensorboard.log")
+_PER_RUN = ("journal.jsonl", "summary.json", "tensorboard.log", "tensorboard")
 
 
-def run(plan: Plan, settings: Settings, *, as_json: bool) -> Exit:
+def run(plan: Plan, settings: Settings, *, as_json: bool, quiet: bool = False) -> Exit:
     """Runs a plan to its end.
+
+    Args:
+        quiet: Only findings, decisions and the result are shown.
 
     Raises:
         DualwatchError: The work dir cannot be used, or the training not be started.
     """
+    followers = sinks.opened(settings)
+    try:
+        return _run(plan, settings, followers, as_json=as_json, quiet=quiet)
+    finally:
+        followers.close()
+
+
+def _run(plan: Plan, settings: Settings, followers: Sinks, *, as_json: bool, quiet: bool) -> Exit:
+    is_first = hints.is_first_run(plan.work_dir)
     folder = prepare_folder(plan.work_dir)
     lock = Lock(folder)
-    board: tensorboard.TensorBoard | None = None
-    view: View | None = None
+    server: tensorboard.TensorBoard | None = None
+    board: Board | None = None
+    chronicle: Chronicle | None = None
     try:
         _refuse_beside(folder)
         with writing(folder):
             archive(folder)
             journal = Journal(folder / "journal.jsonl")
-        view = stage.view_of(plan.config.name, as_json=as_json)
-        _greet(plan, view)
-        if settings.tensorboard:
-            board = _start_tensorboard(plan, settings, folder, view)
+        view = stage.view_of(plan.config.name, as_json=as_json, quiet=quiet)
         chronicle = Chronicle(journal, view)
-        supervisor = Supervisor(plan, settings, folder, chronicle, tensorboard=board)
+        _greet(plan, followers, view)
+        if is_first and hints.are_welcome(as_json=as_json, quiet=quiet):
+            for line in hints.first_run():
+                view.note(line)
+        if settings.tensorboard:
+            server, board = _start_tensorboard(plan, settings, folder, view)
+            curves = OwnCurves(folder / "tensorboard", chronicle.unseen)
+            chronicle.sinks = (*chronicle.sinks, curves)
+        supervisor = Supervisor(plan, settings, folder, chronicle, board=board)
+        followers.follow(supervisor)
         with reaper.adopting():
             code = supervisor.run()
-        journal.close()
     finally:
-        if view is not None:
-            view.close()
-        if board is not None:
-            board.stop()
+        if chronicle is not None:
+            chronicle.close()
+        if server is not None:
+            server.stop()
         lock.release()
     if not as_json:
         stage.farewell(supervisor.records, supervisor.ended, folder)
@@ -93,21 +115,29 @@ def archive(folder: Path) -> None:
         os.replace(path, place / path.name)
 
 
-def _greet(plan: Plan, view: View) -> None:
+def _greet(plan: Plan, followers: Sinks, view: View) -> None:
     metrics = ", ".join(plan.required) or "none"
     view.note(f"work dir: {plan.work_dir}")
     view.note(f"required metrics: {metrics} ({plan.required_because})")
     for note in plan.notes:
         view.note(f"note: {note}")
+    for note in followers.notes:
+        view.note(note)
 
 
 def _start_tensorboard(
     plan: Plan, settings: Settings, folder: Path, view: View
-) -> tensorboard.TensorBoard | None:
-    board = tensorboard.start(plan.python, plan.work_dir, settings.port, folder / "tensorboard.log")
-    if isinstance(board, str):
-        view.note(f"TensorBoard is not started: {board}")
-        return None
-    taken = f" (port {board.asked} is taken)" if board.port != board.asked else ""
-    view.note(f"TensorBoard: {board.url}{taken}")
-    return board
+) -> tuple[tensorboard.TensorBoard | None, Board]:
+    """TensorBoard, where it can be started, and who looks at it."""
+    log = folder / "tensorboard.log"
+    if not tensorboard.is_installed(plan.python):
+        view.note("TensorBoard is not started: the training's Python has none")
+        view.note(f"hint: {plan.python} -m pip install tensorboard; or --no-tensorboard")
+        return None, Board(why="No module named tensorboard in the training's Python")
+    server = tensorboard.start(plan.python, plan.work_dir, settings.port, log)
+    if isinstance(server, str):
+        view.note(f"TensorBoard is not started: {server}")
+        return None, Board(why=server)
+    taken = f" (port {server.asked} is taken)" if server.port != server.asked else ""
+    view.note(f"TensorBoard: {server.url}{taken}")
+    return server, Board(server.port, ended=server.process.poll, log=log)

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dualwatch.addresses import host, masked, urls
+from dualwatch.clock import duration
 from dualwatch.errors import DualwatchError
 from dualwatch.wire import INTERNAL_ENV
 
@@ -22,27 +24,6 @@ ENV_PREFIX = "DUALWATCH_"
 
 # Ours too, but of bootstrap.py, not of a run.
 _FOREIGN_ENV = frozenset(("DUALWATCH_CACHE", "DUALWATCH_TORCH_INDEX", *INTERNAL_ENV))
-
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def duration(value: Any) -> float:
-    """Seconds of ``90s``, ``5m``, ``1h30m`` or a plain number.
-
-    Raises:
-        ValueError: Not a duration, or not positive.
-    """
-    text = str(value).strip().lower()
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        seconds = float(text)
-    elif re.fullmatch(r"(\d+(\.\d+)?[hms])+", text):
-        parts = re.findall(r"(\d+(?:\.\d+)?)([hms])", text)
-        seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
-    else:
-        raise ValueError("is no duration; write 90s, 5m, 1h30m or plain seconds")
-    if not 0 < seconds < 10**9:
-        raise ValueError("must be longer than nothing")
-    return seconds
 
 
 def _boolean(value: Any) -> bool:
@@ -81,14 +62,36 @@ def _names(value: Any) -> tuple[str, ...]:
     return tuple(name.strip() for name in names if name.strip())
 
 
+def _checklist(value: Any) -> Mapping[str, Any]:
+    """The table of the checklist, whose parts ``profiles`` knows, or the name of a profile."""
+    if isinstance(value, str) and value.strip():
+        return {"profile": value.strip()}
+    if not isinstance(value, Mapping):
+        raise ValueError("must be a table, or the name of a profile")
+    return dict(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting: its name, default, converter and one line of help."""
+    """One setting: its name, default, converter and one line of help.
+
+    Attributes:
+        secret: Whether its values hold passwords or tokens, so that they are never shown or kept.
+    """
 
     name: str
     default: Any
     convert: Callable[[Any], Any]
     help: str
+    secret: bool = False
+
+    def shown(self, value: Any) -> Any:
+        """The value as it may be seen: in the journal, in a list, in a message."""
+        if not self.secret or value is None:
+            return value
+        if isinstance(value, (list, tuple)):
+            return [masked(str(url)) for url in value]
+        return " ".join(masked(url) for url in str(value).split()) or "***"
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -97,17 +100,25 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("require", None, _names, "metrics that must be in the training lines"),
     Setting("on_stall", "rerun", _choice("rerun", "stop", "report"), "what a stall leads to"),
     Setting("on_missing", "report", _choice("report", "stop"), "what a missing metric leads to"),
+    Setting("on_fail", "report", _choice("report", "stop"), "what a missed milestone leads to"),
+    Setting("check", {}, _checklist, "profile of the checklist, and what is changed of it"),
     Setting("max_reruns", 3, _integer(0, 100), "reruns before giving up"),
     Setting("keep_effective_batch", True, _boolean, "accumulate gradients for a smaller batch"),
     Setting("min_batch", None, _integer(1, 1000), "smallest batch tried; else what the loss needs"),
     Setting("rescue", True, _boolean, "replace a stuck loader in place, save what was learnt"),
     Setting("tensorboard", True, _boolean, "start TensorBoard beside the training"),
     Setting("port", 6006, _integer(1, 65535), "port of TensorBoard"),
+    Setting("notify", None, urls, "where stalls, reruns and the end are told", secret=True),
+    Setting("metrics_port", None, _integer(1, 65535), "port of the Prometheus endpoint"),
+    Setting("metrics_host", "127.0.0.1", host, "address that the endpoint listens on"),
     Setting("grace", 10.0, duration, "time between SIGTERM and SIGKILL"),
     Setting("python", None, str, "Python that runs the training"),
 )
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+SECRET_ENV = tuple(ENV_PREFIX + setting.name.upper() for setting in SETTINGS if setting.secret)
+"""Variables that no child of ours inherits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,18 +149,30 @@ class Settings:
         return self._values[name].source
 
     def beneath(self, values: Mapping[str, Any]) -> Settings:
-        """These settings; what is a mere default gives way to what a run before had in force."""
+        """These settings; what is a mere default gives way to what a run before had in force.
+
+        But for secrets, of which the run kept nothing that could be used.
+        """
         earlier = {
             name: Value(tuple(value) if isinstance(value, list) else value, "the run so far")
             for name, value in values.items()
-            if name in self._values and self._values[name].source == "default"
+            if name in self._values
+            and self._values[name].source == "default"
+            and not _BY_NAME[name].secret
         }
         return Settings({**self._values, **earlier})
 
+    def with_value(self, name: str, value: Any, source: str) -> Settings:
+        """These settings with another value for one of them, as it is."""
+        return Settings({**self._values, name: Value(value, source)})
+
     def rows(self) -> list[tuple[str, Any, str, str]]:
-        """Name, value, source and help of every setting, in the order of the table."""
+        """Name, value, source and help of every setting, in the order of the table.
+
+        Secrets are masked: what is listed here is printed and kept.
+        """
         return [
-            (s.name, self._values[s.name].value, self._values[s.name].source, s.help)
+            (s.name, s.shown(self._values[s.name].value), self._values[s.name].source, s.help)
             for s in SETTINGS
         ]
 
@@ -193,7 +216,7 @@ def resolve(
                 label = f"environment {shown}" if source == "environment" else source
                 values[name] = Value(_BY_NAME[name].convert(raw), label)
             except ValueError as error:
-                problems.append(f"{source}: {shown} = {raw!r} {error}")
+                problems.append(f"{source}: {shown} = {_BY_NAME[name].shown(raw)!r} {error}")
     if problems:
         raise DualwatchError(
             "the settings are not valid",

@@ -14,7 +14,6 @@ from pathlib import Path
 from dualwatch import __version__, clock
 from dualwatch.act.adopted import Adopted
 from dualwatch.act.signals import Wishes
-from dualwatch.act.tensorboard import TensorBoard
 from dualwatch.attempt import Attempt, Ended
 from dualwatch.chronicle import Chronicle
 from dualwatch.counsel import Counsel
@@ -23,16 +22,16 @@ from dualwatch.facts import (
     Action,
     ConfigRead,
     Decision,
-    Evidence,
     NotObserved,
     RunEnded,
     Rung,
     RunStarted,
 )
-from dualwatch.judge import codes, ranking, verdict
+from dualwatch.judge import ranking, verdict
 from dualwatch.judge.verdict import Verdict
 from dualwatch.observe import checkpoints, found_config, gpu_release
 from dualwatch.observe.gpus import Gpus
+from dualwatch.observe.tensorboard import Board
 from dualwatch.plan import Plan
 from dualwatch.report import summary
 from dualwatch.settings import Settings
@@ -85,6 +84,7 @@ class Supervisor:
 
     Attributes:
         folder: ``WORK_DIR/dualwatch``.
+        board: TensorBoard beside the run, None where nobody wants it.
         environment: What the training inherits.
         records: The attempts that are over.
         adoption: A training that runs already, None to start one.
@@ -95,7 +95,7 @@ class Supervisor:
     settings: Settings
     folder: Path
     chronicle: Chronicle
-    tensorboard: TensorBoard | None = None
+    board: Board | None = None
     environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
     records: list[summary.AttemptRecord] = field(default_factory=list)
     ended: RunEnded | None = None
@@ -186,7 +186,8 @@ class Supervisor:
             chronicle=self.chronicle,
             wishes=self._wishes,
             gpus=self._gpus,
-            decide=self._decide,
+            board=self.board,
+            decide=self._counsel.decide,
             reconsider=self._counsel.without_replacement,
             config=self._config_of(self._counsel.rung),
             adopted=adoption.training if adoption is not None and is_adopted else None,
@@ -301,20 +302,6 @@ class Supervisor:
         """The Runner's own work dir, which a user's script may choose by itself."""
         agent = self.chronicle.snapshot.agent
         return Path(agent.work_dir) if agent is not None else self.plan.work_dir
-
-    def _decide(self) -> Decision | None:
-        """Judges, and decides about what can be acted on."""
-        self._look_at_tensorboard()
-        return self._counsel.decide()
-
-    def _look_at_tensorboard(self) -> None:
-        board = self.tensorboard
-        if board is None or (code := board.process.poll()) is None:
-            return
-        self.tensorboard = None
-        text = f"TensorBoard ended with code {code}; its words are in tensorboard.log"
-        evidence = [Evidence(text=text, source="tensorboard.log", wall=clock.now().wall)]
-        self.chronicle.raise_finding(codes.finding("DW801", evidence, confidence=1.0))
 
     def _write_summary(self) -> None:
         assert self._started is not None

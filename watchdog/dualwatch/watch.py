@@ -26,14 +26,18 @@ from dualwatch.observe.answers import Answers
 from dualwatch.observe.batches import Batches
 from dualwatch.observe.gpus import Gpus
 from dualwatch.observe.heartbeat import Heartbeats
+from dualwatch.observe.models import Models
 from dualwatch.observe.processes import Tree
 from dualwatch.observe.tail import Tail
+from dualwatch.observe.tensorboard import Board
 from dualwatch.parse.console import ConsoleParser
 
 PROCESS_INTERVAL = 5.0
 GPU_INTERVAL = 5.0
 HOST_INTERVAL = 30.0
 LAST_LINE_LENGTH = 200
+CLOCKS = 5.0
+"""Seconds that the times of files and of processes may differ."""
 
 _OF_ITS_OWN = ("open_files_limit", "shm_total", "shm_free")
 
@@ -48,6 +52,7 @@ class Watcher:
         process_interval: Seconds between two samples of the tree while all is well.
         console: Where the training prints or logs, where that is not the attempt's own console.
         known: What was seen of this attempt before, by a supervisor that is gone.
+        board: TensorBoard beside all attempts, None where nobody wants it.
     """
 
     def __init__(
@@ -59,15 +64,20 @@ class Watcher:
         process_interval: float,
         console: Path | None = None,
         known: Snapshot | None = None,
+        board: Board | None = None,
     ) -> None:
         self._dir = attempt_dir
         self._tail = Tail(console or attempt_dir / "console.log")
         self._parser = ConsoleParser()
         self._heartbeats = Heartbeats(attempt_dir)
         self._batches = Batches(attempt_dir)
+        self._models = Models(attempt_dir)
         self._answers = Answers(attempt_dir, known.answers if known is not None else ())
         self._tree = Tree(training.pid, training.create_time, training.marker)
         self._gpus = gpus
+        self._board = board
+        if board is not None:
+            board.begin(attempt_dir.parent.parent, training.create_time - CLOCKS)
         self._process_interval = process_interval
         self._lines = 0
         self._lines_known = known.console_lines if known is not None else 0
@@ -103,6 +113,8 @@ class Watcher:
             facts += self._try("host", lambda: self._host(moment, kernel=is_first), moment)
             if is_first:
                 facts += self._try("orphans", lambda: self._orphans(moment), moment)
+        if self._board is not None:
+            facts += self._once(self._board.poll(moment))
         return facts
 
     def rest(self, moment: Moment) -> list[Fact]:
@@ -112,6 +124,8 @@ class Watcher:
             facts += self._console(lines, moment)
         facts += self._console(self._tail.flush(), moment)
         facts += self._parser.close(*moment)
+        if self._board is not None:
+            facts += self._once(self._board.rest(moment))
         # What the kernel says of the death.
         return [*facts, *self._try("host", lambda: self._host(moment, kernel=True), moment)]
 
@@ -151,7 +165,8 @@ class Watcher:
             if self._last_beats.get(pulse.rank) != (pulse.pid, pulse.beats):
                 self._last_beats[pulse.rank] = (pulse.pid, pulse.beats)
                 changed.append(pulse)
-        return [*changed, *self._batches.poll(*moment), *self._answers.poll(*moment)]
+        changed += [*self._models.poll(*moment), *self._batches.poll(*moment)]
+        return [*changed, *self._answers.poll(*moment)]
 
     def _host(self, moment: Moment, *, kernel: bool) -> list[Fact]:
         """The machine around us, which outlives the training, with the limits that it has itself.
@@ -193,7 +208,10 @@ class Watcher:
                 continue
             self._reported.add(path.name)
             data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            facts.append(AgentReported(at=moment.at, wall=moment.wall, **data))
+            report = AgentReported(at=moment.at, wall=moment.wall, **data)
+            facts.append(report)
+            if self._board is not None and report.rank == 0:
+                self._board.moved(Path(report.work_dir))
         error = self._dir / "agent-error.txt"
         if error.name not in self._reported and error.exists():
             self._reported.add(error.name)

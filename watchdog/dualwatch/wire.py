@@ -10,6 +10,7 @@ a frozen process can still be read:
 * ``orders.json``, what the agent shall change when the Runner is built, written by the supervisor;
 * ``agent-RANK.json``, what the agent did about it;
 * ``batch-RANK.json``, what a batch holds and which losses came of it;
+* ``model-RANK.json``, the parts of the model and what of them the optimizer holds;
 * ``stacks-inside.txt``, stacks that a process was asked for by a signal;
 * ``order-RANK.bin``, one small memory-mapped record: what the supervisor wants done now;
 * ``answer-RANK-NUMBER.json``, what came of an order.
@@ -50,6 +51,11 @@ def agent_file(rank: Union[int, str]) -> str:
 def batch_file(rank: Union[int, str]) -> str:
     """Name of a rank's newest record of a batch and its losses; of all of them for "*"."""
     return "batch-{}.json".format(rank)
+
+
+def model_file(rank: Union[int, str]) -> str:
+    """Name of a rank's record of its model in the attempt's folder; of all of them for "*"."""
+    return "model-{}.json".format(rank)
 
 
 STACKS_FILE = "stacks-inside.txt"

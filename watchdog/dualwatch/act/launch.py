@@ -17,13 +17,11 @@ import psutil
 from dualwatch import identity, wire
 from dualwatch.act import jobs
 from dualwatch.errors import DualwatchError, writing
+from dualwatch.settings import SECRET_ENV
 
 SITE_FOLDER = Path(__file__).resolve().parent.parent / "inside" / "site"
 
 _NEW_GROUP: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # Windows only
-
-
-_NEW_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 
 
 @dataclass(slots=True)
@@ -65,7 +63,8 @@ def environment(base: Mapping[str, str], attempt_dir: Path, marker: str) -> dict
 
     The user's own PYTHONPATH stays behind ours, where it was.
     """
-    environ = dict(base)
+    # Whom we tell of the run, and with which passwords, is none of the training's business.
+    environ = {name: value for name, value in base.items() if name not in SECRET_ENV}
     own_path = environ.get("PYTHONPATH")
     environ["PYTHONPATH"] = os.pathsep.join(part for part in (str(SITE_FOLDER), own_path) if part)
     environ[wire.ENV_ATTEMPT_DIR] = str(attempt_dir)

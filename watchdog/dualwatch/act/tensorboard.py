@@ -63,6 +63,18 @@ def free_port(first: int) -> int | None:
     return None
 
 
+def is_installed(python: str) -> bool:
+    """Whether a Python has it; also where that cannot be told, since starting it tells then."""
+    look = "from importlib.util import find_spec as f; exit(0 if f('tensorboard') else 3)"
+    try:
+        done = subprocess.run(
+            [python, "-c", look], stdin=subprocess.DEVNULL, capture_output=True, timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return True
+    return done.returncode != 3
+
+
 def _die_with_parent() -> None:
     """In the child, before it becomes TensorBoard: killed as we may be, the port gets free."""
     pr_set_pdeathsig = 1

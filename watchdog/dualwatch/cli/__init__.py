@@ -8,27 +8,48 @@ import sys
 import typer
 
 from dualwatch import __version__
-from dualwatch.cli import attach, config, diagnose, explain, train
+from dualwatch.cli import attach, check, config, diagnose, explain, report, train, usage
 from dualwatch.errors import DualwatchError, Exit
 from dualwatch.report.console import soften
 
 _HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 
+_EXAMPLES = """\b
+Examples:
+  dualwatch train configs/my_config.py
+  dualwatch diagnose
+  dualwatch explain DW102
+  dualwatch --install-completion
+"""
+
 app = typer.Typer(
     name="dualwatch",
     help="Watches MMDetection trainings, says why they hang, and cures them.",
+    epilog=_EXAMPLES,
     no_args_is_help=True,
     context_settings=_HELP_OPTIONS,
     # Help without Rich's boxes: it starts faster, and every encoding and pipe can hold it.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command("train", context_settings={**_HELP_OPTIONS, **train.CONTEXT})(train.train)
-app.command("attach", context_settings=_HELP_OPTIONS)(attach.attach)
-app.command("diagnose", context_settings=_HELP_OPTIONS)(diagnose.diagnose)
-app.command("explain", context_settings=_HELP_OPTIONS)(explain.explain)
+_SUMMARIES = (
+    (train.train, "Run a training under supervision: flag stalls, cure them."),
+    (attach.attach, "Watch a training that goes on already."),
+    (check.check, "The checklist: pass or fail, before, during and after."),
+    (diagnose.diagnose, "Why does a training hang, why did it die?"),
+    (explain.explain, "What a finding's code means, and how to cure it."),
+    (report.report, "A page to look at: curves, timeline, processes, findings."),
+)
+for _command, _summary in _SUMMARIES:
+    _more = train.CONTEXT if _command is train.train else {}
+    app.command(
+        _command.__name__, short_help=_summary, context_settings={**_HELP_OPTIONS, **_more}
+    )(_command)
 _config = typer.Typer(
-    help="The settings in force.", no_args_is_help=True, context_settings=_HELP_OPTIONS
+    help="The settings in force.",
+    epilog="\b\nExamples:\n  dualwatch config show",
+    no_args_is_help=True,
+    context_settings=_HELP_OPTIONS,
 )
 _config.command("show", context_settings=_HELP_OPTIONS)(config.show)
 app.add_typer(_config, name="config")
@@ -58,8 +79,11 @@ def main() -> None:
     """Entry point: runs the command and turns every failure into a message and an exit code."""
     for stream in (sys.stdout, sys.stderr):
         soften(stream)
+    words = train.join_lists(sys.argv[1:])
     try:
-        app(args=train.join_lists(sys.argv[1:]), prog_name="dualwatch")
+        # Otherwise Typer words and exits by itself where something is wrong with the command line.
+        code = app(args=words, prog_name="dualwatch", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
     except DualwatchError as error:
         from dualwatch.report.errors import render
 
@@ -84,10 +108,15 @@ def main() -> None:
         sys.stderr.write(render(failure))
         _leave_quietly(failure.exit_code)
     except Exception as error:
-        from dualwatch.report.errors import render_fault
+        from dualwatch.report.errors import render, render_fault
 
-        sys.stderr.write(render_fault(error))
-        sys.exit(int(Exit.INTERNAL))
+        if usage.is_help(error):
+            sys.stderr.write(f"{error}\n")
+            sys.exit(int(Exit.USAGE))
+        commands = [str(command.name) for command in app.registered_commands]
+        wrong = usage.translated(error, words, [*commands, "config"])
+        sys.stderr.write(render_fault(error) if wrong is None else render(wrong))
+        sys.exit(int(Exit.INTERNAL if wrong is None else wrong.exit_code))
 
 
 def _leave_quietly(code: Exit) -> None:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from dualwatch.cli import common
+
 
 def attach(
     target: Annotated[
@@ -25,15 +27,35 @@ def attach(
     ] = None,
     on_stall: Annotated[
         str,
-        typer.Option(metavar="rerun|stop|report", help="What a stall leads to."),
+        typer.Option(
+            metavar="rerun|stop|report",
+            help="What a stall leads to.",
+            autocompletion=common.one_of("rerun", "stop", "report"),
+        ),
     ] = "report",
     on_missing: Annotated[
         str | None,
-        typer.Option(metavar="report|stop", help="What a missing metric leads to (report)."),
+        typer.Option(
+            metavar="report|stop",
+            help="What a missing metric leads to (report).",
+            autocompletion=common.one_of("report", "stop"),
+        ),
+    ] = None,
+    on_fail: Annotated[
+        str | None,
+        typer.Option(
+            metavar="report|stop",
+            help="What a missed milestone leads to (report).",
+            autocompletion=common.one_of("report", "stop"),
+        ),
     ] = None,
     max_reruns: Annotated[
         str | None, typer.Option(metavar="N", help="Reruns before giving up (3).")
     ] = None,
+    notify: common.Notify = None,
+    metrics_port: common.MetricsPort = None,
+    metrics_host: common.MetricsHost = None,
+    quiet: common.Quiet = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Events as JSON Lines on stdout.")
     ] = False,
@@ -47,6 +69,7 @@ def attach(
       dualwatch attach work_dirs/my_run
       dualwatch attach work_dirs/my_run --on-stall rerun
       dualwatch attach 4242 --stall-timeout 2m
+      dualwatch attach --notify mailto://me:secret@mail.example.org
     """
     from dualwatch import settings
     from dualwatch.attach import attach as take_up
@@ -58,7 +81,11 @@ def attach(
             "require": require,
             "on_stall": on_stall,
             "on_missing": on_missing,
+            "on_fail": on_fail,
             "max_reruns": max_reruns,
+            "notify": notify,
+            "metrics_port": metrics_port,
+            "metrics_host": metrics_host,
         }
     )
-    raise typer.Exit(int(take_up(target, in_force, as_json=as_json)))
+    raise typer.Exit(int(take_up(target, in_force, as_json=as_json, quiet=quiet)))

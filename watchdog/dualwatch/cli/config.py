@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Annotated
 
@@ -14,12 +15,18 @@ def show(
 ) -> None:
     """List every setting in force, and where its value came from.
 
+    Flags win over DUALWATCH_* variables, these over dualwatch.toml or [tool.dualwatch] in
+    pyproject.toml (the nearest upwards), these over defaults. Passwords are not shown.
+
     \b
-    Example:
+    Examples:
+      dualwatch config show
+      dualwatch config show --json
       DUALWATCH_STALL_TIMEOUT=2m dualwatch config show
     """
     from dualwatch import settings
     from dualwatch.journal import SCHEMA_VERSION
+    from dualwatch.report import settings_list
 
     rows = settings.resolve({}).rows()
     if as_json:
@@ -27,6 +34,5 @@ def show(
         document = {"schema_version": SCHEMA_VERSION, "settings": listed}
         sys.stdout.write(json.dumps(document, indent=1) + "\n")
         return
-    for name, value, source, help_text in rows:
-        shown = "not set" if value is None else str(value)
-        sys.stdout.write(f"{name:<22}{shown:<12}{source:<28}{help_text}\n")
+    for line in settings_list.lines(rows, os.getcwd()):
+        sys.stdout.write(line + "\n")

@@ -9,11 +9,17 @@ from typing import Annotated
 
 import typer
 
+from dualwatch.cli import common
+
 
 def explain(
     code: Annotated[
         str | None,
-        typer.Argument(metavar="CODE", help="A finding code such as DW102, or its name."),
+        typer.Argument(
+            metavar="CODE",
+            help="A finding code such as DW102, or its name.",
+            autocompletion=common.codes,
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON document.")] = False,
 ) -> None:

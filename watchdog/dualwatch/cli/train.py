@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from dualwatch.cli import common
+
 # What follows `--` goes to the training's script; the words before are ours.
 CONTEXT: dict[str, Any] = {"allow_interspersed_args": True}
 
@@ -71,11 +73,27 @@ def train(
     ] = None,
     on_stall: Annotated[
         str | None,
-        typer.Option(metavar="rerun|stop|report", help="What a stall leads to (rerun)."),
+        typer.Option(
+            metavar="rerun|stop|report",
+            help="What a stall leads to (rerun).",
+            autocompletion=common.one_of("rerun", "stop", "report"),
+        ),
     ] = None,
     on_missing: Annotated[
         str | None,
-        typer.Option(metavar="report|stop", help="What a missing metric leads to (report)."),
+        typer.Option(
+            metavar="report|stop",
+            help="What a missing metric leads to (report).",
+            autocompletion=common.one_of("report", "stop"),
+        ),
+    ] = None,
+    on_fail: Annotated[
+        str | None,
+        typer.Option(
+            metavar="report|stop",
+            help="What a missed milestone leads to (report).",
+            autocompletion=common.one_of("report", "stop"),
+        ),
     ] = None,
     max_reruns: Annotated[
         str | None,
@@ -104,6 +122,9 @@ def train(
         str | None,
         typer.Option(metavar="PORT", help="Port of TensorBoard (6006)."),
     ] = None,
+    notify: common.Notify = None,
+    metrics_port: common.MetricsPort = None,
+    metrics_host: common.MetricsHost = None,
     nproc_per_node: Annotated[
         int | None,
         typer.Option(help="Processes on this machine, as torchrun.", min=1),
@@ -118,6 +139,7 @@ def train(
         bool,
         typer.Option("--dry-run", help="Print command and ladder of remedies, run nothing."),
     ] = False,
+    quiet: common.Quiet = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Events as JSON Lines on stdout.")
     ] = False,
@@ -130,6 +152,8 @@ def train(
       dualwatch train configs/my_config.py --stall-timeout 2m --require loss_macl
       dualwatch train configs/my_config.py --cfg-options randomness.seed=1
       dualwatch train configs/my_config.py --script my_train.py -- --my-flag
+      dualwatch train configs/my_config.py --notify jsons://example.org/hook
+      dualwatch train configs/my_config.py --metrics-port 9600 --quiet
       dualwatch train configs/my_config.py --dry-run
     """
     from dualwatch import plan, settings
@@ -143,12 +167,16 @@ def train(
             "require": require,
             "on_stall": on_stall,
             "on_missing": on_missing,
+            "on_fail": on_fail,
             "max_reruns": max_reruns,
             "keep_effective_batch": keep_effective_batch,
             "min_batch": min_batch,
             "rescue": rescue,
             "tensorboard": tensorboard,
             "port": port,
+            "notify": notify,
+            "metrics_port": metrics_port,
+            "metrics_host": metrics_host,
             "python": python,
         }
     )
@@ -174,4 +202,4 @@ def train(
             json.dumps(document, indent=1) + "\n" if as_json else dryrun.text(document)
         )
         return
-    raise typer.Exit(int(run(planned, in_force, as_json=as_json)))
+    raise typer.Exit(int(run(planned, in_force, as_json=as_json, quiet=quiet)))

@@ -56,7 +56,7 @@ def diagnose(
         DualwatchError: The target does not exist, or there is nothing to look at.
     """
     target = targets.resolve(path, pid)
-    with _progress() as tell:
+    with progress() as tell:
         done = examination.examine(target, settings, tell=tell)
     environ = environment.of_training(done)
     story = document.build(done, environment.bearing_on_hangs(environ))
@@ -125,7 +125,7 @@ def _redactor(environ: dict[str, str]) -> Redactor:
 
 
 @contextlib.contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
+def progress() -> Iterator[Callable[[str], None]]:
     """One line on a terminal that says what has been looked at; nothing anywhere else."""
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield lambda name: None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from dualwatch import clock
 from dualwatch.clock import Moment
@@ -21,6 +21,7 @@ from dualwatch.facts import (
     Severity,
 )
 from dualwatch.judge import ending, ranking
+from dualwatch.judge.checklist.course import Course
 from dualwatch.judge.limits import Limits
 from dualwatch.judge.rules import judge
 from dualwatch.judge.snapshot import Snapshot, advance, fold
@@ -29,6 +30,7 @@ from dualwatch.observe import descriptors, found_config, heartbeat, host, logs, 
 from dualwatch.observe.batches import Batches
 from dualwatch.observe.config import training_python
 from dualwatch.observe.gpus import Gpus
+from dualwatch.observe.models import Models
 from dualwatch.observe.target import Target
 from dualwatch.observe.trainings import Training
 from dualwatch.parse import dump, pyconfig
@@ -55,7 +57,9 @@ class Examination:
     """What was found out.
 
     Attributes:
-        findings: Ranked, likeliest cause first.
+        course: Of the whole run, as far as its journal or its log tell it.
+        now: What is the case at this moment, unranked.
+        findings: Ranked, likeliest cause first; with what the newest attempt is on record for.
         causes: Those of them that are no mere symptom or note.
         config: As it was loaded or read.
         written: Source text of ``train_dataloader``.
@@ -66,6 +70,8 @@ class Examination:
     moment: Moment
     snapshot: Snapshot = field(default_factory=Snapshot)
     standing: Standing | None = None
+    course: Course = field(default_factory=Course)
+    now: list[Finding] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     causes: list[Finding] = field(default_factory=list)
     history: past.Past = field(default_factory=past.Past)
@@ -77,8 +83,34 @@ class Examination:
     took_s: float = 0.0
 
 
+FILES = frozenset(("log", "scalars", "config"))
+"""Collectors that only read what the training left: what a look back needs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How thoroughly to look, and by what to judge.
+
+    Attributes:
+        silence, patience: See ``Limits``; None for those of the settings.
+        log_s: Seconds for the log. Of a longer one the beginning and the end are read.
+        only: Names of the questions that are asked; None for all of them.
+        more: Further questions. Facts among their answers become part of the story.
+    """
+
+    silence: float | None = SILENCE
+    patience: float | None = PATIENCE
+    log_s: float = 5.0
+    only: Collection[str] | None = None
+    more: Mapping[str, Collector] = field(default_factory=dict)
+
+
 def examine(
-    target: Target, settings: Settings, *, tell: Callable[[str], None] = lambda name: None
+    target: Target,
+    settings: Settings,
+    *,
+    tell: Callable[[str], None] = lambda name: None,
+    manner: Manner = Manner(),
 ) -> Examination:
     """Looks at a target from all sides at once and judges what was seen.
 
@@ -86,17 +118,31 @@ def examine(
 
     Args:
         tell: Called with the name of each collector that is done.
+        manner: How thoroughly, and by what it is judged.
     """
     moment = clock.now()
     done = Examination(target=target, moment=moment)
-    asked = _collectors(target, settings, moment)
+    asked = _collectors(target, settings, moment, manner.log_s)
+    if manner.only is not None:
+        asked = {name: ask for name, ask in asked.items() if name in manner.only}
+    asked |= manner.more
     answers, failures = collect(asked, tell, one_by_one=descriptors.are_few())
     done.not_observed.update(failures)
     _take(done, answers)
-    done.snapshot = _settled(fold(_story(done, answers)), target, moment)
-    _judge(done, settings)
+    story = _story(done, answers)
+    for name in manner.more:
+        answer = answers.get(name, ())
+        story += [
+            one for one in (answer if isinstance(answer, list) else [answer]) if _is_told(one)
+        ]
+    done.snapshot = _settled(fold(story), target, moment)
+    _judge(done, settings, manner)
     done.took_s = clock.now().at - moment.at
     return done
+
+
+def _is_told(answer: object) -> TypeGuard[Fact]:
+    return isinstance(answer, Fact)
 
 
 def _settled(s: Snapshot, target: Target, asked: Moment) -> Snapshot:
@@ -124,7 +170,9 @@ def _settled(s: Snapshot, target: Target, asked: Moment) -> Snapshot:
     return replace(s, at=s.progress_at, wall=s.progress_wall)
 
 
-def _collectors(target: Target, settings: Settings, moment: Moment) -> dict[str, Collector]:
+def _collectors(
+    target: Target, settings: Settings, moment: Moment, log_s: float
+) -> dict[str, Collector]:
     training, work_dir = target.training, target.work_dir
     at, wall = moment
     pid = training.pid if training is not None else None
@@ -140,7 +188,8 @@ def _collectors(target: Target, settings: Settings, moment: Moment) -> dict[str,
         asked["processes"] = Collector(lambda: processes.look(training), LIVE_S + 1)
     if target.log is not None:
         log = target.log
-        asked["log"] = Collector(lambda: logs.read_log(log, deadline=5.0), LIVE_S)
+        limit = log_s + LIVE_S - 5.0
+        asked["log"] = Collector(lambda: logs.read_log(log, deadline=log_s), limit)
         if target.scalars == log:
             asked["scalars"] = Collector(lambda: past.of_scalars(log), LIVE_S)
     if target.attempt_dir is not None:
@@ -148,6 +197,7 @@ def _collectors(target: Target, settings: Settings, moment: Moment) -> dict[str,
         journal = attempt.parent / "journal.jsonl"
         asked["journal"] = Collector(lambda: past.of_journal(journal, moment), LIVE_S)
         asked["heartbeat"] = Collector(lambda: heartbeat.read(attempt, at, wall), LIVE_S)
+        asked["model"] = Collector(lambda: Models(attempt).poll(at, wall), LIVE_S)
         asked["batches"] = Collector(lambda: Batches(attempt).poll(at, wall), LIVE_S)
     if target.config is not None:
         named = target.config
@@ -202,15 +252,22 @@ def _story(done: Examination, answers: dict[str, Any]) -> list[Fact]:
     """All facts in the order of their time, as if we had been there from the start."""
     target, moment = done.target, done.moment
     told = answers.get("scalars") or (done.log.facts if done.log is not None else ())
-    logged = past.of_log(told, moment, _started(target, moment))
+    begun = done.log.first_wall if done.log is not None and not answers.get("scalars") else None
+    logged = past.of_log(told, moment, _started(target, moment), begun)
+    done.course = done.history.course
     if done.history.facts:
         facts = list(done.history.facts)
         # Whoever kept the journal may have died before the training did.
-        facts += past.since(logged[1:], max(fact.wall for fact in facts))
+        fresh = past.since(logged[1:], max(fact.wall for fact in facts))
+        facts += fresh
     else:
-        facts = logged
+        facts = fresh = logged
+        done.course.timed = not answers.get("scalars")
+    for fact in fresh:
+        done.course.take(fact)
     if target.attempt_dir is not None:
-        facts += [*answers.get("heartbeat", ()), *answers.get("batches", ())]
+        for name in ("heartbeat", "model", "batches"):
+            facts += answers.get(name, ())
     for name in ("config", "gpu", "orphans"):
         answer = done.config if name == "config" else answers.get(name)
         facts += [answer] if answer is not None else []
@@ -246,15 +303,16 @@ def _started(target: Target, moment: Moment) -> AttemptStarted:
     )
 
 
-def _judge(done: Examination, settings: Settings) -> None:
+def _judge(done: Examination, settings: Settings, manner: Manner) -> None:
     target, s = done.target, done.snapshot
     limits = Limits(
-        stall_timeout=min(settings.stall_timeout, SILENCE),
+        stall_timeout=min(settings.stall_timeout, manner.silence or settings.stall_timeout),
         busy_timeout=settings.busy_timeout,
-        required=_required(done, settings),
-        patience=PATIENCE,
+        required=required(done, settings),
     )
-    now = judge(s, limits)
+    if manner.patience is not None:
+        limits = replace(limits, patience=manner.patience)
+    now = done.now = judge(s, limits)
     # A supervised run was judged while it lived, when more could be seen than now.
     known = {finding.code for finding in now}
     then = [f for f in done.history.raised if f.code not in known and _still_counts(f, done)]
@@ -270,7 +328,8 @@ def _still_counts(finding: Finding, done: Examination) -> bool:
     return not is_stall or done.history.has_ended or finding.severity <= Severity.INFO
 
 
-def _required(done: Examination, settings: Settings) -> tuple[str, ...]:
+def required(done: Examination, settings: Settings) -> tuple[str, ...]:
+    """Metrics that must be trained: as the run was started, else by settings and configuration."""
     if done.history.run is not None:
         return done.history.run.required_metrics
     words = done.config.model_words if done.config is not None else ()

@@ -19,6 +19,7 @@ from dualwatch.facts import (
     RunEnded,
     RunStarted,
 )
+from dualwatch.judge.checklist.course import Course
 from dualwatch.observe.scalars import Scalars
 
 KEPT = 20_000
@@ -34,12 +35,14 @@ class Past:
     Attributes:
         raised: Findings that the journal holds of the newest attempt.
         earlier: Findings of the attempts before it, which were overcome or not.
+        course: Of all its attempts.
         run: How the run was started and how it ended, where dualwatch supervised it.
     """
 
     facts: list[Fact] = field(default_factory=list)
     raised: list[Finding] = field(default_factory=list)
     earlier: list[Finding] = field(default_factory=list)
+    course: Course = field(default_factory=Course)
     run: RunStarted | None = None
     run_ended: RunEnded | None = None
 
@@ -52,7 +55,9 @@ class Past:
 def of_journal(path: Path, now: Moment) -> Past:
     """The newest attempt of a supervised run."""
     past = Past()
-    for fact in journal.read(path, journal.newest(path, RunStarted)):
+    for told in journal.read(path, journal.newest(path, RunStarted)):
+        fact = _on_our_clock(told, now)
+        past.course.take(fact)
         if isinstance(fact, RunStarted):
             past.run = fact
         elif isinstance(fact, RunEnded):
@@ -65,21 +70,23 @@ def of_journal(path: Path, now: Moment) -> Past:
             past.raised = []
         else:
             past.facts.append(fact)
-    past.facts = [_on_our_clock(fact, now) for fact in past.facts]
     return past
 
 
-def of_log(facts: Sequence[Fact], now: Moment, started: AttemptStarted) -> list[Fact]:
+def of_log(
+    facts: Sequence[Fact], now: Moment, started: AttemptStarted, begun: float | None = None
+) -> list[Fact]:
     """The facts of a log as those of an attempt: when it moved is when it logged.
 
     Args:
         facts: As the reader of logs gives them, with the wall times of their lines.
         started: Who trains; a log says nothing of it.
+        begun: Wall time of the log's first stamp, which may be of a line that is no fact.
     """
     first = facts[0].wall if facts else started.wall
-    begun = replace(started, at=_at(min(first, started.wall), now), wall=min(first, started.wall))
+    wall = min(first, started.wall, begun if begun is not None else first)
     shifted = [replace(fact, at=_at(fact.wall, now)) for fact in facts]
-    return [begun, *_with_growth(shifted)]
+    return [replace(started, at=_at(wall, now), wall=wall), *_with_growth(shifted)]
 
 
 def of_scalars(path: Path) -> list[Fact]:

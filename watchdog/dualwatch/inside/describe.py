@@ -7,6 +7,7 @@ last line; errors are part of it.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import sys
 import traceback
@@ -24,13 +25,19 @@ SECTIONS = (
     "custom_hooks",
     "env_cfg",
     "custom_imports",
+    "visualizer",
+    "data",
+    "log_config",
 )
 
 
 def main(config: str, options: List[str]) -> Dict[str, Any]:
     """Returns the description, or ``{"error": ...}``."""
     try:
-        import torch  # noqa: F401  A training without it cannot start; say so now.
+        # A training without torch cannot start: say so now. Importing it would take the most of
+        # the time, and most configurations do not need it to be loaded.
+        if importlib.util.find_spec("torch") is None:
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
         from mmengine.config import Config
     except ImportError as error:
         return {"error": "import", "module": error.name or "", "text": str(error)}
@@ -42,10 +49,12 @@ def main(config: str, options: List[str]) -> Dict[str, Any]:
         return {
             "work_dir": cfg.get("work_dir"),
             "load_from": cfg.get("load_from"),
+            "resume_from": cfg.get("resume_from"),
             "resume": bool(cfg.get("resume", False)),
             "is_training": cfg.get("train_dataloader") is not None,
             "model_words": sorted(_words(cfg.get("model"))),
             "min_batch": _min_batch(cfg.get("model")),
+            "preprocessor": _preprocessor(cfg),
             **plain,
         }
     except SyntaxError as error:
@@ -96,6 +105,17 @@ def _words(value):
         for item in value:
             words |= _words(item)
     return words
+
+
+def _preprocessor(cfg):
+    """Type of the data preprocessor: the model's, else the one that stands beside the model."""
+    model = cfg.get("model")
+    sections = (model.get("data_preprocessor") if isinstance(model, dict) else None,
+                cfg.get("data_preprocessor"))  # fmt: skip
+    for section in sections:
+        if isinstance(section, dict) and section.get("type"):
+            return str(_plain(section["type"])).rpartition(".")[2]
+    return ""
 
 
 def _min_batch(value):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from typing import Any, Dict, Optional
 
-from dualwatch.inside import agent, checkpoints, desk, guard, lifeboat, place
+from dualwatch.inside import agent, checkpoints, desk, guard, lifeboat, parts, place
 from dualwatch.wire import Phase
 
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
@@ -39,6 +39,7 @@ class Follower:
         # Batches of the present epoch that an earlier attempt has done; mmengine counts from 0.
         self._done_before = 0
         self._begun_at = -1
+        self._told_model = False
         self.stage = ""
         self.stretch = 1
 
@@ -164,6 +165,10 @@ class Follower:
         heart.batch = heart.iteration if by_iterations else self._done_before
         heart.batches = heart.max_iterations if by_iterations else len(loop.dataloader)
         heart.beat(Phase.WAITING)
+        if not self._told_model:
+            # Hooks may freeze parts until here.
+            self._told_model = True
+            parts.write(self._runner, self._folder, heart.rank)
 
     def _train_batch_came(self, **_) -> None:
         self._heart.beat(Phase.STEP)

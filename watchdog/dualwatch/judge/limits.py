@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -24,6 +25,52 @@ class Range:
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Milestone:
+    """What a metric should have come to at the end of an epoch.
+
+    Attributes:
+        epoch: Number of the epoch; where a training counts none, of the evaluation.
+        metric: Of the evaluation, else of the training lines.
+        fail_below, warn_below, fail_above, warn_above: The last values that are well; None where
+            there is no such bound.
+        advice: What to do about it.
+    """
+
+    epoch: int
+    metric: str
+    fail_below: float | None = None
+    warn_below: float | None = None
+    fail_above: float | None = None
+    warn_above: float | None = None
+    advice: str = ""
+
+    def fails(self, value: float) -> bool:
+        """Whether a value is beyond the limits; what is no number is."""
+        return not _within(value, self.fail_below, self.fail_above)
+
+    def warns(self, value: float) -> bool:
+        """Whether a value is good enough, and not good."""
+        return not _within(value, self.warn_below, self.warn_above)
+
+    @property
+    def expected(self) -> str:
+        """What is wanted, in words."""
+        words = []
+        for name, sign in (("below", ">="), ("above", "<=")):
+            fail, warn = getattr(self, f"fail_{name}"), getattr(self, f"warn_{name}")
+            if fail is not None:
+                words.append(f"{sign} {fail:g}")
+            if warn is not None and warn != fail:
+                words.append(f"better {sign} {warn:g}")
+        return ", ".join(words)
+
+
+def _within(value: float, low: float | None, high: float | None) -> bool:
+    above = low is None or value >= low
+    return above and (high is None or value <= high) and not math.isnan(value)
+
+
 MACL_RANGES: Mapping[str, Range] = {
     "loss_macl": Range(high=1.0),
     "grad_norm": Range(high=20.0, after=50),
@@ -39,6 +86,7 @@ class Limits:
         required: Metrics that must be in the training lines.
         ranges: What metrics may be; None for what is usual in this kind of training, which
             is nothing but in one with MACL.
+        milestones: What metrics should have come to, epoch by epoch.
         patience: The stall timeout grows to this many times the longest healthy pause.
         usual: A busy loop is suspect beyond this many times its usual pause.
     """
@@ -47,5 +95,6 @@ class Limits:
     busy_timeout: float = 1800.0
     required: tuple[str, ...] = ()
     ranges: Mapping[str, Range] | None = None
+    milestones: tuple[Milestone, ...] = ()
     patience: float = 5.0
     usual: float = 10.0

@@ -11,6 +11,7 @@ from dualwatch.judge import (
     ending,
     loader,
     metrics,
+    milestones,
     missing,
     resources,
     setup,
@@ -18,6 +19,7 @@ from dualwatch.judge import (
     stall,
     storage,
     stuck,
+    tensorboard,
 )
 from dualwatch.judge.codes import finding
 from dualwatch.judge.limits import Limits
@@ -37,7 +39,9 @@ RULES: tuple[Rule, ...] = (
     metrics.judge,
     curves.out_of_range,
     curves.not_converging,
+    milestones.judge,
     setup.judge,
+    tensorboard.judge,
     ending.died,
     resources.judge,
     ending.unseen,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from dualwatch.facts import EvaluationLogged, IterationLogged
 
@@ -12,8 +14,7 @@ RECENT = 5
 BUCKETS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """Where a training line stands.
 
     Attributes:
@@ -29,8 +30,7 @@ class Line:
     wall: float
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(NamedTuple):
     """One value in one training line."""
 
     line: Line
@@ -59,19 +59,25 @@ class Bucket:
         return Bucket(count, mean, other.iteration, other.at)
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(NamedTuple):
     """The course of a metric from its first line to its last, however many there were.
 
     Attributes:
         head: The first values as they came: where the fall of a loss begins.
-        buckets: All values, the means of ``width`` lines each. When there are too many, two
-            neighbours become one, so a course of any length keeps its form.
+        filled: The means of ``width`` lines each. When there are too many, two neighbours become
+            one, so a course of any length keeps its form.
+        filling: The mean of the lines after them.
     """
 
     head: tuple[Point, ...] = ()
-    buckets: tuple[Bucket, ...] = ()
+    filled: tuple[Bucket, ...] = ()
+    filling: Bucket | None = None
     width: int = 1
+
+    @property
+    def buckets(self) -> tuple[Bucket, ...]:
+        """All values as means, the newest last."""
+        return self.filled if self.filling is None else (*self.filled, self.filling)
 
     @property
     def lines(self) -> int:
@@ -81,19 +87,19 @@ class Series:
     def with_point(self, point: Point) -> Series:
         """This course and one more value, which is finite."""
         head = (*self.head, point) if len(self.head) < RECENT else self.head
-        last = self.buckets[-1] if self.buckets else None
+        last = self.filling
         if last is not None and last.count < self.width:
-            return Series(head, (*self.buckets[:-1], last.with_value(point)), self.width)
+            return Series(head, self.filled, last.with_value(point), self.width)
         fresh = Bucket(1, point.value, point.line.iteration, point.line.at)
-        if len(self.buckets) < BUCKETS:
-            return Series(head, (*self.buckets, fresh), self.width)
-        pairs = zip(self.buckets[::2], self.buckets[1::2], strict=True)
+        full = self.buckets
+        if len(full) < BUCKETS:
+            return Series(head, full, fresh, self.width)
+        pairs = zip(full[::2], full[1::2], strict=True)
         halved = tuple(one.with_bucket(other) for one, other in pairs)
-        return Series(head, (*halved, fresh), 2 * self.width)
+        return Series(head, halved, fresh, 2 * self.width)
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(NamedTuple):
     """A metric of the training lines or of an evaluation.
 
     Attributes:
@@ -113,6 +119,9 @@ class Metric:
     series: Series = Series()
 
 
+_NONE = Series()
+
+
 def trained(before: Mapping[str, Metric], fact: IterationLogged, number: int) -> dict[str, Metric]:
     """The metrics after one more training line, the ``number``-th."""
     line = Line(number, done(fact), place(fact), fact.at, fact.wall)
@@ -124,7 +133,7 @@ def trained(before: Mapping[str, Metric], fact: IterationLogged, number: int) ->
         if known is not None and known.last_line == number - 1 > 0 and known.value == value:
             since = known.since
         recent: tuple[Point, ...] = ()
-        series = Series()
+        series = _NONE
         if is_followed(name):
             point = Point(line, value)
             recent = (*(known.recent if known is not None else ()), point)[-RECENT:]
@@ -141,10 +150,11 @@ def evaluated(before: Mapping[str, Metric], fact: EvaluationLogged) -> dict[str,
     for name, value in fact.metrics.items():
         known = before.get(name)
         fresh = Metric(value, 0, 0, fact.wall)
-        after[name] = fresh if known is None else replace(known, value=value, wall=fact.wall)
+        after[name] = fresh if known is None else known._replace(value=value, wall=fact.wall)
     return after
 
 
+@functools.lru_cache(maxsize=1024)
 def is_followed(name: str) -> bool:
     """Whether the course of a metric is kept: of what says how the training goes."""
     return is_loss(name) or is_gradient(name)

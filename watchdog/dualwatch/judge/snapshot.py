@@ -6,7 +6,7 @@ be tested with a list of facts instead of a process and a clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -202,6 +202,30 @@ def _moved(s: Snapshot, fact: Fact, at: float, **changes: Any) -> Snapshot:
     return replace(s, progress_at=at, progress_wall=fact.wall, gaps=gaps, **changes)
 
 
+def advance_lines(s: Snapshot, lines: Sequence[IterationLogged]) -> Snapshot:
+    """The snapshot after some training lines, as ``advance`` gives it line by line."""
+    number, metrics = s.train_lines, s.metrics
+    for line in lines:
+        number += 1
+        metrics = series.trained(metrics, line, number)
+    newest = lines[-1]
+    changes: dict[str, Any] = {}
+    if not s.pulses:
+        first = s.first_iteration
+        changes["first_iteration"] = first if first is not None else series.done(lines[0])
+        changes["last_iteration"] = series.done(newest)
+    return replace(
+        s,
+        at=newest.at,
+        wall=newest.wall,
+        train_lines=number,
+        last_train=newest,
+        metrics=metrics,
+        logged_phase=Phase.WAITING,
+        **changes,
+    )
+
+
 def _attempt_started(s: Snapshot, fact: AttemptStarted) -> Snapshot:
     # A new attempt knows nothing of the last one: state kept over a rerun would judge it again.
     return Snapshot(started=fact, progress_at=fact.at, progress_wall=fact.wall, busy_at=fact.at)
@@ -243,19 +267,7 @@ def _console(s: Snapshot, fact: ConsoleGrew) -> Snapshot:
 def _iteration(s: Snapshot, fact: IterationLogged) -> Snapshot:
     if fact.mode != "train":
         return replace(s, logged_phase=Phase.VAL_STEP)
-    number = s.train_lines + 1
-    metrics = series.trained(s.metrics, fact, number)
-    after = replace(
-        s, train_lines=number, last_train=fact, metrics=metrics, logged_phase=Phase.WAITING
-    )
-    if s.pulses:
-        return after
-    done = series.done(fact)
-    return replace(
-        after,
-        last_iteration=done,
-        first_iteration=s.first_iteration if s.first_iteration is not None else done,
-    )
+    return advance_lines(s, (fact,))
 
 
 def _evaluation(s: Snapshot, fact: EvaluationLogged) -> Snapshot:

@@ -32,7 +32,8 @@ def of_ended(s: Snapshot, findings: Sequence[Finding], required: tuple[str, ...]
     """
     finished = has_finished(s)
     # The likeliest cause; what is a mere note of the attempt ended nothing.
-    told = [f for f in rank(findings) if f.severity >= Severity.WARNING]
+    # TensorBoard looks on; no training ends for it.
+    told = [f for f in rank(findings) if f.severity >= Severity.WARNING and f.code[:3] != "DW8"]
     if s.ended is not None and s.ended.exit_code is None and not finished and not told:
         reason = (
             "it ended before its end, as far as its log tells; its exit code is not known to us"

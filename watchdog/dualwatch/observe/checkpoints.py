@@ -8,6 +8,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+ZIPPED = "a zip archive"
+BEFORE_1_6 = "a pickle"
+"""Form of a checkpoint that torch wrote before 1.6, and does still when it is asked to."""
+
 _NAME = re.compile(r"(epoch|iter|rescue_iter)_(\d+)\.pth$")
 
 
@@ -54,7 +58,7 @@ def newest_good(
             number = int(match[2])
             found.append((written, number, Checkpoint(path, match[1] == "epoch", number)))
     for _, _, checkpoint in sorted(found, key=lambda item: item[:2], reverse=True):
-        fault = _fault(checkpoint.path)
+        fault = fault_of(checkpoint.path)
         if fault is None:
             return checkpoint, passed
         passed.append(f"{checkpoint.path.name}: {fault}")
@@ -70,17 +74,15 @@ def last_named(work_dir: Path) -> Path | None:
     return Path(text) if text else None
 
 
-def _fault(path: Path) -> str | None:
+def fault_of(path: Path) -> str | None:
     """What is wrong with a checkpoint file, None where it is whole.
 
     torch writes a zip archive; its directory is at the end, so a truncated file has none, and
     every member carries a checksum.
     """
     try:
-        with path.open("rb") as stream:
-            head = stream.read(2)
-        if head == b"\x80\x02":
-            return None  # torch's format before 1.6: a bare pickle, which only torch can judge.
+        if form_of(path) == BEFORE_1_6:
+            return None  # Which only torch can judge.
         with zipfile.ZipFile(path) as archive:
             bad = archive.testzip()
             return None if bad is None else f"damaged ({bad})"
@@ -88,3 +90,16 @@ def _fault(path: Path) -> str | None:
         return "truncated or no checkpoint"
     except OSError as error:
         return error.strerror or str(error)
+
+
+def form_of(path: Path) -> str:
+    """ "a zip archive", "a pickle", or "" for neither; which of them torch writes today and wrote.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(4)
+    if head == b"PK\x03\x04":
+        return ZIPPED
+    return BEFORE_1_6 if head[:2] == b"\x80\x02" else ""

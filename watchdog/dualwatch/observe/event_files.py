@@ -1,34 +1,34 @@
 """TensorBoard's event files of a run: which tags there are, and the newest value of each.
 
-They are read by tensorboard's own library, which is imported at the first look and may be absent.
+They are read without TensorBoard, which may be installed for the training alone, and as they grow.
 Nothing here raises: a file that cannot be read is told in ``not_observed``.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dualwatch import clock
 from dualwatch.facts import NotObserved
+from dualwatch.parse import event_records
+from dualwatch.parse.event_records import FRAME, HEAD, Event
 from dualwatch.parse.fields import is_metric
 from dualwatch.parse.text import clean
 
 POLL_BYTES = 4 << 20
-"""Bytes of events read per poll, a second's work; what is left comes with the next one."""
+"""Bytes of events read per poll, some seconds' work; what is left comes with the next one."""
+
+MAX_EVENT = 64 << 10
+"""Bytes. Numbers take a hundred; a longer event is an image or a histogram, and is passed over."""
 
 MAX_TAGS = 4_000
 MAX_FILES = 200
 """The newest; a run that was resumed has one for each start."""
 
 MAX_TAG = 200
-
-FRAME = 16
-"""Bytes of a record around its event: the length and two checksums."""
 
 _PATTERNS = ("*tfevents*", "*/*tfevents*", "*/vis_data/*tfevents*")
 
@@ -50,10 +50,11 @@ class Scalar:
 
 
 class EventFiles:
-    """Reads the event files below a folder as they grow.
+    """Reads the event files below a folder as they grow; dualwatch's own are none of them.
 
     Args:
         folder: A work dir, one run's folder in it, or its ``vis_data``. Need not exist yet.
+        since: Files that were last written before this wall time belong to an earlier run.
 
     Attributes:
         scalars: Tag -> its newest value. Only numbers are kept, no images, no histograms.
@@ -62,11 +63,12 @@ class EventFiles:
         not_observed: Why the last poll could not see all; None where it could.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], since: float = 0.0) -> None:
         self.scalars: dict[str, Scalar] = {}
         self.behind = False
         self.not_observed: NotObserved | None = None
         self._folder = Path(folder)
+        self._since = since
         self._files: dict[Path, _EventFile] = {}
 
     @property
@@ -74,19 +76,19 @@ class EventFiles:
         """The files that were found, oldest first."""
         return list(self._files)
 
-    def poll(self) -> dict[str, Scalar]:
-        """Reads what came since the last call; gives ``scalars``."""
+    def poll(self, most: int | None = None) -> dict[str, Scalar]:
+        """Reads what came since the last call; gives ``scalars``.
+
+        Args:
+            most: Bytes of events to read, about; ``POLL_BYTES`` by default.
+        """
         self.behind, self.not_observed = False, None
-        library = _library()
-        if library is None:
-            self._miss("tensorboard is not installed")
-            return self.scalars
-        left = POLL_BYTES
-        for path in _found(self._folder):
+        left = POLL_BYTES if most is None else most
+        for path in found(self._folder, self._since):
             file = self._files.get(path)
             if file is None:
                 file = self._files[path] = _EventFile(path)
-            for event, size in file.events(*library):
+            for event, size in file.events():
                 self._take(event)
                 left -= size
                 if left <= 0:
@@ -98,18 +100,17 @@ class EventFiles:
 
     def find(self, name: str) -> Scalar | None:
         """A metric's newest value, with or without the ``train/`` of hierarchical tags."""
-        found = [scalar for tag, scalar in self.scalars.items() if is_metric(tag, name)]
-        return max(found, key=lambda scalar: scalar.wall, default=None)
+        known = [scalar for tag, scalar in self.scalars.items() if is_metric(tag, name)]
+        return max(known, key=lambda scalar: scalar.wall, default=None)
 
-    def _take(self, event: Any) -> None:
-        for value in event.summary.value:
-            number = _number(value)
-            tag = clean(value.tag, MAX_TAG)
+    def _take(self, event: Event) -> None:
+        for tag, number in event.scalars.items():
+            tag = clean(tag, MAX_TAG)
             known = self.scalars.get(tag)
-            if number is None or (known is None and len(self.scalars) >= MAX_TAGS):
+            if known is None and len(self.scalars) >= MAX_TAGS:
                 continue
             count = known.count + 1 if known is not None else 1
-            self.scalars[tag] = Scalar(number, event.step, event.wall_time, count)
+            self.scalars[tag] = Scalar(number, event.step, event.wall, count)
 
     def _miss(self, why: str) -> None:
         at, wall = clock.now()
@@ -122,7 +123,7 @@ def tags(folder: str | os.PathLike[str], *, polls: int = 20) -> EventFiles:
     """What the event files below a folder hold now.
 
     Args:
-        polls: Bounds the work, a second or less each; ``behind`` tells whether it was too little.
+        polls: Bounds the work, some seconds each; ``behind`` tells whether it was too little.
     """
     files = EventFiles(folder)
     for _ in range(polls):
@@ -132,76 +133,71 @@ def tags(folder: str | os.PathLike[str], *, polls: int = 20) -> EventFiles:
     return files
 
 
-class _EventFile:
-    """One file: tensorboard's loader keeps the position, also in the middle of a record."""
+def found(folder: Path, since: float = 0.0) -> list[Path]:
+    """Event files of trainings below a folder, oldest first: their names begin with the time.
 
-    def __init__(self, path: Path) -> None:
-        self.trouble = ""
-        self._path = path
-        self._size = -1
-        self._read = 0
-        self._loader: Any = None
-        self._unread = False
-        self._waits = False
-
-    def events(self, loader: Any, event: Any) -> Iterator[tuple[Any, int]]:
-        """Events that were written since the last call, and their sizes in bytes."""
-        try:
-            size = self._path.stat().st_size
-            if size == self._size and not self._unread:
-                return
-            if size < self._size:
-                self._loader = None  # Another file of this name.
-            if self._loader is None:
-                self._loader, self._read = loader(str(self._path)), 0
-            self._size, self._unread = size, True
-            before = self._read
-            # The caller may stop in between; the rest then comes with the next call.
-            for record in self._loader.Load():
-                self._read += len(record) + FRAME
-                yield event.FromString(record), len(record)
-            self._unread = False
-            # A look may come in the middle of a write, but the next one finds the rest of it.
-            stuck = self._waits and self._read == before < size
-            self._waits = self._read < size
-            self.trouble = f"damaged at byte {self._read} of {size}" if stuck else ""
-        except Exception as error:  # Of the library, whose kinds are many.
-            self._unread = False
-            self.trouble = f"{type(error).__name__}: {error}"
-
-
-def _library() -> tuple[Any, Any] | None:
-    """tensorboard's reader of records and the type of an event, None where it is not installed."""
-    try:
-        loader = importlib.import_module("tensorboard.backend.event_processing.event_file_loader")
-        event_pb2 = importlib.import_module("tensorboard.compat.proto.event_pb2")
-        return loader.RawEventFileLoader, event_pb2.Event
-    except Exception:  # Also an installation that is broken or does not fit its protobuf.
-        return None
-
-
-def _found(folder: Path) -> list[Path]:
-    """Event files, oldest first: their names begin with the time."""
+    Args:
+        since: Those that were last written before this wall time are left out.
+    """
     paths: set[Path] = set()
     for pattern in _PATTERNS:
         try:
-            paths.update(folder.glob(pattern))
+            paths.update(path for path in folder.glob(pattern) if _is_wanted(path, since))
         except OSError:
             continue
     return sorted(paths, key=lambda path: (path.name, path))[-MAX_FILES:]
 
 
-def _number(value: Any) -> float | None:
-    """A summary's number in the old form (torch's) or the new one, None where it is none."""
-    kind = value.WhichOneof("value")
-    if kind == "simple_value":
-        return float(value.simple_value)
-    if kind != "tensor" or value.metadata.plugin_data.plugin_name not in ("", "scalars"):
-        return None
+def _is_wanted(path: Path, since: float) -> bool:
+    if event_records.is_own(path.name):
+        return False
     try:
-        from tensorboard.util import tensor_util  # type: ignore[import-untyped]
+        return not since or path.stat().st_mtime >= since
+    except OSError:
+        return False
 
-        array = tensor_util.make_ndarray(value.tensor)
-        return float(array.item()) if array.size == 1 else None
-    except Exception:  # A tensor of words, or of no number.
-        return None
+
+class _EventFile:
+    """One file, and how far it was read."""
+
+    def __init__(self, path: Path) -> None:
+        self.trouble = ""
+        self._path = path
+        self._read = 0
+        self._same: tuple[int, int] = (0, 0)
+        self._stuck_at = -1
+
+    def events(self) -> Iterator[tuple[Event, int]]:
+        """Events that were written since the last call, and their sizes in bytes."""
+        try:
+            with self._path.open("rb") as stream:
+                state = os.fstat(stream.fileno())
+                place = (state.st_dev, state.st_ino)
+                if state.st_size < self._read or place != self._same:
+                    self._read, self._same = 0, place  # Another file of this name.
+                # The caller may stop in between; the rest then comes with the next call.
+                stream.seek(self._read)
+                while (head := stream.read(HEAD)) and len(head) == HEAD:
+                    length = event_records.length_of(head)
+                    if self._read + FRAME + length > state.st_size:
+                        break  # It is being written; the next look finds the rest of it.
+                    event = self._event(stream.read(length + 4)) if length <= MAX_EVENT else None
+                    self._read += FRAME + length
+                    if event is not None:
+                        yield event, length
+                    else:
+                        stream.seek(self._read)
+            self.trouble, self._stuck_at = "", -1
+        except ValueError:
+            # A look may come in the middle of a write: what stands there still is damaged.
+            if self._stuck_at == self._read:
+                self.trouble = f"damaged at byte {self._read} of {state.st_size}"
+            self._stuck_at = self._read
+        except OSError as error:
+            self.trouble = f"{type(error).__name__}: {error.strerror}"
+
+    def _event(self, data: bytes) -> Event:
+        body, said = data[:-4], int.from_bytes(data[-4:], "little")
+        if event_records.checksum(body) != said:
+            raise ValueError("the checksum does not fit")
+        return event_records.decode(body)

@@ -9,27 +9,48 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dualwatch import clock
 from dualwatch.errors import DualwatchError
 from dualwatch.facts import ConfigRead
 from dualwatch.observe import config as configs
 from dualwatch.observe import pairs
-from dualwatch.parse import modalities, pyconfig
+from dualwatch.parse import modalities, named, pyconfig
 from dualwatch.parse.dump import goal
 from dualwatch.parse.text import clean
 
 FORMS = {".py": "py", ".json": "json", ".yaml": "yaml", ".yml": "yaml"}
 MAX_BASES = 50
-MAX_WORDS = 500
 
-LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 _STAMPED = re.compile(r"\d{8}_\d{6}$")
 _TELLING = re.compile(rb"^\s*['\"]?(?:train_dataloader|train_cfg|model|data|_base_)\b", re.M)
 _HEAD = 1_000_000
+
+
+class Known(NamedTuple):
+    """A configuration as a fact, and what the fact is made of.
+
+    Attributes:
+        values: What it assigns, empty where it does not load or was not read.
+        roots: Where its relative paths may begin.
+    """
+
+    fact: ConfigRead
+    values: Mapping[str, Any]
+    roots: tuple[Path, ...]
+
+
+class Pairs(NamedTuple):
+    """How the pairs of its data sets are compared; see ``pairs.compare``."""
+
+    all_pairs: bool = False
+    tell: Callable[[int, int], None] = pairs.nobody
+
+
+SAMPLED = Pairs()
 
 
 def find(work_dir: Path) -> Path | None:
@@ -52,10 +73,22 @@ def read(path: Path, *, at: float, wall: float, folder: Path | None = None) -> C
         folder: Where its relative paths begin, as the folder of a process that trains; None where
             nobody tells.
     """
+    return read_whole(path, at=at, wall=wall, folder=folder).fact
+
+
+def read_whole(
+    path: Path,
+    *,
+    at: float,
+    wall: float,
+    folder: Path | None = None,
+    how: Pairs = SAMPLED,
+) -> Known:
+    """As ``read``, together with the values that were read."""
     found = _read(path)
     error = "; ".join(found.problems) if not found.values else ""
     roots = _roots(path) if folder is None else (folder,)
-    return _fact(
+    fact = _fact(
         found.values,
         str(path),
         at,
@@ -64,7 +97,9 @@ def read(path: Path, *, at: float, wall: float, folder: Path | None = None) -> C
         platform=sys.platform,
         roots=roots,
         error=error,
+        pairing=how,
     )
+    return Known(fact, found.values, roots)
 
 
 def load(
@@ -82,23 +117,48 @@ def load(
     Args:
         python: Interpreter of the training.
         folder: First on its import path.
-        timeout: Seconds; importing torch takes the most of it.
+        timeout: Seconds; where the configuration imports torch, that takes the most of it.
     """
+    return load_whole(python, path, cfg_options, folder, timeout).fact
+
+
+def load_whole(
+    python: str,
+    path: Path,
+    cfg_options: Sequence[str],
+    folder: Path,
+    timeout: float = configs.TIME_LIMIT,
+    how: Pairs = SAMPLED,
+) -> Known:
+    """As ``load``, together with the values that were loaded."""
+    roots = (Path(),)
     try:
         values = configs.describe(python, path, cfg_options, folder, limit=timeout)
     except DualwatchError as error:
         at, wall = clock.now()
         if error.code != "DW602":
-            return read(path, at=at, wall=wall)
+            return read_whole(path, at=at, wall=wall, how=how)
         text = clean(f"{error.what}: {' '.join(error.why.split())}", 2000)
-        return _fact({}, str(path), at, wall, how="loaded", platform=sys.platform, error=text)
+        fact = _fact({}, str(path), at, wall, how="loaded", platform=sys.platform, error=text)
+        return Known(fact, {}, roots)
     at, wall = clock.now()
-    return of_description(values, path, at=at, wall=wall)
+    return Known(of_description(values, path, at=at, wall=wall, how=how), values, roots)
 
 
-def of_description(values: Mapping[str, Any], path: Path, *, at: float, wall: float) -> ConfigRead:
+def of_description(
+    values: Mapping[str, Any], path: Path, *, at: float, wall: float, how: Pairs = SAMPLED
+) -> ConfigRead:
     """The fact of a configuration that was just loaded for a training of this machine."""
-    return _fact(values, str(path), at, wall, how="loaded", platform=sys.platform, roots=(Path(),))
+    return _fact(
+        values,
+        str(path),
+        at,
+        wall,
+        how="loaded",
+        platform=sys.platform,
+        roots=(Path(),),
+        pairing=how,
+    )
 
 
 def from_values(values: Mapping[str, Any], path: str, at: float, wall: float) -> ConfigRead:
@@ -125,83 +185,37 @@ def _fact(
     platform: str = "",
     roots: Sequence[Path] = (),
     error: str = "",
+    pairing: Pairs = SAMPLED,
 ) -> ConfigRead:
     missing: dict[str, str] = {}
     unpaired: tuple[str, ...] = ()
     looked_at = 0
     if roots:
         missing = dict(configs.missing_data(values, roots))
-        unpaired, looked_at = pairs.compare(values, roots=roots)
+        unpaired, looked_at = pairs.compare(values, roots=roots, **pairing._asdict())
+    load_from, resumes = named.start(values)
     epochs, iterations = goal(values)
     return ConfigRead(
         at=at,
         wall=wall,
         path=path,
         how=how,
-        loaders=_loaders(values),
-        start_method=_start_method(values),
+        loaders=named.loaders(values),
+        start_method=named.start_method(values),
         platform=platform,
         paired=modalities.is_paired(values),
         missing=missing,
         unpaired=unpaired,
         looked_at=looked_at,
-        model_words=_model_words(values),
+        model_words=named.model_words(values),
         epochs=epochs,
         iterations=iterations,
+        preprocessor=clean(named.preprocessor(values), 200),
+        backends=named.backends(values),
+        load_from=clean(load_from, 1000),
+        resumes=resumes,
         error=error,
     )
-
-
-def _loaders(values: Mapping[str, Any]) -> dict[str, Any]:
-    loaders: dict[str, Any] = {}
-    for name in LOADERS:
-        loader = values.get(name)
-        if isinstance(loader, Mapping):
-            loaders[name] = {str(k): _plain(v) for k, v in loader.items() if k != "dataset"}
-    data = values.get("data")
-    if not loaders and isinstance(data, Mapping):
-        # mmcv 1.x: one section for all loaders, with other names.
-        named = {"samples_per_gpu": "batch_size", "workers_per_gpu": "num_workers"}
-        sets = ("train", "val", "test")
-        loaders["train_dataloader"] = {
-            named.get(str(k), str(k)): _plain(v) for k, v in data.items() if k not in sets
-        }
-    return loaders
-
-
-def _start_method(values: Mapping[str, Any]) -> str | None:
-    section: Any = values
-    for name in ("env_cfg", "mp_cfg"):
-        section = section.get(name) if isinstance(section, Mapping) else None
-    method = section.get("mp_start_method") if isinstance(section, Mapping) else None
-    method = method or values.get("mp_start_method")
-    return method if isinstance(method, str) and not pyconfig.is_unknown(method) else None
-
-
-def _model_words(values: Mapping[str, Any]) -> tuple[str, ...]:
-    """As ``inside.describe`` gives them, or by the same rule from what was read."""
-    given = values.get("model_words")
-    if isinstance(given, list):
-        return tuple(str(word) for word in given[:MAX_WORDS])
-    return tuple(sorted(set(_keys_and_types(values.get("model"))))[:MAX_WORDS])
-
-
-def _keys_and_types(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for key, part in value.items():
-            yield str(key)
-            if key == "type" and isinstance(part, str):
-                yield part
-            yield from _keys_and_types(part)
-    elif isinstance(value, (list, tuple)):
-        for part in value:
-            yield from _keys_and_types(part)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
-    return [_plain(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
 # --- files -----------------------------------------------------------------------------------

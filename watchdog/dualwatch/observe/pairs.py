@@ -7,7 +7,7 @@ tells is not compared, and then nothing is said.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +28,14 @@ _TOGETHER = "JPEGImages"
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader", "data")
 
 
+_EVERY = 2000
+"""Names between two words on the progress."""
+
+
+def nobody(done: int, total: int) -> None:
+    """Where nobody wants to know the progress."""
+
+
 class Folders(NamedTuple):
     """Where the two of each pair lie; the same folder twice where they lie together."""
 
@@ -40,6 +48,7 @@ def compare(
     limit: int = LIMIT,
     all_pairs: bool = False,
     roots: Sequence[Path] = (),
+    tell: Callable[[int, int], None] = nobody,
 ) -> tuple[tuple[str, ...], int]:
     """Images of a configuration's data sets that have no partner in the other modality.
 
@@ -48,14 +57,23 @@ def compare(
         limit: Pairs that are compared in each data set; of more, so many, evenly spread.
         all_pairs: Compares them all.
         roots: Where relative paths may begin, the present folder if not given.
+        tell: Called now and then with the files that were listed so far and with 0, since nobody
+            knows how many there are; in the end with what was compared, twice.
 
     Returns:
         Paths of those without a partner, bounded, and the number of pairs that were compared.
     """
     unpaired: list[str] = []
-    looked_at = 0
+    looked_at = listed = 0
+
+    def count() -> None:
+        nonlocal listed
+        listed += 1
+        if listed % _EVERY == 0:
+            tell(listed, 0)
+
     for folders in _all_folders(values, tuple(roots) or (Path(),)):
-        visible, infrared = _listed(folders)
+        visible, infrared = _listed(folders, count)
         stems = sorted(visible.keys() | infrared.keys())
         if len(stems) > limit and not all_pairs:
             stems = [stems[index * len(stems) // limit] for index in range(limit)]
@@ -70,6 +88,7 @@ def compare(
         ]
         mixed = chain.from_iterable(zip_longest(*alone))
         unpaired += [clean(path, 500) for path in mixed if path is not None]
+    tell(looked_at, looked_at)
     return tuple(unpaired[:NAMED]), looked_at
 
 
@@ -165,11 +184,11 @@ def _usual(root: Path, split: Any) -> Folders | None:
     return Folders(together, together) if together.is_dir() else None
 
 
-def _listed(folders: Folders) -> tuple[dict[str, str], dict[str, str]]:
+def _listed(folders: Folders, count: Callable[[], None]) -> tuple[dict[str, str], dict[str, str]]:
     """What each folder holds: what both of a pair have in common -> the file's name."""
     try:
         if folders.visible == folders.infrared:
-            names = list(_images(folders.visible))
+            names = list(_images(folders.visible, count))
             sides: dict[str, dict[str, str]] = {"visible": {}, "infrared": {}}
             for stem, name in names:
                 kind = modality(stem)
@@ -177,7 +196,10 @@ def _listed(folders: Folders) -> tuple[dict[str, str], dict[str, str]]:
                     sides[kind][without_modality(stem)] = name
             whole = all(sides.values())
             return (sides["visible"], sides["infrared"]) if whole else ({}, {})
-        visible, infrared = dict(_images(folders.visible)), dict(_images(folders.infrared))
+        visible, infrared = (
+            dict(_images(folders.visible, count)),
+            dict(_images(folders.infrared, count)),
+        )
         for folder, side in zip(folders, (visible, infrared), strict=True):
             if not side and any(folder.iterdir()):
                 return {}, {}  # Files of a kind that is not known here.
@@ -190,9 +212,10 @@ def _listed(folders: Folders) -> tuple[dict[str, str], dict[str, str]]:
     return visible, infrared
 
 
-def _images(folder: Path) -> Iterator[tuple[str, str]]:
+def _images(folder: Path, count: Callable[[], None]) -> Iterator[tuple[str, str]]:
     with os.scandir(folder) as entries:
         for entry in entries:
+            count()
             stem, ending = os.path.splitext(entry.name)
             if ending.lower() in _IMAGES:
                 yield stem, entry.name

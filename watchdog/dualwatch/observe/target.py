@@ -122,7 +122,7 @@ def of_folder(folder: Path) -> Target:
             do="name the work dir of a training, its log, or its process with --pid",
             exit_code=Exit.NOT_OBSERVED,
         )
-    return replace(own, path=folder)
+    return replace(own, path=own.work_dir or folder)  # Of several, the one that is meant is named.
 
 
 def _newest_under(folder: Path) -> Target:
@@ -130,7 +130,8 @@ def _newest_under(folder: Path) -> Target:
         raise DualwatchError(
             "there is no run to look at",
             why=f"no target was named, and there is no folder {folder} in {Path.cwd()}",
-            do="name a work dir, a log, a configuration, or a process with --pid",
+            do="name a work dir, a log, a configuration, or a process with --pid; "
+            "`dualwatch train CONFIG` makes a run",
             exit_code=Exit.NOT_OBSERVED,
         )
     return of_folder(folder)

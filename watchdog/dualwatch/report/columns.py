@@ -48,3 +48,17 @@ def wrapped(text: str, width: int, lead: str, most: int) -> list[str]:
         placeholder=" ...",
     )
     return [clipped(row, width) for row in rows] or [lead.rstrip()]
+
+
+def folded(line: str, width: int) -> list[str]:
+    """A whole line in rows, deeper from the second on; a path stays whole."""
+    depth = len(line) - len(line.lstrip()) + 2
+    if cells(line) <= width:
+        return [line]
+    return textwrap.wrap(
+        line,
+        max(_NARROWEST, width),
+        subsequent_indent=" " * depth,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

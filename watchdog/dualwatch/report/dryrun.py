@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from typing import Any
 
 from dualwatch.facts import Change
 from dualwatch.report.changes import changes_table
 from dualwatch.report.console import plain_text
+
+WIDTH = 80
 
 
 def text(plan: dict[str, Any]) -> str:
@@ -16,14 +19,14 @@ def text(plan: dict[str, Any]) -> str:
     lines = [
         "command:   " + shlex.join(plan["command"]),
         f"work dir:  {plan['work_dir']}",
-        f"required:  {metrics} ({plan['required_because']})",
-        *(f"note:      {note}" for note in plan["notes"]),
+        *_wrapped("required:  ", f"{metrics} ({plan['required_because']})"),
+        *(line for note in plan["notes"] for line in _wrapped("note:      ", note)),
         "",
     ]
     if not plan["ladder"]:
         lines += ["no step: a rerun could change nothing here, a stall is given up", ""]
     elif plan["in_place"]:
-        lines += [f"first on a stall: {plan['in_place']}", ""]
+        lines += [*_wrapped("first on a stall: ", plan["in_place"], indent=2), ""]
     for family, steps in plan["ladders"].items():
         for step in steps:
             lines.append(f"step {step['step']} on {_called(family)}: {step['name']}")
@@ -33,12 +36,25 @@ def text(plan: dict[str, Any]) -> str:
     if plan["min_batch"] > 1:
         lines.append(f"No batch below {plan['min_batch']}: the model's loss cannot learn from it.")
     if plan["ladders"]:
-        lines.append(
+        lines += _wrapped(
+            "",
             "Every step resumes where it stood, or from the newest good checkpoint; at most "
-            f"{_reruns(plan['max_reruns'])} in all."
+            f"{_reruns(plan['max_reruns'])} in all.",
         )
     lines.append("Nothing was started.")
     return "".join(plain_text(line) + "\n" for line in lines)
+
+
+def _wrapped(lead: str, text: str, indent: int | None = None) -> list[str]:
+    """Prose; a path in it stays whole, so that it can be copied."""
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=lead,
+        subsequent_indent=" " * (len(lead) if indent is None else indent),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _called(family: str) -> str:

@@ -36,6 +36,19 @@ def text(codes: Sequence[Code], *, in_full: bool) -> str:
     return "\n".join(_full(code) for code in codes)
 
 
+def address(code: str) -> str:
+    """Where the page of a code is on the net, "" where this installation names no such place."""
+    from importlib import metadata
+
+    try:
+        links = metadata.metadata("dualwatch").get_all("Project-URL") or []
+    except metadata.PackageNotFoundError:
+        return ""
+    named = dict(link.partition(", ")[::2] for link in links)
+    place = named.get("Documentation", "").rstrip("/")
+    return f"{place}/codes/{code}/" if place.startswith("https://") else ""
+
+
 def symptoms(code: Code) -> list[Code]:
     """The codes of which this one is a cause, where both are found."""
     return [BY_CODE[other] for other in code.explains]

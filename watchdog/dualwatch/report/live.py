@@ -5,10 +5,18 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from dualwatch.facts import Fact, Finding, FindingRaised, IterationLogged, Severity
+from dualwatch.facts import (
+    Fact,
+    Finding,
+    FindingRaised,
+    IterationLogged,
+    OrderAnswered,
+    Severity,
+)
 from dualwatch.judge.snapshot import Snapshot
 from dualwatch.report import view, words
 from dualwatch.report.console import holds_unicode, make, plain_text
+from dualwatch.wire import Order
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,6 +25,9 @@ REFRESH = 1.0
 
 ROOM_FOR_CTRL_C = 3
 """Columns. The terminal echoes ``^C``; at the last column it would wrap and shift the table."""
+
+_STALLS = "DW1"
+"""The family of codes that a replaced loader is the answer to."""
 
 _STYLE = {"info": "dim", "warning": "yellow", "error": "red", "critical": "bold red"}
 
@@ -32,6 +43,7 @@ class LiveView:
         self._unicode = holds_unicode(self._stream)
         self._title = title
         self._findings: dict[str, Finding] = {}
+        self._cured: set[str] = set()
         self._attempt = 0
         self._news = view.News()
         self._drawn_at = -REFRESH
@@ -43,9 +55,13 @@ class LiveView:
         if snapshot.started is not None and snapshot.started.attempt != self._attempt:
             self._attempt = snapshot.started.attempt
             self._findings.clear()
+            self._cured.clear()
         style = ""
+        if isinstance(fact, OrderAnswered) and fact.done and fact.order == Order.REPLACE:
+            self._cured |= {code for code in self._findings if code.startswith(_STALLS)}
         if isinstance(fact, FindingRaised):
             self._findings[fact.finding.code] = fact.finding
+            self._cured.discard(fact.finding.code)
             style = _STYLE[fact.finding.severity.word]
         text = view.headline(fact)
         if text is None or self._news.is_old(fact, text):
@@ -73,7 +89,15 @@ class LiveView:
         self._live.stop()
 
     def _print(self, text: str, wall: float, style: str) -> None:
-        self._console.print(f"{words.clock(wall)[11:]} {text}", style=style, soft_wrap=True)
+        from rich.text import Text
+
+        # Broken between words and beside the time, where the terminal would break anywhere.
+        clock = words.clock(wall)[11:] + " "
+        room = max(20, self._console.width - len(clock))
+        first, *rest = Text(text).wrap(self._console, room) or [Text()]
+        self._console.print(clock + first.plain, style=style, soft_wrap=True)
+        for line in rest:
+            self._console.print(" " * len(clock) + line.plain, style=style, soft_wrap=True)
 
     def _table(self, s: Snapshot) -> Table:
         from rich import box
@@ -110,8 +134,10 @@ class LiveView:
         for finding in self._findings.values():
             if finding.severity is Severity.INFO:
                 continue  # Printed once above; it needs no place of its own for hours.
-            style = _STYLE[finding.severity.word]
-            rows.append((finding.code, f"{finding.name}: {plain_text(finding.headline)}", style))
+            style, text = _STYLE[finding.severity.word], plain_text(finding.headline)
+            if finding.code in self._cured:
+                style, text = "dim", "cured in place"
+            rows.append((finding.code, f"{finding.name}: {text}", style))
         return rows
 
     def _losses(self, line: IterationLogged) -> str:

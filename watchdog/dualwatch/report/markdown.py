@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~&$^-])")
+_LIVELY = re.compile(r"[^\w ,;%=']|_")
 _BACKTICKS = re.compile("`+")
 
 
@@ -23,6 +24,14 @@ def code(said: str) -> str:
     fence = "`" * (longest + 1)
     pad = " " if not said or said[0] in "` " or said[-1] in "` " else ""
     return f"{fence}{pad}{said or ' '}{pad}{fence}"
+
+
+def inert(said: str) -> str:
+    """Text that no dialect of Markdown, and no HTML in it, can take for anything but text.
+
+    TensorBoard's dialect lets images of HTML pass, and a backslash does not keep it from that.
+    """
+    return _LIVELY.sub(lambda found: f"&#{ord(found[0])};", " ".join(said.split()))
 
 
 def fenced(lines: Iterable[str], language: str = "text") -> Iterator[str]:
