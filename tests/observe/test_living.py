@@ -11,8 +11,10 @@ import psutil
 import pytest
 from dualwatch import identity
 from dualwatch.facts import AttemptEnded, AttemptStarted, Fact
+from dualwatch.inside.pulse import Pulse as Heart
 from dualwatch.journal import Journal
 from dualwatch.observe.living import living_attempt
+from dualwatch.wire import Phase
 
 WAITING = "import sys; print('up', flush=True); sys.stdin.readline()"
 
@@ -88,6 +90,22 @@ def test_a_rank_whose_launcher_is_gone(spawn: Any, folder: Path) -> None:
     assert found is not None
     assert found.pid == rank.pid
     assert found.create_time == created(rank)
+
+
+@pytest.mark.parametrize("worker_alone", [True, False])
+def test_a_worker_is_no_training(spawn: Any, folder: Path, worker_alone: bool) -> None:
+    (attempt := folder / "attempt-0").mkdir()
+    place = {"DUALWATCH_ATTEMPT_DIR": str(attempt)}
+    write(folder, started(2**22 + 7, 1.0))
+    spawn(WAITING, **place)
+    rank = spawn(WAITING, **place)
+    heart = Heart(str(attempt), 0)
+    heart._pid = 2**22 + 8 if worker_alone else rank.pid
+    heart.beat(Phase.WAITING)
+
+    found = living_attempt(folder)
+
+    assert (found and found.pid) == (None if worker_alone else rank.pid)
 
 
 def test_a_process_of_another_work_dir_is_none(spawn: Any, folder: Path, tmp_path: Path) -> None:

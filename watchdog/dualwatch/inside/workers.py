@@ -13,7 +13,7 @@ JOIN = 2.0
 """Seconds for which a killed worker is waited for; one in the kernel does not end."""
 
 
-DYING = 2.0
+DYING = 0.5
 """Seconds for which the death of a worker is waited for whose connections are closed already."""
 
 _BY_A_WORKER = "Caught "

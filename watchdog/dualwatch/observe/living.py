@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from dualwatch import identity, journal, wire
 from dualwatch.facts import AttemptEnded, AttemptStarted
+from dualwatch.observe.heartbeat import Heartbeats
 from dualwatch.observe.processes import SAME_START_S
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def living_attempt(folder: Path) -> AttemptStarted | None:
     The main process is known by its pid and create time, and any other by what its environment
     says: a launcher may be gone while its ranks go on, and the wall clock may have been set since.
     Of an attempt that has ended in order, what lives are orphans: none of this module's matters.
+    So are loader workers whose main process is gone, which the heartbeats tell from ranks.
 
     Args:
         folder: ``WORK_DIR/dualwatch``.
@@ -44,10 +46,20 @@ def living_attempt(folder: Path) -> AttemptStarted | None:
     for process, created in alive:
         if told is not None and process.pid == told.pid:
             return replace(told, create_time=created)
+    if told is not None and (ranks := _ranks(folder / f"attempt-{told.attempt}")):
+        alive = [one for one in alive if one[0].pid in ranks]
+        if not alive:
+            return None
     process, created = min(alive, key=lambda one: one[1])
     if told is not None:
         return replace(told, pid=process.pid, create_time=created)
     return _untold(process, created)
+
+
+def _ranks(attempt_dir: Path) -> set[int]:
+    """The processes that the heartbeats of an attempt are of; none before a Runner was built."""
+    with Heartbeats(attempt_dir) as heartbeats:
+        return {pulse.pid for pulse in heartbeats.poll(0.0, 0.0)}
 
 
 def _newest(path: Path) -> AttemptStarted | AttemptEnded | None:
