@@ -115,6 +115,18 @@ def test_a_stall_is_a_peak(teller):
     assert all(value < 20 for step, value in silence if step != 100)
 
 
+def test_what_comes_at_the_same_step_does_not_hide_the_stall(teller):
+    """Of one step TensorBoard keeps the last point."""
+    trains(teller.started(), 1, 100)
+    for _ in range(10):
+        teller.wait(10.0)
+    pulse(teller, 100, Phase.STEP, beats=101)
+    teller.tell(OrderAnswered, rank=0, number=1, order="replace", done=True, iteration=100)
+    assert dict(curve(teller, "silence_s"))[100] >= 90
+    trains(teller, 101, 100)
+    assert curve(teller, "silence_s")[-1][1] < 1
+
+
 def test_a_training_without_a_stall_has_no_peak(teller):
     trains(teller.started(), 1, 200)
     assert all(value == pytest.approx(0.5) for _, value in curve(teller, "iteration_time"))

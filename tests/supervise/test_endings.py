@@ -10,6 +10,7 @@ import sys
 
 import psutil
 import pytest
+from dualwatch.run import archive
 
 
 def test_an_error_of_the_training_is_quoted(train):
@@ -186,6 +187,15 @@ def test_an_earlier_run_is_put_aside_and_not_deleted(train):
     assert (kept / "attempt-0" / "console.log").exists()
 
 
+def test_curves_of_an_earlier_run_are_put_aside_as_well(tmp_path):
+    (tmp_path / "tensorboard" / "attempt-0").mkdir(parents=True)
+    (tmp_path / "tensorboard" / "attempt-0" / "events").write_bytes(b"points")
+    archive(tmp_path)
+    assert not (tmp_path / "tensorboard").exists()
+    (kept,) = (tmp_path / "earlier").glob("*/tensorboard/attempt-0/events")
+    assert kept.read_bytes() == b"points"
+
+
 def test_json_events_are_one_object_a_line(train):
     run = train("--json")
 
@@ -205,6 +215,10 @@ def test_tensorboard_takes_the_next_free_port_and_ends_with_us(train):
         run = train("--tensorboard", "--port", str(port), model__pause=0.1)
         assert run.finish() == 0, run.err
     assert f"port {port} is taken" in run.err
+    # Its configuration has no backend for TensorBoard, and nobody requires a curve: a note.
+    (noted,) = [f for f in run.summary["attempts"][0]["findings"] if f["code"] == "DW802"]
+    assert noted["severity"] == "info"
+    assert list((run.folder / "tensorboard" / "attempt-0").glob("*tfevents*"))
     boards = [p for p in psutil.process_iter() if _is_board_of(p, str(run.work_dir))]
     assert boards == []
 

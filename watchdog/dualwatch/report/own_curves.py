@@ -64,6 +64,7 @@ class OwnCurves:
         self._step = 0
         self._drawn_at = 0.0
         self._pace = Pace()
+        self._silence = (0, 0.0)
         self._once: dict[str, float] = {}
         self._story: list[str] = []
         self._findings: dict[str, int] = {}
@@ -110,6 +111,7 @@ class OwnCurves:
         # Where a resumed training goes on is not known before its loop begins.
         self._is_known = not (fact.resumed_from or self._resumes or wall is not None)
         self._step, self._drawn_at, self._pace = 0, fact.at, Pace()
+        self._silence = (0, 0.0)
         self._once, self._story, self._findings = {}, [], {}
 
     def _follow(self, s: Snapshot) -> None:
@@ -146,7 +148,7 @@ class OwnCurves:
         """One point of every curve that is known now; what is not known has none."""
         self._drawn_at = s.at
         values = {"attempt": float(self._attempt), "cures_in_place": float(s.replaced)}
-        values["silence_s"] = max(0.0, s.silence(s.at))
+        values["silence_s"] = self._longest_silence(s.silence(s.at))
         values["findings"] = float(sum(self._findings.values()))
         if (pace := self._pace.taken()) is not None:
             values["iteration_time"] = pace
@@ -155,6 +157,13 @@ class OwnCurves:
         if self._is_known:
             named = {f"dualwatch/{name}": value for name, value in values.items()}
             self._write(event_records.scalars(s.wall, self._step, named))
+
+    def _longest_silence(self, silence: float) -> float:
+        """Of one step TensorBoard keeps the last point: a short one must not hide the stall."""
+        step, longest = self._silence
+        longest = max(0.0, silence, longest if step == self._step else 0.0)
+        self._silence = (self._step, longest)
+        return longest
 
     # --- texts -------------------------------------------------------------------------------
 
