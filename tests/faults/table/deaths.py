@@ -287,6 +287,15 @@ SETUP = (
         actors=("kill_tensorboard",),
         needs=("tensorboard",),
     ),
+    Case(
+        name="nothing is written for TensorBoard",
+        cause="a curve is required, and the visualizer has no backend that writes event files",
+        expected=("DW802",),
+        options={"model.pause": 0.2},
+        words=("--tensorboard", "--port", "16007", "--require", "loss"),
+        twin="required metric",
+        needs=("tensorboard",),
+    ),
 )
 
 CASES = (*WORKERS, *DATA, *MACHINE, *SETUP)
