@@ -125,7 +125,7 @@ def _display(
     order: Order,
 ) -> AbstractContextManager[Callable[[Mapping[str, Any], Mapping[str, str]], None]]:
     if not order.as_json and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        return _Live(order.verbose)
+        return _Live()
     return nullcontext(_say_changes)
 
 
@@ -142,14 +142,13 @@ def _say_changes(document: Mapping[str, Any], told: Mapping[str, str]) -> None:
 
 
 class _Live:
-    """The list itself on a terminal, drawn anew at each look and gone in the end."""
+    """What is open, on a terminal: drawn anew at each look, and gone in the end."""
 
-    def __init__(self, verbose: bool) -> None:
+    def __init__(self) -> None:
         from rich.live import Live
 
         self._console = console.make(sys.stderr)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
-        self._verbose = verbose
 
     def __enter__(self) -> Callable[[Mapping[str, Any], Mapping[str, str]], None]:
         self._live.start()
@@ -161,8 +160,14 @@ class _Live:
     def _show(self, document: Mapping[str, Any], told: Mapping[str, str]) -> None:
         from rich.text import Text
 
-        page = "\n".join(_page(document, sys.stderr, verbose=self._verbose))
-        self._live.update(Text.from_ansi(page), refresh=True)
+        lines = checklist.glance(
+            document,
+            width=min(self._console.width, WIDEST),
+            height=self._console.height - 1,
+            color=not self._console.no_color,
+            fancy=console.holds_unicode(sys.stderr),
+        )
+        self._live.update(Text.from_ansi("\n".join(lines)), refresh=True)
 
 
 def _page(document: Mapping[str, Any], stream: Any, *, verbose: bool) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dualwatch.judge.checklist import board
+from dualwatch.judge.checklist.item import NOT_BEGUN
 from dualwatch.report.columns import clipped, wrapped
 from dualwatch.report.console import plain_text
 
@@ -64,14 +65,36 @@ def lines(
     yield from sheet.hints(document)
 
 
+def glance(
+    document: Mapping[str, Any],
+    *,
+    width: int,
+    height: int,
+    color: bool = False,
+    fancy: bool = False,
+) -> list[str]:
+    """The checklist in as many lines as a terminal has, while more is to come.
+
+    What has passed or was skipped is counted; what failed, warns or waits has a line, the worst first
+    where there are too many.
+    """
+    sheet = _Sheet(max(width, NARROWEST), color, fancy, verbose=False)
+    head = [*sheet.head(document), ""]
+    told = [item for item in document["items"] if item["status"] in ("fail", "warn", "pending")]
+    told.sort(key=lambda item: ("fail", "warn", "pending").index(item["status"]))
+    room = max(1, height - len(head) - 3)
+    shown = [sheet.short(item) for item in told[:room]]
+    more = [f"  and {len(told) - room} more"] if len(told) > room else []
+    return [*head, *shown, *more, "", sheet.counts(document["counts"])]
+
+
 def _hangs_on_another(item: Mapping[str, Any]) -> bool:
     status, observed = item["status"], item["observed"]
     if status == "pending":
-        return str(observed).startswith(board.WAITS) or item["stage"] not in (
-            "preflight",
-            "startup",
-        )
-    return status == "skip" and str(observed).startswith(board.NEEDS + " '")
+        # Before the start all that comes later waits for the same.
+        is_later = item["stage"] not in ("preflight", "startup")
+        return observed.startswith(board.WAITS) or (is_later and observed == NOT_BEGUN)
+    return bool(status == "skip" and observed.startswith(board.NEEDS + " '"))
 
 
 class _Sheet:
@@ -119,6 +142,12 @@ class _Sheet:
             yield from self._detail("do", item["remedy"])
             if item["code"]:
                 yield from self._detail("see", f"dualwatch explain {item['code']}")
+
+    def short(self, item: Mapping[str, Any]) -> str:
+        """One item in one line."""
+        sign = (_SIGNS if self._fancy else _WORDS)[item["status"]]
+        text = clipped(plain_text(f"{item['title']}: {item['observed']}"), self._width - 8)
+        return f"  {self.paint(sign, _STYLES[item['status']])} {text}"
 
     def _detail(self, name: str, text: str | None) -> Iterator[str]:
         if text:

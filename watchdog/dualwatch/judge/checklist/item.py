@@ -14,6 +14,9 @@ from dualwatch.judge.snapshot import Snapshot
 STAGES = ("preflight", "startup", "warmup", "epoch-1", "running")
 
 
+NOT_BEGUN = "the training has not begun"
+
+
 class Status(str, enum.Enum):
     """What an item came to. What cannot be judged yet is pending; what cannot be seen is skipped,
     never passed."""
@@ -156,7 +159,7 @@ def pending(what: str, expected: str = "") -> Reading:
 def not_yet(subject: Subject, what: str, expected: str = "") -> Reading:
     """Pending while it can still come about, else skipped."""
     if subject.life is Life.PLANNED:
-        return pending("the training has not begun", expected)
+        return pending(NOT_BEGUN, expected)
     if subject.life is Life.OVER:
         return skipped(f"the training ended before {what}", expected)
     if subject.life is Life.UNKNOWN:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dualwatch.facts import Severity
 from dualwatch.judge.checklist.item import (
+    NOT_BEGUN,
     Item,
     Life,
     Reading,
@@ -97,7 +98,7 @@ def no_stall(subject: Subject, item: Item) -> Reading:
         observed = f"it stalled, and was cured: {earlier.headline}"
         return warned(observed, expected, code=earlier.code)
     if subject.life is Life.PLANNED:
-        return pending("the training has not begun", expected)
+        return pending(NOT_BEGUN, expected)
     slow = subject.found("DW104")
     if slow is not None and subject.life is Life.ALIVE:
         return warned(slow.headline, expected, code="DW104")
@@ -140,7 +141,7 @@ def ended_well(subject: Subject, item: Item) -> Reading:
     """It trains, or has trained to the end."""
     expected = "it trains, or has trained to its end"
     if subject.life is Life.PLANNED:
-        return pending("the training has not begun", expected)
+        return pending(NOT_BEGUN, expected)
     if subject.finished:
         return passed("trained to the end", expected)
     dead = next((f for f in subject.findings if f.severity is Severity.CRITICAL), None)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from dualwatch.judge.checklist.item import (
+    NOT_BEGUN,
     Item,
     Life,
     Reading,
@@ -150,7 +151,7 @@ def tensorboard_answers(subject: Subject, item: Item) -> Reading:
     """Its page can be reached, and shows this run."""
     seen, expected = subject.s.tensorboard, "TensorBoard answers, and shows this run"
     if subject.life is Life.PLANNED:
-        return pending("the training has not begun", expected)
+        return pending(NOT_BEGUN, expected)
     if seen is None or seen.answers is None:
         why = seen.why if seen is not None else ""
         return skipped(why or "it was not asked for", expected)
