@@ -148,6 +148,8 @@ class _Live:
         from rich.live import Live
 
         self._console = console.make(sys.stderr)
+        # While it is live, stderr is Rich's own, which knows no encoding.
+        self._fancy = console.holds_unicode(sys.stderr)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
 
     def __enter__(self) -> Callable[[Mapping[str, Any], Mapping[str, str]], None]:
@@ -165,7 +167,7 @@ class _Live:
             width=min(self._console.width, WIDEST),
             height=self._console.height - 1,
             color=not self._console.no_color,
-            fancy=console.holds_unicode(sys.stderr),
+            fancy=self._fancy,
         )
         self._live.update(Text.from_ansi("\n".join(lines)), refresh=True)
 

@@ -75,8 +75,8 @@ def glance(
 ) -> list[str]:
     """The checklist in as many lines as a terminal has, while more is to come.
 
-    What has passed or was skipped is counted; what failed, warns or waits has a line, the worst first
-    where there are too many.
+    What has passed or was skipped is counted; what failed, warns or waits has a line, the worst
+    first where there are too many.
     """
     sheet = _Sheet(max(width, NARROWEST), color, fancy, verbose=False)
     head = [*sheet.head(document), ""]
