@@ -160,7 +160,8 @@ def tensorboard_backend(subject: Subject, item: Item) -> Reading:
     config, expected = subject.s.config, "a TensorboardVisBackend among the visualizer's backends"
     seen = subject.s.tensorboard
     if seen is not None and seen.files:
-        return passed(f"{seen.files} event files of this run", expected)
+        files = "1 event file" if seen.files == 1 else f"{seen.files} event files"
+        return passed(f"{files} of this run", expected)
     if config is None or config.backends is None:
         return skipped(_UNKNOWN if config is None else "it does not say", expected)
     if not any("tensorboard" in name.lower() for name in config.backends):
