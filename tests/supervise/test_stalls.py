@@ -174,7 +174,9 @@ def test_a_training_that_is_stopped_again_is_left_alone(train):
     run = train(*STALL, model__pause=0.2)
     started = run.iterating()
     os.kill(started["pid"], signal.SIGSTOP)
-    run.wait_for(lambda f: f["kind"] == "decided" and f["action"] == "wake")
+    woken = run.wait_for(lambda f: f["kind"] == "decided" and f["action"] == "wake")
+    # It is decided before it is done: only one that moves again can be stopped again.
+    run.wait_for(lambda f: f["kind"] == "pulse" and f["at"] > woken["at"])
     os.kill(started["pid"], signal.SIGSTOP)
     run.wait_for(lambda f: f["kind"] == "decided" and "somebody holds it" in f["reason"])
     os.kill(started["pid"], signal.SIGCONT)

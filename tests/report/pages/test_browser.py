@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -40,15 +41,17 @@ def look(tmp_path: Path):
             file = tmp_path / f"{name}.html"
             file.write_text(page.render(listed, 1_790_000_000.0), encoding="utf-8")
             files.append(str(file))
-        done = subprocess.run(
-            [NODE, "look.js", CHROMIUM, "-", *files],
-            cwd=HERE,
-            env={**os.environ, "TMPDIR": str(tmp_path)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=240,
-        )
+        # The path of Chromium's socket has room for a short folder only.
+        with tempfile.TemporaryDirectory(prefix="dw-") as short:
+            done = subprocess.run(
+                [NODE, "look.js", CHROMIUM, "-", *files],
+                cwd=HERE,
+                env={**os.environ, "TMPDIR": short},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=240,
+            )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
