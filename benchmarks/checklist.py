@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -92,7 +93,14 @@ RUNS = (
         "learning rate x 300",
         options=(*SHORT, "optim_wrapper.optimizer.lr=0.3", "optim_wrapper.clip_grad=None"),
         fails=("epoch-1-map",),
-        tolerated=("finite", "grad-norm", "grad-norm-at-50", "loss-macl-at-50", "loss-macl-falls"),
+        tolerated=(
+            "finite",
+            "grad-norm",
+            "grad-norm-at-50",
+            "loss-macl-at-50",
+            "loss-macl-falls",
+            "epoch-1-loss-macl",
+        ),
     ),
     Run(
         "no TensorBoard",
@@ -148,6 +156,8 @@ def trained_and_checked(run: Run, folder: Path) -> dict[str, Any]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+        # Two threads of OpenMP that wait for each other on a busy machine are ten times as slow.
+        env={"OMP_NUM_THREADS": "1", **os.environ},
     )
     _follow(process, run.kill_at)
     say(f"  exit code {process.wait()}")
