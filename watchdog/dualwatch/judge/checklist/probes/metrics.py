@@ -44,7 +44,7 @@ def falls(subject: Subject, item: Item) -> Reading:
     if level <= limits["passes"]:
         return passed(observed, expected)
     if not _is_over(subject, limits["within"]):
-        return pending(f"so far {observed}", expected)
+        return _so_far(subject, observed, expected)
     flat = subject.found("DW205")
     if flat is not None:
         return failed(flat.headline, expected, code="DW205")
@@ -77,7 +77,7 @@ def steady(subject: Subject, item: Item) -> Reading:
     if worst is not None and sum(v > worst for v in values) > 0.2 * len(values):
         return failed(f"{observed}; above {worst:g} too often", expected)
     if not _is_over(subject, limits["within"]):
-        return pending(f"so far {observed}", expected)
+        return _so_far(subject, observed, expected)
     return passed(observed, expected) if share >= wanted else warned(observed, expected)
 
 
@@ -131,11 +131,16 @@ def _window(
     return kept, None
 
 
+def _so_far(subject: Subject, observed: str, expected: str) -> Reading:
+    """The warm-up is not over: of a training that is, it never will be."""
+    if subject.life is Life.OVER:
+        return skipped(f"the training ended in its warm-up; by then {observed}", expected)
+    return pending(f"so far {observed}", expected)
+
+
 def _is_over(subject: Subject, within: float) -> bool:
     """Whether the warm-up is over: by the clock, or since an epoch or the training is."""
     course, elapsed = subject.course, subject.elapsed
-    if subject.life is Life.OVER:
-        return True
-    if any(epoch.evaluation is not None for epoch in course.epochs.values()):
+    if subject.finished or any(epoch.evaluation is not None for epoch in course.epochs.values()):
         return True
     return course.newest_epoch > 1 or (elapsed is not None and elapsed >= within)
