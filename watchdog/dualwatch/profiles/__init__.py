@@ -141,6 +141,6 @@ def _refuse(problems: list[str]) -> None:
         raise DualwatchError(
             "the checklist's profile is not valid",
             why="\n".join(problems),
-            do="the profiles that dualwatch ships show every key: "
-            "`dualwatch check --show-profile` prints the one in force",
+            do="`dualwatch check --list --profile NAME` names the items of a profile of ours; "
+            "docs/check.md shows what may be changed",
         )
