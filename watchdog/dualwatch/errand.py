@@ -68,10 +68,7 @@ class Errand:
         begun = clock.now().at
         rung = begun - RING_EVERY
         while True:
-            self.wishes.sleep(TICK)
-            moment = clock.now()
-            for fact in self.look(moment):
-                self.chronicle.tell(fact)
+            moment = self._pause()
             answer = self._answer(pulse, number)
             waited = moment.at - begun
             if answer is not None or self.over() or self.wishes.to_hurry:
@@ -144,11 +141,13 @@ class Errand:
     def _fastest(self) -> int:
         return max(pulse.iteration for pulse in self.chronicle.snapshot.pulses.values())
 
-    def _pause(self) -> None:
-        """A moment, and what is new from inside."""
+    def _pause(self) -> Moment:
+        """Lets a little time pass and tells what is new from inside; gives the time it is then."""
         self.wishes.sleep(TICK)
-        for fact in self.look(clock.now()):
+        moment = clock.now()
+        for fact in self.look(moment):
             self.chronicle.tell(fact)
+        return moment
 
     def ask_what_is_awaited(self) -> None:
         """Which samples the batch that does not come is made of; the answer comes when it comes."""

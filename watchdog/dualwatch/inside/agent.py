@@ -11,7 +11,7 @@ import functools
 import importlib.machinery
 import os
 import sys
-from typing import Dict, TextIO
+from typing import Any, Callable, Dict, Optional, TextIO
 
 from dualwatch import wire
 from dualwatch.inside import console, stacks
@@ -105,7 +105,6 @@ def _patch(runner_class) -> None:
 
 def _before_build(original, runner, args, kwargs):
     import inspect
-    import json
 
     from dualwatch.inside import checkpoints, follow, orders, pulse, seen
 
@@ -135,9 +134,7 @@ def _before_build(original, runner, args, kwargs):
     }
     path = os.path.join(folder, wire.agent_file(rank))
     try:
-        with private(path + ".tmp", os.O_TRUNC) as stream:
-            json.dump(report, stream, default=str)
-        os.replace(path + ".tmp", path)
+        put(path, report, default=str)
     except OSError:
         note_error("reporting")  # A full disk: the orders are in force all the same.
     return (), named, follower
@@ -147,6 +144,19 @@ def private(path: str, mode: int) -> TextIO:
     """Opens a file that only its owner can read."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | mode, 0o600)
     return os.fdopen(descriptor, "w", encoding="utf-8")
+
+
+def put(path: str, record: Any, default: Optional[Callable[[Any], Any]] = None) -> None:
+    """Puts a small record in its place as a whole: whoever reads it never meets half of one.
+
+    Args:
+        default: What stands for a value that JSON does not know; without it such a value raises.
+    """
+    import json  # Not at the top: every process of the training passes by there.
+
+    with private(path + ".tmp", os.O_TRUNC) as stream:
+        json.dump(record, stream, default=default)
+    os.replace(path + ".tmp", path)
 
 
 def _is_loader_worker() -> bool:

@@ -34,16 +34,11 @@ def write(runner: Any, folder: str, rank: int) -> None:
     if rank != 0:
         return
     try:
-        import json
-
         record = {
             "rank": rank,
             "parts": parts(runner.model, getattr(runner, "optim_wrapper", None)),
         }
-        path = os.path.join(folder, wire.model_file(rank))
-        with agent.private(path + ".tmp", os.O_TRUNC) as stream:
-            json.dump(record, stream)
-        os.replace(path + ".tmp", path)
+        agent.put(os.path.join(folder, wire.model_file(rank)), record)
     except Exception:
         agent.note_error("looking at the model")
 

@@ -63,8 +63,6 @@ class Seen:
             agent.note_error("looking at the batch")
 
     def _write(self, iteration, batch, outputs) -> None:
-        import json
-
         names = list(outputs)[:LOSSES] if isinstance(outputs, dict) else []
         record = {
             "rank": self._rank,
@@ -72,9 +70,7 @@ class Seen:
             "outline": outline(batch),
             "losses": [str(name)[:LENGTH] for name in names],
         }
-        with agent.private(self._path + ".tmp", os.O_TRUNC) as stream:
-            json.dump(record, stream)
-        os.replace(self._path + ".tmp", self._path)
+        agent.put(self._path, record)
 
 
 def _form(value, depth):
