@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import enum
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 DISK_FULL = "DW502"
+
+
+def did_you_mean(word: str, allowed: Iterable[str]) -> str:
+    """The nearest valid name in words, "" where none is near."""
+    close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.4)
+    return f"did you mean {close[0]!r}?" if close else ""
 
 
 class Exit(enum.IntEnum):

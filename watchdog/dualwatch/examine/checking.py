@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dualwatch import clock, profiles
-from dualwatch.errors import DualwatchError, Exit
+from dualwatch.errors import DualwatchError, Exit, did_you_mean
 from dualwatch.examine import examination, preflight
 from dualwatch.examine.examination import Manner
 from dualwatch.examine.record import Record, record_of
@@ -215,8 +214,8 @@ def _refuse_unknown(
         return
     lines = []
     for word in unknown:
-        near = difflib.get_close_matches(word, known, n=1, cutoff=0.4)
-        lines.append(f"{word!r}" + (f": did you mean {near[0]!r}?" if near else ""))
+        near = did_you_mean(word, known)
+        lines.append(f"{word!r}" + (f": {near}" if near else ""))
     raise DualwatchError(
         f"{option}: the checklist has no such item",
         why="\n".join(lines),

@@ -8,7 +8,7 @@ from typing import Any
 from dualwatch.judge.checklist import board
 from dualwatch.judge.checklist.item import NOT_BEGUN
 from dualwatch.report.columns import clipped, wrapped
-from dualwatch.report.console import plain_text
+from dualwatch.report.console import painter, plain_text
 
 NARROWEST = 50
 MOST_LINES = 6
@@ -99,16 +99,8 @@ def _hangs_on_another(item: Mapping[str, Any]) -> bool:
 
 class _Sheet:
     def __init__(self, width: int, color: bool, fancy: bool, verbose: bool) -> None:
-        self._width, self._color = width, color
+        self._width, self.paint = width, painter(color)
         self._fancy, self._verbose = fancy, verbose
-
-    def paint(self, text: str, style: str) -> str:
-        if not self._color:
-            return text
-        from rich.color import ColorSystem
-        from rich.style import Style
-
-        return Style.parse(style).render(text, color_system=ColorSystem.STANDARD)
 
     def head(self, document: Mapping[str, Any]) -> Iterator[str]:
         target, profile = document["target"], document["profile"]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+Paint = Callable[[str, str], str]
 
 _FANCY = "✓✗▲•─█…→"
 
@@ -32,6 +35,16 @@ def holds_unicode(stream: TextIO) -> bool:
 def plain_text(text: str) -> str:
     """Untrusted text for one line of a terminal: no control characters, so no escape sequences."""
     return "".join(c if c.isprintable() or c == "\t" else "?" for c in text)
+
+
+def painter(color: bool) -> Paint:
+    """Paints a text in a style of Rich; leaves it as it is where no colour is wanted."""
+    if not color:
+        return lambda text, style: text
+    from rich.color import ColorSystem
+    from rich.style import Style
+
+    return lambda text, style: Style.parse(style).render(text, color_system=ColorSystem.STANDARD)
 
 
 def make(stream: TextIO | None = None) -> Console:

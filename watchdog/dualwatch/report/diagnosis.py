@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dualwatch.report import dossier, surroundings, words
 from dualwatch.report.bundle import Bundle
 from dualwatch.report.columns import clipped, wrapped
+from dualwatch.report.console import Paint, painter
 
 NARROWEST = 50
 MOST_PROCESSES = 40
@@ -17,8 +18,6 @@ MOST_LINES_OF_ONE = 4
 MOST_OF_A_PARAGRAPH = 30
 
 _SEVERITY_STYLE = {"info": "", "warning": "yellow", "error": "red", "critical": "bold red"}
-
-Paint = Callable[[str, str], str]
 
 
 def lines(
@@ -37,7 +36,7 @@ def lines(
         fancy: Whether the stream holds signs beyond ASCII, see ``console.holds_unicode``.
         bundle: Where all of it was written to.
     """
-    page = _Page(max(width, NARROWEST), _painter() if color else lambda text, style: text, fancy)
+    page = _Page(max(width, NARROWEST), painter(color), fancy)
     sections = (
         page.standing(document),
         page.causes(document),
@@ -57,13 +56,6 @@ def lines(
                 yield ""
             yield text
             between = True
-
-
-def _painter() -> Paint:
-    from rich.color import ColorSystem
-    from rich.style import Style
-
-    return lambda text, style: Style.parse(style).render(text, color_system=ColorSystem.STANDARD)
 
 
 class _Page:

@@ -5,12 +5,12 @@ All that is wrong with a table is said at once, each with the nearest valid name
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from dualwatch.errors import did_you_mean
 from dualwatch.judge.checklist.item import STAGES, Item
 from dualwatch.judge.checklist.probes import PROBES
 from dualwatch.judge.codes import BY_CODE
@@ -233,5 +233,5 @@ def _key(key: Any) -> str:
 
 
 def _nearest(word: str, allowed: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.4)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    near = did_you_mean(word, allowed)
+    return f"; {near}" if near else ""

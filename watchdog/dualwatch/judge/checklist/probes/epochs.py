@@ -16,7 +16,7 @@ from dualwatch.judge.checklist.item import (
     skipped,
     warned,
 )
-from dualwatch.judge.checklist.probes.start import span
+from dualwatch.judge.checklist.probes.wording import span
 from dualwatch.judge.limits import Milestone
 
 _STALLS = ("DW101", "DW102", "DW103", "DW105")

@@ -19,7 +19,7 @@ from dualwatch.judge.checklist.item import (
     skipped,
     warned,
 )
-from dualwatch.judge.checklist.probes.start import beyond, range_words, span
+from dualwatch.judge.checklist.probes.wording import beyond, range_words, span
 from dualwatch.judge.metrics import named
 
 LEVEL = 10

@@ -1,0 +1,30 @@
+"""Words and bounds that several probes share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def span(seconds: float) -> str:
+    """A duration for people: "12 s", "2 min", "1 h 05 min"."""
+    if seconds < 120:
+        return f"{max(0.0, seconds):.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def range_words(limits: Mapping[str, float]) -> str:
+    """ "0.3 to 0.5", "at most 15"."""
+    low, high = limits.get("low"), limits.get("high")
+    low = low if low is not None else limits.get("fail_below")
+    high = high if high is not None else limits.get("fail_above")
+    if low is not None and high is not None:
+        return f"{low:g} to {high:g}"
+    if high is not None:
+        return f"at most {high:g}"
+    return f"at least {low:g}" if low is not None else "any"
+
+
+def beyond(value: float, low: float | None, high: float | None) -> bool:
+    """Whether a value is outside of a range."""
+    return (low is not None and value < low) or (high is not None and value > high)
