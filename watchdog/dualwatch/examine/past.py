@@ -29,8 +29,8 @@ SAME_CLOCK_S = 5.0
 
 
 @dataclass(slots=True)
-class Past:
-    """The facts, oldest first, with ``at`` on our own clock.
+class Roll:
+    """What a journal says of a whole run, over all its attempts.
 
     Attributes:
         raised: Findings that the journal holds of the newest attempt.
@@ -39,12 +39,31 @@ class Past:
         run: How the run was started and how it ended, where dualwatch supervised it.
     """
 
-    facts: list[Fact] = field(default_factory=list)
     raised: list[Finding] = field(default_factory=list)
     earlier: list[Finding] = field(default_factory=list)
     course: Course = field(default_factory=Course)
     run: RunStarted | None = None
     run_ended: RunEnded | None = None
+
+    def take(self, fact: Fact) -> None:
+        """One more fact, in the order of time."""
+        self.course.take(fact)
+        if isinstance(fact, RunStarted):
+            self.run = fact
+        elif isinstance(fact, RunEnded):
+            self.run_ended = fact
+        elif isinstance(fact, FindingRaised):
+            self.raised.append(fact.finding)
+        elif isinstance(fact, AttemptStarted):
+            self.earlier += self.raised
+            self.raised = []
+
+
+@dataclass(slots=True)
+class Past(Roll):
+    """The same with the facts of the newest attempt, oldest first, ``at`` on our own clock."""
+
+    facts: list[Fact] = field(default_factory=list)
 
     @property
     def has_ended(self) -> bool:
@@ -57,18 +76,10 @@ def of_journal(path: Path, now: Moment) -> Past:
     past = Past()
     for told in journal.read(path, journal.newest(path, RunStarted)):
         fact = _on_our_clock(told, now)
-        past.course.take(fact)
-        if isinstance(fact, RunStarted):
-            past.run = fact
-        elif isinstance(fact, RunEnded):
-            past.run_ended = fact
-        elif isinstance(fact, FindingRaised):
-            past.raised.append(fact.finding)
-        elif isinstance(fact, AttemptStarted):
+        past.take(fact)
+        if isinstance(fact, AttemptStarted):
             past.facts = [fact]
-            past.earlier += past.raised
-            past.raised = []
-        else:
+        elif not isinstance(fact, (RunStarted, RunEnded, FindingRaised)):
             past.facts.append(fact)
     return past
 

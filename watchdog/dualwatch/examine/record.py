@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from dualwatch.examine import examination
 from dualwatch.examine.examination import Examination
+from dualwatch.examine.past import Roll
 from dualwatch.facts import (
     AttemptEnded,
     AttemptStarted,
@@ -14,14 +15,11 @@ from dualwatch.facts import (
     EvaluationLogged,
     Fact,
     Finding,
-    FindingRaised,
     GpusSampled,
     HostSampled,
     IterationLogged,
     ModelSeen,
     NotObserved,
-    RunEnded,
-    RunStarted,
     TensorBoardSeen,
 )
 from dualwatch.judge.checklist.course import Course
@@ -124,25 +122,12 @@ class Witness:
 
     def __init__(self) -> None:
         self._s = Snapshot()
-        self._course = Course()
-        self._raised: list[Finding] = []
-        self._earlier: list[Finding] = []
-        self._run: RunStarted | None = None
-        self._ended: RunEnded | None = None
+        self._roll = Roll()
         self._lines: list[IterationLogged] = []
 
     def take(self, fact: Fact) -> None:
         """One more fact, in the order of time."""
-        self._course.take(fact)
-        if isinstance(fact, RunStarted):
-            self._run = fact
-        elif isinstance(fact, RunEnded):
-            self._ended = fact
-        elif isinstance(fact, FindingRaised):
-            self._raised.append(fact.finding)
-        elif isinstance(fact, AttemptStarted):
-            self._earlier += self._raised
-            self._raised = []
+        self._roll.take(fact)
         if isinstance(fact, IterationLogged) and fact.mode == "train":
             # Most of what there is: taken together, they cost a third.
             self._lines.append(fact)
@@ -160,15 +145,17 @@ class Witness:
     def record(self, alive: bool) -> Record:
         """What was gathered."""
         self._catch_up()
-        finished = self._ended is not None and self._ended.outcome.startswith("completed")
+        roll, run = self._roll, self._roll.run
+        ended = roll.run_ended
+        finished = ended is not None and ended.outcome.startswith("completed")
         return Record(
             s=self._s,
-            course=self._course,
+            course=roll.course,
             life=Life.ALIVE if alive else Life.OVER,
             finished=finished,
-            raised=self._raised,
-            earlier=self._earlier,
+            raised=roll.raised,
+            earlier=roll.earlier,
             has_ended=self._s.ended is not None,
-            required=self._run.required_metrics if self._run is not None else (),
-            path=self._run.config if self._run is not None else "",
+            required=run.required_metrics if run is not None else (),
+            path=run.config if run is not None else "",
         )
