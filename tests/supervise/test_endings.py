@@ -279,3 +279,30 @@ def test_a_run_that_was_interrupted_goes_on_with_resume(train):
     # Not at the epoch's beginning, which was iteration 9.
     assert attempt["first_iteration"] == stopped["last_iteration"] + 1
     assert attempt["last_iteration"] == 24
+
+
+MISSED = """
+[[check.milestones]]
+epoch = 1
+metric = "tiny/error"
+fail_below = 1e9
+"""
+
+
+@pytest.mark.parametrize(("on_fail", "last"), [("stop", None), ("report", 24)])
+def test_a_missed_milestone_is_told_and_stops_the_training_where_asked(
+    train, tmp_path, monkeypatch, on_fail, last
+):
+    (tmp_path / "dualwatch.toml").write_text(MISSED, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    run = train("--on-fail", on_fail, model__pause=0.2)
+
+    run.finish()
+    (attempt,) = run.summary["attempts"]
+    assert "DW204" in run.codes(0), run.err
+    if last is None:
+        assert attempt["last_iteration"] < 24
+        assert any("milestone" in f["reason"] for f in run.facts() if f["kind"] == "decided")
+    else:
+        assert attempt["last_iteration"] == last
+    assert run.left_alive() == []

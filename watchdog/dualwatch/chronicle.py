@@ -20,7 +20,7 @@ from dualwatch.facts import (
 )
 from dualwatch.journal import Journal
 from dualwatch.judge.limits import Limits
-from dualwatch.judge.milestones import MILESTONE
+from dualwatch.judge.milestones import is_milestone
 from dualwatch.judge.rules import judge
 from dualwatch.judge.snapshot import Snapshot, advance
 from dualwatch.report.view import View
@@ -144,7 +144,7 @@ class Chronicle:
         # A second stall of one attempt is news; the same one still going on is not.
         since = self.snapshot.progress_at if finding.code.startswith("DW1") else 0.0
         # Two rules that fail are two matters under one code, and so are two missed milestones.
-        several = finding.code == "DW001" or finding.evidence[0].source == MILESTONE
+        several = finding.code == "DW001" or is_milestone(finding)
         about = finding.headline if several else ""
         # Ranks that came to stand at one moment stall one by one.
         key = (finding.code, finding.severity, since, about, finding.rank)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dualwatch.chronicle import Chronicle
 from dualwatch.facts import Action, Decision, Finding, Rung, Severity
-from dualwatch.judge import milestones, ranking
+from dualwatch.judge import ranking
 from dualwatch.judge.limits import Limits
+from dualwatch.judge.milestones import is_milestone
 from dualwatch.judge.rules import judge
 from dualwatch.plan import Plan
 from dualwatch.settings import Settings
@@ -77,11 +78,10 @@ class Counsel:
         if self._settings.on_missing == "stop" and any(found.code == "DW201" for found in fresh):
             reason = "a required metric is missing, which stops the training, as you asked"
             return self._chronicle.decide(Decision(action=Action.STOP, reason=reason))
-        if self._settings.on_fail == "stop" and (
-            missed := milestones.missed(self._chronicle.snapshot, self.limits)
-        ):
-            names = ", ".join(f"{one.metric} ({one.expected})" for one in missed)
-            reason = f"a milestone is missed, which stops the training, as you asked: {names}"
+        missed = [found.headline for found in fresh if is_milestone(found)]
+        if self._settings.on_fail == "stop" and missed:
+            told = "; ".join(missed)
+            reason = f"a milestone is missed, which stops the training, as you asked: {told}"
             return self._chronicle.decide(Decision(action=Action.STOP, reason=reason))
         return None
 

@@ -33,9 +33,9 @@ def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
         yield finding("DW204", evidence, confidence=0.9, remedy=remedy, attempt=attempt(s))
 
 
-def missed(s: Snapshot, limits: Limits) -> list[Milestone]:
-    """The milestones that the newest evaluation fails."""
-    return [milestone for milestone, value, _ in _reached(s, limits) if milestone.fails(value)]
+def is_milestone(found: Finding) -> bool:
+    """Whether a finding is of a missed milestone."""
+    return found.evidence[0].source == MILESTONE
 
 
 def _reached(s: Snapshot, limits: Limits) -> Iterator[tuple[Milestone, float, EvaluationLogged]]:
