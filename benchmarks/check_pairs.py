@@ -49,8 +49,8 @@ _PARTS = {
 _OBSERVE = """
 import sys
 from pathlib import Path
-from dualwatch.observe import datasets, pairs
-from dualwatch.parse import pyconfig
+from dualwatch.collectors import datasets, pairs
+from dualwatch.logs import pyconfig
 values = pyconfig.read(Path(sys.argv[1]).read_text(encoding="utf-8")).values
 {}
 """

@@ -21,10 +21,10 @@ from os import cpu_count
 from pathlib import Path
 
 from benchmarks.measure import machine, say, table
-from tests.faults import exercise
-from tests.faults.case import Case
-from tests.faults.corpus import CASES
-from tests.faults.judged import Judged
+from tests.corpus import exercise
+from tests.corpus.case import Case
+from tests.corpus.corpus import CASES
+from tests.corpus.judged import Judged
 
 FIRST_SHARE = 0.95
 MEDIAN_SECONDS = 30.0

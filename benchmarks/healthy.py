@@ -15,11 +15,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from dualwatch.facts import Decided, FindingRaised, Severity
+from dualwatch.events import Decided, FindingRaised, Severity
 
 from benchmarks.measure import machine, say, table
-from tests.cure import accounting
-from tests.cure.scene import Scene, Settings, nested
+from tests.training.recovery import accounting
+from tests.training.recovery.scene import Scene, Settings, nested
 
 BATCH, PAUSE = 4, 0.05
 EPOCH = 30.0

@@ -22,12 +22,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from dualwatch.inside import guard
-from dualwatch.inside.desk import Desk
-from dualwatch.inside.follow import Follower
-from dualwatch.inside.pulse import Pulse
-from dualwatch.inside.seen import Seen
-from dualwatch.wire import Phase
+from dualwatch.agent.commands import Desk
+from dualwatch.agent.heartbeat import Pulse
+from dualwatch.agent.mmengine.phases import Follower
+from dualwatch.agent.torch import loader_guard
+from dualwatch.agent.torch.batch_outline import Seen
+from dualwatch.protocol import Phase
 
 from benchmarks import measure, training
 
@@ -204,7 +204,9 @@ def measure_batches(folder: str, number: int, repeats: int) -> list[tuple[float,
     def loader() -> Any:
         return DataLoader(range(4 * number), batch_size=4, shuffle=True)  # type: ignore[arg-type]
 
-    return [(seconds(loader()), seconds(guard.guarded(loader(), desk))) for _ in range(repeats)]
+    return [
+        (seconds(loader()), seconds(loader_guard.guarded(loader(), desk))) for _ in range(repeats)
+    ]
 
 
 def measure_beats(folder: str, number: int, repeats: int) -> list[Beats]:

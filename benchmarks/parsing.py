@@ -23,11 +23,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from dualwatch.observe.logs import read_log
-from dualwatch.observe.scalars import read_columns
-from dualwatch.observe.tail import Tail
-from dualwatch.parse.console import ConsoleParser
-from dualwatch.parse.scalars import ScalarsParser
+from dualwatch.frameworks.mmengine.logs.scalars import ScalarsParser
+from dualwatch.frameworks.mmengine.logs.scalars_file import read_columns
+from dualwatch.logs.console import ConsoleParser
+from dualwatch.logs.reader import read_log
+from dualwatch.logs.tail import Tail
 
 from benchmarks import measure
 

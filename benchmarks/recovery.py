@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from dualwatch.facts import AttemptEnded, AttemptStarted, Decided, OrderAnswered, Pulse
+from dualwatch.events import AttemptEnded, AttemptStarted, Decided, OrderAnswered, Pulse
 
 from benchmarks.measure import (
     Spread,
@@ -36,9 +36,9 @@ from benchmarks.measure import (
     spread,
     table,
 )
-from tests.cure import accounting
-from tests.cure.accounting import Consumed
-from tests.cure.scene import Scene, SceneError, Settings, nested
+from tests.training.recovery import accounting
+from tests.training.recovery.accounting import Consumed
+from tests.training.recovery.scene import Scene, SceneError, Settings, nested
 
 BATCH = 4
 ITERATIONS = 80

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from dualwatch.facts import (
+from dualwatch.events import (
     AttemptEnded,
     AttemptStarted,
     Change,
@@ -42,7 +42,7 @@ from dualwatch.facts import (
     StacksCaptured,
     ThreadStack,
 )
-from dualwatch.journal import encode
+from dualwatch.events.journal import encode
 
 from benchmarks import measure
 
@@ -62,7 +62,7 @@ for fact in journal.read(Path(sys.argv[1])):
 _SIFT = """
 import sys
 from pathlib import Path
-from dualwatch.examine.retrospective import sift
+from dualwatch.diagnose.run_report import sift
 for fact in sift(Path(sys.argv[1])):
     pass
 """

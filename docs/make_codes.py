@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dualwatch.judge.codes import CODES, Code
-from dualwatch.report.explanation import causes, symptoms
+from dualwatch.report.terminal.explanation import causes, symptoms
+from dualwatch.rules.catalog import CODES, Code
 
 FOLDER = Path(__file__).parent / "codes"
 

@@ -34,7 +34,7 @@ from pathlib import Path
 from benchmarks.chaos.checks import violations
 from benchmarks.chaos.faults import FAMILIES, Round, settings
 from benchmarks.measure import ROOT, machine, say, table
-from tests.cure.scene import Scene, SceneError
+from tests.training.recovery.scene import Scene, SceneError
 
 STALL_TIMEOUT = 3.0
 _OWN_MOUNTS = "CHAOS_HAS_OWN_MOUNTS"

@@ -8,12 +8,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from dualwatch import journal
-from dualwatch.facts import AttemptStarted, Fact, Pulse
+from dualwatch.events import AttemptStarted, Fact, Pulse, journal
 
 from benchmarks.chaos.faults import EPOCHS, LENGTH, Played
-from tests.cure import accounting
-from tests.cure.scene import Scene
+from tests.training.recovery import accounting
+from tests.training.recovery.scene import Scene
 
 CODES = {
     "completed": (0,),

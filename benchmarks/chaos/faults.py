@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 
 from benchmarks.measure import ROOT
-from tests.cure.scene import Scene, Settings, nested
+from tests.training.recovery.scene import Scene, Settings, nested
 
 BATCH, ITERATIONS, EPOCHS = 4, 16, 2
 LENGTH = BATCH * ITERATIONS
@@ -196,7 +196,7 @@ def checkpoint_truncated(the: Round) -> Played:
 
 def clock_jumps(the: Round) -> Played:
     """The wall clock is set forward by an hour while it trains."""
-    jumping = ROOT / "tests" / "faults" / "trainings" / "jumping_clock"
+    jumping = ROOT / "tests" / "corpus" / "trainings" / "jumping_clock"
     search = [str(jumping), *filter(None, [os.environ.get("PYTHONPATH")])]
     the.scene.environment["PYTHONPATH"] = os.pathsep.join(search)
     return Played(codes=[the.scene.train()])

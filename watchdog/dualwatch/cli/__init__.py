@@ -9,8 +9,8 @@ import typer
 
 from dualwatch import __version__
 from dualwatch.cli import attach, check, config, diagnose, explain, report, train, usage
-from dualwatch.errors import DualwatchError, Exit
-from dualwatch.report.console import soften
+from dualwatch.core.errors import DualwatchError, Exit
+from dualwatch.report.terminal.console import soften
 
 _HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 
@@ -85,7 +85,7 @@ def main() -> None:
         code = app(args=words, prog_name="dualwatch", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except DualwatchError as error:
-        from dualwatch.report.errors import render
+        from dualwatch.report.terminal.errors import render
 
         sys.stderr.write(render(error))
         sys.exit(int(error.exit_code))
@@ -96,7 +96,7 @@ def main() -> None:
         # The reader went away (`| head`): that is no fault.
         _leave_quietly(Exit.OK)
     except OSError as error:
-        from dualwatch.report.errors import render
+        from dualwatch.report.terminal.errors import render
 
         # Files of ours have errors of their own; what is left is the place that we write to.
         failure = DualwatchError(
@@ -108,7 +108,7 @@ def main() -> None:
         sys.stderr.write(render(failure))
         _leave_quietly(failure.exit_code)
     except Exception as error:
-        from dualwatch.report.errors import render, render_fault
+        from dualwatch.report.terminal.errors import render, render_fault
 
         if usage.is_help(error):
             sys.stderr.write(f"{error}\n")

@@ -71,8 +71,8 @@ def attach(
       dualwatch attach 4242 --stall-timeout 2m
       dualwatch attach --notify mailto://me:secret@mail.example.org
     """
-    from dualwatch import settings
-    from dualwatch.attach import attach as take_up
+    from dualwatch.core import settings
+    from dualwatch.supervisor.attach import attach as take_up
 
     in_force = settings.resolve(
         {

@@ -69,16 +69,16 @@ def check(
       dualwatch check 20261123_062046.log --json
       dualwatch check --select preflight --ignore disk="a quota holds instead"
     """
-    from dualwatch.errors import Exit
-    from dualwatch.examine import checklist
-    from dualwatch.settings import resolve
+    from dualwatch.core.errors import Exit
+    from dualwatch.core.settings import resolve
+    from dualwatch.diagnose import check_command
 
     settings = resolve({"require": require, "port": port, "python": python})
     if profile is not None:
         # What the settings change of a profile is changed of this one, too.
         table = {**settings.check, "profile": profile}
         settings = settings.with_value("check", table, "flag")
-    order = checklist.Order(
+    order = check_command.Order(
         path=target,
         select=tuple(select or ()),
         ignore=tuple(ignore or ()),
@@ -88,5 +88,7 @@ def check(
         as_json=as_json,
         verbose=verbose,
     )
-    code = checklist.name_items(order, settings) if listed else checklist.run(order, settings)
+    code = (
+        check_command.name_items(order, settings) if listed else check_command.run(order, settings)
+    )
     sys.exit(int(code)) if code is not Exit.OK else None

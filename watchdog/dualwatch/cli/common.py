@@ -15,14 +15,14 @@ def one_of(*words: str) -> Callable[[], list[str]]:
 
 def codes() -> list[tuple[str, str]]:
     """Finding codes, each with its name."""
-    from dualwatch.judge.codes import CODES
+    from dualwatch.rules.catalog import CODES
 
     return [(entry.code, entry.name) for entry in CODES]
 
 
 def profiles() -> list[str]:
     """Checklists that come along."""
-    from dualwatch.profiles import SHIPPED
+    from dualwatch.checks.profiles import SHIPPED
 
     return list(SHIPPED)
 

@@ -24,9 +24,9 @@ def show(
       dualwatch config show --json
       DUALWATCH_STALL_TIMEOUT=2m dualwatch config show
     """
-    from dualwatch import settings
-    from dualwatch.journal import SCHEMA_VERSION
-    from dualwatch.report import settings_list
+    from dualwatch.core import settings
+    from dualwatch.events.journal import SCHEMA_VERSION
+    from dualwatch.report.terminal import settings_list
 
     rows = settings.resolve({}).rows()
     if as_json:

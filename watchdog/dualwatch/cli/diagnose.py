@@ -45,9 +45,9 @@ def diagnose(
       dualwatch diagnose --pid 4242
       dualwatch diagnose 20261123_062046.log --json
     """
-    from dualwatch.errors import DualwatchError, Exit
-    from dualwatch.examine import deliver
-    from dualwatch.settings import resolve
+    from dualwatch.core.errors import DualwatchError, Exit
+    from dualwatch.core.settings import resolve
+    from dualwatch.diagnose import diagnose_command
 
     if target is not None and pid is not None:
         raise DualwatchError(
@@ -56,11 +56,11 @@ def diagnose(
             do="name one of them",
         )
     settings = resolve({})
-    delivery = deliver.diagnose(
+    delivery = diagnose_command.diagnose(
         target, pid, settings, output=output if bundle else None, redact=redact
     )
     if as_json:
         sys.stdout.write(json.dumps(delivery.document, indent=1, ensure_ascii=False) + "\n")
     else:
-        deliver.show(delivery)
+        diagnose_command.show(delivery)
     sys.exit(int(delivery.code)) if delivery.code is not Exit.OK else None

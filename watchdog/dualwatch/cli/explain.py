@@ -30,9 +30,9 @@ def explain(
       dualwatch explain DW102
       dualwatch explain
     """
-    from dualwatch.errors import DualwatchError
-    from dualwatch.judge.codes import BY_CODE, CODES
-    from dualwatch.report import explanation
+    from dualwatch.core.errors import DualwatchError
+    from dualwatch.report.terminal import explanation
+    from dualwatch.rules.catalog import BY_CODE, CODES
 
     if code is None:
         chosen = list(CODES)

@@ -42,11 +42,11 @@ def report(
       dualwatch report work_dirs/before work_dirs/after --output compared.html
       dualwatch report 20261123_062046.log
     """
-    from dualwatch.examine import retell
-    from dualwatch.parse.text import clean
-    from dualwatch.settings import resolve
+    from dualwatch.core.settings import resolve
+    from dualwatch.core.text import clean
+    from dualwatch.diagnose import report_command
 
-    told = retell.report(targets or [], resolve({}), output=output, table=table)
+    told = report_command.report(targets or [], resolve({}), output=output, table=table)
     if as_json:
         sys.stdout.write(json.dumps(told.document, indent=1) + "\n")
         return

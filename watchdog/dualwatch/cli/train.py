@@ -156,9 +156,10 @@ def train(
       dualwatch train configs/my_config.py --metrics-port 9600 --quiet
       dualwatch train configs/my_config.py --dry-run
     """
-    from dualwatch import plan, settings
-    from dualwatch.report import dryrun
-    from dualwatch.run import run
+    from dualwatch.core import settings
+    from dualwatch.report.terminal import dryrun
+    from dualwatch.supervisor import plan
+    from dualwatch.supervisor.run import run
 
     in_force = settings.resolve(
         {

@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from dualwatch.errors import DualwatchError, Exit
+from dualwatch.core.errors import DualwatchError, Exit
 
 
 def translated(

@@ -1,0 +1,108 @@
+"""What is done to a training from outside, each after a handshake with its journal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import psutil
+
+if TYPE_CHECKING:
+    from tests.corpus.exercise import Scene
+
+
+def stop_main(scene: Scene) -> None:
+    """The main process is stopped."""
+    os.kill(scene.iterating(), signal.SIGSTOP)
+
+
+def stop_a_worker(scene: Scene) -> None:
+    """A loader worker is stopped."""
+    os.kill(scene.a_worker(), signal.SIGSTOP)
+
+
+def kill_a_worker(scene: Scene) -> None:
+    """A loader worker is killed."""
+    os.kill(scene.a_worker(), signal.SIGKILL)
+
+
+def kill_main(scene: Scene) -> None:
+    """The main process is killed."""
+    os.kill(scene.iterating(), signal.SIGKILL)
+
+
+def kill_tensorboard(scene: Scene) -> None:
+    """TensorBoard is killed."""
+    scene.iterating()
+    for process in psutil.Process(scene.process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if "tensorboard.main" in process.cmdline():
+                process.kill()
+
+
+def pause_training(scene: Scene) -> None:
+    """The whole tree stands still for less than the stall timeout, as under a debugger."""
+    main = psutil.Process(scene.iterating())
+    _pause([main, *main.children(recursive=True)], scene.stall_timeout * 0.4)
+
+
+def pause_dualwatch(scene: Scene) -> None:
+    """dualwatch stands still for longer than the stall timeout."""
+    scene.iterating()
+    _pause([psutil.Process(scene.process.pid)], max(12.0, scene.stall_timeout * 1.2))
+
+
+def pause_everything(scene: Scene) -> None:
+    """dualwatch and the training stand still for longer than the stall timeout: a laptop sleeps."""
+    main = psutil.Process(scene.iterating())
+    everyone = [psutil.Process(scene.process.pid), main, *main.children(recursive=True)]
+    _pause(everyone, max(12.0, scene.stall_timeout * 1.2))
+
+
+def lose_an_earlier_run(scene: Scene) -> None:
+    """A first run of this work dir is killed with its main process; a worker of it lives on."""
+    worker = scene.a_worker()
+    scene.wait_for_file("sign")
+    started = scene.iterating()
+    scene.process.kill()
+    scene.process.wait()
+    os.kill(started, signal.SIGKILL)
+    assert psutil.pid_exists(worker)
+    scene.start()
+
+
+def hang_beside(scene: Scene) -> None:
+    """Another training of the same machine deadlocks meanwhile, under a dualwatch of its own."""
+    scene.iterating()
+    scene.companion.wait_until_found()
+
+
+def _pause(processes: list[psutil.Process], seconds: float) -> None:
+    # A pause is this long by itself: there is nothing in it to wait for.
+    for process in processes:
+        process.suspend()
+    time.sleep(seconds)
+    for process in reversed(processes):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.resume()
+
+
+ACTORS: dict[str, Callable[[Scene], None]] = {
+    actor.__name__: actor
+    for actor in (
+        stop_main,
+        stop_a_worker,
+        kill_a_worker,
+        kill_main,
+        kill_tensorboard,
+        pause_training,
+        pause_dualwatch,
+        pause_everything,
+        lose_an_earlier_run,
+        hang_beside,
+    )
+}

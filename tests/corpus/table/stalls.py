@@ -1,0 +1,254 @@
+"""Trainings that hang: in the loader, the dataset, a step, a save, a collective."""
+
+from __future__ import annotations
+
+from tests.corpus.case import Case, InWorkDir
+
+DATASET = "train_dataloader.dataset.type"
+TRANSFORM = "train_dataloader.dataset.pipeline.0.type"
+SAMPLER = "train_dataloader.sampler.type"
+START_METHOD = "env_cfg.mp_cfg.mp_start_method"
+HOOK = "default_hooks.extra.type"
+
+DEADLOCKS = (
+    Case(
+        name="lock held while forking",
+        cause="a thread of main holds a lock while the workers are forked",
+        expected=("DW111",),
+        options={DATASET: "LockHeldWhileForking"},
+    ),
+    Case(
+        name="OpenMP after fork",
+        cause="the workers inherit OpenMP threads that do not exist",
+        expected=("DW111",),
+        options={DATASET: "ThreadsAfterFork"},
+        environment={"OMP_NUM_THREADS": "2"},
+    ),
+    Case(
+        name="lock cycle of spawned workers",
+        cause="two spawned workers take two locks in opposite orders",
+        expected=("DW111",),
+        options={START_METHOD: "spawn", DATASET: "LocksInBadOrder"},
+        twin="spawned workers",
+    ),
+    Case(
+        name="lock cycle of forked workers",
+        cause="two forked workers take two locks in opposite orders",
+        expected=("DW111",),
+        options={DATASET: "LocksInBadOrder", "train_dataloader.dataset.start_method": "fork"},
+    ),
+    Case(
+        name="lock in a validation worker",
+        cause="the workers of the validation wait for a lock that main held",
+        expected=("DW111",),
+        options={
+            "val_dataloader.dataset.type": "LockHeldWhileForking",
+            "val_dataloader.num_workers": 2,
+        },
+    ),
+    Case(
+        name="demo deadlock",
+        cause="the demo's workers hold the lock that the other one waits for",
+        expected=("DW111",),
+        script="",
+        config="{root}/configs/demo/dualmacl_tiny_synthetic_2e_deadlock.py",
+        prepare="synthetic_pairs",
+        options={"train_dataloader.dataset.dataset.pipeline.0.after_samples": 12},
+        needs=("mmdet",),
+        twin="demo",
+    ),
+)
+
+DATASETS = (
+    Case(
+        name="dataset list sleeps",
+        cause="load_data_list waits for ever",
+        expected=("DW113",),
+        config="listed_cfg.py",
+        options={DATASET: "ListSleeps"},
+        twin="listed dataset",
+    ),
+    Case(
+        name="dataset list loops",
+        cause="load_data_list parses for ever",
+        expected=("DW113",),
+        config="listed_cfg.py",
+        options={DATASET: "ListLoops"},
+        twin="listed dataset",
+    ),
+    Case(
+        name="dataset list at a lock",
+        cause="load_data_list asks for a lock that it holds",
+        expected=("DW113",),
+        config="listed_cfg.py",
+        options={DATASET: "ListAtALock"},
+        twin="listed dataset",
+    ),
+    Case(
+        name="transform loops",
+        cause="a transform of one worker never ends, at full CPU",
+        expected=("DW112",),
+        config="listed_cfg.py",
+        options={TRANSFORM: "LoopsForEver"},
+        twin="listed dataset",
+    ),
+    Case(
+        name="transform sleeps",
+        cause="a transform of one worker sleeps for ever",
+        expected=("DW112",),
+        config="listed_cfg.py",
+        options={TRANSFORM: "SleepsForEver"},
+        twin="listed dataset",
+    ),
+    Case(
+        name="transform reads a pipe",
+        cause="a transform of one worker reads a pipe that nobody writes to",
+        expected=("DW112",),
+        config="listed_cfg.py",
+        options={TRANSFORM: "ReadsAPipe"},
+        twin="listed dataset",
+    ),
+    Case(
+        name="worker in disk sleep",
+        cause="a worker waits in the kernel, uninterruptibly",
+        expected=("DW116",),
+        config="listed_cfg.py",
+        options={TRANSFORM: "StuckInTheKernel"},
+        twin="listed dataset",
+    ),
+)
+
+STEPS = (
+    Case(
+        name="sampler never yields",
+        cause="the sampler loops in main",
+        expected=("DW114",),
+        options={SAMPLER: "NeverYields"},
+    ),
+    Case(
+        name="forward loops",
+        cause="forward never ends, at full CPU",
+        expected=("DW114",),
+        options={"model.type": "LoopsInForward"},
+    ),
+    Case(
+        name="forward sleeps",
+        cause="forward waits for ever",
+        expected=("DW114",),
+        options={"model.type": "SleepsInForward"},
+    ),
+    Case(
+        name="optimizer step sleeps",
+        cause="the optimizer's step waits for ever",
+        expected=("DW114",),
+        options={"optim_wrapper.optimizer.type": "SleepsInStep"},
+    ),
+    Case(
+        name="hook sleeps",
+        cause="a hook after an iteration waits for ever",
+        expected=("DW114",),
+        options={HOOK: "SleepsInHook"},
+    ),
+    Case(
+        name="dataset sleeps in main",
+        cause="a transform sleeps for ever, without workers",
+        expected=("DW112", "DW114"),
+        config="listed_cfg.py",
+        options={
+            TRANSFORM: "SleepsForEver",
+            "train_dataloader.num_workers": 0,
+            "train_dataloader.persistent_workers": False,
+        },
+        twin="no workers",
+    ),
+    Case(
+        name="main in disk sleep",
+        cause="main waits in the kernel, uninterruptibly",
+        expected=("DW116",),
+        options={"model.type": "StuckInTheKernelInForward"},
+    ),
+    Case(
+        name="weights never come",
+        cause="loading the weights to begin with waits for ever",
+        expected=("DW101",),
+        options={"model.type": "NeverLoads", "load_from": InWorkDir("pretrained.pth")},
+        prepare="pretrained",
+    ),
+    Case(
+        name="checkpoint goes to a pipe",
+        cause="a checkpoint is never written to its end",
+        expected=("DW105",),
+        prepare="checkpoint_is_a_pipe",
+        twin="slow checkpoint",
+    ),
+    Case(
+        name="metrics are never computed",
+        cause="the evaluation waits for a server",
+        expected=("DW103",),
+        options={"val_evaluator.type": "NeverComputed"},
+        twin="silent busy evaluation",
+    ),
+    Case(
+        name="plain loop hangs",
+        cause="a loop without mmengine waits for ever",
+        expected=("DW102", "DW114"),
+        script="plain_loop.py",
+        words=("--", "--hang-at", "12"),
+        twin="plain loop",
+    ),
+)
+
+STOPPED = (
+    Case(
+        name="main is stopped",
+        cause="somebody stopped the main process",
+        expected=("DW115",),
+        options={"model.pause": 0.1},
+        actors=("stop_main",),
+        ends="finding",
+    ),
+    Case(
+        name="worker is stopped",
+        cause="somebody stopped a loader worker",
+        expected=("DW115",),
+        options={"model.pause": 0.2, "train_dataloader.dataset.length": 400},
+        actors=("stop_a_worker",),
+        ends="finding",
+    ),
+)
+
+RANKS = (
+    Case(
+        name="a rank is short of data",
+        cause="rank 1 has fewer batches and waits elsewhere",
+        expected=("DW118",),
+        config="ranks_cfg.py",
+        words=("--nproc-per-node", "2"),
+        options={SAMPLER: "AsManyAsTold", "train_dataloader.sampler.steps": "5,3"},
+        twin="two ranks",
+    ),
+    Case(
+        name="a rank is short of data, with time-out",
+        cause="the same, and gloo gives up waiting",
+        expected=("DW118",),
+        config="ranks_cfg.py",
+        words=("--nproc-per-node", "2"),
+        options={
+            SAMPLER: "AsManyAsTold",
+            "train_dataloader.sampler.steps": "5,3",
+            "collective_timeout": 3,
+        },
+        twin="two ranks",
+    ),
+    Case(
+        name="a rank sleeps",
+        cause="rank 1 waits for something else, rank 0 for rank 1",
+        expected=("DW118",),
+        config="ranks_cfg.py",
+        words=("--nproc-per-node", "2"),
+        options={"model.type": "OneRankSleeps"},
+        twin="two ranks",
+    ),
+)
+
+CASES = (*DEADLOCKS, *DATASETS, *STEPS, *STOPPED, *RANKS)

@@ -1,0 +1,210 @@
+"""A configuration that is found is read, one that is named is loaded; what either says."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from dualwatch.frameworks.mmengine.config import find
+from dualwatch.frameworks.mmengine.config.load import missing_data
+from dualwatch.frameworks.mmengine.config.static import read as read_text
+
+DUMP = """model = dict(type='Detector', macl_head=dict(type='MACLHead', in_channels=48))
+train_cfg = dict(max_epochs=6, type='EpochBasedTrainLoop')
+env_cfg = dict(mp_cfg=dict(mp_start_method='spawn', opencv_num_threads=0))
+train_dataloader = dict(
+    batch_size=4,
+    dataset=dict(data_root='pairs', return_modality_pair=True, type='PairedDataset'),
+    num_workers=2,
+    sampler=dict(shuffle=True, type='DefaultSampler'))
+"""
+
+
+def write(path: Path, text: str, age: float = 0.0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    os.utime(path, (1_700_000_000 - age,) * 2)
+    return path
+
+
+# --- find ------------------------------------------------------------------------------------
+
+
+def test_the_newest_dump_of_a_work_dir_is_found(tmp_path) -> None:
+    assert find.find(tmp_path) is None
+    assert find.find(tmp_path / "nowhere") is None
+    write(tmp_path / "notes.py", "print('hello')\n")
+    write(tmp_path / "20260101_000000" / "scalars.json", "{}")
+    assert find.find(tmp_path) is None
+    old = write(tmp_path / "20260101_000000/vis_data/config.py", DUMP, age=900)
+    assert find.find(tmp_path) == old
+    assert find.find(old.parent.parent) == old
+    dumped = write(tmp_path / "faster_rcnn.py", DUMP, age=50)
+    assert find.find(tmp_path) == dumped
+    new = write(tmp_path / "20260102_000000/vis_data/config.py", DUMP)
+    assert find.find(tmp_path) == new
+
+
+def test_a_dump_of_another_form_is_found(tmp_path) -> None:
+    write(tmp_path / "summary.json", json.dumps({"loss": 1}))
+    dump = write(tmp_path / "c.json", json.dumps({"train_dataloader": {}}, indent=1), age=5)
+    assert find.find(tmp_path) == dump
+
+
+# --- read ------------------------------------------------------------------------------------
+
+
+def test_what_a_dump_says(tmp_path) -> None:
+    path = write(tmp_path / "work/c.py", DUMP)
+    fact = find.read(path, at=3.0, wall=4.0)
+    assert (fact.at, fact.wall, fact.path, fact.how) == (3.0, 4.0, str(path), "read")
+    assert fact.loaders == {
+        "train_dataloader": {
+            "batch_size": 4,
+            "num_workers": 2,
+            "sampler": {"shuffle": True, "type": "DefaultSampler"},
+        }
+    }
+    assert (fact.start_method, fact.paired, fact.platform) == ("spawn", True, sys.platform)
+    assert (fact.epochs, fact.iterations, fact.error) == (6, None, "")
+    assert {"MACLHead", "macl_head"} <= set(fact.model_words)
+    assert fact.missing == {"train_dataloader.dataset.data_root": "pairs"}
+
+
+def test_data_are_looked_for_above_the_work_dir(tmp_path) -> None:
+    for kind, number in (("visible", 1), ("infrared", 1), ("visible", 2)):
+        write(tmp_path / "pairs" / kind / f"{number}.jpg", "")
+    fact = find.read(write(tmp_path / "work_dirs/a/c.py", DUMP), at=0.0, wall=0.0)
+    assert fact.missing == {}
+    assert (len(fact.unpaired), fact.looked_at) == (1, 2)
+
+
+def test_what_cannot_be_read_is_an_error_and_what_is_marked_is_none(tmp_path) -> None:
+    broken = find.read(write(tmp_path / "a.py", "train_dataloader = dict("), at=0.0, wall=0)
+    assert "SyntaxError" in broken.error
+    assert broken.loaders == {}
+    gone = find.read(tmp_path / "gone.py", at=0.0, wall=0)
+    assert "cannot be read" in gone.error
+    partly = "import x\ntrain_dataloader = dict(batch_size=x.n, dataset=dict(data_root=x.root))"
+    fact = find.read(write(tmp_path / "b.py", partly), at=0.0, wall=0)
+    assert (fact.error, fact.missing, fact.paired) == ("", {}, None)
+
+
+def test_the_loader_of_mmcv_1(tmp_path) -> None:
+    text = "data = dict(samples_per_gpu=4, workers_per_gpu=2, train=dict(type='CocoDataset'))"
+    fact = find.from_values(read_text(text).values, "a.log", 1.0, 2.0)
+    assert fact.loaders == {"train_dataloader": {"batch_size": 4, "num_workers": 2}}
+    assert (fact.paired, fact.missing, fact.platform) == (False, {}, "")
+
+
+@pytest.mark.parametrize("values", [{}, {"train_dataloader": 3, "env_cfg": [], "model": "x"}])
+def test_odd_values_are_no_trouble(values) -> None:
+    fact = find.from_values(values, "", 1.0, 2.0)
+    assert (fact.loaders, fact.start_method, fact.paired) == ({}, None, None)
+
+
+# --- as written ------------------------------------------------------------------------------
+
+
+def test_the_loader_as_written_comes_from_the_nearest_file_that_has_it(tmp_path) -> None:
+    base = write(tmp_path / "base/data.py", "train_dataloader = dict(\n    batch_size=4)  # four\n")
+    write(tmp_path / "base/model.py", "model = dict()\n_base_ = '../loop.py'")
+    loop = write(tmp_path / "loop.py", "_base_ = ['base/model.py', 'base/data.py', 'mmdet::x.py']")
+    assert find.written_loader(loop) == "train_dataloader = dict(\n    batch_size=4)"
+    child = write(
+        tmp_path / "own.py", "_base_ = './loop.py'\ntrain_dataloader = dict(num_workers=0)"
+    )
+    assert find.written_loader(child) == "train_dataloader = dict(num_workers=0)"
+    base.unlink()
+    assert find.written_loader(loop) is None
+    assert find.written_loader(tmp_path / "gone.py") is None
+
+
+# --- load ------------------------------------------------------------------------------------
+
+
+def test_a_named_configuration_is_loaded_with_its_options(tmp_path) -> None:
+    more = """resume = True
+visualizer = dict(type='Visualizer', vis_backends=[dict(type='mmengine.LocalVisBackend')])
+data_preprocessor = dict(type='Pre')
+"""
+    path = write(tmp_path / "c.py", DUMP.replace("=2,", "=len('four'),") + more)
+    options = ("train_dataloader.batch_size=8", "load_from=start.pth")
+    fact = find.load(sys.executable, path, options, tmp_path, timeout=100.0)
+    assert (fact.how, fact.error, fact.start_method) == ("loaded", "", "spawn")
+    loader = fact.loaders["train_dataloader"]
+    assert (loader["batch_size"], loader["num_workers"]) == (8, 4)
+    assert fact.paired is True
+    assert "MACLHead" in fact.model_words
+    assert (fact.preprocessor, fact.backends) == ("Pre", ("LocalVisBackend",))
+    assert (fact.load_from, fact.resumes) == ("start.pth", True)
+    assert fact.wall > 1_700_000_000
+
+
+def test_the_values_come_with_the_fact(tmp_path) -> None:
+    path = write(tmp_path / "c.py", DUMP)
+    known = find.load_whole(sys.executable, path, (), tmp_path, timeout=100.0)
+    assert known.fact.how == "loaded"
+    assert known.values["train_dataloader"]["dataset"]["type"] == "PairedDataset"
+    read = find.read_whole(path, at=0.0, wall=0.0)
+    assert read.values["train_dataloader"] == known.values["train_dataloader"]
+    assert read.roots[1] == tmp_path
+    broken = find.load_whole(sys.executable, tmp_path / "gone.py", (), tmp_path)
+    assert (broken.values, bool(broken.fact.error)) == ({}, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "words"),
+    [
+        ("x = 1 / 0", 100.0, "ZeroDivisionError: division by zero"),
+        ("x = (", 100.0, "SyntaxError"),
+        ("import time\ntime.sleep(600)", 0.5, "did not load within"),
+        (None, 100.0, "does not exist"),
+    ],
+    ids=["raises", "no Python", "does not end", "not there"],
+)
+def test_why_a_configuration_does_not_load_is_part_of_the_fact(
+    tmp_path, text, limit, words
+) -> None:
+    path = tmp_path / "c.py"
+    if text is not None:
+        write(path, text)
+    fact = find.load(sys.executable, path, (), tmp_path, timeout=limit)
+    assert words in fact.error
+    assert (fact.how, fact.loaders) == ("loaded", {})
+
+
+def test_without_a_python_that_can_load_it_is_read(tmp_path) -> None:
+    path = write(tmp_path / "c.py", DUMP)
+    fact = find.load(str(tmp_path / "python"), path, (), tmp_path)
+    assert (fact.how, fact.error) == ("read", "")
+    assert fact.loaders["train_dataloader"]["num_workers"] == 2
+
+
+# --- data that is not there ------------------------------------------------------------------
+
+
+def test_what_is_missing_is_named_by_its_key(tmp_path) -> None:
+    (tmp_path / "here").mkdir()
+    dataset = {"data_root": "here", "ann_file": "train.txt"}
+    values = {
+        "train_dataloader": {"dataset": {"dataset": dataset}},
+        "val_dataloader": {"dataset": {"data_root": "gone", "ann_file": "val.txt"}},
+        "test_dataloader": {"dataset": {"data_root": "never looked at"}},
+    }
+    assert missing_data(values, (tmp_path,)) == [
+        ("train_dataloader.dataset.dataset.ann_file", os.path.join("here", "train.txt")),
+        ("val_dataloader.dataset.data_root", "gone"),
+    ]
+    write(tmp_path / "here/train.txt", "")
+    (tmp_path / "other/gone").mkdir(parents=True)
+    write(tmp_path / "other/gone/val.txt", "")
+    assert missing_data(values, (tmp_path, tmp_path / "other")) == []
+
+
+@pytest.mark.parametrize("root", [None, 7, "", "s3://x", "<not read: f()>"])
+def test_what_is_no_local_path_is_not_missed(root) -> None:
+    assert missing_data({"train_dataloader": {"dataset": {"data_root": root}}}) == []

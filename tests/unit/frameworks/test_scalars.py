@@ -1,0 +1,96 @@
+"""Rows of scalars.json."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from dualwatch.events import EvaluationLogged, IterationLogged
+from dualwatch.frameworks.mmengine.logs.scalars import ScalarsParser, parse_row
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def test_training_row_of_an_epoch_based_loop() -> None:
+    fact = parse_row(
+        '{"lr": 0.01, "loss": 1.17, "memory": 4567, "epoch": 1, "iter": 5, "step": 5}', 1, 2
+    )
+    assert fact == IterationLogged(
+        at=1,
+        wall=2,
+        mode="train",
+        epoch=1,
+        iteration=5,
+        total=None,
+        metrics={"lr": 0.01, "loss": 1.17, "memory": 4567.0},
+    )
+
+
+def test_training_row_of_an_iteration_based_loop_has_no_epoch() -> None:
+    fact = parse_row('{"loss": NaN, "grad_norm": Infinity, "iter": 50, "step": 50}', 0, 0)
+    assert isinstance(fact, IterationLogged)
+    assert (fact.epoch, fact.iteration) == (None, 50)
+    assert math.isnan(fact.metrics["loss"])
+    assert fact.metrics["grad_norm"] == math.inf
+
+
+def test_both_spellings_of_a_tag_are_one_metric() -> None:
+    plain = parse_row('{"loss_macl": 0.4, "iter": 1}', 0, 0)
+    nested = parse_row('{"train/loss_macl": 0.4, "iter": 1}', 0, 0)
+    assert isinstance(plain, IterationLogged)
+    assert plain == nested
+
+
+def test_validation_row_of_an_epoch_based_loop() -> None:
+    fact = parse_row(
+        '{"coco/bbox_mAP": 0.8, "coco/bbox_mAP_50": NaN, "time": 0.0091, "step": 3}', 0, 0
+    )
+    assert isinstance(fact, EvaluationLogged)
+    assert (fact.mode, fact.epoch) == ("val", 3)
+    assert fact.metrics["coco/bbox_mAP"] == 0.8
+
+
+def test_validation_row_with_step_0_belongs_to_the_iteration_before_it() -> None:
+    parser = ScalarsParser()
+    parser.feed('{"loss": 1.0, "iter": 500, "step": 500}', 0, 0)
+    fact = parser.feed('{"mIoU": 58.2, "step": 0}', 0, 0)
+    assert isinstance(fact, EvaluationLogged)
+    assert (fact.epoch, fact.iteration) == (None, 500)
+
+
+def test_validation_row_knows_its_epoch_from_the_training_rows() -> None:
+    parser = ScalarsParser()
+    parser.feed('{"loss": 1.0, "epoch": 2, "iter": 80, "step": 80}', 0, 0)
+    fact = parser.feed('{"val/pascal_voc/mAP": 0.6, "step": 0}', 0, 0)
+    assert isinstance(fact, EvaluationLogged)
+    assert (fact.epoch, fact.iteration) == (2, 80)
+    assert fact.metrics == {"pascal_voc/mAP": 0.6}
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "{", '{"loss": 1.0, "it', "[1, 2]", "null", '{"step": 0}', '{"iter": NaN}', "{}"
+     , '{"name": "x"}', "[" * 100000, '{"a":' * 100000],
+)  # fmt: skip
+def test_rows_that_state_nothing(line: str) -> None:
+    assert parse_row(line, 0, 0) is None
+
+
+def test_a_number_too_big_for_a_float_is_left_out() -> None:
+    fact = parse_row('{"loss": 1.0, "big": %s, "iter": 1}' % ("9" * 400), 0, 0)
+    assert isinstance(fact, IterationLogged)
+    assert fact.metrics == {"loss": 1.0}
+
+
+@given(
+    st.one_of(
+        st.text(),
+        st.dictionaries(
+            st.sampled_from(["iter", "epoch", "step", "loss", "val/x", "test/y"]),
+            st.one_of(st.none(), st.booleans(), st.floats(), st.integers(), st.text(max_size=3)),
+        ).map(json.dumps),
+    )
+)
+def test_never_raises(line: str) -> None:
+    parse_row(line, 0.0, 0.0)

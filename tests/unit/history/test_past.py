@@ -1,0 +1,139 @@
+"""The facts of the past on our own clock."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from dualwatch.core.clock import Moment
+from dualwatch.events import (
+    AttemptEnded,
+    AttemptStarted,
+    EvaluationLogged,
+    Fact,
+    Finding,
+    FindingRaised,
+    IterationLogged,
+    Milestone,
+    RunEnded,
+    RunStarted,
+    Severity,
+)
+from dualwatch.events.journal import Journal
+from dualwatch.history import past
+from dualwatch.state.snapshot import fold
+
+NOW = Moment(at=5000.0, wall=1_700_000_000.0)
+
+
+def started(attempt: int, at: float, wall: float) -> AttemptStarted:
+    return AttemptStarted(
+        at=at, wall=wall, attempt=attempt, pid=7, create_time=wall, command=(), overrides={}
+    )
+
+
+def line(iteration: int, wall: float) -> IterationLogged:
+    return IterationLogged(
+        at=0.0,
+        wall=wall,
+        mode="train",
+        epoch=1,
+        iteration=iteration,
+        total=9,
+        metrics={"loss": 1.0},
+    )
+
+
+def journal_of(path: Path, facts: list[Fact]) -> Path:
+    kept = Journal(path)
+    for fact in facts:
+        kept.append(fact)
+    kept.close()
+    return path
+
+
+def run_started(at: float, wall: float) -> RunStarted:
+    return RunStarted(
+        at=at,
+        wall=wall,
+        config="c.py",
+        script="s.py",
+        work_dir="w",
+        required_metrics=("loss_macl",),
+        required_because="it says so",
+        version="0",
+    )
+
+
+def raised(code: str, at: float, wall: float) -> FindingRaised:
+    finding = Finding(
+        code=code, name="x", severity=Severity.ERROR, confidence=1.0, evidence=(), remedy=""
+    )
+    return FindingRaised(at=at, wall=wall, finding=finding)
+
+
+def test_the_newest_attempt_of_the_newest_run_is_what_counts(tmp_path):
+    wall = NOW.wall
+    path = journal_of(
+        tmp_path / "journal.jsonl",
+        [
+            run_started(1.0, wall - 4999),
+            started(0, 2.0, wall - 4998),
+            raised("DW606", 3.0, wall - 4997),
+            RunEnded(at=4.0, wall=wall - 4996, outcome="failed", exit_code=5, reason="x"),
+            run_started(4000.0, wall - 1000),
+            started(0, 4001.0, wall - 999),
+            raised("DW102", 4100.0, wall - 900),
+            started(1, 4200.0, wall - 800),
+            line(3, wall - 700),
+            raised("DW201", 4400.0, wall - 600),
+        ],
+    )
+    found = past.of_journal(path, NOW)
+    assert found.run == run_started(4000.0, wall - 1000)
+    assert found.run_ended is None
+    assert not found.has_ended
+    assert [f.code for f in found.raised] == ["DW201"]
+    assert [f.code for f in found.earlier] == ["DW102"]
+    assert fold(found.facts).started == started(1, 4200.0, wall - 800)
+
+
+def test_times_of_another_boot_are_told_by_the_wall_clock(tmp_path):
+    facts = [
+        run_started(90_000.0, NOW.wall - 60),
+        started(0, 90_001.0, NOW.wall - 59),
+        AttemptEnded(at=90_031.0, wall=NOW.wall - 29, attempt=0, exit_code=1, signal=None),
+    ]
+    found = past.of_journal(journal_of(tmp_path / "j", facts), NOW)
+    assert [fact.at for fact in found.facts] == [NOW.at - 59, NOW.at - 29]
+    assert found.has_ended
+
+
+def test_lines_of_a_log_are_signs_of_life(tmp_path):
+    lines = [
+        Milestone(at=0.0, wall=NOW.wall - 300, name="checkpoints-announced", text="x"),
+        line(1, NOW.wall - 200),
+        line(2, NOW.wall - 150),
+    ]
+    facts = past.of_log(lines, NOW, started(0, NOW.at, NOW.wall))
+    s = fold(facts)
+    assert s.progress_at == NOW.at - 150
+    assert s.silence(NOW.at) == 150
+    assert s.gaps["waiting-for-batch"].longest == 100
+    # The log knows that the training is older than the process that we can see.
+    assert facts[0].wall == NOW.wall - 300
+
+
+def test_a_log_without_any_fact_gives_the_start_alone():
+    facts = past.of_log([], NOW, started(0, NOW.at, NOW.wall))
+    assert facts == [started(0, NOW.at, NOW.wall)]
+
+
+def test_of_many_rows_the_newest_and_all_evaluations_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(past, "KEPT", 3)
+    rows = [json.dumps({"loss": 1.0, "epoch": 1, "iter": n, "step": n}) for n in range(1, 9)]
+    rows.insert(2, '{"tiny/error": 0.5, "step": 1}')
+    (tmp_path / "scalars.json").write_text("\n".join(rows) + "\n")
+    kept = past.of_scalars(tmp_path / "scalars.json")
+    assert [f.iteration for f in kept if isinstance(f, IterationLogged)] == [6, 7, 8]
+    assert sum(isinstance(f, EvaluationLogged) for f in kept) == 1

@@ -1,0 +1,459 @@
+"""The decision for each cause: what is tried, in which order, and when it is given up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from dualwatch.events import Action, Decision, Finding, Severity
+from dualwatch.protocol import Phase
+from dualwatch.remedies.decide import (
+    STALLS,
+    History,
+    Policy,
+    Tried,
+    decide_death,
+    decide_stall,
+    dose_of,
+    ladders,
+)
+from dualwatch.remedies.overrides import Dose
+
+Decide = Callable[..., Decision | None]
+
+FIRST, SECOND = "no workers and batch 4 -> 2", "no workers and batch 4 -> 1"
+LOOPS = ("1 of 2 stand at one place", "worker 7 loops: running, 100 % of a core")
+WAITS = ("1 of 2 stand at one place", "worker 7 waits: sleeping, 0 % of a core")
+STOPPED = "stopped (state T): pid 7 (worker)"
+TRACED = "held by a debugger (state t): pid 8 (main)"
+
+
+def climb(
+    decide: Decide, finding: Finding, sections: dict[str, Any], policy: Policy, phase: str = ""
+) -> tuple[list[str], Decision | None]:
+    """What is tried when the same thing happens again and again, and the last answer."""
+    history = History(phase=phase)
+    names: list[str] = []
+    for _ in range(20):
+        decision = decide([finding], history, sections, policy)
+        if decision is None or decision.rung is None:
+            return names, decision
+        rung = decision.rung
+        names.append(rung.name)
+        history = replace(
+            history,
+            tried=(*history.tried, Tried(cause=decision.cause, rung=rung.name)),
+            dose=dose_of(rung.overrides, sections, rung.environment),
+        )
+    raise AssertionError(f"never given up: {names}")
+
+
+PATIENT = Policy(max_reruns=100)
+
+
+# --- which remedy ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [*STALLS, "DW111"])
+def test_a_stall_loses_its_workers_and_half_the_batch_then_all_but_one(
+    sections, found, code
+) -> None:
+    names, last = climb(decide_stall, found(code), sections(), PATIENT)
+    assert names == [FIRST, SECOND]
+    assert last.action is Action.GIVE_UP
+    assert "no remedy is left" in last.reason
+    assert "it stalled again without workers, so the loader is not the cause" in last.reason
+
+
+@pytest.mark.parametrize(("code", "words"), [("DW112", WAITS), ("DW114", ()), ("DW118", ())])
+def test_a_place_that_was_seen_gets_one_try(sections, found, code, words) -> None:
+    names, last = climb(decide_stall, found(code, *words), sections(), PATIENT)
+    assert names == [FIRST]
+    assert (last.action, last.cause) == (Action.GIVE_UP, code)
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "why"),
+    [
+        ("DW112", LOOPS, "would loop in the dataset"),
+        ("DW113", (), "building a dataset"),
+        ("DW116", (), "cannot be ended"),
+        ("DW403", (), "this GPU"),
+    ],
+)
+def test_what_no_rerun_can_help_is_given_up_at_once(sections, found, code, words, why) -> None:
+    findings = [found(code, *words), found("DW102")]
+    past = History(can_replace=True, phase=Phase.WAITING)
+    decision = decide_stall(findings, past, sections(), Policy())
+    assert (decision.action, decision.cause, decision.rung) == (Action.GIVE_UP, code, None)
+    assert decision.reason.startswith(f"{code} {findings[0].name}: ")
+    assert why in decision.reason
+
+
+def test_a_worker_that_sleeps_in_the_dataset_needs_workers_to_be_tried(sections, found) -> None:
+    config = sections(train_dataloader={"batch_size": 4, "num_workers": 0})
+    decision = decide_stall([found("DW112", *WAITS)], History(), config, Policy())
+    assert decision.action is Action.GIVE_UP
+
+
+@pytest.mark.parametrize(
+    ("confidence", "severity"), [(0.4, None), (0.9, Severity.WARNING)], ids=["doubtful", "mild"]
+)
+def test_a_cause_that_is_not_proven_is_answered_as_a_plain_stall(
+    sections, found, confidence, severity
+) -> None:
+    doubtful = found("DW113", confidence=confidence, severity=severity)
+    decision = decide_stall([doubtful, found("DW102")], History(), sections(), Policy())
+    assert (decision.action, decision.cause) == (Action.RERUN, "DW102")
+    assert decision.rung.name == FIRST
+
+
+@pytest.mark.parametrize(
+    ("code", "workers", "expected"),
+    [
+        ("DW301", 8, ["workers 8 -> 4", "no workers"]),
+        ("DW302", 3, ["workers 3 -> 1", "no workers"]),
+        ("DW301", 2, ["workers 2 -> 1", "no workers"]),
+        ("DW301", 1, ["no workers"]),
+        ("DW303", 8, ["no workers"]),
+        ("DW304", 8, ["no workers"]),
+        ("DW305", 8, ["no workers"]),
+        ("DW401", 8, ["batch 4 -> 2", "batch 4 -> 1"]),
+        ("DW501", 8, ["batch 4 -> 2", "batch 4 -> 1"]),
+        ("DW503", 8, ["UTF-8 output"]),
+        ("DW605", 8, ["the checkpoint before", "the checkpoint before"]),
+    ],
+)
+def test_a_death_is_answered_by_its_cause_until_nothing_is_left(
+    sections, found, code, workers, expected
+) -> None:
+    config = sections(train_dataloader={"batch_size": 4, "num_workers": workers})
+    names, last = climb(decide_death, found(code), config, PATIENT, phase=Phase.STEP)
+    assert names == expected
+    assert (last.action, last.cause) == (Action.GIVE_UP, code)
+    assert "no remedy is left to try" in last.reason
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "DW306",
+        "DW307",
+        "DW402",
+        "DW502",
+        "DW602",
+        "DW603",
+        "DW604",
+        "DW606",
+        "DW203",
+        "DW102",
+        "DW311",
+        "DW404",
+        "DW801",
+    ],
+)
+def test_a_death_that_would_come_again_has_no_remedy(sections, found, code) -> None:
+    finding = found(code, severity=Severity.CRITICAL)
+    assert decide_death([finding], History(), sections(), Policy()) is None
+
+
+def test_a_lost_gpu_is_given_up_also_when_the_training_died_of_it(sections, found) -> None:
+    decision = decide_death([found("DW403"), found("DW606")], History(), sections(), Policy())
+    assert (decision.action, decision.cause) == (Action.GIVE_UP, "DW403")
+
+
+def test_the_likeliest_error_is_answered_and_not_what_was_wrong_from_the_start(
+    sections, found
+) -> None:
+    standing = [found("DW603"), found("DW401"), found("DW301")]
+    assert decide_death(standing, History(), sections(), Policy()).cause == "DW401"
+    data = [found("DW306"), found("DW401")]
+    assert decide_death(data, History(), sections(), Policy()) is None
+    assert decide_death([found("DW401", confidence=0.4)], History(), sections(), Policy()) is None
+
+
+@pytest.mark.parametrize("phase", [Phase.VAL_WAITING, Phase.VAL_STEP, Phase.METRICS])
+def test_memory_in_a_validation_leaves_the_training_batch_alone(sections, found, phase) -> None:
+    config = sections(val_dataloader={"batch_size": 3, "num_workers": 1})
+    decision = decide_death([found("DW401")], History(phase=phase), config, Policy())
+    assert decision.rung.overrides == {"val_dataloader.batch_size": 1}
+    assert decision.rung.stretch == 1
+    now = replace(
+        History(phase=phase, tried=(Tried(cause="DW401", rung=decision.rung.name),)),
+        dose=dose_of(decision.rung.overrides, config, {}),
+    )
+    assert decide_death([found("DW401")], now, config, Policy()).action is Action.GIVE_UP
+
+
+@pytest.mark.parametrize("loader", [{"batch_size": 1}, {}, None], ids=str)
+def test_a_validation_with_single_images_has_no_remedy(sections, found, loader) -> None:
+    past = History(phase=Phase.VAL_STEP)
+    config = sections(val_dataloader=loader)
+    assert decide_death([found("DW401")], past, config, Policy()) is None
+
+
+def test_a_worker_killed_in_a_validation_halves_the_workers_of_the_validation(
+    sections, found
+) -> None:
+    config = sections(
+        train_dataloader={"batch_size": 4, "num_workers": 8}, val_dataloader={"num_workers": 4}
+    )
+    past = History(phase=Phase.VAL_WAITING)
+    decision = decide_death([found("DW301")], past, config, Policy())
+    assert decision.rung.overrides == {
+        "train_dataloader.num_workers": 2,
+        "val_dataloader.num_workers": 2,
+    }
+
+
+# --- one after another -----------------------------------------------------------------------
+
+
+def test_what_one_cause_taught_is_kept_when_another_comes(sections, found) -> None:
+    stalled = decide_stall([found("DW111")], History(), sections(), Policy())
+    now = History(
+        tried=(Tried(cause="DW111", rung=stalled.rung.name),),
+        dose=dose_of(stalled.rung.overrides, sections(), {}),
+        phase=Phase.STEP,
+    )
+    decision = decide_death([found("DW401")], now, sections(), Policy())
+    assert decision.rung.name == SECOND
+    assert decision.rung.overrides["optim_wrapper.accumulative_counts"] == 4
+    printed = decide_death([found("DW503")], now, sections(), Policy())
+    assert printed.rung.overrides == stalled.rung.overrides
+    assert printed.rung.environment["PYTHONUTF8"] == "1"
+
+
+def test_an_older_checkpoint_is_a_matter_of_one_start(sections, found) -> None:
+    now = History(dose=Dose(older_checkpoint=True), phase=Phase.STEP)
+    decision = decide_death([found("DW401")], now, sections(), Policy())
+    assert not decision.rung.older_checkpoint
+
+
+def test_a_stall_after_lack_of_memory_halves_no_batch_twice(sections, found) -> None:
+    past = History(dose=Dose(batch=2), tried=(Tried(cause="DW401", rung="batch 4 -> 2"),))
+    decision = decide_stall([found("DW102")], past, sections(), Policy())
+    assert decision.rung.name == FIRST
+    assert "acquitted" not in decision.reason
+
+
+def test_the_second_stall_acquits_the_loader(sections, found) -> None:
+    past = History(tried=(Tried(cause="DW102", rung=FIRST),), dose=Dose(workers=0, batch=2))
+    decision = decide_stall([found("DW102")], past, sections(), Policy())
+    assert (decision.action, decision.rung.name) == (Action.RERUN, SECOND)
+    assert "the loader is acquitted" in decision.reason
+
+
+def test_a_training_that_never_had_workers_acquits_no_loader(sections, found) -> None:
+    config = sections(train_dataloader={"batch_size": 4, "num_workers": 0})
+    names, last = climb(decide_stall, found("DW102"), config, PATIENT)
+    assert names == ["batch 4 -> 2", "batch 4 -> 1"]
+    assert "loader" not in last.reason
+
+
+def test_without_a_configuration_the_loader_is_not_acquitted_for_nothing(found) -> None:
+    decision = decide_stall([found("DW102")], History(), {}, Policy())
+    assert decision.action is Action.GIVE_UP
+    assert "no remedy is left" in decision.reason
+    assert "loader" not in decision.reason
+
+
+def test_a_rerun_waits_the_longer_the_more_there_were(sections, found) -> None:
+    config = sections(train_dataloader={"batch_size": 64, "num_workers": 2})
+    pauses = []
+    for count in range(6):
+        past = History(tried=(Tried(cause="DW301", rung="x"),) * count, phase=Phase.STEP)
+        pauses.append(decide_death([found("DW401")], past, config, PATIENT).pause)
+    assert pauses == [0, 5, 15, 45, 120, 120]
+
+
+# --- the floor -------------------------------------------------------------------------------
+
+
+def test_the_floor_stops_a_stalls_ladder_and_is_named(sections, found) -> None:
+    names, last = climb(decide_stall, found("DW102"), sections(), replace(PATIENT, min_batch=2))
+    assert names == [FIRST]
+    assert "batch 2 is the least that this model's loss can learn from" in last.reason
+
+
+def test_the_floor_stops_halving_for_memory(sections, found) -> None:
+    policy = replace(PATIENT, min_batch=3)
+    config = sections(train_dataloader={"batch_size": 12, "num_workers": 2})
+    names, last = climb(decide_death, found("DW401"), config, policy, phase=Phase.STEP)
+    assert names == ["batch 12 -> 6", "batch 12 -> 3"]
+    assert "batch 3 is the least that this model's loss can learn from" in last.reason
+
+
+def test_a_batch_at_the_floor_is_given_up_with_the_floor_as_the_reason(sections, found) -> None:
+    policy = Policy(min_batch=4)
+    decision = decide_death([found("DW401")], History(phase=Phase.STEP), sections(), policy)
+    assert decision.action is Action.GIVE_UP
+    assert "batch 4 is the least" in decision.reason
+
+
+def test_a_batch_of_one_that_does_not_fit_is_an_error_of_the_training(sections, found) -> None:
+    config = sections(train_dataloader={"batch_size": 1, "num_workers": 2})
+    past = History(phase=Phase.STEP)
+    assert decide_death([found("DW401")], past, config, Policy()) is None
+
+
+# --- in the running training -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", ["DW101", "DW102", "DW103", "DW111", "DW118"])
+@pytest.mark.parametrize("phase", [Phase.WAITING, Phase.VAL_WAITING])
+def test_a_loader_that_can_be_replaced_is_replaced_first(sections, found, code, phase) -> None:
+    past = History(can_replace=True, phase=phase)
+    decision = decide_stall([found(code)], past, sections(), Policy())
+    assert (decision.action, decision.rung, decision.cause) == (Action.REPLACE, None, code)
+
+
+def test_replacing_needs_no_rerun_to_be_left(sections, found) -> None:
+    past = History(can_replace=True, phase=Phase.WAITING)
+    decision = decide_stall([found("DW111")], past, sections(), Policy(max_reruns=0))
+    assert decision.action is Action.REPLACE
+
+
+@pytest.mark.parametrize(
+    ("code", "past", "policy"),
+    [
+        ("DW111", {"can_replace": False}, {}),
+        ("DW111", {}, {"rescue": False}),
+        ("DW111", {"phase": Phase.STEP}, {}),
+        ("DW105", {"phase": Phase.SAVING}, {}),
+        ("DW111", {"dose": Dose(workers=0, batch=2)}, {}),
+        ("DW112", {}, {}),
+        ("DW114", {}, {}),
+    ],
+    ids=["cannot", "not wanted", "a step", "saving", "no workers", "dataset", "main"],
+)
+def test_where_replacing_cannot_help_the_training_is_rerun(
+    sections, found, code, past, policy
+) -> None:
+    history = History(**{"can_replace": True, "phase": Phase.WAITING, **past})
+    decision = decide_stall([found(code)], history, sections(), Policy(**policy))
+    assert decision.action is Action.RERUN
+
+
+def test_a_stopped_process_is_woken_once(sections, found) -> None:
+    stopped = [found("DW115", STOPPED, TRACED)]
+    first = decide_stall(stopped, History(), sections(), Policy())
+    assert (first.action, first.cause) == (Action.WAKE, "DW115")
+    again = decide_stall(stopped, History(woken=True), sections(), Policy())
+    assert again.action is Action.REPORT
+    assert "somebody holds it" in again.reason
+
+
+def test_a_process_under_a_debugger_is_never_woken(sections, found) -> None:
+    decision = decide_stall([found("DW115", TRACED)], History(), sections(), Policy())
+    assert decision.action is Action.REPORT
+
+
+@pytest.mark.parametrize("on_stall", ["stop", "report"])
+def test_a_stopped_process_is_no_stall(sections, found, on_stall) -> None:
+    policy = Policy(on_stall=on_stall)
+    decision = decide_stall([found("DW115", STOPPED)], History(), sections(), policy)
+    assert decision.action is Action.REPORT
+
+
+def test_a_stall_after_waking_is_a_stall(sections, found) -> None:
+    findings = [found("DW102"), found("DW115", STOPPED)]
+    decision = decide_stall(findings, History(woken=True), sections(), Policy())
+    assert (decision.action, decision.cause) == (Action.RERUN, "DW102")
+
+
+# --- what forbids a rerun --------------------------------------------------------------------
+
+TRIED = tuple(Tried(cause=f"DW{n}", rung=f"rung {n}") for n in range(3))
+
+
+@pytest.mark.parametrize("decide", [decide_stall, decide_death])
+@pytest.mark.parametrize(
+    ("past", "words"),
+    [
+        ({"tried": TRIED}, "all 3 reruns are used up"),
+        ({"refused": ("train_dataloader.num_workers",)}, "train_dataloader.num_workers"),
+        ({"survivors": (41, 42)}, "cannot be ended (pid 41, 42)"),
+    ],
+    ids=["budget", "refused", "survivors"],
+)
+def test_a_rerun_that_cannot_help_is_given_up(sections, found, decide, past, words) -> None:
+    finding = found("DW102") if decide is decide_stall else found("DW301")
+    decision = decide([finding], History(**past), sections(), Policy())
+    assert (decision.action, decision.rung) == (Action.GIVE_UP, None)
+    assert decision.cause == finding.code
+    assert words in decision.reason
+
+
+def test_without_a_runner_a_stall_is_given_up_and_a_death_is_an_error(sections, found) -> None:
+    past = History(can_change=False)
+    decision = decide_stall([found("DW102")], past, sections(), Policy())
+    assert decision.action is Action.GIVE_UP
+    assert "no mmengine Runner was met" in decision.reason
+    assert decide_death([found("DW401")], past, sections(), Policy()) is None
+
+
+def test_an_environment_needs_no_runner(found) -> None:
+    past = History(can_change=False)
+    decision = decide_death([found("DW503")], past, {}, Policy())
+    assert decision.action is Action.RERUN
+    assert decision.rung.environment == {"PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}
+    assert decision.rung.changes == ()
+
+
+@pytest.mark.parametrize(("on_stall", "action"), [("stop", Action.STOP), ("report", Action.REPORT)])
+def test_what_the_user_asked_for_goes_before_everything(sections, found, on_stall, action) -> None:
+    policy = Policy(on_stall=on_stall)
+    for past in (
+        History(can_replace=True, phase=Phase.WAITING),
+        History(can_change=False),
+        History(survivors=(1,)),
+        History(tried=TRIED),
+    ):
+        decision = decide_stall([found("DW102")], past, sections(), policy)
+        assert (decision.action, decision.rung, decision.cause) == (action, None, "DW102")
+        assert "as you asked" in decision.reason
+        assert decide_death([found("DW401")], past, sections(), policy) is None
+
+
+def test_no_rerun_at_all(sections, found) -> None:
+    policy = Policy(max_reruns=0)
+    decision = decide_stall([found("DW102")], History(), sections(), policy)
+    assert decision.action is Action.GIVE_UP
+    assert "--max-reruns 0" in decision.reason
+    assert decide_death([found("DW401")], History(), sections(), policy) is None
+
+
+@pytest.mark.parametrize("code", ["DW104", "DW203", "DW401"])
+def test_what_is_no_stall_is_not_acted_on(sections, found, code) -> None:
+    decision = decide_stall([found(code)], History(), sections(), Policy())
+    assert (decision.action, decision.rung) == (Action.REPORT, None)
+
+
+# --- for people ------------------------------------------------------------------------------
+
+
+def test_every_ladder_is_shown(sections) -> None:
+    config = sections(
+        train_dataloader={"batch_size": 8, "num_workers": 4},
+        val_dataloader={"batch_size": 2, "num_workers": 0},
+    )
+    shown = {
+        name: [rung.name for rung in rungs] for name, rungs in ladders(config, Policy()).items()
+    }
+    assert shown == {
+        "stall": ["no workers and batch 8 -> 4", "no workers and batch 8 -> 1"],
+        "worker-killed": ["workers 4 -> 2", "no workers"],
+        "worker-failed": ["no workers"],
+        "out-of-memory": ["batch 8 -> 4", "batch 8 -> 2", "batch 8 -> 1"],
+        "out-of-memory in validation": ["validation batch 2 -> 1"],
+        "console-encoding": ["UTF-8 output"],
+        "resume-blocked": ["the checkpoint before", "the checkpoint before"],
+    }
+
+
+@pytest.mark.parametrize("nothing", [{}, {"train_dataloader": None}, {"train_dataloader": []}])
+def test_a_configuration_that_says_nothing_has_no_ladder_of_changes(nothing) -> None:
+    assert set(ladders(nothing, Policy())) == {"console-encoding", "resume-blocked"}

@@ -1,0 +1,84 @@
+"""Facts of a small run, and the views that show them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from dualwatch.events import AttemptStarted, Change, Evidence, Fact, FindingRaised, Severity
+from dualwatch.rules.catalog import finding
+from dualwatch.state.snapshot import Snapshot, advance
+
+EPOCH = 1_700_000_000.0
+
+
+class Teller:
+    """Shows facts to a view, each with the snapshot that includes it."""
+
+    def __init__(self, view: Any) -> None:
+        self.view = view
+        self.facts: list[Fact] = []
+        self.snapshot = Snapshot()
+        self.t = 0.0
+
+    def tell(self, kind: type[Fact], /, **fields: Any) -> Teller:
+        fact = kind(at=self.t, wall=EPOCH + self.t, **fields)
+        self.facts.append(fact)
+        self.snapshot = advance(self.snapshot, fact)
+        self.view.fact(fact, self.snapshot)
+        return self
+
+    def wait(self, seconds: float) -> Teller:
+        """Time passes; the view may say that it is alive."""
+        self.t += seconds
+        self.snapshot = replace(self.snapshot, at=self.t, wall=EPOCH + self.t)
+        self.view.tick(self.snapshot)
+        return self
+
+    def started(self, attempt: int = 0, **fields: Any) -> Teller:
+        known = {
+            "attempt": attempt,
+            "pid": 100,
+            "create_time": 1.0,
+            "command": ("python", "train.py"),
+            "overrides": {},
+        }
+        return self.tell(AttemptStarted, **{**known, **fields})
+
+    def found(self, code: str, *texts: str, severity: Severity | None = None) -> Teller:
+        evidence = [Evidence(text=text, source="console.log", wall=EPOCH) for text in texts]
+        raised = finding(code, evidence, confidence=0.9, severity=severity, attempt=0)
+        return self.tell(FindingRaised, finding=raised)
+
+
+@pytest.fixture
+def telling() -> Callable[[Any], Teller]:
+    """Makes the teller of a view."""
+    return Teller
+
+
+@pytest.fixture
+def change() -> Change:
+    return Change(key="train_dataloader.num_workers", before=2, after=0, why="no worker can block")
+
+
+# Rich markup, colours, a window title, a bell, a cursor movement, C1, and a direction override.
+HOSTILE = "[bold]x[/bold] [red \x1b[31mred\x1b[0m \x1b]0;owned\x07 \r\x08 \x9b2J \u202e\x00 \n2"
+
+
+@pytest.fixture
+def hostile() -> str:
+    """Text as a hostile or broken training could print it."""
+    return HOSTILE
+
+
+def _is_tame(text: str) -> bool:
+    """Whether a terminal would show the text and do nothing else."""
+    return all(character.isprintable() or character in "\n\t" for character in text)
+
+
+@pytest.fixture
+def is_tame() -> Callable[[str], bool]:
+    return _is_tame

@@ -1,0 +1,83 @@
+"""The table: what spreadsheets and pandas read back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+
+import pytest
+from dualwatch.history.build import tell
+from dualwatch.report.terminal import csv as sheet
+
+
+def written(*chapters) -> bytes:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8-sig", newline="")
+    sheet.write(stream, chapters)
+    stream.flush()
+    return stream.buffer.getvalue()
+
+
+def rows(data: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+
+
+def test_a_row_for_each_line_and_each_evaluation(three_attempts):
+    chapter = tell(three_attempts.facts)
+    chapter.label = "中文"
+
+    data = written(chapter)
+
+    assert data.startswith(b"\xef\xbb\xbf")
+    read = rows(data)
+    assert len(read) == len(chapter.table) == 19
+    assert list(read[0])[:8] == list(sheet.FIXED)
+    assert {row["run"] for row in read} == {"中文"}
+    assert [row["attempt"] for row in read if row["kind"] == "evaluation"] == ["0", "2"]
+    assert [row["pascal_voc/mAP"] for row in read if row["kind"] == "evaluation"] == [
+        "0.54",
+        "0.57",
+    ]
+    first = read[0]
+    assert (first["epoch"], first["iteration"], first["total"]) == ("1", "2", "10")
+    assert (float(first["loss_macl"]), first["pascal_voc/mAP"]) == (0.48, "")
+
+
+def test_what_is_no_number_comes_back_as_such(script):
+    s = script().start().launch(0).train(1, 1, loss=float("nan")).train(1, 2, loss=float("-inf"))
+
+    first, second = rows(written(tell(s.facts)))
+
+    assert math.isnan(float(first["loss"]))
+    assert float(second["loss"]) == -math.inf
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+x", "-x", "@SUM(A1)", "\t=1", "\x1b[0m=1+1"])
+def test_no_cell_is_a_formula(script, name):
+    s = script().start().launch(0).train(1, 1, **{name: -1.5})
+    chapter = tell(s.facts)
+    chapter.label = name
+
+    data = written(chapter)
+
+    (row,) = rows(data)
+    texts = [cell for cell in (*row, row["run"]) if cell]
+    assert not any(text.startswith(("=", "+", "-", "@", "\t")) for text in texts)
+    assert "-1.5" in row.values()
+
+
+def test_a_metric_of_our_own_name_is_told_apart(script):
+    s = script().start().launch(0).train(1, 1, kind=7.0)
+
+    (row,) = rows(written(tell(s.facts)))
+
+    assert (row["kind"], row["metric kind"]) == ("line", "7.0")
+
+
+def test_pandas_reads_it(three_attempts):
+    pandas = pytest.importorskip("pandas")
+
+    frame = pandas.read_csv(io.BytesIO(written(tell(three_attempts.facts))))
+
+    assert frame["loss_macl"].dtype == float
+    assert len(frame) == 19

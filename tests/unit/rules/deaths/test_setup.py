@@ -1,0 +1,113 @@
+"""What a configuration shows by itself."""
+
+from __future__ import annotations
+
+import pytest
+from dualwatch.events import ConfigRead, Severity
+
+LOADER = {"batch_size": 4, "num_workers": 2, "persistent_workers": True}
+
+
+def read(story, **fields):
+    known = {
+        "path": "c.py",
+        "how": "loaded",
+        "loaders": {"train_dataloader": LOADER},
+        "start_method": "fork",
+        "platform": "linux",
+        "paired": False,
+    }
+    return story.tell(ConfigRead, **{**known, **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "train_dataloader: num_workers=2, persistent_workers=True, images in pairs"),
+        ({"start_method": "spawn"}, "images in pairs, workers are spawned"),
+        ({"platform": "win32", "start_method": None}, "spawned, as always on Windows"),
+        (
+            {"start_method": "spawn", "loaders": {"val_dataloader": {"num_workers": 4}}},
+            "val_dataloader: num_workers=4, images in pairs, workers are spawned",
+        ),
+    ],
+    ids=["kept", "kept and spawned", "Windows", "spawned"],
+)
+def test_risky_loaders_are_told_with_their_reasons(story, fields, words) -> None:
+    (found,) = read(story, paired=True, **fields).judged()
+    assert (found.code, found.severity) == ("DW601", Severity.INFO)
+    assert words in found.headline
+    assert found.evidence[0].source == "c.py"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"paired": False},
+        {"paired": None},
+        {"loaders": {"train_dataloader": {**LOADER, "num_workers": 1}}},
+        {"loaders": {"train_dataloader": {**LOADER, "num_workers": 0}}},
+        {"loaders": {"train_dataloader": {**LOADER, "num_workers": True}}},
+        {"loaders": {"train_dataloader": {**LOADER, "num_workers": "<not read: n>"}}},
+        {"loaders": {"train_dataloader": {**LOADER, "persistent_workers": False}}},
+        {"loaders": {"train_dataloader": "odd"}},
+        {"loaders": {}},
+    ],
+    ids=str,
+)
+def test_other_loaders_are_not_risky(story, fields) -> None:
+    assert read(story, **{"paired": True, **fields}).codes() == []
+
+
+def test_a_configuration_that_does_not_load(story) -> None:
+    (found,) = read(story, error="SyntaxError: line 3").judged()
+    assert (found.code, found.severity) == ("DW602", Severity.CRITICAL)
+    assert found.headline == "SyntaxError: line 3"
+
+
+def test_a_configuration_that_takes_long_is_less_certain(story) -> None:
+    (found,) = read(story, error="c.py did not load within 30 s: loading executes it").judged()
+    assert (found.severity, found.confidence) == (Severity.ERROR, 0.6)
+
+
+def test_a_configuration_that_something_trains_with_does_load(story) -> None:
+    (found,) = read(story.trains(3), error="ModuleNotFoundError: x").judged()
+    assert (found.code, found.severity, found.confidence) == ("DW602", Severity.WARNING, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("how", "trained", "severity"),
+    [
+        ("loaded", False, Severity.CRITICAL),
+        ("read", False, Severity.WARNING),
+        ("loaded", True, Severity.WARNING),
+    ],
+)
+def test_data_that_are_not_there(story, how, trained, severity) -> None:
+    if trained:
+        story.trains(3).ended()
+    (found,) = read(story, how=how, missing={"train_dataloader.dataset.data_root": "d"}).judged()
+    assert (found.code, found.severity) == ("DW603", severity)
+    assert found.headline == "d is not there (train_dataloader.dataset.data_root)"
+
+
+def test_data_that_a_living_training_reads_are_not_missed(story) -> None:
+    assert read(story.trains(3), missing={"train_dataloader.dataset.data_root": "d"}).codes() == []
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(1, "1 image has no"), (7, "7 images have no"), (100, "at least 100 images have no")],
+)
+def test_images_without_a_partner_are_counted_and_the_first_named(story, count, words) -> None:
+    unpaired = tuple(f"visible/{i}.jpg" for i in range(count))
+    (found,) = read(story, unpaired=unpaired, looked_at=500).judged()
+    assert (found.code, found.severity) == ("DW604", Severity.ERROR)
+    assert found.headline.startswith(words)
+    assert found.headline.endswith("of 500 pairs looked at")
+    assert found.evidence[1].text == "without a partner: visible/0.jpg"
+    assert len(found.evidence) <= 6
+
+
+def test_a_sound_configuration_is_none(story) -> None:
+    assert read(story, looked_at=500).codes() == []

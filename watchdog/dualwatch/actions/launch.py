@@ -1,0 +1,146 @@
+"""Starts the training with the inside agent loaded by its environment."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from dualwatch import agent, protocol
+from dualwatch.actions import windows_job
+from dualwatch.core import process_identity
+from dualwatch.core.errors import DualwatchError, writing
+from dualwatch.core.settings import SECRET_ENV
+
+SITE_FOLDER = agent.SITE_FOLDER
+
+_NEW_GROUP: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # Windows only
+
+
+@dataclass(slots=True)
+class Launched:
+    """A started training. Its identity is (pid, create time).
+
+    Attributes:
+        job: What ends its whole tree on Windows; None elsewhere.
+        notes: What the user should know of the start.
+    """
+
+    process: subprocess.Popen[bytes]
+    create_time: float
+    marker: str
+    job: windows_job.Job | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def pid(self) -> int:
+        """Process id of the training's first process."""
+        return self.process.pid
+
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self.process.poll() is not None
+
+    def exit_code(self) -> int | None:
+        """Its exit code; None while it runs."""
+        return self.process.poll()
+
+    def wait(self, timeout: float) -> None:
+        """Waits for its end, a bounded time."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=timeout)
+
+
+def environment(base: Mapping[str, str], attempt_dir: Path, marker: str) -> dict[str, str]:
+    """The training's environment: the user's, and what loads the agent.
+
+    The user's own PYTHONPATH stays behind ours, where it was.
+    """
+    # Whom we tell of the run, and with which passwords, is none of the training's business.
+    environ = {name: value for name, value in base.items() if name not in SECRET_ENV}
+    own_path = environ.get("PYTHONPATH")
+    environ["PYTHONPATH"] = os.pathsep.join(part for part in (str(SITE_FOLDER), own_path) if part)
+    environ[protocol.ENV_ATTEMPT_DIR] = str(attempt_dir)
+    environ[protocol.ENV_MARKER] = marker
+    environ[protocol.ENV_SUPERVISOR] = str(os.getpid())
+    # The console is a file now: without this Python would hold lines back for minutes.
+    environ.setdefault("PYTHONUNBUFFERED", "1")
+    return environ
+
+
+def inherited(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a training was given by its user, out of the environment of one that we started."""
+    theirs = {key: value for key, value in environ.items() if key not in protocol.INTERNAL_ENV}
+    path = theirs.get("PYTHONPATH", "").split(os.pathsep)
+    path = [part for part in path if part and part != str(SITE_FOLDER)]
+    theirs.pop("PYTHONPATH", None)
+    return {**theirs, "PYTHONPATH": os.pathsep.join(path)} if path else theirs
+
+
+def write_orders(
+    attempt_dir: Path, overrides: Mapping[str, Any], stretch: int, *, rescue: bool = True
+) -> None:
+    """Writes what the agent shall change, for the agent and for the reader of the folder."""
+    for name, data in (
+        (protocol.ORDERS_FILE, {"overrides": overrides, "stretch": stretch, "rescue": rescue}),
+        ("overrides.json", dict(overrides)),
+    ):
+        path = attempt_dir / name
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+            json.dump(data, stream, indent=1)
+
+
+def launch(
+    command: Sequence[str], attempt_dir: Path, marker: str, *, base: Mapping[str, str]
+) -> Launched:
+    """Starts a command in a session of its own, its output going to ``console.log``.
+
+    A file and not a pipe: a training never waits for us, and goes on when we die. A session of
+    its own: a Ctrl-C on our terminal reaches us alone, and we stop the training in order.
+
+    Raises:
+        DualwatchError: The command cannot be started.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    with writing(attempt_dir):
+        console = os.open(attempt_dir / "console.log", flags, 0o600)
+    options: dict[str, Any] = (
+        {"creationflags": _NEW_GROUP | windows_job.CREATE_SUSPENDED}
+        if sys.platform == "win32"
+        else {"start_new_session": True}
+    )
+    try:
+        process = subprocess.Popen(
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=subprocess.STDOUT,
+            env=environment(base, attempt_dir, marker),
+            **options,
+        )
+        joined = (
+            windows_job.of_started(process) if sys.platform == "win32" else windows_job.Joined(None)
+        )
+    except (OSError, psutil.Error) as error:
+        raise DualwatchError(
+            "the training cannot be started",
+            why=f"{command[0]}: {getattr(error, 'strerror', None) or error}",
+            do="check --script, --python and the permissions of the file",
+        ) from error
+    finally:
+        os.close(console)
+    try:
+        create_time = process_identity.created(psutil.Process(process.pid))
+    except psutil.Error:
+        create_time = 0.0  # Gone already; its exit code tells the rest.
+    why_not = joined.why_not
+    notes = (f"{why_not}: its processes are ended one by one",) if why_not else ()
+    return Launched(process, create_time, marker, job=joined.job, notes=notes)

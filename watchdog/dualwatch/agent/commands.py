@@ -1,0 +1,180 @@
+"""Where the supervisor's orders of the moment come in, and where they are carried out.
+
+The main thread of the training carries them out itself, at the places where it stands between two
+iterations: before each batch, while it waits for one and, where it is stuck in its own dataset,
+in a signal handler. No thread of ours exists, since a thread before a fork is itself a cause of
+deadlocks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+from dualwatch import protocol
+from dualwatch.agent import files, mapped_file
+from dualwatch.agent.torch import loader_guard
+from dualwatch.protocol import Order, Phase
+
+HOLD = 60.0
+"""Seconds for which a saved training waits to be ended, before it goes on after all."""
+
+_INTACT = frozenset(
+    (Phase.WAITING, Phase.VAL_WAITING, Phase.VAL_STEP, Phase.METRICS),
+)
+"""Where no parameter changes, so that a checkpoint is whole whatever was interrupted."""
+
+
+class Desk:
+    """Orders of one rank.
+
+    Args:
+        folder: The attempt's folder.
+        heart: This rank's heartbeat.
+        save: Writes a rescue checkpoint and returns its path; raises where that cannot be.
+        save_together: The same, or this rank's part of it, where all ranks stand together.
+    """
+
+    def __init__(self, folder: str, heart: Any, save: Any, save_together: Any = None) -> None:
+        self._folder, self._heart = folder, heart
+        self._save, self._save_together = save, save_together
+        path = os.path.join(folder, protocol.order_file(heart.rank))
+        self._buffer = mapped_file.mapped(path, protocol.ORDER_SIZE)
+        self._seen = bytes(8)
+        self._pid = os.getpid()
+        self._present: loader_guard.Guard | None = None
+        self.guards: list[loader_guard.Guard] = []
+
+    def listen(self) -> None:
+        """Looks at the desk when the supervisor rings, also in the middle of a sample."""
+        number = getattr(signal, protocol.ORDER_SIGNAL, None)
+        if number is None or threading.current_thread() is not threading.main_thread():
+            return
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, self._rung)
+
+    def look(self, present: loader_guard.Guard, waiting: bool = False) -> None:
+        """Carries out a new order, if there is one.
+
+        Args:
+            present: The loader that a batch is wanted of.
+            waiting: Its workers have been asked already, and did not deliver yet.
+
+        Raises:
+            guard.Replace: The loader was replaced while it was waited for.
+        """
+        self._present = present
+        if self._buffer[:8] == self._seen or os.getpid() != self._pid:
+            return
+        record = protocol.read_order(self._buffer)
+        if record is None or not record.order:
+            return
+        if record.order == Order.SAVE_TOGETHER and self._heart.iteration < record.beats:
+            return  # Not yet: it is looked at again before the next batch.
+        self._seen = self._buffer[:8]
+        if record.order == Order.REPLACE:
+            self._replace(record, present, waiting)
+        else:
+            self._carry_out(record)
+
+    def _rung(self, number: int, frame: Any) -> None:
+        if os.getpid() != self._pid or self._heart.phase not in _INTACT:
+            return
+        record = protocol.read_order(self._buffer)
+        if record is None or record.order not in (Order.SAVE, Order.TELL):
+            return
+        if self._buffer[:8] != self._seen:
+            self._seen = self._buffer[:8]
+            self._carry_out(record)
+
+    # --- the orders ------------------------------------------------------------------------------
+
+    def _replace(
+        self, record: protocol.OrderRecord, present: loader_guard.Guard, waiting: bool
+    ) -> None:
+        why = self._reason_against(record, present, waiting)
+        if not why:
+            try:
+                present.replace()
+                for other in self.guards:
+                    if other is not present:
+                        other.without_workers()
+            except Exception as error:
+                files.note_error("replacing the loader")
+                why = f"{type(error).__name__}: {error}"
+        awaited = present.awaited() if not why else []
+        if not why:
+            self._heart.beat(self._heart.phase)
+        self.answer(record.number, record.order, why=why, awaited=awaited)
+        if not why:
+            raise loader_guard.Replace
+
+    def _reason_against(
+        self, record: protocol.OrderRecord, present: loader_guard.Guard, waiting: bool
+    ) -> str:
+        if not waiting or record.beats != self._heart.beats:
+            return "the batch has come"
+        if not present.has_workers:
+            return "it has no workers"
+        if loader_guard.is_iterable_style(present.loader):
+            return "its dataset hands out samples in an order of its own, which cannot be taken up"
+        if not getattr(present.loader, "in_order", True):
+            return "its batches come out of order (in_order=False), so what is missing is not known"
+        return ""
+
+    def _carry_out(self, record: protocol.OrderRecord) -> None:
+        awaited = self._present.awaited() if self._present is not None else []
+        path = why = ""
+        if record.order in (Order.SAVE, Order.SAVE_TOGETHER):
+            try:
+                path = self._saved(record)
+            except Exception as error:
+                files.note_error("saving a rescue checkpoint")
+                why = f"{type(error).__name__}: {error}"
+        self.answer(record.number, record.order, why=why, path=path, awaited=awaited)
+        if path:
+            self._hold(record.number)
+
+    def _saved(self, record: protocol.OrderRecord) -> str:
+        if record.order == Order.SAVE:
+            return str(self._save())
+        if self._heart.iteration != record.beats:
+            raise RuntimeError(f"it is past iteration {record.beats}")
+        return str(self._save_together())
+
+    def _hold(self, number: int) -> None:
+        """Stands still until it is ended: what would be learnt now were lost."""
+        end = time.monotonic() + HOLD
+        while time.monotonic() < end:
+            record = protocol.read_order(self._buffer)
+            if record is not None and record.number != number:
+                return
+            time.sleep(0.05)
+
+    def answer(
+        self,
+        number: int,
+        order: str,
+        *,
+        why: str = "",
+        path: str = "",
+        awaited: list[str] | None = None,
+    ) -> None:
+        """Says what came of an order, or of a rescue that nobody ordered."""
+        answer = {
+            "rank": self._heart.rank,
+            "number": number,
+            "order": order,
+            "done": not why,
+            "why": why[:500],
+            "path": path,
+            "iteration": self._heart.iteration,
+            "awaited": [text[:300] for text in (awaited or [])],
+        }
+        place = os.path.join(self._folder, protocol.answer_file(self._heart.rank, number))
+        with contextlib.suppress(OSError):
+            files.put(place, answer)

@@ -1,0 +1,155 @@
+"""Rescue checkpoints: all that a training has learnt, at the iteration at which it stands.
+
+Written beside and renamed, and loaded once before it is trusted. Beside what mmengine saves it
+holds the place in the pass over the data, the random states and, in the middle of an accumulation,
+the gradients, so that the next attempt goes on as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+from typing import Any
+
+from dualwatch import protocol
+from dualwatch.agent.torch import rng
+
+KEY = "dualwatch"
+"""In a checkpoint: what only a rescue holds."""
+
+
+class RescueError(Exception):
+    """A rescue checkpoint cannot be saved, and why."""
+
+
+def save(runner: Any, iteration: int, meta: dict[str, Any], *, validating: bool) -> str:
+    """Writes a rescue checkpoint into the Runner's work dir and returns its path.
+
+    Args:
+        iteration: Iterations completed.
+        meta: Epoch, iteration and what else belongs into the checkpoint's ``meta``.
+        validating: A validation is going on, for which hooks may have swapped the weights.
+
+    Raises:
+        RescueError: It cannot be done here.
+        OSError: It cannot be written.
+    """
+    if getattr(runner, "strategy", None) is not None:
+        raise RescueError("the Runner has a strategy of its own for checkpoints")
+    folder = str(runner.work_dir)
+    path = os.path.join(folder, protocol.RESCUE_NAME.format(iteration))
+    beside = os.path.basename(path) + ".part"
+    with _swapped_back(runner, validating):
+        runner.save_checkpoint(folder, beside, meta=meta, by_epoch=False)
+    beside = os.path.join(folder, beside)
+    try:
+        _verify(beside, runner)
+        _sync(beside)
+        os.replace(beside, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(beside)
+        raise
+    _announce(folder, path)
+    return path
+
+
+def extras(runner: Any) -> dict[str, Any]:
+    """What only a rescue checkpoint holds."""
+    kept: dict[str, Any] = {"random": rng.states()}
+    wrapper = getattr(runner, "optim_wrapper", None)
+    counts = getattr(wrapper, "_accumulative_counts", 1)
+    if counts > 1 and getattr(wrapper, "_inner_count", 0) % counts:
+        kept["gradients"] = {
+            name: parameter.grad.detach().cpu()
+            for name, parameter in runner.model.named_parameters()
+            if parameter.grad is not None
+        }
+    return kept
+
+
+def put_back(runner: Any, kept: dict[str, Any]) -> None:
+    """Gives a resumed training what only a rescue checkpoint holds."""
+    gradients = kept.get("gradients", {})
+    for name, parameter in runner.model.named_parameters():
+        if name in gradients:
+            parameter.grad = gradients[name].to(parameter.device, parameter.dtype)
+    rng.restore(kept["random"])
+
+
+def is_whole(runner: Any, traceback: Any) -> bool:
+    """Whether the parameters are those of the last whole step, though an error came in a step.
+
+    They are as long as the optimizer was not at work and no gradients had been accumulated.
+    """
+    wrapper = getattr(runner, "optim_wrapper", None)
+    optimizer = getattr(wrapper, "optimizer", None)
+    counts = getattr(wrapper, "_accumulative_counts", 1)
+    if optimizer is None:
+        return False
+    while traceback is not None:
+        owner = traceback.tb_frame.f_locals.get("self")
+        if owner is optimizer:
+            return False
+        traceback = traceback.tb_next
+    return counts <= 1 or _steps_done(wrapper) % counts == 0
+
+
+def _steps_done(wrapper: Any) -> int:
+    return int(getattr(wrapper, "_inner_count", 0))
+
+
+def averaging(runner: Any) -> list[Any]:
+    """Hooks that put an averaged model (EMA) in the place of the trained one for a validation."""
+    return [hook for hook in runner.hooks if hasattr(hook, "_swap_ema_parameters")]
+
+
+@contextlib.contextmanager
+def _swapped_back(runner: Any, validating: bool):
+    """The trained model in its own place, also while an averaged one is validated."""
+    hooks = averaging(runner) if validating else []
+    for hook in hooks:
+        hook._swap_ema_parameters()
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook._swap_ema_parameters()
+
+
+def _verify(path: str, runner: Any) -> None:
+    """Loads what was written, as the next attempt will."""
+    import torch
+
+    loaded = torch.load(path, map_location="cpu", **protected(torch))
+    model = getattr(runner.model, "module", runner.model)
+    missing = set(model.state_dict()) - set(loaded["state_dict"])
+    if missing or KEY not in loaded:
+        raise RescueError(f"what was written lacks {sorted(missing)[:3] or KEY}")
+
+
+def protected(torch: Any) -> dict[str, Any]:
+    """``weights_only`` where this torch can be told which classes are safe."""
+    known = hasattr(torch.serialization, "add_safe_globals")
+    return {"weights_only": True} if known else {}
+
+
+def _sync(path: str) -> None:
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _announce(folder: str, path: str) -> None:
+    """Lets mmengine's own ``--resume`` find it, and removes rescues that it replaces."""
+    last = os.path.join(folder, "last_checkpoint")
+    with open(last + ".part", "w", encoding="utf-8") as stream:
+        stream.write(path)
+    os.replace(last + ".part", last)
+    for older in glob.glob(os.path.join(glob.escape(folder), protocol.RESCUE_NAME.format("*"))):
+        if older != path:
+            with contextlib.suppress(OSError):
+                os.unlink(older)

@@ -1,0 +1,111 @@
+"""The supervisor's changes to the configuration, applied where the Runner is built.
+
+They are set on the Runner's own arguments, so that they take effect whatever the user's script
+does with its command line, and its configuration file stays as it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from typing import Any, NamedTuple
+
+from dualwatch import protocol
+
+
+class Orders(NamedTuple):
+    """What the supervisor wants changed; see ``events.Rung``."""
+
+    overrides: dict[str, Any]
+    stretch: int
+    rescue: bool = True
+
+
+def read(folder: str) -> Orders:
+    """Reads ``orders.json``; no file means no orders."""
+    try:
+        with open(os.path.join(folder, protocol.ORDERS_FILE), encoding="utf-8") as stream:
+            data = json.load(stream)
+    except FileNotFoundError:
+        return Orders({}, 1)
+    return Orders(
+        dict(data.get("overrides", {})), int(data.get("stretch", 1)), bool(data.get("rescue", True))
+    )
+
+
+def apply(
+    overrides: dict[str, Any], arguments: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Applies dotted keys to the Runner's arguments, and to the ``cfg`` among them.
+
+    The ``cfg`` is what mmengine dumps and what hooks read, and with ``Runner.from_cfg`` its parts
+    are the very objects that are passed as arguments: setting twice does no harm.
+
+    Args:
+        overrides: Dotted key -> value; None removes the key.
+        arguments: Keyword arguments of ``Runner.__init__``, changed in place.
+
+    Returns:
+        What is in force, and what was refused with the reason.
+    """
+    applied: dict[str, Any] = {}
+    refused: dict[str, str] = {}
+    cfg = arguments.get("cfg")
+    for key, value in overrides.items():
+        path = key.split(".")
+        try:
+            set_dotted(arguments, path, value)
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            refused[key] = str(error.args[0] if error.args else error)
+            continue
+        applied[key] = value
+        if cfg is not None:
+            # Where it fails only the dump lacks it; the argument above is what counts.
+            with contextlib.suppress(KeyError, IndexError, TypeError, ValueError):
+                set_dotted(cfg, path, value)
+    return applied, refused
+
+
+def set_dotted(container: Any, path: list[str], value: Any) -> None:
+    """Sets ``container[a][b]... = value``, or removes the last key where value is None.
+
+    Args:
+        container: Nested mappings and lists.
+        path: Keys; a number is an index where the container is a list.
+
+    Raises:
+        KeyError, IndexError, TypeError, ValueError: The path leads nowhere; the message says where.
+    """
+    *parents, last = path
+    for depth, part in enumerate(parents):
+        if isinstance(container, (list, tuple)):
+            container = container[int(part)]
+        elif _is_mapping(container):
+            if part not in container or container[part] is None:
+                # The script took this part out: there is nothing that the change could mean.
+                return
+            container = container[part]
+        else:
+            raise TypeError(
+                "{} is {}, built before dualwatch could change it".format(
+                    ".".join(path[:depth]), type(container).__name__
+                )
+            )
+    if isinstance(container, list):
+        container[int(last)] = value
+    elif not _is_mapping(container):
+        raise TypeError(
+            "{} is {}, built before dualwatch could change it".format(
+                ".".join(parents), type(container).__name__
+            )
+        )
+    elif value is None:
+        container.pop(last, None)
+    else:
+        container[last] = value
+
+
+def _is_mapping(value: Any) -> bool:
+    # mmengine's Config is no Mapping, yet has the methods of one.
+    return isinstance(value, dict) or type(value).__name__ in ("Config", "ConfigDict")

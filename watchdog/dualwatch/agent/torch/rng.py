@@ -1,0 +1,84 @@
+"""Random states: what a rescue keeps of them, and dice for what a worker would have drawn."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Iterator
+from typing import Any
+
+
+def states() -> dict[str, Any]:
+    """The random states of this process, in types that load with ``weights_only``."""
+    import numpy
+    import torch
+
+    kind, keys, position, has_gauss, gauss = numpy.random.get_state()
+    kept: dict[str, Any] = {
+        "torch": torch.get_rng_state(),
+        "numpy": [kind, [int(key) for key in keys], int(position), int(has_gauss), float(gauss)],
+        "python": _lists(random.getstate()),
+    }
+    if torch.cuda.is_available():
+        kept["cuda"] = torch.cuda.get_rng_state_all()
+    return kept
+
+
+def restore(kept: dict[str, Any]) -> None:
+    """Puts random states back."""
+    import numpy
+    import torch
+
+    torch.set_rng_state(kept["torch"].cpu())
+    kind, keys, *rest = kept["numpy"]
+    numpy.random.set_state((kind, numpy.array(keys, dtype=numpy.uint32), *rest))
+    version, inner, gauss = kept["python"]
+    random.setstate((version, tuple(inner), gauss))
+    devices = kept.get("cuda")
+    if devices and torch.cuda.is_available() and len(devices) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all([state.cpu() for state in devices])
+
+
+def _lists(state: Any) -> Any:
+    version, inner, gauss = state
+    return [version, list(inner), gauss]
+
+
+class Dice:
+    """Random states beside those of the process: the model must not notice who loads its samples.
+
+    Args:
+        seed: Of these dice.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._states: Any = None
+
+    @contextlib.contextmanager
+    def thrown(self) -> Iterator[None]:
+        """Inside, everything random is drawn with these dice."""
+        import numpy
+        import torch
+
+        outside = (torch.get_rng_state(), numpy.random.get_state(), random.getstate())
+        if self._states is None:
+            torch.default_generator.manual_seed(self._seed)
+            numpy.random.seed(self._seed % 2**32)
+            random.seed(self._seed)
+        else:
+            self._set(self._states)
+        try:
+            yield
+        finally:
+            self._states = (torch.get_rng_state(), numpy.random.get_state(), random.getstate())
+            self._set(outside)
+
+    @staticmethod
+    def _set(states: Any) -> None:
+        import numpy
+        import torch
+
+        torch.set_rng_state(states[0])
+        numpy.random.set_state(states[1])
+        random.setstate(states[2])

@@ -1,0 +1,192 @@
+"""Which samples of a pass over the data were consumed: the books that make a resume exact.
+
+A loader reads ahead: its sampler has given more indices than batches were delivered. What counts
+is what the training consumed. A pass is described by how many indices its sampler gave, and which
+of these were not consumed yet; with the same seed that is enough to go on at the very sample, with
+whatever batch size, also where a batch sampler sorts samples into buckets.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+_MASK = (1 << 61) - 1
+_FACTOR = 1000003
+
+
+class Ledger:
+    """The books of one loader's present pass.
+
+    Attributes:
+        passes: Passes that were begun.
+        active: Whether a pass was begun and not read to its end.
+        given: Batches of indices that the loader has taken and not delivered, oldest first.
+        batches, samples: Delivered in this pass, those of an earlier attempt included.
+        complaint: Why a position could not be taken up, "" where it could: the pass begins anew.
+    """
+
+    def __init__(self) -> None:
+        self.passes = 0
+        self.active = False
+        self.given: deque[Any] = deque()
+        self.batches = 0
+        self.samples = 0
+        self._pulled = 0
+        self._order = 0
+        self._pending: list[Any] = []
+        self._backlog: deque[Any] = deque()
+        self._by_sampler = True
+        self._resume: dict[str, Any] | None = None
+        self._last: Any = None
+        self.complaint = ""
+
+    # --- what the loader takes -------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """A new pass begins."""
+        self.passes += 1
+        self.active = True
+        self.given.clear()
+        self._pending, self._backlog = [], deque()
+        self.batches = self.samples = self._pulled = self._order = 0
+        self._by_sampler, self._last = True, None
+
+    def sampled(self, indices: Iterator[Any]) -> Iterator[Any]:
+        """The indices of a sampler, written down as they are taken."""
+        resume, self._resume = self._resume, None
+        if resume is not None:
+            yield from self._reemitted(resume, indices)
+        for index in indices:
+            self._pull(index)
+            yield index
+
+    def batched(self, batches: Iterator[Any], size: int) -> Iterator[Any]:
+        """The batches of indices that a loader takes, written down as they are taken.
+
+        Args:
+            batches: What the loader's batch sampler gives, or its sampler where there is no other.
+            size: Of a batch, for those that are made anew from samples taken before.
+        """
+        for batch in batches:
+            if self._resume is not None:
+                # It does not ask the sampler that we wrote down: its batches are taken apart.
+                self._by_sampler = False
+                yield from self._regrouped(batch, batches, size)
+                continue
+            if self._pulled == 0:
+                self._by_sampler = False
+            yield self._take(batch, pull=not self._by_sampler)
+
+    def _regrouped(self, first: Any, batches: Iterator[Any], size: int) -> Iterator[Any]:
+        resume, self._resume = self._resume, None
+        assert resume is not None
+        rest = list(_members(first))
+        skipped: list[Any] = []
+        while rest:
+            share = rest[: int(resume["pulled"]) - len(skipped)]
+            skipped += share
+            rest = rest[len(share) :]
+            if rest or len(skipped) == resume["pulled"]:
+                break
+            rest = list(_members(next(batches, ())))
+        self._take_up(resume, skipped)
+        while self._backlog:
+            chunk = [self._backlog.popleft() for _ in range(min(size, len(self._backlog)))]
+            self._pending += chunk
+            yield self._take(chunk, pull=False)
+        if rest:
+            yield self._take(rest, pull=True)
+
+    def _take(self, batch: Any, *, pull: bool) -> Any:
+        if pull:
+            for index in _members(batch):
+                self._pull(index)
+        self.given.append(batch)
+        return batch
+
+    def delivered(self) -> None:
+        """The oldest batch that was taken has come out of the loader."""
+        if not self.given:
+            return
+        batch = self._last = self.given.popleft()
+        self.batches += 1
+        for index in _members(batch):
+            self.samples += 1
+            try:
+                self._pending.remove(index)
+            except ValueError:
+                self._order = -1  # Not what the sampler gave: nothing can be promised.
+
+    def ended(self) -> None:
+        """The pass was read to its end."""
+        self.active = False
+
+    # --- position --------------------------------------------------------------------------------
+
+    def position(self, *, without_last: bool = False) -> dict[str, Any] | None:
+        """Where this pass stands, for ``resume``; None where it cannot be told.
+
+        Args:
+            without_last: The batch that was delivered last was not learnt from.
+        """
+        again = list(_members(self._last)) if without_last and self._last is not None else []
+        pending = [*again, *self._pending, *self._backlog]
+        if self._order < 0 or not all(_is_index(index) for index in pending):
+            return None
+        return {
+            "passes": self.passes,
+            "batches": self.batches - bool(again),
+            "samples": self.samples - len(again),
+            "pulled": self._pulled,
+            "order": self._order,
+            "pending": pending,
+        }
+
+    def resume(self, position: dict[str, Any], *, batches: int) -> None:
+        """Lets the next pass begin at a position.
+
+        Args:
+            position: Of ``position()``.
+            batches: Batches of the present size that the samples before it amount to.
+        """
+        self._resume = dict(position, batches=batches)
+
+    def _reemitted(self, resume: dict[str, Any], indices: Iterator[Any]) -> Iterator[Any]:
+        """Skips what an earlier attempt took, and gives what it did not consume of it."""
+        self._take_up(resume, list(islice(indices, int(resume["pulled"]))))
+        while self._backlog:
+            index = self._backlog.popleft()
+            self._pending.append(index)
+            yield index
+
+    def _take_up(self, resume: dict[str, Any], skipped: list[Any]) -> None:
+        """Settles what comes first: what was not consumed, or all of it in a foreign order."""
+        for index in skipped:
+            self._note(index)
+        if (self._pulled, self._order) != (resume["pulled"], resume["order"]):
+            self.complaint = "the sampler does not give the samples in the order of before"
+            self._backlog = deque(skipped)
+            return
+        self.batches, self.samples = int(resume["batches"]), int(resume["samples"])
+        self._backlog = deque(resume["pending"])
+
+    def _pull(self, index: Any) -> None:
+        self._note(index)
+        self._pending.append(index)
+
+    def _note(self, index: Any) -> None:
+        self._pulled += 1
+        # A sum that depends on the order; what is no number has none that outlives the process.
+        if self._order >= 0:
+            self._order = (self._order * _FACTOR + index + 1) & _MASK if _is_index(index) else -1
+
+
+def _is_index(index: Any) -> bool:
+    return isinstance(index, int) and not isinstance(index, bool)
+
+
+def _members(batch: Any) -> Any:
+    return batch if isinstance(batch, (list, tuple)) else (batch,)

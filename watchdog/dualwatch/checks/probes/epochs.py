@@ -1,0 +1,157 @@
+"""What the end of an epoch should show, and what a training must not show at any time."""
+
+from __future__ import annotations
+
+from dualwatch.checks.item import (
+    NOT_BEGUN,
+    Item,
+    Life,
+    Reading,
+    Subject,
+    failed,
+    not_yet,
+    passed,
+    pending,
+    skipped,
+    warned,
+)
+from dualwatch.checks.probes.wording import span
+from dualwatch.events import Severity
+from dualwatch.rules.thresholds import Milestone
+
+_STALLS = ("DW101", "DW102", "DW103", "DW105")
+_SILENCES = ("DW111", "DW112", "DW113", "DW114", "DW115", "DW116", "DW117", "DW118")
+_GAPS = "not all of so long a record was kept, or its observer was away"
+
+
+def evaluation(subject: Subject, item: Item) -> Reading:
+    """An epoch ends with a validation."""
+    course, number = subject.course, item.limits["epoch"]
+    expected = f"a validation after epoch {number}"
+    found = course.epochs.get(number)
+    if found is not None and found.evaluation is not None:
+        shown = [f"{k} {v:g}" for k, v in found.evaluation.items() if "time" not in k][:3]
+        return passed(", ".join(shown) or "it came", expected)
+    why = _is_not_to_be(subject, number)
+    if why:
+        return skipped(why, expected)
+    if course.has_gaps and course.newest_epoch > number:
+        return skipped(_GAPS, expected)
+    if subject.finished and not course.lines:
+        return skipped("it printed no line that can be read", expected)
+    if course.newest_epoch > number or subject.finished:
+        return failed(f"there was none; the training is in epoch {course.newest_epoch}", expected)
+    return not_yet(subject, f"the end of epoch {number}", expected)
+
+
+def _is_not_to_be(subject: Subject, number: int) -> str:
+    """Why no evaluation of an epoch is to be expected."""
+    course, config = subject.course, subject.s.config
+    if course.early and (course.early[0].epoch or 1) > number:
+        return f"the record begins in epoch {course.early[0].epoch}"
+    if config is not None and config.loaders and "val_dataloader" not in config.loaders:
+        return "the configuration has no validation"
+    later = [n for n, epoch in course.epochs.items() if epoch.evaluation is not None]
+    if later and min(later) > number:
+        return f"the first validation comes after epoch {min(later)}"
+    return ""
+
+
+def milestone(subject: Subject, item: Item) -> Reading:
+    """A metric has come to where it should be at the end of an epoch."""
+    goal: Milestone = item.limits["milestone"]
+    course, expected = subject.course, f"{goal.metric} {goal.expected}"
+    epoch = course.epochs.get(goal.epoch)
+    value = course.evaluated(goal.epoch, goal.metric)
+    is_over = epoch is not None and (
+        epoch.evaluation is not None or course.newest_epoch > goal.epoch or subject.finished
+    )
+    if value is None and is_over:
+        value = course.level(goal.epoch, goal.metric)
+    if value is None:
+        if course.early and (course.early[0].epoch or 1) > goal.epoch:
+            return skipped(f"the record begins in epoch {course.early[0].epoch}", expected)
+        if course.has_gaps and course.newest_epoch > goal.epoch:
+            return skipped(_GAPS, expected)
+        if is_over:
+            return skipped(f"epoch {goal.epoch} ended without {goal.metric}", expected)
+        epochs = subject.s.config.epochs if subject.s.config is not None else None
+        if subject.finished or (epochs is not None and epochs < goal.epoch):
+            return skipped(f"the training has no epoch {goal.epoch}", expected)
+        return not_yet(subject, f"the end of epoch {goal.epoch}", expected)
+    observed = f"{goal.metric} {value:.4g}"
+    if goal.fails(value):
+        return failed(observed, expected, remedy=goal.advice)
+    if goal.warns(value):
+        return warned(observed, expected, remedy=goal.advice)
+    return passed(observed, expected)
+
+
+def no_stall(subject: Subject, item: Item) -> Reading:
+    """It does not stand still, and did not."""
+    expected = "no stall"
+    now = subject.found(*_SILENCES, *_STALLS)
+    if now is not None and now.severity >= Severity.ERROR:
+        return failed(now.headline, expected, code=now.code)
+    earlier = next((f for f in subject.overcome if f.code in (*_SILENCES, *_STALLS)), None)
+    if earlier is not None:
+        observed = f"it stalled, and was cured: {earlier.headline}"
+        return warned(observed, expected, code=earlier.code)
+    if subject.life is Life.PLANNED:
+        return pending(NOT_BEGUN, expected)
+    slow = subject.found("DW104")
+    if slow is not None and subject.life is Life.ALIVE:
+        return warned(slow.headline, expected, code="DW104")
+    if subject.finished:
+        return passed("trained to the end", expected)
+    if subject.life is Life.UNKNOWN:
+        return skipped("a log alone does not tell whether its training stands still", expected)
+    if subject.life is Life.OVER:
+        return passed("none up to its end", expected)
+    return passed(f"last progress {span(subject.s.silence(subject.s.at))} ago", expected)
+
+
+def none_vanished(subject: Subject, item: Item) -> Reading:
+    """No metric that was there has gone."""
+    expected = "metrics that were logged are logged still"
+    if not subject.course.lines:
+        return not_yet(subject, "the first training line", expected)
+    gone = subject.found("DW202")
+    if gone is not None:
+        return failed(gone.headline, expected, code="DW202")
+    if not subject.required:
+        return skipped("no metric is required", expected)
+    return passed(f"{', '.join(subject.required)} in line {subject.s.train_lines}", expected)
+
+
+def no_finding(subject: Subject, item: Item) -> Reading:
+    """None of some findings was raised."""
+    wanted = item.limits["codes"]
+    expected = f"no {', '.join(wanted)}"
+    found = subject.found(*wanted)
+    if found is not None:
+        tell = failed if found.severity >= Severity.ERROR else warned
+        return tell(found.headline, expected, code=found.code)
+    if not subject.course.lines:
+        return not_yet(subject, "the first training line", expected)
+    return passed("none", expected)
+
+
+def ended_well(subject: Subject, item: Item) -> Reading:
+    """It trains, or has trained to the end."""
+    expected = "it trains, or has trained to its end"
+    if subject.life is Life.PLANNED:
+        return pending(NOT_BEGUN, expected)
+    if subject.finished:
+        return passed("trained to the end", expected)
+    dead = next((f for f in subject.findings if f.severity is Severity.CRITICAL), None)
+    if dead is not None and subject.life is not Life.ALIVE:
+        return failed(dead.headline, expected, code=dead.code)
+    if subject.life is Life.ALIVE:
+        return passed("its process runs", expected)
+    if subject.life is Life.UNKNOWN:
+        return skipped("the log ends, and tells neither why nor whether it goes on", expected)
+    ended = subject.s.ended
+    if ended is not None and ended.signal in ("SIGINT", "SIGTERM"):
+        return warned(f"it was interrupted ({ended.signal})", expected)
+    return failed("it ended before its end", expected)

@@ -1,0 +1,144 @@
+"""What the machine has for a training: room, memory, leave to look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dualwatch.checks.item import Item, Reading, Subject, failed, passed, skipped, warned
+from dualwatch.events import ConfigRead, GpuSample
+from dualwatch.rules.deaths.host_evidence import SCARCE_SHM, is_scarce, size
+
+_UNSEEN = "the machine was not looked at"
+
+
+def disk(subject: Subject, item: Item) -> Reading:
+    """Room for checkpoints and logs."""
+    host, limits = subject.s.host, item.limits
+    expected = f"at least {size(limits['warn'])} free for the work dir"
+    if host is None or host.disk_free is None:
+        return skipped(_UNSEEN, expected)
+    observed = f"{size(host.disk_free)} free for {host.disk or 'the work dir'}"
+    return _by_floor(host.disk_free, limits, observed, expected)
+
+
+def shared_memory(subject: Subject, item: Item) -> Reading:
+    """Workers hand over batches through /dev/shm."""
+    host, limits = subject.s.host, item.limits
+    expected = f"at least {size(limits['warn'])} of /dev/shm where there are workers"
+    if _without_workers(subject.s.config):
+        return passed("no loader has workers: none is needed", expected)
+    if host is None or host.shm_total is None or host.shm_free is None:
+        return skipped("there is no /dev/shm to be seen", expected)
+    observed = f"/dev/shm: {size(host.shm_free)} free of {size(host.shm_total)}"
+    if is_scarce(host.shm_free, host.shm_total, SCARCE_SHM):
+        return failed(observed, expected)
+    return (
+        passed(observed, expected)
+        if host.shm_free >= limits["warn"]
+        else warned(observed, expected)
+    )
+
+
+def _without_workers(config: ConfigRead | None) -> bool:
+    loaders = config.loaders.values() if config is not None else ()
+    counts = [one.get("num_workers", 0) for one in loaders if isinstance(one, Mapping)]
+    return bool(counts) and all(count == 0 for count in counts)
+
+
+def memory(subject: Subject, item: Item) -> Reading:
+    """Memory of the machine, or of the container where that has less."""
+    host, limits = subject.s.host, item.limits
+    expected = f"at least {100 * limits['warn']:.0f} % of memory available"
+    if host is None:
+        return skipped(_UNSEEN, expected)
+    seen = [(host.memory_available, host.memory_total, "the machine")]
+    if host.cgroup_limit and host.cgroup_used is not None:
+        kind = host.container or "this job"
+        seen.append((host.cgroup_limit - host.cgroup_used, host.cgroup_limit, kind))
+    known = [(a / t, a, t, of) for a, t, of in seen if a is not None and t]
+    if not known:
+        return skipped("it could not be read", expected)
+    left, available, total, of = min(known)
+    observed = f"{size(max(0, available))} available of {size(total)} of {of}"
+    return _by_floor(left, limits, observed, expected)
+
+
+def open_files(subject: Subject, item: Item) -> Reading:
+    """The limit that the training may raise itself to, as mmengine does up to 4096."""
+    host, around, limits = subject.s.host, subject.s.surroundings, item.limits
+    expected = f"at least {limits['warn']} open files allowed"
+    soft = host.open_files_limit if host is not None else None
+    if soft is None:
+        return skipped("this system tells no such limit", expected)
+    hard = around.hard_open_files if around is not None else None
+    # mmengine raises the soft limit to 4096 where the hard one lets it.
+    usable = max(soft, min(hard, 4096)) if hard is not None else soft
+    observed = f"limit {soft}" + (f", may be raised to {hard}" if hard not in (None, soft) else "")
+    return _by_floor(usable, limits, observed, expected)
+
+
+def _by_floor(value: float, limits: Mapping[str, float], observed: str, expected: str) -> Reading:
+    if value < limits["fail"]:
+        return failed(observed, expected)
+    return warned(observed, expected) if value < limits["warn"] else passed(observed, expected)
+
+
+def gpu_memory(subject: Subject, item: Item) -> Reading:
+    """Each device has memory free, and no stranger holds it."""
+    seen, limits = subject.s.gpus, item.limits
+    expected = f"at least {size(limits['free'])} free on each GPU, none held by others"
+    if seen is None or not seen.gpus:
+        why = subject.s.not_observed.get("gpu")
+        return skipped(why.why if why is not None else "no GPU is to be seen", expected)
+    told = [_device(gpu) for gpu in seen.gpus]
+    known = [gpu for gpu in seen.gpus if gpu.used is not None and gpu.total is not None]
+    if not known:
+        return skipped("; ".join(told), expected)
+    for gpu in known:
+        foreign = [h for h in gpu.holders if not h.ours and (h.used or 0) >= limits["foreign"]]
+        if foreign:
+            who = ", ".join(f"pid {h.pid} {h.name}".strip() for h in foreign[:3])
+            return failed(f"{_device(gpu)}, held by {who}", expected)
+        free = (gpu.total or 0) - (gpu.used or 0)
+        if free < limits["free"] and not gpu.tree:
+            return failed(_device(gpu), expected)
+    return passed("; ".join(told), expected)
+
+
+def _device(gpu: GpuSample) -> str:
+    if gpu.used is None or gpu.total is None:
+        return f"GPU {gpu.index}: its memory cannot be read"
+    return f"GPU {gpu.index}: {size(gpu.total - gpu.used)} free of {size(gpu.total)}"
+
+
+def stacks(subject: Subject, item: Item) -> Reading:
+    """Stacks of this user's processes can be read: without them a hang keeps its cause."""
+    around, expected = subject.s.surroundings, "the stack of a process of yours can be read"
+    if around is None or around.stacks_readable is None:
+        why = around.stacks_why if around is not None else ""
+        return skipped(why or "it was not tried", expected)
+    if not around.stacks_readable:
+        return failed(around.stacks_why or "it cannot be read", expected)
+    return passed(around.stacks_why or "tried on a process of ours", expected)
+
+
+def orphans(subject: Subject, item: Item) -> Reading:
+    """Nothing of an earlier training is left alive."""
+    seen, expected = subject.s.orphans, "nothing is left of earlier trainings"
+    if seen is not None and seen.processes:
+        shown = ", ".join(f"{p.role} {p.pid}" for p in seen.processes[:5])
+        pids = " ".join(str(p.pid) for p in seen.processes[:20])
+        return failed(f"still alive: {shown}", expected, remedy=f"kill {pids}")
+    if not subject.orphans_looked_for:
+        return skipped("no work dir is known to look for", expected)
+    return passed("none found", expected)
+
+
+def console_encoding(subject: Subject, item: Item) -> Reading:
+    """What a training prints can be written."""
+    around, expected = subject.s.surroundings, "the training's output is written as UTF-8"
+    if around is None or not around.console_encoding:
+        return skipped("it was not asked for", expected)
+    if around.console_encoding.lower().replace("-", "").replace("_", "") != "utf8":
+        return failed(f"it is written as {around.console_encoding}", expected)
+    return passed("UTF-8", expected)

@@ -1,0 +1,146 @@
+"""Whether metrics go where they should in the warm-up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import median
+
+from dualwatch.checks.item import (
+    Item,
+    Life,
+    Reading,
+    Subject,
+    failed,
+    not_yet,
+    passed,
+    pending,
+    skipped,
+    warned,
+)
+from dualwatch.checks.probes.wording import beyond, range_words, span
+from dualwatch.history.training_record import Sample
+from dualwatch.rules.metrics.metrics import named
+
+LEVEL = 10
+"""Values whose median is a metric's level."""
+
+BEGINNING = 3
+LEAST = 5
+"""Values without which nothing is said of a course."""
+
+
+def falls(subject: Subject, item: Item) -> Reading:
+    """A loss has fallen to where it should be by the end of the warm-up."""
+    limits, name = item.limits, item.limits["metric"]
+    expected = f"{name} falls to {limits['passes']:g} or less within {span(limits['within'])}"
+    samples, why = _window(subject, name, limits["within"], expected)
+    if why is not None:
+        return why
+    first = median(s.value for s in samples[:BEGINNING])
+    level = median(s.value for s in samples[-LEVEL:])
+    observed = f"{name} {first:.3g} at first, {level:.3g} by iteration {samples[-1].iteration}"
+    # There already: it need not fall any further, nor be waited for.
+    if level <= limits["passes"]:
+        return passed(observed, expected)
+    if not _is_over(subject, limits["within"]):
+        return _so_far(subject, observed, expected)
+    flat = subject.found("DW205")
+    if flat is not None:
+        return failed(flat.headline, expected, code="DW205")
+    if level > limits.get("fails", limits["passes"]):
+        return failed(observed, expected)
+    return warned(observed, expected)
+
+
+def steady(subject: Subject, item: Item) -> Reading:
+    """A metric keeps within its range through the warm-up."""
+    limits, name = item.limits, item.limits["metric"]
+    expected = f"{name} {range_words(limits)} for {span(limits['within'])}"
+    samples, why = _window(subject, name, limits["within"], expected)
+    if why is not None:
+        return why
+    values = [s.value for s in samples if s.iteration > limits.get("after", 0)] or [
+        samples[-1].value
+    ]
+    finite = sorted(value for value in values if math.isfinite(value))
+    if not finite:
+        return failed(f"{name} is no number", expected, code="DW203")
+    outside = [v for v in values if beyond(v, limits.get("low"), limits["high"]) or math.isnan(v)]
+    share = 1 - len(outside) / len(values)
+    wanted = limits.get("share", 0.8)
+    observed = (
+        f"{name} {median(finite):.3g} ({finite[0]:.3g} to {finite[-1]:.3g}), "
+        f"{100 * share:.0f} % of {len(values)} lines within"
+    )
+    worst = limits.get("fail_above")
+    if worst is not None and sum(v > worst for v in values) > 0.2 * len(values):
+        return failed(f"{observed}; above {worst:g} too often", expected)
+    if not _is_over(subject, limits["within"]):
+        return _so_far(subject, observed, expected)
+    return passed(observed, expected) if share >= wanted else warned(observed, expected)
+
+
+def finite(subject: Subject, item: Item) -> Reading:
+    """Nothing is NaN, infinite or huge."""
+    limits, course = item.limits, subject.course
+    expected = f"no NaN, no loss above {limits['huge']:g}"
+    if not course.lines:
+        return not_yet(subject, "the first training line", expected)
+    spoilt = subject.found("DW203")
+    if spoilt is not None:
+        return failed(spoilt.headline, expected, code="DW203")
+    for name, opening in course.opening.items():
+        if "loss" not in name:
+            continue
+        bad = next((s for s in opening.samples if not math.isfinite(s.value)), None)
+        if bad is not None:
+            return failed(
+                f"{name} is {bad.value} at iteration {bad.iteration}", expected, code="DW203"
+            )
+        huge = [s for s in opening.samples if s.value > limits["huge"]]
+        if huge:
+            last = huge[-1]
+            observed = f"{name} is {last.value:g} at iteration {last.iteration}"
+            return failed(observed, expected, code="DW204")
+    if not course.timed or _is_over(subject, limits["within"]):
+        return passed(f"{course.lines} lines, all of them sound", expected)
+    if subject.life is Life.ALIVE:
+        return pending(f"{course.lines} lines so far, all of them sound", expected)
+    return passed(f"{course.lines} lines, all that there are, are sound", expected)
+
+
+def _window(
+    subject: Subject, name: str, within: float, expected: str
+) -> tuple[Sequence[Sample], Reading | None]:
+    """The values of the warm-up, or why nothing can be said of them."""
+    course = subject.course
+    if not course.lines:
+        return (), not_yet(subject, "the first training line", expected)
+    if course.begins_late:
+        return (), skipped("the record begins in the midst of a training", expected)
+    samples = course.named(name)
+    if not samples:
+        metric = named(subject.s.metrics, name)
+        why = f"no {name} in the first lines" if metric is not None else f"no {name} was logged"
+        return (), skipped(why, expected)
+    begun = course.begun_at if course.begun_at is not None else samples[0].at
+    kept = [s for s in samples if s.at <= begun + within] if course.timed else samples
+    if len(kept) < LEAST:
+        return (), not_yet(subject, "enough training lines", expected)
+    return kept, None
+
+
+def _so_far(subject: Subject, observed: str, expected: str) -> Reading:
+    """The warm-up is not over: of a training that is, it never will be."""
+    if subject.life is Life.OVER:
+        return skipped(f"the training ended in its warm-up; by then {observed}", expected)
+    return pending(f"so far {observed}", expected)
+
+
+def _is_over(subject: Subject, within: float) -> bool:
+    """Whether the warm-up is over: by the clock, or since an epoch or the training is."""
+    course, elapsed = subject.course, subject.elapsed
+    if subject.finished or any(epoch.evaluation is not None for epoch in course.epochs.values()):
+        return True
+    return course.newest_epoch > 1 or (elapsed is not None and elapsed >= within)

@@ -1,0 +1,88 @@
+"""What a probe is, and what kinds of values an item may give it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dualwatch.checks.item import Item, Reading, Subject
+from dualwatch.core.clock import duration
+
+Run = Callable[[Subject, Item], Reading]
+
+_SIZES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A question with the values that it goes by.
+
+    Attributes:
+        limits: Name of each value -> how it is read; it raises ``ValueError`` in words.
+        required: Those without which it cannot be asked.
+        local: Whether it asks about the machine that it is asked on.
+    """
+
+    run: Run
+    limits: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    local: bool = False
+
+
+def seconds(value: Any) -> float:
+    """A duration: "2m"."""
+    return duration(value)
+
+
+def number(value: Any) -> float:
+    """Any number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("is no number")
+    return float(value)
+
+
+def count(value: Any) -> int:
+    """A whole number, not negative."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError("is no whole number from 0")
+    return value
+
+
+def share(value: Any) -> float:
+    """A number from 0 to 1."""
+    if not 0 <= number(value) <= 1:
+        raise ValueError("must be from 0 to 1")
+    return float(value)
+
+
+def size(value: Any) -> int:
+    """Bytes: "10GiB", "512 MB" (both are powers of 1024 here), or a plain number."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", str(value).strip().lower())
+    if match is None:
+        raise ValueError("is no size; write 512MiB or 10GiB")
+    return int(float(match[1]) * _SIZES[match[2]])
+
+
+def word(value: Any) -> str:
+    """A word or a name."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("is no word")
+    return value
+
+
+def words(value: Any) -> tuple[str, ...]:
+    """A list of words."""
+    if not isinstance(value, (list, tuple)):
+        raise ValueError("is no list of words")
+    return tuple(word(part) for part in value)
+
+
+def codes(value: Any) -> tuple[str, ...]:
+    """A list of finding codes."""
+    found = words(value)
+    for code in found:
+        if not re.fullmatch(r"DW\d{3}", code):
+            raise ValueError(f"holds {code!r}, which is no code")
+    return found

@@ -1,0 +1,181 @@
+"""What a configuration shows before the start: it loads, its data is there, it is meant to pair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dualwatch.checks.item import Item, Reading, Subject, failed, passed, skipped, warned
+from dualwatch.events import ConfigRead, DataSet
+
+NAMED = 3
+_UNKNOWN = "no configuration of this training is known"
+_UNREAD = "its configuration could not be read"
+
+
+def config_loads(subject: Subject, item: Item) -> Reading:
+    """It loads as the training would load it; one that a training began with did."""
+    config, expected = subject.s.config, "it loads without an error"
+    if config is None:
+        return skipped(_UNKNOWN, expected)
+    if config.error and not subject.has_trained:
+        return failed(config.error, expected)
+    if subject.has_trained:
+        return passed(f"a training has begun with it: {config.path}", expected)
+    if config.how == "loaded":
+        return passed(f"loaded: {config.path}", expected)
+    why = "it was read as text; loading it needs a Python with mmengine (--python)"
+    return skipped(why, expected)
+
+
+def data_present(subject: Subject, item: Item) -> Reading:
+    """Folders and annotation files that it names exist."""
+    config, expected = subject.s.config, "every folder and file that it names is there"
+    if config is None or not config.loaders:
+        return skipped(_UNKNOWN if config is None else _UNREAD, expected)
+    if config.missing:
+        shown = [f"{path} ({key})" for key, path in list(config.missing.items())[:NAMED]]
+        more = f" and {len(config.missing) - NAMED} more" if len(config.missing) > NAMED else ""
+        observed = f"not there: {', '.join(shown)}{more}"
+        if subject.has_trained:
+            # A training read them where it ran; we may look in the wrong place.
+            return warned(f"{observed}; the training had them, or has moved", expected)
+        return failed(observed, expected)
+    if not config.platform:
+        return skipped("its data may lie on another machine", expected)
+    return passed("all that it names is there", expected)
+
+
+def images_present(subject: Subject, item: Item) -> Reading:
+    """Images that annotations name exist."""
+    seen, expected = subject.s.data, "images that the annotations name are there"
+    if seen is None or not seen.sets:
+        return skipped("no data set was looked through", expected)
+    unread = [one for one in seen.sets if one.images is None]
+    for kind, told in (("absent", "not there"), ("broken", "of no use")):
+        bad = [one for one in seen.sets if getattr(one, kind)]
+        if bad:
+            names = [name for one in bad for name in getattr(one, kind)]
+            count = sum(one.lacking for one in bad) if kind == "absent" else 0
+            shown = f"{', '.join(names[:NAMED])} ({bad[0].key})"
+            observed = f"{count or len(names)} {told}, of {_looked(seen.sets)}: {shown}"
+            return failed(observed, expected)
+    empty = next((one for one in seen.sets if one.images == 0), None)
+    if empty is not None:
+        return failed(f"{empty.key}: its annotations name no image", expected)
+    if unread:
+        return skipped(f"{unread[0].key}: {unread[0].why or 'not looked at'}", expected)
+    return passed(f"{_looked(seen.sets)} looked for, all there", expected)
+
+
+def _looked(sets: tuple[DataSet, ...]) -> str:
+    total = sum(one.images or 0 for one in sets)
+    looked = sum(one.looked_at for one in sets)
+    return f"{looked} images" if looked >= total else f"{looked} of {total} images"
+
+
+def pairs_complete(subject: Subject, item: Item) -> Reading:
+    """Every image has its partner in the other modality."""
+    config, expected = subject.s.config, "every visible image has its infrared one"
+    if config is None:
+        return skipped(_UNKNOWN, expected)
+    if config.unpaired:
+        shown = ", ".join(config.unpaired[:NAMED])
+        observed = f"{len(config.unpaired)} without a partner, of {config.looked_at}: {shown}"
+        return failed(observed, expected)
+    if not config.looked_at:
+        return skipped("no two folders of images could be compared", expected)
+    return passed(f"{config.looked_at} pairs compared, none lacks a partner", expected)
+
+
+def pairing_on(subject: Subject, item: Item) -> Reading:
+    """The training is meant to read both modalities."""
+    config, expected = subject.s.config, "the configuration names two modalities"
+    if config is None or config.paired is None:
+        return skipped(_UNKNOWN if config is None else "it does not say", expected)
+    if not config.paired:
+        return failed("it names one modality only", expected)
+    return passed("it names two modalities", expected)
+
+
+def preprocessor(subject: Subject, item: Item) -> Reading:
+    """The data preprocessor is one for pairs, by its name."""
+    config, wanted = subject.s.config, item.limits["mentions"]
+    if config is not None and config.error:
+        return skipped(_UNREAD)
+    expected = f"a data preprocessor for pairs (its type mentions {' or '.join(wanted)})"
+    if config is None or not config.preprocessor:
+        return skipped(_UNKNOWN if config is None else "it names none", expected)
+    if not any(word.lower() in config.preprocessor.lower() for word in wanted):
+        return failed(f"it is {config.preprocessor}", expected)
+    return passed(config.preprocessor, expected)
+
+
+def model_word(subject: Subject, item: Item) -> Reading:
+    """The model has a part of that name."""
+    config, wanted = subject.s.config, item.limits["mentions"]
+    expected = f"the model mentions {wanted}"
+    if config is None or not config.model_words:
+        return skipped(_UNKNOWN if config is None else _UNREAD, expected)
+    named = next((word for word in config.model_words if wanted.lower() in word.lower()), None)
+    if named is None:
+        return failed(f"no key and no type in the model mentions {wanted}", expected)
+    return passed(f"the model mentions {named}", expected)
+
+
+def loader_settings(subject: Subject, item: Item) -> Reading:
+    """Loader settings that are known to hang (DW601)."""
+    config, expected = subject.s.config, "no loader settings that are known to hang"
+    if config is None or not config.loaders:
+        return skipped(_UNKNOWN if config is None else _UNREAD, expected)
+    found = subject.found("DW601")
+    if found is None:
+        return passed(_settings(config), expected)
+    by_spawn = config.start_method == "spawn" or config.platform.startswith("win")
+    remedy = (
+        "--cfg-options train_dataloader.num_workers=0 train_dataloader.persistent_workers=False"
+    )
+    tell = failed if by_spawn and not subject.has_trained else warned
+    return tell(found.headline, expected, code="DW601", remedy=remedy)
+
+
+def _settings(config: ConfigRead) -> str:
+    loader: Any = config.loaders.get("train_dataloader") or next(iter(config.loaders.values()), {})
+    names = ("batch_size", "num_workers", "persistent_workers")
+    known = loader if isinstance(loader, Mapping) else {}
+    told = [f"{name}={known[name]}" for name in names if name in known]
+    return ", ".join(told) or "the defaults"
+
+
+def tensorboard_backend(subject: Subject, item: Item) -> Reading:
+    """The training writes event files."""
+    config, expected = subject.s.config, "a TensorboardVisBackend among the visualizer's backends"
+    seen = subject.s.tensorboard
+    if seen is not None and seen.files:
+        files = "1 event file" if seen.files == 1 else f"{seen.files} event files"
+        return passed(f"{files} of this run", expected)
+    if config is None or config.backends is None:
+        return skipped(_UNKNOWN if config is None else "it does not say", expected)
+    if not any("tensorboard" in name.lower() for name in config.backends):
+        shown = ", ".join(config.backends) or "none"
+        return failed(f"its backends: {shown}", expected)
+    return passed("TensorboardVisBackend", expected)
+
+
+def checkpoint(subject: Subject, item: Item) -> Reading:
+    """The checkpoint that it is to start from exists and is whole."""
+    seen, expected = subject.s.checkpoint, "the checkpoint to start from is there and whole"
+    config = subject.s.config
+    if seen is None:
+        if config is None or config.error:
+            return skipped(_UNKNOWN, expected)
+        if not config.load_from and not config.resumes:
+            return passed("it starts from none", expected)
+        return skipped("it was not looked at", expected)
+    if seen.exists is False:
+        return failed(f"not there: {seen.path}", expected)
+    if seen.whole is False:
+        return failed(f"{seen.path}: {seen.why}", expected)
+    if seen.exists is None or seen.whole is None:
+        return skipped(f"{seen.path}: {seen.why or 'not looked at'}", expected)
+    return passed(f"whole: {seen.path}", expected)

@@ -1,0 +1,78 @@
+"""Goes through a checklist: every item once, dependants after what they need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from dualwatch.checks.item import Item, Reading, Result, Status, Subject, failed, skipped
+from dualwatch.checks.probes import PROBES
+from dualwatch.rules.catalog import BY_CODE
+
+NEEDS, WAITS = "needs", "waits for"
+"""How the reason of an item begins that says nothing of its own."""
+
+
+def judge(
+    items: Sequence[Item], subject: Subject, ignored: Mapping[str, str] | None = None
+) -> list[Result]:
+    """Every item of a checklist with what it came to, in order.
+
+    Args:
+        ignored: Id -> why the user does not want it judged.
+    """
+    ignored = ignored or {}
+    by_id = {item.id: item for item in items}
+    results: dict[str, Result] = {}
+
+    def settle(item: Item, above: frozenset[str]) -> Result:
+        if item.id not in results:
+            needs = [by_id[n] for n in item.needs if n in by_id and n not in above]
+            needed = [settle(need, above | {item.id}) for need in needs]
+            results[item.id] = _result(item, _reading(item, subject, needed, ignored))
+        return results[item.id]
+
+    return [settle(item, frozenset((item.id,))) for item in items]
+
+
+def counts(results: Iterable[Result]) -> dict[str, int]:
+    """How many items came to each status."""
+    found = dict.fromkeys((status.value for status in Status), 0)
+    for result in results:
+        found[result.status.value] += 1
+    return found
+
+
+def _reading(
+    item: Item, subject: Subject, needed: Sequence[Result], ignored: Mapping[str, str]
+) -> Reading:
+    if item.id in ignored:
+        return skipped(f"ignored: {ignored[item.id]}")
+    if subject.elsewhere and PROBES[item.probe].local:
+        return skipped("a log may be of another machine")
+    for need in needed:
+        # One fault is told once: what hangs on it says nothing of its own. What could not be seen
+        # is no fault; whether the rest can be seen without it, each probe knows.
+        if need.status is Status.FAIL:
+            return skipped(f"{NEEDS} {need.item.id!r}, which failed")
+        if need.status is Status.PENDING:
+            return Reading(Status.PENDING, f"{WAITS} {need.item.id!r}")
+    try:
+        reading = PROBES[item.probe].run(subject, item)
+    except Exception as error:
+        # A probe that raises is a finding of its own, never a pass and never silence.
+        text = f"probe {item.probe} failed: {type(error).__name__}: {error}"
+        return failed(text, code="DW001", remedy="dualwatch explain DW001")
+    if reading.status is Status.FAIL and item.worst == "warn":
+        return replace(reading, status=Status.WARN)
+    return reading
+
+
+def _result(item: Item, reading: Reading) -> Result:
+    is_wrong = reading.status in (Status.FAIL, Status.WARN)
+    code = (reading.code or item.code) if is_wrong else item.code
+    remedy = ""
+    if is_wrong:
+        remedy = reading.remedy or item.remedy
+        remedy = remedy or (BY_CODE[code].cure if code in BY_CODE else "")
+    return Result(item, reading.status, reading.observed, reading.expected, remedy, code)

@@ -1,0 +1,1 @@
+"""Readers of GPUs: NVML, nvidia-smi, who holds their memory."""

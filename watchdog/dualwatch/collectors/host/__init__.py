@@ -1,0 +1,1 @@
+"""Readers of the host: memory, disk, limits, control groups, the kernel log."""

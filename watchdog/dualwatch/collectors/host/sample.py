@@ -1,0 +1,179 @@
+"""The machine around a training: memory, shared memory, disk, limits, container, kernel log."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from dualwatch.collectors.host import cgroups, container, kernel_log
+from dualwatch.events import HostSampled, NotObserved
+
+DISK_S = 2.0
+"""Seconds to wait for a file system; that of a dead server never answers."""
+
+_OPEN_FILES = re.compile(r"^Max open files\s+(\d+)", re.MULTILINE)
+_T = TypeVar("_T")
+
+
+def sample(
+    folder: Path,
+    pid: int | None,
+    *,
+    at: float,
+    wall: float,
+    kernel: bool = False,
+    root: Path = Path("/"),
+) -> tuple[HostSampled, list[NotObserved]]:
+    """The machine as a training sees it now.
+
+    Args:
+        folder: Its work dir; the nearest folder above that exists tells of the disk.
+        pid: The training's process, which may live in a container with other limits than ours;
+            None looks at our own place.
+        at, wall: Times of the facts.
+        kernel: Read the kernel's log, too, which takes longer.
+        root: Where ``proc`` and the mounts of the control groups are found.
+
+    Returns:
+        What was seen, and what could not be observed and why.
+    """
+    process = "self" if pid is None else str(pid)
+    refusals: list[tuple[str, str]] = []
+    memory_total, memory_available = _memory()
+    group = cgroups.memory(process, root)
+    shm_total, shm_free = _shared_memory(process, root, refusals)
+    place, disk_total, disk_free = _disk(folder, refusals)
+    lines: tuple[str, ...] = ()
+    if kernel:
+        read, why = kernel_log.read(root / "dev" / "kmsg")
+        lines = read or ()
+        if why is not None:
+            refusals.append(("kernel log", why))
+    seen = HostSampled(
+        at=at,
+        wall=wall,
+        memory_total=memory_total,
+        memory_available=memory_available,
+        cgroup_limit=group.limit,
+        cgroup_used=group.used,
+        cgroup_oom_kills=group.oom_kills,
+        shm_total=shm_total,
+        shm_free=shm_free,
+        disk=place,
+        disk_total=disk_total,
+        disk_free=disk_free,
+        open_files_limit=_open_files_limit(process, root),
+        container=container.kind(process, root),
+        kernel=lines,
+    )
+    return seen, [NotObserved(at=at, wall=wall, what=what, why=why) for what, why in refusals]
+
+
+def _memory() -> tuple[int | None, int | None]:
+    """Bytes of the machine: all, and what can be had without swapping."""
+    try:
+        import psutil  # not at the top: it would slow every start of the program
+
+        memory = psutil.virtual_memory()
+        return int(memory.total), int(memory.available)
+    except (OSError, RuntimeError, NotImplementedError, ValueError):
+        return None, None
+
+
+def _shared_memory(
+    process: str, root: Path, refusals: list[tuple[str, str]]
+) -> tuple[int | None, int | None]:
+    """Bytes of /dev/shm as the process has it mounted: all, and free."""
+    if not hasattr(os, "statvfs"):
+        return None, None
+    try:
+        seen = os.statvfs(root / "proc" / process / "root" / "dev" / "shm")
+    except PermissionError:
+        # Ours would be a guess: a container's is 64 MB unless asked for more.
+        why = "the process's own mounts may not be looked at; run dualwatch as its user or as root"
+        refusals.append(("shared memory", why))
+        return None, None
+    except OSError:
+        if (root / "proc" / process / "root").is_dir():
+            return None, None  # it has none
+        try:
+            seen = os.statvfs(root / "dev" / "shm")  # it is gone
+        except OSError:
+            return None, None
+    return seen.f_frsize * seen.f_blocks, seen.f_frsize * seen.f_bavail
+
+
+def _disk(folder: Path, refusals: list[tuple[str, str]]) -> tuple[str, int | None, int | None]:
+    """The folder that was looked at, and bytes of its file system: all, and free for us."""
+    answer = _patiently(str(folder), lambda: _usage(folder), DISK_S)
+    if answer is None:
+        why = f"the file system of {folder} did not answer within {DISK_S:g} s"
+        refusals.append(("disk", why))
+        return str(folder), None, None
+    if isinstance(answer, Exception):
+        refusals.append(("disk", f"{folder}: {answer}"))
+        return str(folder), None, None
+    return answer
+
+
+def _usage(folder: Path) -> tuple[str, int, int]:
+    for place in (folder, *folder.absolute().parents):
+        try:
+            usage = shutil.disk_usage(place)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        return str(place), usage.total, usage.free
+    raise FileNotFoundError(2, "no such folder, nor one above it")
+
+
+_stuck: dict[str, threading.Thread] = {}
+"""Questions that never came back, so that a look every few seconds does not pile them up."""
+
+
+def _patiently(name: str, question: Callable[[], _T], patience: float) -> _T | Exception | None:
+    """An answer, the error instead of one, or None where it does not come in time."""
+    earlier = _stuck.pop(name, None)
+    if earlier is not None and earlier.is_alive():
+        _stuck[name] = earlier
+        return None
+    answers: list[_T | Exception] = []
+
+    def ask() -> None:
+        try:
+            answers.append(question())
+        except (OSError, ValueError) as error:
+            answers.append(error)
+
+    thread = threading.Thread(target=ask, name="disk", daemon=True)
+    thread.start()
+    thread.join(patience)
+    if answers:
+        return answers[0]
+    _stuck[name] = thread
+    return None
+
+
+def _open_files_limit(process: str, root: Path) -> int | None:
+    """Descriptors that the process may have, its soft limit."""
+    try:
+        limits = (root / "proc" / process / "limits").read_text("ascii", "replace")
+    except OSError:
+        return _own_limit() if process == "self" and root == Path("/") else None
+    match = _OPEN_FILES.search(limits)
+    return None if match is None else int(match[1])
+
+
+def _own_limit() -> int | None:
+    """Our own, where there is no /proc."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft == resource.RLIM_INFINITY else soft

@@ -1,0 +1,1 @@
+"""Readers of stacks: py-spy, the agent, /proc."""

@@ -1,0 +1,1 @@
+"""What every room may use: errors, clock, settings, text. Each thing once."""

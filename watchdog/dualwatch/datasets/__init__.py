@@ -1,0 +1,1 @@
+"""Image folders, annotation files and their completeness."""

@@ -1,0 +1,168 @@
+"""What the annotations of a data set name: COCO's JSON, lists of ids, VOC's XML.
+
+Annotation files may be of any size. A small one is read as a whole; of a large one only the list
+of its images is read, piece by piece, in bounded memory.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from dualwatch.core.text import clean
+
+WHOLE = 16_000_000
+"""Bytes of a COCO file that is parsed as a whole; that takes about ten times the memory."""
+
+LIST_BYTES = 200_000_000
+XML_BYTES = 2_000_000
+PATIENCE = 20.0
+"""Seconds for one annotation file."""
+
+_PIECE = 1 << 20
+_OBJECT = 4 * _PIECE
+"""Characters of the description of one image, at most."""
+
+_IMAGES = re.compile(rb'"images"\s*:\s*\[')
+_OVERLAP = 64
+
+
+class Broken(ValueError):
+    """An annotation file is there and is no annotation."""
+
+
+class Unread(Exception):
+    """An annotation file was not read, which says nothing against it."""
+
+
+def coco_images(path: Path) -> list[str]:
+    """The file names of the images that a COCO annotation describes, in their order.
+
+    Raises:
+        Broken: It is no COCO annotation.
+        Unread: It is too large for the time.
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size == 0:
+            raise Broken("it is empty")
+        described = _whole(stream.read()) if size <= WHOLE else _piecewise(stream, size)
+        names = [_file_name(one) for one in described]
+    if not names:
+        raise Broken("it describes no image")
+    return names
+
+
+def _whole(data: bytes) -> Iterator[Any]:
+    try:
+        document = json.loads(data)
+    except RecursionError:
+        raise Broken("it is nested too deeply") from None
+    except ValueError as error:
+        raise Broken(f"it is no JSON: {clean(str(error), 200)}") from None
+    images = document.get("images") if isinstance(document, dict) else None
+    if not isinstance(images, list):
+        raise Broken("it holds no list of images")
+    return iter(images)
+
+
+def _file_name(described: Any) -> str:
+    name = described.get("file_name") if isinstance(described, dict) else None
+    if not isinstance(name, str) or not name:
+        raise Broken("an image in it has no file_name")
+    return name
+
+
+def _piecewise(stream: BinaryIO, size: int) -> Iterator[Any]:
+    """The items of its list of images. What stands around them is not parsed."""
+    until = time.monotonic() + PATIENCE
+    stream.seek(-min(size, _OVERLAP), os.SEEK_END)
+    if not stream.read().rstrip().endswith(b"}"):
+        raise Broken("its end is missing")
+    stream.seek(0)
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+    text, place = decode(_after_images(stream, until)), 0
+    read_one = json.JSONDecoder().raw_decode
+    while True:
+        while place < len(text) and text[place] in " \t\r\n,":
+            place += 1
+        if text[place : place + 1] == "]":
+            return
+        try:
+            described, place = read_one(text, place)
+        except (ValueError, RecursionError):
+            piece = stream.read(_PIECE)
+            if not piece or len(text) - place > _OBJECT:
+                raise Broken("its list of images is no JSON") from None
+            _look_at_the_clock(until)
+            text, place = text[place:] + decode(piece), 0
+            continue
+        yield described
+
+
+def _after_images(stream: BinaryIO, until: float) -> bytes:
+    """What was read of the stream behind the opening bracket of the list of images."""
+    tail = b""
+    while piece := stream.read(_PIECE):
+        _look_at_the_clock(until)
+        tail += piece
+        match = _IMAGES.search(tail)
+        if match is not None:
+            return tail[match.end() :]
+        tail = tail[-_OVERLAP:]
+    raise Broken("it holds no list of images")
+
+
+def _look_at_the_clock(until: float) -> None:
+    if time.monotonic() > until:
+        raise Unread(f"it is too large to be read within {PATIENCE:g} s")
+
+
+def ids(path: Path) -> list[str]:
+    """The lines of a list of images that are not empty.
+
+    Raises:
+        Broken: It names nothing, or is no text.
+        Unread: It is too large.
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as stream:
+        data = stream.read(LIST_BYTES + 1)
+    if len(data) > LIST_BYTES:
+        raise Unread(f"it is longer than {LIST_BYTES // 10**6} MB")
+    try:
+        lines = data.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise Broken("it is no text in UTF-8") from None
+    found = [line for line in lines if line.strip()]
+    if not found:
+        raise Broken("it is empty")
+    return found
+
+
+def fault_of_xml(path: str) -> str | None:
+    """What is wrong with a VOC annotation, None where nothing is.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    from xml.etree import ElementTree
+
+    with open(path, "rb") as stream:
+        data = stream.read(XML_BYTES + 1)
+    if not data.strip():
+        return "it is empty"
+    if len(data) > XML_BYTES or b"<!ENTITY" in data:
+        return None  # Not for us to open.
+    try:
+        ElementTree.fromstring(data)
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        return f"it is no XML: {clean(str(error), 200)}"
+    return None

@@ -1,0 +1,267 @@
+"""From a target to its checklist: examined once, then judged item by item."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dualwatch.checks import profiles, runner
+from dualwatch.checks.item import STAGES, Item, Life, Result, Status, Subject
+from dualwatch.checks.profiles import Choice
+from dualwatch.collectors import target as targets
+from dualwatch.collectors.target import Target
+from dualwatch.core import clock
+from dualwatch.core.errors import DualwatchError, Exit, did_you_mean
+from dualwatch.core.settings import Settings
+from dualwatch.diagnose import examine, preflight
+from dualwatch.diagnose.check_record import Record, record_of
+from dualwatch.diagnose.examine import Manner
+from dualwatch.diagnose.parallel import Collector
+from dualwatch.events.journal import SCHEMA_VERSION
+from dualwatch.tensorboard import status
+
+TENSORBOARD_S = 20.0
+
+LOG_S = 120.0
+"""Seconds for a log: all of it counts here, and a gigabyte takes about half a minute."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is to be checked.
+
+    Attributes:
+        select: Ids or stages; empty for all of them.
+        ignore: Id -> why it is not to be judged.
+        all_pairs: Compare every pair and look for every image, not a sample.
+    """
+
+    select: tuple[str, ...] = ()
+    ignore: Mapping[str, str] | None = None
+    all_pairs: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A checklist that was gone through."""
+
+    target: Target
+    life: Life
+    sentence: str
+    choice: Choice
+    results: tuple[Result, ...]
+    not_observed: Mapping[str, str]
+
+    @property
+    def code(self) -> Exit:
+        """The exit code of the contract."""
+        found = runner.counts(self.results)
+        unloadable = any(
+            result.item.probe == "config-loads" and result.status is Status.FAIL
+            for result in self.results
+        )
+        if unloadable:
+            return Exit.USAGE
+        if found["fail"]:
+            return Exit.WRONG
+        judged = found["pass"] + found["warn"] + found["pending"]
+        return Exit.OK if judged else Exit.NOT_OBSERVED
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether waiting changes nothing any more."""
+        found = runner.counts(self.results)
+        return bool(found["fail"]) or not found["pending"]
+
+
+def resolve(path: Path | None) -> Target:
+    """The target of a checklist. A configuration stands for its next training, not for its last
+    one, unless one of it runs just now.
+
+    Raises:
+        DualwatchError: It does not exist, or there is nothing to look at.
+    """
+    target = targets.resolve(path)
+    if target.kind == "config" and target.training is None:
+        return Target(kind="config", path=target.path, config=target.config)
+    return target
+
+
+def check(
+    target: Target,
+    settings: Settings,
+    wanted: Wanted,
+    *,
+    tell: Callable[[str], None] = lambda name: None,
+    told: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> Checked:
+    """Goes through the checklist of a target.
+
+    Args:
+        tell: Called with the name of each collector that is done.
+        told: Called with what is being looked through, how far, and of how many.
+
+    Raises:
+        DualwatchError: The profile is not valid, or there is no such item.
+    """
+    more = preflight.collectors(target, settings, all_pairs=wanted.all_pairs, tell=told)
+    more |= _tensorboard(target, settings)
+    manner = Manner(silence=None, patience=None, log_s=LOG_S, more=more)
+    done = examine.examine(target, settings, tell=tell, manner=manner)
+    record = record_of(done, settings)
+    choice, results = judged(record, settings, wanted)
+    assert done.standing is not None
+    planned = "not started yet"
+    return Checked(
+        target=target,
+        life=record.life,
+        sentence=planned if record.life is Life.PLANNED else done.standing.sentence,
+        choice=choice,
+        results=tuple(results),
+        not_observed=done.not_observed,
+    )
+
+
+def _tensorboard(target: Target, settings: Settings) -> dict[str, Collector]:
+    """The state of TensorBoard, where there is a run that it could show."""
+    folder, moment = target.work_dir, clock.now()
+    if folder is None:
+        return {}
+    ask = Collector(
+        lambda: status.look(folder, settings.port, at=moment.at, wall=moment.wall),
+        TENSORBOARD_S,
+    )
+    return {"tensorboard": ask}
+
+
+def judged(record: Record, settings: Settings, wanted: Wanted) -> tuple[Choice, list[Result]]:
+    """The profile that fits, and what its items come to.
+
+    Raises:
+        DualwatchError: The profile is not valid, or there is no such item.
+    """
+    choice = _profile(record, settings)
+    items = chosen(choice.profile.all_items, wanted.select)
+    ignored = _ignored(choice.profile.all_items, settings.check, wanted.ignore or {})
+    return choice, runner.judge(items, _subject(record), ignored)
+
+
+def _profile(record: Record, settings: Settings) -> Choice:
+    config = record.s.config
+    words = [*(config.model_words if config is not None else ()), *(settings.require or ())]
+    words += [*record.required, *record.s.metrics]
+    name = Path(record.path).name
+    return profiles.choose(settings.check, settings.origin("check"), config=name, words=words)
+
+
+def _subject(record: Record) -> Subject:
+    known = {found.code for found in record.now}
+    raised = [found for found in record.raised if found.code not in known]
+    # A stall that the training came out of is history, what it died of is not.
+    ended = record.has_ended and not record.finished
+    standing = [f for f in raised if ended or not f.code.startswith("DW1")]
+    passed = [f for f in raised if f not in standing]
+    return Subject(
+        s=record.s,
+        course=record.course,
+        findings=[*record.now, *standing],
+        overcome=[*record.earlier, *passed],
+        required=record.required,
+        life=record.life,
+        finished=record.finished,
+        elsewhere=record.elsewhere,
+        orphans_looked_for=record.orphans_looked_for,
+    )
+
+
+def items(record: Record, settings: Settings) -> list[dict[str, Any]]:
+    """The items of ``check --json`` for what is known already, those that can be told of it."""
+    _, results = judged(record, settings, Wanted())
+    return [item(result) for result in results]
+
+
+# --- which items -----------------------------------------------------------------------------
+
+
+def chosen(items: Sequence[Item], select: Sequence[str]) -> list[Item]:
+    """The items that are wanted, by id or by stage; all where nothing is named.
+
+    Raises:
+        DualwatchError: There is no such item.
+    """
+    _refuse_unknown("--select", select, items, STAGES)
+    return [i for i in items if not select or i.id in select or i.stage in select]
+
+
+def _ignored(
+    items: Sequence[Item], check: Mapping[str, Any], given: Mapping[str, str]
+) -> dict[str, str]:
+    settled = check.get("ignore", {})
+    named = settled if isinstance(settled, Mapping) else dict.fromkeys(settled, "by the settings")
+    ignored = {**{str(key): str(value) for key, value in named.items()}, **given}
+    _refuse_unknown("--ignore", tuple(ignored), items, ())
+    return ignored
+
+
+def _refuse_unknown(
+    option: str, words: Sequence[str], items: Sequence[Item], stages: Sequence[str]
+) -> None:
+    known = [*(item.id for item in items), *stages]
+    unknown = [word for word in words if word not in known]
+    if not unknown:
+        return
+    lines = []
+    for word in unknown:
+        near = did_you_mean(word, known)
+        lines.append(f"{word!r}" + (f": {near}" if near else ""))
+    raise DualwatchError(
+        f"{option}: the checklist has no such item",
+        why="\n".join(lines),
+        do="`dualwatch check --list` names them all",
+    )
+
+
+# --- the document ----------------------------------------------------------------------------
+
+
+def document(checked: Checked) -> dict[str, Any]:
+    """What ``check --json`` prints."""
+    target = checked.target
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "target": {
+            "kind": target.kind,
+            "path": str(target.path) if target.path is not None else None,
+            "work_dir": str(target.work_dir) if target.work_dir is not None else None,
+            "log": str(target.log) if target.log is not None else None,
+            "life": checked.life.value,
+            "sentence": checked.sentence,
+        },
+        "profile": {
+            "name": checked.choice.profile.name,
+            "title": checked.choice.profile.title,
+            "because": checked.choice.because,
+        },
+        "items": [item(result) for result in checked.results],
+        "counts": runner.counts(checked.results),
+        "exit_code": int(checked.code),
+        "not_observed": [
+            {"what": what, "why": why} for what, why in sorted(checked.not_observed.items())
+        ],
+    }
+
+
+def item(result: Result) -> dict[str, Any]:
+    """One item as in the contract."""
+    return {
+        "id": result.item.id,
+        "stage": result.item.stage,
+        "title": result.item.title,
+        "status": result.status.value,
+        "expected": result.expected,
+        "observed": result.observed,
+        "remedy": result.remedy or None,
+        "code": result.code or None,
+    }

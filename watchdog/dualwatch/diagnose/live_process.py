@@ -1,0 +1,48 @@
+"""Looks at a live process tree twice, some seconds apart: silence alone proves nothing."""
+
+from __future__ import annotations
+
+import time
+
+from dualwatch.collectors.processes.trainings import Training
+from dualwatch.collectors.processes.tree import Tree
+from dualwatch.collectors.stacks import capture
+from dualwatch.core import clock
+from dualwatch.core.clock import Moment
+from dualwatch.events import Fact
+
+APART = 2.5
+"""Seconds between the two looks: enough for CPU and I/O to show, short enough to wait for."""
+
+READER_S = 3.0
+"""Seconds for the stacks of one process."""
+
+
+def pids(training: Training, moment: Moment) -> set[int]:
+    """All processes of a training now."""
+    tree = Tree(training.pid, training.create_time, training.marker)
+    return {process.pid for process in tree.sample(*moment).processes}
+
+
+def look(training: Training) -> list[Fact]:
+    """Two samples of the tree with two captures of its stacks."""
+    tree = Tree(training.pid, training.create_time, training.marker)
+    facts = _once(tree, training)
+    first = facts[0]
+    # The time that the capture took is part of the distance.
+    time.sleep(max(0.0, first.at + APART - clock.now().at))
+    return [*facts, *_once(tree, training)]
+
+
+def _once(tree: Tree, training: Training) -> list[Fact]:
+    moment = clock.now()
+    sample = tree.sample(*moment)
+    captured, unseen = capture.capture(
+        [p.pid for p in sample.processes if p.status != "zombie"],
+        None,
+        timeout=READER_S,
+        at=moment.at,
+        wall=moment.wall,
+        inside=training.attempt_dir,
+    )
+    return [sample, *unseen, *([captured] if captured is not None else [])]

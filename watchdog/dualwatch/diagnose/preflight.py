@@ -1,0 +1,141 @@
+"""What ``check`` asks beside what ``diagnose`` does: the data, the checkpoint, the surroundings.
+
+These questions take seconds and are about a training that may not have begun, so that a diagnosis
+does not ask them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dualwatch.collectors.stacks import self_test
+from dualwatch.collectors.target import Target
+from dualwatch.core import clock
+from dualwatch.core.settings import Settings
+from dualwatch.datasets import scan
+from dualwatch.diagnose.parallel import Collector
+from dualwatch.events import ConfigRead, Fact, NotObserved
+from dualwatch.frameworks.mmengine import start_checkpoint
+from dualwatch.frameworks.mmengine.config import find
+from dualwatch.frameworks.mmengine.config import load as configs
+from dualwatch.frameworks.mmengine.config.find import Known, Pairs
+from dualwatch.frameworks.mmengine.config.load import training_python
+
+CONFIG_S = configs.TIME_LIMIT
+"""Seconds for loading, which may import torch and mmdet. What follows has its own after them."""
+
+PAIRS_S = 30.0
+DATA_S = 60.0
+
+CHECKPOINT_S = 20.0
+SURROUNDINGS_S = 10.0
+
+Tell = Callable[[str, int, int], None]
+"""Told what is looked at, how many of it were, and of how many; 0 for an unknown number."""
+
+
+def _nobody(what: str, done: int, total: int) -> None:
+    """Where nobody wants to know."""
+
+
+def collectors(
+    target: Target, settings: Settings, *, all_pairs: bool = False, tell: Tell = _nobody
+) -> dict[str, Collector]:
+    """The questions for a target. "config" stands for that of ``diagnose``: it is read once.
+
+    Args:
+        all_pairs: Compares all pairs and looks for every image, rather than for some.
+        tell: Called now and then, from other threads.
+    """
+    if target.kind == "log":
+        return {}  # It may be of any machine: what lies on ours says nothing about it.
+    python = training_python(settings.python)
+    asked = {"surroundings": Collector(lambda: self_test.look(python, **_now()), SURROUNDINGS_S)}
+    if target.config is None and target.work_dir is None:
+        return asked
+    pairs = Pairs(all_pairs, lambda done, total: tell("pairs", done, total))
+    known = _Once(lambda: _known(target, python, pairs))
+    asked["config"] = Collector(lambda: _fact(known.get()), CONFIG_S + PAIRS_S)
+    asked["checkpoint"] = Collector(
+        lambda: _checkpoint(target, known.get()), CONFIG_S + PAIRS_S + CHECKPOINT_S
+    )
+    asked["data sets"] = Collector(
+        lambda: _data(known.get(), all_pairs, lambda done, total: tell("images", done, total)),
+        CONFIG_S + PAIRS_S + DATA_S,
+    )
+    return asked
+
+
+class _Once:
+    """An answer that several ask for at the same time; the first one who does works it out."""
+
+    def __init__(self, ask: Callable[[], Known | None]) -> None:
+        self._ask = ask
+        self._lock = threading.Lock()
+        self._answers: list[Known | None] = []
+
+    def get(self) -> Known | None:
+        with self._lock:
+            if not self._answers:
+                self._answers.append(self._ask())
+            return self._answers[0]
+
+
+def _now() -> dict[str, Any]:
+    return clock.now()._asdict()
+
+
+def _known(target: Target, python: str, pairs: Pairs) -> Known | None:
+    """The configuration that was named, else the one that the run dumped; None for none."""
+    if target.config is not None:
+        return find.load_whole(python, target.config, (), Path.cwd(), timeout=CONFIG_S, how=pairs)
+    path = find.find(target.work_dir) if target.work_dir is not None else None
+    if path is None:
+        return None
+    folder = target.training.cwd if target.training is not None else None
+    return find.read_whole(path, **_now(), folder=folder, how=pairs)
+
+
+def _fact(known: Known | None) -> ConfigRead | None:
+    return known.fact if known is not None else None
+
+
+def _checkpoint(target: Target, known: Known | None) -> list[Fact]:
+    if known is None or known.fact.error:
+        return [_unseen("checkpoint", known)]
+    folder = target.work_dir or _work_dir(known, target)
+    seen = start_checkpoint.look(known.fact, folder, **_now(), roots=known.roots)
+    return [seen] if seen is not None else []
+
+
+def _work_dir(known: Known, target: Target) -> Path | None:
+    """Where a training of this configuration would work, as ``tools/train.py`` settles it."""
+    named = known.values.get("work_dir")
+    if isinstance(named, str) and named:
+        return Path(named)
+    return Path("work_dirs", target.config.stem) if target.config is not None else None
+
+
+def _data(known: Known | None, all_images: bool, tell: Callable[[int, int], None]) -> list[Fact]:
+    if known is None or not known.values:
+        return [_unseen("data sets", known)]
+    return [
+        scan.look(
+            known.values,
+            known.roots,
+            **_now(),
+            all_images=all_images,
+            limit=DATA_S,
+            tell=tell,
+        )
+    ]
+
+
+def _unseen(what: str, known: Known | None) -> NotObserved:
+    why = "no configuration of the run was found"
+    if known is not None:
+        why = f"the configuration could not be read: {known.fact.error or 'it assigns nothing'}"
+    return NotObserved(**_now(), what=what, why=why)

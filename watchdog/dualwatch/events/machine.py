@@ -1,0 +1,162 @@
+"""What the machine shows: processes, stacks, GPUs, the host around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dualwatch.events.base import Fact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessSample:
+    """One process of the training's tree. None means: could not be read.
+
+    Attributes:
+        role: "main", "rank", "worker", "tracker" (multiprocessing's helpers) or "other".
+        status: psutil's word: "running", "sleeping", "disk-sleep", "stopped", "zombie", ...
+        cpu_s: User + system seconds since its start.
+        io_bytes: Bytes read + written since its start, page cache and pipes included.
+        wchan: Kernel function that it sleeps in, "" where none is shown.
+        open_files: Descriptors (handles on Windows) that it holds.
+    """
+
+    pid: int
+    create_time: float
+    ppid: int
+    role: str
+    status: str
+    cpu_s: float | None
+    io_bytes: int | None
+    rss: int | None
+    threads: int | None
+    wchan: str
+    command: str
+    open_files: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessesSampled(Fact):
+    """The whole tree at one moment, main first."""
+
+    processes: tuple[ProcessSample, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrphansSeen(Fact):
+    """Processes of an earlier, dead training that are still alive."""
+
+    processes: tuple[ProcessSample, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSampled(Fact):
+    """The machine around the training. None means: could not be read, or has no such thing.
+
+    Attributes:
+        memory_total, memory_available: Bytes of the whole machine.
+        cgroup_limit, cgroup_used: Bytes that our container or job may use, and uses.
+        cgroup_oom_kills: Processes that the kernel killed for memory in that cgroup so far.
+        shm_total, shm_free: Bytes of /dev/shm.
+        disk: Folder whose file system was looked at (the work dir).
+        disk_total, disk_free: Bytes of it.
+        open_files_limit: Soft limit of the training's main process.
+        container: Kind of container, "" for none.
+        kernel: Lines of the kernel's log on OOM kills and GPU errors, newest last, bounded.
+    """
+
+    memory_total: int | None = None
+    memory_available: int | None = None
+    cgroup_limit: int | None = None
+    cgroup_used: int | None = None
+    cgroup_oom_kills: int | None = None
+    shm_total: int | None = None
+    shm_free: int | None = None
+    disk: str = ""
+    disk_total: int | None = None
+    disk_free: int | None = None
+    open_files_limit: int | None = None
+    container: str | None = None
+    kernel: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuHolder:
+    """A process that holds memory of a device.
+
+    Attributes:
+        used: Bytes, None where the driver does not say.
+        name: Its command line, bounded; "" where it cannot be seen (dead, another namespace).
+        ours: Whether it belongs to the training's tree.
+    """
+
+    pid: int
+    used: int | None
+    name: str
+    ours: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuSample:
+    """One device. None means: could not be read, never 0.
+
+    Attributes:
+        used, total: Bytes of device memory.
+        tree: Bytes held by the training's tree; None where the driver does not say.
+        utilisation: Percent.
+        holders: Processes that hold memory of it, the greatest first; empty where not told.
+        errors: What the device complains of: lost, ECC errors, rows that failed to remap.
+    """
+
+    index: int
+    name: str
+    used: int | None
+    total: int | None
+    tree: int | None
+    utilisation: int | None
+    holders: tuple[GpuHolder, ...] = ()
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpusSampled(Fact):
+    """All devices at one moment."""
+
+    gpus: tuple[GpuSample, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One Python frame, innermost first in a stack.
+
+    Attributes:
+        function: As the reader gives it: "fetch" or "_MapDatasetFetcher.fetch".
+        sample: Index that a loader's fetcher asks its dataset for, where the reader could see it.
+    """
+
+    function: str
+    file: str
+    line: int
+    sample: int | None = None
+
+    @property
+    def bare(self) -> str:
+        """The function's name without its class, which only some readers give."""
+        return self.function.rsplit(".", 1)[-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadStack:
+    """The stack of one thread; ``active`` is what the reader believes of its running."""
+
+    pid: int
+    thread: str
+    active: bool | None
+    frames: tuple[Frame, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StacksCaptured(Fact):
+    """Stacks of the tree at one moment. ``path`` is the file that holds them in full."""
+
+    stacks: tuple[ThreadStack, ...]
+    path: str | None = None

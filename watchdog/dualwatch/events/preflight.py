@@ -1,0 +1,136 @@
+"""What can be known of a training without waiting: its data, its model, what is around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dualwatch.events.base import Fact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSet:
+    """One data set of a configuration, as its annotations and folders show it.
+
+    Attributes:
+        key: Dotted key of the data set: "train_dataloader.dataset".
+        kind: Its type, "" where none is named.
+        images: Images (or pairs) that its annotations name; None where ``why`` says something.
+        looked_at: Of these, how many were looked for, each with its annotation where that is a
+            file of its own.
+        absent: Files that are named and not there, bounded.
+        why: Why it could not be looked at, "" where it was.
+        lacking: Of those that were looked for, how many lack a file.
+        broken: Files that are there and cannot be used, each with the reason, bounded.
+    """
+
+    key: str
+    kind: str
+    images: int | None = None
+    looked_at: int = 0
+    absent: tuple[str, ...] = ()
+    why: str = ""
+    lacking: int = 0
+    broken: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSeen(Fact):
+    """The data sets of a configuration were looked through; pairs are in ``ConfigRead``.
+
+    One that several loaders share is told once, under the first of them.
+    """
+
+    sets: tuple[DataSet, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointSeen(Fact):
+    """The checkpoint that a training is to start from.
+
+    Attributes:
+        path: As the configuration names it, or as the work dir's ``last_checkpoint`` does.
+        exists: None where it is no local path (a URL), or where there is nothing to resume from.
+        whole: Whether the file is a whole checkpoint; None where that was not looked at.
+        why: What is wrong with it, or why it was not looked at.
+    """
+
+    path: str
+    exists: bool | None
+    whole: bool | None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurroundingsSeen(Fact):
+    """What of the system may keep a training or its diagnosis from working.
+
+    Attributes:
+        stacks_readable: Whether the stack of a process of this user can be read.
+        stacks_why: What forbids or limits it.
+        console_encoding: Of the training's standard output when it is no terminal.
+        hard_open_files: The most open files that the soft limit may be raised to; None for no
+            limit, or where it is not known.
+    """
+
+    stacks_readable: bool | None
+    stacks_why: str
+    console_encoding: str
+    hard_open_files: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPart:
+    """One module of the model.
+
+    Attributes:
+        path: Its dotted name in the model: "roi_head.macl_head"; "" for the model itself, which is
+            among the parts where its class, and nothing below it, tells of a contrastive loss.
+        kind: Its class.
+        parameters: Numbers in it and below, all of them; 0 for a loss that learns nothing.
+        trainable: Of these, those that want a gradient.
+        optimised: Of these, those that the optimizer holds; None where it could not be asked.
+    """
+
+    path: str
+    kind: str
+    parameters: int
+    trainable: int
+    optimised: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSeen(Fact):
+    """The model as the agent found it before the first iteration: its upper modules, and every
+    one whose name or class tells of a contrastive loss. Bounded."""
+
+    rank: int
+    parts: tuple[ModelPart, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorBoardSeen(Fact):
+    """The state of TensorBoard, and what its event files hold.
+
+    Attributes:
+        url: Where it is, or would be.
+        alive: Whether its process runs; None where it is not ours.
+        answers: Whether the port answers as a TensorBoard; None where it was not asked.
+        logdir: The folder that it says it shows, "" where it does not say.
+        shows_run: Whether that folder holds the event files of this run; None where unknown.
+        files: Event files of the training in the run's own folder.
+        tags: Scalar tags in them, sorted, bounded.
+        step: The newest step in them: what was logged later may not have been written yet.
+        in_vain_s: For how long it has been asked without an answer; 0 where it answers.
+        why: What is wrong, or why it could not be asked.
+    """
+
+    url: str
+    alive: bool | None
+    answers: bool | None
+    logdir: str = ""
+    shows_run: bool | None = None
+    files: int | None = None
+    tags: tuple[str, ...] = ()
+    step: int | None = None
+    in_vain_s: float = 0.0
+    why: str = ""

@@ -1,0 +1,215 @@
+"""What the training says: its console, its configuration, the agent inside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from dualwatch.events.base import Fact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleGrew(Fact):
+    """The console file grew; ``last_line`` is the newest whole line, bounded in length."""
+
+    lines: int
+    last_line: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IterationLogged(Fact):
+    """A progress line: ``Epoch(train) [1][50/200] ... loss: 0.3``.
+
+    Attributes:
+        mode: "train", "val" or "test".
+        epoch: None for iteration-based loops.
+        iteration: As logged, within the epoch for epoch-based loops.
+        total: Iterations of the epoch (or of the run); None where the line has none.
+        metrics: Everything after the bracket that is a number, lr and times included;
+            nan and inf stay floats.
+        eta_s: Seconds, None where the line has none.
+    """
+
+    mode: str
+    epoch: int | None
+    iteration: int
+    total: int | None
+    metrics: dict[str, float]
+    eta_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationLogged(Fact):
+    """The result line of a validation or test: ``Epoch(val) [1][10/10]  pascal_voc/mAP: 0.6``."""
+
+    mode: str
+    epoch: int | None
+    iteration: int
+    total: int | None
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Milestone(Fact):
+    """A line that tells where the run stands.
+
+    ``name`` is one of: "environment", "config-dump", "hooks-listed", "weights-initialised",
+    "checkpoint-loaded", "resumed", "checkpoints-announced", "dataloader-advancing",
+    "checkpoint-saving", "best-checkpoint-saved".
+    """
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorSeen(Fact):
+    """An exception on the console.
+
+    Attributes:
+        exception: "ValueError", "torch.OutOfMemoryError"; the last of a chain. Empty where a line
+            tells of an error without naming one.
+        message: Text after the colon, bounded.
+        where: Innermost ``file:line in function`` of the traceback, "" where there is none.
+        excerpt: The traceback's lines as printed, bounded (the newest kept).
+        worker: Index of the loader worker that raised it, None for the main process.
+        causes: The earlier exceptions of its chain as "Kind: message", first one first, bounded:
+            "RuntimeError: DataLoader worker (pid 12) is killed by signal: Killed." stands here.
+    """
+
+    exception: str
+    message: str
+    where: str = ""
+    excerpt: tuple[str, ...] = ()
+    worker: int | None = None
+    causes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentReported(Fact):
+    """The inside agent met a Runner and says what it did.
+
+    Attributes:
+        applied: Overrides that are in force.
+        refused: Override -> why it could not be applied.
+        work_dir: The Runner's own work dir.
+    """
+
+    pid: int
+    rank: int
+    applied: dict[str, Any]
+    refused: dict[str, str]
+    work_dir: str
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulse(Fact):
+    """One reading of a rank's heartbeat record.
+
+    Attributes:
+        phase: One of ``protocol.Phase``.
+        beats: Counts every change of phase; two equal readings mean nothing moved.
+        epoch: Epochs completed.
+        begun: Iterations that were done when this process began to train; -1 before.
+        iteration: Iterations completed since the very first (mmengine's ``runner.iter``).
+        batch: Index of the batch in the present loop, completed ones.
+        batches: Batches of the present loop, 0 where unknown.
+        max_epochs: 0 where the loop counts iterations.
+        max_iterations: 0 where unknown.
+    """
+
+    rank: int
+    pid: int
+    phase: str
+    beats: int
+    epoch: int
+    begun: int
+    iteration: int
+    batch: int
+    batches: int
+    max_epochs: int
+    max_iterations: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSeen(Fact):
+    """What a training iteration was given and what the model made of it, as the agent saw it.
+
+    Written at the first iteration and whenever one of the two changes its form.
+
+    Attributes:
+        iteration: Iterations completed, this one included.
+        outline: The parts of the batch, "inputs.visible: Tensor 2x3x512x640", bounded.
+        losses: Names that the model returned, in their order.
+    """
+
+    rank: int
+    iteration: int
+    outline: tuple[str, ...]
+    losses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigRead(Fact):
+    """A configuration, loaded as the training loads it or read without executing it.
+
+    Attributes:
+        path: The file.
+        how: "loaded" or "read".
+        loaders: "train_dataloader" -> its settings (batch_size, ...), its dataset left out.
+        start_method: Of worker processes, None for the platform's own.
+        platform: ``sys.platform`` of the training.
+        paired: Whether it names two modalities; None where that cannot be told.
+        missing: Dotted key -> path that is not there.
+        unpaired: Images without a partner in the other modality, bounded; ``looked_at`` of them
+            all were compared.
+        model_words: Keys and types of its model: what a MACL model is known by.
+        epochs, iterations: How long it is to train; None where unknown or counted the other way.
+        preprocessor: Type of the model's data preprocessor, "" where none is named.
+        backends: Types of the visualizer's backends; None where that cannot be told.
+        load_from: Checkpoint that it starts from, "" for none.
+        resumes: Whether it goes on with the state of that checkpoint, or of the newest one.
+        error: Why it does not load; "" where it does.
+    """
+
+    path: str
+    how: str
+    loaders: dict[str, Any]
+    start_method: str | None = None
+    platform: str = ""
+    paired: bool | None = None
+    missing: dict[str, str] = field(default_factory=dict)
+    unpaired: tuple[str, ...] = ()
+    looked_at: int = 0
+    model_words: tuple[str, ...] = ()
+    epochs: int | None = None
+    iterations: int | None = None
+    preprocessor: str = ""
+    backends: tuple[str, ...] | None = None
+    load_from: str = ""
+    resumes: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderAnswered(Fact):
+    """The agent did what it was asked for, or says why not. See ``protocol.Order``.
+
+    Attributes:
+        number: Of the order; 0 where the agent did it of itself, before the training died.
+        order: "replace", "save", "save-together" or "tell".
+        path: The checkpoint that was saved, "" for none.
+        iteration: Iterations completed when it was done.
+        awaited: The sample that the loader waits for, as "index 17: images/0017.png", those of
+            the batch that did not come; bounded.
+    """
+
+    rank: int
+    number: int
+    order: str
+    done: bool
+    why: str = ""
+    path: str = ""
+    iteration: int = 0
+    awaited: tuple[str, ...] = ()

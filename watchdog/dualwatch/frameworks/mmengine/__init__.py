@@ -1,0 +1,1 @@
+"""mmengine, mmdet and the mmcv before it: configurations, logs, checkpoints."""

@@ -1,0 +1,1 @@
+"""Configurations of mmengine: found, loaded, read as text, edited."""

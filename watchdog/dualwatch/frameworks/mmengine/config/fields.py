@@ -1,0 +1,154 @@
+"""What a configuration names: loaders, data sets, model, backends, where it starts. Pure.
+
+Values come from a loaded configuration or from one that was read as text, where anything may be a
+mark of what was not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dualwatch.frameworks.mmengine.config.literal import is_unknown
+
+LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+MAX_WORDS = 500
+MOST = 50
+"""Backends that are kept; a real configuration has three at most."""
+
+
+def loaders(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of each loader, its data set left out."""
+    found: dict[str, Any] = {}
+    for name in LOADERS:
+        loader = values.get(name)
+        if isinstance(loader, Mapping):
+            found[name] = {str(k): _plain(v) for k, v in loader.items() if k != "dataset"}
+    data = values.get("data")
+    if not found and isinstance(data, Mapping):
+        # mmcv 1.x: one section for all loaders, with other names.
+        named = {"samples_per_gpu": "batch_size", "workers_per_gpu": "num_workers"}
+        sets = ("train", "val", "test")
+        found["train_dataloader"] = {
+            named.get(str(k), str(k)): _plain(v) for k, v in data.items() if k not in sets
+        }
+    return found
+
+
+def start_method(values: Mapping[str, Any]) -> str | None:
+    """How worker processes are started, None for the platform's own way."""
+    section: Any = values
+    for name in ("env_cfg", "mp_cfg"):
+        section = section.get(name) if isinstance(section, Mapping) else None
+    method = section.get("mp_start_method") if isinstance(section, Mapping) else None
+    method = method or values.get("mp_start_method")
+    return method if isinstance(method, str) and not is_unknown(method) else None
+
+
+def model_words(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """As ``agent.mmengine.describe_config`` gives them, or by the same rule from what was read."""
+    given = values.get("model_words")
+    if isinstance(given, list):
+        return tuple(str(word) for word in given[:MAX_WORDS])
+    return tuple(sorted(set(_keys_and_types(values.get("model"))))[:MAX_WORDS])
+
+
+def _keys_and_types(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            yield str(key)
+            if key == "type" and isinstance(part, str):
+                yield part
+            yield from _keys_and_types(part)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _keys_and_types(part)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+
+def preprocessor(values: Mapping[str, Any]) -> str:
+    """Type of the data preprocessor, the model's or the one beside it; "" where none is named."""
+    given = values.get("preprocessor")
+    if isinstance(given, str):  # A loaded configuration's model is not passed on as a whole.
+        return given
+    model = values.get("model")
+    own = model.get("data_preprocessor") if isinstance(model, Mapping) else None
+    return _type(own) or _type(values.get("data_preprocessor"))
+
+
+def backends(values: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Types of the visualizer's backends; None where that cannot be told.
+
+    mmengine looks at ``visualizer`` alone: a ``vis_backends`` beside it does nothing by itself.
+    mmcv 1.x has hooks of a ``log_config`` instead.
+    """
+    is_old = _is_old(values)
+    section = values.get("log_config" if is_old else "visualizer")
+    if section is None:
+        # A file that builds on others says only what it changes.
+        return () if values and "_base_" not in values else None
+    if not isinstance(section, Mapping):
+        return None
+    listed = section.get("hooks" if is_old else "vis_backends")
+    if listed is None:
+        return None if "_base_" in values else ()
+    listed = listed if isinstance(listed, (list, tuple)) else [listed]
+    types = [_type(one) for one in listed[:MOST]]
+    return tuple(types) if all(types) else None
+
+
+def start(values: Mapping[str, Any]) -> tuple[str, bool]:
+    """The checkpoint that it starts from, "" for none, and whether it goes on with its state."""
+    from_before = values.get("resume_from")  # mmcv 1.x
+    if isinstance(from_before, str) and from_before:
+        return from_before, True
+    path, resume = values.get("load_from"), values.get("resume")
+    return path if isinstance(path, str) else "", resume is True
+
+
+def _is_old(values: Mapping[str, Any]) -> bool:
+    """Whether it has mmcv 1.x's form."""
+    return values.get("train_dataloader") is None and values.get("data") is not None
+
+
+def _type(section: Any) -> str:
+    """The name of a section's type, without the scope of its registry; "" where it has none."""
+    kind = section.get("type") if isinstance(section, Mapping) else None
+    return without_scope(kind) if isinstance(kind, str) and not is_unknown(kind) else ""
+
+
+def without_scope(kind: str) -> str:
+    """ "mmdet.CocoDataset" and "CocoDataset" are the same class."""
+    return kind.rpartition(".")[2]
+
+
+def loader_sets(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """(dotted key, data set) of each loader, mmengine's or mmcv 1.x's form, wrappers opened."""
+    for name in LOADERS:
+        loader = values.get(name)
+        if isinstance(loader, Mapping) and loader.get("dataset") is not None:
+            yield from _opened(f"{name}.dataset", loader["dataset"], 0)
+    data = values.get("data")
+    if isinstance(data, Mapping) and _is_old(values):
+        for name in ("train", "val", "test"):
+            if data.get(name) is not None:
+                yield from _opened(f"data.{name}", data[name], 0)
+
+
+def _opened(key: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
+    """The data sets inside of ``RepeatDataset``, ``ConcatDataset`` and their like, and of lists."""
+    if depth < 20:
+        if isinstance(value, (list, tuple)):
+            for index, part in enumerate(value):
+                yield from _opened(f"{key}.{index}", part, depth + 1)
+            return
+        inner = [n for n in ("dataset", "datasets") if isinstance(value, Mapping) and n in value]
+        if inner:
+            yield from _opened(f"{key}.{inner[0]}", value[inner[0]], depth + 1)
+            return
+    yield key, value

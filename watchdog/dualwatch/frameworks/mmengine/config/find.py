@@ -1,0 +1,277 @@
+"""The configuration of a training: found beside its run and read as text, or named and loaded.
+
+A file that was merely found is never executed. One that the user named is loaded as the training
+would load it, in a child process with a time limit (``frameworks.mmengine.config.load``).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dualwatch.core import clock
+from dualwatch.core.errors import DualwatchError
+from dualwatch.core.text import clean
+from dualwatch.datasets import pairs
+from dualwatch.events import ConfigRead
+from dualwatch.frameworks.mmengine.config import fields, modality_names, static
+from dualwatch.frameworks.mmengine.config import load as configs
+from dualwatch.frameworks.mmengine.config.dump import goal
+
+FORMS = {".py": "py", ".json": "json", ".yaml": "yaml", ".yml": "yaml"}
+MAX_BASES = 50
+
+_STAMPED = re.compile(r"\d{8}_\d{6}$")
+_TELLING = re.compile(rb"^\s*['\"]?(?:train_dataloader|train_cfg|model|data|_base_)\b", re.M)
+_HEAD = 1_000_000
+
+
+class Known(NamedTuple):
+    """A configuration as a fact, and what the fact is made of.
+
+    Attributes:
+        values: What it assigns, empty where it does not load or was not read.
+        roots: Where its relative paths may begin.
+    """
+
+    fact: ConfigRead
+    values: Mapping[str, Any]
+    roots: tuple[Path, ...]
+
+
+class Pairs(NamedTuple):
+    """How the pairs of its data sets are compared; see ``pairs.compare``."""
+
+    all_pairs: bool = False
+    tell: Callable[[int, int], None] = pairs.nobody
+
+
+SAMPLED = Pairs()
+
+
+def find(work_dir: Path) -> Path | None:
+    """The configuration that the newest run in a work dir was started with, as dumped there.
+
+    mmengine leaves WORK_DIR/<name of the configuration> and WORK_DIR/<time>/vis_data/config.py;
+    each start overwrites the one and makes another of the other.
+    """
+    try:
+        found = [(path.stat().st_mtime, path) for path in _dumps(work_dir)]
+    except OSError:
+        return None
+    return max(found)[1] if found else None
+
+
+def read(path: Path, *, at: float, wall: float, folder: Path | None = None) -> ConfigRead:
+    """Reads a configuration without executing it.
+
+    Args:
+        folder: Where its relative paths begin, as the folder of a process that trains; None where
+            nobody tells.
+    """
+    return read_whole(path, at=at, wall=wall, folder=folder).fact
+
+
+def read_whole(
+    path: Path,
+    *,
+    at: float,
+    wall: float,
+    folder: Path | None = None,
+    how: Pairs = SAMPLED,
+) -> Known:
+    """As ``read``, together with the values that were read."""
+    found = _read(path)
+    error = "; ".join(found.problems) if not found.values else ""
+    roots = _roots(path) if folder is None else (folder,)
+    fact = _fact(
+        found.values,
+        str(path),
+        at,
+        wall,
+        how="read",
+        platform=sys.platform,
+        roots=roots,
+        error=error,
+        pairing=how,
+    )
+    return Known(fact, found.values, roots)
+
+
+def load(
+    python: str,
+    path: Path,
+    cfg_options: Sequence[str],
+    folder: Path,
+    timeout: float = configs.TIME_LIMIT,
+) -> ConfigRead:
+    """Loads a configuration as the training would; why it does not load is part of the fact.
+
+    Without an interpreter that has mmengine it is read as text instead: that its Python is not
+    known here says nothing against a configuration.
+
+    Args:
+        python: Interpreter of the training.
+        folder: First on its import path.
+        timeout: Seconds; where the configuration imports torch, that takes the most of it.
+    """
+    return load_whole(python, path, cfg_options, folder, timeout).fact
+
+
+def load_whole(
+    python: str,
+    path: Path,
+    cfg_options: Sequence[str],
+    folder: Path,
+    timeout: float = configs.TIME_LIMIT,
+    how: Pairs = SAMPLED,
+) -> Known:
+    """As ``load``, together with the values that were loaded."""
+    roots = (Path(),)
+    try:
+        values = configs.describe(python, path, cfg_options, folder, limit=timeout)
+    except DualwatchError as error:
+        at, wall = clock.now()
+        if error.code != "DW602":
+            return read_whole(path, at=at, wall=wall, how=how)
+        text = clean(f"{error.what}: {' '.join(error.why.split())}", 2000)
+        fact = _fact({}, str(path), at, wall, how="loaded", platform=sys.platform, error=text)
+        return Known(fact, {}, roots)
+    at, wall = clock.now()
+    return Known(of_description(values, path, at=at, wall=wall, how=how), values, roots)
+
+
+def of_description(
+    values: Mapping[str, Any], path: Path, *, at: float, wall: float, how: Pairs = SAMPLED
+) -> ConfigRead:
+    """The fact of a configuration that was just loaded for a training of this machine."""
+    return _fact(
+        values,
+        str(path),
+        at,
+        wall,
+        how="loaded",
+        platform=sys.platform,
+        roots=(Path(),),
+        pairing=how,
+    )
+
+
+def from_values(values: Mapping[str, Any], path: str, at: float, wall: float) -> ConfigRead:
+    """The fact of a configuration that a log holds. Its data may lie on another machine."""
+    return _fact(values, path, at, wall, how="read")
+
+
+def written_loader(path: Path) -> str | None:
+    """The source text of ``train_dataloader``, of the nearest base where the file has none."""
+    for found in _with_bases(path):
+        for name in ("train_dataloader", "data"):
+            if name in found.written:
+                return found.written[name]
+    return None
+
+
+def _fact(
+    values: Mapping[str, Any],
+    path: str,
+    at: float,
+    wall: float,
+    *,
+    how: str,
+    platform: str = "",
+    roots: Sequence[Path] = (),
+    error: str = "",
+    pairing: Pairs = SAMPLED,
+) -> ConfigRead:
+    missing: dict[str, str] = {}
+    unpaired: tuple[str, ...] = ()
+    looked_at = 0
+    if roots:
+        missing = dict(configs.missing_data(values, roots))
+        unpaired, looked_at = pairs.compare(values, roots=roots, **pairing._asdict())
+    load_from, resumes = fields.start(values)
+    epochs, iterations = goal(values)
+    return ConfigRead(
+        at=at,
+        wall=wall,
+        path=path,
+        how=how,
+        loaders=fields.loaders(values),
+        start_method=fields.start_method(values),
+        platform=platform,
+        paired=modality_names.is_paired(values),
+        missing=missing,
+        unpaired=unpaired,
+        looked_at=looked_at,
+        model_words=fields.model_words(values),
+        epochs=epochs,
+        iterations=iterations,
+        preprocessor=clean(fields.preprocessor(values), 200),
+        backends=fields.backends(values),
+        load_from=clean(load_from, 1000),
+        resumes=resumes,
+        error=error,
+    )
+
+
+# --- files -----------------------------------------------------------------------------------
+
+
+def _dumps(work_dir: Path) -> Iterator[Path]:
+    """Files that are configurations, by their place or by what they assign."""
+    for path in work_dir.iterdir():
+        if path.suffix in FORMS and path.is_file():
+            if _TELLING.search(_head(path)):
+                yield path
+        elif _STAMPED.match(path.name):
+            dumped = path / "vis_data" / "config.py"
+            if dumped.is_file():
+                yield dumped
+    own = work_dir / "vis_data" / "config.py"  # The folder of one run was named.
+    if own.is_file():
+        yield own
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_HEAD)
+    except OSError:
+        return b""
+
+
+def _read(path: Path) -> static.Found:
+    form = FORMS.get(path.suffix.lower(), "py")
+    try:
+        with path.open("rb") as stream:
+            # One more than may be read tells that there is more.
+            data = stream.read(4 * static.MAX_CHARS + 1)
+    except (OSError, ValueError) as error:
+        return static.Found(problems=(clean(f"it cannot be read: {error}", 300),))
+    return static.read(data.decode("utf-8", "replace"), form)
+
+
+def _with_bases(path: Path) -> Iterator[static.Found]:
+    """A configuration and those that it builds on, nearest first; each is read once."""
+    waiting, seen = [path], set[str]()
+    while waiting and len(seen) < MAX_BASES:
+        path = waiting.pop(0)
+        if (real := os.path.realpath(path)) in seen:
+            continue
+        seen.add(real)
+        found = _read(path)
+        yield found
+        # "mmdet::faster_rcnn.py" lies in a package, of which nothing is known here.
+        waiting += [path.parent / base for base in found.bases if "::" not in base]
+
+
+def _roots(path: Path) -> tuple[Path, ...]:
+    """Where the relative paths of a configuration that was found may begin.
+
+    Nobody tells from where its training was started: here, or from a folder above its work dir.
+    """
+    return (Path(), *path.absolute().parents)

@@ -1,0 +1,100 @@
+"""Which of two modalities a name speaks of, and whether a data set is one of pairs. Pure.
+
+Nobody has agreed on names: folders are called ``infrared``, ``thermal``, ``lwir`` or ``ir``, and so
+are keys. So names are cut into words, and the words decide.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dualwatch.events.modalities import INFRARED_WORDS, VISIBLE_WORDS
+from dualwatch.frameworks.mmengine.config.literal import is_unknown
+
+_PAIR = frozenset(
+    ("pair", "paired", "pairs", "rgbt", "rgbir", "dual", "multispectral", "multimodal")
+)
+_OF_COLOUR_ORDER = ("to_rgb", "bgr_to_rgb", "rgb_to_bgr")
+_LONGEST = 500
+
+# CamelCase, snake_case, paths: "LoadRGBPair" has the words load, rgb, pair.
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+def words(name: str) -> frozenset[str]:
+    """The words of a name, in lower case."""
+    return frozenset(word.lower() for word in _WORD.findall(name[:_LONGEST]))
+
+
+def modality(name: str) -> str | None:
+    """ "visible" or "infrared"; None where the name tells neither, or both."""
+    found = words(name)
+    is_visible, is_infrared = bool(found & VISIBLE_WORDS), bool(found & INFRARED_WORDS)
+    if is_visible == is_infrared:
+        return None
+    return "visible" if is_visible else "infrared"
+
+
+def without_modality(stem: str) -> str:
+    """A file's stem with a star for the word of its modality: what both of a pair share."""
+    known = VISIBLE_WORDS | INFRARED_WORDS
+    return _WORD.sub(lambda m: "*" if m[0].lower() in known else m[0], stem)
+
+
+def training_set(values: Mapping[str, Any]) -> Any:
+    """The training data set of a configuration, mmengine's or mmcv 1.x's form; None without."""
+    loader = values.get("train_dataloader")
+    if isinstance(loader, Mapping):
+        return loader.get("dataset")
+    data = values.get("data")
+    return data.get("train") if isinstance(data, Mapping) else None
+
+
+def is_paired(values: Mapping[str, Any]) -> bool | None:
+    """Whether the training data set of a configuration gives pairs; None where it does not tell."""
+    dataset = training_set(values)
+    if not dataset:
+        return None
+    asked = [v for k, v in _leaves(dataset) if k == "return_modality_pair" and v is not None]
+    if asked:
+        return any(asked) if all(isinstance(value, bool) for value in asked) else None
+    leaves = [(key, value) for key, value in _leaves(dataset) if key not in _OF_COLOUR_ORDER]
+    found = frozenset[str]().union(
+        *(words(key) | (words(value) if isinstance(value, str) else set()) for key, value in leaves)
+    )
+    if (
+        found & _PAIR
+        or (found & VISIBLE_WORDS and found & INFRARED_WORDS)
+        or _has_second_folder(dataset)
+    ):
+        return True
+    # A file that builds on others says only what it changes.
+    is_whole = "_base_" not in values and not any(is_unknown(value) for _, value in leaves)
+    return False if is_whole else None
+
+
+def _has_second_folder(value: Any) -> bool:
+    """Whether a folder of infrared images stands beside another one: ``img`` and ``img_ir``."""
+    if isinstance(value, (list, tuple)):
+        return any(_has_second_folder(part) for part in value)
+    if not isinstance(value, Mapping):
+        return False
+    prefix = value.get("data_prefix")
+    if isinstance(prefix, Mapping) and len(prefix) > 1:
+        return any(modality(str(key)) == "infrared" for key in prefix)
+    return any(_has_second_folder(part) for part in value.values())
+
+
+def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value that is no container, with the key that it stands under, and bare keys."""
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            yield str(name), None
+            yield from _leaves(part, str(name))
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _leaves(part, key)
+    else:
+        yield key, value

@@ -1,0 +1,128 @@
+"""A configuration as text: what it assigns, without executing it.
+
+A file that was merely found is never run. Literals, ``dict(...)``, names of earlier assignments
+and simple sums are read; everything else becomes a mark that says so. Unknown is not a value, and
+a wrong value would be worse than none.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import re
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+from dualwatch.core.text import clean
+from dualwatch.frameworks.mmengine.config.literal import MAX_NODES, Reader, is_unknown, weight
+
+__all__ = ["Found", "is_unknown", "read"]
+
+MAX_CHARS = 4_000_000
+MAX_YAML_CHARS = 500_000
+"""The YAML reader that is written in Python needs seconds for a megabyte."""
+
+MAX_DEPTH = 100
+
+_TOO_MUCH = "it stands for too many values to be read"
+
+_BRACKET = re.compile(r"[][(){}]")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a configuration says.
+
+    Attributes:
+        values: Top-level name -> value; what could not be read is a mark, see ``is_unknown``.
+        written: Top-level name -> its assignments, exactly as they stand in the text.
+        problems: What was passed over, and why; in whole words, bounded.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    written: dict[str, str] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """Files that the configuration builds on (``_base_``), as named in it."""
+        base = self.values.get("_base_", ())
+        names = base if isinstance(base, (list, tuple)) else (base,)
+        return tuple(n for n in names if isinstance(n, str) and not is_unknown(n))
+
+
+def read(text: str, form: str = "py") -> Found:
+    """Reads a configuration. Never raises and never executes anything.
+
+    Args:
+        form: "py", "json", "yaml" or "yml", as the file's name ends.
+    """
+    if len(text) > MAX_CHARS:
+        return Found(problems=(f"too long to be read: {len(text)} characters",))
+    try:
+        if form == "json":
+            return _document(json.loads(text))
+        if form in ("yaml", "yml"):
+            return _yaml(text)
+        return _python(text)
+    except RecursionError:
+        return Found(problems=("nested too deeply to be read",))
+    except (SyntaxError, ValueError, MemoryError) as error:
+        return Found(problems=(clean(f"{type(error).__name__}: {error}", 300),))
+
+
+# --- documents -------------------------------------------------------------------------------
+
+
+def _yaml(text: str) -> Found:
+    try:
+        yaml: Any = importlib.import_module("yaml")
+    except ImportError:
+        return Found(problems=("a YAML file needs PyYAML, which is not installed",))
+    if len(text) > MAX_YAML_CHARS:
+        return Found(problems=(f"too long to be read: {len(text)} characters",))
+    try:
+        loaded = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (yaml.YAMLError, TypeError, AttributeError) as error:
+        return Found(problems=(clean(f"{type(error).__name__}: {error}", 300),))
+    return _document(loaded)
+
+
+def _document(loaded: Any) -> Found:
+    if not isinstance(loaded, dict):
+        return Found(problems=("it holds no mapping at its top",))
+    if weight(loaded) > MAX_NODES:
+        return Found(problems=(_TOO_MUCH,))
+    return Found(values={str(key): value for key, value in loaded.items()})
+
+
+# --- Python ----------------------------------------------------------------------------------
+
+
+def _python(text: str) -> Found:
+    text = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
+    if _depth(text) > MAX_DEPTH:
+        return Found(problems=("nested too deeply to be read",))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "invalid escape sequence" is the writer's matter.
+        tree = ast.parse(text)
+    reader = Reader(text.split("\n"))
+    for statement in tree.body:
+        reader.take(statement)
+    if weight(reader.values) > MAX_NODES:
+        return Found(problems=(_TOO_MUCH,))
+    return Found(reader.values, reader.written, tuple(reader.problems))
+
+
+def _depth(text: str) -> int:
+    """Open brackets at most; those in strings count as well, which only makes us more careful."""
+    depth = deepest = 0
+    for bracket in _BRACKET.findall(text):
+        if bracket in "([{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif depth:
+            depth -= 1
+    return deepest

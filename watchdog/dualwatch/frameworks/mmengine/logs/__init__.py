@@ -1,0 +1,1 @@
+"""Log lines of mmengine and of the old mmcv, and scalars.json."""

@@ -1,0 +1,84 @@
+"""Memory over time: of the devices, of the training's processes, of the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dualwatch.events import GpusSampled, HostSampled, ProcessesSampled
+
+MAIN, WORKERS, OTHERS = "main and ranks", "loader workers", "other processes"
+_GROUPS = {"main": MAIN, "rank": MAIN, "worker": WORKERS}
+
+
+@dataclass(slots=True)
+class Line:
+    """One quantity: wall times, attempts and bytes; ``limit`` is what there is of it at most."""
+
+    walls: list[float] = field(default_factory=list)
+    attempts: list[int] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    limit: float | None = None
+
+    def add(self, wall: float, attempt: int, value: float) -> None:
+        """Appends a value."""
+        self.walls.append(wall)
+        self.attempts.append(attempt)
+        self.values.append(value)
+
+
+@dataclass(slots=True)
+class Memory:
+    """What was seen; what could not be read has no value, and is not 0.
+
+    Attributes:
+        gpus: "GPU 0" -> used bytes of the whole device.
+        trees: "GPU 0" -> bytes of it that the training held.
+        processes: Group of processes -> resident bytes, summed.
+        host: "machine" and "container" -> used bytes.
+        names: "GPU 0" -> what it is.
+        unread: Samples in which a process told no size.
+    """
+
+    gpus: dict[str, Line] = field(default_factory=dict)
+    trees: dict[str, Line] = field(default_factory=dict)
+    processes: dict[str, Line] = field(default_factory=dict)
+    host: dict[str, Line] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    unread: int = 0
+
+    def gpus_sampled(self, fact: GpusSampled, attempt: int) -> None:
+        """Notes the devices."""
+        for gpu in fact.gpus:
+            name = f"GPU {gpu.index}"
+            self.names[name] = gpu.name
+            if gpu.used is not None:
+                line = self.gpus.setdefault(name, Line())
+                line.add(fact.wall, attempt, gpu.used)
+                line.limit = gpu.total
+            if gpu.tree is not None:
+                self.trees.setdefault(name, Line()).add(fact.wall, attempt, gpu.tree)
+
+    def processes_sampled(self, fact: ProcessesSampled, attempt: int) -> None:
+        """Notes the tree. Pages that processes share are counted in each of them."""
+        sums: dict[str, float] = {}
+        for process in fact.processes:
+            if process.rss is None:
+                self.unread += 1
+                continue
+            group = _GROUPS.get(process.role, OTHERS)
+            sums[group] = sums.get(group, 0.0) + process.rss
+        for group in (MAIN, WORKERS, OTHERS):
+            if group in sums or (group in self.processes and sums):
+                line = self.processes.setdefault(group, Line())
+                line.add(fact.wall, attempt, sums.get(group, 0.0))
+
+    def host_sampled(self, fact: HostSampled, attempt: int) -> None:
+        """Notes the machine, and the container where it sets a limit."""
+        if fact.memory_total is not None and fact.memory_available is not None:
+            line = self.host.setdefault("machine", Line())
+            line.add(fact.wall, attempt, fact.memory_total - fact.memory_available)
+            line.limit = fact.memory_total
+        if fact.cgroup_limit is not None and fact.cgroup_used is not None:
+            line = self.host.setdefault("container", Line())
+            line.add(fact.wall, attempt, fact.cgroup_used)
+            line.limit = fact.cgroup_limit

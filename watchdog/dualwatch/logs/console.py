@@ -1,0 +1,168 @@
+"""Everything that a training prints, line by line, to facts.
+
+Pure, but with a memory: a traceback has many lines. One parser serves one stream of one attempt.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+
+from dualwatch.core.text import bound, strip_control
+from dualwatch.events import ErrorSeen, Fact
+from dualwatch.frameworks.mmengine.logs import mmcv1, mmengine1
+from dualwatch.frameworks.mmengine.logs.fast_path import Shapes
+from dualwatch.logs.tracebacks import EXCERPT_WIDTH, MESSAGE_CHARS, TracebackCollector
+
+MAX_RANKS = 64
+MAX_KNOWN_ERRORS = 512
+
+# torchrun puts "[rank0]: " before the lines of a traceback, "[default0]:" before all lines.
+_TAG = re.compile(r"(?:\[[A-Za-z_]+\d{1,6}\]: ?)+")
+
+_NAMED = re.compile(
+    r"(?<![\w.])(?P<kind>(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception)|Exception"
+    r"|KeyboardInterrupt))"
+    r"(?::\s+(?P<message>\S.*)|\((?P<quoted>['\"].*)\))"
+)
+_UNNAMED = re.compile(
+    # "MACL loss failed: shapes differ"; a number after the colon is a metric, "mean error: 0.1".
+    r"\b(?i:failed|failure|error|exception)\b[^:='\"]{0,80}:\s*(?![-+.\d\s]|(?i:nan|inf)\b)\S"
+    r"|(?:失败|错误|异常|出错)[^:\uff1a='\"]{0,40}[:\uff1a]\s*\S"
+    r"|Watchdog caught collective operation timeout"
+    r"|^(?:\S+: line \d+:\s+\d+ )?(?:Killed|Segmentation fault|Bus error|Aborted)\b"
+)
+_GAVE_UP = re.compile(
+    r"\b(?i:skip(?:ped|ping|s)|ignor(?:ed|ing)|disabled|could not|cannot|unable)\b"
+    r"[^:]{0,80}:\s*(?![-+.\d\s])\S"
+)
+"""What a warning of the logger says of something that was not done, and why."""
+_SPECIAL = (
+    re.compile(r"^(?P<kind>Fatal Python error): (?P<message>.+)"),
+    re.compile(r"^terminate called after throwing an instance of '(?P<kind>[^']{1,200})'"),
+)
+_HINT = re.compile(
+    r"rror|xcept|fail|Fail|FAIL|ERROR|Interrupt|失败|错误|异常|出错|Watchdog|terminate"
+    r"|Killed|Segmentation|Abort"
+)
+_DIGITS = re.compile(r"\d+")
+
+
+class ConsoleParser:
+    """Reads the lines of one console, in their order.
+
+    The facts of errors:
+
+    * a traceback gives one ``ErrorSeen`` for its whole chain. Since its message may have more
+      lines, it comes with the first line that does not belong to it; ``flush`` brings it out
+      when the console is quiet, ``close`` at the end;
+    * a line that names an exception without a traceback gives one with that ``kind``;
+    * a line that tells of an error without naming an exception (``MACL loss failed: ...``, the
+      logger's level ERROR, ``Segmentation fault``) gives one with an empty ``kind`` and the line
+      as its message. So does a traceback that the end of the stream cuts off, with its excerpt.
+
+    An error that repeats, as one that is caught in every iteration does, is told the 1st, 10th,
+    100th ... time; differing numbers in it do not make it another one.
+    """
+
+    def __init__(self) -> None:
+        self._collectors: dict[str, TracebackCollector] = {"": TracebackCollector()}
+        self._told: OrderedDict[tuple[str, str, str], int] = OrderedDict()
+        self._shapes = Shapes()
+
+    def feed(self, line: str, at: float, wall: float) -> list[Fact]:
+        """Takes one whole line (without its end) and returns what it states or completes."""
+        if "\x1b" in line:
+            line = strip_control(line)
+        tag = ""
+        if line.startswith("["):
+            match = _TAG.match(line)
+            if match is not None:
+                tag, line = match[0], line[match.end() :]
+        fact: Fact | None = self._shapes.read(line, at, wall)
+        if fact is None:
+            fact = mmengine1.parse_line(line, at, wall)
+            if fact is not None:
+                self._shapes.learn(line, fact)
+            else:
+                fact = mmcv1.parse_line(line, at, wall)
+        collector = self._collector(tag)
+        if fact is not None:
+            ended = collector.flush(at, wall)
+            return [*self._fresh(ended), fact] if ended else [fact]
+        level, body = mmengine1.split_prefix(line)
+        belongs, errors = collector.feed(line, level, body, at, wall)
+        if not belongs:
+            single = _single(level, body, at, wall)
+            if single is not None:
+                errors = [*errors, single]
+        return list(self._fresh(errors)) if errors else []
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a traceback is being read, to which the next line may belong."""
+        return any(collector.is_open for collector in self._collectors.values())
+
+    def flush(self, at: float, wall: float) -> list[Fact]:
+        """The console is quiet: gives the exceptions whose last line came."""
+        return [
+            fact
+            for collector in self._collectors.values()
+            for fact in self._fresh(collector.flush(at, wall))
+        ]
+
+    def close(self, at: float, wall: float) -> list[Fact]:
+        """The end of the stream: gives what is left, also a traceback that was cut off."""
+        return [
+            fact
+            for collector in self._collectors.values()
+            for fact in self._fresh(collector.close(at, wall))
+        ]
+
+    def _collector(self, tag: str) -> TracebackCollector:
+        collector = self._collectors.get(tag)
+        if collector is None:
+            if len(self._collectors) >= MAX_RANKS:
+                return self._collectors[""]
+            collector = self._collectors[tag] = TracebackCollector()
+        return collector
+
+    def _fresh(self, errors: list[ErrorSeen]) -> list[Fact]:
+        """Leaves out what has been told often enough."""
+        fresh: list[Fact] = []
+        for error in errors:
+            key = (error.exception, error.where, _DIGITS.sub("#", error.message[:300]))
+            count = self._told.pop(key, 0) + 1
+            self._told[key] = count
+            if len(self._told) > MAX_KNOWN_ERRORS:
+                self._told.popitem(last=False)
+            if str(count).rstrip("0") == "1":
+                fresh.append(error)
+        return fresh
+
+
+def _single(level: str, body: str, at: float, wall: float) -> ErrorSeen | None:
+    """An error that one line tells by itself."""
+    loud = level in ("ERROR", "CRITICAL") or (level == "WARNING" and _GAVE_UP.search(body))
+    if not loud and _HINT.search(body) is None:
+        return None
+    kind, message = "", body.strip()
+    for pattern in _SPECIAL:
+        match = pattern.search(body)
+        if match is not None:
+            kind, message = match["kind"], match.groupdict().get("message") or ""
+            break
+    else:
+        named = _NAMED.search(body)
+        if named is not None and not body.lstrip().startswith(("raise ", "except ")):
+            kind = named["kind"]
+            message = named["message"] or named["quoted"].rstrip(",").strip("'\"")
+        elif not message or not (loud or _UNNAMED.search(body)):
+            return None
+    return ErrorSeen(
+        at=at,
+        wall=wall,
+        exception=kind,
+        message=bound(message, MESSAGE_CHARS),
+        excerpt=(bound(body.strip(), EXCERPT_WIDTH),),
+    )

@@ -1,0 +1,143 @@
+"""Reads a finished or a foreign log in one pass: bounded in memory and in time, any encoding."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import os
+import stat
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from dualwatch.events import Fact
+from dualwatch.logs.encodings import LineDecoder
+from dualwatch.logs.whole import WholeLog
+
+HEAD_BYTES = 2 << 20
+"""Bytes that are read from the beginning whatever the time: environment, configuration, hooks."""
+
+LAST_BYTES = 64 << 20
+"""Bytes that are read from the end of a log that is too long for the time given, at most ..."""
+
+LEAST_BYTES = 1 << 20
+"""... and at least."""
+
+_BLOCK = 1 << 18
+_PATIENCE = 0.25
+"""Share of the time after which the speed is known: the first lines take longest."""
+
+_HASTE = 0.8
+"""Share of the time left that is planned with: the machine may become slower."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRead:
+    """What a log holds.
+
+    Attributes:
+        facts: With the wall times of their lines; ``at`` counts from the first of them. Of a long
+            log the first and the newest; an ``ObserverPaused`` stands for what is between.
+        head: The first lines: environment, configuration, hooks.
+        tail: The last lines.
+        size: Bytes of the file.
+        encoding: Of its text.
+        complete: Whether all of it was read; of a huge log only the beginning and the end are.
+        first_wall, last_wall: Times of its first and last stamp, of the file where it has none.
+        year_known: Whether the stamps have a year; the console's have none, and get that of the
+            file's own time.
+    """
+
+    path: Path
+    facts: tuple[Fact, ...]
+    head: tuple[str, ...]
+    tail: tuple[str, ...]
+    size: int
+    encoding: str
+    complete: bool
+    first_wall: float
+    last_wall: float
+    year_known: bool
+
+
+def read_log(path: Path, *, deadline: float) -> LogRead:
+    """Reads a log, gzipped or not.
+
+    Args:
+        deadline: Seconds that it may take. What cannot be read within them is left out between
+            the beginning and the end, of a gzipped one at the end.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        log, decoder = WholeLog(status.st_mtime), LineDecoder()
+        zipped = path.suffix == ".gz"
+        blocks = _unzipped(file, deadline) if zipped else _blocks(file, status.st_size, deadline)
+        complete = True
+        for block in blocks:
+            if block is None:
+                complete = False
+                decoder.leap()
+                log.leap()
+            else:
+                log.take(decoder.feed(block))
+        log.take(decoder.close())
+    facts = log.facts()
+    return LogRead(
+        path=path,
+        facts=facts,
+        head=tuple(log.head),
+        tail=tuple(log.tail),
+        size=status.st_size,
+        encoding=decoder.encoding or "utf-8",
+        complete=complete,
+        first_wall=log.first_wall if log.first_wall is not None else log.last_wall,
+        last_wall=log.last_wall,
+        year_known=log.year_known,
+    )
+
+
+def _blocks(file: BinaryIO, size: int, deadline: float) -> Iterator[bytes | None]:
+    """The bytes of a file in their order; None where some are left out for want of time."""
+    begun = time.monotonic()
+    offset = read = 0
+    while offset < size:
+        block = file.read(min(_BLOCK, size - offset))
+        if not block:
+            return  # It was cut while we read it.
+        offset += len(block)
+        read += len(block)
+        yield block
+        if offset < HEAD_BYTES:
+            continue
+        spent = max(time.monotonic() - begun, 1e-6)
+        if spent < _PATIENCE * deadline:
+            continue
+        affordable = read / spent * (deadline - spent)
+        if size - offset > max(affordable, LEAST_BYTES):
+            last = min(max(affordable * _HASTE, LEAST_BYTES), LAST_BYTES)
+            # An even number of bytes, for a character of UTF-16 has two.
+            offset += (size - offset - int(last)) // 2 * 2
+            file.seek(offset)
+            yield None
+
+
+def _unzipped(file: BinaryIO, deadline: float) -> Iterator[bytes | None]:
+    """The bytes of a gzipped file; None at the end where it is damaged or too long."""
+    until = time.monotonic() + deadline
+    try:
+        with gzip.GzipFile(fileobj=file) as stream:
+            while block := stream.read(_BLOCK):
+                yield block
+                if time.monotonic() > until:
+                    yield None
+                    return
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        yield None

@@ -1,0 +1,158 @@
+"""A log that is read from its beginning to its end, however long: the facts that tell its story.
+
+A log of a million training lines tells by its first and its newest ones what it tells at all. Those
+in between are not even taken apart, and the stretch that they cover becomes one in which nothing
+was observed, so that no pause is learnt from it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from dualwatch.events import ErrorSeen, Fact, ObserverPaused
+from dualwatch.logs.console import ConsoleParser
+from dualwatch.logs.timestamps import Stamps
+
+TAIL = 50
+HEAD_CHARS = 2 << 20
+
+FIRST = 1_000
+"""Training lines that are kept from the beginning."""
+
+NEWEST = 10_000
+"""Training lines that are kept from the end."""
+
+OTHERS = 2_000
+"""Errors that are kept, and as many facts of all other kinds: the newest, too."""
+
+_INFO = " - INFO - "
+_TRAINING = ("Epoch(train)", "Iter(train)", "Epoch [", "Iter [")
+
+
+class WholeLog:
+    """Takes the lines of a log in their order.
+
+    Args:
+        modified: The file's own time, which stands in for the stamps that a log may lack.
+
+    Attributes:
+        head: The first lines: environment, configuration, hooks.
+        tail: The last lines.
+        first_wall, last_wall: Times of the first and of the last stamp; the file's without any.
+    """
+
+    def __init__(self, modified: float) -> None:
+        self.head: list[str] = []
+        self.tail: deque[str] = deque(maxlen=TAIL)
+        self.first_wall: float | None = None
+        self.last_wall = modified
+        self._stamps = Stamps(modified)
+        self._parser = ConsoleParser()
+        self._open = False
+        self._head_chars = 0
+        # Of lines and facts, in the order in which they came.
+        self._number = 0
+        self._training = 0
+        self._first: list[tuple[int, Fact]] = []
+        self._errors: deque[tuple[int, Fact]] = deque(maxlen=OTHERS)
+        self._others: deque[tuple[int, Fact]] = deque(maxlen=OTHERS)
+        # Training lines that are taken apart in the end, if they are among the newest then.
+        self._newest: deque[tuple[int, str]] = deque(maxlen=NEWEST)
+        self._put_off = self._put_off_from = 0
+        self._untimed = ""
+        # Stretches (after a number, before a number) of which not all is kept.
+        self._unseen: list[tuple[int, int]] = []
+
+    @property
+    def year_known(self) -> bool:
+        """Whether the stamps have their year; else it was guessed by the file's own time."""
+        return bool(self._stamps.year_known)
+
+    def take(self, lines: Iterable[str]) -> None:
+        """The next lines, clean and bounded."""
+        for line in lines:
+            self._number += 1
+            self.tail.append(line)
+            if self._head_chars < HEAD_CHARS:
+                self.head.append(line)
+                self._head_chars += len(line) + 1
+            cut = line.find(_INFO)
+            if cut >= 0 and line.startswith(_TRAINING, cut + len(_INFO)):
+                self._training += 1
+                if self._training > FIRST and not self._open:
+                    self._newest.append((self._number, line))
+                    self._put_off += 1
+                    self._put_off_from = self._put_off_from or self._number
+                    self._untimed = line
+                    continue
+            at, wall = self._time(line)
+            self._keep(self._parser.feed(line, at, wall))
+            self._open = self._parser.is_open
+
+    def leap(self) -> None:
+        """The lines that follow here in the file are left out."""
+        self._break_off()
+        self._unseen.append((self._number, self._number + 1))
+
+    def facts(self) -> tuple[Fact, ...]:
+        """The facts of the log, when all of it was taken.
+
+        Their wall times are those of their lines; ``at`` is seconds since the first stamp.
+        """
+        self._break_off()
+        unseen = list(self._unseen)
+        if self._put_off > len(self._newest):
+            unseen.append((self._put_off_from - 1, self._newest[0][0]))
+        if len(self._others) == OTHERS:
+            unseen.append((self._first[-1][0] if self._first else 0, self._others[0][0]))
+        parser, first = ConsoleParser(), self.first_wall or self.last_wall
+        newest: list[tuple[int, Fact]] = []
+        for number, line in self._newest:
+            wall = max(self._stamps.of(line) or first, first)
+            newest += [(number, fact) for fact in parser.feed(line, wall - first, wall)]
+        later = sorted([*self._errors, *self._others, *newest], key=lambda pair: pair[0])
+        return tuple(_told([*self._first, *later], unseen))
+
+    def _time(self, line: str) -> tuple[float, float]:
+        """Both times of a line; one without a stamp has that of the last one before it."""
+        stamp = self._stamps.of(line)
+        if stamp is None and self._untimed:
+            stamp = self._stamps.of(self._untimed)
+        self._untimed = ""
+        if stamp is not None:
+            if self.first_wall is None:
+                self.first_wall = stamp
+            self.last_wall = max(stamp, self.first_wall)
+        return self.last_wall - (self.first_wall or self.last_wall), self.last_wall
+
+    def _keep(self, facts: Iterable[Fact]) -> None:
+        is_beginning = self._training <= FIRST and len(self._first) < NEWEST and not self._others
+        for fact in facts:
+            self._number += 1
+            if is_beginning:
+                self._first.append((self._number, fact))
+            else:
+                kept = self._errors if isinstance(fact, ErrorSeen) else self._others
+                kept.append((self._number, fact))
+
+    def _break_off(self) -> None:
+        """No line follows that could belong to a traceback."""
+        at, wall = self._time("")
+        self._keep(self._parser.close(at, wall))
+        self._open = False
+
+
+def _told(story: Iterable[tuple[int, Fact]], unseen: Iterable[tuple[int, int]]) -> Iterator[Fact]:
+    """Facts with their numbers, in the order of their times, with pauses where some are missing."""
+    stretches = list(unseen)
+    known, at = 0, 0.0
+    for number, fact in story:
+        if fact.at < at:  # A clock that was set back; what comes later is not earlier.
+            fact = replace(fact, at=at)
+        is_late = fact.at > at
+        if is_late and any(known < before and number > after for after, before in stretches):
+            yield ObserverPaused(at=fact.at, wall=fact.wall, seconds=fact.at - at)
+        known, at = number, fact.at
+        yield fact

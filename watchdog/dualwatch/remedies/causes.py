@@ -1,0 +1,67 @@
+"""Which of the findings a treatment answers, and whether anything can help. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dualwatch.events import Finding, Severity, wordings
+from dualwatch.remedies import table
+
+STALLS = ("DW101", "DW102", "DW103", "DW105")
+"""What is acted on. "Slow" (DW104) never is."""
+
+PROVEN = 0.5
+"""Confidence from which a cause is taken for the cause."""
+
+_STANDING = ("DW602", "DW603", "DW604")
+"""What is wrong with configuration or data from the start: by itself it ends no training."""
+
+
+def of_stall(findings: Sequence[Finding]) -> Finding | None:
+    """The likeliest cause that is proven, else the stall itself; None where nothing stands still.
+
+    Args:
+        findings: Ranked, likeliest cause first.
+    """
+    grave = [f for f in findings if f.severity >= Severity.ERROR and is_stall(f)]
+    proven = [f for f in grave if is_proven(f) and f.code not in STALLS]
+    plain = [f for f in grave if f.code in STALLS]
+    return next(iter([*proven, *plain, *grave]), None)
+
+
+def of_death(findings: Sequence[Finding]) -> Finding | None:
+    """The likeliest error that ended the training; None where none is proven."""
+    errors = ("DW3", "DW4", "DW5", "DW6")
+    return next(
+        (f for f in findings if is_proven(f) and f.code[:3] in errors and f.code not in _STANDING),
+        None,
+    )
+
+
+def is_stall(finding: Finding) -> bool:
+    """Whether it is a stall, or the cause of one."""
+    return finding.code in table.STALLED or finding.code in table.HOPELESS
+
+
+def is_proven(finding: Finding) -> bool:
+    """Whether a finding is grave and sure enough to be answered as itself."""
+    return finding.severity >= Severity.ERROR and finding.confidence >= PROVEN
+
+
+def hopeless(cause: Finding) -> str | None:
+    """Why no rerun can help against a cause, None where one may."""
+    if not is_proven(cause):
+        return None
+    if cause.code == "DW112" and says(cause, wordings.LOOPS):
+        return table.LOOPS
+    return table.HOPELESS.get(cause.code)
+
+
+def says(finding: Finding, words: str) -> bool:
+    """Whether its evidence has these words; see ``events.wordings``."""
+    return any(words in evidence.text for evidence in finding.evidence)
+
+
+def named(cause: Finding) -> str:
+    """Code and name, as a reason begins."""
+    return f"{cause.code} {cause.name}"

@@ -1,0 +1,285 @@
+"""What to do about a stall or a death: the decision, its reason and its budget. Pure.
+
+Which remedy answers which cause stands in ``remedies.table``; what a remedy changes, in
+``frameworks.mmengine.config.edits``. Here it is decided whether it may be tried now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from dualwatch.events import Action, Decision, Finding, Rung, wordings
+from dualwatch.frameworks.mmengine.config import edits
+from dualwatch.protocol import Phase
+from dualwatch.remedies import causes, table
+from dualwatch.remedies.causes import STALLS
+from dualwatch.remedies.overrides import Dose, dose_of, rung_of
+from dualwatch.remedies.table import Case, Remedy
+
+__all__ = [
+    "STALLS",
+    "Dose",
+    "History",
+    "Policy",
+    "Tried",
+    "decide_death",
+    "decide_stall",
+    "dose_of",
+    "ladders",
+]
+
+OnStall = Literal["rerun", "stop", "report"]
+
+LONGEST_PAUSE = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the user allows.
+
+    Attributes:
+        min_batch: The smallest training batch that is tried.
+        rescue: A loader may be replaced inside the running training.
+    """
+
+    on_stall: OnStall = "rerun"
+    max_reruns: int = 3
+    keep_effective_batch: bool = True
+    min_batch: int = 1
+    rescue: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """One past rerun of this run: the code that it answered, and the name of its rung."""
+
+    cause: str
+    rung: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What was tried so far in this run, and how the present attempt stands.
+
+    Attributes:
+        tried: Reruns so far, oldest first.
+        dose: What is in force now.
+        can_change: Whether a Runner was met, so that changes can be applied at all.
+        refused: Loader overrides that the last attempt could not apply.
+        survivors: Processes of the last attempt that could not be ended.
+        can_replace: Whether the agent can replace the loader that is waited for, now.
+        woken: Whether SIGCONT was given in this attempt.
+        phase: ``protocol.Phase`` in which it stands or died.
+    """
+
+    tried: tuple[Tried, ...] = ()
+    dose: Dose = field(default_factory=Dose)
+    can_change: bool = True
+    refused: tuple[str, ...] = ()
+    survivors: tuple[int, ...] = ()
+    can_replace: bool = False
+    woken: bool = False
+    phase: str = ""
+
+    def used(self, cause: str) -> int:
+        """Reruns that a cause has had."""
+        return sum(past.cause == cause for past in self.tried)
+
+
+# --- decisions -----------------------------------------------------------------------------------
+
+
+def decide_stall(
+    findings: Sequence[Finding], history: History, sections: edits.Sections, policy: Policy
+) -> Decision:
+    """What to do about a training that stands still; every answer carries its reason.
+
+    Args:
+        findings: What is the case now, ranked: likeliest cause first (``rules.ranking.causes``).
+        sections: The user's own configuration, empty where it is not known.
+    """
+    stopped = next((f for f in findings if f.code == "DW115"), None)
+    cause = causes.of_stall(findings) or stopped
+    if cause is None:
+        code = findings[0].code if findings else ""
+        return _decision(Action.REPORT, f"{code or 'nothing'} needs no action", code)
+    if policy.on_stall == "report":
+        return _decision(Action.REPORT, "stalls are reported only, as you asked", cause.code)
+    wakes = policy.on_stall == "rerun" and not history.woken
+    if stopped is not None and wakes and causes.says(stopped, wordings.STOPPED):
+        reason = f"{causes.named(stopped)}: it is intact, so it is told to go on (SIGCONT)"
+        return _decision(Action.WAKE, reason, stopped.code)
+    if cause is stopped:
+        return _decision(
+            Action.REPORT, f"{causes.named(cause)}: {_held(history.woken)}", cause.code
+        )
+    if policy.on_stall == "stop":
+        return _decision(Action.STOP, "a stall stops the training, as you asked", cause.code)
+    if (why := causes.hopeless(cause)) is not None:
+        return _give_up(f"{causes.named(cause)}: {why}", cause)
+    # One that is not proven has a plain stall's remedy.
+    remedy = table.STALLED[cause.code] if causes.is_proven(cause) else table.STALL
+    if remedy.in_place and policy.rescue and _can_replace(history):
+        reason = f"{causes.named(cause)}: {table.IN_PLACE}"
+        return _decision(Action.REPLACE, reason, cause.code)
+    return _rerun(cause, remedy, history, sections, policy)
+
+
+def decide_death(
+    findings: Sequence[Finding], history: History, sections: edits.Sections, policy: Policy
+) -> Decision | None:
+    """What to do about a training that ended by itself with an error.
+
+    None: no remedy answers it, or none may be tried. The run has failed by its error then.
+
+    Args:
+        findings: What was found in the attempt, ranked as for ``decide_stall``.
+        sections: The user's own configuration, empty where it is not known.
+    """
+    cause = causes.of_death(findings)
+    if cause is None or policy.on_stall != "rerun" or policy.max_reruns == 0:
+        return None
+    if (why := causes.hopeless(cause)) is not None:
+        return _give_up(f"{causes.named(cause)}: {why}", cause)
+    remedy = table.DIED.get(cause.code)
+    if remedy is None:
+        return None
+    if not history.used(cause.code):
+        # Nothing can be given up where there was nothing to try.
+        if _needs_agent(remedy) and not history.can_change:
+            return None
+        if _next(cause, remedy, history, sections, policy) is None:
+            at_floor = _is_at_floor(remedy, history, sections, policy)
+            return _rerun(cause, remedy, history, sections, policy) if at_floor else None
+    return _rerun(cause, remedy, history, sections, policy)
+
+
+def _rerun(
+    cause: Finding, remedy: Remedy, history: History, sections: edits.Sections, policy: Policy
+) -> Decision:
+    """The next rung of a remedy, unless a rerun cannot help or may not be."""
+    if history.survivors:
+        pids = ", ".join(map(str, history.survivors))
+        return _give_up(f"processes of the last attempt cannot be ended (pid {pids})", cause)
+    dose = _next(cause, remedy, history, sections, policy)
+    rung = None if dose is None else rung_of(sections, dose, policy.keep_effective_batch)
+    if _needs_agent(remedy) and not history.can_change:
+        return _give_up(
+            "no mmengine Runner was met in the training, so no remedy can be applied, and the "
+            f"same configuration would {'hang' if causes.is_stall(cause) else 'fail'} again",
+            cause,
+        )
+    if history.refused and _needs_agent(remedy):
+        return _give_up(
+            "the training's script builds its loaders itself, so the remedy could not be applied "
+            f"({', '.join(history.refused)})",
+            cause,
+        )
+    reruns = len(history.tried)
+    if reruns >= policy.max_reruns:
+        used_up = f"all {policy.max_reruns} reruns are used up"
+        no_rerun = "no rerun is allowed (--max-reruns 0)"
+        return _give_up(used_up if policy.max_reruns else no_rerun, cause)
+    acquitted = causes.is_stall(cause) and history.dose.workers == 0 and edits.workers(sections) > 0
+    if rung is None:
+        reason = f"{causes.named(cause)}: no remedy is left to try"
+        if _is_at_floor(remedy, history, sections, policy):
+            least = policy.min_batch
+            reason += f": batch {least} is the least that this model's loss can learn from"
+        if acquitted:
+            reason += "; it stalled again without workers, so the loader is not the cause"
+        return _give_up(reason, cause)
+    reason = f"{causes.named(cause)}: rerun with {rung.name}"
+    if acquitted:
+        reason += "; the stall came again without workers: the loader is acquitted"
+    return Decision(
+        action=Action.RERUN, reason=reason, rung=rung, cause=cause.code, pause=_pause(reruns)
+    )
+
+
+def _next(
+    cause: Finding, remedy: Remedy, history: History, sections: edits.Sections, policy: Policy
+) -> Dose | None:
+    case = Case(sections=sections, floor=policy.min_batch, phase=history.phase)
+    return table.next_dose(
+        remedy,
+        history.dose,
+        case,
+        used=history.used(cause.code),
+        keep_effective=policy.keep_effective_batch,
+    )
+
+
+def _pause(reruns: int) -> float:
+    """Seconds before the next rerun: none at first, then ever more, for what others must clear."""
+    return 0.0 if reruns == 0 else min(LONGEST_PAUSE, 5.0 * 3.0 ** (reruns - 1))
+
+
+# --- what is possible ----------------------------------------------------------------------------
+
+
+def _can_replace(history: History) -> bool:
+    """Whether a batch of loader workers is waited for, and the agent can make it itself."""
+    waits = history.phase in ("", Phase.WAITING, Phase.VAL_WAITING)
+    return history.can_replace and waits and history.dose.workers != 0
+
+
+def _needs_agent(remedy: Remedy) -> bool:
+    """Whether only the agent in the training can apply it; an environment goes without."""
+    return remedy is not table.ENCODING
+
+
+def _is_at_floor(
+    remedy: Remedy, history: History, sections: edits.Sections, policy: Policy
+) -> bool:
+    """Whether a smaller training batch would be tried next, did the loss not need this one."""
+    case = Case(sections=sections, phase=history.phase)
+    if remedy is not table.STALL and (remedy is not table.MEMORY or case.validates):
+        return False
+    size = history.dose.batch or edits.batch_size(sections) or 1
+    return edits.half(size) < min(size, policy.min_batch)
+
+
+def _held(woken: bool) -> str:
+    if woken:
+        return "it was told to go on and is stopped again: somebody holds it"
+    return "somebody holds it, so it is left alone"
+
+
+def _decision(action: Action, reason: str, cause: str) -> Decision:
+    return Decision(action=action, reason=reason, cause=cause)
+
+
+def _give_up(reason: str, cause: Finding) -> Decision:
+    return _decision(Action.GIVE_UP, reason, cause.code)
+
+
+# --- for people ----------------------------------------------------------------------------------
+
+
+def ladders(sections: edits.Sections, policy: Policy) -> dict[str, tuple[Rung, ...]]:
+    """Every ladder from its first rung to its last, by the name of its family.
+
+    What a cause would meet if it came again and again, and nothing else did.
+    """
+    found: dict[str, tuple[Rung, ...]] = {}
+    for remedy in table.LADDERS:
+        case = Case(sections=sections, floor=policy.min_batch)
+        found[remedy.family] = _climb(remedy, case, policy)
+        if remedy is table.MEMORY:
+            case = replace(case, phase=Phase.VAL_STEP)
+            found[f"{remedy.family} in validation"] = _climb(remedy, case, policy)
+    return {name: rungs for name, rungs in found.items() if rungs}
+
+
+def _climb(remedy: Remedy, case: Case, policy: Policy) -> tuple[Rung, ...]:
+    keep = policy.keep_effective_batch
+    rungs: list[Rung] = []
+    dose: Dose | None = Dose()
+    while dose is not None:
+        dose = table.next_dose(remedy, dose, case, used=len(rungs), keep_effective=keep)
+        if dose is not None:
+            rungs.append(rung_of(case.sections, dose, keep))
+    return tuple(rungs)

@@ -1,0 +1,196 @@
+"""Which remedy answers which cause: a literal table. Pure.
+
+A step says what shall be in force, given what is; None where it can do nothing. Steps that name a
+goal (no workers, half the configured batch) do nothing once it is reached, so that the steps of a
+cause can be asked in their order each time it comes, whatever other causes did in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from dualwatch.frameworks.mmengine.config import edits
+from dualwatch.protocol import VALIDATION_PHASES
+from dualwatch.remedies.overrides import Dose, rung_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What a step has to know of a run.
+
+    Attributes:
+        sections: The user's own configuration.
+        floor: The smallest batch that the loss can learn from.
+        phase: Where the training stood or died.
+    """
+
+    sections: edits.Sections
+    floor: int = 1
+    phase: str = ""
+
+    @property
+    def validates(self) -> bool:
+        """Whether it happened in a validation."""
+        return self.phase in VALIDATION_PHASES
+
+
+Step = Callable[[Dose, Case], "Dose | None"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remedy:
+    """What can be tried against a cause, mildest first.
+
+    Attributes:
+        family: Name of the ladder, for people.
+        budget: Reruns at most for this cause, None: as many as there are steps.
+        in_place: A loader without workers inside the running training comes before any rerun.
+    """
+
+    family: str
+    steps: tuple[Step, ...]
+    budget: int | None = None
+    in_place: bool = False
+
+
+# --- steps ---------------------------------------------------------------------------------------
+
+
+def half_the_workers(dose: Dose, case: Case) -> Dose:
+    """Half as many workers as are configured where it happened."""
+    names = edits.VALIDATION if case.validates else edits.TRAINING
+    count = edits.workers(case.sections, names) or edits.workers(case.sections)
+    return replace(dose, workers=_lower(dose.workers, count // 2))
+
+
+def no_workers(dose: Dose, case: Case) -> Dose:
+    """No workers in any loader."""
+    return replace(dose, workers=0)
+
+
+def half_the_batch(dose: Dose, case: Case) -> Dose | None:
+    """Half of the batch that is in force; in a validation, of the validation's batch."""
+    if case.validates:
+        size = _lower(dose.validation_batch, edits.validation_batch(case.sections))
+        return replace(dose, validation_batch=size // 2) if size and size > 1 else None
+    size = _lower(dose.batch, edits.batch_size(case.sections))
+    if size is None or (smaller := _half(size, case.floor)) is None:
+        return None
+    return replace(dose, batch=smaller)
+
+
+def no_workers_and_half(dose: Dose, case: Case) -> Dose:
+    """The remedy that is known to work against a loader that hangs."""
+    size = edits.batch_size(case.sections)
+    goal = None if size is None else _half(size, case.floor)
+    return replace(dose, workers=0, batch=_lower(dose.batch, goal))
+
+
+def no_workers_and_least(dose: Dose, case: Case) -> Dose:
+    """No workers, and the smallest batch that the training can be done with."""
+    size = edits.batch_size(case.sections)
+    goal = None if size is None else edits.least(size, case.floor)
+    return replace(dose, workers=0, batch=_lower(dose.batch, goal))
+
+
+def no_workers_if_any(dose: Dose, case: Case) -> Dose | None:
+    """As ``no_workers_and_half``, where there are workers that can be taken away."""
+    if dose.workers == 0 or not edits.workers(case.sections):
+        return None
+    return no_workers_and_half(dose, case)
+
+
+def utf8(dose: Dose, case: Case) -> Dose:
+    """UTF-8, whatever the console is said to be."""
+    return replace(dose, utf8=True)
+
+
+def checkpoint_before(dose: Dose, case: Case) -> Dose:
+    """The checkpoint before the one that does not load."""
+    return replace(dose, older_checkpoint=True)
+
+
+def _half(size: int, floor: int) -> int | None:
+    """Half a batch; None where that is below the floor."""
+    smaller = edits.half(size)
+    return smaller if floor <= smaller < size else None
+
+
+def _lower(one: int | None, other: int | None) -> int | None:
+    return min((n for n in (one, other) if n is not None), default=None)
+
+
+# --- the table -----------------------------------------------------------------------------------
+
+STALL = Remedy(family="stall", steps=(no_workers_and_half, no_workers_and_least), in_place=True)
+# Unlikely to help, yet a place that was seen is no proof of what holds it there: one try.
+STUCK = Remedy(family="stuck", steps=(no_workers_and_half,), budget=1)
+STUCK_IN_DATASET = Remedy(family="stuck", steps=(no_workers_if_any,), budget=1)
+COLLECTIVE = Remedy(family="stuck", steps=(no_workers_and_half,), budget=1, in_place=True)
+KILLED = Remedy(family="worker-killed", steps=(half_the_workers, no_workers))
+FAILED = Remedy(family="worker-failed", steps=(no_workers,), budget=1)
+# The same step again and again: it halves what is in force.
+MEMORY = Remedy(family="out-of-memory", steps=(half_the_batch,))
+ENCODING = Remedy(family="console-encoding", steps=(utf8,), budget=1)
+CHECKPOINT = Remedy(family="resume-blocked", steps=(checkpoint_before,), budget=2)
+
+LADDERS = (STALL, KILLED, FAILED, MEMORY, ENCODING, CHECKPOINT)
+"""What is worth being shown beforehand; the others are parts of the first."""
+
+STALLED: dict[str, Remedy] = {
+    "DW101": STALL,
+    "DW102": STALL,
+    "DW103": STALL,
+    "DW105": STALL,
+    "DW111": STALL,
+    "DW112": STUCK_IN_DATASET,
+    "DW114": STUCK,
+    "DW117": STALL,
+    "DW118": COLLECTIVE,
+}
+"""Causes of a stall. One that is not proven is answered as a plain stall."""
+
+DIED: dict[str, Remedy] = {
+    "DW301": KILLED,
+    "DW302": KILLED,
+    "DW303": FAILED,
+    "DW304": FAILED,
+    "DW305": FAILED,
+    "DW401": MEMORY,
+    "DW501": MEMORY,
+    "DW503": ENCODING,
+    "DW605": CHECKPOINT,
+}
+"""Causes of a death. The others would come again: data, code, a full disk, a configuration."""
+
+HOPELESS: dict[str, str] = {
+    "DW113": "no worker has a part in building a dataset, so a rerun would stand there again",
+    "DW116": "a process that waits for storage cannot be ended, and a rerun would wait beside it",
+    "DW403": "nothing can be trained on this GPU before it is back",
+}
+"""Causes that no rerun can help, whether it stalled or died of them, and why."""
+
+IN_PLACE = "the loader is replaced in the running training, without workers"
+
+LOOPS = "the main process would loop in the dataset as its workers do, so a rerun cannot help"
+
+
+def next_dose(
+    remedy: Remedy, dose: Dose, case: Case, *, used: int, keep_effective: bool
+) -> Dose | None:
+    """The mildest dose that is left to try against a cause; None where all was tried.
+
+    Args:
+        used: Reruns that this cause has had.
+    """
+    if remedy.budget is not None and used >= remedy.budget:
+        return None
+    # What was taken up from is a matter of one start.
+    now = replace(dose, older_checkpoint=False)
+    present = rung_of(case.sections, now, keep_effective)
+    for step in remedy.steps:
+        stronger = step(now, case)
+        if stronger is not None and rung_of(case.sections, stronger, keep_effective) != present:
+            return stronger
+    return None

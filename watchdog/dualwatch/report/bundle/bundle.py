@@ -1,0 +1,238 @@
+"""Writes the bundle of a diagnosis: a folder and a .zip of it, to read oneself or to send.
+
+Readable by its owner only, bounded in size, and whole or not there: it is written beside its place
+and renamed. A bundle that exists is never touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dualwatch import __version__
+from dualwatch.events.journal import plain
+from dualwatch.report.bundle import readme as story
+from dualwatch.report.bundle.redaction import Redactor
+
+SCHEMA_VERSION = 1
+LARGEST = 8 << 20
+"""Bytes kept of one raw file."""
+
+HEAD = 1 << 20
+"""Bytes of them from its beginning; the rest is the newest."""
+
+_NAME_LENGTH = 100
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)  # Of Windows.
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What was written.
+
+    Attributes:
+        files: Names within the folder, as the archive holds them below the folder's name.
+    """
+
+    folder: Path
+    archive: Path
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    name: str
+    data: bytes
+    left_out: int = 0
+
+
+def write(
+    folder: Path,
+    document: Mapping[str, Any],
+    raw: Mapping[str, str],
+    redactor: Redactor | None,
+    *,
+    stamp: float,
+) -> Bundle:
+    """Writes a folder and its ``.zip`` beside it.
+
+    Args:
+        folder: The bundle's own; where that or its archive exists, the next free number is added
+            to the name. Its parents are made.
+        document: The diagnosis.
+        raw: Name -> text of what it rests on; a name that is no plain file name is made one.
+        redactor: Takes people, machines and secrets out of everything, None to keep them.
+        stamp: Seconds since the epoch, for the times in the archive.
+
+    Raises:
+        OSError: The disk is full, or the folder cannot be written; nothing is left behind.
+    """
+    files = _files(document, raw, redactor)
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    final = _claimed(folder)
+    archive = final.with_name(final.name + ".zip")
+    try:
+        beside = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=folder.parent))
+        try:
+            _write_folder(beside / final.name, files)
+            _write_archive(beside / archive.name, final.name, files, stamp)
+            os.replace(beside / archive.name, archive)
+            if os.name == "nt":
+                final.rmdir()  # Windows replaces no folder, not even an empty one.
+            os.replace(beside / final.name, final)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            final.rmdir()  # Only while it is empty: it was ours to claim, and is not filled.
+            archive.unlink(missing_ok=True)
+        raise
+    return Bundle(final, archive, tuple(file.name for file in files))
+
+
+def _claimed(folder: Path) -> Path:
+    """An empty folder of that name, or of the next free one; nobody else can get it."""
+    number = 1
+    while True:
+        candidate = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
+        number += 1
+        if os.path.lexists(candidate.with_name(candidate.name + ".zip")):
+            continue
+        with contextlib.suppress(FileExistsError):
+            candidate.mkdir(mode=0o700)
+            return candidate
+
+
+# --- what is in it ---------------------------------------------------------------------------
+
+
+def _files(
+    document: Mapping[str, Any], raw: Mapping[str, str], redactor: Redactor | None
+) -> list[_File]:
+    """All files. The manifest and the README come last: they tell of the others."""
+    shown = redactor.document(document) if redactor is not None else document
+    files = [_File("diagnosis.json", _json(shown))]
+    taken: set[str] = set()
+    for name, text in raw.items():
+        if redactor is not None:
+            name, text = redactor.text(str(name)), redactor.text(text)
+        data, left_out = _bounded(text.encode("utf-8", "backslashreplace"))
+        files.append(_File(f"raw/{_safe(str(name), taken)}", data, left_out))
+    legend = redactor.legend() if redactor is not None else None
+    listed = [story.Listed(file.name, len(file.data), file.left_out) for file in files]
+    readme = story.text(shown, files=listed, legend=legend)
+    files.insert(0, _File("README.md", readme.encode("utf-8", "backslashreplace")))
+    return [*files, _File("manifest.json", _json(_manifest(shown, files, legend)))]
+
+
+def _manifest(
+    document: Mapping[str, Any], files: list[_File], legend: Mapping[str, int] | None
+) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "dualwatch": __version__,
+        "generated": document.get("generated"),
+        "redacted": legend,
+        "files": [
+            {
+                "file": file.name,
+                "bytes": len(file.data),
+                "sha256": hashlib.sha256(file.data).hexdigest(),
+                "cut": file.left_out > 0,
+                "left_out": file.left_out,
+            }
+            for file in files
+        ],
+        "not_observed": document.get("not_observed") or [],
+    }
+
+
+def _json(value: Any) -> bytes:
+    text = json.dumps(plain(value), indent=1, ensure_ascii=False, default=str) + "\n"
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _bounded(data: bytes) -> tuple[bytes, int]:
+    """The beginning and the newest of what is too large, and how many bytes are left out."""
+    if len(data) <= LARGEST:
+        return data, 0
+    room_for_mark = 100
+    head = data[:HEAD]
+    head = head[: head.rfind(b"\n") + 1] or head
+    tail_from = len(data) - (LARGEST - len(head) - room_for_mark)
+    line_end = data.find(b"\n", tail_from)
+    tail_from = line_end + 1 if 0 <= line_end < len(data) - 1 else tail_from
+    # A line longer than the file may be is cut within; no character is.
+    tail = data[tail_from:].decode("utf-8", "ignore").encode("utf-8")
+    head = head.decode("utf-8", "ignore").encode("utf-8")
+    left_out = len(data) - len(head) - len(tail)
+    end = b"" if head.endswith(b"\n") else b"\n"
+    mark = b"[dualwatch: %d bytes of this file are left out here]\n" % left_out
+    return head + end + mark + tail, left_out
+
+
+def _safe(name: str, taken: set[str]) -> str:
+    """A name that is a plain file name on every system and leads nowhere else."""
+    parts = [part.strip(". ") for part in re.split(r"[\\/:]+", name)]
+    flat = "-".join(part for part in parts if part).replace("<", "").replace(">", "")
+    flat = re.sub(r"[^\w.+-]", "_", flat)[-_NAME_LENGTH:].lstrip(".-") or "unnamed"
+    if _RESERVED.match(flat):
+        flat = f"_{flat}"
+    stem, dot, ending = flat.rpartition(".")
+    stem, ending = (stem, dot + ending) if stem else (flat, "")
+    number = 1
+    while flat.casefold() in taken:
+        number += 1
+        flat = f"{stem}-{number}{ending}"
+    taken.add(flat.casefold())
+    return flat
+
+
+# --- the folder and the archive ---------------------------------------------------------------
+
+
+def _write_folder(folder: Path, files: list[_File]) -> None:
+    folder.mkdir(mode=0o700)
+    for file in files:
+        path = folder / file.name
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(file.data)
+
+
+def _write_archive(path: Path, name: str, files: list[_File], stamp: float) -> None:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w+b") as stream, zipfile.ZipFile(stream, "w") as archive:
+        for entry in _entries(name, files, stamp):
+            archive.writestr(*entry)
+
+
+def _entries(
+    name: str, files: list[_File], stamp: float
+) -> Iterator[tuple[zipfile.ZipInfo, bytes]]:
+    for file in files:
+        # The format knows no time before 1980 and none after 2107.
+        moment = _moment(min(max(stamp, 315_532_800.0 + 86_400), 4_354_819_200.0 - 86_400))
+        info = zipfile.ZipInfo(f"{name}/{file.name}", moment[:6])
+        info.create_system = 3  # Unix: the permissions below mean something.
+        info.external_attr = 0o100600 << 16
+        info.compress_type = zipfile.ZIP_DEFLATED
+        yield info, file.data
+
+
+def _moment(stamp: float) -> time.struct_time:
+    try:
+        return time.localtime(stamp)
+    except (ValueError, OverflowError, OSError):
+        return time.localtime(0)

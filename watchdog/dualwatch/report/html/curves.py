@@ -1,0 +1,256 @@
+"""The pictures of a training: losses, gradients, learning rate, evaluations, times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from dualwatch.history.curves import Course, Courses
+from dualwatch.history.metrics_table import EPOCHS, ITERATIONS
+from dualwatch.history.model import Chapter
+from dualwatch.report.html import axes
+from dualwatch.report.html.charts import Curve, Picture, Rule, draw
+from dualwatch.report.terminal import format
+from dualwatch.rules.thresholds import MACL_RANGES, Range
+from dualwatch.state.metric_series import is_gradient, is_loss
+
+MOST_PICTURES = 12
+"""Of the losses, and of the evaluated metrics; what is left out is told."""
+
+MOST_BROKEN = 30
+
+_FIRST = ("loss_macl", "loss_cls", "loss_bbox", "loss")
+
+
+@dataclass(slots=True)
+class Curves:
+    """The pictures by what they are about, and the names of metrics that got none."""
+
+    losses: list[Picture] = field(default_factory=list)
+    gradients: list[Picture] = field(default_factory=list)
+    evaluations: list[Picture] = field(default_factory=list)
+    times: list[Picture] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+
+class Plotter:
+    """Draws the metrics of one run, or of several over each other."""
+
+    def __init__(self, chapters: Sequence[Chapter]) -> None:
+        self._chapters = chapters
+        counts = {chapter.table.axis() for chapter in chapters if chapter.table.trained}
+        self.axis = EPOCHS if counts == {EPOCHS} else ITERATIONS
+        self._places = [chapter.table.places(self.axis) for chapter in chapters]
+        self._courses_of = [
+            Courses(chapter.table, places)
+            for chapter, places in zip(chapters, self._places, strict=True)
+        ]
+        low = min((min(places) for places in self._places if places), default=0.0)
+        high = max((max(places) for places in self._places if places), default=1.0)
+        low = 0.0 if low < 0.2 * high else low
+        self._x = axes.Scale(low, high if high > low else low + 1.0)
+        self.ranges = _ranges(chapters)
+
+    def all(self) -> Curves:
+        """Every picture that there is something for."""
+        made = Curves()
+        trained, evaluated = self._names()
+        losses = sorted((n for n in trained if is_loss(n)), key=_rank)
+        made.losses = self._pictures(losses[:MOST_PICTURES], training=True)
+        gradients = [name for name in trained if is_gradient(name)]
+        rates = [name for name in trained if _base(name) == "lr"]
+        made.gradients = self._pictures([*gradients[:2], *rates[:2]], training=True)
+        made.evaluations = self._pictures(evaluated[:MOST_PICTURES], training=False)
+        made.times = self._times(trained)
+        shown = {*losses[:MOST_PICTURES], *gradients[:2], *rates[:2], *evaluated[:MOST_PICTURES]}
+        made.left_out = [
+            name
+            for name in (*trained, *evaluated)
+            if name not in shown and _base(name) not in ("time", "data_time", "base_lr")
+        ]
+        return made
+
+    def _names(self) -> tuple[list[str], list[str]]:
+        """Metrics of training lines and of evaluations, in the order of their appearance."""
+        trained: dict[str, None] = {}
+        evaluated: dict[str, None] = {}
+        for chapter in self._chapters:
+            table = chapter.table
+            for name, column in table.columns.items():
+                ends = (*column.rows[:50], *column.rows[-50:])
+                if any(table.training[row] for row in ends):
+                    trained[name] = None
+                elif _base(name) not in ("time", "data_time"):
+                    evaluated[name] = None
+        return list(trained), list(evaluated)
+
+    def _pictures(self, names: Sequence[str], *, training: bool) -> list[Picture]:
+        made = [self._picture(name, training=training) for name in names]
+        return [picture for picture in made if picture is not None]
+
+    def _picture(self, name: str, *, training: bool) -> Picture | None:
+        courses = self._courses(name, training)
+        if all(one.is_empty and not one.broken for one in courses):
+            return None
+        limit = self.ranges.get(_base(name)) if training else None
+        levels = []
+        if limit is not None and limit.high is not None:
+            levels.append(Rule(limit.high, f"limit {limit.high:g}"))
+        if limit is not None and limit.low is not None:
+            levels.append(Rule(limit.low, f"at least {limit.low:g}"))
+        picture = Picture(
+            name=name,
+            title=name,
+            summary=" ".join(self._said(courses, limit)),
+            x_title=self.axis,
+            curves=self._curves(courses),
+            levels=levels,
+            moments=[*self._moments(), *_broken(courses)],
+        )
+        return draw(picture, x_scale=self._x, show_x=_place)
+
+    def _courses(self, name: str, training: bool) -> list[Course]:
+        return [courses.course(name, training=training) for courses in self._courses_of]
+
+    def _curves(self, courses: Sequence[Course]) -> list[Curve]:
+        """A curve for each run; for a single run one for each of its attempts."""
+        if len(courses) > 1:
+            return [
+                Curve(chapter.label, number, [(s.xs, s.ys) for s in one.stretches])
+                for number, (chapter, one) in enumerate(zip(self._chapters, courses, strict=True))
+                if one.stretches
+            ]
+        (only,) = courses
+        by_attempt: dict[int, list[tuple[Sequence[float], Sequence[float]]]] = {}
+        for stretch in only.stretches:
+            by_attempt.setdefault(stretch.attempt, []).append((stretch.xs, stretch.ys))
+        if len(by_attempt) <= 1:
+            return [Curve(only.name, 0, parts) for parts in by_attempt.values()]
+        # What counts in the end is drawn through, what was before it is dashed.
+        order = [attempt.number for attempt in self._chapters[0].attempts]
+        return [
+            Curve(f"attempt {number}", at, parts, dash=max(0, len(order) - 1 - at))
+            for number, parts in by_attempt.items()
+            for at in (order.index(number) if number in order else number,)
+        ]
+
+    def _moments(self) -> list[Rule]:
+        """Where attempts begin and stalls stand; of several runs that would be a thicket."""
+        if len(self._chapters) > 1:
+            return []
+        (chapter,), (places,) = self._chapters, self._places
+        rules = []
+        for attempt in chapter.attempts[1:]:
+            if attempt.first_row < len(places):
+                place = places[attempt.first_row]
+                rules.append(Rule(place, f"attempt {attempt.number}", "attempt"))
+        for stall in chapter.stalls:
+            place = places[stall.row] if 0 <= stall.row < len(places) else self._x.low
+            rules.append(Rule(place, "stall", "stall"))
+        return rules[:24]
+
+    # --- in words ----------------------------------------------------------------------------
+
+    def _said(self, courses: Sequence[Course], limit: Range | None) -> list[str]:
+        several = len(courses) > 1
+        said = []
+        for chapter, one in zip(self._chapters, courses, strict=True):
+            lead = f"{chapter.label}: " if several else ""
+            if one.is_empty:
+                said.append(f"{lead}{'no number' if one.broken else 'not logged'}.")
+                continue
+            text = self._course_in_words(one)
+            said.append(f"{lead}{text[:1].upper() if not several else text[:1]}{text[1:]}.")
+            if one.broken:
+                said.append(
+                    f"{len(one.broken)} of {one.count} values are no finite number, "
+                    f"first at {self.axis} {_place(one.broken[0])}."
+                )
+        if limit is not None and limit.high is not None:
+            over = [one for one in courses if one.highest[0] > limit.high]
+            grace = f" (not judged before iteration {limit.after})" if limit.after else ""
+            verdict = "was exceeded" if over else "was never exceeded"
+            said.append(f"The limit of {limit.high:g}{grace} {verdict}.")
+        return said
+
+    def _course_in_words(self, one: Course) -> str:
+        assert one.first is not None
+        assert one.last is not None
+        if one.lowest[0] == one.highest[0]:
+            times = f"in all {one.count} lines" if one.count > 1 else "in the only line"
+            return f"{format.value(one.first)} {times}"
+        return (
+            f"from {format.value(one.first)} to {format.value(one.last)}; "
+            f"lowest {format.value(one.lowest[0])} at {self.axis} {_place(one.lowest[1])}, "
+            f"highest {format.value(one.highest[0])} at {self.axis} {_place(one.highest[1])}"
+        )
+
+    # --- times -------------------------------------------------------------------------------
+
+    def _times(self, trained: Sequence[str]) -> list[Picture]:
+        """Time of an iteration and of its data: over each other for one run, else one by one."""
+        names = [name for name in trained if _base(name) in ("time", "data_time")]
+        if len(self._chapters) > 1:
+            return self._pictures(names, training=True)
+        curves, said = [], []
+        for number, name in enumerate(sorted(names, key=lambda n: _base(n) != "time")):
+            (one,) = self._courses(name, True)
+            if not one.is_empty:
+                what = "whole iteration" if _base(name) == "time" else "waiting for data"
+                parts = [(s.xs, s.ys) for s in one.stretches]
+                curves.append(Curve(f"{what} ({name})", number, parts))
+                said.append(f"{what}: {self._course_in_words(one)}.")
+        if not curves:
+            return []
+        said.append(_share(self._chapters[0], names))
+        picture = Picture(
+            name="step-time",
+            title="Seconds of an iteration",
+            summary=" ".join(text[:1].upper() + text[1:] for text in said if text),
+            x_title=self.axis,
+            curves=curves,
+            moments=self._moments(),
+            is_wide=True,
+        )
+        return [draw(picture, x_scale=self._x, show_x=_place)]
+
+
+def _share(chapter: Chapter, names: Sequence[str]) -> str:
+    """How much of the time went into waiting for data."""
+    sums = {}
+    for name in names:
+        column = chapter.table.columns[name]
+        finite = [v for v in column.values if 0 <= v < 1e9]
+        sums[_base(name)] = sum(finite) / max(1, len(finite))
+    if not sums.get("time") or "data_time" not in sums:
+        return ""
+    percent = 100 * sums["data_time"] / sums["time"]
+    shown = f"{percent:.0f} %" if percent >= 1 else "less than 1 %"
+    return f"on average {shown} of it was spent on data."
+
+
+def _ranges(chapters: Sequence[Chapter]) -> dict[str, Range]:
+    """The limits that a run is judged by, in one place: those of a training with MACL."""
+    for chapter in chapters:
+        named = (*chapter.required, *chapter.table.columns)
+        if any("macl" in name.lower() for name in named):
+            return dict(MACL_RANGES)
+    return {}
+
+
+def _broken(courses: Sequence[Course]) -> list[Rule]:
+    places = [place for one in courses for place in one.broken]
+    return [Rule(place, "no number", "broken") for place in places[:MOST_BROKEN]]
+
+
+def _place(value: float) -> str:
+    """A place on the axis: hundredths of an epoch, whole iterations."""
+    return f"{value:.0f}" if value >= 1000 else f"{round(value, 2):g}"
+
+
+def _rank(name: str) -> int:
+    return _FIRST.index(_base(name)) if _base(name) in _FIRST else len(_FIRST)
+
+
+def _base(name: str) -> str:
+    return name.rsplit("/", 1)[-1]

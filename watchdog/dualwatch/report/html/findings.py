@@ -1,0 +1,89 @@
+"""Findings as they are read: the causes first, what is told again once, the mere notes last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dualwatch.events import Finding, Severity
+from dualwatch.history.model import Chapter
+from dualwatch.report.terminal import format
+from dualwatch.rules import ranking
+from dualwatch.rules.catalog import BY_CODE
+
+MOST = 40
+MOST_EVIDENCE = 12
+
+
+@dataclass(slots=True)
+class Told:
+    """A finding.
+
+    Attributes:
+        times: How often it was told.
+        symptom: Another finding explains it.
+        means: What its code means.
+    """
+
+    finding: Finding
+    times: int
+    symptom: bool
+    about: str
+    evidence: list[tuple[str, str]]
+    means: str
+
+    @property
+    def severity(self) -> str:
+        """As a word."""
+        return self.finding.severity.word
+
+
+@dataclass(slots=True)
+class Findings:
+    """Those that count, and the notes."""
+
+    told: list[Told]
+    notes: list[Told]
+    left_out: int
+
+
+def findings(chapter: Chapter) -> Findings:
+    """All of a run, each code of an attempt once."""
+    newest: dict[tuple[int | None, str, int | None], Finding] = {}
+    times: dict[tuple[int | None, str, int | None], int] = {}
+    for finding in chapter.findings:
+        key = (finding.attempt, finding.code, finding.rank)
+        newest[key] = finding
+        times[key] = times.get(key, 0) + 1
+    told: list[Told] = []
+    notes: dict[str, Told] = {}
+    for attempt in dict.fromkeys(key[0] for key in newest):
+        ranked = ranking.rank([f for key, f in newest.items() if key[0] == attempt])
+        for finding in ranked:
+            count = times[(finding.attempt, finding.code, finding.rank)]
+            one = _told(chapter, finding, count, ranking.explained(finding, ranked))
+            if finding.severity > Severity.INFO:
+                told.append(one)
+            elif finding.code in notes:
+                notes[finding.code].times += count
+            else:
+                notes[finding.code] = one
+    return Findings(told[:MOST], list(notes.values())[:MOST], max(0, len(told) - MOST))
+
+
+def _told(chapter: Chapter, finding: Finding, times: int, symptom: bool) -> Told:
+    about = []
+    if finding.attempt is not None and chapter.supervised and len(chapter.attempts) > 1:
+        about.append(f"attempt {finding.attempt}")
+    if finding.rank is not None:
+        about.append(f"rank {finding.rank}")
+    if finding.pid is not None and chapter.supervised:
+        about.append(f"process {finding.pid}")
+    evidence = [
+        (
+            one.text,
+            one.source + (f", {format.clock(one.wall)[11:]}" if one.wall is not None else ""),
+        )
+        for one in finding.evidence[:MOST_EVIDENCE]
+    ]
+    code = BY_CODE.get(finding.code)
+    return Told(finding, times, symptom, ", ".join(about), evidence, code.means if code else "")

@@ -1,0 +1,129 @@
+"""The pictures of memory: devices, the training's processes, the machine."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from dualwatch.history.curves import Stretch, thinned
+from dualwatch.history.memory import Line
+from dualwatch.history.model import Chapter
+from dualwatch.report.html import axes
+from dualwatch.report.html.charts import Curve, Picture, Rule, draw
+from dualwatch.report.terminal import format
+
+MOST_DEVICES = 8
+
+Lines = Mapping[str, Line]
+
+
+def pictures(chapters: Sequence[Chapter]) -> list[Picture]:
+    """What was seen of memory; nothing for what was not."""
+    made = [
+        _picture(chapters, "gpu", "GPU memory in use", _gpus),
+        _picture(chapters, "rss", "Memory of the training's processes", _processes),
+        _picture(chapters, "host", "Memory in use around the training", _host),
+    ]
+    return [picture for picture in made if picture is not None]
+
+
+def unseen(chapters: Sequence[Chapter]) -> list[str]:
+    """What there is no picture of, and why."""
+    said = []
+    for chapter in chapters:
+        lead = f"{chapter.label}: " if len(chapters) > 1 else ""
+        if not chapter.memory.gpus:
+            why = chapter.not_observed.get("gpu") or "no look at a GPU is on record"
+            said.append(f"{lead}GPU memory was not observed: {why}.")
+        if not chapter.memory.processes:
+            why = chapter.not_observed.get("memory") or "no look at its processes is on record"
+            said.append(f"{lead}The memory of its processes was not observed: {why}.")
+    return said
+
+
+def _gpus(chapter: Chapter) -> Lines:
+    memory = chapter.memory
+    shown: dict[str, Line] = {}
+    for name, line in list(memory.gpus.items())[:MOST_DEVICES]:
+        shown[f"{name} ({memory.names.get(name) or '?'})"] = line
+        if name in memory.trees:
+            shown[f"{name}, by the training"] = memory.trees[name]
+    return shown
+
+
+def _processes(chapter: Chapter) -> Lines:
+    return chapter.memory.processes
+
+
+def _host(chapter: Chapter) -> Lines:
+    return chapter.memory.host
+
+
+def _picture(
+    chapters: Sequence[Chapter], name: str, title: str, lines_of: Callable[[Chapter], Lines]
+) -> Picture | None:
+    several = len(chapters) > 1
+    curves: list[Curve] = []
+    said: list[str] = []
+    limits: dict[float, Rule] = {}
+    for chapter in chapters:
+        for what, line in lines_of(chapter).items():
+            label = f"{chapter.label}, {what}" if several else what
+            parts = _stretches(line, chapter.first if several else 0.0)
+            curves.append(Curve(label, len(curves), [(part.xs, part.ys) for part in parts]))
+            said.append(f"{label}: {_said(line)}.")
+            if line.limit and not several:
+                limits[line.limit] = Rule(line.limit, f"there are {format.size(line.limit)}")
+    if not curves:
+        return None
+    picture = Picture(
+        name=name,
+        title=title,
+        summary=" ".join(said),
+        x_title="time since the start" if several else "time",
+        curves=curves,
+        levels=list(limits.values()),
+        moments=[] if several else list(moments(chapters[0])),
+    )
+    first, last = chapters[0].first, chapters[0].last
+    across = axes.spans if several else axes.clocks
+    return draw(
+        picture,
+        x_scale=None if several else axes.Scale(first, max(last, first + 1)),
+        across=lambda scale: across(scale, 4),
+        up=axes.sizes,
+        show_x=format.span if several else _clock,
+        show_y=format.size,
+        scale_of=axes.of_sizes,
+    )
+
+
+def _said(line: Line) -> str:
+    of = f" of {format.size(line.limit)}" if line.limit else ""
+    return f"at most {format.size(max(line.values))}{of}, at the end {format.size(line.values[-1])}"
+
+
+def _clock(wall: float) -> str:
+    return format.clock(wall)[11:]
+
+
+def moments(chapter: Chapter) -> Iterator[Rule]:
+    """When attempts began and when stalls were told, on an axis of time."""
+    for attempt in chapter.attempts[1:13]:
+        yield Rule(attempt.begun, f"attempt {attempt.number}", "attempt")
+    for stall in chapter.stalls[:12]:
+        yield Rule(stall.told, "stall", "stall")
+
+
+def _stretches(line: Line, begin: float) -> list[Stretch]:
+    """One for each attempt: between two there was no process."""
+    found: list[Stretch] = []
+    xs, ys = array("d"), array("d")
+    for wall, attempt, value in zip(line.walls, line.attempts, line.values, strict=True):
+        if not found or found[-1].attempt != attempt:
+            xs, ys = array("d"), array("d")
+            found.append(Stretch(attempt, xs, ys))
+        xs.append(wall - begin)
+        ys.append(value)
+    share = max(8, 240 // len(found)) if found else 1
+    return [thinned(one, share) for one in found[:240]]

@@ -1,0 +1,123 @@
+"""The process tree at a stall, as it was seen then, with the stack of every process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from dualwatch.events import Frame, ProcessSample, ThreadStack
+from dualwatch.history.model import Chapter, Stall
+from dualwatch.report.terminal import fields, format
+from dualwatch.rules.catalog import BY_CODE
+
+MOST_PROCESSES = 48
+MOST_FRAMES = 40
+MOST_THREADS = 6
+MOST_STACKS = 16
+
+
+@dataclass(slots=True)
+class Row:
+    """A process of the tree; ``depth`` is how far it stands below the first."""
+
+    depth: int
+    cells: list[str]
+    where: str
+
+
+@dataclass(slots=True)
+class Stack:
+    """The stack of a thread, innermost frame first."""
+
+    title: str
+    frames: list[str]
+    left_out: int
+
+
+@dataclass(slots=True)
+class Scene:
+    """A stall."""
+
+    title: str
+    said: str
+    rows: list[Row]
+    stacks: list[Stack]
+    more: int
+    threads: int
+    path: str
+
+
+HEAD = ("process", "role", "state", "CPU", "I/O", "memory", "waits in", "stands in")
+
+
+def scenes(chapter: Chapter) -> list[Scene]:
+    """Those of which the processes are on record."""
+    return [_scene(stall) for stall in chapter.stalls if stall.processes is not None]
+
+
+def _scene(stall: Stall) -> Scene:
+    assert stall.processes is not None
+    stacks = list(stall.stacks.stacks) if stall.stacks is not None else []
+    by_pid: dict[int, list[ThreadStack]] = {}
+    for one in stacks:
+        by_pid.setdefault(one.pid, []).append(one)
+    plain = [_plain(p, stall, by_pid.get(p.pid, [])) for p in stall.processes.processes]
+    nodes = fields.tree({"processes": plain})
+    roles = {p.pid: p.role for p in stall.processes.processes}
+    looked = format.clock(stall.processes.wall)[11:]
+    caught = f", their stacks at {format.clock(stall.stacks.wall)[11:]}" if stall.stacks else ""
+    named = ", ".join(f"{code} {BY_CODE[code].name}" for code in stall.codes if code in BY_CODE)
+    shown = [_stack(one, roles) for pid in roles for one in by_pid.get(pid, [])[:MOST_THREADS]]
+    return Scene(
+        title=f"Attempt {stall.attempt}, {format.clock(stall.told)[11:]}: {named}",
+        said=f"Processes as they stood at {looked}{caught}.",
+        rows=[_row(node) for node in nodes[:MOST_PROCESSES]],
+        stacks=shown[:MOST_STACKS],
+        more=max(0, len(nodes) - MOST_PROCESSES),
+        threads=max(0, len(stacks) - min(len(shown), MOST_STACKS)),
+        path=(stall.stacks.path or "") if stall.stacks is not None else "",
+    )
+
+
+def _plain(p: ProcessSample, stall: Stall, threads: list[ThreadStack]) -> dict[str, Any]:
+    activity = stall.activity
+    main = next((t for t in threads if t.thread == "MainThread"), threads[0] if threads else None)
+    return {
+        "pid": p.pid,
+        "ppid": p.ppid,
+        "role": p.role,
+        "status": p.status,
+        "cpu": activity.by_pid.get(p.pid) if activity is not None else None,
+        "io": activity.io_by_pid.get(p.pid) if activity is not None else None,
+        "rss": p.rss,
+        "wchan": p.wchan,
+        "stack": [_frame(frame) for frame in main.frames[:MOST_FRAMES]] if main else [],
+    }
+
+
+def _row(node: fields.Node) -> Row:
+    p = node.process
+    cells = [
+        fields.line(p.get("pid")) or "?",
+        fields.line(p.get("role"), 20) or "?",
+        fields.line(p.get("status"), 20) or "?",
+        fields.share(p.get("cpu")),
+        fields.rate(p.get("io")),
+        format.size(fields.number(p.get("rss"))),
+        fields.line(p.get("wchan"), 60) or "-",
+    ]
+    return Row(min(len(node.lasts), 8), cells, fields.stack(p, frames=2) or "-")
+
+
+def _stack(one: ThreadStack, roles: dict[int, str]) -> Stack:
+    running = {True: ", running", False: ", idle", None: ""}[one.active]
+    return Stack(
+        title=f"{roles.get(one.pid, '?')} {one.pid}, {one.thread}{running}",
+        frames=[_frame(frame) for frame in one.frames[:MOST_FRAMES]],
+        left_out=max(0, len(one.frames) - MOST_FRAMES),
+    )
+
+
+def _frame(frame: Frame) -> str:
+    sample = f" [sample {frame.sample}]" if frame.sample is not None else ""
+    return f"{frame.function}{sample} ({frame.file}:{frame.line})"

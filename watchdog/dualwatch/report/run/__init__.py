@@ -1,0 +1,1 @@
+"""What is shown and sent while a run goes on, and its summary."""

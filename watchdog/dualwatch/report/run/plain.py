@@ -1,0 +1,70 @@
+"""The view where there is no terminal: one dated line per change of state, a sign of life."""
+
+from __future__ import annotations
+
+import sys
+from typing import TextIO
+
+from dualwatch.events import Fact, IterationLogged
+from dualwatch.protocol import Phase
+from dualwatch.report.run import view
+from dualwatch.report.terminal import format
+from dualwatch.report.terminal.console import plain_text, soften
+from dualwatch.state.snapshot import Snapshot
+
+SIGN_OF_LIFE = 60.0
+
+_IN_THE_LOOP = (Phase.WAITING, Phase.STEP, Phase.VAL_WAITING, Phase.VAL_STEP)
+
+
+class PlainView:
+    """Writes lines to a stream, stderr by default."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        soften(self._stream)
+        self._said_at: float | None = None
+        self._phase = ""
+        self._news = view.News()
+
+    def fact(self, fact: Fact, snapshot: Snapshot) -> None:
+        """One line for a change of state; training lines at most once a minute."""
+        text = view.headline(fact)
+        if isinstance(fact, IterationLogged) and fact.mode == "train":
+            if snapshot.train_lines <= 1 or self._is_due(snapshot.at):
+                text = view.iteration_line(fact)
+        elif text is None and snapshot.phase != self._phase and snapshot.started is not None:
+            before, self._phase = self._phase, snapshot.phase
+            # The loop alternates between waiting and stepping: that is no news.
+            if before not in _IN_THE_LOOP or snapshot.phase not in _IN_THE_LOOP:
+                text = f"phase: {snapshot.phase}"
+        if text is None or self._news.is_old(fact, text):
+            return
+        for line in (text, *view.details(fact)):
+            self._say(line, fact.wall, snapshot.at)
+
+    def tick(self, snapshot: Snapshot) -> None:
+        """A sign of life every minute."""
+        if snapshot.started is None or not self._is_due(snapshot.at):
+            return
+        silent = format.span(snapshot.silence(snapshot.at))
+        where = f"phase {snapshot.phase}, last progress {silent} ago"
+        if snapshot.last_iteration is not None:
+            where += f", iteration {snapshot.last_iteration}"
+        self._say(f"alive: {where}", snapshot.wall, snapshot.at)
+
+    def note(self, text: str) -> None:
+        """A line without a date."""
+        self._stream.write(plain_text(text) + "\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Nothing to put away."""
+
+    def _is_due(self, at: float) -> bool:
+        return self._said_at is None or at - self._said_at >= SIGN_OF_LIFE
+
+    def _say(self, text: str, wall: float, at: float) -> None:
+        self._said_at = at
+        self._stream.write(f"{format.clock(wall)} {text}\n")
+        self._stream.flush()

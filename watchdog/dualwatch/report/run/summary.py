@@ -1,0 +1,86 @@
+"""``summary.json``: a run in one document, folded from its facts."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dualwatch.events import Finding, RunEnded, RunStarted, journal
+from dualwatch.state.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord:
+    """One attempt when it was over.
+
+    Attributes:
+        lost_iterations: Iterations of this attempt that no checkpoint held when it ended.
+    """
+
+    snapshot: Snapshot
+    findings: tuple[Finding, ...]
+    ended_wall: float | None
+    lost_iterations: int = 0
+
+
+def build(
+    started: RunStarted,
+    command: Sequence[str],
+    attempts: Sequence[AttemptRecord],
+    ended: RunEnded | None,
+) -> dict[str, Any]:
+    """The document; ``outcome`` and ``exit_code`` are None while the run goes on."""
+    metrics: dict[str, float] = {}
+    for record in attempts:
+        metrics |= {name: m.value for name, m in record.snapshot.metrics.items()}
+    return {
+        "schema_version": journal.SCHEMA_VERSION,
+        "outcome": ended.outcome if ended is not None else None,
+        "exit_code": ended.exit_code if ended is not None else None,
+        "config": started.config,
+        "script": started.script,
+        "command": list(command),
+        "started": started.wall,
+        "ended": ended.wall if ended is not None else None,
+        "required_metrics": list(started.required_metrics),
+        "attempts": [_attempt(record) for record in attempts],
+        "metrics": journal.plain(metrics),
+    }
+
+
+def _attempt(record: AttemptRecord) -> dict[str, Any]:
+    s = record.snapshot
+    assert s.started is not None
+    return {
+        "number": s.started.attempt,
+        "started": s.started.wall,
+        "ended": record.ended_wall,
+        "pid": s.started.pid,
+        "exit_code": s.ended.exit_code if s.ended is not None else None,
+        "signal": s.ended.signal if s.ended is not None else None,
+        "overrides": s.started.overrides,
+        "resumed_from": s.started.resumed_from,
+        "first_iteration": s.first_iteration,
+        "last_iteration": s.last_iteration,
+        "rescued": s.replaced,
+        "lost_iterations": record.lost_iterations,
+        "findings": [journal.plain(finding) for finding in record.findings],
+    }
+
+
+def write(path: Path, document: dict[str, Any]) -> None:
+    """Writes beside and renames: a reader never sees half a summary."""
+    beside = path.with_suffix(".tmp")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            json.dump(document, stream, indent=1, ensure_ascii=False, default=str)
+            stream.write("\n")
+        os.replace(beside, path)
+    except OSError:
+        beside.unlink(missing_ok=True)  # Half of it serves nobody, and takes room.
+        raise

@@ -1,0 +1,279 @@
+"""dualwatch's own curves and texts in TensorBoard, beside those of the training.
+
+Every attempt is a run of its own there, ``dualwatch/tensorboard/attempt-N``, as it is one of
+mmengine's: steps that a rerun does again would else wipe out what stood there. Steps are the
+training's iterations, times are real, so that a stall is a peak over one axis and a gap over the
+other. See ``docs/decisions/0012-own-event-files.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from dualwatch.events import (
+    AttemptEnded,
+    AttemptStarted,
+    Decided,
+    Fact,
+    Finding,
+    FindingRaised,
+    IterationLogged,
+    OrderAnswered,
+    Pulse,
+    RunEnded,
+    RunStarted,
+)
+from dualwatch.frameworks.mmengine.logs.fields import is_metric
+from dualwatch.protocol import Phase
+from dualwatch.report.bundle.markdown import inert
+from dualwatch.report.run import view
+from dualwatch.report.terminal import explanation, format
+from dualwatch.state.metric_series import done
+from dualwatch.state.snapshot import Snapshot
+from dualwatch.tensorboard import records
+from dualwatch.tensorboard.writer import EventFile
+
+INTERVAL = 10.0
+"""Seconds between two points of a curve; a pause longer than that has a point of its own."""
+
+GIB = 1 << 30
+MOST_FINDINGS = 100
+MOST_STORY = 60
+MOST_EVIDENCE = 6
+LENGTH = 300
+
+_IN_A_STEP = (Phase.WAITING, Phase.STEP)
+
+
+class OwnCurves:
+    """Writes curves and texts as facts pass by; a view of a run.
+
+    Args:
+        folder: ``WORK_DIR/dualwatch/tensorboard``.
+        unseen: Told once what could not be written.
+    """
+
+    def __init__(self, folder: Path, unseen: Callable[[str, str], None]) -> None:
+        self._folder = folder
+        self._unseen = unseen
+        self._file: EventFile | None = None
+        self._attempt = 0
+        self._resumes = False
+        self._is_known = True
+        self._has_complained = False
+        self._step = 0
+        self._drawn_at = 0.0
+        self._pace = Pace()
+        self._silence = (0, 0.0)
+        self._once: dict[str, float] = {}
+        self._story: list[str] = []
+        self._findings: dict[str, int] = {}
+
+    def fact(self, fact: Fact, snapshot: Snapshot) -> None:
+        """A fact was seen; the snapshot includes it."""
+        if isinstance(fact, RunStarted):
+            self._resumes = fact.resume
+        elif isinstance(fact, AttemptStarted):
+            self._begin(fact)
+        elif self._file is None and snapshot.started is not None:
+            self._begin(snapshot.started, fact.wall)  # Taken up in the middle of an attempt.
+        if self._file is None:
+            return
+        self._follow(snapshot)
+        if isinstance(fact, Pulse) and self._pace.pulse(fact):
+            self._draw(snapshot)
+        elif isinstance(fact, IterationLogged):
+            self._line(fact, snapshot)
+        elif isinstance(fact, FindingRaised):
+            self._found(fact, snapshot)
+        self._tell(fact, snapshot)
+
+    def tick(self, snapshot: Snapshot) -> None:
+        """Time has passed."""
+        if self._file is not None and snapshot.at - self._drawn_at >= INTERVAL:
+            self._draw(snapshot)
+
+    def note(self, text: str) -> None:
+        """Notes are for a terminal."""
+
+    def close(self) -> None:
+        """The run is over."""
+        if self._file is not None:
+            self._file.close()
+
+    # --- where we are ------------------------------------------------------------------------
+
+    def _begin(self, fact: AttemptStarted, wall: float | None = None) -> None:
+        self.close()
+        place = self._folder / f"attempt-{fact.attempt}"
+        self._file = EventFile(place, wall or fact.wall)
+        self._attempt = fact.attempt
+        # Where a resumed training goes on is not known before its loop begins.
+        self._is_known = not (fact.resumed_from or self._resumes or wall is not None)
+        self._step, self._drawn_at, self._pace = 0, fact.at, Pace()
+        self._silence = (0, 0.0)
+        self._once, self._story, self._findings = {}, [], {}
+
+    def _follow(self, s: Snapshot) -> None:
+        """Steps never go back in a file: TensorBoard would drop what stood there."""
+        pulse = s.slowest
+        if s.last_iteration is not None:
+            self._is_known = True
+            self._step = max(self._step, s.last_iteration)
+        elif pulse is not None and pulse.begun >= 0:
+            self._is_known = True
+            self._step = max(self._step, pulse.iteration)
+
+    # --- curves ------------------------------------------------------------------------------
+
+    def _line(self, fact: IterationLogged, s: Snapshot) -> None:
+        """What only the training's own lines tell."""
+        if fact.mode != "train":
+            return
+        found = {
+            name: value
+            for name in ("time", "data_time")
+            for key, value in fact.metrics.items()
+            if is_metric(key, name)
+        }
+        whole = found.get("time", 0.0)
+        if whole > 0:
+            if "data_time" in found:
+                self._once["data_time_share"] = found["data_time"] / whole
+            if not s.pulses:
+                self._once["iteration_time"] = whole
+        self._step = max(self._step, done(fact)) if not s.pulses else self._step
+
+    def _draw(self, s: Snapshot) -> None:
+        """One point of every curve that is known now; what is not known has none."""
+        self._drawn_at = s.at
+        values = {"attempt": float(self._attempt), "cures_in_place": float(s.replaced)}
+        values["silence_s"] = self._longest_silence(s.silence(s.at))
+        values["findings"] = float(sum(self._findings.values()))
+        if (pace := self._pace.taken()) is not None:
+            values["iteration_time"] = pace
+        values |= {**_memory(s), **_workers(s), **self._once}
+        self._once = {}
+        if self._is_known:
+            named = {f"dualwatch/{name}": value for name, value in values.items()}
+            self._write(records.scalars(s.wall, self._step, named))
+
+    def _longest_silence(self, silence: float) -> float:
+        """Of one step TensorBoard keeps the last point: a short one must not hide the stall."""
+        step, longest = self._silence
+        longest = max(0.0, silence, longest if step == self._step else 0.0)
+        self._silence = (self._step, longest)
+        return longest
+
+    # --- texts -------------------------------------------------------------------------------
+
+    def _found(self, fact: FindingRaised, s: Snapshot) -> None:
+        found = fact.finding
+        name = f"{found.code}-{found.name}"
+        self._findings[name] = self._findings.get(name, 0) + 1
+        if sum(self._findings.values()) <= MOST_FINDINGS:
+            text = finding_text(found)
+            tag = f"dualwatch/findings/{name}"
+            self._write(records.text(fact.wall, self._step, tag, text))
+        self._draw(s)
+
+    def _tell(self, fact: Fact, s: Snapshot) -> None:
+        """The story of the attempt so far, whole each time: of one step the last text is kept."""
+        kinds = (AttemptStarted, AttemptEnded, Decided, OrderAnswered, FindingRaised, RunEnded)
+        said = view.headline(fact) if isinstance(fact, kinds) else None
+        if said is None:
+            return
+        moment = inert(format.clock(fact.wall))
+        changes = view.details(fact) if isinstance(fact, Decided) else []
+        where = f", iteration {self._step}" if self._is_known else ""
+        row = f"- {moment}{where}: {inert(said[:LENGTH])}"
+        self._story.append("\n".join([row, *(f"    - {inert(c[:LENGTH])}" for c in changes)]))
+        self._story = self._story[-MOST_STORY:]
+        story = "\n".join(self._story)
+        self._write(records.text(fact.wall, self._step, "dualwatch/story", story))
+        if isinstance(fact, (AttemptEnded, OrderAnswered)):
+            self._draw(s)
+
+    def _write(self, event: bytes) -> None:
+        file = self._file
+        assert file is not None
+        file.write(event)
+        if file.lost and not self._has_complained:
+            self._has_complained = True
+            self._unseen("dualwatch's curves in TensorBoard", f"not written: {file.lost_because}")
+
+
+class Pace:
+    """How long an iteration takes, by the heartbeat of one rank; validation does not count."""
+
+    def __init__(self) -> None:
+        self._rank: int | None = None
+        self._mark: tuple[int, float] | None = None
+        self._spent = 0.0
+        self._done = 0
+
+    def pulse(self, fact: Pulse) -> bool:
+        """One more pulse; gives whether a long pause has just ended, which is worth a point."""
+        self._rank = fact.rank if self._rank is None else self._rank
+        if fact.rank != self._rank:
+            return False
+        if fact.phase not in _IN_A_STEP:
+            self._mark = None
+            return False
+        mark, self._mark = self._mark, (fact.iteration, fact.at)
+        if mark is None:
+            return False
+        if fact.iteration <= mark[0]:
+            self._mark = mark
+            return False
+        self._spent += fact.at - mark[1]
+        self._done += fact.iteration - mark[0]
+        return fact.at - mark[1] > INTERVAL
+
+    def taken(self) -> float | None:
+        """Seconds an iteration since the last call; None where none was done."""
+        spent, count = self._spent, self._done
+        self._spent, self._done = 0.0, 0
+        return spent / count if count else None
+
+
+def finding_text(found: Finding) -> str:
+    """A finding in Markdown; all that it quotes stays text."""
+    said = f"**{found.code} {found.name}** ({found.severity.word}, {found.certainty})"
+    rows = [said, "", inert(found.headline[:LENGTH]), ""]
+    for evidence in found.evidence[1 : 1 + MOST_EVIDENCE]:
+        when = f", {format.clock(evidence.wall)}" if evidence.wall is not None else ""
+        source = inert(f"{evidence.source[:80]}{when}")
+        rows.append(f"- {inert(evidence.text[:LENGTH])} *({source})*")
+    rows += ["", f"What to do: {inert(found.remedy[: 2 * LENGTH])}", ""]
+    page = explanation.address(found.code)
+    more = f"[{found.code}]({page}) and " if page else ""
+    rows.append(f"More: {more}`dualwatch explain {found.code}`")
+    return "\n".join(rows)
+
+
+def _memory(s: Snapshot) -> dict[str, float]:
+    values: dict[str, float] = {}
+    if s.gpus is not None:
+        for gpu in s.gpus.gpus:
+            if gpu.tree is not None:
+                values[f"gpu_memory_gib/{gpu.index}"] = gpu.tree / GIB
+    host = s.host
+    if host is not None and host.memory_total is not None and host.memory_available is not None:
+        values["host_memory_gib"] = (host.memory_total - host.memory_available) / GIB
+    if host is not None and host.shm_total is not None and host.shm_free is not None:
+        values["shared_memory_gib"] = (host.shm_total - host.shm_free) / GIB
+    return values
+
+
+def _workers(s: Snapshot) -> dict[str, float]:
+    """Percent of a core that all loader workers use; nothing where there are none."""
+    if s.activity is None:
+        return {}
+    known = [
+        s.activity.by_pid[pid]
+        for pid, process in s.process.items()
+        if process.role == "worker" and pid in s.activity.by_pid
+    ]
+    return {"workers_cpu": 100.0 * sum(known)} if known else {}

@@ -1,0 +1,156 @@
+"""What ``dualwatch check`` prints: calm where all is well, precise where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from dualwatch.checks import runner
+from dualwatch.checks.item import NOT_BEGUN
+from dualwatch.report.terminal.console import painter, plain_text
+from dualwatch.report.terminal.wrapping import clipped, wrapped
+
+NARROWEST = 50
+MOST_LINES = 6
+
+STAGES: Mapping[str, str] = {
+    "preflight": "Before the start",
+    "startup": "Start-up",
+    "warmup": "Warm-up",
+    "epoch-1": "End of epoch 1",
+    "running": "While it runs",
+}
+
+_SIGNS = {"pass": "✓", "warn": "▲", "fail": "✗", "skip": "─", "pending": "…"}
+_WORDS = {"pass": "ok  ", "warn": "warn", "fail": "FAIL", "skip": "skip", "pending": "wait"}
+_STYLES = {"pass": "green", "warn": "yellow", "fail": "bold red", "skip": "dim", "pending": "cyan"}
+_COUNTED = (
+    ("pass", "passed"),
+    ("fail", "failed"),
+    ("warn", "to look at"),
+    ("pending", "pending"),
+    ("skip", "skipped"),
+)
+
+
+def lines(
+    document: Mapping[str, Any],
+    *,
+    width: int,
+    color: bool = False,
+    fancy: bool = False,
+    verbose: bool = False,
+) -> Iterator[str]:
+    """The checklist for people, line by line.
+
+    Args:
+        document: As ``check --json`` gives it.
+        color: Whether to paint with escape sequences.
+        fancy: Whether the stream holds signs beyond ASCII.
+        verbose: Show what was observed of what passed, too.
+    """
+    sheet = _Sheet(max(width, NARROWEST), color, fancy, verbose)
+    yield from sheet.head(document)
+    for stage, title in STAGES.items():
+        items = [item for item in document["items"] if item["stage"] == stage]
+        if items:
+            yield ""
+            yield sheet.paint(title, "bold")
+            shown = [item for item in items if verbose or not _hangs_on_another(item)]
+            for item in shown:
+                yield from sheet.item(item)
+            yield from sheet.rest([item for item in items if item not in shown])
+    yield ""
+    yield sheet.counts(document["counts"])
+    yield from sheet.hints(document)
+
+
+def glance(
+    document: Mapping[str, Any],
+    *,
+    width: int,
+    height: int,
+    color: bool = False,
+    fancy: bool = False,
+) -> list[str]:
+    """The checklist in as many lines as a terminal has, while more is to come.
+
+    What has passed or was skipped is counted; what failed, warns or waits has a line, the worst
+    first where there are too many.
+    """
+    sheet = _Sheet(max(width, NARROWEST), color, fancy, verbose=False)
+    head = [*sheet.head(document), ""]
+    told = [item for item in document["items"] if item["status"] in ("fail", "warn", "pending")]
+    told.sort(key=lambda item: ("fail", "warn", "pending").index(item["status"]))
+    room = max(1, height - len(head) - 3)
+    shown = [sheet.short(item) for item in told[:room]]
+    more = [f"  and {len(told) - room} more"] if len(told) > room else []
+    return [*head, *shown, *more, "", sheet.counts(document["counts"])]
+
+
+def _hangs_on_another(item: Mapping[str, Any]) -> bool:
+    status, observed = item["status"], item["observed"]
+    if status == "pending":
+        # Before the start all that comes later waits for the same.
+        is_later = item["stage"] not in ("preflight", "startup")
+        return observed.startswith(runner.WAITS) or (is_later and observed == NOT_BEGUN)
+    return bool(status == "skip" and observed.startswith(runner.NEEDS + " '"))
+
+
+class _Sheet:
+    def __init__(self, width: int, color: bool, fancy: bool, verbose: bool) -> None:
+        self._width, self.paint = width, painter(color)
+        self._fancy, self._verbose = fancy, verbose
+
+    def head(self, document: Mapping[str, Any]) -> Iterator[str]:
+        target, profile = document["target"], document["profile"]
+        name = target["path"] or target["work_dir"] or target["log"] or target["kind"]
+        yield self.paint(clipped(plain_text(str(name)), self._width), "bold")
+        yield from self._wrapped(target["sentence"], "  ")
+        told = f"checklist: {profile['title'] or profile['name']} ({profile['because']})"
+        yield from self._wrapped(told, "  ")
+
+    def rest(self, items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+        """Items that only wait for others, or that another one's fault leaves unjudged."""
+        for status, words in (("pending", "wait for that"), ("skip", "cannot be judged without")):
+            count = sum(item["status"] == status for item in items)
+            if count:
+                sign = (_SIGNS if self._fancy else _WORDS)[status]
+                yield f"  {self.paint(sign, _STYLES[status])} {count} more {words}"
+
+    def item(self, item: Mapping[str, Any]) -> Iterator[str]:
+        status = item["status"]
+        sign = (_SIGNS if self._fancy else _WORDS)[status]
+        lead = f"  {sign} "
+        text = item["title"]
+        if status in ("skip", "pending") or (status == "pass" and self._verbose):
+            text += f": {item['observed']}"
+        first, *more = self._wrapped(text, lead)
+        yield first.replace(sign, self.paint(sign, _STYLES[status]), 1)
+        yield from more
+        if status in ("fail", "warn"):
+            yield from self._detail("observed", item["observed"])
+            yield from self._detail("expected", item["expected"])
+            yield from self._detail("do", item["remedy"])
+            if item["code"]:
+                yield from self._detail("see", f"dualwatch explain {item['code']}")
+
+    def short(self, item: Mapping[str, Any]) -> str:
+        """One item in one line."""
+        sign = (_SIGNS if self._fancy else _WORDS)[item["status"]]
+        text = clipped(plain_text(f"{item['title']}: {item['observed']}"), self._width - 8)
+        return f"  {self.paint(sign, _STYLES[item['status']])} {text}"
+
+    def _detail(self, name: str, text: str | None) -> Iterator[str]:
+        if text:
+            yield from self._wrapped(text, f"      {name:<10}")
+
+    def counts(self, counts: Mapping[str, int]) -> str:
+        return ", ".join(f"{counts[key]} {word}" for key, word in _COUNTED if counts[key])
+
+    def hints(self, document: Mapping[str, Any]) -> Iterator[str]:
+        if document["counts"]["pending"] and document["target"]["life"] == "alive":
+            yield "`dualwatch check --watch` waits until all is decided"
+
+    def _wrapped(self, text: str, lead: str) -> list[str]:
+        return wrapped(plain_text(text), self._width, lead, MOST_LINES)

@@ -1,0 +1,81 @@
+"""All metrics of runs as a table that spreadsheets and pandas open: a row for each logged line."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TextIO
+
+from dualwatch.core.text import clean
+from dualwatch.history.model import Chapter
+
+FIXED = ("run", "attempt", "logged_at", "kind", "mode", "epoch", "iteration", "total")
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""What a spreadsheet takes for the beginning of a formula."""
+
+
+def write(stream: TextIO, chapters: Sequence[Chapter]) -> int:
+    """Writes the table and returns how many rows it has.
+
+    Args:
+        stream: Opened with ``encoding="utf-8-sig"`` and ``newline=""``: by the mark at its
+            beginning a spreadsheet knows the encoding.
+    """
+    names = list(dict.fromkeys(name for c in chapters for name in c.table.columns))
+    writer = csv.writer(stream)
+    writer.writerow([*FIXED, *(_metric(name) for name in names)])
+    count = 0
+    for chapter in chapters:
+        for row in _rows(chapter, names):
+            writer.writerow(row)
+            count += 1
+    return count
+
+
+def text(value: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    cleaned = clean(value, 500)
+    return f"'{cleaned}" if value.startswith(_FORMULA) or cleaned.startswith(_FORMULA) else cleaned
+
+
+def _metric(name: str) -> str:
+    """The name of a column; one of ours is told apart."""
+    return f"metric {name}" if name in FIXED else text(name)
+
+
+def _rows(chapter: Chapter, names: Sequence[str]) -> Iterator[list[object]]:
+    table = chapter.table
+    columns = [table.columns.get(name) for name in names]
+    # Each column is read alongside the rows: both are in the order of the lines.
+    at = [0] * len(columns)
+    label = text(chapter.label)
+    for row in range(len(table)):
+        values: list[object] = []
+        for number, column in enumerate(columns):
+            k = at[number]
+            if column is not None and k < len(column.rows) and column.rows[k] == row:
+                values.append(column.values[k])
+                at[number] = k + 1
+            else:
+                values.append("")
+        yield [
+            label,
+            table.attempts[row] if chapter.supervised else "",
+            _moment(table.walls[row]),
+            "evaluation" if table.evaluations[row] else "line",
+            text(table.modes[row]),
+            table.epochs[row] or "",
+            table.iterations[row],
+            table.totals[row] or "",
+            *values,
+        ]
+
+
+def _moment(wall: float) -> str:
+    try:
+        moment = datetime.fromtimestamp(wall).astimezone()
+    except (OverflowError, OSError, ValueError):
+        return ""
+    return moment.isoformat(sep=" ", timespec="milliseconds")

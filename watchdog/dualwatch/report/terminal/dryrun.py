@@ -1,0 +1,65 @@
+"""``--dry-run``: the exact command, and what every step of every ladder would change."""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+from typing import Any
+
+from dualwatch.events import Change
+from dualwatch.report.terminal.changes import changes_table
+from dualwatch.report.terminal.console import plain_text
+
+WIDTH = 80
+
+
+def text(plan: dict[str, Any]) -> str:
+    """The document for people."""
+    metrics = ", ".join(plan["required_metrics"]) or "none"
+    lines = [
+        "command:   " + shlex.join(plan["command"]),
+        f"work dir:  {plan['work_dir']}",
+        *_wrapped("required:  ", f"{metrics} ({plan['required_because']})"),
+        *(line for note in plan["notes"] for line in _wrapped("note:      ", note)),
+        "",
+    ]
+    if not plan["ladder"]:
+        lines += ["no step: a rerun could change nothing here, a stall is given up", ""]
+    elif plan["in_place"]:
+        lines += [*_wrapped("first on a stall: ", plan["in_place"], indent=2), ""]
+    for family, steps in plan["ladders"].items():
+        for step in steps:
+            lines.append(f"step {step['step']} on {_called(family)}: {step['name']}")
+            lines += changes_table([Change(**change) for change in step["changes"]])
+            lines += [f"  {key}={value}" for key, value in step["environment"].items()]
+        lines.append("")
+    if plan["min_batch"] > 1:
+        lines.append(f"No batch below {plan['min_batch']}: the model's loss cannot learn from it.")
+    if plan["ladders"]:
+        lines += _wrapped(
+            "",
+            "Every step resumes where it stood, or from the newest good checkpoint; at most "
+            f"{_reruns(plan['max_reruns'])} in all.",
+        )
+    lines.append("Nothing was started.")
+    return "".join(plain_text(line) + "\n" for line in lines)
+
+
+def _wrapped(lead: str, text: str, indent: int | None = None) -> list[str]:
+    """Prose; a path in it stays whole, so that it can be copied."""
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=lead,
+        subsequent_indent=" " * (len(lead) if indent is None else indent),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _called(family: str) -> str:
+    return "a stall" if family == "stall" else family
+
+
+def _reruns(count: int) -> str:
+    return "1 rerun" if count == 1 else f"{count} reruns"

@@ -1,0 +1,96 @@
+"""Finding codes in words, for ``dualwatch explain`` and the pages under ``docs/``."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+from dualwatch.events.journal import SCHEMA_VERSION
+from dualwatch.rules.catalog import BY_CODE, CODES, Code
+
+WIDTH = 78
+
+
+def document(codes: Sequence[Code]) -> dict[str, Any]:
+    """The codes as one JSON-able document."""
+    fields = ("code", "name", "means", "matters", "cure", "example")
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "codes": [
+            {
+                **{name: getattr(code, name) for name in fields},
+                "severity": code.severity.word,
+                "explains": [symptom.code for symptom in symptoms(code)],
+                "explained_by": [cause.code for cause in causes(code)],
+            }
+            for code in codes
+        ],
+    }
+
+
+def text(codes: Sequence[Code], *, in_full: bool) -> str:
+    """A list of one line a code, or the whole text."""
+    if not in_full:
+        return "".join(f"{c.code}  {c.name:<26} {c.severity.word}\n" for c in codes)
+    return "\n".join(_full(code) for code in codes)
+
+
+def address(code: str) -> str:
+    """Where the page of a code is on the net, "" where this installation names no such place."""
+    from importlib import metadata
+
+    try:
+        links = metadata.metadata("dualwatch").get_all("Project-URL") or []
+    except metadata.PackageNotFoundError:
+        return ""
+    named = dict(link.partition(", ")[::2] for link in links)
+    place = named.get("Documentation", "").rstrip("/")
+    return f"{place}/codes/{code}/" if place.startswith("https://") else ""
+
+
+def symptoms(code: Code) -> list[Code]:
+    """The codes of which this one is a cause, where both are found."""
+    return [BY_CODE[other] for other in code.explains]
+
+
+def causes(code: Code) -> list[Code]:
+    """The codes that are a cause of this one."""
+    return [other for other in CODES if code.code in other.explains]
+
+
+def _full(code: Code) -> str:
+    parts = [f"{code.code} {code.name} ({code.severity.word})\n"]
+    for title, body in (
+        ("What it means", code.means),
+        ("Why it matters", code.matters),
+        ("How to cure it", code.cure),
+    ):
+        parts.append(f"\n{title}\n{_wrapped(body)}\n")
+    if code.example:
+        lines = "\n".join(_hanging(line) for line in code.example.splitlines())
+        parts.append(f"\nExample\n{lines}\n")
+    for title, others in (("It explains", symptoms(code)), ("Explained by", causes(code))):
+        if others:
+            # A code stays on one line with its name.
+            body = ", ".join(f"{other.code}\xa0{other.name}" for other in others)
+            parts.append(f"\n{title}\n{_wrapped(body)}\n".replace("\xa0", " "))
+    return "".join(parts)
+
+
+def _wrapped(body: str) -> str:
+    return textwrap.fill(
+        body, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
+    )
+
+
+def _hanging(line: str) -> str:
+    """A line of an example, whose own indent stays."""
+    indent = "  " + line[: len(line) - len(line.lstrip())]
+    return textwrap.fill(
+        line.lstrip(),
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent + "    ",
+        break_on_hyphens=False,
+    )

@@ -1,0 +1,50 @@
+"""The registry of finding codes: what each means, why it matters, how to cure it.
+
+Literal tuples, one family a module, so that `dualwatch explain`, the pages under ``docs/`` and the
+tests read the same words. A code, once published, keeps its meaning.
+"""
+
+from __future__ import annotations
+
+from dualwatch.events import Evidence, Finding, Severity
+from dualwatch.rules.catalog import gpus, host, metrics, own, setup, stalls, tensorboard, workers
+from dualwatch.rules.catalog.code import Code
+
+__all__ = ["BY_CODE", "CODES", "Code", "finding"]
+
+CODES: tuple[Code, ...] = (
+    *own.CODES,
+    *stalls.CODES,
+    *metrics.CODES,
+    *workers.CODES,
+    *gpus.CODES,
+    *host.CODES,
+    *setup.CODES,
+    *tensorboard.CODES,
+)
+
+BY_CODE = {code.code: code for code in CODES}
+
+
+def finding(
+    code: str,
+    evidence: list[Evidence],
+    *,
+    confidence: float,
+    remedy: str | None = None,
+    severity: Severity | None = None,
+    attempt: int | None = None,
+    pid: int | None = None,
+) -> Finding:
+    """A finding with the name, severity and cure of its code unless told otherwise."""
+    entry = BY_CODE[code]
+    return Finding(
+        code=code,
+        name=entry.name,
+        severity=entry.severity if severity is None else severity,
+        confidence=confidence,
+        evidence=tuple(evidence),
+        remedy=remedy or entry.cure,
+        attempt=attempt,
+        pid=pid,
+    )

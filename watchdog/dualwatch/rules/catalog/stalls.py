@@ -1,0 +1,218 @@
+"""DW1xx: it does not move, and where it stands."""
+
+from __future__ import annotations
+
+from dualwatch.events import Severity
+from dualwatch.rules.catalog.code import Code
+
+CODES: tuple[Code, ...] = (
+    Code(
+        code="DW101",
+        name="stalled-startup",
+        severity=Severity.ERROR,
+        means="No training iteration came within the stall timeout after the start, and the "
+        "process tree did nothing: no CPU, no I/O.",
+        matters="A training that hangs while it builds its datasets or starts its workers will "
+        "not begin by itself; the night is lost.",
+        cure="Where its loader is what hangs, dualwatch replaces it in the running training; "
+        "else it reruns without loader workers and with half the batch. If that stalls as well, "
+        "look at the captured stacks: they show where the main process stands.",
+        example="DW101 stalled-startup (almost certain)\n"
+        "  no first training iteration since 02:14:07: 300 s, limit 300 s\n"
+        "  phase building-data\n"
+        "  last line: after_run: (BELOW_NORMAL) LoggerHook\n"
+        "  tree idle for 300 s, CPU now 0 % of a core, I/O 0 B/s: main 4711 sleeping",
+    ),
+    Code(
+        code="DW102",
+        name="stalled-training",
+        severity=Severity.ERROR,
+        means="Training iterations came, then none within the stall timeout, while the process "
+        "tree was idle or stood in the same stack all the time.",
+        matters="The usual cause is a DataLoader whose workers wait for each other. It never "
+        "ends, and it prints nothing.",
+        cure="dualwatch captures the stacks and replaces the loader in the running training. Where "
+        "that cannot be, it ends the tree and reruns with num_workers=0 and half the batch, "
+        "accumulating gradients so that the effective batch stays the same. A cause that is found "
+        "has its own remedy.",
+        example="DW102 stalled-training (almost certain)\n"
+        "  no progress since 02:14:07: 300 s, limit 300 s\n"
+        "  phase waiting-for-batch, 38 of 200 batches done, last iteration 438\n"
+        "  main process stands in select < wait < _poll < poll\n"
+        "  tree idle for 300 s, CPU now 0 % of a core, I/O 0 B/s: main 4711 sleeping, ...",
+    ),
+    Code(
+        code="DW103",
+        name="stalled-validation",
+        severity=Severity.ERROR,
+        means="The same as DW102 in a validation or test loop.",
+        matters="The validation loader has workers of its own, which can block as well.",
+        cure="dualwatch replaces the loader in the running training, or reruns with num_workers=0 "
+        "in every loader.",
+        example="DW103 stalled-validation (almost certain)\n"
+        "  no progress since 02:14:07: 300 s, limit 300 s\n"
+        "  phase waiting-for-val-batch, 3 of 50 batches done, last iteration 800\n"
+        "  tree idle for 300 s, CPU now 0 % of a core, I/O 0 B/s: main 4711 sleeping, ...",
+    ),
+    Code(
+        code="DW104",
+        name="slow-not-stalled",
+        severity=Severity.INFO,
+        means="Nothing moved for the stall timeout, yet the processes are working: CPU or I/O "
+        "goes on.",
+        matters="A COCO evaluation may be silent for hours and healthy. Killing it would lose "
+        "work, so nothing is done.",
+        cure="Nothing, if you expect this. Otherwise raise --stall-timeout, or look at what is "
+        "slow; --busy-timeout says when busy silence in start-up, metrics or saving counts as a "
+        "stall.",
+        example="DW104 slow-not-stalled (very likely)\n"
+        "  no progress since 02:14:07: 305 s, limit 300 s\n"
+        "  phase computing-metrics, last iteration 800\n"
+        "  main process stands in accumulate < compute_metrics < evaluate < run\n"
+        "  tree idle for 0 s, CPU now 100 % of a core, I/O 2 MiB/s: main 4711 running",
+    ),
+    Code(
+        code="DW105",
+        name="stalled-saving",
+        severity=Severity.ERROR,
+        means="A checkpoint is being written and does not end.",
+        matters="The disk or the network folder under the work dir does not answer.",
+        cure="Look at the storage of the work dir (df, mount, dmesg). The last whole checkpoint "
+        "is still there.",
+        example="DW105 stalled-saving (almost certain)\n"
+        "  no progress since 02:14:07: 300 s, limit 300 s\n"
+        "  last line: Saving checkpoint at 4 epochs\n"
+        "  main process stands in __exit__ < save < save_checkpoint < after_train_epoch\n"
+        "  tree idle for 300 s, CPU now 0 % of a core, I/O 0 B/s: main 4711 disk-sleep",
+    ),
+    Code(
+        code="DW111",
+        name="loader-deadlock",
+        severity=Severity.ERROR,
+        means="The main process waits for a batch while its loader workers wait for a lock: no "
+        "CPU, no I/O, a worker's stack stands in the dataset at a lock.",
+        matters="The workers wait for each other, or for a lock that was held while they were "
+        "forked. No time-out ends it.",
+        cure="num_workers=0 (dualwatch does it). For a cure at the root: take locks in one order, "
+        "open files in the worker rather than before the fork, no threads before the fork.",
+        example="DW111 loader-deadlock (almost certain)\n"
+        "  2 of 2 loader workers wait for a lock inside the dataset, the main process waits for "
+        "a batch\n"
+        "  worker 4713: SemLock.__enter__ (synchronize.py:95) < load (pairs.py:20); sleeps in "
+        "futex_do_wait\n"
+        "  worker 4714: SemLock.__enter__ (synchronize.py:95) < load (pairs.py:16); sleeps in "
+        "futex_do_wait\n"
+        "  the workers wait at different places: a cycle, in which each holds the lock that "
+        "another one wants",
+        explains=("DW101", "DW102", "DW103", "DW104", "DW118"),
+    ),
+    Code(
+        code="DW112",
+        name="worker-stuck-in-dataset",
+        severity=Severity.ERROR,
+        means="The main process waits for a batch, and a loader worker stands at one place of the "
+        "dataset or a transform: it loops, sleeps or reads without an end.",
+        matters="Without workers the main process would be stuck at the same place.",
+        cure="Look at the function that the evidence names, and at the sample that it works on. "
+        "dualwatch does not rerun one that loops, and tries once without workers if it waits.",
+        example="DW112 worker-stuck-in-dataset (almost certain)\n"
+        "  1 of 4 loader workers stand at one place of the dataset, 3 wait for work\n"
+        "  worker 4713: RandomCrop.transform (crop.py:57) < Compose.__call__ (base_dataset.py:60)\n"
+        "  worker 4713 loops: running, 100 % of a core, 0 B/s of I/O",
+        explains=("DW101", "DW102", "DW103", "DW104", "DW118"),
+    ),
+    Code(
+        code="DW113",
+        name="dataset-init-stuck",
+        severity=Severity.ERROR,
+        means="The dataset is being built and does not end. No loader worker exists yet.",
+        matters="A log that ends with the hook list looks like a deadlock of workers and is none.",
+        cure="Look at where it reads from: a network folder, a huge annotation file, a lock. "
+        "dualwatch does not rerun it.",
+        example="DW113 dataset-init-stuck (almost certain)\n"
+        "  the dataset is being built and does not end: load_data_list (xml_style.py:48) < "
+        "full_init (base_dataset.py:307)\n"
+        "  it waits for I/O: it reads, or waits for what it reads: disk-sleep in "
+        "folio_wait_bit_common, 0 % of a core",
+        explains=("DW101", "DW104", "DW118"),
+    ),
+    Code(
+        code="DW114",
+        name="main-stuck-in-step",
+        severity=Severity.ERROR,
+        means="The main process loops or blocks in its own code: forward, backward, the "
+        "optimizer, or the sampler.",
+        matters="The loader is not the cause, so a rerun without workers may stall again.",
+        cure="Look at the function that the evidence names. dualwatch tries one rerun without "
+        "workers and with half the batch.",
+        example="DW114 main-stuck-in-step (very likely)\n"
+        "  the main process is stuck in forward: match (assigner.py:31) < loss (head.py:88) < "
+        "forward (detector.py:120)\n"
+        "  it is running and uses 100 % of a core",
+        explains=("DW101", "DW102", "DW103", "DW104"),
+    ),
+    Code(
+        code="DW115",
+        name="process-stopped",
+        severity=Severity.WARNING,
+        means="A process of the training is stopped (state T: Ctrl-Z, SIGSTOP) or held by a "
+        "debugger (state t).",
+        matters="It does nothing until it is continued, but it is intact.",
+        cure="Continue it: kill -CONT PID. dualwatch train does so once in an attempt, never "
+        "to what a debugger holds, and does not restart it.",
+        example="DW115 process-stopped (almost certain)\n"
+        "  no progress since 02:14:07: 300 s, limit 300 s\n"
+        "  stopped (state T): pid 4713 (worker)\n"
+        "  the main process 4711 runs and waits for it",
+        explains=("DW101", "DW102", "DW103", "DW105", "DW118"),
+    ),
+    Code(
+        code="DW116",
+        name="storage-stuck",
+        severity=Severity.ERROR,
+        means="A process of the training waits in uninterruptible I/O (state D) and does not "
+        "come back: a disk or a network folder does not answer.",
+        matters="Such a process cannot be killed, so a rerun would only add another one that "
+        "waits.",
+        cure="Look at the storage that the evidence names (mount, df, dmesg); when it "
+        "answers again, the training goes on. dualwatch does not rerun it.",
+        example="DW116 storage-stuck (almost certain)\n"
+        "  main 4711 in uninterruptible sleep (state D) for at least 120 s, no CPU, no I/O\n"
+        "  main 4711 sleeps in nfs_wait_bit_killable: a network folder (NFS) that does not answer\n"
+        "  it stands in read (loading.py:107) < __getitem__ (base_dataset.py:408)",
+        explains=("DW101", "DW102", "DW103", "DW105", "DW104", "DW112", "DW113", "DW114", "DW118"),
+    ),
+    Code(
+        code="DW117",
+        name="slow-worker-start",
+        severity=Severity.INFO,
+        means="Loader workers are still being started: the dataset is pickled into each of "
+        "them, and each imports its modules.",
+        matters="It looks like a hang and is none: the first batch comes when the last worker "
+        "is up.",
+        cure="Nothing, if it ends. Otherwise fewer workers, or a dataset that holds arrays "
+        "instead of many small objects.",
+        example="DW117 slow-worker-start (almost certain)\n"
+        "  loader workers are still being started: 5 so far of 16\n"
+        "  the main process hands the dataset to a new worker: dump (reduction.py:60) < "
+        "Popen._launch (popen_spawn_posix.py:47)\n"
+        "  worker 4718 imports or unpickles: _main (spawn.py:132) < spawn_main (spawn.py:122)",
+        explains=("DW101", "DW104"),
+    ),
+    Code(
+        code="DW118",
+        name="collective-stuck",
+        severity=Severity.CRITICAL,
+        means="The ranks of a distributed training wait for each other in a collective, or waited "
+        "until it timed out.",
+        matters="One rank is elsewhere: it has fewer batches, died, or took another branch.",
+        cure="Give every rank equally many batches, and look at the first rank that failed. "
+        "dualwatch tries one rerun.",
+        example="DW118 collective-stuck (almost certain)\n"
+        "  rank 0 waits in all_reduce, and rank 1 is elsewhere: save (serialization.py:850) < "
+        "save_checkpoint (checkpoint.py:12)\n"
+        "  rank 1: save (serialization.py:850) < save_checkpoint (checkpoint.py:12)\n"
+        "  rank 0: all_reduce, called by parse_losses (base_model.py:188)",
+        explains=("DW101", "DW102", "DW103", "DW114"),
+    ),
+)

@@ -1,0 +1,309 @@
+"""How it ended (DW606, the codes of ``errors.py``, DW501), and what could not be seen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from dualwatch.events import ErrorSeen, Evidence, Finding, Severity
+from dualwatch.protocol import Phase
+from dualwatch.rules.catalog import BY_CODE, finding
+from dualwatch.rules.deaths import error_patterns, host_evidence
+from dualwatch.rules.thresholds import Limits
+from dualwatch.state.snapshot import Snapshot
+
+_OF_LAUNCHERS = ("ChildFailedError", "SignalException", "ProcessRaisedException")
+
+# A shell, a container's init or torchrun passes a signal on as a number.
+_BY_SHELL = {128 + 6: "SIGABRT", 128 + 7: "SIGBUS", 128 + 9: "SIGKILL", 128 + 11: "SIGSEGV"}
+_BY_TORCHRUN = re.compile(r"Signal \d+ \((SIG[A-Z]+)\) received by PID (\d+)")
+_PIDS = re.compile(r"\(pid(?:\(s\))? ([\d, ]+)\)")
+
+_READS_A_BATCH = re.compile(r"utils/data/dataloader\.py:\d+ in _(?:next|get|try_get)_data")
+
+SAME_LOOK = 2.0
+"""Seconds within which it is not known what came first, a heartbeat or a line of the console."""
+
+EXCERPT = 8
+"""Lines of a traceback that are quoted; the whole is in the console."""
+
+
+def died(s: Snapshot, limits: Limits) -> Iterator[Finding]:
+    """The training ended by itself, and not well: the cause before its symptoms.
+
+    An ``AttemptEnded`` without an exit code stands for a process that is gone and whose end nobody
+    saw, as of a run that is read from its log. Then it only counts as a death where the console
+    ends with an error, or in the midst of the work.
+    """
+    if s.ended is None or s.ended.exit_code == 0:
+        return
+    if s.ended.exit_code is None and s.phase == Phase.FINISHED:
+        return
+    fatal = _uncaught(s)
+    if s.ended.exit_code is None:
+        fatal = [error for error in fatal if _ends_a_training(error)]
+    own = [error for error in fatal if not error.exception.endswith(_OF_LAUNCHERS)]
+    # What a rank says of another one that is gone comes after what that one said itself.
+    first_hand = [error for error in own if not error_patterns.follows_another(error)]
+    # Where all only tell of others, the first one that did so knew most.
+    error = first_hand[-1] if first_hand else next(iter(own), None)
+    if error is not None:
+        yield from _of_error(s, error, own)
+    elif s.ended.exit_code is None:
+        yield from _unfinished(s)
+    else:
+        yield from _without_words(s, next(reversed(fatal), None))
+
+
+def ends_with_an_error(s: Snapshot) -> bool:
+    """Whether the console ends with an error that ends trainings.
+
+    Of a bare log, whose process nobody knows, it is the only word on the end.
+    """
+    return any(_ends_a_training(error) for error in _uncaught(s))
+
+
+def _uncaught(s: Snapshot) -> list[ErrorSeen]:
+    """Errors with a name after which the training did not go on."""
+    return [error for error in s.errors if error.exception and not _went_on(s, error)]
+
+
+def _went_on(s: Snapshot, error: ErrorSeen) -> bool:
+    """Whether the training got on after an error, which was caught, then.
+
+    Every rank must have moved: the others may do an iteration more after one has died. Console
+    lines are no movement, they also come from what is being torn down.
+    """
+    later = [s.last_train, s.last_evaluation]
+    if any(line is not None and line.at > error.at for line in later):
+        return True
+    return bool(s.moved_at) and min(s.moved_at.values()) > error.at + SAME_LOOK
+
+
+def _ends_a_training(error: ErrorSeen) -> bool:
+    """Whether an error by itself tells of an end: a traceback, or words that are known."""
+    return bool(error.where) or error_patterns.recognise(error)[0] != "DW606"
+
+
+def _of_error(s: Snapshot, error: ErrorSeen, others: Sequence[ErrorSeen]) -> Iterator[Finding]:
+    code, headline = error_patterns.recognise(error)
+    if code in ("DW301", "DW305"):
+        kill = host_evidence.oom_kill(s, _pids(s, error))
+        if kill is not None:
+            yield _fatal(
+                s, "DW501", [*kill.evidence, *host_evidence.memory(s.host)], kill.confidence
+            )
+            code = "DW301"
+    elif code == "DW502" and _is_shm_that_is_full(s):
+        code = "DW302"
+    yield from _earlier_causes(s, code, error, others)
+    headline += f" ({error.where})" if error.where else ""
+    evidence = [
+        Evidence(text=headline, source="console.log", wall=error.wall),
+        *_how(s),
+        *_beside(s, code),
+        *(
+            Evidence(text=line, source="console.log", wall=error.wall)
+            for line in error.excerpt[-EXCERPT:]
+            if line.strip(" ^~")
+        ),
+    ]
+    seen = s.ended is not None and s.ended.exit_code is not None
+    yield _fatal(s, code, evidence, 1.0 if seen else 0.9)
+
+
+def _earlier_causes(
+    s: Snapshot, code: str, last: ErrorSeen, others: Sequence[ErrorSeen]
+) -> Iterator[Finding]:
+    """Workers print their own errors, and the main process then dies of a worker that is gone."""
+    told = {code}
+    for error in others:
+        cause, headline = error_patterns.recognise(error)
+        if error is last or cause in told or code not in BY_CODE[cause].explains:
+            continue
+        if code == "DW606":
+            continue  # Explained by nearly everything: an accident beside it is no cause.
+        told.add(cause)
+        evidence = [Evidence(text=headline, source="console.log", wall=error.wall)]
+        yield _fatal(s, cause, [*evidence, *_beside(s, cause)], 0.85)
+
+
+def _beside(s: Snapshot, code: str) -> list[Evidence]:
+    """What the machine shows that belongs to this kind of death."""
+    if code == "DW302":
+        return host_evidence.shared_memory(s.host)
+    if code == "DW303":
+        return host_evidence.open_files(s)
+    if code == "DW501":
+        return host_evidence.memory(s.host)
+    if code == "DW502":
+        return host_evidence.disk(s.host)
+    return [host_evidence.kernel_silence(s)] if code == "DW301" else []
+
+
+def _is_shm_that_is_full(s: Snapshot) -> bool:
+    """A full disk without a path may be /dev/shm; not while the work dir is full itself."""
+    host = s.host
+    if host is None or host_evidence.is_scarce(
+        host.disk_free, host.disk_total, host_evidence.SCARCE_DISK
+    ):
+        return False
+    return host_evidence.is_scarce(host.shm_free, host.shm_total, host_evidence.SCARCE_SHM)
+
+
+# --- without words ---------------------------------------------------------------------------
+
+
+def _without_words(s: Snapshot, launcher: ErrorSeen | None) -> Iterator[Finding]:
+    """No error was printed, or only a launcher's: the way it ended must tell."""
+    signal, pid = _signal(s, launcher)
+    if signal == "SIGKILL":
+        kill = host_evidence.oom_kill(s, {*_pids(s, launcher), *([pid] if pid is not None else [])})
+        if kill is not None:
+            evidence = [*kill.evidence, *_how(s), *host_evidence.memory(s.host), *_last_line(s)]
+            yield _fatal(s, "DW501", evidence, kill.confidence)
+            return
+    evidence = _how(s)
+    if launcher is not None:
+        headline = error_patterns.text_of(launcher).partition("\n")[0]
+        evidence.insert(0, Evidence(text=headline, source="console.log", wall=launcher.wall))
+    if signal == "SIGKILL":
+        evidence.append(Evidence(text="it was killed from outside", source="process"))
+        evidence += [host_evidence.kernel_silence(s), *host_evidence.memory(s.host)]
+    code = "DW606"
+    cut = _cut_off(s) if signal is None and launcher is None else None
+    if cut is not None:
+        text = f"a traceback breaks off in {cut.where}"
+        evidence.insert(0, Evidence(text=text, source="console.log", wall=cut.wall))
+        code = "DW305" if _READS_A_BATCH.search(cut.where) else code
+    sure = launcher is not None and signal is None
+    yield _fatal(s, code, [*evidence, *_last_line(s)], 1.0 if sure else 0.6)
+
+
+def _cut_off(s: Snapshot) -> ErrorSeen | None:
+    """The beginning of a traceback, of which the rest is missing.
+
+    Torch tells of a worker that is gone in a signal's handler, which may run while another
+    traceback is printed; nothing more is printed then.
+    """
+    tracebacks = (e for e in s.errors if not e.exception and e.where and not _went_on(s, e))
+    return next(reversed(list(tracebacks)), None)
+
+
+def _signal(s: Snapshot, launcher: ErrorSeen | None) -> tuple[str | None, int | None]:
+    """The signal that ended the training or one of its ranks, and that rank's process."""
+    assert s.ended is not None
+    if launcher is not None:
+        told = _BY_TORCHRUN.search("\n".join((launcher.message, *launcher.excerpt)))
+        if told is not None:
+            return told[1], int(told[2])
+    return s.ended.signal or _BY_SHELL.get(s.ended.exit_code or 0), None
+
+
+def _unfinished(s: Snapshot) -> Iterator[Finding]:
+    """Its process is gone, nobody saw how, and its console ends without an error."""
+    kill = host_evidence.oom_kill(s, _pids(s, None))
+    where = _in_the_midst(s)
+    if where is None:
+        return
+    how = Evidence(text=where, source="console.log", wall=s.progress_wall)
+    if kill is not None:
+        yield _fatal(s, "DW501", [*kill.evidence, how, *host_evidence.memory(s.host)], 0.8)
+        return
+    evidence = [how, host_evidence.kernel_silence(s), *host_evidence.memory(s.host), *_last_line(s)]
+    yield _fatal(s, "DW606", evidence, 0.5, Severity.ERROR)
+
+
+def _in_the_midst(s: Snapshot) -> str | None:
+    """Where the console breaks off, if that is surely before the end of the training.
+
+    The lines of an epoch are a fixed interval apart, and its last, incomplete interval is never
+    logged. So an epoch has surely not ended where more is left of it than was logged.
+    """
+    gone = "the process is gone, and its console ends without an error"
+    if s.pulses:
+        return f"{gone} in phase {s.phase}, iteration {s.last_iteration}"
+    line = s.last_train
+    if line is None:
+        nothing_yet = s.last_evaluation is None and s.starting and s.console_lines > 0
+        return f"{gone} before the first training iteration" if nothing_yet else None
+    epochs = s.config.epochs if s.config is not None else None
+    if line.epoch is None or epochs is None or line.epoch >= epochs:
+        after = s.last_evaluation is not None and s.last_evaluation.at >= line.at
+        if after or not line.total or line.total - line.iteration < line.iteration:
+            return None
+    epoch = f", epoch {line.epoch}" if line.epoch is not None else ""
+    epoch += f" of {epochs}" if epoch and epochs else ""
+    total = f" of {line.total}" if line.total else ""
+    return f"{gone} after iteration {line.iteration}{total}{epoch}"
+
+
+def _how(s: Snapshot) -> list[Evidence]:
+    assert s.ended is not None
+    if s.ended.exit_code is None and s.ended.signal is None:
+        text = "the process of the training is gone; how it ended was not seen"
+    elif s.ended.signal:
+        text = f"the training was ended by {s.ended.signal}"
+    else:
+        text = f"the training ended with exit code {s.ended.exit_code}"
+        by_shell = _BY_SHELL.get(s.ended.exit_code or 0)
+        text += f", which stands for {by_shell}" if by_shell else ""
+    return [Evidence(text=text, source="process", wall=s.ended.wall)]
+
+
+def _last_line(s: Snapshot) -> list[Evidence]:
+    text = f"last line: {s.last_line}"
+    return [Evidence(text=text, source="console.log", wall=s.progress_wall)] if s.last_line else []
+
+
+def _pids(s: Snapshot, error: ErrorSeen | None) -> set[int]:
+    """Processes of the training as far as they are known, those that an error names included."""
+    pids = {*s.process, *(pulse.pid for pulse in s.pulses.values())}
+    if s.started is not None:
+        pids.add(s.started.pid)
+    for text in (error_patterns.text_of(error), *error.causes) if error is not None else ():
+        for named in _PIDS.findall(text):
+            pids |= {int(number) for number in named.replace(",", " ").split()}
+    return pids - {0}
+
+
+def _fatal(
+    s: Snapshot,
+    code: str,
+    evidence: list[Evidence],
+    confidence: float,
+    severity: Severity = Severity.CRITICAL,
+) -> Finding:
+    return finding(
+        code,
+        evidence,
+        confidence=confidence,
+        severity=severity,
+        attempt=s.started.attempt if s.started is not None else None,
+        pid=s.started.pid if s.started is not None else None,
+    )
+
+
+def unseen(s: Snapshot, limits: Limits) -> Iterator[Finding]:
+    """What could not be looked at: said, never counted as well."""
+    attempt = s.started.attempt if s.started is not None else None
+    gpu = s.not_observed.get("gpu")
+    if gpu is not None:
+        yield finding(
+            "DW404",
+            [Evidence(text=f"GPU memory is not observed: {gpu.why}", source="NVML", wall=gpu.wall)],
+            confidence=1.0,
+            attempt=attempt,
+        )
+    stacks = [
+        fact
+        for what, fact in s.not_observed.items()
+        # Nobody forbids to read what has ended meanwhile.
+        if what.startswith("stack") and not fact.why.startswith("the process is")
+    ]
+    if stacks:
+        evidence = [
+            Evidence(text=f"{fact.what}: {fact.why}", source="py-spy", wall=fact.wall)
+            for fact in stacks
+        ]
+        yield finding("DW504", evidence, confidence=1.0, attempt=attempt)

@@ -1,0 +1,122 @@
+"""DW601-DW604: what a configuration shows before, or without, anything having happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dualwatch.events import ConfigRead, Evidence, Finding, Severity
+from dualwatch.rules.catalog import finding
+from dualwatch.rules.thresholds import Limits
+from dualwatch.state.snapshot import Snapshot
+
+NAMED = 5
+BOUND = 100
+"""As many names as ``ConfigRead.unpaired`` holds at most."""
+
+_TIMED_OUT = "did not load within"
+
+
+def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
+    """Findings about the configuration."""
+    config = s.config
+    if config is None:
+        return
+    if config.error:
+        yield _does_not_load(s, config)
+        return
+    yield from _risky(s, config)
+    if config.missing and not (_has_trained(s) and s.ended is None):
+        # A training that goes on reads them, so it is we who look in the wrong place.
+        yield _missing(s, config)
+    if config.unpaired:
+        yield _unpaired(s, config)
+
+
+def _does_not_load(s: Snapshot, config: ConfigRead) -> Finding:
+    evidence = [_quote(config, config.error)]
+    if _has_trained(s):
+        # It did load where the training runs; ours may be another Python, or it was edited since.
+        evidence.append(_quote(config, "yet the training has begun with it"))
+        return _finding(s, "DW602", evidence, 0.3, Severity.WARNING)
+    if _TIMED_OUT in config.error:
+        return _finding(s, "DW602", evidence, 0.6, Severity.ERROR)
+    return _finding(s, "DW602", evidence, 0.95)
+
+
+def _risky(s: Snapshot, config: ConfigRead) -> Iterator[Finding]:
+    """Several workers that are kept, or spawned, and read two files for each sample."""
+    if not config.paired:
+        return
+    on_windows = config.platform.startswith("win")
+    by_spawn = config.start_method == "spawn" or on_windows
+    evidence = []
+    for name, settings in config.loaders.items():
+        workers = settings.get("num_workers") if isinstance(settings, Mapping) else None
+        if not _is_several(workers):
+            continue
+        kept = settings.get("persistent_workers") is True
+        if not kept and not by_spawn:
+            continue
+        reasons = [f"num_workers={workers}"]
+        reasons += ["persistent_workers=True"] if kept else []
+        reasons.append("images in pairs")
+        if by_spawn:
+            reasons.append(
+                "workers are spawned, as always on Windows" if on_windows else "workers are spawned"
+            )
+        evidence.append(_quote(config, f"{name}: {', '.join(reasons)}"))
+    if evidence:
+        yield _finding(s, "DW601", evidence, 0.6 if by_spawn else 0.5)
+
+
+def _is_several(workers: Any) -> bool:
+    return isinstance(workers, int) and not isinstance(workers, bool) and workers > 1
+
+
+def _missing(s: Snapshot, config: ConfigRead) -> Finding:
+    evidence = [
+        _quote(config, f"{path} is not there ({key})")
+        for key, path in list(config.missing.items())[:NAMED]
+    ]
+    if _has_trained(s):
+        evidence.append(_quote(config, "yet it has trained: they were there, or are elsewhere"))
+        return _finding(s, "DW603", evidence, 0.3, Severity.WARNING)
+    if config.how != "loaded":
+        # Relative paths begin where the training was started, which a dump does not tell.
+        return _finding(s, "DW603", evidence, 0.5, Severity.WARNING)
+    return _finding(s, "DW603", evidence, 0.95)
+
+
+def _unpaired(s: Snapshot, config: ConfigRead) -> Finding:
+    count = len(config.unpaired)
+    at_least = "at least " if count >= BOUND else ""
+    image = "image has" if count == 1 else "images have"
+    text = f"{at_least}{count} {image} no partner in the other modality"
+    text += f", of {config.looked_at} pairs looked at" if config.looked_at else ""
+    names = [_quote(config, f"without a partner: {name}") for name in config.unpaired[:NAMED]]
+    return _finding(s, "DW604", [_quote(config, text), *names], 0.9)
+
+
+def _has_trained(s: Snapshot) -> bool:
+    return s.last_iteration is not None or s.train_lines > 0
+
+
+def _quote(config: ConfigRead, text: str) -> Evidence:
+    return Evidence(text=text, source=config.path or "configuration", wall=config.wall)
+
+
+def _finding(
+    s: Snapshot,
+    code: str,
+    evidence: list[Evidence],
+    confidence: float,
+    severity: Severity | None = None,
+) -> Finding:
+    return finding(
+        code,
+        evidence,
+        confidence=confidence,
+        severity=severity,
+        attempt=s.started.attempt if s.started is not None else None,
+    )

@@ -1,0 +1,200 @@
+"""DW201-DW203: is what must be trained in the training lines, and is it a number?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from dualwatch.events import BatchSeen, Evidence, Finding
+from dualwatch.rules.catalog import BY_CODE, finding
+from dualwatch.rules.metrics import swallowed_errors
+from dualwatch.rules.thresholds import Limits
+from dualwatch.state.metric_series import Metric, done, is_followed, is_gradient, place
+from dualwatch.state.snapshot import Snapshot
+
+LINES_BEFORE_MISSING = 2
+"""One line may come from a window without any person in it; two are no accident."""
+
+LINES_BEFORE_VANISHED = 3
+LINES_BEFORE_FROZEN = 5
+NOTHING = 0.01
+"""A loss below may stand still for being zero, or nearly."""
+
+LINES_BEFORE_SPOILT = 3
+"""Under mixed precision a single infinite gradient is normal: the scaler leaves out that step."""
+
+SHOWN = 12
+INSIDE = "inside agent"
+
+
+def named(metrics: Mapping[str, Metric], name: str) -> Metric | None:
+    """A metric by its name, with or without the ``train/`` of hierarchical tags."""
+    for key, metric in metrics.items():
+        if is_called(key, name):
+            return metric
+    return None
+
+
+def is_called(key: str, name: str) -> bool:
+    """Whether a key is a metric's name, one of them perhaps with folders before it."""
+    return key == name or key.endswith("/" + name) or name.endswith("/" + key)
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """A required metric that is not trained.
+
+    Attributes:
+        held: Training lines up to which it was there; 0 where it never came.
+        code: "DW201" or "DW202".
+        text: What shows it, in a sentence.
+        confidence: 0 to 1.
+    """
+
+    name: str
+    held: int
+    code: str
+    text: str
+    confidence: float
+
+
+def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
+    """Findings about the metrics of the training lines."""
+    if s.last_train is None:
+        return
+    for absence in absences(s, limits):
+        yield _absent(s, absence)
+    spoilt = _spoilt(s)
+    if spoilt is not None:
+        text, wall = spoilt
+        evidence = [Evidence(text=text, source="console.log", wall=wall)]
+        yield finding("DW203", evidence, confidence=1.0, attempt=attempt(s))
+
+
+def missing_at_end(s: Snapshot, required: tuple[str, ...]) -> list[str]:
+    """Required metrics that never came, of a training that has ended."""
+    found = {name: named(s.metrics, name) for name in required}
+    return [name for name, metric in found.items() if metric is None or not metric.last_line]
+
+
+def attempt(s: Snapshot) -> int | None:
+    """Number of the attempt that a snapshot is of."""
+    return s.started.attempt if s.started is not None else None
+
+
+def batch_of_log(s: Snapshot) -> BatchSeen | None:
+    """What was seen of the rank whose values stand in the log: the first."""
+    return s.batches[min(s.batches)] if s.batches else None
+
+
+# --- DW201, DW202 --------------------------------------------------------------------------------
+
+
+def absences(s: Snapshot, limits: Limits) -> list[Absence]:
+    """Required metrics that never came or went, each once."""
+    found = (_absence(s, name) for name in dict.fromkeys(limits.required))
+    return [absence for absence in found if absence is not None]
+
+
+def _absence(s: Snapshot, name: str) -> Absence | None:
+    metric = named(s.metrics, name)
+    if metric is None or not metric.last_line:
+        text = f"{s.train_lines} training lines, none with {name}"
+        enough = s.train_lines >= LINES_BEFORE_MISSING
+        return Absence(name, 0, "DW201", text, 1.0) if enough else None
+    gone = s.train_lines - metric.last_line
+    if gone >= LINES_BEFORE_VANISHED:
+        text = (
+            f"{name} was in {metric.last_line} training lines, last {metric.value:g}, and is "
+            f"absent from the {gone} since"
+        )
+        return Absence(name, metric.last_line, "DW202", text, 0.9)
+    return _frozen(s, name, metric) if not gone else None
+
+
+def _frozen(s: Snapshot, name: str, metric: Metric) -> Absence | None:
+    """mmengine goes on printing the last mean of a loss that is computed no more."""
+    same = s.train_lines - metric.since + 1
+    if "loss" not in name:
+        return None
+    batch = batch_of_log(s)
+    held = max(1, metric.since - 1)
+    text = f"{name} is {metric.value:g} in each of the last {same} training lines"
+    if batch is not None and batch.losses:
+        is_returned = any(is_called(key, name) for key in batch.losses)
+        if is_returned or same < LINES_BEFORE_VANISHED:
+            return None
+        text += f", and since iteration {batch.iteration} the model does not return it"
+        return Absence(name, held, "DW202", text, 0.95)
+    others = [m for key, m in s.metrics.items() if is_followed(key) and not is_called(key, name)]
+    moves = any(m.last_line == s.train_lines and m.since > metric.since for m in others)
+    if same < LINES_BEFORE_FROZEN or abs(metric.value) < NOTHING or not moves:
+        return None
+    return Absence(name, held, "DW202", f"{text} while other losses change", 0.7)
+
+
+def _absent(s: Snapshot, absence: Absence) -> Finding:
+    """DW201 or DW202 with what was seen beside it; its causes are other findings."""
+    assert s.last_train is not None
+    evidence = [_quote(s, absence.text)]
+    remedy = None
+    if not absence.held:
+        seen = [key for key in s.last_train.metrics if "loss" in key]
+        shown = ", ".join(seen[:SHOWN]) or "no loss"
+        evidence.append(_quote(s, f"at {place(s.last_train)} there is: {shown}"))
+    batch = batch_of_log(s)
+    if batch is not None and batch.losses:
+        shown = ", ".join(batch.losses[:SHOWN])
+        text = f"at iteration {batch.iteration} the model returned: {shown}"
+        evidence.append(Evidence(text=text, source=INSIDE, wall=batch.wall))
+        is_returned = any(is_called(key, absence.name) for key in batch.losses)
+        if is_returned and done(s.last_train) > batch.iteration:
+            remedy = (
+                f"The model returns {absence.name}, only the lines leave it out: look at the "
+                "log_processor and at hooks that change the log."
+            )
+    elif swallowed_errors.suspect(s, absence.name, absence.held) is None:
+        text = (
+            "the log alone does not tell why; `dualwatch train` looks at the batches and at what "
+            "the model returns, which tells the causes apart"
+        )
+        evidence.append(Evidence(text=text, source="dualwatch"))
+    config = s.config
+    if config is not None and config.paired is False:
+        text = f"the configuration names one modality only: {config.path}"
+        evidence.append(Evidence(text=text, source="configuration", wall=config.wall))
+    return finding(
+        absence.code,
+        evidence,
+        confidence=absence.confidence,
+        remedy=remedy or BY_CODE[absence.code].cure,
+        attempt=attempt(s),
+    )
+
+
+# --- DW203 ---------------------------------------------------------------------------------------
+
+
+def _spoilt(s: Snapshot) -> tuple[str, float] | None:
+    """What says that the newest line is no number any more, and since when."""
+    assert s.last_train is not None
+    for name, value in s.last_train.metrics.items():
+        metric = s.metrics.get(name)
+        if math.isfinite(value) or not is_followed(name) or metric is None:
+            continue
+        bad = 0
+        for point in reversed(metric.recent):
+            if math.isfinite(point.value) or point.line.number != s.train_lines - bad:
+                break
+            bad += 1
+        if is_gradient(name) and bad < LINES_BEFORE_SPOILT:
+            continue
+        lines = f", in {bad} training lines running" if bad > 1 else ""
+        return f"{name} is {value} at {place(s.last_train)}{lines}", s.last_train.wall
+    return None
+
+
+def _quote(s: Snapshot, text: str) -> Evidence:
+    assert s.last_train is not None
+    return Evidence(text=text, source="console.log", wall=s.last_train.wall)

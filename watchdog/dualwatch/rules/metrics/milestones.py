@@ -1,0 +1,62 @@
+"""DW204: has a metric come to where it should be at the end of an epoch? Pure.
+
+The same milestones are items of the checklist. Here they are judged while the training runs, as
+soon as an epoch's evaluation is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from statistics import median
+
+from dualwatch.events import EvaluationLogged, Evidence, Finding
+from dualwatch.rules.catalog import finding
+from dualwatch.rules.metrics.metrics import attempt, is_called, named
+from dualwatch.rules.thresholds import Limits, Milestone
+from dualwatch.state.snapshot import Snapshot
+
+MILESTONE = "milestone"
+"""Source of its evidence: each of them is a matter of its own under one code."""
+
+
+def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
+    """Findings about the milestones of the newest evaluation, those that fail."""
+    for milestone, value, last in _reached(s, limits):
+        if not milestone.fails(value):
+            continue
+        text = (
+            f"{milestone.metric} is {value:.4g} at the end of epoch {milestone.epoch}, wanted "
+            f"{milestone.expected}"
+        )
+        evidence = [Evidence(text=text, source=MILESTONE, wall=last.wall)]
+        remedy = milestone.advice or None
+        yield finding("DW204", evidence, confidence=0.9, remedy=remedy, attempt=attempt(s))
+
+
+def is_milestone(found: Finding) -> bool:
+    """Whether a finding is of a missed milestone."""
+    return found.evidence[0].source == MILESTONE
+
+
+def _reached(s: Snapshot, limits: Limits) -> Iterator[tuple[Milestone, float, EvaluationLogged]]:
+    """The milestones of the epoch that was evaluated last, with their values."""
+    last = s.last_evaluation
+    if last is None or last.epoch is None or not last.metrics:
+        return
+    for milestone in limits.milestones:
+        if milestone.epoch != last.epoch:
+            continue
+        told = last.metrics.items()
+        value = next((v for key, v in told if is_called(key, milestone.metric)), None)
+        if value is None:
+            value = _trained(s, milestone.metric, last)
+        if value is not None:
+            yield milestone, value, last
+
+
+def _trained(s: Snapshot, name: str, last: EvaluationLogged) -> float | None:
+    """The level of a metric of the training lines, while none of the next epoch is among them."""
+    metric, line = named(s.metrics, name), s.last_train
+    if metric is None or not metric.recent or line is None or line.epoch != last.epoch:
+        return None
+    return median(point.value for point in metric.recent)

@@ -1,0 +1,166 @@
+"""DW211-DW213: why a required metric is missing, each cause with its own remedy. Pure.
+
+They stand beside DW201 or DW202 only, whose causes they are: an unpaired batch is the normal state
+of an ordinary detector, and an error that was caught may have been caught for a good reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from dualwatch.events import BatchSeen, Evidence, Finding
+from dualwatch.rules.catalog import BY_CODE, finding
+from dualwatch.rules.metrics.batch_modalities import Modalities, modalities
+from dualwatch.rules.metrics.metrics import (
+    INSIDE,
+    SHOWN,
+    Absence,
+    absences,
+    attempt,
+    batch_of_log,
+    is_called,
+)
+from dualwatch.rules.metrics.swallowed_errors import TOPICS, Suspect, suspect
+from dualwatch.rules.thresholds import Limits
+from dualwatch.state.repeated_errors import Repeated
+from dualwatch.state.snapshot import Snapshot
+
+QUOTED = 6
+"""Lines of a traceback; the whole is in the console."""
+
+HEADLINE = 200
+
+BESIDE_UNPAIRED = 0.8
+"""An error that was caught is at most so likely the cause where the batch is known to be single."""
+
+_WORD = re.compile(r"[a-z]+")
+# The parts of a batch that hold an image or name a file; the rest is flags and annotation.
+_TELLING = re.compile(r"^(?!.*\bgt_).*: \S+ (?:(?:\d+x){2,}\d+$|.*[/\\])")
+
+
+def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
+    """The causes of required metrics that are not trained."""
+    if s.last_train is None:
+        return
+    absent = absences(s, limits)
+    batch = batch_of_log(s)
+    of_batch: list[Finding] = []
+    if batch is not None:
+        of_batch = list(_of_batch(s, batch, [one for one in absent if needs_a_pair(one.name)]))
+    yield from of_batch
+    # Without a second image a loss between two must fail: that error is no cause of its own.
+    most = BESIDE_UNPAIRED if any(one.code == "DW211" for one in of_batch) else 1.0
+    told: list[Repeated] = []
+    for absence in absent:
+        found = suspect(s, absence.name, absence.held)
+        if found is not None and found.repeated not in told:
+            told.append(found.repeated)
+            yield _swallowed(s, absence, found, most)
+
+
+def needs_a_pair(name: str) -> bool:
+    """Whether a metric is one between two modalities: others do without a second image."""
+    return bool(({"macl"} | TOPICS) & {*_WORD.findall(name.lower())})
+
+
+# --- DW211, DW212: what was seen inside ----------------------------------------------------------
+
+
+def _of_batch(s: Snapshot, batch: BatchSeen, absent: Sequence[Absence]) -> Iterator[Finding]:
+    """What the batch and the model's answer to it say of absent metrics between modalities."""
+    if not absent:
+        return
+    pairing = modalities(batch.outline)
+    if pairing.paired is False:
+        yield _unpaired(s, batch, pairing)
+        return
+    unreturned = [
+        one.name
+        for one in absent
+        if batch.losses and not any(is_called(key, one.name) for key in batch.losses)
+    ]
+    if unreturned:
+        yield _no_loss(s, batch, pairing, ", ".join(unreturned))
+
+
+def _unpaired(s: Snapshot, batch: BatchSeen, pairing: Modalities) -> Finding:
+    text = f"the batch of iteration {batch.iteration} is not paired: {pairing.why}"
+    telling = [line for line in batch.outline if _TELLING.search(line)]
+    evidence = [_inside(batch, text), *(_inside(batch, line) for line in telling[:QUOTED])]
+    confidence = 0.9
+    remedy = BY_CODE["DW211"].cure
+    if s.config is not None and s.config.paired is not None:
+        names = "two modalities" if s.config.paired else "one modality only"
+        text = f"the configuration names {names}: {s.config.path}"
+        evidence.append(Evidence(text=text, source="configuration", wall=s.config.wall))
+        if s.config.paired:
+            remedy = (
+                "The configuration asks for pairs and the data set gives single images: look for "
+                "a fallback in it, for an infrared folder that is not found, and whether the "
+                "pipeline packs the second image."
+            )
+        else:
+            confidence = 0.95
+    return finding("DW211", evidence, confidence=confidence, remedy=remedy, attempt=attempt(s))
+
+
+def _no_loss(s: Snapshot, batch: BatchSeen, pairing: Modalities, names: str) -> Finding:
+    returned = ", ".join(batch.losses[:SHOWN])
+    if pairing.paired:
+        text = f"the batches are paired, and the model returns no {names}"
+        confidence, reason = 0.9, pairing.why
+    else:
+        text = f"the model returns no {names}; whether the batches are paired cannot be told"
+        confidence, reason = 0.5, pairing.why
+    evidence = [
+        _inside(batch, text),
+        _inside(batch, f"at iteration {batch.iteration} the model returned: {returned}"),
+        _inside(batch, f"the batch: {reason}"),
+    ]
+    if pairing.paired is None and s.config is not None and s.config.paired:
+        confidence = 0.65
+        text = f"the configuration names two modalities: {s.config.path}"
+        evidence.append(Evidence(text=text, source="configuration", wall=s.config.wall))
+    return finding("DW212", evidence, confidence=confidence, attempt=attempt(s))
+
+
+def _inside(batch: BatchSeen, text: str) -> Evidence:
+    return Evidence(text=text, source=INSIDE, wall=batch.wall)
+
+
+# --- DW213: what the console shows ---------------------------------------------------------------
+
+
+def _swallowed(s: Snapshot, absence: Absence, found: Suspect, most: float) -> Finding:
+    repeated, error = found.repeated, found.repeated.error
+    first_line = error.message.partition("\n")[0][:HEADLINE]
+    what = f"{error.exception}: {first_line}" if error.exception and first_line else first_line
+    what = what or error.exception or "an error"
+    where = f" ({error.where})" if error.where else ""
+    times = f", at least {repeated.at_least} times" if repeated.told > 1 else ""
+    if repeated.after_line:
+        place = f"after training line {repeated.after_line}"
+    else:
+        place = "before the first training line"
+    if absence.held:
+        missing = f"{absence.name} went after training line {absence.held}"
+    else:
+        missing = f"{absence.name} never came"
+    texts = [
+        (f"{what}{where}{times}, and the training went on", error.wall),
+        (f"first seen {place}, {missing}: {'; '.join(found.marks)}", error.wall),
+    ]
+    if repeated.told > 1:
+        texts.append((f"its {repeated.at_least}th time", repeated.last_wall))
+    texts += [(line, error.wall) for line in error.excerpt[-QUOTED:] if line.strip(" ^~")]
+    evidence = [Evidence(text=text, source="console.log", wall=wall) for text, wall in texts]
+    remedy = None
+    if error.where:
+        remedy = (
+            f"Mend {error.exception or 'the error'} in {error.where}, and let it be raised there: "
+            "an except that prints hides it in every iteration."
+        )
+    return finding(
+        "DW213", evidence, confidence=min(found.confidence, most), remedy=remedy, attempt=attempt(s)
+    )

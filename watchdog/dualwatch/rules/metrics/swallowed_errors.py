@@ -1,0 +1,135 @@
+"""Which of the errors that a training survived is likely to have cost it a metric. Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from dualwatch.state.repeated_errors import Repeated
+from dualwatch.state.snapshot import Snapshot
+
+HARMLESS: tuple[str, ...] = (
+    r"Warning\b",
+    r"[Dd]eprecat",
+    r"Failed to search registry with scope",
+    r"libpng|iCCP|Corrupt JPEG|[Pp]remature end of JPEG",
+    r"[Ff]ontconfig|findfont|Font family|missing from (?:current )?font",
+    r"torch\.meshgrid",
+    r"Failed to load image Python extension",
+    r"Failed to initialize NumPy",
+    r"[Tt]ensor[Bb]oard|wandb|mlflow|ClearML|visdom",
+    r"[Uu]nable to register cu\w+ factory|failed call to cuInit|Could not load dynamic library",
+    r"ASYNC_ERROR_HANDLING|libibverbs|NET/IB|socket could not be initialized",
+    r"[Ff]ailed to (?:import|load) (?:optional|plugin)|not installed",
+    r"not a git repository|dubious ownership",
+    r"BrokenPipeError|KeyboardInterrupt",
+    r"NVML|nvidia-smi|pynvml",
+    r"retrying|will be retried|[Rr]etry \d",
+)
+"""What trainings print and live with: none of it takes a loss out of a model."""
+
+TOPICS = frozenset(
+    (
+        "contrast", "contrastive", "contrasts", "nce", "infonce", "infrared", "thermal", "ir",
+        "modality", "modalities", "modal", "pair", "pairs", "paired", "unpaired", "pairing",
+        "projector", "projection", "align", "alignment",
+    )
+)  # fmt: skip
+"""Words of what a loss between two modalities is made from."""
+
+COUNTED = 10
+"""The console's reader tells the first and the tenth time: after so many it is seen to repeat."""
+
+_HARMLESS = re.compile("|".join(HARMLESS))
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """An error, how surely it is the one, and what speaks for it."""
+
+    repeated: Repeated
+    confidence: float
+    marks: tuple[str, ...]
+
+
+def suspect(s: Snapshot, name: str, held: int) -> Suspect | None:
+    """The likeliest error behind an absent metric; None where no error is near.
+
+    Args:
+        name: The metric.
+        held: Training lines that it was in, 0 where it never came.
+    """
+    rated = [_rated(s, repeated, name, held) for repeated in s.repeats]
+    found = [suspect for suspect in rated if suspect is not None]
+    # Of two that are as likely the first one: what follows it may be its consequence.
+    return max(found, key=lambda one: (one.confidence, one.repeated.told), default=None)
+
+
+def is_harmless(repeated: Repeated) -> bool:
+    """Whether an error is one of those that trainings print and live with."""
+    error = repeated.error
+    last = error.excerpt[-1] if error.excerpt else ""
+    return _HARMLESS.search(f"{error.exception}: {error.message[:500]}\n{last}") is not None
+
+
+def _rated(s: Snapshot, repeated: Repeated, name: str, held: int) -> Suspect | None:
+    """How likely one error is the cause.
+
+    Near means: no earlier than the line before the metric went, no later than the line after. An
+    error that was there while the metric was well, or came when it had long gone, explains nothing.
+    The lines that came after it show that the training survived it.
+    """
+    if not held - 1 <= repeated.after_line <= held + 1 or is_harmless(repeated):
+        return None
+    if repeated.after_line >= s.train_lines:
+        return None
+    marks = []
+    confidence = 0.3
+    words = _words(repeated)
+    own = {word for word in _split(name) if word != "loss"}
+    if own & words:
+        confidence += 0.3
+        marks.append(f"it speaks of {sorted(own & words)[0]}")
+    elif TOPICS & words:
+        confidence += 0.2
+        marks.append(f"it speaks of {sorted(TOPICS & words)[0]}")
+    elif "loss" in words:
+        confidence += 0.1
+        marks.append("it speaks of a loss")
+    in_loop = repeated.in_loop or repeated.last_line > 0
+    if in_loop:
+        confidence += 0.15
+        marks.append("it began with the training loop" if not held else "it began when it went")
+    due = _due(s, repeated)
+    if repeated.told > 1:
+        confidence += 0.2 if repeated.told >= due else 0.1
+        marks.append(f"it came at least {repeated.at_least} times")
+    elif due > 1:
+        confidence -= 0.15  # In every iteration it would have been told again.
+    is_told = bool({*own, *TOPICS, "loss"} & words) or repeated.told > 1
+    if confidence < 0.4 or not (is_told or in_loop):
+        return None
+    return Suspect(repeated, round(min(confidence, 0.95), 2), tuple(marks))
+
+
+def _due(s: Snapshot, repeated: Repeated) -> int:
+    """How often an error of every iteration would have been told by now."""
+    if s.last_iteration is None or repeated.after_line > 1:
+        return 1  # It is not known how many iterations there were since.
+    iterations = s.last_iteration - (s.first_iteration or 1) + 1
+    if iterations < COUNTED:
+        return 1
+    # The last power of ten may just have been reached when we looked.
+    return max(2, int(math.log10(iterations)))
+
+
+def _words(repeated: Repeated) -> frozenset[str]:
+    error = repeated.error
+    texts = (error.exception, error.message[:1000], error.where, *error.excerpt[-20:])
+    return frozenset(word for text in texts for word in _split(text))
+
+
+def _split(text: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(text)]

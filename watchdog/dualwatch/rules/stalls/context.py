@@ -1,0 +1,244 @@
+"""What the rules about a stall ask of a snapshot: who trains, where, and since when. Pure.
+
+A training that dualwatch started has a heartbeat. Of any other one there is at most a log and what
+two looks at its processes show, so that its place is read from the stack of its main thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dualwatch.events import Frame, ProcessSample, ThreadStack
+from dualwatch.protocol import STARTUP_PHASES, VALIDATION_PHASES, Phase
+from dualwatch.rules.stalls import stack_patterns
+from dualwatch.state.snapshot import Snapshot
+
+STILL_CAPTURES = 3
+"""How many captures must show one place before a process is said to stand there."""
+
+STILL_APART = 2.0
+"""Seconds between two captures that are enough as well."""
+
+ASLEEP_CPU = 0.02
+"""Share of a core below which a single process sleeps."""
+
+FEEDER = "QueueFeederThread"
+"""A worker starts it when it hands over its first batch."""
+
+
+# --- who trains ----------------------------------------------------------------------------------
+
+
+def trainers(s: Snapshot) -> tuple[int, ...]:
+    """The processes that train, one a rank; never torchrun's agent."""
+    assert s.started is not None
+    sampled = s.processes.processes if s.processes is not None else ()
+    ranks = [s.pulses[rank].pid for rank in sorted(s.pulses)]
+    ranks += [p.pid for p in sampled if p.role == "rank"]
+    if s.stacks:
+        ranks += [
+            stack.pid for stack in s.stacks[-1].stacks if stack_patterns.is_spawned_rank(stack)
+        ]
+    ranks = ranks or [p.pid for p in sampled if p.role == "main"][:1]
+    return tuple(dict.fromkeys(ranks)) or (s.started.pid,)
+
+
+def main_pid(s: Snapshot) -> int:
+    """The process that decides where the training stands: the rank that moved longest ago.
+
+    Without heartbeats it is the first rank that does not merely wait for the others.
+    """
+    pulse = slowest_rank(s)
+    if pulse is not None:
+        return s.pulses[pulse].pid
+    pids = trainers(s)
+    return next((pid for pid in pids if stack_patterns.collective(stack(s, pid)) is None), pids[0])
+
+
+def slowest_rank(s: Snapshot) -> int | None:
+    """The rank that moved longest ago; one that has finished waits for nobody."""
+    running = [rank for rank, pulse in s.pulses.items() if pulse.phase != Phase.FINISHED]
+    known = running or list(s.pulses)
+    return min(known, key=lambda rank: s.moved_at.get(rank, s.progress_at), default=None)
+
+
+def rank_of(s: Snapshot, pid: int) -> int | None:
+    """The rank of a process where its heartbeat tells it."""
+    return next((rank for rank, pulse in s.pulses.items() if pulse.pid == pid), None)
+
+
+def workers(s: Snapshot, main: int) -> list[ProcessSample]:
+    """The sampled loader workers of one training process, dead ones included."""
+    pids = trainers(s)
+    sampled = s.processes.processes if s.processes is not None else ()
+    return [
+        p
+        for p in sampled
+        if p.role == "worker" and p.pid not in pids and (p.ppid == main or len(pids) == 1)
+    ]
+
+
+# --- where ---------------------------------------------------------------------------------------
+
+
+def stack(s: Snapshot, pid: int) -> tuple[Frame, ...]:
+    """Frames of a process's main thread in the newest capture; () if not seen."""
+    return stack_patterns.main_thread(s.stacks[-1], pid) if s.stacks else ()
+
+
+def worker_stacks(s: Snapshot, main: int) -> list[ThreadStack]:
+    """The stacks of one training process's loader workers in the newest capture."""
+    if not s.stacks:
+        return []
+    pids = trainers(s)
+    sampled = s.process
+    found = [stack for stack in s.stacks[-1].stacks if stack_patterns.is_worker(stack)]
+    if len(pids) == 1:
+        return found
+    return [w for w in found if w.pid in sampled and sampled[w.pid].ppid == main]
+
+
+def phase(s: Snapshot) -> str:
+    """Where the training stands: heartbeat, else the stack, else the log."""
+    if s.started is None:
+        return s.phase
+    rank = slowest_rank(s)
+    if rank is not None:
+        return s.pulses[rank].phase
+    return stack_patterns.phase_of(stack(s, main_pid(s))) or s.logged_phase
+
+
+def phases(s: Snapshot) -> frozenset[str]:
+    """Where all ranks stand that have not finished."""
+    told = {pulse.phase for pulse in s.pulses.values()} - {Phase.FINISHED}
+    return frozenset(told or {phase(s)})
+
+
+def starting(s: Snapshot) -> bool:
+    """Whether no training iteration was done yet."""
+    if s.pulses:
+        return s.starting
+    where = phase(s)
+    if where in VALIDATION_PHASES or where == Phase.SAVING:
+        return False
+    return where in STARTUP_PHASES or (s.last_iteration is None and not _delivered(s))
+
+
+def _delivered(s: Snapshot) -> bool:
+    """Whether a worker has handed over a batch."""
+    return any(has_delivered(s, worker.pid) for worker in worker_stacks(s, main_pid(s)))
+
+
+def has_delivered(s: Snapshot, pid: int) -> bool | None:
+    """Whether a worker has handed over a batch; None where its threads were not seen."""
+    seen = [stack for stack in s.stacks[-1].stacks if stack.pid == pid] if s.stacks else []
+    return any(FEEDER in stack.thread for stack in seen) if seen else None
+
+
+def enough_captures(s: Snapshot) -> bool:
+    """Whether the captures of this silence span enough time to tell standing from going."""
+    if len(s.stacks) >= STILL_CAPTURES:
+        return True
+    return len(s.stacks) == 2 and s.stacks[1].at - s.stacks[0].at >= STILL_APART
+
+
+def stands(s: Snapshot, pid: int) -> bool:
+    """Whether a process showed the same functions in every capture, of which there are enough."""
+    seen = {stack_patterns.outline_of(capture, pid) for capture in s.stacks}
+    return enough_captures(s) and len(seen) == 1 and () not in seen
+
+
+def stacks_refused(s: Snapshot) -> str:
+    """Why stacks could not be read, "" where nothing says so."""
+    return next((n.why for what, n in s.not_observed.items() if what.startswith("stacks")), "")
+
+
+# --- since when ----------------------------------------------------------------------------------
+
+
+def silence(s: Snapshot) -> float:
+    """Seconds since the slowest rank moved."""
+    rank = slowest_rank(s)
+    at = s.moved_at.get(rank, s.progress_at) if rank is not None else s.progress_at
+    return s.at - max(at, s.progress_at)
+
+
+def idle(s: Snapshot) -> float:
+    """Seconds for which the training neither moved nor worked, as far as is known.
+
+    Where no work was ever seen, the silence is as long as that: whoever comes late can only tell
+    that nothing goes on now.
+    """
+    assert s.started is not None
+    if s.busy_at <= s.started.at:
+        return silence(s)
+    return min(silence(s), s.at - s.busy_at)
+
+
+def is_heard(s: Snapshot, limit: float) -> bool:
+    """Whether it is known for how long the training has not moved.
+
+    Neither a heartbeat nor a line: then only somebody who looked before the time was up knows that
+    it did nothing since. Whoever comes later knows what two looks show.
+    """
+    if s.pulses or s.console_lines or s.train_lines:
+        return True
+    return bool(s.stacks) and s.stacks[0].at - s.progress_at < limit
+
+
+def sample(s: Snapshot, stack: tuple[Frame, ...]) -> str:
+    """The sample that is being made in a stack: its index and, where it is told, its file."""
+    index = next((frame.sample for frame in stack if frame.sample is not None), None)
+    if index is None:
+        return ""
+    told = f"index {index}"
+    return next((text for text in s.awaited if text.startswith(f"{told}:")), told)
+
+
+# --- what a process does -------------------------------------------------------------------------
+
+
+def sleeps(s: Snapshot, pid: int) -> bool:
+    """Whether a process is seen to sleep without using the CPU."""
+    process = s.process.get(pid)
+    if process is None or process.status not in ("sleeping", "idle"):
+        return False
+    return s.activity is None or s.activity.by_pid.get(pid, 0.0) <= ASLEEP_CPU
+
+
+def is_at_a_lock(s: Snapshot, stack: ThreadStack) -> bool:
+    """Whether a process sleeps at a lock: the kernel says it, or its innermost frame."""
+    process = s.process.get(stack.pid)
+    if process is None:
+        return False
+    if process.wchan:
+        return "futex" in process.wchan or process.wchan.startswith("sem")
+    return stack_patterns.calls_a_lock(stack.frames)
+
+
+def state(s: Snapshot, pid: int) -> str:
+    """What a process does, in words."""
+    process = s.process.get(pid)
+    if process is None:
+        return "its state could not be read"
+    cpu = s.activity.by_pid.get(pid) if s.activity is not None else None
+    io = s.activity.io_by_pid.get(pid) if s.activity is not None else None
+    words = process.status + (f" in {process.wchan}" if process.wchan else "")
+    words += "" if cpu is None else f", {cpu * 100:.0f} % of a core"
+    return words + ("" if io is None else f", {amount(io)}/s of I/O")
+
+
+def amount(count: float) -> str:
+    """Bytes for people."""
+    for unit in ("B", "KiB", "MiB"):
+        if abs(count) < 1024:
+            return f"{count:.0f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
+
+
+def names(pids: Iterator[int] | list[int] | tuple[int, ...]) -> str:
+    """Pids in a line, bounded: of a tree with a hundred workers the first ones."""
+    all_pids = list(pids)
+    shown = ", ".join(map(str, all_pids[:8]))
+    return shown + (f" and {len(all_pids) - 8} more" if len(all_pids) > 8 else "")

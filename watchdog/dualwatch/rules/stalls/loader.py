@@ -1,0 +1,235 @@
+"""DW111: the workers of the DataLoader block each other, or wait for a lock nobody gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dualwatch.events import Evidence, Finding, Frame, ProcessSample, Severity, ThreadStack
+from dualwatch.protocol import Phase
+from dualwatch.rules.stalls import context, stack_patterns, stall
+from dualwatch.rules.thresholds import Limits
+from dualwatch.state.snapshot import Snapshot
+
+IDLE_SHARE = 0.5
+"""Share of the timeout without any work: locks are seen in the stacks, time only confirms."""
+
+_WAITS = ("poll", "futex", "select", "sem")
+"""Families of kernel functions in which a process waits for another one."""
+
+_POOLS = ("OpenCV", "PyTorch", "NumPy")
+
+NO_WORKERS = "num_workers=0 avoids it (dualwatch does it)."
+
+
+def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
+    """Names a deadlock of the workers; also by the processes alone where stacks are refused."""
+    kind = stall.state(s, limits).kind
+    if kind not in (stall.STALLED, stall.SUSPECT, stall.SLOW):
+        return
+    if context.idle(s) < stall.timeout(s, limits) * IDLE_SHARE:
+        return
+    for main in context.trainers(s):
+        found = _seen(s, main, kind) or _unseen(s, main, kind)
+        if found is not None:
+            yield found
+            return
+
+
+def at_locks(s: Snapshot, main: int) -> tuple[list[ThreadStack], list[ThreadStack]]:
+    """Workers inside the dataset: those that wait for a lock, and those that are stuck otherwise.
+
+    The second kind are the cause of the first: whoever never ends may hold what the others want.
+    """
+    fetching = [w for w in context.worker_stacks(s, main) if stack_patterns.fetches(w.frames)]
+    locked = [w for w in fetching if context.is_at_a_lock(s, w)]
+    loose = [
+        w for w in fetching if w not in locked and w.pid in s.process and context.stands(s, w.pid)
+    ]
+    return locked, loose
+
+
+def _seen(s: Snapshot, pid: int, kind: str) -> Finding | None:
+    """The deadlock by its stacks."""
+    main = context.stack(s, pid)
+    if not stack_patterns.waits_for_batch(main):
+        return None
+    workers = context.worker_stacks(s, pid)
+    locked, loose = at_locks(s, pid)
+    if kind == stall.SUSPECT:
+        locked = [w for w in locked if context.stands(s, w.pid)]
+    if not locked or loose:
+        return None
+    inner = " < ".join(frame.function for frame in main[:3])
+    text = (
+        f"{len(locked)} of {len(workers)} loader workers wait for a lock inside the dataset, the "
+        "main process waits for a batch"
+    )
+    evidence = [
+        Evidence(text=text, source="py-spy and processes", wall=s.wall),
+        Evidence(text=f"main: {inner}", source=f"py-spy pid {pid}", wall=s.wall),
+    ]
+    evidence += [_place(s, worker) for worker in locked[:8]]
+    hints, remedy = _kind(s, pid, locked)
+    evidence += [Evidence(text=hint, source="py-spy and processes", wall=s.wall) for hint in hints]
+    sure = 0.95 if len(locked) == len(workers) else 0.85
+    if any(not s.process[worker.pid].wchan for worker in locked):
+        sure -= 0.15  # Only the innermost frame tells of the lock.
+    if kind == stall.SUSPECT:
+        return stall.found(
+            s, "DW111", evidence, 0.6, remedy=remedy, severity=Severity.WARNING, pid=pid
+        )
+    return stall.found(s, "DW111", evidence, sure, remedy=remedy, pid=pid)
+
+
+def _place(s: Snapshot, worker: ThreadStack) -> Evidence:
+    wchan = s.process[worker.pid].wchan
+    where = f"sleeps in {wchan}" if wchan else "what it sleeps in is not told"
+    text = f"worker {worker.pid}: {stack_patterns.dataset_place(worker.frames)}; {where}"
+    return Evidence(text=text, source=f"py-spy pid {worker.pid}", wall=s.wall)
+
+
+# --- which kind of lock --------------------------------------------------------------------------
+
+
+def _kind(s: Snapshot, main: int, locked: list[ThreadStack]) -> tuple[list[str], str | None]:
+    """What is known of the lock, and the remedy that fits; None for the general one."""
+    dead = _dead(s, main)
+    if dead:
+        one = len(dead) == 1
+        text = (
+            f"worker {context.names(dead)} {'is' if one else 'are'} dead, and a dead worker does "
+            "not give back a lock that it held"
+        )
+        return [text], (
+            f"{NO_WORKERS} At the root: why worker {context.names(dead)} died (out of memory, a "
+            "signal, a crash); a lock of multiprocessing stays taken when its holder is killed."
+        )
+    libraries = [name for w in locked if (name := stack_patterns.library(w.frames))]
+    if libraries and all(name in _POOLS for name in libraries):
+        name = libraries[0]
+        worker = next(w for w in locked if stack_patterns.library(w.frames))
+        inner = stack_patterns.place(stack_patterns.dataset_frames(worker.frames)[:1])
+        text = (
+            f"the innermost frame is a call into {name}, {inner}, and no lock of the dataset: its "
+            "thread pool does not survive a fork"
+        )
+        return [text], _pool_remedy(name)
+    if libraries:
+        name = libraries[0]
+        text = f"the innermost frame is a call into {name}, whose files must not be open at a fork"
+        return [text], f"Open the {name} file in the worker, at its first sample. {NO_WORKERS}"
+    pools = [worker.pid for worker in locked if _has_native_threads(s, worker)]
+    if pools:
+        text = (
+            f"worker {context.names(pools)} was forked, has delivered nothing, and has native "
+            "threads of its own: a thread pool (OpenMP, OpenCV) that did not survive the fork"
+        )
+        return [text], _pool_remedy("")
+    if len({_own_place(worker.frames) for worker in locked} - {()}) > 1:
+        text = (
+            "the workers wait at different places: a cycle, in which each holds the lock that "
+            "another one wants"
+        )
+        return [text], f"Take the locks in one order in every worker. {NO_WORKERS}"
+    if all(
+        stack_patterns.is_forked(w.frames) and context.has_delivered(s, w.pid) is False
+        for w in locked
+    ):
+        text = "none of them has delivered a batch: the lock was held while they were forked"
+        return [text], (
+            f"{NO_WORKERS} At the root: start no threads and open no files before the workers are "
+            "forked, or spawn them (env_cfg.mp_cfg.mp_start_method='spawn')."
+        )
+    return [], None
+
+
+def _pool_remedy(name: str) -> str:
+    threads = {
+        "OpenCV": "env_cfg.mp_cfg.opencv_num_threads=0 (cv2.setNumThreads(0))",
+        "PyTorch": "OMP_NUM_THREADS=1 (torch.set_num_threads(1) in the worker)",
+        "NumPy": "OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1",
+    }.get(name, "env_cfg.mp_cfg.opencv_num_threads=0 (cv2.setNumThreads(0)) and OMP_NUM_THREADS=1")
+    return f"{threads}, or spawned workers (env_cfg.mp_cfg.mp_start_method='spawn'). {NO_WORKERS}"
+
+
+def _own_place(stack: tuple[Frame, ...]) -> tuple[str, str, int] | tuple[()]:
+    """The innermost frame that is no lock itself: who takes it."""
+    for frame in stack_patterns.dataset_frames(stack):
+        if not stack_patterns.calls_a_lock((frame,)):
+            return (frame.file, frame.function, frame.line)
+    return ()
+
+
+def _dead(s: Snapshot, main: int) -> list[int]:
+    """Workers of this training process that are dead: zombies, and those seen earlier."""
+    zombies = [p.pid for p in context.workers(s, main) if p.status == "zombie"]
+    before = {
+        stack.pid
+        for capture in s.stacks[:-1]
+        for stack in capture.stacks
+        if stack_patterns.is_worker(stack) and stack.pid not in s.process
+    }
+    # Whose worker it was is no longer told where several ranks have some.
+    return [*zombies, *(sorted(before) if len(context.trainers(s)) == 1 else ())]
+
+
+def _has_native_threads(s: Snapshot, worker: ThreadStack) -> bool:
+    """Whether a forked worker that delivered nothing has more threads than Python knows of."""
+    threads = s.process[worker.pid].threads
+    if threads is None or not stack_patterns.is_forked(worker.frames):
+        return False
+    known = sum(stack.pid == worker.pid for stack in s.stacks[-1].stacks)
+    return context.has_delivered(s, worker.pid) is False and threads > known
+
+
+# --- stacks refused ------------------------------------------------------------------------------
+
+
+def _unseen(s: Snapshot, pid: int, kind: str) -> Finding | None:
+    """The deadlock by its processes alone, where stacks could not be read."""
+    why = context.stacks_refused(s)
+    if not why or context.phase(s) not in (Phase.WAITING, Phase.VAL_WAITING):
+        return None
+    main = context.stack(s, pid)
+    seen = {stack.pid for stack in s.stacks[-1].stacks} if s.stacks else set()
+    unread = [p for p in context.workers(s, pid) if p.pid not in seen and p.status != "zombie"]
+    locked = [p for p in unread if _is_asleep_at_a_lock(s, p)]
+    if not locked or not (stack_patterns.waits_for_batch(main) if main else _waits(s, pid)):
+        return None
+    text = (
+        f"{len(locked)} loader workers sleep at a lock (futex) without CPU or I/O, the main "
+        "process waits; stacks were not readable, so that the place is not known"
+    )
+    evidence = [
+        Evidence(text=text, source="processes", wall=s.wall),
+        Evidence(text=f"main {pid}: {context.state(s, pid)}", source="processes", wall=s.wall),
+    ]
+    evidence += [
+        Evidence(text=f"worker {p.pid}: {context.state(s, p.pid)}{_age(p)}", source="processes")
+        for p in locked[:8]
+    ]
+    evidence.append(Evidence(text=f"stacks were not readable: {why}", source="py-spy"))
+    sure = 0.6 if kind != stall.SUSPECT else 0.5
+    severity = None if kind != stall.SUSPECT else Severity.WARNING
+    return stall.found(s, "DW111", evidence, sure, severity=severity, pid=pid)
+
+
+def _is_asleep_at_a_lock(s: Snapshot, process: ProcessSample) -> bool:
+    io = s.activity.io_by_pid.get(process.pid, 0.0) if s.activity is not None else 0.0
+    return context.sleeps(s, process.pid) and "futex" in process.wchan and io < 1024
+
+
+def _waits(s: Snapshot, pid: int) -> bool:
+    process = s.process.get(pid)
+    return (
+        process is not None
+        and context.sleeps(s, pid)
+        and any(word in process.wchan for word in _WAITS)
+    )
+
+
+def _age(process: ProcessSample) -> str:
+    """What the number of its threads tells: a worker that has delivered a batch has three."""
+    if process.threads == 1:
+        return "; it has one thread, so it has never delivered a batch"
+    return ""

@@ -1,0 +1,287 @@
+"""Words about stacks: what the frames of torch, mmengine and multiprocessing mean. Pure.
+
+Frames stand innermost first. A forked worker carries the frames of its parent below its own, so
+that a worker is always cut at its loop before anything is read from it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from dualwatch.events import Frame, StacksCaptured, ThreadStack
+from dualwatch.protocol import Phase
+
+Outline = tuple[tuple[str, str], ...]
+"""(file, function) of each frame, innermost first."""
+
+# Functions of torch's loader: the main process asks for a batch, a worker makes one.
+_MAIN_WAITS = frozenset(("_try_get_data", "_get_data"))
+_FETCH = "fetch"
+_WORKER_LOOP = "_worker_loop"
+_SAMPLER = frozenset(("_next_index", "_try_put_index"))
+_LOADER_ITSELF = "torch/utils/data/_utils/"
+
+_PHASES = {
+    **dict.fromkeys(("build_dataloader", "full_init", "load_data_list"), Phase.BUILDING_DATA),
+    **dict.fromkeys(("save_checkpoint", "_save_checkpoint"), Phase.SAVING),
+    **dict.fromkeys(("compute_metrics", "collect_results"), Phase.METRICS),
+    **dict.fromkeys(("val_step", "test_step"), Phase.VAL_STEP),
+    **dict.fromkeys(("train_step", "parse_losses", "backward", "update_params"), Phase.STEP),
+    **dict.fromkeys(("load_or_resume", "load_checkpoint"), Phase.LOADING),
+    **dict.fromkeys(("build_model", "build_train_loop"), Phase.BUILDING),
+}
+_LOADER = frozenset(("_next_data", "_next_index", "_get_iterator", "_reset", *_MAIN_WAITS))
+
+_PARTS = {
+    **dict.fromkeys(("backward", "_engine_run_backward"), "backward"),
+    **dict.fromkeys(("update_params", "optimizer_step", "clip_grad"), "the optimizer"),
+    **dict.fromkeys(("forward", "_call_impl", "loss", "predict", "extract_feat"), "forward"),
+    "data_preprocessor": "the data preprocessor",
+}
+
+_LOCKS = frozenset(("acquire", "__enter__", "wait", "wait_for", "join", "result"))
+_LOCK_FILES = (
+    *("multiprocessing/synchronize.py", "threading.py", "concurrent/futures/"),
+    *("filelock/", "fasteners/"),
+)
+_LIBRARIES = tuple(
+    (re.compile(pattern), name)
+    for pattern, name in (
+        (r"(?:^|-packages/)(?:cv2|albumentations)/", "OpenCV"),
+        (r"mmcv/image/|mmdet/datasets/transforms/", "OpenCV"),
+        (r"(?:^|-packages/)(?:torch(?!/utils/data/)|torchvision)/", "PyTorch"),
+        (r"(?:^|-packages/)(?:numpy|scipy)/", "NumPy"),
+        (r"(?:^|-packages/)h5py/", "HDF5"),
+        (r"(?:^|-packages/)lmdb/", "LMDB"),
+    )
+)
+
+_COLLECTIVES = frozenset(
+    (
+        *("all_reduce", "all_reduce_dict", "all_reduce_params", "all_gather", "all_gather_object"),
+        *("all_gather_into_tensor", "all_to_all", "all_to_all_single", "barrier", "broadcast"),
+        *("broadcast_object_list", "gather", "gather_object", "monitored_barrier", "reduce"),
+        *("reduce_scatter", "reduce_scatter_tensor", "scatter", "scatter_object_list"),
+        *("collect_results", "collect_results_cpu", "collect_results_gpu", "sync_random_seed"),
+        *("_sync_buffers", "_sync_module_states", "_sync_params_and_buffers", "_verify_param"),
+    )
+)
+_COLLECTIVE_FILES = ("torch/distributed/", "torch/nn/parallel/distributed.py", "mmengine/dist/")
+
+
+class Collective(NamedTuple):
+    """A collective operation of several ranks, and who called it."""
+
+    operation: str
+    caller: tuple[Frame, ...]
+
+
+def place(frames: Sequence[Frame]) -> str:
+    """Frames in words: ``acquire (locks.py:7) < read (files.py:20)``."""
+    return " < ".join(f"{f.function} ({_name(f.file)}:{f.line})" for f in frames)
+
+
+def main_thread(capture: StacksCaptured, pid: int) -> tuple[Frame, ...]:
+    """Frames of the main thread of a process in a capture; () if it was not seen."""
+    threads = [stack for stack in capture.stacks if stack.pid == pid]
+    named = [stack for stack in threads if "MainThread" in stack.thread] or threads[:1]
+    return named[0].frames if named else ()
+
+
+def outline_of(capture: StacksCaptured, pid: int) -> Outline:
+    """Where a process stands in a capture, without line numbers; () if it was not seen.
+
+    Without them, because a loop that spins inside one function is still the same place.
+    """
+    return tuple((frame.file, frame.function) for frame in main_thread(capture, pid))
+
+
+def outlines(capture: StacksCaptured) -> frozenset[tuple[int, Outline]]:
+    """Where every process stands in a capture."""
+    pids = {stack.pid for stack in capture.stacks}
+    return frozenset((pid, outline_of(capture, pid)) for pid in pids)
+
+
+# --- the loader --------------------------------------------------------------------------------
+
+
+def is_worker(stack: ThreadStack) -> bool:
+    """Whether a stack is a loader worker's."""
+    return _holds(stack.frames, _WORKER_LOOP)
+
+
+def fetches(frames: Sequence[Frame]) -> bool:
+    """Whether a sample is being made here, rather than waited for."""
+    return _holds(own(frames), _FETCH)
+
+
+def own(frames: Sequence[Frame]) -> tuple[Frame, ...]:
+    """The frames of a worker without those that it has of its parent since the fork."""
+    kept = []
+    for frame in frames:
+        kept.append(frame)
+        if frame.bare == _WORKER_LOOP:
+            break
+    return tuple(kept)
+
+
+def waits_for_batch(main: Sequence[Frame]) -> bool:
+    """Whether the main process waits for its loader workers."""
+    return any(frame.bare in _MAIN_WAITS for frame in main)
+
+
+def asks_sampler(main: Sequence[Frame]) -> bool:
+    """Whether the main process asks the sampler for the next indices."""
+    return any(frame.bare in _SAMPLER for frame in main)
+
+
+def dataset_frames(frames: Sequence[Frame]) -> tuple[Frame, ...]:
+    """The frames inside the dataset, innermost first; () where none is."""
+    inner: list[Frame] = []
+    for frame in frames:
+        if frame.bare == _FETCH:
+            return tuple(inner)
+        if _LOADER_ITSELF not in frame.file:
+            inner.append(frame)
+    return ()
+
+
+def dataset_place(frames: Sequence[Frame]) -> str:
+    """The innermost frames of the dataset in words."""
+    return place(dataset_frames(frames)[:2] or frames[:1])
+
+
+def is_forked(frames: Sequence[Frame]) -> bool:
+    """Whether a worker was forked: the stack of its parent stands below its own."""
+    return any(frame.file.endswith("popen_fork.py") for frame in frames) and not any(
+        "spawn_main" in frame.function for frame in frames
+    )
+
+
+def calls_a_lock(frames: Sequence[Frame]) -> bool:
+    """Whether the innermost frame is the taking of a lock that is written in Python."""
+    if not frames or frames[0].bare not in _LOCKS:
+        return False
+    return any(part in _slashed(frames[0].file) for part in _LOCK_FILES)
+
+
+def library(frames: Sequence[Frame]) -> str:
+    """The native library whose call the innermost frame is, "" where it is none that we know."""
+    inner = dataset_frames(frames)
+    if not inner or calls_a_lock(inner):
+        return ""
+    file = _slashed(inner[0].file)
+    return next((name for pattern, name in _LIBRARIES if pattern.search(file)), "")
+
+
+# --- where a training stands -------------------------------------------------------------------
+
+
+def phase_of(main: Sequence[Frame]) -> str | None:
+    """The phase that a main process's stack shows, None where it shows none."""
+    for index, frame in enumerate(main):
+        if frame.bare in _LOADER and "torch/utils/data/" in _slashed(frame.file):
+            return _loop(main[index:])
+        if frame.bare in _MAIN_WAITS:
+            return _loop(main[index:])
+        if frame.bare == "evaluate" and "evaluat" in _slashed(frame.file):
+            return Phase.METRICS
+        if frame.bare in _PHASES:
+            return _PHASES[frame.bare]
+    return None
+
+
+def _loop(outer: Sequence[Frame]) -> str:
+    """Whose batch is waited for: that of the innermost loop of mmengine around it."""
+    loops = [f for f in outer if _slashed(f.file).endswith("runner/loops.py")]
+    if not loops or loops[0].bare == "run_epoch":
+        return Phase.WAITING
+    kind = loops[0].function.split(".")[0]
+    if kind in ("ValLoop", "TestLoop"):
+        return Phase.VAL_WAITING
+    # Older readers give no class: a validation is run by the loop of the training or by itself.
+    nested = len(loops) > 1 or any(f.bare in ("val", "test") for f in outer)
+    return Phase.VAL_WAITING if kind == "run" and nested else Phase.WAITING
+
+
+def builds_data(main: Sequence[Frame]) -> bool:
+    """Whether the dataset is being built."""
+    return any(_PHASES.get(frame.bare) == Phase.BUILDING_DATA for frame in main)
+
+
+def part_of_step(main: Sequence[Frame]) -> str:
+    """Which part of its own work a main process is in, in words; "" where that is not told."""
+    if asks_sampler(main):
+        return "the sampler"
+    for frame in main:
+        if frame.bare == "step" and "/optim" in _slashed(frame.file):
+            return "the optimizer"
+        if frame.bare in _PARTS:
+            return _PARTS[frame.bare]
+    return ""
+
+
+# --- the start of workers ----------------------------------------------------------------------
+
+
+def starts_a_worker(main: Sequence[Frame]) -> bool:
+    """Whether a process is being spawned: its state is pickled into a pipe."""
+    parts = ("multiprocessing/popen_spawn", "multiprocessing/popen_forkserver")
+    return any(_in_any(frame.file, parts) for frame in main)
+
+
+def is_starting(frames: Sequence[Frame]) -> bool:
+    """Whether a spawned process still imports and unpickles what it shall run."""
+    spawned = any(_slashed(f.file).endswith("multiprocessing/spawn.py") for f in frames)
+    return spawned and not any(
+        frame.bare in (_WORKER_LOOP, "_bootstrap", "_wrap") for frame in frames
+    )
+
+
+# --- several ranks -----------------------------------------------------------------------------
+
+
+def is_spawned_rank(stack: ThreadStack) -> bool:
+    """Whether a process is a rank that torch.multiprocessing started."""
+    return not is_worker(stack) and any(
+        f.bare == "_wrap" and _slashed(f.file).endswith("torch/multiprocessing/spawn.py")
+        for f in stack.frames
+    )
+
+
+def collective(main: Sequence[Frame]) -> Collective | None:
+    """The collective that a rank stands in, None where it stands in none."""
+    inside = [
+        index
+        for index, frame in enumerate(main)
+        if frame.bare in _COLLECTIVES and _in_any(frame.file, _COLLECTIVE_FILES)
+    ]
+    if not inside:
+        return None
+    # mmengine's own functions call torch's: the outermost is what the training asked for.
+    outer = inside[-1]
+    caller = [f for f in main[outer + 1 :] if not _in_any(f.file, _COLLECTIVE_FILES)]
+    return Collective(main[outer].bare, tuple(caller[:2]))
+
+
+def in_backward(main: Sequence[Frame]) -> bool:
+    """Whether a rank is in the backward pass, where gradients are reduced out of sight."""
+    return bool(main) and main[0].bare in ("_engine_run_backward", "backward")
+
+
+def _holds(frames: Sequence[Frame], function: str) -> bool:
+    return any(frame.bare == function for frame in frames)
+
+
+def _in_any(file: str, parts: Sequence[str]) -> bool:
+    return any(part in _slashed(file) for part in parts)
+
+
+def _slashed(file: str) -> str:
+    return file.replace("\\", "/")
+
+
+def _name(file: str) -> str:
+    return _slashed(file).rsplit("/", 1)[-1]

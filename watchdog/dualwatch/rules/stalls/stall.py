@@ -1,0 +1,285 @@
+"""DW101-DW105, DW115: has it stalled, is it slow, or was it stopped?
+
+Silence makes a suspect, evidence makes a verdict: at the stall timeout something is always said,
+but only a tree that did nothing, or that stood in one stack all the time, is called stalled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
+
+from dualwatch.events import Evidence, Finding, ProcessSample, Severity, wordings
+from dualwatch.protocol import VALIDATION_PHASES, Phase
+from dualwatch.rules.catalog import finding
+from dualwatch.rules.stalls import context, stack_patterns
+from dualwatch.rules.thresholds import Limits
+from dualwatch.state.activity import STOPPED
+from dualwatch.state.snapshot import Gaps, Snapshot
+
+GRAIN = 0.2
+"""Share of the timeout by which the time of the last work may be uncertain."""
+
+# Where busy silence is normal for a long time, up to the busy timeout.
+_PATIENT = frozenset(
+    (
+        Phase.STARTING,
+        Phase.BUILDING,
+        Phase.BUILDING_DATA,
+        Phase.LOADING,
+        Phase.METRICS,
+        Phase.SAVING,
+    )
+)
+
+MOVING, STOPPED_BY_HAND, UNREAD, SUSPECT, STALLED, SLOW = (
+    *("moving", "stopped", "unread", "suspect", "stalled", "slow"),
+)
+
+
+class State(NamedTuple):
+    """What the silence amounts to.
+
+    Attributes:
+        kind: "moving", "stopped" (by somebody's hand), "unread" (nothing can be told), "suspect"
+            (idle now, for how long nobody knows), "stalled", or "slow".
+        why: What it rests on beside the time.
+    """
+
+    kind: str
+    confidence: float = 0.0
+    why: Evidence | None = None
+
+
+def timeout(s: Snapshot, limits: Limits) -> float:
+    """Seconds of silence that are a stall here: the setting, or longer where pauses are long."""
+    return max(limits.stall_timeout, limits.patience * s.gaps.get(s.place, Gaps()).longest)
+
+
+def state(s: Snapshot, limits: Limits) -> State:
+    """Whether the training moves, and if not, whether that is a stall."""
+    if s.started is None or s.ended is not None or context.phase(s) == Phase.FINISHED:
+        return State(MOVING)
+    limit, silence = timeout(s, limits), context.silence(s)
+    if silence < limit:
+        return State(MOVING)
+    if stopped(s):
+        return State(STOPPED_BY_HAND, 1.0)
+    if s.activity is None or s.activity.cpu is None:
+        return State(UNREAD, 0.3)
+    heard = context.is_heard(s, limit)
+    # Work is known only by sample: it may have ended right after the one before.
+    if context.idle(s) >= limit - min(s.activity.seconds, limit * GRAIN):
+        if not heard:
+            text = f"idle over the {s.activity.seconds:.0f} s of two looks; when it last moved is "
+            why = Evidence(text=text + "not known", source="processes", wall=s.wall)
+            return State(SUSPECT, 0.5, why)
+        return State(STALLED, 0.95 if s.stacks else 0.85)
+    if not heard:
+        return State(SLOW, 0.5)
+    if _stands_still(s, limits, silence):
+        text = f"{len(s.stacks)} captures over this silence show the same stack"
+        return State(STALLED, 0.75, Evidence(text=text, source="py-spy", wall=s.wall))
+    if _is_patient(s) and silence >= limits.busy_timeout:
+        text = f"busy, but silent for longer than the busy timeout ({limits.busy_timeout:.0f} s)"
+        return State(STALLED, 0.6, Evidence(text=text, source="settings"))
+    return State(SLOW, 0.8)
+
+
+def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
+    """Findings about the silence at ``s.at``; none while the training moves."""
+    now = state(s, limits)
+    if now.kind == MOVING:
+        return
+    first = _silence(s, timeout(s, limits), limits)
+    if now.kind == STOPPED_BY_HAND:
+        yield _stopped(s, first)
+        return
+    evidence = [first, *([now.why] if now.why else []), *_where(s), *_work(s)]
+    # Of several ranks it is the silence of one: those that came to stand at one moment are cured
+    # one by one, and the next one's stall is news.
+    pid = context.main_pid(s) if len(s.pulses) > 1 else None
+    if now.kind == SLOW:
+        yield found(s, "DW104", evidence, now.confidence, remedy=_patience(s), pid=pid)
+    else:
+        severity = None if now.kind == STALLED else Severity.WARNING
+        yield found(s, _code(s), evidence, now.confidence, severity=severity, pid=pid)
+
+
+def found(
+    s: Snapshot,
+    code: str,
+    evidence: list[Evidence],
+    confidence: float,
+    *,
+    remedy: str | None = None,
+    severity: Severity | None = None,
+    pid: int | None = None,
+) -> Finding:
+    """A finding about this attempt, and about one of its processes where that is known."""
+    assert s.started is not None
+    made = finding(
+        code,
+        evidence,
+        confidence=confidence,
+        remedy=remedy,
+        severity=severity,
+        attempt=s.started.attempt,
+        pid=s.started.pid if pid is None else pid,
+    )
+    return replace(made, rank=context.rank_of(s, made.pid or 0)) if len(s.pulses) > 1 else made
+
+
+def stopped(s: Snapshot) -> list[ProcessSample]:
+    """Processes of the tree that stand still by somebody's hand."""
+    return [p for p in s.processes.processes if p.status in STOPPED] if s.processes else []
+
+
+def _code(s: Snapshot) -> str:
+    where = context.phase(s)
+    if where == Phase.SAVING:
+        return "DW105"
+    if where in VALIDATION_PHASES:
+        return "DW103"
+    return "DW101" if context.starting(s) else "DW102"
+
+
+def _is_patient(s: Snapshot) -> bool:
+    """Whether a rank is where busy silence is normal; the others may wait for it."""
+    return context.starting(s) or not context.phases(s).isdisjoint(_PATIENT)
+
+
+def _stands_still(s: Snapshot, limits: Limits, silence: float) -> bool:
+    if _is_patient(s) or not context.enough_captures(s):
+        return False
+    usual = _usual_pause(s)
+    if usual is None or silence < limits.usual * usual:
+        return False
+    # Of the whole tree: a main process that waits for a batch always stands in the same place,
+    # also while its workers get on.
+    seen = {stack_patterns.outlines(capture) for capture in s.stacks}
+    return len(seen) == 1 and context.stack(s, context.main_pid(s)) != ()
+
+
+def _usual_pause(s: Snapshot) -> float | None:
+    """Seconds that a pause here usually takes; from the pace of the attempt where none was seen.
+
+    That pace has the start-up in it, so it errs on the patient side.
+    """
+    gaps = s.gaps.get(s.place)
+    if gaps is not None and gaps.count:
+        return gaps.mean
+    if s.started is None or s.last_iteration is None or s.first_iteration is None:
+        return None
+    done = s.last_iteration - s.first_iteration + 1
+    taken = s.progress_at - s.started.at
+    return taken / done if done > 0 and taken > 0 else None
+
+
+# --- DW115 ---------------------------------------------------------------------------------------
+
+
+def _stopped(s: Snapshot, first: Evidence) -> Finding:
+    at_rest = stopped(s)
+    evidence = [first]
+    for kind, words in (
+        ("stopped", wordings.STOPPED),
+        ("tracing-stop", wordings.TRACED),
+    ):
+        held = [f"pid {p.pid} ({p.role})" for p in at_rest if p.status == kind]
+        if held:
+            more = f" and {len(held) - 8} more" if len(held) > 8 else ""
+            text = f"{words}: {', '.join(held[:8])}{more}"
+            evidence.append(Evidence(text=text, source="processes", wall=s.wall))
+    main = context.main_pid(s)
+    if at_rest and all(p.pid != main for p in at_rest):
+        text = f"the main process {main} runs and waits for it"
+        evidence.append(Evidence(text=text, source="processes", wall=s.wall))
+    pids = " ".join(str(p.pid) for p in at_rest if p.status == "stopped")
+    traced = context.names([p.pid for p in at_rest if p.status != "stopped"])
+    remedy = [f"Continue it: kill -CONT {pids}."] if pids else []
+    remedy += [f"Let the debugger continue, or detach it from pid {traced}."] if traced else []
+    remedy.append("dualwatch train continues a stopped one once, and never restarts it.")
+    return found(s, "DW115", evidence, 1.0, remedy=" ".join(remedy))
+
+
+# --- evidence ------------------------------------------------------------------------------------
+
+
+def _silence(s: Snapshot, limit: float, limits: Limits) -> Evidence:
+    kind = "first training iteration" if context.starting(s) else "progress"
+    since = datetime.fromtimestamp(s.progress_wall).strftime("%H:%M:%S")
+    if not context.is_heard(s, limit):
+        text = f"it runs since {since} without a heartbeat or a log that tells when it last moved"
+        return Evidence(text=text, source="processes", wall=s.progress_wall)
+    text = f"no {kind} since {since}: {context.silence(s):.0f} s, limit {limit:.0f} s"
+    if limit > limits.stall_timeout:
+        text += " (it paused for long before)"
+    source = "heartbeat" if s.pulses else "console.log"
+    return Evidence(text=text, source=source, wall=s.progress_wall)
+
+
+def _where(s: Snapshot) -> Iterator[Evidence]:
+    rank = context.slowest_rank(s)
+    if rank is not None:
+        pulse = s.pulses[rank]
+        place = f"phase {pulse.phase}"
+        if pulse.batches:
+            place += f", {pulse.batch} of {pulse.batches} batches done"
+        if s.last_iteration is not None:
+            place += f", last iteration {s.last_iteration}"
+        yield Evidence(text=place, source=f"heartbeat of rank {rank}", wall=s.progress_wall)
+    if s.last_line:
+        yield Evidence(text=f"last line: {s.last_line}", source="console.log")
+    main = context.stack(s, context.main_pid(s))
+    if main:
+        inner = " < ".join(frame.function for frame in main[:4])
+        told = "" if rank is not None else stack_patterns.phase_of(main)
+        inner += f" (phase {told})" if told else ""
+        yield Evidence(text=f"main process stands in {inner}", source="py-spy", wall=s.wall)
+    fetching = [
+        worker
+        for worker in context.worker_stacks(s, context.main_pid(s))
+        if stack_patterns.fetches(worker.frames)
+    ]
+    if fetching:
+        text = "; ".join(
+            f"{w.pid} in {stack_patterns.dataset_place(w.frames)}" for w in fetching[:2]
+        )
+        more = f" and {len(fetching) - 2} more" if len(fetching) > 2 else ""
+        yield Evidence(text=f"workers make a sample: {text}{more}", source="py-spy", wall=s.wall)
+
+
+def _work(s: Snapshot) -> Iterator[Evidence]:
+    if s.activity is None or s.processes is None:
+        yield Evidence(text="CPU and I/O of the tree could not be observed", source="processes")
+        return
+    states = ", ".join(f"{p.role} {p.pid} {p.status}" for p in s.processes.processes[:9])
+    cpu = "unknown" if s.activity.cpu is None else f"{s.activity.cpu * 100:.0f} % of a core"
+    io = "" if s.activity.io is None else f", I/O {context.amount(s.activity.io)}/s"
+    yield Evidence(
+        text=f"tree idle for {context.idle(s):.0f} s, CPU now {cpu}{io}: {states}",
+        source="processes",
+        wall=s.processes.wall,
+    )
+
+
+def _patience(s: Snapshot) -> str | None:
+    """What a slow training needs, by its place; None for the general words."""
+    where = context.phase(s)
+    if where == Phase.METRICS:
+        return "Nothing: an evaluation may be silent for hours. --busy-timeout says for how long."
+    if where == Phase.SAVING:
+        return (
+            "Nothing, if the disk gets on: the checkpoint is written to a slow place. "
+            "--busy-timeout says for how long that may take."
+        )
+    waits = s.pulses or stack_patterns.waits_for_batch(context.stack(s, context.main_pid(s)))
+    if where in (Phase.WAITING, Phase.VAL_WAITING) and waits and not context.starting(s):
+        return (
+            "The data comes slowly: more workers, cached or smaller images, a faster disk. "
+            "--stall-timeout says from when on that is told."
+        )
+    return None

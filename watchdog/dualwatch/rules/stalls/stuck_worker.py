@@ -1,0 +1,224 @@
+"""DW112, DW113, DW114: where a stalled training is stuck, when it is no deadlock of its workers.
+
+They stand beside the stall that they explain, and only when there is one: a slow training is
+never told where it is stuck. The place must be the same in every capture of the silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dualwatch.events import Evidence, Finding, Frame, Severity, ThreadStack
+from dualwatch.events.wordings import LOOPS
+from dualwatch.protocol import Phase
+from dualwatch.rules.stalls import context, loader, stack_patterns, stall
+from dualwatch.rules.thresholds import Limits
+from dualwatch.state.snapshot import Snapshot
+
+AWAITED = 8
+"""Samples of a batch that are quoted."""
+
+RUNS = 0.2
+"""Share of a core from which a process that stands in one place loops there.
+
+Much less than one: on a machine with more to do than cores a loop gets its share only.
+"""
+
+
+def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
+    """Names the place of a stall."""
+    kind = stall.state(s, limits).kind
+    if kind not in (stall.STALLED, stall.SUSPECT):
+        return
+    found = _find(s)
+    if found is None:
+        return
+    code, evidence, sure, remedy, pid = found
+    if kind == stall.SUSPECT:
+        # Two looks at a training of which nothing else is known: it may as well be slow.
+        yield stall.found(
+            s, code, evidence, min(sure, 0.5), remedy=remedy, severity=Severity.WARNING, pid=pid
+        )
+    else:
+        yield stall.found(s, code, evidence, sure, remedy=remedy, pid=pid)
+
+
+_Cause = tuple[str, list[Evidence], float, str, int]
+"""Code, evidence, confidence, remedy, pid."""
+
+
+def _find(s: Snapshot) -> _Cause | None:
+    pid = context.main_pid(s)
+    where, main = context.phase(s), context.stack(s, pid)
+    if where == Phase.BUILDING_DATA:
+        return _dataset_init(s, pid, main)
+    if stack_patterns.fetches(main):
+        return _without_workers(s, pid, main)
+    if where in (Phase.STEP, Phase.VAL_STEP) or stack_patterns.asks_sampler(main):
+        return _step(s, pid, main)
+    if stack_patterns.waits_for_batch(main):
+        return _workers(s, pid)
+    return None
+
+
+# --- DW113 ---------------------------------------------------------------------------------------
+
+
+def _dataset_init(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> _Cause | None:
+    refused = context.stacks_refused(s)
+    if not main and not refused:
+        return None
+    place = stack_patterns.place(main[:3]) if main else "its stack was not readable"
+    text = f"the dataset is being built and does not end: {place}"
+    evidence = [_evidence(s, text, pid)]
+    used = _cpu(s, pid)
+    if used is None:
+        remedy = "Look at what it reads: a network folder, a huge annotation file, a lock."
+    elif used >= RUNS:
+        evidence.append(_said(s, f"it computes: {context.state(s, pid)}; parsing, or a loop"))
+        remedy = (
+            "Look at the function that the evidence names: it parses, or loops. Annotations that "
+            "are parsed once and cached spare it; --busy-timeout gives a long parsing its time."
+        )
+    else:
+        lock = _is_at_futex(s, pid)
+        cause = "a lock" if lock else "I/O: it reads, or waits for what it reads"
+        evidence.append(_said(s, f"it waits for {cause}: {context.state(s, pid)}"))
+        remedy = (
+            "It waits for a lock while it builds its dataset: look at who holds it. Workers have "
+            "no part in it, so num_workers=0 will not help."
+            if lock
+            else "Look at where the annotations and images lie: put them on a local disk, or "
+            "cache the annotations. Workers have no part in it, so num_workers=0 will not help."
+        )
+    sure = 0.9 if stack_patterns.builds_data(main) else 0.7 if main else 0.6
+    return "DW113", evidence, sure, remedy, pid
+
+
+# --- DW114 ---------------------------------------------------------------------------------------
+
+
+def _step(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> _Cause | None:
+    if not context.stands(s, pid) or stack_patterns.collective(main) is not None:
+        return None
+    part = stack_patterns.part_of_step(main)
+    place = stack_patterns.place(main[:3])
+    if part == "the sampler":
+        text = f"the sampler never yields the next indices: {place}"
+        remedy = (
+            "Look at the sampler (or batch sampler) that the evidence names: its loop finds no "
+            "index. num_workers=0 will not help."
+        )
+    else:
+        where = f"in {part}" if part else "in its own code"
+        text = f"the main process is stuck {where}: {place}"
+        remedy = (
+            f"Look at the function that the evidence names{f' ({part})' if part else ''}. The "
+            "loader is not the cause: num_workers=0 will not help."
+        )
+    evidence = [_evidence(s, text, pid)]
+    process = s.process.get(pid)
+    if process is not None and s.activity is not None:
+        used = s.activity.by_pid.get(pid, 0.0)
+        state = f"it is {process.status} and uses {used * 100:.0f} % of a core"
+        state += f", asleep in {process.wchan}" if process.wchan and used < RUNS else ""
+        evidence.append(_said(s, state))
+    return "DW114", evidence, 0.85, remedy, pid
+
+
+# --- DW112 ---------------------------------------------------------------------------------------
+
+
+def _workers(s: Snapshot, pid: int) -> _Cause | None:
+    """Workers that stand in the dataset, and not at a lock, which would be a deadlock."""
+    workers = context.worker_stacks(s, pid)
+    locked, stuck = loader.at_locks(s, pid)
+    if not stuck:
+        return None
+    if len(stuck) == len(workers) and len(workers) > 1:
+        text = f"all {len(workers)} loader workers stand inside the dataset, each at one place"
+    else:
+        text = f"{len(stuck)} of {len(workers)} loader workers stand at one place of the dataset"
+    idle = sum(not stack_patterns.fetches(worker.frames) for worker in workers)
+    rest = [f"{idle} wait for work"] if idle else []
+    rest += [f"{len(locked)} wait for a lock that it may hold"] if locked else []
+    evidence = [Evidence(text=", ".join([text, *rest]), source="py-spy", wall=s.wall)]
+    for worker in stuck[:8]:
+        place = f"worker {worker.pid}: {stack_patterns.dataset_place(worker.frames)}"
+        evidence.append(_evidence(s, place, worker.pid))
+        evidence += _sample(s, worker.frames, f"worker {worker.pid}", worker.pid)
+        evidence.append(_said(s, f"worker {worker.pid} {_doing(s, worker.pid)}"))
+    evidence += _awaited(s)
+    all_of_many = len(stuck) == len(workers) and len(workers) > 1
+    sure = 0.75 if all_of_many else 0.9
+    return "DW112", evidence, sure, _dataset_remedy(s, stuck[0]), pid
+
+
+def _without_workers(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> _Cause | None:
+    """The main process makes the batches itself, and is stuck where a worker would be."""
+    if not context.stands(s, pid):
+        return None
+    place = stack_patterns.dataset_place(main)
+    text = f"the main process makes the batches itself and stands in {place}"
+    evidence = [_evidence(s, text, pid), *_sample(s, main, "it", pid)]
+    evidence += [_said(s, f"it {_doing(s, pid)}"), *_awaited(s)]
+    stack = ThreadStack(pid=pid, thread="MainThread", active=None, frames=main)
+    return "DW112", evidence, 0.85, _dataset_remedy(s, stack), pid
+
+
+def _sample(s: Snapshot, stack: tuple[Frame, ...], who: str, pid: int) -> Iterator[Evidence]:
+    told = context.sample(s, stack)
+    if told:
+        yield _evidence(s, f"{who} works on the sample of {told}", pid)
+
+
+def _awaited(s: Snapshot) -> Iterator[Evidence]:
+    if s.awaited:
+        text = f"the batch that does not come: {', '.join(s.awaited[:AWAITED])}"
+        more = len(s.awaited) - AWAITED
+        text += f" and {more} more" if more > 0 else ""
+        yield Evidence(text=text, source="agent", wall=s.wall)
+
+
+def _dataset_remedy(s: Snapshot, stack: ThreadStack) -> str:
+    inner = stack_patterns.dataset_frames(stack.frames)
+    function = inner[0].function if inner else "the function that the evidence names"
+    process = s.process.get(stack.pid)
+    used = _cpu(s, stack.pid)
+    if used is not None and used >= RUNS:
+        what = f"Look at {function} and at the sample that it works on: it loops without an end."
+    elif process is not None and process.status == "disk-sleep":
+        what = f"Look at the storage that {function} reads from: it does not answer."
+    elif process is not None and not process.wchan:
+        # The kernel does not say what it sleeps in (or there is no such thing here).
+        return (
+            f"Look at what {function} waits for: a sleep, a network, a queue, a lock. Only "
+            "against a lock between workers num_workers=0 helps (dualwatch tries it)."
+        )
+    else:
+        what = f"Look at what {function} waits for: a sleep, a network, a queue."
+    return f"{what} num_workers=0 will not help: the main process would be stuck at the same place."
+
+
+def _doing(s: Snapshot, pid: int) -> str:
+    used = _cpu(s, pid)
+    if used is not None and used >= RUNS:
+        return f"{LOOPS} {context.state(s, pid)}"
+    return f"waits: {context.state(s, pid)}"
+
+
+def _cpu(s: Snapshot, pid: int) -> float | None:
+    return s.activity.by_pid.get(pid) if s.activity is not None else None
+
+
+def _is_at_futex(s: Snapshot, pid: int) -> bool:
+    process = s.process.get(pid)
+    return process is not None and "futex" in process.wchan
+
+
+def _said(s: Snapshot, text: str) -> Evidence:
+    return Evidence(text=text, source="processes", wall=s.wall)
+
+
+def _evidence(s: Snapshot, text: str, pid: int) -> Evidence:
+    return Evidence(text=text, source=f"py-spy pid {pid}", wall=s.wall)

@@ -1,0 +1,119 @@
+"""Where a training stands, in one sentence: what diagnose says first. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from dualwatch.protocol import Phase
+from dualwatch.rules.stalls import context
+from dualwatch.state.snapshot import Snapshot
+
+_WORDS = {
+    Phase.STARTING: "starting: imports and environment",
+    Phase.BUILDING: "building the Runner from its configuration",
+    Phase.BUILDING_DATA: "building its datasets",
+    Phase.LOADING: "initialising weights or loading a checkpoint",
+    Phase.WAITING: "between two iterations, waiting for a batch",
+    Phase.STEP: "inside a training step",
+    Phase.VAL_WAITING: "in validation, waiting for a batch",
+    Phase.VAL_STEP: "in validation",
+    Phase.METRICS: "computing the metrics of a validation",
+    Phase.SAVING: "saving a checkpoint",
+    Phase.FINISHED: "finished",
+}
+
+MOVING = 60.0
+"""Seconds of silence up to which a living training simply runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where it stands.
+
+    Attributes:
+        phase: A word of ``protocol.Phase``, or "unknown".
+        sentence: For people.
+        decided: Whether its fate is known: running, finished, or dead of a known cause. A log that
+            just ends tells neither a crash nor a hang.
+    """
+
+    phase: str
+    sentence: str
+    decided: bool
+
+
+def standing(s: Snapshot, *, alive: bool | None, goal: tuple[int | None, int | None]) -> Standing:
+    """Where the training of a snapshot stands.
+
+    Args:
+        alive: Whether its process runs; None where that cannot be known, as of a bare log, which
+            may be of another machine.
+        goal: Epochs and iterations it was meant to do, None where unknown.
+    """
+    phase = Phase.FINISHED if is_finished(s, goal) else context.phase(s)
+    where = f"{_WORDS.get(phase, phase)}{_progress(s)}"
+    if not alive and not s.progress_wall:
+        return Standing(phase="unknown", sentence="nothing of a training was seen", decided=False)
+    if phase == Phase.FINISHED:
+        over = ", but its process has not ended" if alive else ""
+        sentence = f"trained to the end{_progress(s)}{over}"
+        return Standing(phase=phase, sentence=sentence, decided=True)
+    if alive:
+        silence = s.silence(s.at)
+        quiet = f"silent for {silence:.0f} s (since {_clock(s.progress_wall)}), "
+        text = f"alive, {quiet if silence >= MOVING else ''}{where}"
+        return Standing(phase=phase, sentence=text, decided=True)
+    if alive is None and s.ended is None:
+        # The log of a training that runs elsewhere, hangs, crashed or was killed ends alike.
+        text = (
+            f"the log ends at {_clock(s.progress_wall)}, {where}; whether it crashed, hangs or "
+            "still runs elsewhere: crash or hang is not decidable from the log alone"
+        )
+        return Standing(phase=phase, sentence=text, decided=False)
+    sentence = f"dead since about {_clock(s.progress_wall)}; it was {where}"
+    return Standing(phase=phase, sentence=sentence, decided=True)
+
+
+def is_finished(s: Snapshot, goal: tuple[int | None, int | None]) -> bool:
+    """Whether the training did all that it was meant to do, as far as its text tells."""
+    if s.phase == Phase.FINISHED:
+        return True
+    if s.pulses:
+        return False
+    if s.last_train is None:
+        # A loop without mmengine has no more to tell than its exit code.
+        return s.ended is not None and s.ended.exit_code == 0
+    line, (epochs, iterations) = s.last_train, goal
+    if line.total is None or line.iteration < line.total:
+        return _evaluated_last(s, goal)
+    if line.epoch is None:
+        return iterations is None or line.iteration >= iterations
+    return epochs is not None and line.epoch >= epochs
+
+
+def _evaluated_last(s: Snapshot, goal: tuple[int | None, int | None]) -> bool:
+    """The last epoch's last line may be cut by the log interval; its evaluation is then the end."""
+    last, line = s.last_evaluation, s.last_train
+    assert line is not None
+    if last is None or last.wall < line.wall or goal[0] is None:
+        return False
+    return line.epoch == goal[0] and (last.epoch is None or last.epoch == goal[0])
+
+
+def _progress(s: Snapshot) -> str:
+    pulse = s.slowest
+    if pulse is not None and pulse.iteration > 0:
+        epoch = f"epoch {pulse.epoch + 1}, " if pulse.max_epochs else ""
+        of = f" of {pulse.batches}" if pulse.batches else ""
+        return f" ({epoch}batch {pulse.batch}{of}, iteration {pulse.iteration})"
+    line = s.last_train
+    if line is None:
+        return ""
+    epoch = f"epoch {line.epoch}, " if line.epoch is not None else ""
+    of = f" of {line.total}" if line.total else ""
+    return f" (last line: {epoch}iteration {line.iteration}{of})"
+
+
+def _clock(wall: float) -> str:
+    return datetime.fromtimestamp(wall).strftime("%Y-%m-%d %H:%M:%S")

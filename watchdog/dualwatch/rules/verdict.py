@@ -1,0 +1,80 @@
+"""How a run ended: outcome, exit code, and the reason in one sentence. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from dualwatch.core.errors import Exit
+from dualwatch.events import Finding, Severity
+from dualwatch.protocol import Phase
+from dualwatch.rules.metrics.metrics import missing_at_end
+from dualwatch.rules.ranking import rank
+from dualwatch.rules.status import is_finished
+from dualwatch.state.snapshot import Snapshot
+
+
+class Verdict(NamedTuple):
+    """The last word on a run; ``outcome`` is a word of the contract."""
+
+    outcome: str
+    code: Exit
+    reason: str
+
+
+def of_ended(s: Snapshot, findings: Sequence[Finding], required: tuple[str, ...]) -> Verdict:
+    """A training that ended by itself: well, with something wrong, or with an error.
+
+    Args:
+        s: The last attempt.
+        findings: What was found in the last attempt. A stall that was overcome in an earlier one
+            is cured, and one that passed by itself was none.
+    """
+    finished = has_finished(s)
+    # The likeliest cause; what is a mere note of the attempt ended nothing.
+    # TensorBoard looks on; no training ends for it.
+    told = [f for f in rank(findings) if f.severity >= Severity.WARNING and f.code[:3] != "DW8"]
+    if s.ended is not None and s.ended.exit_code is None and not finished and not told:
+        reason = (
+            "it ended before its end, as far as its log tells; its exit code is not known to us"
+        )
+        return Verdict("failed", Exit.NOT_OBSERVED, reason)
+    if s.ended is None or (s.ended.exit_code != 0 and not finished):
+        reason = told[0].headline if told else "the training failed"
+        return Verdict("failed", Exit.TRAINING_FAILED, reason)
+    if s.pulses and not finished:
+        reason = f"the training ended in phase {s.phase}, before its end, without an error"
+        return Verdict("failed", Exit.TRAINING_FAILED, reason)
+    missing = missing_at_end(s, required)
+    if missing:
+        reason = f"trained to the end, without {', '.join(missing)}"
+        return Verdict("completed-with-findings", Exit.WRONG, reason)
+    wrong = [f for f in findings if f.severity >= Severity.ERROR and not f.code.startswith("DW1")]
+    if wrong:
+        codes = ", ".join(dict.fromkeys(f"{f.code} {f.name}" for f in wrong))
+        return Verdict("completed-with-findings", Exit.WRONG, f"trained to the end, with {codes}")
+    return Verdict("completed", Exit.OK, "trained to the end")
+
+
+def has_finished(s: Snapshot) -> bool:
+    """Whether an attempt did all that its configuration asks for, as far as can be told."""
+    goal = (s.config.epochs, s.config.iterations) if s.config is not None else (None, None)
+    return s.phase == Phase.FINISHED or (not s.pulses and is_finished(s, goal))
+
+
+def lost_iterations(s: Snapshot, *, saved: int | None, by_epoch: bool) -> int:
+    """Iterations of an attempt that no checkpoint holds.
+
+    Args:
+        saved: Number in the name of the newest checkpoint of this run, None where there is none.
+        by_epoch: Whether that number counts epochs.
+    """
+    if s.last_iteration is None or has_finished(s):
+        return 0
+    begun = (s.first_iteration or 1) - 1
+    pulse = s.slowest
+    if saved is not None and by_epoch:
+        whole = pulse is not None and pulse.max_epochs > 0
+        saved = saved * (pulse.max_iterations // pulse.max_epochs) if pulse and whole else None
+    # An attempt cannot lose what an earlier one had done.
+    return max(0, s.last_iteration - max(begun, saved or 0))

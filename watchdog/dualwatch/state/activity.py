@@ -1,0 +1,110 @@
+"""Two samples of a process tree: did it work in between? Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dualwatch.events import ProcessesSampled, ProcessSample
+
+BUSY_CPU = 0.05
+"""Share of one core. A hung main wakes up every 5 s to look: below 0.001."""
+
+BUSY_IO = 64 * 1024
+"""Bytes a second, pipes and page cache included."""
+
+STOPPED = frozenset(("stopped", "tracing-stop"))
+"""By a signal or by a debugger: somebody's hand, no fault of the training."""
+
+DISK_SLEEP = "disk-sleep"
+"""Uninterruptible: not even SIGKILL ends such a process before what it waits for answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """What a tree did between two samples.
+
+    Attributes:
+        at: When the newer sample was taken.
+        cpu: Cores used on average; None where it could not be read.
+        io: Bytes a second; None where it could not be read.
+        by_pid: Cores used by each process that is in both samples.
+        io_by_pid: Bytes a second of each process.
+        still_d: Processes that were in disk sleep in both samples and got nowhere in between, with
+            the time since which that is known.
+        stopped: Processes that stand still by somebody's hand.
+    """
+
+    seconds: float
+    cpu: float | None
+    io: float | None
+    by_pid: dict[int, float]
+    io_by_pid: dict[int, float] = field(default_factory=dict)
+    at: float = 0.0
+    still_d: Mapping[int, float] = field(default_factory=dict)
+    stopped: tuple[int, ...] = ()
+
+    @property
+    def busy(self) -> bool:
+        """Whether work was seen, or idleness proves nothing.
+
+        What could not be read is no proof of idleness, and what is stopped cannot work.
+        """
+        if self.cpu is None or self.stopped:
+            return True
+        return self.cpu > BUSY_CPU or (self.io is not None and self.io > BUSY_IO)
+
+
+def measure(
+    before: ProcessesSampled | None, now: ProcessesSampled, earlier: Activity | None = None
+) -> Activity | None:
+    """Activity between two samples; None where there is no earlier one to compare with.
+
+    Args:
+        earlier: What was measured up to ``before``; lets a disk sleep be followed further back.
+    """
+    if before is None or now.at <= before.at:
+        return None
+    seconds = now.at - before.at
+    known_before = {(p.pid, p.create_time): p for p in before.processes}
+    pairs = [(known_before.get((p.pid, p.create_time)), p) for p in now.processes]
+    cpus = {p.pid: _delta(old, p) for old, p in pairs if p.status != "zombie"}
+    known = {pid: value / seconds for pid, value in cpus.items() if value is not None}
+    ios = {
+        p.pid: (p.io_bytes - (old.io_bytes or 0 if old else 0)) / seconds
+        for old, p in pairs
+        if p.io_bytes is not None
+    }
+    follows = earlier is not None and earlier.at == before.at
+    since = earlier.still_d if earlier is not None and follows else {}
+    return Activity(
+        seconds=seconds,
+        cpu=sum(known.values()) if len(known) == len(cpus) and cpus else None,
+        io=sum(ios.values()) if ios else None,
+        by_pid=known,
+        io_by_pid=ios,
+        at=now.at,
+        still_d={
+            p.pid: since.get(p.pid, before.at)
+            for old, p in pairs
+            if old is not None and _sleeps_on(old, p, known.get(p.pid), ios.get(p.pid))
+        },
+        stopped=tuple(p.pid for p in now.processes if p.status in STOPPED),
+    )
+
+
+def _delta(old: ProcessSample | None, new: ProcessSample) -> float | None:
+    if new.cpu_s is None:
+        return None
+    if old is None:
+        return new.cpu_s  # Started in between: all of its time counts.
+    return None if old.cpu_s is None else new.cpu_s - old.cpu_s
+
+
+def _sleeps_on(old: ProcessSample, new: ProcessSample, cpu: float | None, io: float | None) -> bool:
+    """Whether a process is in the disk sleep that it was in before.
+
+    A slow disk that answers shows in CPU or in bytes between two looks.
+    """
+    both = old.status == new.status == DISK_SLEEP and old.wchan == new.wchan
+    return both and (cpu is None or cpu <= BUSY_CPU) and not io

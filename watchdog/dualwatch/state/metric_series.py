@@ -1,0 +1,184 @@
+"""What is kept of a metric: its newest values, and its whole course in bounded memory. Pure."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from dualwatch.events import EvaluationLogged, IterationLogged
+
+RECENT = 5
+BUCKETS = 64
+
+
+class Line(NamedTuple):
+    """Where a training line stands.
+
+    Attributes:
+        number: Of the training lines, from 1.
+        iteration: Counted from the very first one of the training, as the log tells it.
+        place: For people: "epoch 1, iteration 30/200".
+    """
+
+    number: int
+    iteration: int
+    place: str
+    at: float
+    wall: float
+
+
+class Point(NamedTuple):
+    """One value in one training line."""
+
+    line: Line
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """The mean of some neighbouring lines; ``iteration`` and ``at`` are those of the last."""
+
+    count: int
+    mean: float
+    iteration: int
+    at: float
+
+    def with_value(self, point: Point) -> Bucket:
+        """This bucket and one more value."""
+        count = self.count + 1
+        mean = self.mean + (point.value - self.mean) / count
+        return Bucket(count, mean, point.line.iteration, point.line.at)
+
+    def with_bucket(self, other: Bucket) -> Bucket:
+        """This bucket and the one after it."""
+        count = self.count + other.count
+        mean = self.mean + (other.mean - self.mean) * other.count / count
+        return Bucket(count, mean, other.iteration, other.at)
+
+
+class Series(NamedTuple):
+    """The course of a metric from its first line to its last, however many there were.
+
+    Attributes:
+        head: The first values as they came: where the fall of a loss begins.
+        filled: The means of ``width`` lines each. When there are too many, two neighbours become
+            one, so a course of any length keeps its form.
+        filling: The mean of the lines after them.
+    """
+
+    head: tuple[Point, ...] = ()
+    filled: tuple[Bucket, ...] = ()
+    filling: Bucket | None = None
+    width: int = 1
+
+    @property
+    def buckets(self) -> tuple[Bucket, ...]:
+        """All values as means, the newest last."""
+        return self.filled if self.filling is None else (*self.filled, self.filling)
+
+    @property
+    def lines(self) -> int:
+        """How many lines it was made of."""
+        return sum(bucket.count for bucket in self.buckets)
+
+    def with_point(self, point: Point) -> Series:
+        """This course and one more value, which is finite."""
+        head = (*self.head, point) if len(self.head) < RECENT else self.head
+        last = self.filling
+        if last is not None and last.count < self.width:
+            return Series(head, self.filled, last.with_value(point), self.width)
+        fresh = Bucket(1, point.value, point.line.iteration, point.line.at)
+        full = self.buckets
+        if len(full) < BUCKETS:
+            return Series(head, full, fresh, self.width)
+        pairs = zip(full[::2], full[1::2], strict=True)
+        halved = tuple(one.with_bucket(other) for one, other in pairs)
+        return Series(head, halved, fresh, 2 * self.width)
+
+
+class Metric(NamedTuple):
+    """A metric of the training lines or of an evaluation.
+
+    Attributes:
+        first_line, last_line: Numbers of the training lines that held it, from 1; 0 for what was
+            only ever in the lines of evaluations.
+        since: Number of the training line from which on its value has been the same.
+        recent: Its newest values in training lines, oldest first; of losses and gradients only.
+        series: Their whole course, numbers only: what is not finite has no place in a mean.
+    """
+
+    value: float
+    first_line: int
+    last_line: int
+    wall: float
+    since: int = 0
+    recent: tuple[Point, ...] = ()
+    series: Series = Series()
+
+
+_NONE = Series()
+
+
+def trained(before: Mapping[str, Metric], fact: IterationLogged, number: int) -> dict[str, Metric]:
+    """The metrics after one more training line, the ``number``-th."""
+    line = Line(number, done(fact), place(fact), fact.at, fact.wall)
+    after = dict(before)
+    for name, value in fact.metrics.items():
+        known = before.get(name)
+        first = (known.first_line or number) if known is not None else number
+        since = number
+        if known is not None and known.last_line == number - 1 > 0 and known.value == value:
+            since = known.since
+        recent: tuple[Point, ...] = ()
+        series = _NONE
+        if is_followed(name):
+            point = Point(line, value)
+            recent = (*(known.recent if known is not None else ()), point)[-RECENT:]
+            series = known.series if known is not None else series
+            if math.isfinite(value):
+                series = series.with_point(point)
+        after[name] = Metric(value, first, number, fact.wall, since, recent, series)
+    return after
+
+
+def evaluated(before: Mapping[str, Metric], fact: EvaluationLogged) -> dict[str, Metric]:
+    """The metrics after an evaluation. A loss that it prints is not thereby trained."""
+    after = dict(before)
+    for name, value in fact.metrics.items():
+        known = before.get(name)
+        fresh = Metric(value, 0, 0, fact.wall)
+        after[name] = fresh if known is None else known._replace(value=value, wall=fact.wall)
+    return after
+
+
+@functools.lru_cache(maxsize=1024)
+def is_followed(name: str) -> bool:
+    """Whether the course of a metric is kept: of what says how the training goes."""
+    return is_loss(name) or is_gradient(name)
+
+
+def is_loss(name: str) -> bool:
+    """Whether a metric is a loss by its name, with or without the folder of a tag."""
+    return name.rsplit("/", 1)[-1].startswith("loss")
+
+
+def is_gradient(name: str) -> bool:
+    """Whether a metric is the norm of the gradient by its name."""
+    return name.endswith("grad_norm")
+
+
+def done(fact: IterationLogged) -> int:
+    """Iterations completed since the very first one, as a line tells it."""
+    if fact.epoch is not None and fact.total:
+        return fact.iteration + (fact.epoch - 1) * fact.total
+    return fact.iteration
+
+
+def place(fact: IterationLogged) -> str:
+    """Where a training line stands, for people."""
+    total = f"/{fact.total}" if fact.total else ""
+    epoch = f"epoch {fact.epoch}, " if fact.epoch is not None else ""
+    return f"{epoch}iteration {fact.iteration}{total}"

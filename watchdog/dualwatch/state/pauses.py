@@ -1,0 +1,44 @@
+"""The places of a training: where it pauses, and how long that usually takes. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dualwatch.protocol import Phase
+
+LOOPS = {
+    Phase.WAITING: "train",
+    Phase.STEP: "train",
+    Phase.VAL_WAITING: "val",
+    Phase.VAL_STEP: "val",
+}
+
+
+AFTER_MILESTONE = {
+    "environment": Phase.STARTING,
+    "config-dump": Phase.BUILDING,
+    "hooks-listed": Phase.BUILDING_DATA,
+    "weights-initialised": Phase.LOADING,
+    "checkpoint-loaded": Phase.LOADING,
+    "resumed": Phase.LOADING,
+    "checkpoints-announced": Phase.WAITING,
+    "dataloader-advancing": Phase.WAITING,
+    "checkpoint-saving": Phase.SAVING,
+    "best-checkpoint-saved": Phase.WAITING,
+}
+"""Where a training stands after a line of its log, which is all that a plain one tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """Pauses between two signs of progress in one kind of place: how long they usually are."""
+
+    count: int = 0
+    mean: float = 0.0
+    longest: float = 0.0
+
+    def with_gap(self, gap: float) -> Gaps:
+        """These gaps and one more."""
+        count = self.count + 1
+        mean = self.mean + (gap - self.mean) / count
+        return Gaps(count, mean, max(self.longest, gap))

@@ -1,0 +1,362 @@
+"""The snapshot: all that is known of an attempt, folded from facts.
+
+``advance(snapshot, fact)`` is pure, so a night can be replayed from its journal, and a verdict can
+be tested with a list of facts instead of a process and a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from dualwatch.events import (
+    AgentReported,
+    AttemptEnded,
+    AttemptStarted,
+    BatchSeen,
+    CheckpointSeen,
+    ConfigRead,
+    ConsoleGrew,
+    DataSeen,
+    ErrorSeen,
+    EvaluationLogged,
+    Fact,
+    FindingRaised,
+    GpusSampled,
+    HostSampled,
+    IterationLogged,
+    Milestone,
+    ModelSeen,
+    NotObserved,
+    ObserverPaused,
+    OrderAnswered,
+    OrphansSeen,
+    ProcessesSampled,
+    ProcessSample,
+    Pulse,
+    Severity,
+    StacksCaptured,
+    SurroundingsSeen,
+    TensorBoardSeen,
+)
+from dualwatch.protocol import STARTUP_PHASES, VALIDATION_PHASES, Order, Phase
+from dualwatch.state import metric_series
+from dualwatch.state.activity import Activity, measure
+from dualwatch.state.metric_series import Metric
+from dualwatch.state.pauses import AFTER_MILESTONE, LOOPS
+from dualwatch.state.pauses import Gaps as Gaps
+from dualwatch.state.repeated_errors import Repeated, noted
+
+KEPT_ERRORS = 20
+
+STALLS = ("DW101", "DW102", "DW103", "DW105")
+
+BUSY_GPU = 5
+"""Percent of a device's time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What is known at ``at``.
+
+    Attributes:
+        progress_at: When the training last moved: a heartbeat or, before the first one and in
+            trainings without mmengine, a console line. For several ranks that of the slowest.
+        busy_at: When the tree was last seen to use CPU or I/O.
+        gaps: Usual pauses by place (see ``place``), of this attempt.
+        stacks: Captures since the last progress, oldest first.
+        errors: The newest, each time that they were told.
+        repeats: The same by their matter, with what is known of their first time.
+        batches: What each rank's training iterations were given and returned, the newest form.
+        answers: What the agents did on order, or of themselves, oldest first.
+        awaited: The samples of the batch that does not come.
+        stall_told: Whether this silence was called a stall.
+        host_before: The first look at the machine; counters are told by their difference.
+    """
+
+    at: float = 0.0
+    wall: float = 0.0
+    started: AttemptStarted | None = None
+    ended: AttemptEnded | None = None
+    agent: AgentReported | None = None
+    pulses: Mapping[int, Pulse] = field(default_factory=dict)
+    moved_at: Mapping[int, float] = field(default_factory=dict)
+    progress_at: float = 0.0
+    progress_wall: float = 0.0
+    gaps: Mapping[str, Gaps] = field(default_factory=dict)
+    logged_phase: str = Phase.STARTING
+    console_lines: int = 0
+    last_line: str = ""
+    train_lines: int = 0
+    last_train: IterationLogged | None = None
+    last_evaluation: EvaluationLogged | None = None
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    first_iteration: int | None = None
+    last_iteration: int | None = None
+    processes: ProcessesSampled | None = None
+    activity: Activity | None = None
+    busy_at: float = 0.0
+    stacks: tuple[StacksCaptured, ...] = ()
+    gpus: GpusSampled | None = None
+    not_observed: Mapping[str, NotObserved] = field(default_factory=dict)
+    errors: tuple[ErrorSeen, ...] = ()
+    repeats: tuple[Repeated, ...] = ()
+    batches: Mapping[int, BatchSeen] = field(default_factory=dict)
+    config: ConfigRead | None = None
+    data: DataSeen | None = None
+    checkpoint: CheckpointSeen | None = None
+    surroundings: SurroundingsSeen | None = None
+    model: ModelSeen | None = None
+    tensorboard: TensorBoardSeen | None = None
+    host: HostSampled | None = None
+    host_before: HostSampled | None = None
+    orphans: OrphansSeen | None = None
+    raised: tuple[str, ...] = ()
+    answers: tuple[OrderAnswered, ...] = ()
+    awaited: tuple[str, ...] = ()
+    stall_told: bool = False
+
+    @property
+    def replaced(self) -> int:
+        """How often a stuck loader was replaced while the training went on."""
+        return sum(answer.done and answer.order == Order.REPLACE for answer in self.answers)
+
+    @property
+    def slowest(self) -> Pulse | None:
+        """Heartbeat of the rank that moved longest ago; None without an agent.
+
+        A rank that has finished waits for nobody, as long as others have not.
+        """
+        if not self.pulses:
+            return None
+        return self.pulses[min(_running(self.pulses), key=lambda rank: self.moved_at[rank])]
+
+    @property
+    def phase(self) -> str:
+        """Where the training stands: the heartbeat knows best, the log is the second choice."""
+        pulse = self.slowest
+        return pulse.phase if pulse is not None else self.logged_phase
+
+    @property
+    def place(self) -> str:
+        """What kind of pause this is, for learning how long it usually takes.
+
+        Waiting for a batch and working on it are one place: they alternate faster than we look.
+        The first batch of a loop is a place of its own, since workers start before it.
+        """
+        pulse = self.slowest
+        if pulse is None or pulse.phase not in LOOPS:
+            return self.phase
+        loop = LOOPS[pulse.phase]
+        return f"{loop}:first" if pulse.batch == 0 else loop
+
+    @property
+    def process(self) -> dict[int, ProcessSample]:
+        """The processes of the newest sample by their pid."""
+        return {p.pid: p for p in self.processes.processes} if self.processes is not None else {}
+
+    @property
+    def starting(self) -> bool:
+        """Whether no training iteration was done yet in this attempt."""
+        if self.phase in VALIDATION_PHASES:
+            return False
+        return self.last_iteration is None or self.phase in STARTUP_PHASES
+
+    def silence(self, now: float) -> float:
+        """Seconds since the training last moved."""
+        return now - self.progress_at
+
+    def idle(self, now: float) -> float:
+        """Seconds since the training last moved or its tree last worked."""
+        return now - max(self.progress_at, self.busy_at)
+
+
+def fold(facts: Iterable[Fact], start: Snapshot | None = None) -> Snapshot:
+    """Folds facts into a snapshot."""
+    snapshot = start or Snapshot()
+    for fact in facts:
+        snapshot = advance(snapshot, fact)
+    return snapshot
+
+
+def advance(snapshot: Snapshot, fact: Fact) -> Snapshot:
+    """The snapshot after one more fact."""
+    step = _STEPS.get(type(fact))
+    after = step(snapshot, fact) if step is not None else snapshot
+    return replace(after, at=fact.at, wall=fact.wall)
+
+
+def _moved(s: Snapshot, fact: Fact, at: float, **changes: Any) -> Snapshot:
+    """Progress: learns the pause that ended and forgets what was gathered in suspicion.
+
+    A stall that was cured in place is no healthy pause: five times as long would be waited next.
+    """
+    if at <= s.progress_at:
+        return replace(s, **changes)
+    gaps = s.gaps
+    if not s.stall_told:
+        gap = at - s.progress_at
+        gaps = {**s.gaps, s.place: s.gaps.get(s.place, Gaps()).with_gap(gap)}
+    changes = {"stacks": (), "awaited": (), "stall_told": False, **changes}
+    return replace(s, progress_at=at, progress_wall=fact.wall, gaps=gaps, **changes)
+
+
+def advance_lines(s: Snapshot, lines: Sequence[IterationLogged]) -> Snapshot:
+    """The snapshot after some training lines, as ``advance`` gives it line by line."""
+    number, metrics = s.train_lines, s.metrics
+    for line in lines:
+        number += 1
+        metrics = metric_series.trained(metrics, line, number)
+    newest = lines[-1]
+    changes: dict[str, Any] = {}
+    if not s.pulses:
+        first = s.first_iteration
+        changes["first_iteration"] = first if first is not None else metric_series.done(lines[0])
+        changes["last_iteration"] = metric_series.done(newest)
+    return replace(
+        s,
+        at=newest.at,
+        wall=newest.wall,
+        train_lines=number,
+        last_train=newest,
+        metrics=metrics,
+        logged_phase=Phase.WAITING,
+        **changes,
+    )
+
+
+def _attempt_started(s: Snapshot, fact: AttemptStarted) -> Snapshot:
+    # A new attempt knows nothing of the last one: state kept over a rerun would judge it again.
+    return Snapshot(started=fact, progress_at=fact.at, progress_wall=fact.wall, busy_at=fact.at)
+
+
+def _pulse(s: Snapshot, fact: Pulse) -> Snapshot:
+    before = s.pulses.get(fact.rank)
+    pulses = {**s.pulses, fact.rank: fact}
+    if before is not None and before.beats == fact.beats and before.pid == fact.pid:
+        return replace(s, pulses=pulses)
+    moved_at = {**s.moved_at, fact.rank: fact.at}
+    changes: dict[str, Any] = {"pulses": pulses, "moved_at": moved_at}
+    if 0 <= fact.begun < fact.iteration:
+        changes["first_iteration"] = fact.begun + 1
+        changes["last_iteration"] = fact.iteration
+    after = _moved(s, fact, min(moved_at[rank] for rank in _running(pulses)), **changes)
+    # What one rank waited for is nothing that the next one does.
+    return after if _is_same_rank(s.slowest, after.slowest) else replace(after, awaited=())
+
+
+def _is_same_rank(one: Pulse | None, other: Pulse | None) -> bool:
+    return one is None or other is None or one.rank == other.rank
+
+
+def _running(pulses: Mapping[int, Pulse]) -> list[int]:
+    """The ranks that have not finished; all of them where all have."""
+    running = [rank for rank, pulse in pulses.items() if pulse.phase != Phase.FINISHED]
+    return running or list(pulses)
+
+
+def _console(s: Snapshot, fact: ConsoleGrew) -> Snapshot:
+    changes: dict[str, Any] = {"console_lines": fact.lines, "last_line": fact.last_line}
+    # Once the loop runs, only the heartbeat counts: a worker that prints for ever is no progress.
+    if s.pulses and s.last_iteration is not None:
+        return replace(s, **changes)
+    return _moved(s, fact, fact.at, **changes)
+
+
+def _iteration(s: Snapshot, fact: IterationLogged) -> Snapshot:
+    if fact.mode != "train":
+        return replace(s, logged_phase=Phase.VAL_STEP)
+    return advance_lines(s, (fact,))
+
+
+def _evaluation(s: Snapshot, fact: EvaluationLogged) -> Snapshot:
+    metrics = metric_series.evaluated(s.metrics, fact)
+    return replace(s, last_evaluation=fact, metrics=metrics, logged_phase=Phase.WAITING)
+
+
+def _error(s: Snapshot, fact: ErrorSeen) -> Snapshot:
+    repeats = noted(s.repeats, fact, lines=s.train_lines, phase=s.phase)
+    return replace(s, errors=(*s.errors, fact)[-KEPT_ERRORS:], repeats=repeats)
+
+
+def _processes(s: Snapshot, fact: ProcessesSampled) -> Snapshot:
+    if s.processes is not None and fact.at <= s.processes.at:
+        return replace(s, processes=fact)  # A second look at one moment measures nothing.
+    activity = measure(s.processes, fact, s.activity)
+    if activity is None:
+        return replace(s, processes=fact)  # The first after a pause: what was known still stands.
+    busy_at = fact.at if activity.busy else s.busy_at
+    return replace(s, processes=fact, activity=activity, busy_at=busy_at)
+
+
+def _gpus(s: Snapshot, fact: GpusSampled) -> Snapshot:
+    """A kernel that runs is work, also while the main process sleeps until it is done.
+
+    Only on a device that is known to hold memory of this training: a neighbour's work proves
+    nothing about ours.
+    """
+    ours = any((gpu.tree or 0) > 0 and (gpu.utilisation or 0) > BUSY_GPU for gpu in fact.gpus)
+    return replace(s, gpus=fact, busy_at=fact.at if ours else s.busy_at)
+
+
+def _host(s: Snapshot, fact: HostSampled) -> Snapshot:
+    """The kernel's log is read more seldom than the rest: what it said still stands."""
+    if not fact.kernel and s.host is not None:
+        fact = replace(fact, kernel=s.host.kernel)
+    return replace(s, host=fact, host_before=s.host_before or fact)
+
+
+def _answered(s: Snapshot, fact: OrderAnswered) -> Snapshot:
+    awaited = fact.awaited if fact.order == Order.TELL else s.awaited
+    return replace(s, answers=(*s.answers, fact), awaited=awaited)
+
+
+def _raised(s: Snapshot, fact: FindingRaised) -> Snapshot:
+    found = fact.finding
+    is_stall = found.code in STALLS and found.severity >= Severity.ERROR
+    raised = (*s.raised, found.code)
+    return replace(s, raised=raised, stall_told=s.stall_told or is_stall)
+
+
+def _paused(s: Snapshot, fact: ObserverPaused) -> Snapshot:
+    """We ourselves stood still (a laptop's sleep, SIGSTOP): that time proves nothing."""
+    return replace(
+        s,
+        progress_at=s.progress_at + fact.seconds,
+        busy_at=s.busy_at + fact.seconds,
+        moved_at={rank: at + fact.seconds for rank, at in s.moved_at.items()},
+        # The next sample must not be measured against one from before the pause.
+        processes=None,
+    )
+
+
+_STEPS: dict[type[Fact], Callable[[Snapshot, Any], Snapshot]] = {
+    AttemptStarted: _attempt_started,
+    AttemptEnded: lambda s, fact: replace(s, ended=fact),
+    AgentReported: lambda s, fact: replace(s, agent=fact) if fact.rank == 0 else s,
+    Pulse: _pulse,
+    ConsoleGrew: _console,
+    IterationLogged: _iteration,
+    EvaluationLogged: _evaluation,
+    ProcessesSampled: _processes,
+    StacksCaptured: lambda s, fact: replace(s, stacks=(*s.stacks, fact)),
+    GpusSampled: _gpus,
+    NotObserved: lambda s, fact: replace(s, not_observed={**s.not_observed, fact.what: fact}),
+    ErrorSeen: _error,
+    BatchSeen: lambda s, fact: replace(s, batches={**s.batches, fact.rank: fact}),
+    ConfigRead: lambda s, fact: replace(s, config=fact),
+    DataSeen: lambda s, fact: replace(s, data=fact),
+    CheckpointSeen: lambda s, fact: replace(s, checkpoint=fact),
+    SurroundingsSeen: lambda s, fact: replace(s, surroundings=fact),
+    ModelSeen: lambda s, fact: replace(s, model=fact) if fact.rank == 0 else s,
+    TensorBoardSeen: lambda s, fact: replace(s, tensorboard=fact),
+    HostSampled: _host,
+    Milestone: lambda s, fact: replace(
+        s, logged_phase=AFTER_MILESTONE.get(fact.name, s.logged_phase)
+    ),
+    OrderAnswered: _answered,
+    OrphansSeen: lambda s, fact: replace(s, orphans=fact),
+    FindingRaised: _raised,
+    ObserverPaused: _paused,
+}

@@ -1,0 +1,1 @@
+"""Looks after a run: starts, monitors, decides, reruns."""

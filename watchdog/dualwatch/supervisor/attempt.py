@@ -1,0 +1,290 @@
+"""One attempt: launch, look and judge until it is over, cure what can be cured in place, stop."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dualwatch.actions import launch, shared_memory, terminate
+from dualwatch.actions.adopted import Adopted
+from dualwatch.actions.reaper import Reaper
+from dualwatch.actions.signals import Wishes, name_of
+from dualwatch.collectors.gpu.nvml import Gpus
+from dualwatch.core import clock
+from dualwatch.core.clock import Moment
+from dualwatch.core.errors import writing
+from dualwatch.core.settings import Settings
+from dualwatch.events import (
+    Action,
+    AttemptEnded,
+    AttemptStarted,
+    Change,
+    ConfigRead,
+    Decision,
+    ObserverPaused,
+    Pulse,
+    Rung,
+)
+from dualwatch.protocol import Order, Phase
+from dualwatch.rules.stalls import stall
+from dualwatch.rules.thresholds import Limits
+from dualwatch.supervisor.agent_client import Errand
+from dualwatch.supervisor.monitor import PROCESS_INTERVAL, Watcher
+from dualwatch.supervisor.recorder import Chronicle
+from dualwatch.tensorboard.status import Board
+
+Training = launch.Launched | Adopted
+
+TICK = 0.5
+"""Seconds between two looks; a signal or the end of the training wakes us at once."""
+
+CAPTURES = 12
+"""Stacks are read at most so often in one silence."""
+
+PAUSE = 10.0
+"""A tick that took longer than this means that we ourselves did not run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an attempt ended: the decision that ended it, or None where it ended by itself."""
+
+    decision: Decision | None
+    interrupted: bool = False
+    survivors: tuple[int, ...] = ()
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One attempt of a run.
+
+    Attributes:
+        folder: ``attempt-N``; made here.
+        environment: What the training inherits.
+        rung: The remedy in force, None for the user's own configuration.
+        decide: Judges the chronicle's snapshot and decides what can be acted on.
+        reconsider: Decides once more, where the loader could not be replaced in place.
+        config: The configuration of this attempt, None where it is none of mmengine's.
+        adopted: A training that runs already; None to start one.
+        console: What it prints or logs, where that is not the attempt's own console.
+        board: TensorBoard beside it, None where nobody wants it.
+    """
+
+    number: int
+    folder: Path
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    rung: Rung | None
+    resume_from: Path | None
+    settings: Settings
+    limits: Limits
+    chronicle: Chronicle
+    wishes: Wishes
+    gpus: Gpus
+    decide: Callable[[], Decision | None]
+    reconsider: Callable[[], Decision]
+    config: ConfigRead | None = None
+    adopted: Adopted | None = None
+    console: Path | None = None
+    board: Board | None = None
+
+    def run(self) -> Ended:
+        """Runs the attempt to its end; nothing of it is left alive but what is named."""
+        training = self.adopted or self._start()
+        if self.config is not None and self.chronicle.snapshot.config is None:
+            self.chronicle.tell(replace(self.config, **clock.now()._asdict()))
+        watcher = Watcher(
+            self.folder,
+            training,
+            self.gpus,
+            process_interval=min(PROCESS_INTERVAL, self.settings.stall_timeout / 6),
+            console=self.console,
+            known=self.chronicle.snapshot if self.adopted is not None else None,
+            board=self.board,
+        )
+        try:
+            decision = self._watch(watcher, training)
+        except Exception:
+            # A fault of ours is none of the training's: it goes on, its console is a file.
+            self.chronicle.note(f"the training goes on without us: pid {training.pid}")
+            raise
+        interrupted = self.wishes.to_stop
+        if self.adopted is not None and interrupted and not training.is_over():
+            # Who did not start it does not end it either.
+            self.chronicle.note(f"the training goes on without us: pid {training.pid}")
+            return Ended(None, interrupted=True)
+        if not training.is_over() and self.settings.rescue:
+            self._errand(watcher, training).rescue(patient=interrupted)
+        survivors = tuple(self._stop(watcher, training))
+        self._close(watcher, training, survivors)
+        if decision is not None and self.wishes.to_stop:
+            interrupted = True  # A Ctrl-C while we were ending it: no rerun.
+        return Ended(decision, interrupted, survivors)
+
+    def _start(self) -> launch.Launched:
+        with writing(self.folder):
+            self.folder.mkdir(mode=0o700)
+        changes = self.rung.changes if self.rung is not None else ()
+        if self.resume_from is not None:
+            changes = (*changes, *_resume_changes(self.resume_from))
+        overrides = {change.key: change.after for change in changes}
+        stretch = self.rung.stretch if self.rung is not None else 1
+        with writing(self.folder):
+            launch.write_orders(self.folder, overrides, stretch, rescue=self.settings.rescue)
+        marker = uuid.uuid4().hex
+        remedied = {**self.environment, **(self.rung.environment if self.rung is not None else {})}
+        training = launch.launch(self.command, self.folder, marker, base=remedied)
+        moment = clock.now()
+        self.chronicle.tell(
+            AttemptStarted(
+                at=moment.at,
+                wall=moment.wall,
+                attempt=self.number,
+                pid=training.pid,
+                create_time=training.create_time,
+                command=self.command,
+                overrides=overrides,
+                changes=changes,
+                resumed_from=str(self.resume_from) if self.resume_from is not None else None,
+            )
+        )
+
+        for note in training.notes:
+            self.chronicle.note(note)
+
+        def wake_when_done() -> None:
+            training.process.wait()
+            self.wishes.ring()
+
+        threading.Thread(target=wake_when_done, name="dualwatch-wait", daemon=True).start()
+        return training
+
+    def _watch(self, watcher: Watcher, training: Training) -> Decision | None:
+        """Looks, judges and decides until the attempt is over."""
+        chronicle = self.chronicle
+        captured_at: list[float] = []
+        reaper = Reaper(spared=(training.pid,))
+        last = clock.now()
+        while True:
+            self.wishes.sleep(TICK)
+            moment = clock.now()
+            gap, last = moment.at - last.at, moment
+            if gap > PAUSE:
+                chronicle.tell(ObserverPaused(at=moment.at, wall=moment.wall, seconds=gap))
+            over = training.is_over()
+            limit = stall.timeout(chronicle.snapshot, self.limits)
+            suspicious = chronicle.snapshot.silence(moment.at) > limit / 4
+            for fact in watcher.poll(moment, suspicious=suspicious):
+                chronicle.tell(fact)
+            reaper.reap()
+            if over or self.wishes.to_stop:
+                return None
+            if _capture_is_due(chronicle.snapshot.silence(moment.at), limit, captured_at):
+                for fact in watcher.stacks(moment):
+                    chronicle.tell(fact)
+                if self.settings.rescue:
+                    self._errand(watcher, training).ask_what_is_awaited()
+                last = clock.now()  # Reading stacks took time; that is no pause of ours.
+            chronicle.reach(moment)
+            decision = self.decide()
+            if decision is not None:
+                decision = self._cured_in_place(decision, watcher, training)
+                last = clock.now()
+            if decision is not None and decision.action is not Action.REPORT:
+                return decision
+            if self._hangs_at_exit(moment):
+                return None
+            chronicle.tick()
+
+    def _cured_in_place(
+        self, decision: Decision, watcher: Watcher, training: Training
+    ) -> Decision | None:
+        """Does what leaves the training alive; the decision that is left, None for none."""
+        if decision.action is Action.WAKE:
+            terminate.wake(watcher.everyone(clock.now()))
+            return None
+        if decision.action is Action.REPLACE:
+            asked = self.chronicle.snapshot.slowest
+            answer = self._errand(watcher, training).run(Order.REPLACE)
+            if (answer is not None and answer.done) or self._got_on(asked):
+                return None
+            return None if self.wishes.to_stop else self.reconsider()
+        return decision
+
+    def _got_on(self, before: Pulse | None) -> bool:
+        """Whether a rank moves, though it did not say that it was cured.
+
+        Its batch came at the last moment, or its answer met a full disk.
+        """
+        now = self.chronicle.snapshot.pulses.get(before.rank) if before is not None else None
+        return before is not None and now is not None and now.beats != before.beats
+
+    def _errand(self, watcher: Watcher, training: Training) -> Errand:
+        return Errand(
+            folder=self.folder,
+            chronicle=self.chronicle,
+            look=watcher.news_from_inside,
+            over=training.is_over,
+            wishes=self.wishes,
+        )
+
+    def _hangs_at_exit(self, moment: Moment) -> bool:
+        """Trained to the end, yet the process does not go: nothing can be lost any more."""
+        s = self.chronicle.snapshot
+        return s.phase == Phase.FINISHED and s.idle(moment.at) >= self.limits.stall_timeout
+
+    def _stop(self, watcher: Watcher, training: Training) -> list[int]:
+        """Ends the whole tree and what is started meanwhile; removes what it leaves in memory."""
+        tree = watcher.everyone(clock.now())
+        held = shared_memory.seen(process.pid for process in terminate.alive(tree))
+        survivors = terminate.stop(
+            tree,
+            grace=self.settings.grace,
+            hurry=lambda: self.wishes.to_hurry,
+            look=lambda: watcher.everyone(clock.now()),
+            job=training.job,
+        )
+        shared_memory.clean(held)
+        return survivors
+
+    def _close(self, watcher: Watcher, training: Training, survivors: tuple[int, ...]) -> None:
+        """Takes down how the attempt ended."""
+        training.wait(2.0)
+        code = training.exit_code()
+        for fact in watcher.rest(clock.now()):
+            self.chronicle.tell(fact)
+        moment = clock.now()
+        self.chronicle.tell(
+            AttemptEnded(
+                at=moment.at,
+                wall=moment.wall,
+                attempt=self.number,
+                exit_code=code,
+                signal=name_of(code),
+                survivors=survivors,
+            )
+        )
+
+
+def _capture_is_due(silence: float, limit: float, captured_at: list[float]) -> bool:
+    """Stacks at a half, three quarters and the whole of the limit, then at each further one."""
+    if silence < limit / 2:
+        captured_at.clear()
+        return False
+    count = len(captured_at)
+    due = limit * (0.5 + 0.25 * count if count < 3 else count - 1)
+    if silence < due or count >= CAPTURES:
+        return False
+    captured_at.append(silence)
+    return True
+
+
+def _resume_changes(path: Path) -> tuple[Change, Change]:
+    why = "newest good checkpoint"
+    return (
+        Change(key="resume", before=None, after=True, why=why),
+        Change(key="load_from", before=None, after=str(path), why=why),
+    )

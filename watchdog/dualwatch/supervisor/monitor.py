@@ -1,0 +1,236 @@
+"""Looks at one attempt from all sides, each at its own pace, and gives facts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from dualwatch import protocol
+from dualwatch.actions.adopted import Adopted
+from dualwatch.actions.launch import Launched
+from dualwatch.actions.terminate import Identity, identities
+from dualwatch.collectors.agent_files.batches import Batches
+from dualwatch.collectors.agent_files.heartbeat import Heartbeats
+from dualwatch.collectors.agent_files.models import Models
+from dualwatch.collectors.agent_files.replies import Answers
+from dualwatch.collectors.gpu.nvml import Gpus
+from dualwatch.collectors.host import sample as host
+from dualwatch.collectors.processes import orphans
+from dualwatch.collectors.processes.tree import Tree
+from dualwatch.collectors.stacks import capture
+from dualwatch.core.clock import Moment
+from dualwatch.events import AgentReported, ConsoleGrew, Fact, NotObserved, ProcessesSampled
+from dualwatch.logs.console import ConsoleParser
+from dualwatch.logs.tail import Tail
+from dualwatch.state.snapshot import Snapshot
+from dualwatch.tensorboard.status import Board
+
+PROCESS_INTERVAL = 5.0
+GPU_INTERVAL = 5.0
+HOST_INTERVAL = 30.0
+LAST_LINE_LENGTH = 200
+CLOCKS = 5.0
+"""Seconds that the times of files and of processes may differ."""
+
+_OF_ITS_OWN = ("open_files_limit", "shm_total", "shm_free")
+
+
+class Watcher:
+    """The observers of one attempt.
+
+    Args:
+        attempt_dir: Folder of the attempt.
+        training: The launched process.
+        gpus: Shared by all attempts, since the driver is asked once.
+        process_interval: Seconds between two samples of the tree while all is well.
+        console: Where the training prints or logs, where that is not the attempt's own console.
+        known: What was seen of this attempt before, by a supervisor that is gone.
+        board: TensorBoard beside all attempts, None where nobody wants it.
+    """
+
+    def __init__(
+        self,
+        attempt_dir: Path,
+        training: Launched | Adopted,
+        gpus: Gpus,
+        *,
+        process_interval: float,
+        console: Path | None = None,
+        known: Snapshot | None = None,
+        board: Board | None = None,
+    ) -> None:
+        self._dir = attempt_dir
+        self._tail = Tail(console or attempt_dir / "console.log")
+        self._parser = ConsoleParser()
+        self._heartbeats = Heartbeats(attempt_dir)
+        self._batches = Batches(attempt_dir)
+        self._models = Models(attempt_dir)
+        self._answers = Answers(attempt_dir, known.answers if known is not None else ())
+        self._tree = Tree(training.pid, training.create_time, training.marker)
+        self._gpus = gpus
+        self._board = board
+        if board is not None:
+            board.begin(attempt_dir.parent.parent, training.create_time - CLOCKS)
+        self._process_interval = process_interval
+        self._lines = 0
+        self._lines_known = known.console_lines if known is not None else 0
+        self._next_processes = 0.0
+        self._next_gpus = 0.0
+        self._next_host = 0.0
+        self._root = training.pid
+        self._limits: dict[str, Any] = {}
+        self._reported: set[str] = set()
+        self._last_beats: dict[int, tuple[int, int]] = {}
+        self._unseen: set[tuple[str, str]] = set()
+        self._pids: set[int] = {training.pid}
+        self._known: set[Identity] = {(training.pid, training.create_time)}
+
+    def news_from_inside(self, moment: Moment) -> list[Fact]:
+        """Heartbeats and answers alone, for somebody who waits for one."""
+        return self._beats(moment)
+
+    def poll(self, moment: Moment, *, suspicious: bool) -> list[Fact]:
+        """What is new since the last poll; closer looks at the tree when suspicious."""
+        facts: list[Fact] = [*self._beats(moment), *self._reports(moment)]
+        facts += self._console(self._tail.poll(), moment)
+        if moment.at >= self._next_processes:
+            interval = self._process_interval / (2.5 if suspicious else 1)
+            self._next_processes = moment.at + interval
+            facts += self._try("processes", lambda: [self.processes(moment)], moment)
+        if moment.at >= self._next_gpus:
+            self._next_gpus = moment.at + GPU_INTERVAL
+            facts += self._once([self._gpus.sample(self._pids, *moment)])
+        if moment.at >= self._next_host:
+            is_first = self._next_host == 0.0
+            self._next_host = moment.at + HOST_INTERVAL
+            facts += self._try("host", lambda: self._host(moment, kernel=is_first), moment)
+            if is_first:
+                facts += self._try("orphans", lambda: self._orphans(moment), moment)
+        if self._board is not None:
+            facts += self._once(self._board.poll(moment))
+        return facts
+
+    def rest(self, moment: Moment) -> list[Fact]:
+        """What is left when the training has ended: last heartbeats, the console's last lines."""
+        facts: list[Fact] = [*self._beats(moment), *self._reports(moment)]
+        while lines := self._tail.poll():
+            facts += self._console(lines, moment)
+        facts += self._console(self._tail.flush(), moment)
+        facts += self._parser.close(*moment)
+        if self._board is not None:
+            facts += self._once(self._board.rest(moment))
+        # What the kernel says of the death.
+        return [*facts, *self._try("host", lambda: self._host(moment, kernel=True), moment)]
+
+    def processes(self, moment: Moment) -> ProcessesSampled:
+        """A sample of the tree."""
+        sample = self._tree.sample(*moment)
+        self._pids = {process.pid for process in sample.processes}
+        self._known |= identities(sample.processes)
+        return sample
+
+    def stacks(self, moment: Moment) -> list[Fact]:
+        """Stacks of the whole tree, with a fresh sample beside them."""
+        return self._try("stacks", lambda: self._stacks(moment), moment)
+
+    def _stacks(self, moment: Moment) -> list[Fact]:
+        sample = self.processes(moment)
+        captured, unseen = capture.capture(
+            [p.pid for p in sample.processes if p.status != "zombie"],
+            self._dir / "stacks",
+            at=moment.at,
+            wall=moment.wall,
+            inside=self._dir,
+        )
+        facts: list[Fact] = [sample, *self._once(unseen)]
+        facts += self._host(moment, kernel=True)
+        return [*facts, captured] if captured is not None else facts
+
+    def everyone(self, moment: Moment) -> set[Identity]:
+        """Identities of all that belongs to the attempt now, orphans told by their marker."""
+        self.processes(moment)
+        return self._known | set(self._tree.sweep())
+
+    def _beats(self, moment: Moment) -> list[Fact]:
+        """Heartbeats that changed; one that did not is silence, and the journal needs none."""
+        changed: list[Fact] = []
+        for pulse in self._heartbeats.poll(*moment):
+            if self._last_beats.get(pulse.rank) != (pulse.pid, pulse.beats):
+                self._last_beats[pulse.rank] = (pulse.pid, pulse.beats)
+                changed.append(pulse)
+        changed += [*self._models.poll(*moment), *self._batches.poll(*moment)]
+        return [*changed, *self._answers.poll(*moment)]
+
+    def _host(self, moment: Moment, *, kernel: bool) -> list[Fact]:
+        """The machine around us, which outlives the training, with the limits that it has itself.
+
+        It inherits ours, and may then have raised them (mmengine does) or live elsewhere.
+        """
+        place = self._dir.parent.parent
+        seen, unseen = host.sample(place, None, at=moment.at, wall=moment.wall, kernel=kernel)
+        theirs, _ = host.sample(place, self._root, at=moment.at, wall=moment.wall)
+        if theirs.open_files_limit is not None:
+            self._limits = {name: getattr(theirs, name) for name in _OF_ITS_OWN}
+        return [replace(seen, **self._limits), *self._once(unseen)]
+
+    def _orphans(self, moment: Moment) -> list[Fact]:
+        """What earlier attempts in this work dir left alive."""
+        place = self._dir.parent.parent
+        found = orphans.find(place, self._pids, at=moment.at, wall=moment.wall)
+        return [found] if found is not None else []
+
+    def _console(self, lines: list[str], moment: Moment) -> list[Fact]:
+        if not lines:
+            return self._parser.flush(*moment)  # Whatever it waited for does not come.
+        self._lines += len(lines)
+        # What a supervisor before us read and wrote down is no news.
+        lines = lines[max(0, len(lines) - max(0, self._lines - self._lines_known)) :]
+        if not lines:
+            return []
+        last = next((line for line in reversed(lines) if line.strip()), "")
+        facts: list[Fact] = [fact for line in lines for fact in self._parser.feed(line, *moment)]
+        shown = last.strip()[:LAST_LINE_LENGTH]
+        grown = ConsoleGrew(at=moment.at, wall=moment.wall, lines=self._lines, last_line=shown)
+        return [*facts, grown]
+
+    def _reports(self, moment: Moment) -> list[Fact]:
+        """Reports of the inside agents that are new."""
+        facts: list[Fact] = []
+        for path in self._dir.glob(protocol.agent_file("*")):
+            if path.name in self._reported:
+                continue
+            self._reported.add(path.name)
+            data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            report = AgentReported(at=moment.at, wall=moment.wall, **data)
+            facts.append(report)
+            if self._board is not None and report.rank == 0:
+                self._board.moved(Path(report.work_dir))
+        error = self._dir / "agent-error.txt"
+        if error.name not in self._reported and error.exists():
+            self._reported.add(error.name)
+            text = error.read_text(encoding="utf-8", errors="replace").strip()
+            why = text.splitlines()[-1] if text else "it could not write why: is the disk full?"
+            facts.append(NotObserved(at=moment.at, wall=moment.wall, what="inside agent", why=why))
+        return facts
+
+    def _try(self, what: str, look: Callable[[], list[Fact]], moment: Moment) -> list[Fact]:
+        """What one observer sees. Its failure is told; the training is not left alone for it."""
+        try:
+            return look()
+        except Exception as error:
+            why = f"looking at it failed: {type(error).__name__}: {error}"
+            return self._once([NotObserved(at=moment.at, wall=moment.wall, what=what, why=why)])
+
+    def _once(self, facts: list[Any]) -> list[Any]:
+        """Passes a refusal on only when it is new: it would fill the journal otherwise."""
+        fresh = []
+        for fact in facts:
+            if isinstance(fact, NotObserved):
+                if (fact.what, fact.why) in self._unseen:
+                    continue
+                self._unseen.add((fact.what, fact.why))
+            fresh.append(fact)
+        return fresh

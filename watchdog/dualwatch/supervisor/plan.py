@@ -1,0 +1,290 @@
+"""What a run will do, settled before anything is started: what ``--dry-run`` prints."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dualwatch import agent
+from dualwatch.checks import profiles
+from dualwatch.core.errors import DualwatchError, Exit, code_of
+from dualwatch.core.settings import Settings, choose_metrics
+from dualwatch.events import Rung
+from dualwatch.events.journal import SCHEMA_VERSION, plain
+from dualwatch.frameworks.mmengine.config import edits
+from dualwatch.frameworks.mmengine.config import load as configs
+from dualwatch.remedies import table
+from dualwatch.remedies.decide import Policy, ladders
+from dualwatch.rules.thresholds import Milestone
+
+ENTRY = Path(agent.TRAIN_SCRIPT)
+MMENGINE_FORMS = (".py", ".json", ".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The command line of ``dualwatch train``, as given.
+
+    Attributes:
+        extra: Words for the training's script, untouched.
+    """
+
+    config: Path
+    work_dir: Path | None = None
+    script: Path | None = None
+    cfg_options: tuple[str, ...] = ()
+    resume: bool = False
+    amp: bool = False
+    nproc_per_node: int | None = None
+    nnodes: int = 1
+    node_rank: int = 0
+    rdzv_endpoint: str | None = None
+    extra: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A run that can be started.
+
+    Attributes:
+        policy: What the treatment may do.
+        description: The configuration as ``agent.mmengine.describe_config`` read it; None for a
+            training that is not one of mmengine and is followed by its console alone.
+        milestones: What metrics should have come to, of the checklist's profile.
+        notes: What the user should know before the start.
+    """
+
+    config: Path
+    script: Path
+    python: str
+    work_dir: Path
+    command: tuple[str, ...]
+    required: tuple[str, ...]
+    required_because: str
+    policy: Policy
+    description: Mapping[str, Any] | None
+    milestones: tuple[Milestone, ...] = ()
+    resume: bool = False
+    notes: tuple[str, ...] = field(default=())
+
+    def document(self) -> dict[str, Any]:
+        """The plan as one JSON-able document, for ``--dry-run``."""
+        climbs = {name: _steps(rungs) for name, rungs in self._ladders().items()}
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "command": list(self.command),
+            "config": str(self.config),
+            "script": str(self.script),
+            "work_dir": str(self.work_dir),
+            "required_metrics": list(self.required),
+            "required_because": self.required_because,
+            "notes": list(self.notes),
+            "max_reruns": self.policy.max_reruns,
+            "min_batch": self.policy.min_batch,
+            "in_place": self._in_place(),
+            "ladder": climbs.get("stall", []),
+            "ladders": climbs,
+        }
+
+    def _ladders(self) -> dict[str, tuple[Rung, ...]]:
+        found = ladders(self.description or {}, self.policy)
+        if self.description is None:  # Nobody is inside that could change or resume anything.
+            return {
+                name: rungs
+                for name, rungs in found.items()
+                if not any(rung.changes or rung.older_checkpoint for rung in rungs)
+            }
+        return found
+
+    def _in_place(self) -> str | None:
+        """What is done about a loader that hangs before any rerun, None where nothing can be."""
+        if not self.policy.rescue or not edits.workers(self.description or {}, edits.TRAINING):
+            return None
+        return table.IN_PLACE
+
+
+def _steps(rungs: Sequence[Rung]) -> list[dict[str, Any]]:
+    return [
+        {
+            "step": number,
+            "name": rung.name,
+            "changes": plain(rung.changes),
+            "environment": dict(rung.environment),
+        }
+        for number, rung in enumerate(rungs, start=1)
+    ]
+
+
+def make(options: Options, settings: Settings) -> Plan:
+    """Settles script, interpreter, work dir, command, required metrics and ladder.
+
+    Raises:
+        DualwatchError: Something that the user named is missing or wrong.
+    """
+    script = _script(options.script)
+    python = configs.training_python(settings.python)
+    notes: list[str] = []
+    description = _describe(options, script, python, notes)
+    _require_data(description)
+    work_dir = _work_dir(options, description)
+    words = description.get("model_words", ()) if description is not None else ()
+    required, because = choose_metrics(settings.require, settings.origin("require"), words)
+    return Plan(
+        config=options.config,
+        script=script,
+        python=python,
+        work_dir=work_dir,
+        command=_command(options, script, python),
+        required=required,
+        required_because=because,
+        policy=policy(settings, description or {}),
+        description=description,
+        milestones=milestones(settings, options.config, (*words, *required)),
+        resume=options.resume,
+        notes=tuple(notes),
+    )
+
+
+def milestones(settings: Settings, config: Path, words: Sequence[str]) -> tuple[Milestone, ...]:
+    """The milestones of the checklist that a training will be held to.
+
+    Args:
+        words: Of its model, and its required metrics.
+
+    Raises:
+        DualwatchError: The settings' profile is not valid.
+    """
+    check, source = settings.check, settings.origin("check")
+    return profiles.choose(check, source, config=config.name, words=words).profile.milestones
+
+
+def policy(settings: Settings, description: Mapping[str, Any]) -> Policy:
+    """What the treatment may do."""
+    return Policy(
+        on_stall=settings.on_stall,
+        max_reruns=settings.max_reruns,
+        keep_effective_batch=settings.keep_effective_batch,
+        min_batch=settings.min_batch or edits.floor(description),
+        rescue=settings.rescue,
+    )
+
+
+def _script(named: Path | None) -> Path:
+    """The named script or module, else the user's ``tools/train.py``, else the built-in one."""
+    if named is not None:
+        if not named.is_file() and not is_module(named):
+            raise DualwatchError(
+                f"the script {named} does not exist",
+                why=f"looked for it from {Path.cwd()}",
+                do="check --script",
+            )
+        return named
+    usual = Path("tools/train.py")
+    return usual if usual.is_file() else ENTRY
+
+
+def is_module(script: Path) -> bool:
+    """Whether ``--script package.module`` names a module for ``python -m`` rather than a file."""
+    name = str(script)
+    dotted = re.fullmatch(r"\w+(\.\w+)+", name) is not None
+    return dotted and script.suffix != ".py" and not script.exists()
+
+
+def _describe(
+    options: Options, script: Path, python: str, notes: list[str]
+) -> Mapping[str, Any] | None:
+    if not options.config.is_file() or options.config.suffix in MMENGINE_FORMS:
+        try:
+            by_folder = script == ENTRY or is_module(script)
+            folder = Path.cwd() if by_folder else script.resolve().parent
+            return configs.describe(python, options.config, options.cfg_options, folder)
+        except DualwatchError as error:
+            # A script of the user's own need not be an mmengine training at all.
+            if error.code is not None or options.script is None:
+                raise
+            notes.append(f"{error.what}: the training is followed by its console alone")
+            return None
+    notes.append(
+        f"{options.config.name} is no mmengine configuration: the training is followed by its "
+        "console alone"
+    )
+    return None
+
+
+def _require_data(description: Mapping[str, Any] | None) -> None:
+    missing = configs.missing_data(description) if description is not None else []
+    if missing:
+        raise DualwatchError(
+            "data that the configuration names is not there",
+            why="\n".join(f"{key} = {path}" for key, path in missing),
+            do="correct the path, or give it with --cfg-options KEY=PATH (relative paths count "
+            f"from {Path.cwd()})",
+            code="DW603",
+        )
+
+
+def _work_dir(options: Options, description: Mapping[str, Any] | None) -> Path:
+    """As MMDetection's script chooses it: command line, configuration, name of the file."""
+    chosen = options.work_dir
+    if chosen is None and description is not None and description.get("work_dir"):
+        chosen = Path(str(description["work_dir"]))
+    if chosen is None:
+        chosen = Path("work_dirs") / options.config.stem
+    return Path(os.path.abspath(chosen))
+
+
+def prepare_folder(work_dir: Path) -> Path:
+    """Makes ``WORK_DIR/dualwatch``, readable by its owner only.
+
+    Raises:
+        DualwatchError: It cannot be written.
+    """
+    folder = work_dir / "dualwatch"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch(mode=0o600)
+        try:
+            probe.write_bytes(bytes(4096))  # An empty file takes no room: a full disk has it still.
+        finally:
+            probe.unlink()
+    except OSError as error:
+        raise DualwatchError(
+            f"the work dir cannot be written: {work_dir}",
+            why=f"{error.filename or folder}: {error.strerror}",
+            do="choose another --work-dir, or mend its permissions and free space",
+            exit_code=Exit.USAGE,
+            code=code_of(error),
+        ) from error
+    return folder
+
+
+def _command(options: Options, script: Path, python: str) -> tuple[str, ...]:
+    """The exact command; nothing of ours is added to the user's script's arguments."""
+    command: list[str] = [python]
+    launcher: Sequence[str] = ()
+    if options.nproc_per_node is not None or options.nnodes > 1:
+        command += ["-m", "torch.distributed.run"]
+        command += [f"--nproc-per-node={options.nproc_per_node or 1}"]
+        command += [f"--nnodes={options.nnodes}", f"--node-rank={options.node_rank}"]
+        if options.rdzv_endpoint:
+            command += ["--rdzv-backend=c10d", f"--rdzv-endpoint={options.rdzv_endpoint}"]
+        else:
+            command += ["--standalone"] if options.nnodes == 1 else []
+        launcher = ("--launcher", "pytorch")
+    command += ["-m", str(script)] if is_module(script) else [str(script)]
+    command += [str(options.config)]
+    if options.work_dir is not None:
+        command += ["--work-dir", str(options.work_dir)]
+    if options.resume:
+        command += ["--resume"]
+    if options.amp:
+        command += ["--amp"]
+    command += launcher
+    if options.cfg_options:
+        command += ["--cfg-options", *options.cfg_options]
+    return (*command, *options.extra)

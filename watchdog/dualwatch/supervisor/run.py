@@ -1,0 +1,145 @@
+"""A run from its plan to its exit code: folder, lock, TensorBoard, view, supervisor."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from dualwatch.actions import reaper
+from dualwatch.actions.lock import Lock
+from dualwatch.collectors.processes.live_attempt import living_attempt
+from dualwatch.core.errors import DualwatchError, Exit, writing
+from dualwatch.core.settings import Settings
+from dualwatch.events.journal import Journal
+from dualwatch.report.run import choose
+from dualwatch.report.run.tensorboard import OwnCurves
+from dualwatch.report.run.view import View
+from dualwatch.report.terminal import hints
+from dualwatch.supervisor import subscribers
+from dualwatch.supervisor.plan import Plan, prepare_folder
+from dualwatch.supervisor.recorder import Chronicle
+from dualwatch.supervisor.subscribers import Sinks
+from dualwatch.supervisor.supervisor import Supervisor
+from dualwatch.tensorboard import server as tensorboard
+from dualwatch.tensorboard.status import Board
+
+_PER_RUN = ("journal.jsonl", "summary.json", "tensorboard.log", "tensorboard")
+
+
+def run(plan: Plan, settings: Settings, *, as_json: bool, quiet: bool = False) -> Exit:
+    """Runs a plan to its end.
+
+    Args:
+        quiet: Only findings, decisions and the result are shown.
+
+    Raises:
+        DualwatchError: The work dir cannot be used, or the training not be started.
+    """
+    followers = subscribers.opened(settings)
+    try:
+        return _run(plan, settings, followers, as_json=as_json, quiet=quiet)
+    finally:
+        followers.close()
+
+
+def _run(plan: Plan, settings: Settings, followers: Sinks, *, as_json: bool, quiet: bool) -> Exit:
+    is_first = hints.is_first_run(plan.work_dir)
+    folder = prepare_folder(plan.work_dir)
+    lock = Lock(folder)
+    server: tensorboard.TensorBoard | None = None
+    board: Board | None = None
+    chronicle: Chronicle | None = None
+    try:
+        _refuse_beside(folder)
+        with writing(folder):
+            archive(folder)
+            journal = Journal(folder / "journal.jsonl")
+        view = choose.view_of(plan.config.name, as_json=as_json, quiet=quiet)
+        chronicle = Chronicle(journal, view)
+        _greet(plan, followers, view)
+        if is_first and hints.are_welcome(as_json=as_json, quiet=quiet):
+            for line in hints.first_run():
+                view.note(line)
+        if settings.tensorboard:
+            server, board = _start_tensorboard(plan, settings, folder, view)
+            curves = OwnCurves(folder / "tensorboard", chronicle.unseen)
+            chronicle.sinks = (*chronicle.sinks, curves)
+        supervisor = Supervisor(plan, settings, folder, chronicle, board=board)
+        followers.follow(supervisor)
+        with reaper.adopting():
+            code = supervisor.run()
+    finally:
+        if chronicle is not None:
+            chronicle.close()
+        if server is not None:
+            server.stop()
+        lock.release()
+    if not as_json:
+        choose.farewell(supervisor.records, supervisor.ended, folder)
+    return code
+
+
+def _refuse_beside(folder: Path) -> None:
+    """Says so where a training that lost its supervisor still lives here.
+
+    Raises:
+        DualwatchError: One does.
+    """
+    living = living_attempt(folder)
+    if living is None:
+        return
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(living.create_time))
+    raise DualwatchError(
+        "a training is still running in this work dir, and its dualwatch is gone",
+        why=f"pid {living.pid}, attempt {living.attempt}, running since {since}: "
+        f"{' '.join(living.command)}",
+        do=f"`dualwatch attach {folder.parent}` takes it up; or end it with `kill {living.pid}`; "
+        "or choose another --work-dir",
+        exit_code=Exit.USAGE,
+    )
+
+
+def archive(folder: Path) -> None:
+    """Puts an earlier run of the same work dir aside; nothing is ever deleted."""
+    earlier = [folder / name for name in _PER_RUN] + sorted(folder.glob("attempt-*"))
+    earlier = [path for path in earlier if path.exists()]
+    if not earlier:
+        return
+    stamp = time.strftime("%Y%m%d_%H%M%S", time.localtime(min(p.stat().st_mtime for p in earlier)))
+    place = folder / "earlier" / stamp
+    number = 1
+    while place.exists():
+        number += 1
+        place = place.with_name(f"{stamp}-{number}")
+    place.mkdir(mode=0o700, parents=True)
+    for path in earlier:
+        os.replace(path, place / path.name)
+
+
+def _greet(plan: Plan, followers: Sinks, view: View) -> None:
+    metrics = ", ".join(plan.required) or "none"
+    view.note(f"work dir: {plan.work_dir}")
+    view.note(f"required metrics: {metrics} ({plan.required_because})")
+    for note in plan.notes:
+        view.note(f"note: {note}")
+    for note in followers.notes:
+        view.note(note)
+
+
+def _start_tensorboard(
+    plan: Plan, settings: Settings, folder: Path, view: View
+) -> tuple[tensorboard.TensorBoard | None, Board]:
+    """TensorBoard, where it can be started, and who looks at it."""
+    log = folder / "tensorboard.log"
+    if not tensorboard.is_installed(plan.python):
+        view.note("TensorBoard is not started: the training's Python has none")
+        view.note(f"hint: {plan.python} -m pip install tensorboard; or --no-tensorboard")
+        return None, Board(why="No module named tensorboard in the training's Python")
+    server = tensorboard.start(plan.python, plan.work_dir, settings.port, log)
+    if isinstance(server, str):
+        view.note(f"TensorBoard is not started: {server}")
+        return None, Board(why=server)
+    taken = f" (port {server.asked} is taken)" if server.port != server.asked else ""
+    view.note(f"TensorBoard: {server.url}{taken}")
+    return server, Board(server.port, ended=server.process.poll, log=log)
