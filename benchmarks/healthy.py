@@ -77,9 +77,9 @@ def settings(epochs: int, iterations: int, lines: int) -> Settings:
 
 def judged(scene: Scene, code: int, length: int, epochs: int) -> list[tuple[str, str, bool]]:
     """Each bar: what, what was seen, and whether it is right."""
-    raised = [fact.finding for fact in scene.of(FindingRaised)]
+    raised = [event.finding for event in scene.of(FindingRaised)]
     serious = [finding.code for finding in raised if finding.severity > Severity.INFO]
-    decisions = [fact.action for fact in scene.of(Decided)]
+    decisions = [event.action for event in scene.of(Decided)]
     attempts = scene.summary["attempts"]
     rescued = sum(attempt["rescued"] for attempt in attempts)
     wrong = accounting.wrong(scene.consumed, Counter(range(length)), epochs)

@@ -22,11 +22,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from dualwatch.agent.commands import Desk
-from dualwatch.agent.heartbeat import Pulse
-from dualwatch.agent.mmengine.phases import Follower
+from dualwatch.agent.commands import CommandHandler
+from dualwatch.agent.heartbeat import HeartbeatWriter
+from dualwatch.agent.mmengine.phases import PhaseTracker
 from dualwatch.agent.torch import loader_guard
-from dualwatch.agent.torch.batch_outline import Seen
+from dualwatch.agent.torch.batch_outline import BatchRecorder
 from dualwatch.protocol import Phase
 
 from benchmarks import measure, training
@@ -193,7 +193,7 @@ def measure_batches(folder: str, number: int, repeats: int) -> list[tuple[float,
     """Seconds of a batch of a loader of torch's, and of one in our care, in turn."""
     from torch.utils.data import DataLoader
 
-    desk = Desk(folder, Pulse(folder, 0), _nothing)
+    desk = CommandHandler(folder, HeartbeatWriter(folder, 0), _nothing)
 
     def seconds(loader: Any) -> float:
         begun = time.perf_counter()
@@ -217,8 +217,8 @@ def measure_beats(folder: str, number: int, repeats: int) -> list[Beats]:
         number: Calls in each timing.
         repeats: Timings.
     """
-    heart = Pulse(folder, 0)
-    follower = Follower(heart, Seen(folder, 0), folder)
+    heart = HeartbeatWriter(folder, 0)
+    follower = PhaseTracker(heart, BatchRecorder(folder, 0), folder)
     runner = SimpleNamespace(
         iter=0,
         train_loop=SimpleNamespace(dataloader=None),

@@ -51,7 +51,7 @@ class Reading:
     Attributes:
         wall, cpu: Seconds of the reading alone, without imports.
         before, peak: Bytes of resident memory at most, before the reading and at its end.
-        count: What it gave: facts, rows or values.
+        count: What it gave: events, rows or values.
     """
 
     wall: float
@@ -161,7 +161,7 @@ def read_curves(run: Path) -> int:
 
 
 def read_scalars(run: Path) -> int:
-    """dualwatch: one fact a row, looked at and let go, as the supervisor reads them."""
+    """dualwatch: one event a row, looked at and let go, as the supervisor reads them."""
     tail, parser, count = Tail(run / ROWS), ScalarsParser(), 0
     while lines := tail.poll():
         for line in lines:
@@ -176,15 +176,15 @@ def read_json(run: Path) -> int:
 
 
 def read_whole(run: Path) -> int:
-    """dualwatch: the log as ``diagnose`` reads it: the first and the newest facts."""
+    """dualwatch: the log as ``diagnose`` reads it: the first and the newest events."""
     found = read_log(run / LOG, deadline=3600.0)
     if not found.complete:
         raise RuntimeError("the log was not read to its end")
-    return len(found.facts)
+    return len(found.events)
 
 
 def read_console(run: Path) -> int:
-    """dualwatch: all facts of the log, as the supervisor reads them."""
+    """dualwatch: all events of the log, as the supervisor reads them."""
     tail, parser, count = Tail(run / LOG), ConsoleParser(), 0
     while lines := tail.poll():
         for line in lines:
@@ -228,10 +228,10 @@ READERS = {
     MMDET: read_mmdet,
     "dualwatch, all values by epoch": read_all,
     f"dualwatch, {len(CURVES)} metrics by epoch": read_curves,
-    "dualwatch, a fact a row": read_scalars,
+    "dualwatch, an event a row": read_scalars,
     "json.loads of the rows, no more": read_json,
     "dualwatch, the log for diagnose": read_whole,
-    "dualwatch, all facts of the log": read_console,
+    "dualwatch, all events of the log": read_console,
     "the lines of the log, no more": read_lines,
 }
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from dualwatch.events import AttemptEnded, AttemptStarted, Decided, OrderAnswered, Pulse
+from dualwatch.events import AttemptEnded, AttemptStarted, CommandAnswered, Decided, HeartbeatRead
 
 from benchmarks.measure import (
     Spread,
@@ -124,7 +124,7 @@ def by_dualwatch(scene: Scene, action: str) -> Recovery:
         raise SceneError(f"exit code {code}: {scene.last_words()}")
     if action == "rerun":
         say(f"{RERUN}: {_steps(scene)}")
-    verdict = [fact.wall for fact in scene.of(Decided) if fact.action == action][-1]
+    verdict = [event.wall for event in scene.of(Decided) if event.action == action][-1]
     launched = scene.of(AttemptStarted)[0].wall
     return _recovery(scene.consumed, launched, verdict, left=len(scene.left_alive()))
 
@@ -201,19 +201,19 @@ def _steps(scene: Scene) -> str:
     """What a rerun's time is made of."""
     names = {
         Decided: "decided",
-        OrderAnswered: "saved",
+        CommandAnswered: "saved",
         AttemptEnded: "ended",
         AttemptStarted: "launched",
-        Pulse: "first sign of life",
+        HeartbeatRead: "first sign of life",
     }
-    facts = scene.facts()
-    decided = max(n for n, fact in enumerate(facts) if isinstance(fact, Decided))
-    begun, told = facts[decided].wall, {}
-    for fact in facts[decided:]:
-        name = names.get(type(fact))
+    events = scene.events()
+    decided = max(n for n, event in enumerate(events) if isinstance(event, Decided))
+    begun, told = events[decided].wall, {}
+    for event in events[decided:]:
+        name = names.get(type(event))
         # A sign of life counts from the new process.
-        if name and (not isinstance(fact, Pulse) or "launched" in told):
-            told.setdefault(name, fact.wall - begun)
+        if name and (not isinstance(event, HeartbeatRead) or "launched" in told):
+            told.setdefault(name, event.wall - begun)
     return ", ".join(f"{name} after {seconds:.2f} s" for name, seconds in told.items())
 
 

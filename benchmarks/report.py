@@ -1,6 +1,6 @@
 """How long ``dualwatch report`` takes for a long run, beside reading its whole journal.
 
-The journal is generated: the facts of a training with one stall that is cured in place and one
+The journal is generated: the events of a training with one stall that is cured in place and one
 that leads to a rerun, in the proportions in which a real run has them (by bytes: looks at
 processes 60 %, heartbeats 20 %, training lines 8 %, the rest GPUs, the machine, the console).
 ``--worst`` makes one of training lines only, of which none may be left out. All are measured in
@@ -20,22 +20,22 @@ from dualwatch.events import (
     AttemptEnded,
     AttemptStarted,
     Change,
+    CommandAnswered,
     ConsoleGrew,
     Decided,
     EvaluationLogged,
+    Event,
     Evidence,
-    Fact,
     Finding,
     FindingRaised,
     Frame,
     GpuSample,
     GpusSampled,
+    HeartbeatRead,
     HostSampled,
     IterationLogged,
-    OrderAnswered,
     ProcessesSampled,
     ProcessSample,
-    Pulse,
     RunEnded,
     RunStarted,
     Severity,
@@ -56,14 +56,14 @@ _READ = """
 import sys
 from pathlib import Path
 from dualwatch import journal
-for fact in journal.read(Path(sys.argv[1])):
+for event in journal.read(Path(sys.argv[1])):
     pass
 """
 _SIFT = """
 import sys
 from pathlib import Path
 from dualwatch.diagnose.run_report import sift
-for fact in sift(Path(sys.argv[1])):
+for event in sift(Path(sys.argv[1])):
     pass
 """
 
@@ -108,21 +108,21 @@ def main() -> None:
         print(f"{measure.machine()}\nruns of each, in turn: {arguments.runs}\n")
         print(measure.table(["what", "wall", "CPU", "peak memory", "ratio to journal.read"], rows))
         size = page.stat().st_size / 1e6 if page.exists() else 0.0
-        print(f"\n{path.stat().st_size / 1e6:.0f} MB, {lines} facts; the page has {size:.2f} MB")
+        print(f"\n{path.stat().st_size / 1e6:.0f} MB, {lines} events; the page has {size:.2f} MB")
 
 
 def write(path: Path, size: int, *, worst: bool = False) -> int:
-    """Writes a journal of about so many bytes and returns how many facts it has."""
+    """Writes a journal of about so many bytes and returns how many events it has."""
     count = 0
     with path.open("w", encoding="utf-8") as stream:
-        for fact in _run(lambda: stream.tell() >= size, worst):
-            stream.write(json.dumps(encode(fact)) + "\n")
+        for event in _run(lambda: stream.tell() >= size, worst):
+            stream.write(json.dumps(encode(event)) + "\n")
             count += 1
     return count
 
 
-def _run(is_over: Callable[[], bool], worst: bool) -> Iterator[Fact]:
-    """The facts of a run that trains until it is told that it is over."""
+def _run(is_over: Callable[[], bool], worst: bool) -> Iterator[Event]:
+    """The events of a run that trains until it is told that it is over."""
     moment = {"at": 0.0, "wall": START}
     yield RunStarted(
         **moment,
@@ -162,7 +162,7 @@ def _run(is_over: Callable[[], bool], worst: bool) -> Iterator[Fact]:
     yield RunEnded(**moment, outcome="completed", exit_code=0, reason="trained to the end")
 
 
-def _launch(moment: dict[str, float], number: int, changes: tuple[Change, ...]) -> Fact:
+def _launch(moment: dict[str, float], number: int, changes: tuple[Change, ...]) -> Event:
     command = tuple(COMMAND.split())
     overrides = {change.key: change.after for change in changes}
     return AttemptStarted(
@@ -176,7 +176,7 @@ def _launch(moment: dict[str, float], number: int, changes: tuple[Change, ...]) 
     )
 
 
-def _minute(moment: dict[str, float], iteration: int, attempt: int) -> Iterator[Fact]:
+def _minute(moment: dict[str, float], iteration: int, attempt: int) -> Iterator[Event]:
     """What is seen between two training lines: five looks at the tree, eight heartbeats."""
     for number in range(8):
         later = {name: value + 3 * number for name, value in moment.items()}
@@ -213,8 +213,8 @@ def _tree(iteration: int, attempt: int) -> Iterator[ProcessSample]:
         yield replace(main, pid=200 + number, ppid=main.pid, role="worker", status="sleeping")
 
 
-def _pulse(moment: dict[str, float], iteration: int, phase: str) -> Fact:
-    return Pulse(
+def _pulse(moment: dict[str, float], iteration: int, phase: str) -> Event:
+    return HeartbeatRead(
         **moment,
         rank=0,
         pid=100,
@@ -230,7 +230,7 @@ def _pulse(moment: dict[str, float], iteration: int, phase: str) -> Fact:
     )
 
 
-def _line(moment: dict[str, float], iteration: int) -> Fact:
+def _line(moment: dict[str, float], iteration: int) -> Event:
     fall = 1 / (1 + iteration / 5000)
     metrics = {"base_lr": 0.02, "lr": 0.02, "time": 0.5, "data_time": 0.05, "grad_norm": 8 * fall}
     metrics |= {name: round(fall * (1 + n / 7), 4) for n, name in enumerate(LOSSES)}
@@ -246,7 +246,7 @@ def _line(moment: dict[str, float], iteration: int) -> Fact:
     )
 
 
-def _stall(moment: dict[str, float], iteration: int, action: str) -> Iterator[Fact]:
+def _stall(moment: dict[str, float], iteration: int, action: str) -> Iterator[Event]:
     frames = tuple(Frame(function=f"call_{n}", file="/torch/utils.py", line=n) for n in range(30))
     stacks = tuple(
         ThreadStack(pid=pid, thread="MainThread", active=False, frames=frames)
@@ -268,7 +268,7 @@ def _stall(moment: dict[str, float], iteration: int, action: str) -> Iterator[Fa
         yield FindingRaised(**moment, finding=finding)
     yield Decided(**moment, action=action, reason="the loader deadlocked", cause="DW111")
     if action == "replace":
-        yield OrderAnswered(
+        yield CommandAnswered(
             **moment, rank=0, number=1, order="replace", done=True, iteration=iteration
         )
 

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from dualwatch.events import AttemptStarted, Fact, Pulse, journal
+from dualwatch.events import AttemptStarted, Event, HeartbeatRead, journal
 
 from benchmarks.chaos.faults import EPOCHS, LENGTH, Played
 from tests.training.recovery import accounting
@@ -75,19 +75,19 @@ def _checkpoints(scene: Scene, played: Played) -> list[str]:
     found = []
     for path in _all_journals(scene):
         taken: Path | None = None
-        for fact in journal.read(path):
-            if isinstance(fact, AttemptStarted):
-                taken = Path(fact.resumed_from) if fact.resumed_from else None
+        for event in journal.read(path):
+            if isinstance(event, AttemptStarted):
+                taken = Path(event.resumed_from) if event.resumed_from else None
                 if taken is not None and taken.exists() and taken not in played.damaged:
                     found += _faults_of(taken)
-            elif taken in played.damaged and _learns(fact):
+            elif taken in played.damaged and _learns(event):
                 found.append(f"learnt on from {taken}, which is damaged")
                 taken = None
     return found
 
 
-def _learns(fact: Fact) -> bool:
-    return isinstance(fact, Pulse) and 0 <= fact.begun < fact.iteration
+def _learns(event: Event) -> bool:
+    return isinstance(event, HeartbeatRead) and 0 <= event.begun < event.iteration
 
 
 def _faults_of(path: Path) -> list[str]:

@@ -18,10 +18,10 @@ from typing import Any
 
 import psutil
 from dualwatch.events import (
-    Fact,
+    Event,
     FindingRaised,
+    HeartbeatRead,
     ProcessesSampled,
-    Pulse,
     RunEnded,
     Severity,
     journal,
@@ -113,16 +113,16 @@ class Scene:
             command += ["--cfg-options", *pairs]
         return [*command, *case.words]
 
-    def facts(self) -> list[Fact]:
-        """All facts so far."""
+    def events(self) -> list[Event]:
+        """All events so far."""
         return list(journal.read(self.journal)) if self.journal.exists() else []
 
-    def wait_for(self, wanted: Callable[[Fact], bool], what: str) -> Fact:
-        """Waits until the journal holds a fact: the handshake with a run in progress."""
+    def wait_for(self, wanted: Callable[[Event], bool], what: str) -> Event:
+        """Waits until the journal holds an event: the handshake with a run in progress."""
         while time.monotonic() < self.deadline:
-            for fact in self.facts():
-                if wanted(fact):
-                    return fact
+            for event in self.events():
+                if wanted(event):
+                    return event
             if self.process.poll() is not None:
                 raise CaseError(f"it ended before {what}: {self._last_words()}")
             time.sleep(0.1)
@@ -138,16 +138,16 @@ class Scene:
     def iterating(self) -> int:
         """Waits until the training does iterations; returns its main process."""
         pulse = self.wait_for(
-            lambda fact: isinstance(fact, Pulse) and fact.iteration > 0, "iterations"
+            lambda event: isinstance(event, HeartbeatRead) and event.iteration > 0, "iterations"
         )
-        assert isinstance(pulse, Pulse)
+        assert isinstance(pulse, HeartbeatRead)
         return pulse.pid
 
     def a_worker(self) -> int:
         """Waits until a loader worker was seen; returns it."""
         self.iterating()
-        fact = self.wait_for(lambda fact: bool(_workers(fact)), "a worker")
-        return _workers(fact)[0]
+        event = self.wait_for(lambda event: bool(_workers(event)), "a worker")
+        return _workers(event)[0]
 
     def wait_until_found(self) -> None:
         """Waits until something is said that is more than a note."""
@@ -226,9 +226,9 @@ class Scene:
     def verdict(self, exit_code: int | None, trouble: str = "") -> Judged:
         """What was said."""
         kept = self.folder / "kept" / "journal.jsonl"
-        facts = list(journal.read(kept)) if kept.exists() else self.facts()
-        if trouble or any(isinstance(fact, RunEnded) for fact in facts):
-            return judged(self.case, facts, exit_code, trouble)
+        events = list(journal.read(kept)) if kept.exists() else self.events()
+        if trouble or any(isinstance(event, RunEnded) for event in events):
+            return judged(self.case, events, exit_code, trouble)
         return printed(self.case, self._text("out") + self._text("err"), exit_code)
 
     def _last_words(self) -> str:
@@ -273,7 +273,7 @@ def _lacking(case: Case) -> str:
     return ""
 
 
-def _workers(fact: Fact) -> list[int]:
-    if not isinstance(fact, ProcessesSampled):
+def _workers(event: Event) -> list[int]:
+    if not isinstance(event, ProcessesSampled):
         return []
-    return [process.pid for process in fact.processes if process.role == "worker"]
+    return [process.pid for process in event.processes if process.role == "worker"]

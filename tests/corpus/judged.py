@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from dualwatch.events import (
     AttemptStarted,
     Decided,
-    Fact,
+    Event,
     Finding,
     FindingRaised,
+    HeartbeatRead,
     IterationLogged,
-    Milestone,
-    Pulse,
+    LogMilestone,
     Severity,
 )
 from dualwatch.rules import catalog, ranking
@@ -22,7 +22,7 @@ from dualwatch.rules import catalog, ranking
 from tests.corpus.case import Case
 
 ACTED = ("rerun", "replace", "wake", "give-up", "stop")
-_PROGRESS = (AttemptStarted, Milestone, Pulse, IterationLogged)
+_PROGRESS = (AttemptStarted, LogMilestone, HeartbeatRead, IterationLogged)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +70,10 @@ class Judged:
         return self.first in self.case.expected
 
 
-def judged(case: Case, facts: Sequence[Fact], exit_code: int | None, trouble: str = "") -> Judged:
-    """Reads the verdict on the first attempt out of a run's facts."""
-    told = _first_attempt(facts)
-    findings = [fact.finding for fact in told if isinstance(fact, FindingRaised)]
+def judged(case: Case, events: Sequence[Event], exit_code: int | None, trouble: str = "") -> Judged:
+    """Reads the verdict on the first attempt out of a run's events."""
+    told = _first_attempt(events)
+    findings = [event.finding for event in told if isinstance(event, FindingRaised)]
     causes = ranking.causes(findings)
     suspected, named = _times(told, case.expected)
     return Judged(
@@ -83,8 +83,8 @@ def judged(case: Case, facts: Sequence[Fact], exit_code: int | None, trouble: st
         codes=tuple(dict.fromkeys(finding.code for finding in findings)),
         suspected=suspected,
         named=named,
-        acted=tuple(f.action for f in facts if isinstance(f, Decided) and f.action in ACTED),
-        severe=_severe(facts),
+        acted=tuple(f.action for f in events if isinstance(f, Decided) and f.action in ACTED),
+        severe=_severe(events),
         exit_code=exit_code,
         trouble=trouble,
     )
@@ -115,19 +115,19 @@ _TOLD = re.compile(r"^\S+ \S+ (DW\d+) [\w-]+ \((info|warning|error|critical), ",
 _REFUSED = re.compile(r"^dualwatch: .*\[(DW\d+)\]$", re.MULTILINE)
 
 
-def _first_attempt(facts: Sequence[Fact]) -> list[Fact]:
-    """The facts up to the first decision to act, or to the end of the first attempt."""
-    kept: list[Fact] = []
-    for fact in facts:
-        if isinstance(fact, AttemptStarted) and fact.attempt > 0:
+def _first_attempt(events: Sequence[Event]) -> list[Event]:
+    """The events up to the first decision to act, or to the end of the first attempt."""
+    kept: list[Event] = []
+    for event in events:
+        if isinstance(event, AttemptStarted) and event.attempt > 0:
             break
-        if isinstance(fact, Decided) and fact.action in ACTED:
+        if isinstance(event, Decided) and event.action in ACTED:
             break
-        kept.append(fact)
+        kept.append(event)
     return kept
 
 
-def _times(told: Sequence[Fact], expected: Sequence[str]) -> tuple[float | None, float | None]:
+def _times(told: Sequence[Event], expected: Sequence[str]) -> tuple[float | None, float | None]:
     verdict = next((f for f in told if _says(f, expected)), None)
     if verdict is None:
         return None, None
@@ -137,10 +137,10 @@ def _times(told: Sequence[Fact], expected: Sequence[str]) -> tuple[float | None,
     return suspicion.at - progress, verdict.at - progress
 
 
-def _says(fact: Fact, expected: Sequence[str]) -> bool:
-    return isinstance(fact, FindingRaised) and fact.finding.code in expected
+def _says(event: Event, expected: Sequence[str]) -> bool:
+    return isinstance(event, FindingRaised) and event.finding.code in expected
 
 
-def _severe(facts: Sequence[Fact]) -> tuple[str, ...]:
-    findings: list[Finding] = [f.finding for f in facts if isinstance(f, FindingRaised)]
+def _severe(events: Sequence[Event]) -> tuple[str, ...]:
+    findings: list[Finding] = [f.finding for f in events if isinstance(f, FindingRaised)]
     return tuple(dict.fromkeys(f.code for f in findings if f.severity >= Severity.ERROR))

@@ -8,11 +8,11 @@ import pytest
 from dualwatch.events import (
     AttemptStarted,
     Decided,
+    Event,
     Evidence,
-    Fact,
     Finding,
     FindingRaised,
-    Pulse,
+    HeartbeatRead,
     Severity,
 )
 from dualwatch.protocol import Phase
@@ -79,8 +79,8 @@ def started(at: float = 0.0, attempt: int = 0) -> AttemptStarted:
     )
 
 
-def pulse(at: float) -> Pulse:
-    return Pulse(
+def pulse(at: float) -> HeartbeatRead:
+    return HeartbeatRead(
         at=at,
         wall=at,
         rank=0,
@@ -107,7 +107,7 @@ def acted(at: float, action: str) -> Decided:
     return Decided(at=at, wall=at, action=action, reason="because")
 
 
-STALL: tuple[Fact, ...] = (
+STALL: tuple[Event, ...] = (
     started(),
     pulse(7),
     said(17, "DW104"),
@@ -135,7 +135,7 @@ def test_what_was_found_after_acting_is_no_verdict():
 
 
 @pytest.mark.parametrize(
-    ("facts", "right"),
+    ("events", "right"),
     [
         ((started(), pulse(1), said(2, "DW104")), True),
         ((started(), pulse(1), said(2, "DW102")), False),
@@ -145,12 +145,12 @@ def test_what_was_found_after_acting_is_no_verdict():
         ((started(), acted(2, "rerun"), started(3, 1), said(4, "DW606")), False),
     ],
 )
-def test_a_healthy_training_is_neither_acted_on_nor_accused(facts, right):
-    result = judged(WELL, facts, 0)
+def test_a_healthy_training_is_neither_acted_on_nor_accused(events, right):
+    result = judged(WELL, events, 0)
 
     assert result.right is right
     assert result.false_alarm is not right
-    assert not judged(WELL, facts, 70).right
+    assert not judged(WELL, events, 70).right
 
 
 @pytest.mark.parametrize(

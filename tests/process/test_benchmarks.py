@@ -226,12 +226,12 @@ def test_generated_console_is_what_mmengine_prints():
 
     lines = list(parsing.console_lines(5000))
     parser = ConsoleParser()
-    facts = [fact for line in lines for fact in parser.feed(line, 0.0, 0.0)]
+    events = [event for line in lines for event in parser.feed(line, 0.0, 0.0)]
 
     assert len(lines) == 5000
-    kinds = {type(fact).__name__ for fact in facts}
+    kinds = {type(event).__name__ for event in events}
     assert kinds == {"IterationLogged", "EvaluationLogged", "Milestone", "ErrorSeen"}
-    first = next(fact for fact in facts if isinstance(fact, IterationLogged))
+    first = next(event for event in events if isinstance(event, IterationLogged))
     assert first.total == parsing.EPOCH
     assert set(parsing.LOSSES) < set(first.metrics)
 
@@ -240,10 +240,10 @@ def test_generated_scalars_are_what_mmengine_writes():
     from benchmarks import parsing
 
     parser = ScalarsParser()
-    facts = [parser.feed(row, 0.0, 0.0) for row in parsing.scalar_rows(100)]
+    events = [parser.feed(row, 0.0, 0.0) for row in parsing.scalar_rows(100)]
 
-    assert None not in facts
-    assert {type(fact) for fact in facts} == {IterationLogged, EvaluationLogged}
+    assert None not in events
+    assert {type(event) for event in events} == {IterationLogged, EvaluationLogged}
 
 
 def test_all_readers_see_the_same_run(tmp_path: Path):
@@ -316,16 +316,16 @@ def test_report_is_timed_beside_reading_the_whole_journal():
 
 def test_the_generated_journal_has_a_stall_a_rerun_and_an_end(tmp_path: Path):
     from dualwatch.events.journal import read
-    from dualwatch.history.build import tell
+    from dualwatch.history.build import build
 
     from benchmarks import report
 
     path = tmp_path / "journal.jsonl"
     count = report.write(path, 3_000_000)
 
-    facts = list(read(path))
-    assert len(facts) == count
-    chapter = tell(facts)
+    events = list(read(path))
+    assert len(events) == count
+    chapter = build(events)
     assert [stall.cured for stall in chapter.stalls] == [True, False]
     assert len(chapter.attempts) == 2
     assert chapter.ended is not None

@@ -12,20 +12,20 @@ from dualwatch.events import (
     BatchSeen,
     ConsoleGrew,
     ErrorSeen,
-    Fact,
+    Event,
     Finding,
     Frame,
+    HeartbeatRead,
     IterationLogged,
     ObserverPaused,
     ProcessesSampled,
     ProcessSample,
-    Pulse,
     StacksCaptured,
     ThreadStack,
 )
 from dualwatch.protocol import Phase
 from dualwatch.rules.registry import judge
-from dualwatch.rules.thresholds import Limits
+from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot, fold
 
 EPOCH = 1_700_000_000.0
@@ -41,16 +41,16 @@ class Story:
     """
 
     def __init__(self) -> None:
-        self.facts: list[Fact] = []
+        self.events: list[Event] = []
         self.t = 0.0
         self.iteration = 0
         self._beats = 0
         self._cpu: dict[int, float] = {}
         self._lines = 0
 
-    def tell(self, kind: type[Fact], /, **fields: Any) -> Story:
-        """One fact, now."""
-        self.facts.append(kind(at=self.t, wall=EPOCH + self.t, **fields))
+    def tell(self, kind: type[Event], /, **fields: Any) -> Story:
+        """One event, now."""
+        self.events.append(kind(at=self.t, wall=EPOCH + self.t, **fields))
         return self
 
     def wait(self, seconds: float) -> Story:
@@ -85,7 +85,7 @@ class Story:
             "max_epochs": 2,
             "max_iterations": 400,
         }
-        return self.tell(Pulse, rank=rank, phase=phase, **{**known, **fields})
+        return self.tell(HeartbeatRead, rank=rank, phase=phase, **{**known, **fields})
 
     def trains(self, iterations: int = 30, every: float = 1.0) -> Story:
         """Healthy iterations with a busy tree; ends in the phase "waiting for a batch"."""
@@ -193,11 +193,11 @@ class Story:
 
     @property
     def snapshot(self) -> Snapshot:
-        return fold(self.facts)
+        return fold(self.events)
 
     def judged(self, **limits: Any) -> list[Finding]:
         """All findings now."""
-        return judge(self.snapshot, Limits(**limits))
+        return judge(self.snapshot, Thresholds(**limits))
 
     def codes(self, **limits: Any) -> list[str]:
         return [finding.code for finding in self.judged(**limits)]

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 from dualwatch import protocol
-from dualwatch.protocol import PHASES, RECORD_SIZE, Record, read_record, write_record
+from dualwatch.protocol import PHASES, RECORD_SIZE, HeartbeatRecord, read_record, write_record
 
 STEP = PHASES.index(protocol.Phase.STEP)
 VALUES = (41, 3, STEP, 7, 1, 0, 50, 40, 200, 12, 2400, 99.5)
@@ -22,7 +22,7 @@ def written(sequence: int = 0, values: tuple[float, ...] = VALUES) -> bytearray:
 
 
 def test_a_record_comes_back() -> None:
-    assert read_record(bytes(written())) == Record(*VALUES)._replace(phase="train-step")
+    assert read_record(bytes(written())) == HeartbeatRecord(*VALUES)._replace(phase="train-step")
 
 
 def test_the_sequence_goes_up_by_two() -> None:

@@ -36,7 +36,7 @@ ENV_SUPERVISOR = "DUALWATCH_SUPERVISOR_PID"
 INTERNAL_ENV = (ENV_ATTEMPT_DIR, ENV_MARKER, ENV_SUPERVISOR)
 """Ours, for the child: never settings of the user."""
 
-ORDERS_FILE = "orders.json"
+OVERRIDES_FILE = "orders.json"
 
 
 def heartbeat_file(rank: int) -> str:
@@ -124,7 +124,7 @@ BODY_OFFSET = _HEAD.size
 RECORD_SIZE = _HEAD.size + _BODY.size
 
 
-class Record(NamedTuple):
+class HeartbeatRecord(NamedTuple):
     """What a heartbeat holds; see ``events.Pulse`` for the meaning of each field."""
 
     pid: int
@@ -158,7 +158,7 @@ def write_record(buffer: Any, sequence: int, values: Sequence[Any]) -> int:
     return sequence + 2
 
 
-def read_record(data: bytes) -> Record | None:
+def read_record(data: bytes) -> HeartbeatRecord | None:
     """Reads a record from a copy of the mapped bytes; None while it is not whole."""
     if len(data) < RECORD_SIZE:
         return None
@@ -168,13 +168,13 @@ def read_record(data: bytes) -> Record | None:
     values = _BODY.unpack_from(data, BODY_OFFSET)
     if not 0 <= values[2] < len(PHASES):
         return None
-    return Record(values[0], values[1], PHASES[values[2]], *values[3:])
+    return HeartbeatRecord(values[0], values[1], PHASES[values[2]], *values[3:])
 
 
 # --- orders of the moment ----------------------------------------------------------------
 
 
-class Order:
+class AgentCommand:
     """What the agent can be asked for while the training runs."""
 
     REPLACE = "replace"
@@ -190,17 +190,23 @@ class Order:
     """The same of several ranks: each stands still after the iteration that the order names."""
 
 
-ORDERS = ("", Order.REPLACE, Order.SAVE, Order.TELL, Order.SAVE_TOGETHER)
+COMMANDS = (
+    "",
+    AgentCommand.REPLACE,
+    AgentCommand.SAVE,
+    AgentCommand.TELL,
+    AgentCommand.SAVE_TOGETHER,
+)
 """Position is the number on the wire: append only."""
 
-ORDER_SIGNAL = "SIGWINCH"
+COMMAND_SIGNAL = "SIGWINCH"
 """Makes a main process that is stuck in its own dataset look at its order.
 
 Its default is to be ignored, so that it harms nobody who has no handler; a training in a session
 of its own has no window whose size could change.
 """
 
-OF_ITSELF = 0
+UNPROMPTED = 0
 """Number of an answer that nobody asked for: a rescue before the training died of an error."""
 
 RESCUE_NAME = "rescue_iter_{}.pth"
@@ -208,10 +214,10 @@ RESCUE_NAME = "rescue_iter_{}.pth"
 
 # number, order, beats, number again: a reader never believes half a record.
 _ORDER = struct.Struct("<qqqq")
-ORDER_SIZE = _ORDER.size
+COMMAND_SIZE = _ORDER.size
 
 
-class OrderRecord(NamedTuple):
+class CommandRecord(NamedTuple):
     """An order.
 
     Attributes:
@@ -225,12 +231,12 @@ class OrderRecord(NamedTuple):
     beats: int
 
 
-def order_file(rank: int) -> str:
+def command_file(rank: int) -> str:
     """Name of a rank's order record; the agent makes it, the supervisor writes it."""
     return f"order-{rank}.bin"
 
 
-def answer_file(rank: int | str, number: int | str) -> str:
+def reply_file(rank: int | str, number: int | str) -> str:
     """Name of an answer; of all of them for "*"."""
     return f"answer-{rank}-{number}.json"
 
@@ -240,17 +246,17 @@ def part_file(rank: int, iteration: int) -> str:
     return f"part-{rank}-{iteration}.pth"
 
 
-def pack_order(record: OrderRecord) -> bytes:
+def pack_command(record: CommandRecord) -> bytes:
     """The bytes of an order."""
-    return _ORDER.pack(record.number, ORDERS.index(record.order), record.beats, record.number)
+    return _ORDER.pack(record.number, COMMANDS.index(record.order), record.beats, record.number)
 
 
-def read_order(buffer: Any) -> OrderRecord | None:
+def read_command(buffer: Any) -> CommandRecord | None:
     """The order in a mapped buffer; None while it is not whole."""
     number, order, beats, again = _ORDER.unpack_from(buffer, 0)
-    if number != again or not 0 <= order < len(ORDERS):
+    if number != again or not 0 <= order < len(COMMANDS):
         return None
-    return OrderRecord(number, ORDERS[order], beats)
+    return CommandRecord(number, COMMANDS[order], beats)
 
 
 def rank_from_environment(environ: dict[str, str]) -> int:

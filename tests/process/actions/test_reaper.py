@@ -21,7 +21,7 @@ import psutil
 from dualwatch import clock
 from dualwatch.actions import reaper
 from dualwatch.collectors import orphans
-from dualwatch.collectors.processes.tree import Tree
+from dualwatch.collectors.processes.tree import ProcessTree
 TRAINING = '''
 import os, signal, sys
 ready, told = os.pipe()
@@ -52,7 +52,7 @@ with reaper.adopting() as adopting:
         if word == "parent":
             tell(psutil.Process(orphan).ppid())
         elif word == "tree":
-            tree = Tree(training.pid, None, sys.argv[1])
+            tree = ProcessTree(training.pid, None, sys.argv[1])
             sample = tree.sample(*clock.now())
             tell([process.pid for process in sample.processes])
         elif word == "orphans":

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from dualwatch.actions import terminate as stop
 from dualwatch.actions.windows_job import Job
-from dualwatch.collectors.processes.tree import Tree, describe
+from dualwatch.collectors.processes.tree import ProcessTree, describe
 from dualwatch.core import clock, process_identity
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
@@ -78,7 +78,7 @@ WAITING = "import sys; print('up', flush=True); sys.stdin.readline()"
 
 
 def members(process: Any, marker: str) -> set[stop.Identity]:
-    tree = Tree(process.pid, None, marker)
+    tree = ProcessTree(process.pid, None, marker)
     sample = tree.sample(*clock.now())
     return stop.identities(sample.processes) | set(tree.sweep())
 
@@ -136,7 +136,7 @@ def test_stopped_processes_see_the_wish(
 
 def test_what_main_starts_on_its_way_out_is_ended_too(start: Any, marker: str, left: Left) -> None:
     process = start(HYDRA)
-    tree = Tree(process.pid, None, marker)
+    tree = ProcessTree(process.pid, None, marker)
     known = {(process.pid, process_identity.created(psutil.Process(process.pid)))}
 
     def look() -> set[stop.Identity]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dualwatch.collectors.gpu.release import SLACK, Held, judged
+from dualwatch.collectors.gpu.release import SLACK, MemoryHolder, judged
 from dualwatch.events import GpuHolder, GpuSample, GpusSampled, NotObserved
 
 GIB = 1024**3
@@ -22,7 +22,7 @@ COMPILER = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
 WAITER = """
 import dataclasses, json, os, sys
 from dualwatch.collectors import gpu_release
-from dualwatch.collectors.gpu.nvml import Gpus
+from dualwatch.collectors.gpu.nvml import NvmlSampler
 scenarios = os.environ["FAKE_NVML"].split(">")
 os.environ["FAKE_NVML"] = scenarios[0]
 slept = []
@@ -30,7 +30,7 @@ def sleep(seconds):
     slept.append(seconds)
     os.environ["FAKE_NVML"] = scenarios[min(len(slept), len(scenarios) - 1)]
 pids = {int(pid) for pid in sys.argv[1].split()}
-release = gpu_release.wait(Gpus(answer_s=20), pids, patience=float(sys.argv[2]), sleep=sleep,
+release = gpu_release.wait(NvmlSampler(answer_s=20), pids, patience=float(sys.argv[2]), sleep=sleep,
                            hurry=lambda: len(slept) >= int(sys.argv[3]))
 answer = {"state": release.state.value, "text": release.text, "looks": len(slept) + 1}
 print(json.dumps({**answer, "holders": [h.pid for h in release.holders],
@@ -123,7 +123,7 @@ def gpu(used: int | None, tree: int | None, *holders: GpuHolder, index: int = 0)
 def test_neighbours_are_named_and_not_waited_for() -> None:
     release = judged(look(gpu(9 * GIB, 0, holder(7, 8 * GIB), holder(8, GIB))), None)
 
-    assert release.state is Held.RELEASED
+    assert release.state is MemoryHolder.RELEASED
     assert [one.pid for one in release.outside] == [7, 8]
     assert "processes outside of the training hold some: pid 7 (8,192 MiB)" in release.text
 
@@ -135,28 +135,32 @@ def test_one_of_ours_on_any_device_is_waited_for() -> None:
 
     release = judged(look(one, two, three), None)
 
-    assert release.state is Held.HELD
+    assert release.state is MemoryHolder.HELD
     assert release.holders == (holder(9, 2 * GIB, ours=True),)
 
 
 def test_a_driver_that_does_not_say_how_much() -> None:
     release = judged(look(gpu(3 * GIB, None, holder(9, None, ours=True))), None)
 
-    assert release.state is Held.HELD
+    assert release.state is MemoryHolder.HELD
     assert release.text == "GPU memory is still held by pid 9 of the ended training"
 
 
 @pytest.mark.parametrize(
     ("used", "state"),
-    [(2 * GIB, Held.RELEASED), (2 * GIB + SLACK, Held.RELEASED), (3 * GIB, Held.HELD)],
+    [
+        (2 * GIB, MemoryHolder.RELEASED),
+        (2 * GIB + SLACK, MemoryHolder.RELEASED),
+        (3 * GIB, MemoryHolder.HELD),
+    ],
 )
-def test_where_nobody_says_whose_it_is_the_amount_tells(used: int, state: Held) -> None:
+def test_where_nobody_says_whose_it_is_the_amount_tells(used: int, state: MemoryHolder) -> None:
     before = look(gpu(2 * GIB, None))
 
     release = judged(look(gpu(used, None, holder(4_000_000, used))), before)
 
     assert release.state is state
-    if state is Held.HELD:
+    if state is MemoryHolder.HELD:
         assert release.text == "GPU 0 holds 1,024 MiB more than before the training was started"
 
 
@@ -164,7 +168,7 @@ def test_where_nobody_says_whose_it_is_the_amount_tells(used: int, state: Held) 
 def test_without_an_earlier_look_it_is_not_known(before: GpusSampled | None) -> None:
     release = judged(look(gpu(2 * GIB, None)), before)
 
-    assert release.state is Held.NOT_OBSERVABLE
+    assert release.state is MemoryHolder.NOT_OBSERVABLE
     assert "does not say who holds its memory" in release.text
 
 
@@ -173,5 +177,5 @@ def test_a_driver_that_is_silent() -> None:
 
     release = judged(silent, None)
 
-    assert release.state is Held.NOT_OBSERVABLE
+    assert release.state is MemoryHolder.NOT_OBSERVABLE
     assert release.text == "GPU memory cannot be observed: the driver did not answer"

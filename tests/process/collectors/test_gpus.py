@@ -25,8 +25,8 @@ pytestmark = pytest.mark.skipif(
 # between them (told, not waited), patience. FAKE_NVML may be "a>b>c", one scenario per sample.
 READER = """
 import dataclasses, json, os, sys, time
-from dualwatch.collectors.gpu.nvml import Gpus
-gpus = Gpus(retry_s=60, answer_s=float(sys.argv[4]))
+from dualwatch.collectors.gpu.nvml import NvmlSampler
+gpus = NvmlSampler(retry_s=60, answer_s=float(sys.argv[4]))
 pids = {os.getpid()} if sys.argv[1] == "self" else {int(pid) for pid in sys.argv[1].split()}
 if sys.argv[1] == "self":
     os.environ["FAKE_NVML_PID"] = str(os.getpid())
@@ -34,8 +34,8 @@ samples = []
 scenarios = os.environ["FAKE_NVML"].split(">")
 for number in range(int(sys.argv[2])):
     os.environ["FAKE_NVML"] = scenarios[min(number, len(scenarios) - 1)]
-    fact = gpus.sample(pids, number * float(sys.argv[3]), 0.0)
-    samples.append({"type": type(fact).__name__, **dataclasses.asdict(fact)})
+    event = gpus.sample(pids, number * float(sys.argv[3]), 0.0)
+    samples.append({"type": type(event).__name__, **dataclasses.asdict(event)})
 gpus.close()
 print(json.dumps(samples), flush=True)
 os._exit(0)
@@ -78,9 +78,9 @@ def look(
 
 
 def test_two_devices_with_the_trainings_share(spawn: Any, driver: Path) -> None:
-    (fact,) = look(spawn, driver, "two")
-    assert fact["type"] == "GpusSampled"
-    first, second = fact["gpus"]
+    (event,) = look(spawn, driver, "two")
+    assert event["type"] == "GpusSampled"
+    first, second = event["gpus"]
     holders = first.pop("holders")
     # 3 GiB by the compute list; the graphics list's 2 GiB are part of the same memory.
     assert first == {
@@ -100,14 +100,14 @@ def test_two_devices_with_the_trainings_share(spawn: Any, driver: Path) -> None:
 
 def test_who_holds_memory_is_named_the_greatest_first(spawn: Any, driver: Path) -> None:
     neighbour = spawn("import sys; print('up', flush=True); sys.stdin.readline()", "a neighbour")
-    (fact,) = look(spawn, driver, "two", FAKE_NVML_OTHER=str(neighbour.pid))
-    other, own, dead = fact["gpus"][0]["holders"]
+    (event,) = look(spawn, driver, "two", FAKE_NVML_OTHER=str(neighbour.pid))
+    other, own, dead = event["gpus"][0]["holders"]
     assert (other["pid"], other["used"], other["ours"]) == (neighbour.pid, 4 * GIB, False)
     assert other["name"].endswith("a neighbour")
     assert own["ours"]
     assert sys.executable in own["name"]
     assert (dead["pid"], dead["used"], dead["name"]) == (2_000_000_000, GIB, "")
-    assert fact["gpus"][0]["tree"] == 3 * GIB
+    assert event["gpus"][0]["tree"] == 3 * GIB
 
 
 def test_a_zombie_that_holds_memory_has_no_name(spawn: Any, driver: Path) -> None:
@@ -118,14 +118,14 @@ def test_a_zombie_that_holds_memory_has_no_name(spawn: Any, driver: Path) -> Non
         "print(pid, flush=True)\n"
         "sys.stdin.readline()"
     )
-    (fact,) = look(spawn, driver, "two", FAKE_NVML_OTHER=parent.hello)
-    zombie = fact["gpus"][0]["holders"][0]
+    (event,) = look(spawn, driver, "two", FAKE_NVML_OTHER=parent.hello)
+    zombie = event["gpus"][0]["holders"][0]
     assert (zombie["pid"], zombie["used"], zombie["name"]) == (int(parent.hello), 4 * GIB, "")
 
 
 def test_of_a_crowd_the_greatest_are_kept(spawn: Any, driver: Path) -> None:
-    (fact,) = look(spawn, driver, "crowd")
-    used = [one["used"] for one in fact["gpus"][0]["holders"]]
+    (event,) = look(spawn, driver, "crowd")
+    used = [one["used"] for one in event["gpus"][0]["holders"]]
     assert len(used) == 20
     assert used == sorted(used, reverse=True)
     assert used[0] == 3 * GIB
@@ -133,81 +133,81 @@ def test_of_a_crowd_the_greatest_are_kept(spawn: Any, driver: Path) -> None:
 
 
 def test_eight_devices(spawn: Any, driver: Path) -> None:
-    (fact,) = look(spawn, driver, "eight")
-    assert [gpu["index"] for gpu in fact["gpus"]] == list(range(8))
+    (event,) = look(spawn, driver, "eight")
+    assert [gpu["index"] for gpu in event["gpus"]] == list(range(8))
 
 
 def test_faults_of_the_memory_are_told_one_by_one(spawn: Any, driver: Path) -> None:
-    (fact,) = look(spawn, driver, "sick")
-    ecc, retired, remapped = fact["gpus"][0]["errors"]
+    (event,) = look(spawn, driver, "sick")
+    ecc, retired, remapped = event["gpus"][0]["errors"]
     assert "3 uncorrected" in ecc
     assert "retired" in retired
     assert "could not be remapped" in remapped
     # Its neighbour was repaired earlier, and had only errors that were corrected.
-    assert fact["gpus"][1]["errors"] == []
+    assert event["gpus"][1]["errors"] == []
 
 
 def test_a_device_without_error_counters_has_no_errors(spawn: Any, driver: Path) -> None:
-    (fact,) = look(spawn, driver, "no-ecc")
-    assert [gpu["errors"] for gpu in fact["gpus"]] == [[], []]
-    assert fact["gpus"][0]["used"] == 5 * GIB
+    (event,) = look(spawn, driver, "no-ecc")
+    assert [gpu["errors"] for gpu in event["gpus"]] == [[], []]
+    assert event["gpus"][0]["used"] == 5 * GIB
 
 
 def test_a_device_that_must_be_reset_is_lost(spawn: Any, driver: Path) -> None:
-    (fact,) = look(spawn, driver, "reset")
-    assert fact["gpus"][0]["errors"] == []
-    (error,) = fact["gpus"][1]["errors"]
+    (event,) = look(spawn, driver, "reset")
+    assert event["gpus"][0]["errors"] == []
+    (error,) = event["gpus"][1]["errors"]
     assert error.startswith("lost: ")
     assert "reset" in error
 
 
 def test_a_device_that_cannot_be_opened_says_why(spawn: Any, driver: Path) -> None:
-    (fact,) = look(spawn, driver, "unknown")
-    (error,) = fact["gpus"][1]["errors"]
+    (event,) = look(spawn, driver, "unknown")
+    (error,) = event["gpus"][1]["errors"]
     assert "cannot open it" in error
     assert "Unknown Error" in error or "a fake's error" in error
-    assert fact["gpus"][1]["used"] is None
+    assert event["gpus"][1]["used"] is None
     # Not being allowed says something of us, not of the device.
-    (fact,) = look(spawn, driver, "forbidden")
-    assert (fact["gpus"][1]["used"], fact["gpus"][1]["errors"]) == (None, [])
+    (event,) = look(spawn, driver, "forbidden")
+    assert (event["gpus"][1]["used"], event["gpus"][1]["errors"]) == (None, [])
 
 
 def test_full_memory(spawn: Any, driver: Path) -> None:
-    (fact,) = look(spawn, driver, "full")
-    assert {gpu["used"] for gpu in fact["gpus"]} == {16 * GIB}
-    assert {gpu["total"] for gpu in fact["gpus"]} == {16 * GIB}
+    (event,) = look(spawn, driver, "full")
+    assert {gpu["used"] for gpu in event["gpus"]} == {16 * GIB}
+    assert {gpu["total"] for gpu in event["gpus"]} == {16 * GIB}
 
 
 def test_what_the_driver_does_not_say_is_none(spawn: Any, driver: Path) -> None:
-    (fact,) = look(spawn, driver, "not-supported")
-    for gpu in fact["gpus"]:
+    (event,) = look(spawn, driver, "not-supported")
+    for gpu in event["gpus"]:
         assert [gpu[key] for key in ("used", "total", "tree", "utilisation")] == [None] * 4
-    assert fact["gpus"][0]["name"] == "Fake A100"
+    assert event["gpus"][0]["name"] == "Fake A100"
 
 
 def test_memory_per_process_not_available_is_none(spawn: Any, driver: Path) -> None:
-    (fact,) = look(spawn, driver, "na")
-    assert fact["gpus"][0]["tree"] is None
-    assert fact["gpus"][0]["used"] == 5 * GIB
-    known, unknown = fact["gpus"][0]["holders"]
+    (event,) = look(spawn, driver, "na")
+    assert event["gpus"][0]["tree"] is None
+    assert event["gpus"][0]["used"] == 5 * GIB
+    known, unknown = event["gpus"][0]["holders"]
     assert (known["used"], unknown["used"], unknown["ours"]) == (GIB, None, True)
 
 
 def test_pids_of_another_namespace_tell_nothing(spawn: Any, driver: Path) -> None:
-    (fact,) = look(spawn, driver, "two", pids="1", FAKE_NVML_PID="2000000001")
-    assert fact["gpus"][0]["tree"] is None
+    (event,) = look(spawn, driver, "two", pids="1", FAKE_NVML_PID="2000000001")
+    assert event["gpus"][0]["tree"] is None
 
 
 def test_others_memory_is_not_the_trainings(spawn: Any, driver: Path) -> None:
-    (fact,) = look(spawn, driver, "two", pids="999999999", FAKE_NVML_PID=str(os.getpid()))
+    (event,) = look(spawn, driver, "two", pids="999999999", FAKE_NVML_PID=str(os.getpid()))
     # In a container the driver's numbers mean nothing, and 0 would be a guess.
     first_namespace = os.stat("/proc/self/ns/pid").st_ino == 0xEFFFFFFC
-    assert fact["gpus"][0]["tree"] == (0 if first_namespace else None)
+    assert event["gpus"][0]["tree"] == (0 if first_namespace else None)
 
 
 def test_a_lost_device_beside_a_healthy_one(spawn: Any, driver: Path) -> None:
-    (fact,) = look(spawn, driver, "lost")
-    healthy, gone = fact["gpus"]
+    (event,) = look(spawn, driver, "lost")
+    healthy, gone = event["gpus"]
     assert healthy["used"] == 5 * GIB
     assert gone == {
         "index": 1,
@@ -222,14 +222,14 @@ def test_a_lost_device_beside_a_healthy_one(spawn: Any, driver: Path) -> None:
 
 
 def test_a_device_lost_on_the_way_keeps_its_name(spawn: Any, driver: Path) -> None:
-    facts = look(spawn, driver, "lost-later", samples=3)
-    assert [fact["gpus"][1]["name"] for fact in facts] == [
+    events = look(spawn, driver, "lost-later", samples=3)
+    assert [event["gpus"][1]["name"] for event in events] == [
         "Fake T4",
         "lost: Fake T4",
         "lost: Fake T4",
     ]
-    assert [fact["gpus"][1]["used"] for fact in facts] == [5 * GIB, None, None]
-    assert [len(fact["gpus"][1]["errors"]) for fact in facts] == [0, 1, 1]
+    assert [event["gpus"][1]["used"] for event in events] == [5 * GIB, None, None]
+    assert [len(event["gpus"][1]["errors"]) for event in events] == [0, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -242,26 +242,26 @@ def test_a_device_lost_on_the_way_keeps_its_name(spawn: Any, driver: Path) -> No
 )
 def test_no_use_of_nvml_at_all(spawn: Any, driver: Path, scenario: str, words: str) -> None:
     first, second, third = look(spawn, driver, scenario, samples=3, step=40.0)
-    assert {fact["type"] for fact in (first, second, third)} == {"NotObserved"}
+    assert {event["type"] for event in (first, second, third)} == {"NotObserved"}
     assert first["what"] == "gpu"
-    assert {words in fact["why"] for fact in (first, second, third)} == {True}
+    assert {words in event["why"] for event in (first, second, third)} == {True}
 
 
 def test_a_failure_is_remembered_and_tried_again_after_a_while(spawn: Any, driver: Path) -> None:
-    facts = look(spawn, driver, "no-driver>two", samples=3, step=40.0)
-    assert [fact["type"] for fact in facts] == ["NotObserved", "NotObserved", "GpusSampled"]
+    events = look(spawn, driver, "no-driver>two", samples=3, step=40.0)
+    assert [event["type"] for event in events] == ["NotObserved", "NotObserved", "GpusSampled"]
 
 
 def test_a_driver_that_goes_down_is_said_and_found_again(spawn: Any, driver: Path) -> None:
-    facts = look(spawn, driver, "two>uninitialised>two", samples=3)
-    assert [fact["type"] for fact in facts] == ["GpusSampled", "NotObserved", "GpusSampled"]
+    events = look(spawn, driver, "two>uninitialised>two", samples=3)
+    assert [event["type"] for event in events] == ["GpusSampled", "NotObserved", "GpusSampled"]
 
 
 def test_no_library(spawn: Any, tmp_path: Path, driver: Path) -> None:
     (tmp_path / "libnvidia-ml.so.1").write_bytes(b"no library")
-    (fact,) = look(spawn, tmp_path, "two")
-    assert fact["type"] == "NotObserved"
-    assert "no NVIDIA driver" in fact["why"]
+    (event,) = look(spawn, tmp_path, "two")
+    assert event["type"] == "NotObserved"
+    assert "no NVIDIA driver" in event["why"]
 
 
 def test_a_driver_that_does_not_answer_holds_nobody_up(spawn: Any, driver: Path) -> None:

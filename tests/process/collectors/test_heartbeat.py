@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from dualwatch import protocol
-from dualwatch.collectors.agent_files.heartbeat import Heartbeats, read
+from dualwatch.collectors.agent_files.heartbeat import HeartbeatFiles, read
 
 TRAIN_STEP = protocol.PHASES.index(protocol.Phase.STEP)
 
@@ -42,7 +42,7 @@ def write(folder: Path, rank: int, beats: int, *, sequence: int = 0, changed: fl
         "max_epochs": 12,
         "changed": changed,
     }
-    values = [fields.get(name, 0) for name in protocol.Record._fields]
+    values = [fields.get(name, 0) for name in protocol.HeartbeatRecord._fields]
     protocol.write_record(buffer, sequence, values)
     path = folder / protocol.heartbeat_file(rank)
     path.write_bytes(buffer)
@@ -51,7 +51,7 @@ def write(folder: Path, rank: int, beats: int, *, sequence: int = 0, changed: fl
 
 def test_all_fields_come_through(tmp_path: Path) -> None:
     write(tmp_path, 0, beats=7)
-    with Heartbeats(tmp_path) as heartbeats:
+    with HeartbeatFiles(tmp_path) as heartbeats:
         (pulse,) = heartbeats.poll(1.0, 2.0)
     assert (pulse.at, pulse.wall, pulse.rank, pulse.pid, pulse.phase, pulse.beats) == (
         1.0,
@@ -76,7 +76,7 @@ def test_one_look_tells_how_long_a_record_stands(tmp_path: Path, changed, expect
 
 
 def test_changes_and_new_ranks_are_seen(tmp_path: Path) -> None:
-    with Heartbeats(tmp_path) as heartbeats:
+    with HeartbeatFiles(tmp_path) as heartbeats:
         assert heartbeats.poll(0, 0) == []
         write(tmp_path, 1, beats=1)
         assert [pulse.rank for pulse in heartbeats.poll(0, 0)] == [1]
@@ -86,7 +86,7 @@ def test_changes_and_new_ranks_are_seen(tmp_path: Path) -> None:
 
 
 def test_a_file_put_in_the_place_of_another_is_read(tmp_path: Path) -> None:
-    with Heartbeats(tmp_path) as heartbeats:
+    with HeartbeatFiles(tmp_path) as heartbeats:
         path = write(tmp_path, 0, beats=1)
         heartbeats.poll(0, 0)
         path.unlink()
@@ -98,7 +98,7 @@ def test_a_file_put_in_the_place_of_another_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["odd", "short", "empty", "strange", "cut while open"])
 def test_what_is_not_whole_is_not_believed(tmp_path: Path, damage: str) -> None:
     path = write(tmp_path, 0, beats=1, sequence=1 if damage == "odd" else 0)
-    with Heartbeats(tmp_path) as heartbeats:
+    with HeartbeatFiles(tmp_path) as heartbeats:
         if damage == "cut while open":
             assert len(heartbeats.poll(0, 0)) == 1
         if damage in ("short", "cut while open"):
@@ -121,7 +121,7 @@ def test_no_torn_record_is_ever_believed(tmp_path: Path, spawn: Any) -> None:
     writer = spawn(RESTLESS_WRITER, str(tmp_path / protocol.heartbeat_file(0)))
     assert writer.hello == "ready"
     seen = set()
-    with Heartbeats(tmp_path) as heartbeats:
+    with HeartbeatFiles(tmp_path) as heartbeats:
         for _ in range(3000):
             for pulse in heartbeats.poll(0, 0):
                 seen.add(pulse.beats)

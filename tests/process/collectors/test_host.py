@@ -82,7 +82,7 @@ def v1(*groups: tuple[str, str | int, int], path: str, shown: str = "/") -> dict
 def test_a_container_with_its_own_namespace(lay: Lay) -> None:
     root = lay(v2(("", 8 * GIB, 3 * GIB), path="/"))
     lay({"sys/fs/cgroup/memory.events": "low 0\nhigh 0\nmax 7\noom 2\noom_kill 1"})
-    assert cgroups.memory("7", root) == cgroups.Memory(8 * GIB, 3 * GIB, 1)
+    assert cgroups.memory("7", root) == cgroups.CgroupMemory(8 * GIB, 3 * GIB, 1)
 
 
 def test_cached_files_are_not_used_memory(lay: Lay) -> None:
@@ -98,7 +98,7 @@ def test_the_limit_of_a_group_around_it_counts(lay: Lay) -> None:
     root = lay(v2(*groups, path="/pod/box/in"))
     lay({"sys/fs/cgroup/pod/box/in/memory.events": "oom_kill 0"})
     lay({"sys/fs/cgroup/pod/memory.events": "oom_kill 5"})
-    assert cgroups.memory("7", root) == cgroups.Memory(4 * GIB, 2 * GIB, 0)
+    assert cgroups.memory("7", root) == cgroups.CgroupMemory(4 * GIB, 2 * GIB, 0)
 
 
 def test_the_nearest_limit_counts_which_need_not_be_the_smallest(lay: Lay) -> None:
@@ -111,9 +111,9 @@ def test_the_nearest_limit_counts_which_need_not_be_the_smallest(lay: Lay) -> No
 
 def test_no_limit_at_all(lay: Lay) -> None:
     root = lay(v2(("a", "max", 2 * GIB), ("a/b", "max", GIB), path="/a/b"))
-    assert cgroups.memory("7", root) == cgroups.Memory(None, GIB, None)
+    assert cgroups.memory("7", root) == cgroups.CgroupMemory(None, GIB, None)
     root = lay(v1(("a", V1_NO_LIMIT, 2 * GIB), ("a/b", V1_NO_LIMIT, GIB), path="/a/b"))
-    assert cgroups.memory("7", root) == cgroups.Memory(None, GIB, None)
+    assert cgroups.memory("7", root) == cgroups.CgroupMemory(None, GIB, None)
 
 
 def test_version_1_beside_an_empty_version_2(lay: Lay) -> None:
@@ -124,7 +124,7 @@ def test_version_1_beside_an_empty_version_2(lay: Lay) -> None:
             "sys/fs/cgroup/memory/job/memory.stat": f"cache 5\ntotal_active_file {MIB}",
         }
     )
-    assert cgroups.memory("7", root) == cgroups.Memory(2 * GIB, GIB - MIB, 3)
+    assert cgroups.memory("7", root) == cgroups.CgroupMemory(2 * GIB, GIB - MIB, 3)
 
 
 def test_a_container_that_sees_only_its_part_of_version_1(lay: Lay) -> None:
@@ -165,7 +165,7 @@ def test_a_mount_with_a_blank_in_its_place(lay: Lay) -> None:
 )
 def test_a_group_that_we_do_not_see_is_unknown(lay: Lay, path: str, shown: str) -> None:
     root = lay(v2(("", GIB, MIB), path=path, shown=shown))
-    assert cgroups.memory("7", root) == cgroups.Memory()
+    assert cgroups.memory("7", root) == cgroups.CgroupMemory()
 
 
 @pytest.mark.parametrize(
@@ -176,8 +176,8 @@ def test_odd_files_are_unknown(lay: Lay, text: str) -> None:
     limits = {"sys/fs/cgroup/memory.max": text, "sys/fs/cgroup/memory.events": text}
     assert cgroups.memory("7", lay(limits)).limit is None
     assert cgroups.memory("7", lay({"proc/7/cgroup": text})).used is None
-    assert cgroups.memory("7", lay({"proc/self/mountinfo": text})) == cgroups.Memory()
-    assert cgroups.memory("8", root) == cgroups.Memory()
+    assert cgroups.memory("7", lay({"proc/self/mountinfo": text})) == cgroups.CgroupMemory()
+    assert cgroups.memory("8", root) == cgroups.CgroupMemory()
 
 
 GREEDY = """

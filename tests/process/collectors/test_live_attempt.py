@@ -9,10 +9,10 @@ from typing import Any
 
 import psutil
 import pytest
-from dualwatch.agent.heartbeat import Pulse as Heart
+from dualwatch.agent.heartbeat import HeartbeatWriter as Heart
 from dualwatch.collectors.processes.live_attempt import living_attempt
 from dualwatch.core import process_identity
-from dualwatch.events import AttemptEnded, AttemptStarted, Fact
+from dualwatch.events import AttemptEnded, AttemptStarted, Event
 from dualwatch.events.journal import Journal
 from dualwatch.protocol import Phase
 
@@ -42,10 +42,10 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
-def write(folder: Path, *facts: Fact) -> None:
+def write(folder: Path, *events: Event) -> None:
     journal = Journal(folder / "journal.jsonl")
-    for fact in facts:
-        journal.append(fact)
+    for event in events:
+        journal.append(event)
     journal.close()
 
 

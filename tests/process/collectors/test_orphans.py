@@ -17,7 +17,7 @@ import psutil
 import pytest
 from dualwatch import protocol
 from dualwatch.collectors.processes import lineage, orphans
-from dualwatch.events import AttemptEnded, AttemptStarted, Fact, ProcessSample
+from dualwatch.events import AttemptEnded, AttemptStarted, Event, ProcessSample
 from dualwatch.events.journal import Journal
 
 from tests.support.paths import WATCHDOG
@@ -364,11 +364,11 @@ def test_a_worker_of_torch_itself(start: Start, tmp_path: Path, method: str) -> 
 # --- of a supervised attempt ---------------------------------------------------------------
 
 
-def write(journal: Path, *facts: Fact) -> None:
+def write(journal: Path, *events: Event) -> None:
     journal.parent.mkdir(parents=True, exist_ok=True)
     book = Journal(journal)
-    for fact in facts:
-        book.append(fact)
+    for event in events:
+        book.append(event)
     book.close()
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 from dualwatch import protocol
-from dualwatch.collectors.processes.tree import Tree, sample_one
+from dualwatch.collectors.processes.tree import ProcessTree, sample_one
 from dualwatch.events import ProcessSample
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -93,7 +93,7 @@ if __name__ == "__main__":
 """
 
 
-def by_pid(tree: Tree) -> dict[int, ProcessSample]:
+def by_pid(tree: ProcessTree) -> dict[int, ProcessSample]:
     return {process.pid: process for process in tree.sample(1.0, 2.0).processes}
 
 
@@ -103,7 +103,7 @@ def ask(process: Any) -> str:
     return str(process.stdout.readline().strip())
 
 
-def when(tree: Tree, pid: int, status: str) -> ProcessSample:
+def when(tree: ProcessTree, pid: int, status: str) -> ProcessSample:
     """The first sample that shows a status which the system is about to give."""
     samples = (by_pid(tree)[pid] for _ in range(10_000))
     return next(sample for sample in samples if sample.status == status)
@@ -120,7 +120,7 @@ def kill_and_wait(pid: int) -> None:
 def test_main_comes_first_and_forks_are_workers(spawn: Any) -> None:
     main = spawn(FORKING_MAIN, "2")
     workers = {int(pid) for pid in main.hello.split()}
-    tree = Tree(main.pid, psutil.Process(main.pid).create_time())
+    tree = ProcessTree(main.pid, psutil.Process(main.pid).create_time())
     sample = tree.sample(1.0, 2.0)
     assert (sample.at, sample.wall) == (1.0, 2.0)
     assert [process.role for process in sample.processes] == ["main", "worker", "worker"]
@@ -138,7 +138,7 @@ def test_main_comes_first_and_forks_are_workers(spawn: Any) -> None:
 def test_a_sleeping_process_shows_where_and_a_killed_child_is_a_zombie(spawn: Any) -> None:
     main = spawn(FORKING_MAIN, "1")
     worker = int(main.hello)
-    tree = Tree(main.pid)
+    tree = ProcessTree(main.pid)
     assert when(tree, worker, "sleeping").threads == 1
     assert ask(main) == "killed"
     # Its parent never waits for it: a zombie as soon as the signal is delivered.
@@ -150,7 +150,7 @@ def test_a_sleeping_process_shows_where_and_a_killed_child_is_a_zombie(spawn: An
 @linux
 def test_cpu_and_io_grow_with_work_and_not_without(spawn: Any) -> None:
     main = spawn(BUSY_MAIN)
-    tree = Tree(main.pid)
+    tree = ProcessTree(main.pid)
     before = by_pid(tree)[main.pid]
     idle = by_pid(tree)[main.pid]
     for _ in range(3):
@@ -166,7 +166,7 @@ def test_cpu_and_io_grow_with_work_and_not_without(spawn: Any) -> None:
 
 def test_open_files_are_counted(spawn: Any) -> None:
     main = spawn(OPENING_MAIN)
-    tree = Tree(main.pid)
+    tree = ProcessTree(main.pid)
     before = by_pid(tree)[main.pid].open_files
     assert ask(main) == "opened"
     after = by_pid(tree)[main.pid].open_files
@@ -180,10 +180,10 @@ def test_open_files_of_another_user_are_unknown(spawn: Any) -> None:
         pytest.skip("only root may look as somebody else")
     looker = spawn(
         "import os, sys\n"
-        "from dualwatch.collectors.processes.tree import Tree\n"
-        "Tree(os.getpid()).sample(0, 0)\n"  # imports all, while its folders can be read
+        "from dualwatch.collectors.processes.tree import ProcessTree\n"
+        "ProcessTree(os.getpid()).sample(0, 0)\n"  # imports all, while its folders can be read
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
-        "sample = Tree(int(sys.argv[1])).sample(0, 0).processes[0]\n"
+        "sample = ProcessTree(int(sys.argv[1])).sample(0, 0).processes[0]\n"
         "print(sample.open_files, sample.threads, flush=True)",
         str(os.getpid()),
     )
@@ -211,7 +211,7 @@ def test_one_process_by_itself(spawn: Any) -> None:
 def test_a_reparented_descendant_stays_in_the_tree(spawn: Any) -> None:
     main = spawn(ORPHANING_MAIN)
     grandchild = int(main.hello)
-    tree = Tree(main.pid)
+    tree = ProcessTree(main.pid)
     try:
         assert grandchild in by_pid(tree)
         assert ask(main) == "orphaned"
@@ -219,7 +219,7 @@ def test_a_reparented_descendant_stays_in_the_tree(spawn: Any) -> None:
         assert grandchild in after
         assert after[grandchild].ppid not in after
         # Twin: who looks for the first time now cannot know it.
-        assert grandchild not in by_pid(Tree(main.pid))
+        assert grandchild not in by_pid(ProcessTree(main.pid))
     finally:
         kill_and_wait(grandchild)
     assert grandchild not in by_pid(tree)
@@ -232,13 +232,13 @@ def test_a_sweep_finds_orphans_by_their_marker_and_no_others(spawn: Any) -> None
     grandchild = int(marked.hello)
     try:
         assert ask(marked) == "orphaned"
-        tree = Tree(marked.pid, None, "attempt-under-test")
+        tree = ProcessTree(marked.pid, None, "attempt-under-test")
         assert grandchild not in by_pid(tree)
         assert [pid for pid, _ in tree.sweep()] == [grandchild]
         assert tree.sweep() == ()
         assert grandchild in by_pid(tree)
         assert stranger.pid not in by_pid(tree)
-        assert Tree(marked.pid, None, "").sweep() == ()
+        assert ProcessTree(marked.pid, None, "").sweep() == ()
     finally:
         kill_and_wait(grandchild)
 
@@ -252,7 +252,7 @@ def test_a_spawned_worker_and_its_tracker(spawn: Any, tmp_path: Any) -> None:
     try:
         assert process.stdout is not None
         worker = int(process.stdout.readline())
-        roles = {pid: sample.role for pid, sample in by_pid(Tree(process.pid)).items()}
+        roles = {pid: sample.role for pid, sample in by_pid(ProcessTree(process.pid)).items()}
         assert roles[process.pid] == "main"
         assert roles[worker] == "worker"
         assert set(roles.values()) <= {"main", "worker", "tracker"}
@@ -265,22 +265,22 @@ def test_a_stopped_process_says_so(spawn: Any) -> None:
     main = spawn(BUSY_MAIN)
     os.kill(main.pid, signal.SIGSTOP)
     os.waitid(os.P_PID, main.pid, os.WSTOPPED | os.WNOWAIT)
-    assert by_pid(Tree(main.pid))[main.pid].status == "stopped"
+    assert by_pid(ProcessTree(main.pid))[main.pid].status == "stopped"
 
 
 def test_a_pid_given_anew_is_not_the_root(spawn: Any) -> None:
     main = spawn(BUSY_MAIN)
     created = psutil.Process(main.pid).create_time()
-    assert Tree(main.pid, created - 3600).sample(0, 0).processes == ()
-    assert len(Tree(main.pid, created).sample(0, 0).processes) == 1
+    assert ProcessTree(main.pid, created - 3600).sample(0, 0).processes == ()
+    assert len(ProcessTree(main.pid, created).sample(0, 0).processes) == 1
 
 
 def test_a_process_that_is_gone_is_left_out(spawn: Any) -> None:
     main = spawn(BUSY_MAIN)
-    tree = Tree(main.pid)
+    tree = ProcessTree(main.pid)
     assert tree.pids == (main.pid,)
     main.kill()
     main.wait()
     assert tree.sample(0, 0).processes == ()
     assert tree.pids == ()
-    assert Tree(main.pid).sample(0, 0).processes == ()
+    assert ProcessTree(main.pid).sample(0, 0).processes == ()

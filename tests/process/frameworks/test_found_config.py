@@ -59,27 +59,27 @@ def test_a_dump_of_another_form_is_found(tmp_path) -> None:
 
 def test_what_a_dump_says(tmp_path) -> None:
     path = write(tmp_path / "work/c.py", DUMP)
-    fact = find.read(path, at=3.0, wall=4.0)
-    assert (fact.at, fact.wall, fact.path, fact.how) == (3.0, 4.0, str(path), "read")
-    assert fact.loaders == {
+    event = find.read(path, at=3.0, wall=4.0)
+    assert (event.at, event.wall, event.path, event.how) == (3.0, 4.0, str(path), "read")
+    assert event.loaders == {
         "train_dataloader": {
             "batch_size": 4,
             "num_workers": 2,
             "sampler": {"shuffle": True, "type": "DefaultSampler"},
         }
     }
-    assert (fact.start_method, fact.paired, fact.platform) == ("spawn", True, sys.platform)
-    assert (fact.epochs, fact.iterations, fact.error) == (6, None, "")
-    assert {"MACLHead", "macl_head"} <= set(fact.model_words)
-    assert fact.missing == {"train_dataloader.dataset.data_root": "pairs"}
+    assert (event.start_method, event.paired, event.platform) == ("spawn", True, sys.platform)
+    assert (event.epochs, event.iterations, event.error) == (6, None, "")
+    assert {"MACLHead", "macl_head"} <= set(event.model_words)
+    assert event.missing == {"train_dataloader.dataset.data_root": "pairs"}
 
 
 def test_data_are_looked_for_above_the_work_dir(tmp_path) -> None:
     for kind, number in (("visible", 1), ("infrared", 1), ("visible", 2)):
         write(tmp_path / "pairs" / kind / f"{number}.jpg", "")
-    fact = find.read(write(tmp_path / "work_dirs/a/c.py", DUMP), at=0.0, wall=0.0)
-    assert fact.missing == {}
-    assert (len(fact.unpaired), fact.looked_at) == (1, 2)
+    event = find.read(write(tmp_path / "work_dirs/a/c.py", DUMP), at=0.0, wall=0.0)
+    assert event.missing == {}
+    assert (len(event.unpaired), event.looked_at) == (1, 2)
 
 
 def test_what_cannot_be_read_is_an_error_and_what_is_marked_is_none(tmp_path) -> None:
@@ -89,21 +89,21 @@ def test_what_cannot_be_read_is_an_error_and_what_is_marked_is_none(tmp_path) ->
     gone = find.read(tmp_path / "gone.py", at=0.0, wall=0)
     assert "cannot be read" in gone.error
     partly = "import x\ntrain_dataloader = dict(batch_size=x.n, dataset=dict(data_root=x.root))"
-    fact = find.read(write(tmp_path / "b.py", partly), at=0.0, wall=0)
-    assert (fact.error, fact.missing, fact.paired) == ("", {}, None)
+    event = find.read(write(tmp_path / "b.py", partly), at=0.0, wall=0)
+    assert (event.error, event.missing, event.paired) == ("", {}, None)
 
 
 def test_the_loader_of_mmcv_1(tmp_path) -> None:
     text = "data = dict(samples_per_gpu=4, workers_per_gpu=2, train=dict(type='CocoDataset'))"
-    fact = find.from_values(read_text(text).values, "a.log", 1.0, 2.0)
-    assert fact.loaders == {"train_dataloader": {"batch_size": 4, "num_workers": 2}}
-    assert (fact.paired, fact.missing, fact.platform) == (False, {}, "")
+    event = find.from_values(read_text(text).values, "a.log", 1.0, 2.0)
+    assert event.loaders == {"train_dataloader": {"batch_size": 4, "num_workers": 2}}
+    assert (event.paired, event.missing, event.platform) == (False, {}, "")
 
 
 @pytest.mark.parametrize("values", [{}, {"train_dataloader": 3, "env_cfg": [], "model": "x"}])
 def test_odd_values_are_no_trouble(values) -> None:
-    fact = find.from_values(values, "", 1.0, 2.0)
-    assert (fact.loaders, fact.start_method, fact.paired) == ({}, None, None)
+    event = find.from_values(values, "", 1.0, 2.0)
+    assert (event.loaders, event.start_method, event.paired) == ({}, None, None)
 
 
 # --- as written ------------------------------------------------------------------------------
@@ -133,27 +133,27 @@ data_preprocessor = dict(type='Pre')
 """
     path = write(tmp_path / "c.py", DUMP.replace("=2,", "=len('four'),") + more)
     options = ("train_dataloader.batch_size=8", "load_from=start.pth")
-    fact = find.load(sys.executable, path, options, tmp_path, timeout=100.0)
-    assert (fact.how, fact.error, fact.start_method) == ("loaded", "", "spawn")
-    loader = fact.loaders["train_dataloader"]
+    event = find.load(sys.executable, path, options, tmp_path, timeout=100.0)
+    assert (event.how, event.error, event.start_method) == ("loaded", "", "spawn")
+    loader = event.loaders["train_dataloader"]
     assert (loader["batch_size"], loader["num_workers"]) == (8, 4)
-    assert fact.paired is True
-    assert "MACLHead" in fact.model_words
-    assert (fact.preprocessor, fact.backends) == ("Pre", ("LocalVisBackend",))
-    assert (fact.load_from, fact.resumes) == ("start.pth", True)
-    assert fact.wall > 1_700_000_000
+    assert event.paired is True
+    assert "MACLHead" in event.model_words
+    assert (event.preprocessor, event.backends) == ("Pre", ("LocalVisBackend",))
+    assert (event.load_from, event.resumes) == ("start.pth", True)
+    assert event.wall > 1_700_000_000
 
 
 def test_the_values_come_with_the_fact(tmp_path) -> None:
     path = write(tmp_path / "c.py", DUMP)
     known = find.load_whole(sys.executable, path, (), tmp_path, timeout=100.0)
-    assert known.fact.how == "loaded"
+    assert known.event.how == "loaded"
     assert known.values["train_dataloader"]["dataset"]["type"] == "PairedDataset"
     read = find.read_whole(path, at=0.0, wall=0.0)
     assert read.values["train_dataloader"] == known.values["train_dataloader"]
     assert read.roots[1] == tmp_path
     broken = find.load_whole(sys.executable, tmp_path / "gone.py", (), tmp_path)
-    assert (broken.values, bool(broken.fact.error)) == ({}, True)
+    assert (broken.values, bool(broken.event.error)) == ({}, True)
 
 
 @pytest.mark.parametrize(
@@ -172,16 +172,16 @@ def test_why_a_configuration_does_not_load_is_part_of_the_fact(
     path = tmp_path / "c.py"
     if text is not None:
         write(path, text)
-    fact = find.load(sys.executable, path, (), tmp_path, timeout=limit)
-    assert words in fact.error
-    assert (fact.how, fact.loaders) == ("loaded", {})
+    event = find.load(sys.executable, path, (), tmp_path, timeout=limit)
+    assert words in event.error
+    assert (event.how, event.loaders) == ("loaded", {})
 
 
 def test_without_a_python_that_can_load_it_is_read(tmp_path) -> None:
     path = write(tmp_path / "c.py", DUMP)
-    fact = find.load(str(tmp_path / "python"), path, (), tmp_path)
-    assert (fact.how, fact.error) == ("read", "")
-    assert fact.loaders["train_dataloader"]["num_workers"] == 2
+    event = find.load(str(tmp_path / "python"), path, (), tmp_path)
+    assert (event.how, event.error) == ("read", "")
+    assert event.loaders["train_dataloader"]["num_workers"] == 2
 
 
 # --- data that is not there ------------------------------------------------------------------

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from dualwatch.history.build import tell
+from dualwatch.history.build import build
 
 pytest.importorskip("jinja2")
 
@@ -62,10 +62,10 @@ def test_pages_are_closed_readable_and_accessible(look, three_attempts, script):
     hostile = "<script>alert(1)</script><img src=//example.org/x>"
     bad = script().start(config=hostile).launch(0).train(1, 2, loss_macl=2.0, **{hostile: 1.0})
     bad.found("DW203", hostile, hostile).end(1).over("failed", 5, hostile)
-    chapter = tell(three_attempts.facts)
+    chapter = build(three_attempts.events)
     chapter.checklist = [{"title": "starts", "status": s} for s in ("pass", "fail", "warn", "skip")]
 
-    told = look(one=chapter, several=[tell(three_attempts.facts), tell(bad.facts)])
+    told = look(one=chapter, several=[build(three_attempts.events), build(bad.events)])
 
     assert len(told) == 2
     for views in told.values():

@@ -16,7 +16,7 @@ from dualwatch.core.clock import Moment
 from dualwatch.events import NotObserved, TensorBoardSeen
 from dualwatch.tensorboard import records, server
 from dualwatch.tensorboard import status as tensorboard
-from dualwatch.tensorboard.status import Board, ask, look
+from dualwatch.tensorboard.status import TensorBoardMonitor, ask, look
 
 DEADLINE = 60.0
 """Seconds after which a test gives up waiting; nothing is judged by it."""
@@ -129,7 +129,7 @@ def test_a_relative_folder_may_be_of_anywhere(tmp_path, answering, monkeypatch):
 class Watched:
     """A board with a clock of the test's own."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: TensorBoardMonitor) -> None:
         self.board = board
         self.now = Moment(1000.0, 2000.0)
 
@@ -145,7 +145,7 @@ class Watched:
 
 
 def test_it_is_told_once_and_again_when_it_has_changed(tmp_path, answering):
-    watched = Watched(Board(answering(200, board_of(str(tmp_path)))))
+    watched = Watched(TensorBoardMonitor(answering(200, board_of(str(tmp_path)))))
     watched.board.begin(tmp_path, 0.0)
     (first,) = watched.after(0.0)
     assert (first.alive, first.answers, first.files) == (True, True, 0)
@@ -160,7 +160,7 @@ def test_it_is_told_once_and_again_when_it_has_changed(tmp_path, answering):
 
 
 def test_nobody_waits_for_an_answer(tmp_path, mute):
-    watched = Watched(Board(mute))
+    watched = Watched(TensorBoardMonitor(mute))
     watched.board.begin(tmp_path, 0.0)
     assert watched.board.poll(watched.now) == []
     thread = watched.board._thread
@@ -173,17 +173,19 @@ def test_nobody_waits_for_an_answer(tmp_path, mute):
 
 def test_how_long_it_is_asked_in_vain_is_told(tmp_path):
     port = server.free_port(21_000)
-    watched = Watched(Board(port))
+    watched = Watched(TensorBoardMonitor(port))
     watched.board.begin(tmp_path, 0.0)
-    told = [fact for _ in range(14) for fact in watched.after(5.0)]
-    assert [fact.in_vain_s for fact in told] == [0.0, 30.0, 60.0]
+    told = [event for _ in range(14) for event in watched.after(5.0)]
+    assert [event.in_vain_s for event in told] == [0.0, 30.0, 60.0]
 
 
 def test_the_end_of_its_process_is_told_at_once_with_its_last_words(tmp_path, answering):
     log = tmp_path / "tensorboard.log"
     log.write_bytes(b"Traceback\nNo module named \x1b[31mtensorboard\n\n")
     code: list[int] = []
-    board = Board(answering(200, board_of("/")), ended=lambda: code[0] if code else None, log=log)
+    board = TensorBoardMonitor(
+        answering(200, board_of("/")), ended=lambda: code[0] if code else None, log=log
+    )
     watched = Watched(board)
     board.begin(tmp_path, 0.0)
     watched.after(0.0)
@@ -194,7 +196,7 @@ def test_the_end_of_its_process_is_told_at_once_with_its_last_words(tmp_path, an
 
 
 def test_one_that_was_never_started(tmp_path):
-    watched = Watched(Board(why="no free port"))
+    watched = Watched(TensorBoardMonitor(why="no free port"))
     watched.board.begin(tmp_path, 0.0)
     (seen,) = watched.after(0.0)
     assert (seen.url, seen.alive, seen.why) == ("", False, "no free port")
@@ -202,7 +204,7 @@ def test_one_that_was_never_started(tmp_path):
 
 def test_a_new_attempt_begins_anew_and_earlier_files_are_not_its_own(tmp_path):
     record(tmp_path / "a" / "vis_data", (10, "loss"))
-    watched = Watched(Board())
+    watched = Watched(TensorBoardMonitor())
     watched.board.begin(tmp_path, 0.0)
     (seen,) = watched.after(0.0)
     assert (seen.alive, seen.answers, seen.files) == (None, None, 1)
@@ -214,7 +216,7 @@ def test_a_new_attempt_begins_anew_and_earlier_files_are_not_its_own(tmp_path):
 def test_at_the_end_all_is_read_and_told(tmp_path, monkeypatch):
     monkeypatch.setattr(tensorboard, "BYTES", 100)
     record(tmp_path, *((step, f"tag{step % 7}") for step in range(100)))
-    watched = Watched(Board())
+    watched = Watched(TensorBoardMonitor())
     watched.board.begin(tmp_path, 0.0)
     (first,) = watched.after(0.0)
     assert first.files is None  # What is left to read may hold the tag that one looks for.
@@ -224,7 +226,7 @@ def test_at_the_end_all_is_read_and_told(tmp_path, monkeypatch):
 
 def test_the_training_may_have_a_work_dir_of_its_own(tmp_path):
     record(tmp_path / "own" / "x" / "vis_data", (1, "loss"))
-    watched = Watched(Board())
+    watched = Watched(TensorBoardMonitor())
     watched.board.begin(tmp_path / "planned", 0.0)
     watched.after(0.0)
     watched.board.moved(tmp_path / "own")
@@ -235,10 +237,10 @@ def test_the_training_may_have_a_work_dir_of_its_own(tmp_path):
 def test_damage_is_told(tmp_path):
     path = record(tmp_path, (1, "loss"))
     path.write_bytes(path.read_bytes() + b"damaged" * 9)
-    watched = Watched(Board())
+    watched = Watched(TensorBoardMonitor())
     watched.board.begin(tmp_path, 0.0)
     told = [*watched.after(0.0), *watched.after(20.0)]
-    assert any(isinstance(fact, NotObserved) and "damaged" in fact.why for fact in told)
+    assert any(isinstance(event, NotObserved) and "damaged" in event.why for event in told)
 
 
 def test_the_real_one(tmp_path):
@@ -247,7 +249,7 @@ def test_the_real_one(tmp_path):
     port = server.free_port(22_000)
     assert port is not None
     started = server.start(sys.executable, tmp_path, port, tmp_path / "tensorboard.log")
-    assert isinstance(started, server.TensorBoard)
+    assert isinstance(started, server.TensorBoardServer)
     try:
         end = clock.now().at + DEADLINE
         while not (answer := ask(started.port)).answers and clock.now().at < end:

@@ -54,8 +54,8 @@ def test_a_hung_run_under_dualwatch_is_explained_before_its_own_timeout(start, u
     assert said.codes[0] == "DW111"
     assert said.document["target"]["supervised"] is True
     assert said.document["standing"]["silence_s"] > 0
-    facts = (training.work_dir / "dualwatch" / "journal.jsonl").read_text().splitlines()
-    kinds = {json.loads(fact)["kind"] for fact in facts}
+    events = (training.work_dir / "dualwatch" / "journal.jsonl").read_text().splitlines()
+    kinds = {json.loads(event)["kind"] for event in events}
     assert "decided" not in kinds  # It was we who asked: the run itself was left alone.
 
 

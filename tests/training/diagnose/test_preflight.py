@@ -15,7 +15,7 @@ from dualwatch.events import (
     CheckpointSeen,
     ConfigRead,
     DataSeen,
-    Fact,
+    Event,
     NotObserved,
     SurroundingsSeen,
 )
@@ -50,29 +50,29 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
-def ask(target: Target, **options: Any) -> dict[type[Fact], Any]:
+def ask(target: Target, **options: Any) -> dict[type[Event], Any]:
     settings = resolve({"python": sys.executable})
     answers, failures = collect(preflight.collectors(target, settings, **options))
     assert failures == {}
-    facts: dict[type[Fact], Any] = {}
+    events: dict[type[Event], Any] = {}
     for answer in answers.values():
-        for fact in answer if isinstance(answer, list) else [answer]:
-            if fact is not None:
-                facts[type(fact)] = fact
-    return facts
+        for event in answer if isinstance(answer, list) else [answer]:
+            if event is not None:
+                events[type(event)] = event
+    return events
 
 
 def test_a_named_configuration_is_loaded_and_looked_through(config: Path) -> None:
     told: list[tuple[str, int, int]] = []
     target = Target(kind="config", path=config, config=config)
-    facts = ask(target, all_pairs=True, tell=lambda *words: told.append(words))
-    assert set(facts) == {ConfigRead, DataSeen, CheckpointSeen, SurroundingsSeen}
-    read = facts[ConfigRead]
+    events = ask(target, all_pairs=True, tell=lambda *words: told.append(words))
+    assert set(events) == {ConfigRead, DataSeen, CheckpointSeen, SurroundingsSeen}
+    read = events[ConfigRead]
     assert (read.backends, read.load_from) == (("TensorboardVisBackend",), "start.pth")
     assert (read.preprocessor, len(read.unpaired)) == ("PairedDetDataPreprocessor", 1)
-    (images,) = facts[DataSeen].sets
+    (images,) = events[DataSeen].sets
     assert (images.images, images.looked_at, images.lacking) == (2, 2, 1)
-    assert facts[CheckpointSeen].exists is False
+    assert events[CheckpointSeen].exists is False
     assert ("pairs", 2, 2) in told
     assert ("images", 2, 2) in told
 
@@ -81,22 +81,22 @@ def test_the_configuration_of_a_run_is_read_and_not_executed(config: Path, tmp_p
     work_dir = tmp_path / "work"
     work_dir.mkdir()
     (work_dir / "c.py").write_text(config.read_text() + "\nraise SystemExit(3)\n")
-    facts = ask(Target(kind="folder", path=work_dir, work_dir=work_dir))
-    assert facts[ConfigRead].how == "read"
-    assert facts[ConfigRead].preprocessor == "PairedDetDataPreprocessor"
-    assert facts[DataSeen].sets[0].looked_at == 2
+    events = ask(Target(kind="folder", path=work_dir, work_dir=work_dir))
+    assert events[ConfigRead].how == "read"
+    assert events[ConfigRead].preprocessor == "PairedDetDataPreprocessor"
+    assert events[DataSeen].sets[0].looked_at == 2
 
 
 def test_without_a_configuration_the_reason_is_told(tmp_path: Path) -> None:
-    facts = ask(Target(kind="folder", path=tmp_path, work_dir=tmp_path))
-    assert set(facts) == {NotObserved, SurroundingsSeen}
-    assert "no configuration" in facts[NotObserved].why
+    events = ask(Target(kind="folder", path=tmp_path, work_dir=tmp_path))
+    assert set(events) == {NotObserved, SurroundingsSeen}
+    assert "no configuration" in events[NotObserved].why
     broken = tmp_path / "broken.py"
     broken.write_text("train_dataloader = dict(")
-    facts = ask(Target(kind="config", path=broken, config=broken))
-    assert facts[ConfigRead].error
-    assert "could not be read" in facts[NotObserved].why
-    assert DataSeen not in facts
+    events = ask(Target(kind="config", path=broken, config=broken))
+    assert events[ConfigRead].error
+    assert "could not be read" in events[NotObserved].why
+    assert DataSeen not in events
 
 
 def test_a_log_may_be_of_any_machine(tmp_path: Path) -> None:

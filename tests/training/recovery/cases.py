@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from dualwatch.events import AttemptStarted, Decided, OrderAnswered
+from dualwatch.events import AttemptStarted, CommandAnswered, Decided
 from dualwatch.protocol import RESCUE_NAME
 
 from tests.training.recovery import accounting
@@ -32,14 +32,14 @@ def assert_same_weights(scene: Scene, other: Scene) -> None:
 
 
 def assert_cured_in_place(scene: Scene, times: int = 1) -> None:
-    """One attempt, nothing lost, and the facts that tell it."""
+    """One attempt, nothing lost, and the events that tell it."""
     summary = scene.summary
     assert summary["outcome"] == "completed", scene.last_words()
     (attempt,) = summary["attempts"]
     assert (attempt["rescued"], attempt["lost_iterations"]) == (times, 0)
-    assert [fact.action for fact in scene.of(Decided)] == ["replace"] * times
-    answers = [fact for fact in scene.of(OrderAnswered) if fact.order == "replace"]
-    assert [fact.done for fact in answers] == [True] * times
+    assert [event.action for event in scene.of(Decided)] == ["replace"] * times
+    answers = [event for event in scene.of(CommandAnswered) if event.order == "replace"]
+    assert [event.done for event in answers] == [True] * times
     assert len(accounting.processes(scene.consumed)) == 1
     assert scene.left_alive() == []
 
@@ -50,11 +50,11 @@ def assert_rescued(scene: Scene, attempts: int = 2) -> None:
     assert summary["outcome"] == "completed", scene.last_words()
     assert len(summary["attempts"]) == attempts
     assert [attempt["lost_iterations"] for attempt in summary["attempts"]] == [0] * attempts
-    saved = [f for f in scene.of(OrderAnswered) if f.order == "save" and f.done]
-    resumed = [fact.resumed_from for fact in scene.of(AttemptStarted)]
-    assert resumed == [None, *(fact.path for fact in saved)]
-    for fact in saved:
-        assert Path(fact.path).name == RESCUE_NAME.format(fact.iteration)
+    saved = [f for f in scene.of(CommandAnswered) if f.order == "save" and f.done]
+    resumed = [event.resumed_from for event in scene.of(AttemptStarted)]
+    assert resumed == [None, *(event.path for event in saved)]
+    for event in saved:
+        assert Path(event.path).name == RESCUE_NAME.format(event.iteration)
     assert scene.left_alive() == []
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import psutil
 from dualwatch import agent
-from dualwatch.events import AttemptStarted, Fact, Pulse, journal
+from dualwatch.events import AttemptStarted, Event, HeartbeatRead, journal
 
 from tests.training.recovery import accounting
 from tests.training.recovery.accounting import Consumed
@@ -25,7 +25,7 @@ DEADLINE = 150.0
 """Seconds after which a scene is given up; nothing is judged by it."""
 
 Settings = Mapping[str, Any]
-_F = TypeVar("_F", bound=Fact)
+_F = TypeVar("_F", bound=Event)
 _T = TypeVar("_T")
 
 
@@ -140,18 +140,18 @@ class Scene:
 
     # --- following -------------------------------------------------------------------------------
 
-    def facts(self) -> list[Fact]:
-        """All facts so far."""
+    def events(self) -> list[Event]:
+        """All events so far."""
         path = self.own / "journal.jsonl"
         return list(journal.read(path)) if path.exists() else []
 
     def of(self, kind: type[_F]) -> list[_F]:
-        """The facts of one kind."""
-        return [fact for fact in self.facts() if isinstance(fact, kind)]
+        """The events of one kind."""
+        return [event for event in self.events() if isinstance(event, kind)]
 
-    def wait_for(self, wanted: Callable[[Fact], bool], what: str) -> Fact:
-        """Waits until the journal holds a fact: the handshake with a run in progress."""
-        return self.wait_until(lambda: next(filter(wanted, self.facts()), None), what)
+    def wait_for(self, wanted: Callable[[Event], bool], what: str) -> Event:
+        """Waits until the journal holds an event: the handshake with a run in progress."""
+        return self.wait_until(lambda: next(filter(wanted, self.events()), None), what)
 
     def wait_until(self, look: Callable[[], _T | None], what: str) -> _T:
         """Waits until a look gives something.
@@ -176,11 +176,11 @@ class Scene:
 
         def look() -> AttemptStarted | None:
             started: AttemptStarted | None = None
-            for fact in self.facts():
-                if isinstance(fact, AttemptStarted):
-                    started = fact
-                elif isinstance(fact, Pulse) and started is not None:
-                    there = fact.begun >= 0 and fact.iteration >= iteration
+            for event in self.events():
+                if isinstance(event, AttemptStarted):
+                    started = event
+                elif isinstance(event, HeartbeatRead) and started is not None:
+                    there = event.begun >= 0 and event.iteration >= iteration
                     if started.attempt == attempt and there:
                         return started
             return None

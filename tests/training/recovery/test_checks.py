@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dualwatch.events import AttemptStarted, Pulse, journal
+from dualwatch.events import AttemptStarted, HeartbeatRead, journal
 
 from benchmarks.chaos import checks
 from benchmarks.chaos.faults import BATCH, EPOCHS, LENGTH, Played
@@ -54,7 +54,7 @@ def _journal(path: Path, resumed_from: Path | None) -> None:
         resumed_from=str(resumed_from) if resumed_from else None,
     )
     numbers = {"epoch": 0, "begun": 3, "iteration": 4, "batch": 0, "batches": 0}
-    pulse = Pulse(
+    pulse = HeartbeatRead(
         at=1.0,
         wall=1.0,
         rank=0,

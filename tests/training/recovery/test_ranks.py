@@ -6,7 +6,7 @@ import os
 import signal
 
 import pytest
-from dualwatch.events import OrderAnswered
+from dualwatch.events import CommandAnswered
 
 from tests.training.recovery import accounting
 from tests.training.recovery.cases import WHOLE, assert_same_weights
@@ -33,8 +33,8 @@ def test_every_rank_takes_up_at_its_own_sample(scene):
     assert both.finish() == 130, both.last_words()
     (stopped,) = both.summary["attempts"]
     last = stopped["last_iteration"]
-    saved = [fact for fact in both.of(OrderAnswered) if fact.done]
-    assert {fact.rank: fact.iteration for fact in saved} == {0: last, 1: last}
+    saved = [event for event in both.of(CommandAnswered) if event.done]
+    assert {event.rank: event.iteration for event in saved} == {0: last, 1: last}
     assert stopped["lost_iterations"] == 0
 
     assert both.train(*RANKS, "--resume") == 0, both.last_words()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 import pytest
-from dualwatch.events import Decided, OrderAnswered
+from dualwatch.events import CommandAnswered, Decided
 
 from tests.training.recovery import accounting
 from tests.training.recovery.cases import (
@@ -139,7 +139,7 @@ def test_what_was_interrupted_is_resumed_at_the_sample(scene, undisturbed):
     process.send_signal(signal.SIGINT)
 
     assert interrupted.finish() == 130, interrupted.last_words()
-    (saved,) = [f for f in interrupted.of(OrderAnswered) if f.order == "save"]
+    (saved,) = [f for f in interrupted.of(CommandAnswered) if f.order == "save"]
     assert saved.done, saved.why
     assert interrupted.train("--resume") == 0, interrupted.last_words()
     quiet = undisturbed(settings=settings)
@@ -156,4 +156,4 @@ def test_without_rescue_a_stall_costs_what_was_learnt_since_the_checkpoint(scene
     assert first["rescued"] == 0
     assert first["lost_iterations"] == accounting.relearnt(lost.consumed) > 0
     assert second["resumed_from"].endswith("epoch_1.pth")
-    assert lost.of(OrderAnswered) == []
+    assert lost.of(CommandAnswered) == []

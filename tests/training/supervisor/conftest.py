@@ -53,7 +53,7 @@ class Run:
         findings = self.summary["attempts"][attempt]["findings"]
         return [f["code"] for f in findings if f["severity"] != "info"]
 
-    def facts(self) -> list[dict[str, Any]]:
+    def events(self) -> list[dict[str, Any]]:
         path = self.folder / "journal.jsonl"
         if not path.exists():
             return []
@@ -61,21 +61,21 @@ class Run:
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def wait_for(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Waits until the journal holds a fact: the handshake with a run in progress."""
+        """Waits until the journal holds an event: the handshake with a run in progress."""
         deadline = time.monotonic() + DEADLINE
         while time.monotonic() < deadline:
-            for fact in self.facts():
-                if wanted(fact):
-                    return fact
+            for event in self.events():
+                if wanted(event):
+                    return event
             if self.process.poll() is not None:
                 pytest.fail(f"the run ended without it: {self.process.communicate()}")
             time.sleep(0.05)
-        raise TimeoutError("the fact never came")
+        raise TimeoutError("the event never came")
 
     def iterating(self) -> dict[str, Any]:
         """Waits until the training does iterations; returns how it was started."""
-        self.wait_for(lambda fact: fact["kind"] == "pulse" and fact["iteration"] > 0)
-        return self.wait_for(lambda fact: fact["kind"] == "attempt-started")
+        self.wait_for(lambda event: event["kind"] == "pulse" and event["iteration"] > 0)
+        return self.wait_for(lambda event: event["kind"] == "attempt-started")
 
     def left_alive(self) -> list[psutil.Process]:
         """Processes of any attempt that still run, told by their environment."""

@@ -100,9 +100,9 @@ def test_it_takes_up_where_the_supervisor_left_off(orphaned, tmp_path):
     (attempt,) = run.summary["attempts"]
     assert (attempt["first_iteration"], attempt["last_iteration"]) == (1, 24)
     # One journal tells it all, and no line of the training twice.
-    kinds = [fact["kind"] for fact in run.facts()]
+    kinds = [event["kind"] for event in run.events()]
     assert (kinds.count("run-started"), kinds.count("attempt-started")) == (1, 1)
-    lines = [f for f in run.facts() if f["kind"] == "iteration-logged" and f["mode"] == "train"]
+    lines = [f for f in run.events() if f["kind"] == "iteration-logged" and f["mode"] == "train"]
     assert [(line["epoch"], line["iteration"]) for line in lines] == [
         (epoch, iteration) for epoch in (1, 2, 3) for iteration in (2, 4, 6, 8)
     ]
@@ -122,7 +122,7 @@ def test_a_stall_is_cured_when_it_is_told_to(orphaned, tmp_path):
 
 def test_it_knows_what_was_tried_before(train, tmp_path):
     run = train(*STALL, train_dataloader__dataset__hang_in="any", **HANGS)
-    run.wait_for(lambda fact: fact["kind"] == "attempt-started" and fact["attempt"] == 1)
+    run.wait_for(lambda event: event["kind"] == "attempt-started" and event["attempt"] == 1)
     run.process.kill()
     run.process.communicate()
 
@@ -141,11 +141,11 @@ def test_it_knows_what_was_tried_before(train, tmp_path):
 
 def test_ctrl_c_ends_the_watching_and_not_the_training(orphaned, tmp_path):
     run = orphaned(*STALL, **HANGS)
-    (started,) = [fact for fact in run.facts() if fact["kind"] == "attempt-started"]
+    (started,) = [event for event in run.events() if event["kind"] == "attempt-started"]
 
     watching = attach(run.work_dir, cwd=tmp_path)
     deadline = time.monotonic() + DEADLINE
-    while not any(fact["kind"] == "decided" for fact in run.facts()):
+    while not any(event["kind"] == "decided" for event in run.events()):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     watching.send_signal(signal.SIGINT)

@@ -265,7 +265,7 @@ def test_a_python_that_lacks_torch_is_said_at_once(train, tmp_path):
 
 def test_a_run_that_was_interrupted_goes_on_with_resume(train):
     first = train(model__pause=0.2)
-    first.wait_for(lambda fact: fact["kind"] == "pulse" and fact["iteration"] >= 11)
+    first.wait_for(lambda event: event["kind"] == "pulse" and event["iteration"] >= 11)
     first.process.send_signal(signal.SIGINT)
     assert first.finish() == 130
     (stopped,) = first.summary["attempts"]
@@ -302,7 +302,7 @@ def test_a_missed_milestone_is_told_and_stops_the_training_where_asked(
     assert "DW204" in run.codes(0), run.err
     if last is None:
         assert attempt["last_iteration"] < 24
-        assert any("milestone" in f["reason"] for f in run.facts() if f["kind"] == "decided")
+        assert any("milestone" in f["reason"] for f in run.events() if f["kind"] == "decided")
     else:
         assert attempt["last_iteration"] == last
     assert run.left_alive() == []

@@ -92,7 +92,7 @@ def test_a_disk_that_fills_up_before_the_agent_writes(small_disk: Any, tmp_path:
     script.write_text(f"open({str(go)!r}).read()\nimport runpy\n"
                       f"runpy.run_path({str(tiny)!r}, run_name='__main__')\n")  # fmt: skip
     run = small_disk(script=str(script))
-    run.wait_for(lambda fact: fact["kind"] == "attempt-started")
+    run.wait_for(lambda event: event["kind"] == "attempt-started")
     with go.open("w"):  # It has begun, and waits.
         fill(run.folder)
 

@@ -192,7 +192,7 @@ def test_the_ranks_of_torchrun_are_cured_in_place_one_after_the_other(train):
     (attempt,) = run.summary["attempts"]
     assert attempt["rescued"] == 2
     assert attempt["last_iteration"] == 24
-    ranks = {fact["rank"] for fact in run.facts() if fact["kind"] == "pulse"}
+    ranks = {event["rank"] for event in run.events() if event["kind"] == "pulse"}
     assert ranks == {0, 1}
     assert run.left_alive() == []
 
@@ -205,7 +205,7 @@ def test_the_ranks_of_torchrun_are_stopped_and_rerun_together(train):
     first, second = run.summary["attempts"]
     assert "DW102" in run.codes(0)
     assert second["overrides"]["train_dataloader.num_workers"] == 0
-    ranks = {fact["rank"] for fact in run.facts() if fact["kind"] == "pulse"}
+    ranks = {event["rank"] for event in run.events() if event["kind"] == "pulse"}
     assert ranks == {0, 1}
     assert first["last_iteration"] < second["last_iteration"]
     assert run.left_alive() == []

@@ -112,7 +112,7 @@ def test_a_stall_that_is_cured_in_place_is_told_and_counted_and_quiet_is_quiet(t
     # The address where nobody listens harms nothing, and is noted once.
     told = f"notification to json://127.0.0.1:{dead}/***"
     assert run.err.count(told) == 1
-    assert len([f for f in run.facts() if f.get("what") == told]) == 1
+    assert len([f for f in run.events() if f.get("what") == told]) == 1
     assert run.summary["outcome"] == "completed"
 
     kept = [path.read_bytes() for path in run.folder.rglob("*") if path.is_file()]

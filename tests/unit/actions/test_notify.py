@@ -19,7 +19,7 @@ import pytest
 
 pytest.importorskip("apprise", reason="the extra dualwatch[notify] is not installed")
 
-from dualwatch.actions.notify import WAITING, Postman, postman
+from dualwatch.actions.notify import WAITING, Notifier, notifier
 from dualwatch.core.errors import DualwatchError, Exit
 
 DEADLINE = 60.0
@@ -70,14 +70,14 @@ def silent() -> Iterator[str]:
         yield f"json://127.0.0.1:{port}/?cto=30&rto=30"
 
 
-def made(*urls: str) -> Postman:
-    found = postman(urls, "flag")
+def made(*urls: str) -> Notifier:
+    found = notifier(urls, "flag")
     assert found is not None
     return found
 
 
 def test_nobody_to_tell() -> None:
-    assert postman((), "default") is None
+    assert notifier((), "default") is None
 
 
 def test_a_webhook_gets_title_text_and_kind(hook) -> None:
@@ -187,8 +187,8 @@ def test_an_impatient_end_does_not_wait(silent) -> None:
 
 def test_a_message_on_its_way_does_not_keep_the_process_alive(silent) -> None:
     script = f"""
-from dualwatch.actions.notify import postman
-post = postman(({silent!r},), "flag")
+from dualwatch.actions.notify import notifier
+post = notifier(({silent!r},), "flag")
 post.send("t", "b", "info")
 post.close(0.1)
 """
@@ -207,7 +207,7 @@ post.close(0.1)
 )
 def test_a_url_that_is_not_understood(url, hint, capfd) -> None:
     with pytest.raises(DualwatchError) as caught:
-        postman((url,), "environment DUALWATCH_NOTIFY")
+        notifier((url,), "environment DUALWATCH_NOTIFY")
     error = caught.value
     assert error.exit_code is Exit.USAGE
     assert hint in error.why

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 from dualwatch.checks import profiles, runner
-from dualwatch.checks.item import Life, Result, Subject
+from dualwatch.checks.item import CheckResult, CheckSubject, RunLife
 from dualwatch.events import (
     AttemptStarted,
     ConfigRead,
     EvaluationLogged,
+    Event,
     Evidence,
-    Fact,
     Finding,
     IterationLogged,
 )
-from dualwatch.history.training_record import Course
+from dualwatch.history.training_record import TrainingRecord
 from dualwatch.rules.catalog import finding
 from dualwatch.state.snapshot import fold
 
@@ -53,11 +53,11 @@ class Training:
     """A training of the seed's size: a line every 50 iterations, every 10 seconds."""
 
     def __init__(self) -> None:
-        self.facts: list[Fact] = []
+        self.events: list[Event] = []
         self.t = 0.0
         self.epoch = 1
         self.iteration = 0
-        self.life = Life.ALIVE
+        self.life = RunLife.ALIVE
         self.finished = False
         self.findings: list[Finding] = []
         self.overcome: list[Finding] = []
@@ -66,8 +66,8 @@ class Training:
             AttemptStarted, attempt=0, pid=1, create_time=0.0, command=("python",), overrides={}
         )
 
-    def tell(self, kind: type[Fact], /, **fields: Any) -> Training:
-        self.facts.append(kind(at=self.t, wall=1000.0 + self.t, **fields))
+    def tell(self, kind: type[Event], /, **fields: Any) -> Training:
+        self.events.append(kind(at=self.t, wall=1000.0 + self.t, **fields))
         return self
 
     def wait(self, seconds: float) -> Training:
@@ -120,11 +120,11 @@ class Training:
         self.findings.append(finding(code, evidence, confidence=0.9, **fields))
         return self
 
-    def subject(self, **fields: Any) -> Subject:
-        course = Course()
-        for fact in self.facts:
-            course.take(fact)
-        s = replace(fold(self.facts), at=self.t)
+    def subject(self, **fields: Any) -> CheckSubject:
+        course = TrainingRecord()
+        for event in self.events:
+            course.take(event)
+        s = replace(fold(self.events), at=self.t)
         if self.config is not None:
             s = replace(s, config=self.config)
         known = {
@@ -136,7 +136,7 @@ class Training:
             "life": self.life,
             "finished": self.finished,
         }
-        return Subject(**{**known, **fields})
+        return CheckSubject(**{**known, **fields})
 
 
 @pytest.fixture
@@ -144,14 +144,16 @@ def training() -> Training:
     return Training()
 
 
-Judge = Callable[..., dict[str, Result]]
+Judge = Callable[..., dict[str, CheckResult]]
 
 
 @pytest.fixture
 def judged() -> Judge:
     """The results by id, of the profile of MACL unless another one is named."""
 
-    def judge(subject: Subject, profile: str = "macl", **ignored: str) -> dict[str, Result]:
+    def judge(
+        subject: CheckSubject, profile: str = "macl", **ignored: str
+    ) -> dict[str, CheckResult]:
         items = profiles.load(profile).all_items
         return {r.item.id: r for r in runner.judge(items, subject, ignored)}
 

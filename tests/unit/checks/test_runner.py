@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from dualwatch.checks import profiles, runner
-from dualwatch.checks.item import Item, Life, Status, Subject
+from dualwatch.checks.item import CheckSubject, Item, RunLife, Status
 from dualwatch.rules.catalog import BY_CODE
 
 
@@ -13,14 +13,14 @@ def statuses(results):
 
 
 def test_before_anything_is_known_nothing_has_passed(judged):
-    for result in judged(Subject()).values():
+    for result in judged(CheckSubject()).values():
         assert result.status in (Status.SKIP, Status.PENDING), result
         assert result.observed
 
 
 def test_a_sound_training_passes_its_whole_course(training, judged):
     training.wait(50).warms_up().ends_epoch().ends_epoch(0.2).ends_epoch(0.2, **{"x/mAP": 0.6})
-    training.finished, training.life = True, Life.OVER
+    training.finished, training.life = True, RunLife.OVER
     told = judged(training.subject())
     wrong = {k: r.observed for k, r in told.items() if r.status in (Status.FAIL, Status.WARN)}
 
@@ -54,7 +54,7 @@ def test_an_ignored_item_is_skipped_with_the_users_reason(training, judged):
 
 def test_a_probe_that_raises_is_a_failure_of_its_own():
     item = Item(id="x", stage="startup", title="x", probe="metric-at", limits={})
-    (result,) = runner.judge([item], Subject())
+    (result,) = runner.judge([item], CheckSubject())
     assert (result.status, result.code) == (Status.FAIL, "DW001")
 
 
@@ -66,11 +66,11 @@ def test_an_item_that_is_only_good_to_know_never_fails():
 def test_items_that_need_each_other_end():
     a = Item(id="a", stage="startup", title="a", probe="required-metrics", needs=("b",))
     b = Item(id="b", stage="startup", title="b", probe="required-metrics", needs=("a",))
-    assert len(runner.judge([a, b], Subject())) == 2
+    assert len(runner.judge([a, b], CheckSubject())) == 2
 
 
 def test_the_log_of_another_machine_says_nothing_of_ours(training, judged):
-    told = judged(training.lines(2).subject(elsewhere=True, life=Life.UNKNOWN))
+    told = judged(training.lines(2).subject(elsewhere=True, life=RunLife.UNKNOWN))
     for name in ("disk", "memory", "gpu-memory", "stacks", "orphans", "console-encoding"):
         assert told[name].status is Status.SKIP
         assert told[name].observed == "a log may be of another machine"

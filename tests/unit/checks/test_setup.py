@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from dualwatch.checks.item import Life
+from dualwatch.checks.item import RunLife
 from dualwatch.events import (
     CheckpointSeen,
     DataSeen,
@@ -19,7 +19,7 @@ from dualwatch.events import (
     SurroundingsSeen,
 )
 from dualwatch.rules.deaths.setup import judge as judge_setup
-from dualwatch.rules.thresholds import Limits
+from dualwatch.rules.thresholds import Thresholds
 
 NOW = {"at": 0.0, "wall": 0.0}
 GIB = 1024**3
@@ -30,10 +30,10 @@ def planned(training, judged):
     """The results of a configuration that was not started, with some fields changed."""
 
     def judge(config=None, **seen):
-        training.facts, training.life = [], Life.PLANNED
+        training.events, training.life = [], RunLife.PLANNED
         training.config = replace(training.config, **(config or {}))
         subject = training.subject(**seen)
-        found = list(judge_setup(subject.s, Limits()))
+        found = list(judge_setup(subject.s, Thresholds()))
         return judged(replace(subject, findings=tuple(found)))
 
     return judge

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from dualwatch.checks.item import Life
+from dualwatch.checks.item import RunLife
 from dualwatch.events import ModelPart, ModelSeen, TensorBoardSeen
 
 NOW = {"at": 0.0, "wall": 0.0}
@@ -30,12 +30,12 @@ def test_a_first_line_that_came_late_is_told(training, judged, seconds, status):
 
 
 def test_it_ended_without_a_line(training, judged):
-    training.life = Life.OVER
+    training.life = RunLife.OVER
     assert judged(training.wait(20).subject())["first-line"].status.value == "fail"
 
 
 def test_a_loop_of_its_own_kind_is_not_blamed_for_its_lines(training, judged):
-    training.life, training.finished = Life.OVER, True
+    training.life, training.finished = RunLife.OVER, True
     assert judged(training.wait(20).subject())["first-line"].status.value == "skip"
 
 
@@ -111,12 +111,12 @@ def board_(**fields):
 @pytest.mark.parametrize(
     ("seen", "life", "status"),
     [
-        (board_(answers=True, shows_run=True), Life.ALIVE, "pass"),
-        (board_(answers=True, shows_run=False, logdir="other"), Life.ALIVE, "fail"),
-        (board_(answers=False, why="refused"), Life.ALIVE, "fail"),
-        (board_(answers=False, why="refused"), Life.OVER, "skip"),
-        (board_(answers=None, why="not asked"), Life.ALIVE, "skip"),
-        (None, Life.PLANNED, "pending"),
+        (board_(answers=True, shows_run=True), RunLife.ALIVE, "pass"),
+        (board_(answers=True, shows_run=False, logdir="other"), RunLife.ALIVE, "fail"),
+        (board_(answers=False, why="refused"), RunLife.ALIVE, "fail"),
+        (board_(answers=False, why="refused"), RunLife.OVER, "skip"),
+        (board_(answers=None, why="not asked"), RunLife.ALIVE, "skip"),
+        (None, RunLife.PLANNED, "pending"),
     ],
 )
 def test_tensorboard_answers(training, judged, seen, life, status):
@@ -130,7 +130,7 @@ def test_tags_that_are_missing(training, judged):
     seen = board_(answers=True, files=1, tags=tags)
     training.lines(3)
     assert judged(training.subject(tensorboard=seen))["tensorboard-tags"].status.value == "pending"
-    training.life, training.finished = Life.OVER, True
+    training.life, training.finished = RunLife.OVER, True
     result = judged(training.subject(tensorboard=seen))["tensorboard-tags"]
     assert (result.status.value, result.code) == ("fail", "DW802")
     seen = board_(answers=True, files=1, tags=(*tags, "train/loss_macl"))

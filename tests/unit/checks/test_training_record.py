@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import pytest
-from dualwatch.checks.item import Life
+from dualwatch.checks.item import RunLife
 from dualwatch.events import EvaluationLogged, Evidence, IterationLogged, ObserverPaused
-from dualwatch.history.training_record import EPOCHS, OPENING_POINTS, Course
+from dualwatch.history.training_record import EPOCHS, OPENING_POINTS, TrainingRecord
 from dualwatch.rules.catalog import finding
 
 
@@ -28,7 +28,7 @@ def test_loss_macl_by_the_end_of_the_warm_up(training, judged, value, status):
 
 def test_before_ten_minutes_a_high_loss_is_no_failure(training, judged):
     assert judged(flat(training, 0.5, 30).subject())["loss-macl-falls"].status.value == "pending"
-    training.life = Life.OVER
+    training.life = RunLife.OVER
     assert judged(training.subject())["loss-macl-falls"].status.value == "skip"
     training.finished = True
     assert judged(training.subject())["loss-macl-falls"].status.value == "fail"
@@ -99,7 +99,7 @@ def test_what_was_not_seen_is_not_said_to_be_missing(training, judged):
 
 
 def test_a_training_that_died_in_epoch_1_never_reached_its_end(training, judged):
-    training.warms_up().life = Life.OVER
+    training.warms_up().life = RunLife.OVER
     told = judged(training.subject())
     assert told["validation"].status.value == "skip"
     assert "ended before" in told["epoch-1-map"].observed
@@ -107,7 +107,7 @@ def test_a_training_that_died_in_epoch_1_never_reached_its_end(training, judged)
 
 
 def test_iterations_without_epochs_count_evaluations():
-    course = Course()
+    course = TrainingRecord()
     for number in range(1, 5):
         for step in range(10):
             course.take(
@@ -138,7 +138,7 @@ def test_iterations_without_epochs_count_evaluations():
 
 
 def test_a_long_training_is_kept_in_bounded_memory():
-    course = Course()
+    course = TrainingRecord()
     for number in range(20_000):
         course.take(
             IterationLogged(
@@ -172,14 +172,14 @@ def test_a_stall_fails_and_is_called_by_its_cause(training, judged):
 def test_a_stall_that_was_cured_is_worth_a_look(training, judged):
     evidence = [Evidence(text="silence", source="heartbeat")]
     training.overcome.append(finding("DW102", evidence, confidence=0.9))
-    training.finished, training.life = True, Life.OVER
+    training.finished, training.life = True, RunLife.OVER
     result = judged(training.lines(5).subject())["no-stall"]
     assert result.status.value == "warn"
     assert "was cured" in result.observed
 
 
 def test_a_bare_log_does_not_tell_whether_it_hangs(training, judged):
-    training.lines(5).life = Life.UNKNOWN
+    training.lines(5).life = RunLife.UNKNOWN
     told = judged(training.subject())
     assert told["no-stall"].status.value == told["alive"].status.value == "skip"
 
@@ -192,7 +192,7 @@ def test_a_metric_that_vanished(training, judged):
 
 
 def test_a_death_is_told_with_its_code(training, judged):
-    training.lines(5).found("DW401", "CUDA out of memory").life = Life.OVER
+    training.lines(5).found("DW401", "CUDA out of memory").life = RunLife.OVER
     training.findings[0] = finding(
         "DW401", [Evidence(text="CUDA out of memory", source="console.log")], confidence=1.0
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from dualwatch import protocol
-from dualwatch.collectors.agent_files.batches import MAX_BYTES, MAX_LINES, Batches
+from dualwatch.collectors.agent_files.batches import MAX_BYTES, MAX_LINES, BatchFiles
 
 RECORD: dict[str, Any] = {
     "rank": 0,
@@ -29,25 +29,25 @@ def write(folder: Path, data: Any = None, rank: int = 0, **changes: Any) -> None
 
 
 def test_a_record_is_given_once_and_again_when_it_changes(tmp_path: Path) -> None:
-    batches = Batches(tmp_path)
+    batches = BatchFiles(tmp_path)
     assert batches.poll(0, 0) == []
     write(tmp_path)
-    (fact,) = batches.poll(1.0, 2.0)
-    assert (fact.at, fact.wall, fact.rank, fact.iteration) == (1.0, 2.0, 0, 1)
-    assert fact.outline == ("inputs.visible: Tensor 2x3x512x640",)
-    assert fact.losses == ("loss", "loss_macl")
+    (event,) = batches.poll(1.0, 2.0)
+    assert (event.at, event.wall, event.rank, event.iteration) == (1.0, 2.0, 0, 1)
+    assert event.outline == ("inputs.visible: Tensor 2x3x512x640",)
+    assert event.losses == ("loss", "loss_macl")
     assert batches.poll(3.0, 4.0) == []
     write(tmp_path, iteration=2)  # As long as before, and perhaps in the same tick of the clock.
-    assert [fact.iteration for fact in batches.poll(0, 0)] == [2]
+    assert [event.iteration for event in batches.poll(0, 0)] == [2]
 
 
 def test_every_rank_has_its_own(tmp_path: Path) -> None:
     for rank in (10, 2):
         write(tmp_path, rank=rank)
-    batches = Batches(tmp_path)
-    assert [fact.rank for fact in batches.poll(0, 0)] == [2, 10]
+    batches = BatchFiles(tmp_path)
+    assert [event.rank for event in batches.poll(0, 0)] == [2, 10]
     write(tmp_path, rank=10, iteration=5)
-    assert [(fact.rank, fact.iteration) for fact in batches.poll(0, 0)] == [(10, 5)]
+    assert [(event.rank, event.iteration) for event in batches.poll(0, 0)] == [(10, 5)]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_every_rank_has_its_own(tmp_path: Path) -> None:
     ids=lambda data: repr(data)[:40],
 )
 def test_what_is_no_record_is_passed_over_until_it_is_one(tmp_path: Path, data: Any) -> None:
-    batches = Batches(tmp_path)
+    batches = BatchFiles(tmp_path)
     write(tmp_path, data)
     assert batches.poll(0, 0) == []
     write(tmp_path)
@@ -82,20 +82,20 @@ def test_what_is_no_record_is_passed_over_until_it_is_one(tmp_path: Path, data: 
 
 def test_text_from_outside_is_cleaned_and_bounded(tmp_path: Path) -> None:
     write(tmp_path, outline=["a\x1b[2J\nb"] * 1000, losses=["x" * 5000])
-    (fact,) = Batches(tmp_path).poll(0, 0)
-    assert fact.outline == ("ab",) * MAX_LINES
-    assert len(fact.losses[0]) == 200
+    (event,) = BatchFiles(tmp_path).poll(0, 0)
+    assert event.outline == ("ab",) * MAX_LINES
+    assert len(event.losses[0]) == 200
 
 
 def test_a_batch_without_losses_has_none_and_is_seen(tmp_path: Path) -> None:
     write(tmp_path, losses=[])
-    (fact,) = Batches(tmp_path).poll(0, 0)
-    assert fact.losses == ()
+    (event,) = BatchFiles(tmp_path).poll(0, 0)
+    assert event.losses == ()
 
 
 def test_other_files_and_a_missing_folder_are_left_alone(tmp_path: Path) -> None:
     for name in ("batch-x.json", "batch-0.json.tmp", "orders.json"):
         (tmp_path / name).write_text(json.dumps(RECORD), encoding="utf-8")
     (tmp_path / "batch-3.json").mkdir()
-    assert Batches(tmp_path).poll(0, 0) == []
-    assert Batches(tmp_path / "nowhere").poll(0, 0) == []
+    assert BatchFiles(tmp_path).poll(0, 0) == []
+    assert BatchFiles(tmp_path / "nowhere").poll(0, 0) == []

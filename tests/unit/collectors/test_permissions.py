@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from dualwatch.collectors.stacks.permissions import Guard, guard_of, how_to_allow
+from dualwatch.collectors.stacks.permissions import StackPermissions, how_to_allow, permissions_of
 
-OPEN = Guard(
+OPEN = StackPermissions(
     owner="ann", same_user=True, root=False, yama=None, container=False, platform="linux"
 )  # fmt: skip
 
@@ -45,14 +45,14 @@ def test_the_way_out_fits_the_obstacle(changes, wanted, not_wanted) -> None:
 
 
 def test_our_own_process() -> None:
-    guard = guard_of(os.getpid())
+    guard = permissions_of(os.getpid())
     if os.name == "posix":
         assert guard.same_user is True
         assert guard.owner == getpass.getuser()
 
 
 def test_a_process_that_is_gone_has_no_owner() -> None:
-    guard = guard_of(2**22 + 7)
+    guard = permissions_of(2**22 + 7)
     assert (guard.owner, guard.same_user) == (None, None)
 
 
@@ -60,8 +60,8 @@ def test_a_process_that_is_gone_has_no_owner() -> None:
 def test_yama_is_read_from_its_file(tmp_path: Path, text: str, scope: int | None) -> None:
     path = tmp_path / "ptrace_scope"
     path.write_text(text, encoding="ascii")
-    assert guard_of(os.getpid(), path).yama == scope
+    assert permissions_of(os.getpid(), path).yama == scope
 
 
 def test_a_kernel_without_yama(tmp_path: Path) -> None:
-    assert guard_of(os.getpid(), tmp_path / "nothing").yama is None
+    assert permissions_of(os.getpid(), tmp_path / "nothing").yama is None

@@ -147,7 +147,7 @@ def test_a_large_broken_file(
 ) -> None:
     monkeypatch.setattr(labels, "WHOLE", 1)
     (tmp_path / "a.json").write_text(text, encoding="utf-8")
-    with pytest.raises(labels.Broken, match=words):
+    with pytest.raises(labels.BrokenAnnotation, match=words):
         labels.coco_images(tmp_path / "a.json")
 
 
@@ -342,7 +342,7 @@ def test_a_folder_with_too_many_names_is_asked_for_each(
     monkeypatch.setattr(file_index, "MOST", 10)
     fill(tmp_path, *(f"{n}.jpg" for n in range(30)))
     asked = [str(tmp_path / f"{n}.jpg") for n in range(40)]
-    assert names(sorted(file_index.Folders().absent(asked))) == names(sorted(asked[30:]))
+    assert names(sorted(file_index.FileIndex().absent(asked))) == names(sorted(asked[30:]))
 
 
 def test_a_link_that_leads_nowhere_is_not_there_among_few(tmp_path: Path) -> None:
@@ -350,7 +350,7 @@ def test_a_link_that_leads_nowhere_is_not_there_among_few(tmp_path: Path) -> Non
         (tmp_path / "a.jpg").symlink_to(tmp_path / "gone.jpg")
     except OSError:
         pytest.skip("no links here")
-    assert file_index.Folders().absent([str(tmp_path / "a.jpg")]) == {str(tmp_path / "a.jpg")}
+    assert file_index.FileIndex().absent([str(tmp_path / "a.jpg")]) == {str(tmp_path / "a.jpg")}
 
 
 def test_spread_takes_what_there_is() -> None:

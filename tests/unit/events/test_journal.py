@@ -1,4 +1,4 @@
-"""The journal: every kind of fact comes back as it was, whatever happened to the file."""
+"""The journal: every kind of event comes back as it was, whatever happened to the file."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from dualwatch.events import (
     BatchSeen,
     Change,
     CheckpointSeen,
+    CommandAnswered,
     ConfigRead,
     ConsoleGrew,
     DataSeen,
@@ -27,26 +28,25 @@ from dualwatch.events import (
     Decided,
     ErrorSeen,
     EvaluationLogged,
+    Event,
     Evidence,
-    Fact,
     Finding,
     FindingRaised,
     Frame,
     GpuHolder,
     GpuSample,
     GpusSampled,
+    HeartbeatRead,
     HostSampled,
     IterationLogged,
-    Milestone,
+    LogMilestone,
     ModelPart,
     ModelSeen,
     NotObserved,
     ObserverPaused,
-    OrderAnswered,
     OrphansSeen,
     ProcessesSampled,
     ProcessSample,
-    Pulse,
     RunEnded,
     RunStarted,
     Severity,
@@ -91,7 +91,7 @@ PROCESS = ProcessSample(
     command="python train.py",
 )
 
-FACTS: tuple[Fact, ...] = (
+FACTS: tuple[Event, ...] = (
     RunStarted(
         **NOW,
         config="c.py",
@@ -125,7 +125,7 @@ FACTS: tuple[Fact, ...] = (
         eta_s=None,
     ),
     EvaluationLogged(**NOW, mode="val", epoch=1, iteration=2, total=2, metrics={}),
-    Milestone(**NOW, name="resumed", text="resumed epoch: 1"),
+    LogMilestone(**NOW, name="resumed", text="resumed epoch: 1"),
     AgentReported(
         **NOW,
         pid=5,
@@ -135,7 +135,7 @@ FACTS: tuple[Fact, ...] = (
         work_dir="w",
         versions={"torch": "2"},
     ),
-    Pulse(
+    HeartbeatRead(
         **NOW,
         rank=0,
         pid=5,
@@ -213,7 +213,7 @@ FACTS: tuple[Fact, ...] = (
     ),
     NotObserved(**NOW, what="gpu", why="no driver"),
     ObserverPaused(**NOW, seconds=30.5),
-    OrderAnswered(
+    CommandAnswered(
         **NOW,
         rank=0,
         number=1,
@@ -237,11 +237,11 @@ ERROR = ErrorSeen(
 )
 
 
-def through_a_file(tmp_path: Path, *facts: Fact) -> list[Fact]:
+def through_a_file(tmp_path: Path, *events: Event) -> list[Event]:
     path = tmp_path / "journal.jsonl"
     written = Journal(path)
-    for fact in facts:
-        written.append(fact)
+    for event in events:
+        written.append(event)
     written.close()
     assert written.lost == 0
     return list(read(path))
@@ -250,9 +250,9 @@ def through_a_file(tmp_path: Path, *facts: Fact) -> list[Fact]:
 # --- there and back --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fact", FACTS, ids=lambda fact: type(fact).__name__)
-def test_a_fact_comes_back_equal(tmp_path, fact) -> None:
-    assert through_a_file(tmp_path, fact) == [fact]
+@pytest.mark.parametrize("event", FACTS, ids=lambda event: type(event).__name__)
+def test_a_fact_comes_back_equal(tmp_path, event) -> None:
+    assert through_a_file(tmp_path, event) == [event]
 
 
 def test_an_error_comes_back_equal(tmp_path) -> None:
@@ -261,8 +261,8 @@ def test_an_error_comes_back_equal(tmp_path) -> None:
 
 def test_every_kind_of_fact_is_among_them() -> None:
     known = {getattr(events, name) for name in events.__all__}
-    kinds = {kind for kind in known if issubclass(kind, Fact) and kind is not Fact}
-    assert {type(fact) for fact in (*FACTS, ERROR)} == kinds
+    kinds = {kind for kind in known if issubclass(kind, Event) and kind is not Event}
+    assert {type(event) for event in (*FACTS, ERROR)} == kinds
 
 
 def test_the_kind_comes_first_and_lists_stay_in_order(tmp_path) -> None:
@@ -274,8 +274,8 @@ def test_the_kind_comes_first_and_lists_stay_in_order(tmp_path) -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf], ids=str)
 @pytest.mark.parametrize("kind", [IterationLogged, EvaluationLogged])
 def test_metrics_that_are_no_numbers_stay_what_they_are(tmp_path, kind, value) -> None:
-    fact = kind(**NOW, mode="val", epoch=1, iteration=1, total=1, metrics={"loss": value})
-    (again,) = through_a_file(tmp_path, fact)
+    event = kind(**NOW, mode="val", epoch=1, iteration=1, total=1, metrics={"loss": value})
+    (again,) = through_a_file(tmp_path, event)
     assert str(again.metrics["loss"]) == str(value)
     assert isinstance(again.metrics["loss"], float)
 
@@ -292,10 +292,10 @@ def test_any_metric_and_any_text(metrics, text) -> None:
 
 
 def test_every_line_is_json_as_the_standard_has_it(tmp_path) -> None:
-    fact = IterationLogged(
+    event = IterationLogged(
         **NOW, mode="train", epoch=1, iteration=1, total=1, metrics={"loss": math.nan}
     )
-    through_a_file(tmp_path, fact)
+    through_a_file(tmp_path, event)
 
     def refuse(name: str) -> None:
         raise AssertionError(f"{name} is no JSON")
@@ -305,15 +305,15 @@ def test_every_line_is_json_as_the_standard_has_it(tmp_path) -> None:
 
 
 def test_text_that_no_encoding_holds_is_kept_readable(tmp_path) -> None:
-    fact = Milestone(**NOW, name="n", text="lone \udc80 surrogate")
-    (again,) = through_a_file(tmp_path, fact)
+    event = LogMilestone(**NOW, name="n", text="lone \udc80 surrogate")
+    (again,) = through_a_file(tmp_path, event)
     assert again.text.startswith("lone ")
     assert again.text.endswith(" surrogate")
 
 
 # --- damage ----------------------------------------------------------------------------------
 
-GOOD = [Milestone(**NOW, name="n", text=str(number)) for number in range(3)]
+GOOD = [LogMilestone(**NOW, name="n", text=str(number)) for number in range(3)]
 
 
 @pytest.mark.parametrize(
@@ -392,8 +392,8 @@ def test_only_its_owner_can_read_it(tmp_path) -> None:
 
 def test_a_reader_sees_each_fact_at_once(tmp_path) -> None:
     written = Journal(tmp_path / "journal.jsonl")
-    for count, fact in enumerate(GOOD, 1):
-        written.append(fact)
+    for count, event in enumerate(GOOD, 1):
+        written.append(event)
         assert list(read(written.path)) == GOOD[:count]
     written.close()
 
@@ -406,8 +406,8 @@ def test_it_is_append_only(tmp_path) -> None:
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
 def test_a_full_disk_loses_facts_and_counts_them() -> None:
     written = Journal(Path("/dev/full"))
-    for fact in GOOD:
-        written.append(fact)
+    for event in GOOD:
+        written.append(event)
     written.close()
     assert written.lost == 3
     assert "space" in written.lost_because
@@ -416,7 +416,7 @@ def test_a_full_disk_loses_facts_and_counts_them() -> None:
 DISK_THAT_FILLS_UP = """
 import json, resource, sys
 from pathlib import Path
-from dualwatch.events import Milestone
+from dualwatch.events import LogMilestone
 from dualwatch.events.journal import Journal, read
 
 def limit(size):
@@ -425,8 +425,8 @@ def limit(size):
 written = Journal(Path(sys.argv[1]))
 for number, size in enumerate([10**6, 100, 100, 10**6, 10**6]):
     limit(size)
-    written.append(Milestone(at=0.0, wall=0.0, name="n", text=str(number) * 20))
-print(json.dumps([[fact.text[0] for fact in read(written.path)], written.lost]))
+    written.append(LogMilestone(at=0.0, wall=0.0, name="n", text=str(number) * 20))
+print(json.dumps([[event.text[0] for event in read(written.path)], written.lost]))
 """
 
 
@@ -453,8 +453,8 @@ def test_the_newest_fact_of_a_kind_is_found_from_the_end(tmp_path, monkeypatch):
     kept = Journal(path)
     paused = ObserverPaused(**NOW, seconds=1.0)
     note = NotObserved(**NOW, what="gpu", why="a word that is longer than the block " * 9)
-    for fact in (paused, note, paused, note, note):
-        kept.append(fact)
+    for event in (paused, note, paused, note, note):
+        kept.append(event)
     kept.close()
     for block in (1 << 20, 64, 33):
         monkeypatch.setattr("dualwatch.events.journal._BLOCK", block)

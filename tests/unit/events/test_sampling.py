@@ -1,4 +1,4 @@
-"""The sieve gives the facts that the journal holds: all of a kind, or the heaviest of a while."""
+"""The sieve gives the events that the journal holds: all of a kind, or the heaviest of a while."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 from dualwatch.events import (
     ConsoleGrew,
+    Event,
     Evidence,
-    Fact,
     Finding,
     FindingRaised,
+    HeartbeatRead,
     HostSampled,
     IterationLogged,
-    Pulse,
     Severity,
     journal,
     sampling,
 )
-from dualwatch.events.sampling import Thin, sift
+from dualwatch.events.sampling import Sampling, sample
 
 FREE = re.compile(rb'"memory_available": (\d+)')
 
@@ -47,38 +47,42 @@ def finding(wall: float) -> FindingRaised:
     return FindingRaised(at=wall, wall=wall, finding=found)
 
 
-def pulse(wall: float, phase: str) -> Pulse:
+def pulse(wall: float, phase: str) -> HeartbeatRead:
     numbers = dict.fromkeys(
         ("beats", "epoch", "begun", "iteration", "batch", "batches", "max_epochs"), 0
     )
-    return Pulse(at=wall, wall=wall, rank=0, pid=1, phase=phase, max_iterations=0, **numbers)
+    return HeartbeatRead(
+        at=wall, wall=wall, rank=0, pid=1, phase=phase, max_iterations=0, **numbers
+    )
 
 
-def write(path: Path, facts: list[Fact]) -> Path:
+def write(path: Path, events: list[Event]) -> Path:
     kept = journal.Journal(path)
-    for fact in facts:
-        kept.append(fact)
+    for event in events:
+        kept.append(event)
     kept.close()
     return path
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    facts = [fact for wall in range(50) for fact in (host(wall, 90), line(wall), pulse(wall, "x"))]
-    return write(tmp_path / "journal.jsonl", [*facts, finding(50.0)])
+    events = [
+        event for wall in range(50) for event in (host(wall, 90), line(wall), pulse(wall, "x"))
+    ]
+    return write(tmp_path / "journal.jsonl", [*events, finding(50.0)])
 
 
 def test_unthinned_it_gives_what_the_journal_gives(path: Path):
-    kinds = (HostSampled, IterationLogged, Pulse, FindingRaised)
+    kinds = (HostSampled, IterationLogged, HeartbeatRead, FindingRaised)
 
-    sifted = [journal.encode(fact) for fact in sift(path, dict.fromkeys(kinds))]
+    sifted = [journal.encode(event) for event in sample(path, dict.fromkeys(kinds))]
 
-    assert sifted == [journal.encode(fact) for fact in journal.read(path)]
+    assert sifted == [journal.encode(event) for event in journal.read(path)]
     assert len(sifted) == 151
 
 
 def test_kinds_that_are_not_wanted_are_left_out(path: Path):
-    seen = list(sift(path, {FindingRaised: None, ConsoleGrew: None}))
+    seen = list(sample(path, {FindingRaised: None, ConsoleGrew: None}))
 
     assert seen == [finding(50.0)]
 
@@ -89,11 +93,11 @@ def test_damage_costs_the_damaged_lines_only(path: Path):
     noise += [b'{"kind": "unheard-of", "at": 1, "wall": 1}\n', b"\xff\xfe\n", b'{"kind": 7}\n']
     cut = b'{"kind": "iteration-logged", "at": 1.0, "wall": 1.0, "mo'
     path.write_bytes(b"".join([*whole[:10], *noise, *whole[10:], cut]))
-    kinds = dict.fromkeys((HostSampled, IterationLogged, Pulse, FindingRaised))
+    kinds = dict.fromkeys((HostSampled, IterationLogged, HeartbeatRead, FindingRaised))
 
-    sifted = [journal.encode(fact) for fact in sift(path, kinds)]
+    sifted = [journal.encode(event) for event in sample(path, kinds)]
 
-    assert sifted == [journal.encode(fact) for fact in journal.read(path)]
+    assert sifted == [journal.encode(event) for event in journal.read(path)]
     assert len(sifted) == 151
 
 
@@ -101,40 +105,40 @@ def test_a_line_of_another_writer_is_read_as_well(tmp_path: Path):
     path = tmp_path / "journal.jsonl"
     path.write_text('{"wall": 2, "at": 1, "kind":"host-sampled","memory_total":5}\n')
 
-    (seen,) = sift(path, {HostSampled: None})
+    (seen,) = sample(path, {HostSampled: None})
 
     assert (seen.wall, seen.memory_total) == (2, 5)
 
 
 def test_a_spike_stays(tmp_path: Path):
-    facts = [host(wall, 3 if wall == 57 else 90) for wall in range(1000)]
-    path = write(tmp_path / "journal.jsonl", facts)
-    thin = Thin(spacing=100.0, weight=lambda text: -float(FREE.search(text)[1]))
+    events = [host(wall, 3 if wall == 57 else 90) for wall in range(1000)]
+    path = write(tmp_path / "journal.jsonl", events)
+    thin = Sampling(spacing=100.0, weight=lambda text: -float(FREE.search(text)[1]))
 
-    seen = list(sift(path, {HostSampled: thin}))
+    seen = list(sample(path, {HostSampled: thin}))
 
     assert len(seen) <= 11
-    assert facts[57] in seen
-    assert [fact.wall for fact in seen] == sorted(fact.wall for fact in seen)
+    assert events[57] in seen
+    assert [event.wall for event in seen] == sorted(event.wall for event in seen)
 
 
 def test_a_landmark_has_the_newest_before_it(tmp_path: Path):
-    facts: list[Fact] = [host(wall, 90) for wall in range(1000)]
-    path = write(tmp_path / "journal.jsonl", [*facts[:500], finding(499.5), *facts[500:]])
-    thin = Thin(spacing=1e6, newest=2)
+    events: list[Event] = [host(wall, 90) for wall in range(1000)]
+    path = write(tmp_path / "journal.jsonl", [*events[:500], finding(499.5), *events[500:]])
+    thin = Sampling(spacing=1e6, newest=2)
 
     wanted = {HostSampled: thin, FindingRaised: None}
-    seen = list(sift(path, wanted, landmarks=(FindingRaised,)))
+    seen = list(sample(path, wanted, landmarks=(FindingRaised,)))
 
-    assert [fact.wall for fact in seen] == [0.0, 498.0, 499.0, 499.5, 998.0, 999.0]
+    assert [event.wall for event in seen] == [0.0, 498.0, 499.0, 499.5, 998.0, 999.0]
 
 
 def test_a_change_of_key_is_given(tmp_path: Path):
-    facts = [pulse(wall, "saving" if 40 <= wall < 43 else "step") for wall in range(100)]
-    path = write(tmp_path / "journal.jsonl", facts)
-    thin = Thin(spacing=1e6, key=lambda text: b"saving" in text)
+    events = [pulse(wall, "saving" if 40 <= wall < 43 else "step") for wall in range(100)]
+    path = write(tmp_path / "journal.jsonl", events)
+    thin = Sampling(spacing=1e6, key=lambda text: b"saving" in text)
 
-    seen = [(fact.wall, fact.phase) for fact in sift(path, {Pulse: thin})]
+    seen = [(event.wall, event.phase) for event in sample(path, {HeartbeatRead: thin})]
 
     assert seen == [(0, "step"), (40, "saving"), (43, "step"), (99, "step")]
 

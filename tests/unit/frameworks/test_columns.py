@@ -8,8 +8,8 @@ from array import array
 from collections.abc import Iterator
 
 import pytest
+from dualwatch.core.metric_names import is_metric
 from dualwatch.frameworks.mmengine.logs.columns import MAX_ROW, ColumnReader, Columns, columns
-from dualwatch.frameworks.mmengine.logs.fields import is_metric
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

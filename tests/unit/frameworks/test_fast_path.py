@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from dualwatch.events import Fact, IterationLogged
+from dualwatch.events import Event, IterationLogged
 from dualwatch.frameworks.mmengine.logs import mmengine1
-from dualwatch.frameworks.mmengine.logs.fast_path import MAX_SHAPES, Shapes
+from dualwatch.frameworks.mmengine.logs.fast_path import MAX_SHAPES, LineShapes
 from dualwatch.logs.console import ConsoleParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,18 +20,18 @@ LINES = [
 ]
 
 
-def learnt(line: str) -> tuple[Shapes, IterationLogged]:
-    fact = mmengine1.parse_line(line, 1.0, 2.0)
-    assert isinstance(fact, IterationLogged)
-    shapes = Shapes()
-    shapes.learn(line, fact)
-    return shapes, fact
+def learnt(line: str) -> tuple[LineShapes, IterationLogged]:
+    event = mmengine1.parse_line(line, 1.0, 2.0)
+    assert isinstance(event, IterationLogged)
+    shapes = LineShapes()
+    shapes.learn(line, event)
+    return shapes, event
 
 
 @pytest.mark.parametrize("line", LINES)
 def test_a_line_is_read_by_its_own_shape(line: str) -> None:
-    shapes, fact = learnt(line)
-    assert repr(shapes.read(line, 1.0, 2.0)) == repr(fact)
+    shapes, event = learnt(line)
+    assert repr(shapes.read(line, 1.0, 2.0)) == repr(event)
 
 
 @pytest.mark.parametrize(
@@ -61,16 +61,16 @@ def test_other_lines_are_left_to_others(other: str) -> None:
     ],
 )
 def test_odd_lines_mean_the_same_as_before(line: str) -> None:
-    shapes, fact = learnt(line)
-    assert repr(shapes.read(line, 1.0, 2.0)) in (repr(fact), "None")
+    shapes, event = learnt(line)
+    assert repr(shapes.read(line, 1.0, 2.0)) in (repr(event), "None")
 
 
 def test_not_every_line_is_a_new_shape() -> None:
     parser = ConsoleParser()
     for number in range(4 * MAX_SHAPES):
-        (fact,) = parser.feed(f"{LOG}Epoch(train) [1][1/2]  loss_{number}: 0.5", 0.0, 0.0)
-        assert isinstance(fact, IterationLogged)
-        assert fact.metrics == {f"loss_{number}": 0.5}
+        (event,) = parser.feed(f"{LOG}Epoch(train) [1][1/2]  loss_{number}: 0.5", 0.0, 0.0)
+        assert isinstance(event, IterationLogged)
+        assert event.metrics == {f"loss_{number}": 0.5}
     assert len(parser._shapes._known) <= MAX_SHAPES
 
 
@@ -101,9 +101,9 @@ _logged = st.builds(
 @settings(max_examples=500, deadline=None)
 @given(st.lists(_logged, max_size=8))
 def test_a_console_reads_the_same_with_and_without_shapes(lines: list[str]) -> None:
-    shapes = Shapes()
+    shapes = LineShapes()
     for line in lines:
-        plain: Fact | None = mmengine1.parse_line(line, 1.0, 2.0)
+        plain: Event | None = mmengine1.parse_line(line, 1.0, 2.0)
         assert repr(shapes.read(line, 1.0, 2.0)) in (repr(plain), "None")
         if plain is not None:
             shapes.learn(line, plain)

@@ -6,7 +6,7 @@ import math
 import time
 
 import pytest
-from dualwatch.events import EvaluationLogged, IterationLogged, Milestone
+from dualwatch.events import EvaluationLogged, IterationLogged, LogMilestone
 from dualwatch.frameworks.mmengine.logs import mmcv1, mmengine1
 from dualwatch.frameworks.mmengine.logs.fields import seconds_of
 from dualwatch.logs.timestamps import logged_at
@@ -25,8 +25,8 @@ TRAIN = (
 
 @pytest.mark.parametrize("prefix", [FILE, CONSOLE, ""])
 def test_training_line_of_file_and_console(prefix: str) -> None:
-    fact = mmengine1.parse_line(prefix + TRAIN, 1.0, 2.0)
-    assert fact == IterationLogged(
+    event = mmengine1.parse_line(prefix + TRAIN, 1.0, 2.0)
+    assert event == IterationLogged(
         at=1.0,
         wall=2.0,
         mode="train",
@@ -67,11 +67,16 @@ def test_training_line_of_file_and_console(prefix: str) -> None:
 def test_iterations(
     body: str, mode: str, epoch: int | None, iteration: int, total: int, some: dict[str, float]
 ) -> None:
-    fact = mmengine1.parse_line(FILE + body, 0.0, 0.0)
-    assert isinstance(fact, IterationLogged)
-    assert (fact.mode, fact.epoch, fact.iteration, fact.total) == (mode, epoch, iteration, total)
-    assert some.items() <= fact.metrics.items()
-    assert "eta" not in fact.metrics
+    event = mmengine1.parse_line(FILE + body, 0.0, 0.0)
+    assert isinstance(event, IterationLogged)
+    assert (event.mode, event.epoch, event.iteration, event.total) == (
+        mode,
+        epoch,
+        iteration,
+        total,
+    )
+    assert some.items() <= event.metrics.items()
+    assert "eta" not in event.metrics
 
 
 @pytest.mark.parametrize(
@@ -92,21 +97,21 @@ def test_iterations(
 def test_results_of_evaluations(
     body: str, mode: str, epoch: int | None, iteration: int, some: dict[str, float]
 ) -> None:
-    fact = mmengine1.parse_line(FILE + body, 0.0, 0.0)
-    assert isinstance(fact, EvaluationLogged)
-    assert (fact.mode, fact.epoch, fact.iteration) == (mode, epoch, iteration)
-    assert some.items() <= fact.metrics.items()
+    event = mmengine1.parse_line(FILE + body, 0.0, 0.0)
+    assert isinstance(event, EvaluationLogged)
+    assert (event.mode, event.epoch, event.iteration) == (mode, epoch, iteration)
+    assert some.items() <= event.metrics.items()
 
 
 def test_values_that_are_no_finite_numbers_stay() -> None:
-    fact = mmengine1.parse_line(
+    event = mmengine1.parse_line(
         FILE + "Epoch(train) [1][1/6]  grad_norm: inf  loss: nan  loss_cls: -inf  word: abc", 0, 0
     )
-    assert isinstance(fact, IterationLogged)
-    assert math.isnan(fact.metrics["loss"])
-    assert fact.metrics["grad_norm"] == math.inf
-    assert fact.metrics["loss_cls"] == -math.inf
-    assert "word" not in fact.metrics
+    assert isinstance(event, IterationLogged)
+    assert math.isnan(event.metrics["loss"])
+    assert event.metrics["grad_norm"] == math.inf
+    assert event.metrics["loss_cls"] == -math.inf
+    assert "word" not in event.metrics
 
 
 @pytest.mark.parametrize(
@@ -149,8 +154,8 @@ def test_other_lines_state_nothing(line: str) -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("prefix", [FILE, MMCV, "11/23 06:20:46 - mmengine - INFO - "])
 def test_milestones(prefix: str, body: str, name: str) -> None:
-    fact = mmengine1.parse_line(prefix + body, 3.0, 4.0)
-    assert fact == Milestone(at=3.0, wall=4.0, name=name, text=body)
+    event = mmengine1.parse_line(prefix + body, 3.0, 4.0)
+    assert event == LogMilestone(at=3.0, wall=4.0, name=name, text=body)
 
 
 @pytest.mark.parametrize(
@@ -168,22 +173,22 @@ def test_milestones(prefix: str, body: str, name: str) -> None:
 def test_mmcv_iterations(
     body: str, expected: tuple[int | None, int, int, float | None, dict[str, float] | None]
 ) -> None:
-    fact = mmcv1.parse_line(MMCV + body, 0.0, 0.0)
-    assert isinstance(fact, IterationLogged)
-    assert (fact.epoch, fact.iteration, fact.total, fact.eta_s) == expected[:4]
+    event = mmcv1.parse_line(MMCV + body, 0.0, 0.0)
+    assert isinstance(event, IterationLogged)
+    assert (event.epoch, event.iteration, event.total, event.eta_s) == expected[:4]
     if expected[4] is not None:
-        assert fact.metrics == expected[4]
+        assert event.metrics == expected[4]
 
 
 def test_mmcv_evaluation_has_no_total_and_skips_words() -> None:
-    fact = mmcv1.parse_line(
+    event = mmcv1.parse_line(
         MMCV + "Epoch(val) [5][2476]\tmAP: 0.8440, bbox_mAP_copypaste: 0.4 0.5 0.6, AP50: 0.8440",
         0.0,
         0.0,
     )
-    assert isinstance(fact, EvaluationLogged)
-    assert (fact.epoch, fact.iteration, fact.total) == (5, 2476, None)
-    assert fact.metrics == {"mAP": 0.844, "AP50": 0.844}
+    assert isinstance(event, EvaluationLogged)
+    assert (event.epoch, event.iteration, event.total) == (5, 2476, None)
+    assert event.metrics == {"mAP": 0.844, "AP50": 0.844}
 
 
 @pytest.mark.parametrize(

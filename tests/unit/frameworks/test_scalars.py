@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 
 def test_training_row_of_an_epoch_based_loop() -> None:
-    fact = parse_row(
+    event = parse_row(
         '{"lr": 0.01, "loss": 1.17, "memory": 4567, "epoch": 1, "iter": 5, "step": 5}', 1, 2
     )
-    assert fact == IterationLogged(
+    assert event == IterationLogged(
         at=1,
         wall=2,
         mode="train",
@@ -28,11 +28,11 @@ def test_training_row_of_an_epoch_based_loop() -> None:
 
 
 def test_training_row_of_an_iteration_based_loop_has_no_epoch() -> None:
-    fact = parse_row('{"loss": NaN, "grad_norm": Infinity, "iter": 50, "step": 50}', 0, 0)
-    assert isinstance(fact, IterationLogged)
-    assert (fact.epoch, fact.iteration) == (None, 50)
-    assert math.isnan(fact.metrics["loss"])
-    assert fact.metrics["grad_norm"] == math.inf
+    event = parse_row('{"loss": NaN, "grad_norm": Infinity, "iter": 50, "step": 50}', 0, 0)
+    assert isinstance(event, IterationLogged)
+    assert (event.epoch, event.iteration) == (None, 50)
+    assert math.isnan(event.metrics["loss"])
+    assert event.metrics["grad_norm"] == math.inf
 
 
 def test_both_spellings_of_a_tag_are_one_metric() -> None:
@@ -43,29 +43,29 @@ def test_both_spellings_of_a_tag_are_one_metric() -> None:
 
 
 def test_validation_row_of_an_epoch_based_loop() -> None:
-    fact = parse_row(
+    event = parse_row(
         '{"coco/bbox_mAP": 0.8, "coco/bbox_mAP_50": NaN, "time": 0.0091, "step": 3}', 0, 0
     )
-    assert isinstance(fact, EvaluationLogged)
-    assert (fact.mode, fact.epoch) == ("val", 3)
-    assert fact.metrics["coco/bbox_mAP"] == 0.8
+    assert isinstance(event, EvaluationLogged)
+    assert (event.mode, event.epoch) == ("val", 3)
+    assert event.metrics["coco/bbox_mAP"] == 0.8
 
 
 def test_validation_row_with_step_0_belongs_to_the_iteration_before_it() -> None:
     parser = ScalarsParser()
     parser.feed('{"loss": 1.0, "iter": 500, "step": 500}', 0, 0)
-    fact = parser.feed('{"mIoU": 58.2, "step": 0}', 0, 0)
-    assert isinstance(fact, EvaluationLogged)
-    assert (fact.epoch, fact.iteration) == (None, 500)
+    event = parser.feed('{"mIoU": 58.2, "step": 0}', 0, 0)
+    assert isinstance(event, EvaluationLogged)
+    assert (event.epoch, event.iteration) == (None, 500)
 
 
 def test_validation_row_knows_its_epoch_from_the_training_rows() -> None:
     parser = ScalarsParser()
     parser.feed('{"loss": 1.0, "epoch": 2, "iter": 80, "step": 80}', 0, 0)
-    fact = parser.feed('{"val/pascal_voc/mAP": 0.6, "step": 0}', 0, 0)
-    assert isinstance(fact, EvaluationLogged)
-    assert (fact.epoch, fact.iteration) == (2, 80)
-    assert fact.metrics == {"pascal_voc/mAP": 0.6}
+    event = parser.feed('{"val/pascal_voc/mAP": 0.6, "step": 0}', 0, 0)
+    assert isinstance(event, EvaluationLogged)
+    assert (event.epoch, event.iteration) == (2, 80)
+    assert event.metrics == {"pascal_voc/mAP": 0.6}
 
 
 @pytest.mark.parametrize(
@@ -78,9 +78,9 @@ def test_rows_that_state_nothing(line: str) -> None:
 
 
 def test_a_number_too_big_for_a_float_is_left_out() -> None:
-    fact = parse_row('{"loss": 1.0, "big": %s, "iter": 1}' % ("9" * 400), 0, 0)
-    assert isinstance(fact, IterationLogged)
-    assert fact.metrics == {"loss": 1.0}
+    event = parse_row('{"loss": 1.0, "big": %s, "iter": 1}' % ("9" * 400), 0, 0)
+    assert isinstance(event, IterationLogged)
+    assert event.metrics == {"loss": 1.0}
 
 
 @given(

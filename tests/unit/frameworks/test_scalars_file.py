@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from dualwatch.events import EvaluationLogged, IterationLogged
-from dualwatch.frameworks.mmengine.logs.scalars_file import Scalars, files, read_columns
+from dualwatch.frameworks.mmengine.logs.scalars_file import ScalarsFile, files, read_columns
 
 
 def row(iteration: int) -> str:
@@ -39,7 +39,7 @@ def test_a_folder_without_runs(tmp_path: Path) -> None:
 
 def test_a_file_that_grows(tmp_path: Path) -> None:
     path = tmp_path / "scalars.json"
-    follower = Scalars(path)
+    follower = ScalarsFile(path)
     assert follower.poll(0.0, 0.0) == []
     write(path, row(1) + row(2)[:9])
     (first,) = follower.poll(1.0, 2.0)

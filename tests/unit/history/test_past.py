@@ -1,4 +1,4 @@
-"""The facts of the past on our own clock."""
+"""The events of the past on our own clock."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dualwatch.events import (
     AttemptEnded,
     AttemptStarted,
     EvaluationLogged,
-    Fact,
+    Event,
     Finding,
     FindingRaised,
     IterationLogged,
-    Milestone,
+    LogMilestone,
     RunEnded,
     RunStarted,
     Severity,
@@ -44,10 +44,10 @@ def line(iteration: int, wall: float) -> IterationLogged:
     )
 
 
-def journal_of(path: Path, facts: list[Fact]) -> Path:
+def journal_of(path: Path, events: list[Event]) -> Path:
     kept = Journal(path)
-    for fact in facts:
-        kept.append(fact)
+    for event in events:
+        kept.append(event)
     kept.close()
     return path
 
@@ -95,38 +95,38 @@ def test_the_newest_attempt_of_the_newest_run_is_what_counts(tmp_path):
     assert not found.has_ended
     assert [f.code for f in found.raised] == ["DW201"]
     assert [f.code for f in found.earlier] == ["DW102"]
-    assert fold(found.facts).started == started(1, 4200.0, wall - 800)
+    assert fold(found.events).started == started(1, 4200.0, wall - 800)
 
 
 def test_times_of_another_boot_are_told_by_the_wall_clock(tmp_path):
-    facts = [
+    events = [
         run_started(90_000.0, NOW.wall - 60),
         started(0, 90_001.0, NOW.wall - 59),
         AttemptEnded(at=90_031.0, wall=NOW.wall - 29, attempt=0, exit_code=1, signal=None),
     ]
-    found = past.of_journal(journal_of(tmp_path / "j", facts), NOW)
-    assert [fact.at for fact in found.facts] == [NOW.at - 59, NOW.at - 29]
+    found = past.of_journal(journal_of(tmp_path / "j", events), NOW)
+    assert [event.at for event in found.events] == [NOW.at - 59, NOW.at - 29]
     assert found.has_ended
 
 
 def test_lines_of_a_log_are_signs_of_life(tmp_path):
     lines = [
-        Milestone(at=0.0, wall=NOW.wall - 300, name="checkpoints-announced", text="x"),
+        LogMilestone(at=0.0, wall=NOW.wall - 300, name="checkpoints-announced", text="x"),
         line(1, NOW.wall - 200),
         line(2, NOW.wall - 150),
     ]
-    facts = past.of_log(lines, NOW, started(0, NOW.at, NOW.wall))
-    s = fold(facts)
+    events = past.of_log(lines, NOW, started(0, NOW.at, NOW.wall))
+    s = fold(events)
     assert s.progress_at == NOW.at - 150
     assert s.silence(NOW.at) == 150
     assert s.gaps["waiting-for-batch"].longest == 100
     # The log knows that the training is older than the process that we can see.
-    assert facts[0].wall == NOW.wall - 300
+    assert events[0].wall == NOW.wall - 300
 
 
 def test_a_log_without_any_fact_gives_the_start_alone():
-    facts = past.of_log([], NOW, started(0, NOW.at, NOW.wall))
-    assert facts == [started(0, NOW.at, NOW.wall)]
+    events = past.of_log([], NOW, started(0, NOW.at, NOW.wall))
+    assert events == [started(0, NOW.at, NOW.wall)]
 
 
 def test_of_many_rows_the_newest_and_all_evaluations_are_kept(tmp_path, monkeypatch):

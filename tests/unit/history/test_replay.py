@@ -20,7 +20,7 @@ def started(attempt: int) -> AttemptStarted:
 def test_history_and_the_remedy_in_force_come_back(tmp_path: Path) -> None:
     summary = tmp_path / "summary.json"
     summary.write_text('{"attempts": [{"number": 0, "lost_iterations": 3}]}')
-    facts = [
+    events = [
         RunStarted(
             **NOW,
             config="c.py",
@@ -44,18 +44,18 @@ def test_history_and_the_remedy_in_force_come_back(tmp_path: Path) -> None:
         ),
         started(1),
     ]
-    run = replay.of_journal(facts, summary)
+    run = replay.replay_journal(events, summary)
     assert run.started is not None
     assert run.started.command == ("python", "t.py")
     assert [(past.cause, past.rung) for past in run.tried] == [("DW102", "batch 4 -> 2")]
     assert run.rung is not None
     assert (run.rung.overrides, run.rung.stretch) == ({CHANGE.key: 2}, 2)
     assert [record.lost_iterations for record in run.records] == [3]
-    assert run.snapshot.started == facts[-1]
+    assert run.snapshot.started == events[-1]
 
 
 def test_a_rerun_that_was_decided_and_not_begun_is_not_in_force(tmp_path: Path) -> None:
     decided = Decided(**NOW, action="rerun", reason="", changes=(CHANGE,), cause="DW102", rung="r")
-    run = replay.of_journal([started(0), decided], tmp_path / "no-summary.json")
+    run = replay.replay_journal([started(0), decided], tmp_path / "no-summary.json")
     assert run.rung is None
     assert len(run.tried) == 1

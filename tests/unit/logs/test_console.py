@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dualwatch.events import ErrorSeen, EvaluationLogged, Fact, IterationLogged, Milestone
+from dualwatch.events import ErrorSeen, EvaluationLogged, Event, IterationLogged, LogMilestone
 from dualwatch.logs.console import ConsoleParser
 from dualwatch.logs.tracebacks import EXCERPT_LINES, MESSAGE_CHARS
 from hypothesis import given, settings
@@ -13,14 +13,14 @@ LOG = "11/23 06:20:46 - mmengine - INFO - "
 PROGRESS = LOG + "Epoch(train)  [1][50/200]  lr: 1.0e-04  eta: 0:00:01  loss: 0.3  loss_macl: 0.4"
 
 
-def parse(text: str) -> list[Fact]:
+def parse(text: str) -> list[Event]:
     parser = ConsoleParser()
-    facts = [fact for line in text.splitlines() for fact in parser.feed(line, 1.0, 2.0)]
-    return facts + parser.close(1.0, 2.0)
+    events = [event for line in text.splitlines() for event in parser.feed(line, 1.0, 2.0)]
+    return events + parser.close(1.0, 2.0)
 
 
 def errors(text: str) -> list[ErrorSeen]:
-    return [fact for fact in parse(text) if isinstance(fact, ErrorSeen)]
+    return [event for event in parse(text) if isinstance(event, ErrorSeen)]
 
 
 def only_error(text: str) -> ErrorSeen:
@@ -51,13 +51,13 @@ def test_a_plain_traceback() -> None:
 
 
 def test_progress_and_milestones_pass_through() -> None:
-    facts = parse(
+    events = parse(
         f"{LOG}Checkpoints will be saved to /x.\n{PROGRESS}\n"
         f"{LOG}Epoch(val) [1][9/9]  pascal_voc/mAP: 0.6  time: 0.1\n"
         "2023-02-09 22:37:36,092 - mmdet - INFO - Epoch [1][5/9]\tlr: 1e-3, loss: 0.5\n"
     )
-    assert [type(fact) for fact in facts] == [
-        Milestone,
+    assert [type(event) for event in events] == [
+        LogMilestone,
         IterationLogged,
         EvaluationLogged,
         IterationLogged,
@@ -199,11 +199,11 @@ def test_a_syntax_error_with_and_without_a_header(header: str) -> None:
 
 
 def test_frames_of_a_crash_dump_are_no_syntax_error() -> None:
-    facts = errors(
+    events = errors(
         "Fatal Python error: Segmentation fault\n\nCurrent thread 0x01 (most recent call first):\n"
         '  File "a.py", line 3 in f\n  File "a.py", line 5 in <module>\n'
     )
-    assert [(fact.exception, fact.message) for fact in facts] == [
+    assert [(event.exception, event.message) for event in events] == [
         ("Fatal Python error", "Segmentation fault")
     ]
 
@@ -233,7 +233,7 @@ def test_a_traceback_with_a_margin(margin: str) -> None:
 
 
 def test_an_exception_group_tells_its_members() -> None:
-    facts = errors(
+    events = errors(
         "  + Exception Group Traceback (most recent call last):\n"
         '  |   File "a.py", line 1, in <module>\n'
         "  | ExceptionGroup: two (2 sub-exceptions)\n"
@@ -247,7 +247,7 @@ def test_an_exception_group_tells_its_members() -> None:
         "    | TypeError: two\n"
         "    +------------------------------------\n"
     )
-    assert [fact.exception for fact in facts] == ["ExceptionGroup", "ValueError", "TypeError"]
+    assert [event.exception for event in events] == ["ExceptionGroup", "ValueError", "TypeError"]
 
 
 def test_two_ranks_in_each_others_way() -> None:
@@ -266,9 +266,9 @@ def test_two_ranks_in_each_others_way() -> None:
 
 def test_progress_lines_in_the_middle_of_a_traceback() -> None:
     lines = PLAIN.splitlines()
-    facts = parse("\n".join([*lines[:3], PROGRESS, "a stray print", *lines[3:], PROGRESS]))
-    assert sum(isinstance(fact, IterationLogged) for fact in facts) == 2
-    assert [fact.where for fact in facts if isinstance(fact, ErrorSeen)] == [
+    events = parse("\n".join([*lines[:3], PROGRESS, "a stray print", *lines[3:], PROGRESS]))
+    assert sum(isinstance(event, IterationLogged) for event in events) == 2
+    assert [event.where for event in events if isinstance(event, ErrorSeen)] == [
         "/x/model.py:7 in forward"
     ]
 
@@ -291,7 +291,7 @@ def test_flush_brings_out_what_waits_for_more_lines() -> None:
     parser = ConsoleParser()
     for line in PLAIN.splitlines():
         assert parser.feed(line, 0.0, 0.0) == []
-    assert [type(fact) for fact in parser.flush(0.0, 0.0)] == [ErrorSeen]
+    assert [type(event) for event in parser.flush(0.0, 0.0)] == [ErrorSeen]
     assert parser.flush(0.0, 0.0) == []
     assert parser.close(0.0, 0.0) == []
 

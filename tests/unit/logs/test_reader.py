@@ -12,9 +12,9 @@ import pytest
 from dualwatch.events import (
     ErrorSeen,
     EvaluationLogged,
-    Fact,
+    Event,
     IterationLogged,
-    Milestone,
+    LogMilestone,
     ObserverPaused,
 )
 from dualwatch.logs import reader
@@ -62,18 +62,18 @@ def read(path: Path, data: bytes | str, deadline: float = AGES) -> LogRead:
     return read_log(path, deadline=deadline)
 
 
-def of_kind(found: LogRead, kind: type[Fact]) -> list[Fact]:
-    return [fact for fact in found.facts if isinstance(fact, kind)]
+def of_kind(found: LogRead, kind: type[Event]) -> list[Event]:
+    return [event for event in found.events if isinstance(event, kind)]
 
 
 def test_facts_have_the_times_of_their_lines(tmp_path: Path) -> None:
     found = read(tmp_path / "a.log", STARTUP + ERROR)
-    assert [type(fact) for fact in found.facts] == [
-        Milestone, Milestone, Milestone, IterationLogged, ErrorSeen,
+    assert [type(event) for event in found.events] == [
+        LogMilestone, LogMilestone, LogMilestone, IterationLogged, ErrorSeen,
     ]  # fmt: skip
-    assert [fact.at for fact in found.facts] == [0.0, 1.0, 4.0, 30.0, 30.0]
-    assert found.facts[0].wall == found.first_wall
-    assert found.facts[-1].wall == found.last_wall == found.first_wall + 30
+    assert [event.at for event in found.events] == [0.0, 1.0, 4.0, 30.0, 30.0]
+    assert found.events[0].wall == found.first_wall
+    assert found.events[-1].wall == found.last_wall == found.first_wall + 30
     assert found.year_known
     assert found.complete
     assert found.size == len((STARTUP + ERROR).encode())
@@ -98,7 +98,7 @@ def test_a_log_without_stamps_has_the_time_of_the_file(tmp_path: Path) -> None:
     os.utime(path, (1e9, 1e9))
     found = read_log(path, deadline=AGES)
     assert (found.first_wall, found.last_wall) == (1e9, 1e9)
-    assert [(fact.at, fact.wall) for fact in found.facts] == [(0.0, 1e9)]
+    assert [(event.at, event.wall) for event in found.events] == [(0.0, 1e9)]
 
 
 def test_milliseconds_and_a_clock_that_was_set_back(tmp_path: Path) -> None:
@@ -106,12 +106,12 @@ def test_milliseconds_and_a_clock_that_was_set_back(tmp_path: Path) -> None:
              "2023-02-09 21:37:36,750 - mmdet - INFO - Epoch [1][6/9]\tloss: 0.5",
              "2023-02-09 22:37:37,000 - mmdet - INFO - Epoch [1][7/9]\tloss: 0.5"]  # fmt: skip
     found = read(tmp_path / "a.log", "\n".join(lines))
-    assert [fact.at for fact in found.facts] == [0.0, 0.0, 0.75]
+    assert [event.at for event in found.events] == [0.0, 0.0, 0.75]
 
 
 def test_stamps_behind_the_tag_of_a_rank(tmp_path: Path) -> None:
     tagged = "".join(f"[default0]:{line}\n" for line in STARTUP.splitlines())
-    assert [fact.at for fact in read(tmp_path / "a.log", tagged).facts] == [0.0, 1.0, 4.0, 30.0]
+    assert [event.at for event in read(tmp_path / "a.log", tagged).events] == [0.0, 1.0, 4.0, 30.0]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_stamps_behind_the_tag_of_a_rank(tmp_path: Path) -> None:
 def test_encodings(tmp_path: Path, data: bytes, encoding: str) -> None:
     found = read(tmp_path / "a.log", data)
     assert found.encoding == encoding
-    assert [type(fact) for fact in found.facts] == [Milestone] * 3 + [IterationLogged]
+    assert [type(event) for event in found.events] == [LogMilestone] * 3 + [IterationLogged]
     assert found.head[1].startswith(
         ("model = dict(type='失'", "model = dict(type='über', name='é'")
     )
@@ -156,18 +156,18 @@ def test_a_progress_bar_gives_lines(tmp_path: Path) -> None:
 def test_gzipped(tmp_path: Path) -> None:
     data = gzip.compress(STARTUP.encode())
     found = read(tmp_path / "a.log.gz", data)
-    assert len(found.facts) == 4
+    assert len(found.events) == 4
     assert found.complete
     broken = read(tmp_path / "b.log.gz", data[:-12])
     assert not broken.complete
-    assert read(tmp_path / "c.log.gz", b"no archive").facts == ()
+    assert read(tmp_path / "c.log.gz", b"no archive").events == ()
 
 
 def test_of_a_long_log_the_first_and_the_newest_lines_are_told(tmp_path: Path) -> None:
     count = FIRST + NEWEST + 500
     body = "".join(training_line(number) for number in range(1, count + 1))
     found = read(tmp_path / "a.log", STARTUP + body)
-    iterations = [fact.iteration for fact in of_kind(found, IterationLogged)]
+    iterations = [event.iteration for event in of_kind(found, IterationLogged)]
     assert iterations[: FIRST - 1] == [50, *range(1, FIRST - 1)]
     assert iterations[-NEWEST:] == list(range(count - NEWEST + 1, count + 1))
     assert len(iterations) == FIRST + NEWEST
@@ -175,7 +175,7 @@ def test_of_a_long_log_the_first_and_the_newest_lines_are_told(tmp_path: Path) -
     # The stretch between them teaches nothing about pauses.
     (pause,) = of_kind(found, ObserverPaused)
     assert pause.seconds == 10 * (count - NEWEST + 1 - (FIRST - 1))
-    assert fold(found.facts).last_iteration == count
+    assert fold(found.events).last_iteration == count
 
 
 def test_what_stands_among_lines_that_are_not_told_is_told(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_what_stands_among_lines_that_are_not_told_is_told(tmp_path: Path) -> No
     assert (first.at, evaluation.at) == (10.0 * (FIRST + 101), 10.0 * (FIRST + 200))
     assert last.at == 10.0 * (count - 1)
     assert len(of_kind(found, ObserverPaused)) == 3
-    times = [fact.at for fact in found.facts]
+    times = [event.at for event in found.events]
     assert times == sorted(times)
     assert found.last_wall == found.first_wall + last.at
 
@@ -207,7 +207,7 @@ def test_what_cannot_be_read_in_time_is_left_out_between_beginning_and_end(
     for encoding in ("utf-8", "utf-16"):
         found = read(tmp_path / "a.log", (STARTUP + body).encode(encoding), deadline=0.0)
         assert not found.complete
-        iterations = [fact.iteration for fact in of_kind(found, IterationLogged)]
+        iterations = [event.iteration for event in of_kind(found, IterationLogged)]
         assert iterations[:3] == [50, 1, 2]
         assert iterations[-1] == 900
         (gap,) = [(a, b) for a, b in pairwise(iterations) if b - a > 1]
@@ -226,6 +226,6 @@ def test_a_file_that_is_none_cannot_be_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("data", [b"", b"\n", b"\xff", b"\xff\xfe", b"\xef\xbb", b"\x00" * 9])
 def test_hardly_anything(tmp_path: Path, data: bytes) -> None:
     found = read(tmp_path / "a.log", data)
-    assert found.facts == ()
+    assert found.events == ()
     assert found.complete
     assert found.first_wall == found.last_wall > 0

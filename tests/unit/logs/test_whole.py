@@ -7,7 +7,7 @@ from dualwatch.events import ObserverPaused
 from dualwatch.logs import whole
 from dualwatch.logs.console import ConsoleParser
 from dualwatch.logs.encodings import LineDecoder
-from dualwatch.logs.timestamps import Stamps, logged_at
+from dualwatch.logs.timestamps import TimestampReader, logged_at
 from dualwatch.logs.whole import WholeLog
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,7 +31,7 @@ def story(data: bytes, size: int) -> list[str]:
         log.take(decoder.feed(data[start : start + size]))
     log.take(decoder.close())
     # NaN is not equal to itself, but its representation is.
-    return [repr(fact) for fact in log.facts()]
+    return [repr(event) for event in log.events()]
 
 
 @settings(deadline=None)
@@ -62,27 +62,27 @@ def test_what_is_kept_of_a_long_log_is_part_of_the_whole(
         patch.setattr(whole, "NEWEST", newest)
         log = WholeLog(1.8e9)
         log.take(lines)
-        kept = log.facts()
-    times = [fact.at for fact in kept]
+        kept = log.events()
+    times = [event.at for event in kept]
     assert times == sorted(times)
     assert all(at >= 0 for at in times)
     parser = ConsoleParser()
-    every = [fact for line in lines for fact in parser.feed(line, 0.0, 0.0)]
+    every = [event for line in lines for event in parser.feed(line, 0.0, 0.0)]
     every += parser.close(0.0, 0.0)
-    told = [type(fact).__name__ for fact in kept if not isinstance(fact, ObserverPaused)]
-    rest = iter([type(fact).__name__ for fact in every])
+    told = [type(event).__name__ for event in kept if not isinstance(event, ObserverPaused)]
+    rest = iter([type(event).__name__ for event in every])
     assert all(name in rest for name in told), "they are told in the order of the lines"
 
 
 @given(st.lists(_lines), st.sampled_from([None, 1.8e9]))
 def test_stamps_in_a_row_are_those_of_each_line(lines: list[str], before: float | None) -> None:
-    stamps = Stamps(before)
+    stamps = TimestampReader(before)
     for line in lines:
         assert stamps.of(line) == logged_at(line, before=before)
 
 
 def test_the_year_is_known_where_a_stamp_has_one() -> None:
-    stamps = Stamps(1.8e9)
+    stamps = TimestampReader(1.8e9)
     assert stamps.year_known is None
     stamps.of("11/23 06:20:46 - mmengine - INFO - x")
     assert stamps.year_known is False

@@ -7,19 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from dualwatch.events import Action, Decision, Finding, Severity
+from dualwatch.events import Action, Decision, Finding, Severity, TriedStep
 from dualwatch.protocol import Phase
 from dualwatch.remedies.decide import (
     STALLS,
-    History,
     Policy,
-    Tried,
+    RemedyHistory,
     decide_death,
     decide_stall,
-    dose_of,
     ladders,
 )
-from dualwatch.remedies.overrides import Dose
+from dualwatch.remedies.overrides import Overrides, overrides_of
 
 Decide = Callable[..., Decision | None]
 
@@ -34,7 +32,7 @@ def climb(
     decide: Decide, finding: Finding, sections: dict[str, Any], policy: Policy, phase: str = ""
 ) -> tuple[list[str], Decision | None]:
     """What is tried when the same thing happens again and again, and the last answer."""
-    history = History(phase=phase)
+    history = RemedyHistory(phase=phase)
     names: list[str] = []
     for _ in range(20):
         decision = decide([finding], history, sections, policy)
@@ -44,8 +42,8 @@ def climb(
         names.append(rung.name)
         history = replace(
             history,
-            tried=(*history.tried, Tried(cause=decision.cause, rung=rung.name)),
-            dose=dose_of(rung.overrides, sections, rung.environment),
+            tried=(*history.tried, TriedStep(cause=decision.cause, rung=rung.name)),
+            dose=overrides_of(rung.overrides, sections, rung.environment),
         )
     raise AssertionError(f"never given up: {names}")
 
@@ -85,7 +83,7 @@ def test_a_place_that_was_seen_gets_one_try(sections, found, code, words) -> Non
 )
 def test_what_no_rerun_can_help_is_given_up_at_once(sections, found, code, words, why) -> None:
     findings = [found(code, *words), found("DW102")]
-    past = History(can_replace=True, phase=Phase.WAITING)
+    past = RemedyHistory(can_replace=True, phase=Phase.WAITING)
     decision = decide_stall(findings, past, sections(), Policy())
     assert (decision.action, decision.cause, decision.rung) == (Action.GIVE_UP, code, None)
     assert decision.reason.startswith(f"{code} {findings[0].name}: ")
@@ -94,7 +92,7 @@ def test_what_no_rerun_can_help_is_given_up_at_once(sections, found, code, words
 
 def test_a_worker_that_sleeps_in_the_dataset_needs_workers_to_be_tried(sections, found) -> None:
     config = sections(train_dataloader={"batch_size": 4, "num_workers": 0})
-    decision = decide_stall([found("DW112", *WAITS)], History(), config, Policy())
+    decision = decide_stall([found("DW112", *WAITS)], RemedyHistory(), config, Policy())
     assert decision.action is Action.GIVE_UP
 
 
@@ -105,7 +103,7 @@ def test_a_cause_that_is_not_proven_is_answered_as_a_plain_stall(
     sections, found, confidence, severity
 ) -> None:
     doubtful = found("DW113", confidence=confidence, severity=severity)
-    decision = decide_stall([doubtful, found("DW102")], History(), sections(), Policy())
+    decision = decide_stall([doubtful, found("DW102")], RemedyHistory(), sections(), Policy())
     assert (decision.action, decision.cause) == (Action.RERUN, "DW102")
     assert decision.rung.name == FIRST
 
@@ -156,11 +154,11 @@ def test_a_death_is_answered_by_its_cause_until_nothing_is_left(
 )
 def test_a_death_that_would_come_again_has_no_remedy(sections, found, code) -> None:
     finding = found(code, severity=Severity.CRITICAL)
-    assert decide_death([finding], History(), sections(), Policy()) is None
+    assert decide_death([finding], RemedyHistory(), sections(), Policy()) is None
 
 
 def test_a_lost_gpu_is_given_up_also_when_the_training_died_of_it(sections, found) -> None:
-    decision = decide_death([found("DW403"), found("DW606")], History(), sections(), Policy())
+    decision = decide_death([found("DW403"), found("DW606")], RemedyHistory(), sections(), Policy())
     assert (decision.action, decision.cause) == (Action.GIVE_UP, "DW403")
 
 
@@ -168,28 +166,31 @@ def test_the_likeliest_error_is_answered_and_not_what_was_wrong_from_the_start(
     sections, found
 ) -> None:
     standing = [found("DW603"), found("DW401"), found("DW301")]
-    assert decide_death(standing, History(), sections(), Policy()).cause == "DW401"
+    assert decide_death(standing, RemedyHistory(), sections(), Policy()).cause == "DW401"
     data = [found("DW306"), found("DW401")]
-    assert decide_death(data, History(), sections(), Policy()) is None
-    assert decide_death([found("DW401", confidence=0.4)], History(), sections(), Policy()) is None
+    assert decide_death(data, RemedyHistory(), sections(), Policy()) is None
+    assert (
+        decide_death([found("DW401", confidence=0.4)], RemedyHistory(), sections(), Policy())
+        is None
+    )
 
 
 @pytest.mark.parametrize("phase", [Phase.VAL_WAITING, Phase.VAL_STEP, Phase.METRICS])
 def test_memory_in_a_validation_leaves_the_training_batch_alone(sections, found, phase) -> None:
     config = sections(val_dataloader={"batch_size": 3, "num_workers": 1})
-    decision = decide_death([found("DW401")], History(phase=phase), config, Policy())
+    decision = decide_death([found("DW401")], RemedyHistory(phase=phase), config, Policy())
     assert decision.rung.overrides == {"val_dataloader.batch_size": 1}
     assert decision.rung.stretch == 1
     now = replace(
-        History(phase=phase, tried=(Tried(cause="DW401", rung=decision.rung.name),)),
-        dose=dose_of(decision.rung.overrides, config, {}),
+        RemedyHistory(phase=phase, tried=(TriedStep(cause="DW401", rung=decision.rung.name),)),
+        dose=overrides_of(decision.rung.overrides, config, {}),
     )
     assert decide_death([found("DW401")], now, config, Policy()).action is Action.GIVE_UP
 
 
 @pytest.mark.parametrize("loader", [{"batch_size": 1}, {}, None], ids=str)
 def test_a_validation_with_single_images_has_no_remedy(sections, found, loader) -> None:
-    past = History(phase=Phase.VAL_STEP)
+    past = RemedyHistory(phase=Phase.VAL_STEP)
     config = sections(val_dataloader=loader)
     assert decide_death([found("DW401")], past, config, Policy()) is None
 
@@ -200,7 +201,7 @@ def test_a_worker_killed_in_a_validation_halves_the_workers_of_the_validation(
     config = sections(
         train_dataloader={"batch_size": 4, "num_workers": 8}, val_dataloader={"num_workers": 4}
     )
-    past = History(phase=Phase.VAL_WAITING)
+    past = RemedyHistory(phase=Phase.VAL_WAITING)
     decision = decide_death([found("DW301")], past, config, Policy())
     assert decision.rung.overrides == {
         "train_dataloader.num_workers": 2,
@@ -212,10 +213,10 @@ def test_a_worker_killed_in_a_validation_halves_the_workers_of_the_validation(
 
 
 def test_what_one_cause_taught_is_kept_when_another_comes(sections, found) -> None:
-    stalled = decide_stall([found("DW111")], History(), sections(), Policy())
-    now = History(
-        tried=(Tried(cause="DW111", rung=stalled.rung.name),),
-        dose=dose_of(stalled.rung.overrides, sections(), {}),
+    stalled = decide_stall([found("DW111")], RemedyHistory(), sections(), Policy())
+    now = RemedyHistory(
+        tried=(TriedStep(cause="DW111", rung=stalled.rung.name),),
+        dose=overrides_of(stalled.rung.overrides, sections(), {}),
         phase=Phase.STEP,
     )
     decision = decide_death([found("DW401")], now, sections(), Policy())
@@ -227,20 +228,24 @@ def test_what_one_cause_taught_is_kept_when_another_comes(sections, found) -> No
 
 
 def test_an_older_checkpoint_is_a_matter_of_one_start(sections, found) -> None:
-    now = History(dose=Dose(older_checkpoint=True), phase=Phase.STEP)
+    now = RemedyHistory(dose=Overrides(older_checkpoint=True), phase=Phase.STEP)
     decision = decide_death([found("DW401")], now, sections(), Policy())
     assert not decision.rung.older_checkpoint
 
 
 def test_a_stall_after_lack_of_memory_halves_no_batch_twice(sections, found) -> None:
-    past = History(dose=Dose(batch=2), tried=(Tried(cause="DW401", rung="batch 4 -> 2"),))
+    past = RemedyHistory(
+        dose=Overrides(batch=2), tried=(TriedStep(cause="DW401", rung="batch 4 -> 2"),)
+    )
     decision = decide_stall([found("DW102")], past, sections(), Policy())
     assert decision.rung.name == FIRST
     assert "acquitted" not in decision.reason
 
 
 def test_the_second_stall_acquits_the_loader(sections, found) -> None:
-    past = History(tried=(Tried(cause="DW102", rung=FIRST),), dose=Dose(workers=0, batch=2))
+    past = RemedyHistory(
+        tried=(TriedStep(cause="DW102", rung=FIRST),), dose=Overrides(workers=0, batch=2)
+    )
     decision = decide_stall([found("DW102")], past, sections(), Policy())
     assert (decision.action, decision.rung.name) == (Action.RERUN, SECOND)
     assert "the loader is acquitted" in decision.reason
@@ -254,7 +259,7 @@ def test_a_training_that_never_had_workers_acquits_no_loader(sections, found) ->
 
 
 def test_without_a_configuration_the_loader_is_not_acquitted_for_nothing(found) -> None:
-    decision = decide_stall([found("DW102")], History(), {}, Policy())
+    decision = decide_stall([found("DW102")], RemedyHistory(), {}, Policy())
     assert decision.action is Action.GIVE_UP
     assert "no remedy is left" in decision.reason
     assert "loader" not in decision.reason
@@ -264,7 +269,7 @@ def test_a_rerun_waits_the_longer_the_more_there_were(sections, found) -> None:
     config = sections(train_dataloader={"batch_size": 64, "num_workers": 2})
     pauses = []
     for count in range(6):
-        past = History(tried=(Tried(cause="DW301", rung="x"),) * count, phase=Phase.STEP)
+        past = RemedyHistory(tried=(TriedStep(cause="DW301", rung="x"),) * count, phase=Phase.STEP)
         pauses.append(decide_death([found("DW401")], past, config, PATIENT).pause)
     assert pauses == [0, 5, 15, 45, 120, 120]
 
@@ -288,14 +293,14 @@ def test_the_floor_stops_halving_for_memory(sections, found) -> None:
 
 def test_a_batch_at_the_floor_is_given_up_with_the_floor_as_the_reason(sections, found) -> None:
     policy = Policy(min_batch=4)
-    decision = decide_death([found("DW401")], History(phase=Phase.STEP), sections(), policy)
+    decision = decide_death([found("DW401")], RemedyHistory(phase=Phase.STEP), sections(), policy)
     assert decision.action is Action.GIVE_UP
     assert "batch 4 is the least" in decision.reason
 
 
 def test_a_batch_of_one_that_does_not_fit_is_an_error_of_the_training(sections, found) -> None:
     config = sections(train_dataloader={"batch_size": 1, "num_workers": 2})
-    past = History(phase=Phase.STEP)
+    past = RemedyHistory(phase=Phase.STEP)
     assert decide_death([found("DW401")], past, config, Policy()) is None
 
 
@@ -305,13 +310,13 @@ def test_a_batch_of_one_that_does_not_fit_is_an_error_of_the_training(sections, 
 @pytest.mark.parametrize("code", ["DW101", "DW102", "DW103", "DW111", "DW118"])
 @pytest.mark.parametrize("phase", [Phase.WAITING, Phase.VAL_WAITING])
 def test_a_loader_that_can_be_replaced_is_replaced_first(sections, found, code, phase) -> None:
-    past = History(can_replace=True, phase=phase)
+    past = RemedyHistory(can_replace=True, phase=phase)
     decision = decide_stall([found(code)], past, sections(), Policy())
     assert (decision.action, decision.rung, decision.cause) == (Action.REPLACE, None, code)
 
 
 def test_replacing_needs_no_rerun_to_be_left(sections, found) -> None:
-    past = History(can_replace=True, phase=Phase.WAITING)
+    past = RemedyHistory(can_replace=True, phase=Phase.WAITING)
     decision = decide_stall([found("DW111")], past, sections(), Policy(max_reruns=0))
     assert decision.action is Action.REPLACE
 
@@ -323,7 +328,7 @@ def test_replacing_needs_no_rerun_to_be_left(sections, found) -> None:
         ("DW111", {}, {"rescue": False}),
         ("DW111", {"phase": Phase.STEP}, {}),
         ("DW105", {"phase": Phase.SAVING}, {}),
-        ("DW111", {"dose": Dose(workers=0, batch=2)}, {}),
+        ("DW111", {"dose": Overrides(workers=0, batch=2)}, {}),
         ("DW112", {}, {}),
         ("DW114", {}, {}),
     ],
@@ -332,41 +337,41 @@ def test_replacing_needs_no_rerun_to_be_left(sections, found) -> None:
 def test_where_replacing_cannot_help_the_training_is_rerun(
     sections, found, code, past, policy
 ) -> None:
-    history = History(**{"can_replace": True, "phase": Phase.WAITING, **past})
+    history = RemedyHistory(**{"can_replace": True, "phase": Phase.WAITING, **past})
     decision = decide_stall([found(code)], history, sections(), Policy(**policy))
     assert decision.action is Action.RERUN
 
 
 def test_a_stopped_process_is_woken_once(sections, found) -> None:
     stopped = [found("DW115", STOPPED, TRACED)]
-    first = decide_stall(stopped, History(), sections(), Policy())
+    first = decide_stall(stopped, RemedyHistory(), sections(), Policy())
     assert (first.action, first.cause) == (Action.WAKE, "DW115")
-    again = decide_stall(stopped, History(woken=True), sections(), Policy())
+    again = decide_stall(stopped, RemedyHistory(woken=True), sections(), Policy())
     assert again.action is Action.REPORT
     assert "somebody holds it" in again.reason
 
 
 def test_a_process_under_a_debugger_is_never_woken(sections, found) -> None:
-    decision = decide_stall([found("DW115", TRACED)], History(), sections(), Policy())
+    decision = decide_stall([found("DW115", TRACED)], RemedyHistory(), sections(), Policy())
     assert decision.action is Action.REPORT
 
 
 @pytest.mark.parametrize("on_stall", ["stop", "report"])
 def test_a_stopped_process_is_no_stall(sections, found, on_stall) -> None:
     policy = Policy(on_stall=on_stall)
-    decision = decide_stall([found("DW115", STOPPED)], History(), sections(), policy)
+    decision = decide_stall([found("DW115", STOPPED)], RemedyHistory(), sections(), policy)
     assert decision.action is Action.REPORT
 
 
 def test_a_stall_after_waking_is_a_stall(sections, found) -> None:
     findings = [found("DW102"), found("DW115", STOPPED)]
-    decision = decide_stall(findings, History(woken=True), sections(), Policy())
+    decision = decide_stall(findings, RemedyHistory(woken=True), sections(), Policy())
     assert (decision.action, decision.cause) == (Action.RERUN, "DW102")
 
 
 # --- what forbids a rerun --------------------------------------------------------------------
 
-TRIED = tuple(Tried(cause=f"DW{n}", rung=f"rung {n}") for n in range(3))
+TRIED = tuple(TriedStep(cause=f"DW{n}", rung=f"rung {n}") for n in range(3))
 
 
 @pytest.mark.parametrize("decide", [decide_stall, decide_death])
@@ -381,14 +386,14 @@ TRIED = tuple(Tried(cause=f"DW{n}", rung=f"rung {n}") for n in range(3))
 )
 def test_a_rerun_that_cannot_help_is_given_up(sections, found, decide, past, words) -> None:
     finding = found("DW102") if decide is decide_stall else found("DW301")
-    decision = decide([finding], History(**past), sections(), Policy())
+    decision = decide([finding], RemedyHistory(**past), sections(), Policy())
     assert (decision.action, decision.rung) == (Action.GIVE_UP, None)
     assert decision.cause == finding.code
     assert words in decision.reason
 
 
 def test_without_a_runner_a_stall_is_given_up_and_a_death_is_an_error(sections, found) -> None:
-    past = History(can_change=False)
+    past = RemedyHistory(can_change=False)
     decision = decide_stall([found("DW102")], past, sections(), Policy())
     assert decision.action is Action.GIVE_UP
     assert "no mmengine Runner was met" in decision.reason
@@ -396,7 +401,7 @@ def test_without_a_runner_a_stall_is_given_up_and_a_death_is_an_error(sections, 
 
 
 def test_an_environment_needs_no_runner(found) -> None:
-    past = History(can_change=False)
+    past = RemedyHistory(can_change=False)
     decision = decide_death([found("DW503")], past, {}, Policy())
     assert decision.action is Action.RERUN
     assert decision.rung.environment == {"PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}
@@ -407,10 +412,10 @@ def test_an_environment_needs_no_runner(found) -> None:
 def test_what_the_user_asked_for_goes_before_everything(sections, found, on_stall, action) -> None:
     policy = Policy(on_stall=on_stall)
     for past in (
-        History(can_replace=True, phase=Phase.WAITING),
-        History(can_change=False),
-        History(survivors=(1,)),
-        History(tried=TRIED),
+        RemedyHistory(can_replace=True, phase=Phase.WAITING),
+        RemedyHistory(can_change=False),
+        RemedyHistory(survivors=(1,)),
+        RemedyHistory(tried=TRIED),
     ):
         decision = decide_stall([found("DW102")], past, sections(), policy)
         assert (decision.action, decision.rung, decision.cause) == (action, None, "DW102")
@@ -420,15 +425,15 @@ def test_what_the_user_asked_for_goes_before_everything(sections, found, on_stal
 
 def test_no_rerun_at_all(sections, found) -> None:
     policy = Policy(max_reruns=0)
-    decision = decide_stall([found("DW102")], History(), sections(), policy)
+    decision = decide_stall([found("DW102")], RemedyHistory(), sections(), policy)
     assert decision.action is Action.GIVE_UP
     assert "--max-reruns 0" in decision.reason
-    assert decide_death([found("DW401")], History(), sections(), policy) is None
+    assert decide_death([found("DW401")], RemedyHistory(), sections(), policy) is None
 
 
 @pytest.mark.parametrize("code", ["DW104", "DW203", "DW401"])
 def test_what_is_no_stall_is_not_acted_on(sections, found, code) -> None:
-    decision = decide_stall([found(code)], History(), sections(), Policy())
+    decision = decide_stall([found(code)], RemedyHistory(), sections(), Policy())
     assert (decision.action, decision.rung) == (Action.REPORT, None)
 
 

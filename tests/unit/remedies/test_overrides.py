@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from dualwatch.remedies.overrides import Dose, dose_of, rung_of
+from dualwatch.remedies.overrides import Overrides, overrides_of, step_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,27 +18,27 @@ def loader(batch: int | None, workers: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("dose", "name", "stretch"),
     [
-        (Dose(), "", 1),
-        (Dose(workers=0), "no workers", 1),
-        (Dose(workers=2), "", 1),
-        (Dose(workers=1), "workers 2 -> 1", 1),
-        (Dose(batch=2), "batch 4 -> 2", 2),
-        (Dose(batch=4), "", 1),
-        (Dose(workers=0, batch=1), "no workers and batch 4 -> 1", 4),
-        (Dose(validation_batch=1, utf8=True), "validation batch 2 -> 1 and UTF-8 output", 1),
-        (Dose(older_checkpoint=True), "the checkpoint before", 1),
+        (Overrides(), "", 1),
+        (Overrides(workers=0), "no workers", 1),
+        (Overrides(workers=2), "", 1),
+        (Overrides(workers=1), "workers 2 -> 1", 1),
+        (Overrides(batch=2), "batch 4 -> 2", 2),
+        (Overrides(batch=4), "", 1),
+        (Overrides(workers=0, batch=1), "no workers and batch 4 -> 1", 4),
+        (Overrides(validation_batch=1, utf8=True), "validation batch 2 -> 1 and UTF-8 output", 1),
+        (Overrides(older_checkpoint=True), "the checkpoint before", 1),
     ],
     ids=str,
 )
 def test_a_rung_is_named_by_what_it_changes(sections, dose, name, stretch) -> None:
     config = sections(val_dataloader={"batch_size": 2, "num_workers": 1})
-    rung = rung_of(config, dose, True)
+    rung = step_of(config, dose, True)
     assert (rung.name, rung.stretch) == (name, stretch)
     assert bool(rung.changes) == (name not in ("", "the checkpoint before"))
 
 
 def test_each_rung_is_a_whole_set_of_changes_of_the_users_configuration(sections) -> None:
-    rung = rung_of(sections(), Dose(workers=0, batch=1), True)
+    rung = step_of(sections(), Overrides(workers=0, batch=1), True)
     assert rung.overrides == {
         "train_dataloader.num_workers": 0,
         "train_dataloader.batch_size": 1,
@@ -51,20 +51,20 @@ def test_batch_times_accumulation_stays(sections) -> None:
     for size in range(2, 33):
         for batch in [d for d in range(1, size) if size % d == 0]:
             config = sections(train_dataloader=loader(size, 2), optim_wrapper=wrapper)
-            rung = rung_of(config, Dose(batch=batch), True)
+            rung = step_of(config, Overrides(batch=batch), True)
             counts = rung.overrides["optim_wrapper.accumulative_counts"]
             assert rung.overrides["train_dataloader.batch_size"] * counts == size * 3
             assert batch * rung.stretch == size
 
 
 def test_without_accumulation_nothing_is_accumulated(sections) -> None:
-    rung = rung_of(sections(), Dose(workers=0, batch=2), False)
+    rung = step_of(sections(), Overrides(workers=0, batch=2), False)
     assert rung.overrides == {"train_dataloader.num_workers": 0, "train_dataloader.batch_size": 2}
 
 
 @given(
     dose=st.builds(
-        Dose,
+        Overrides,
         workers=st.none() | st.integers(0, 9),
         batch=st.none() | st.sampled_from([1, 2, 3, 4, 6, 12]),
         validation_batch=st.none() | st.integers(1, 9),
@@ -79,6 +79,6 @@ def test_what_the_journal_tells_gives_the_same_rung_again(dose, trains, validate
         "val_dataloader": [loader(8, validates), loader(None, 1)],
         "optim_wrapper": {"optimizer": {}},
     }
-    rung = rung_of(config, dose, True)
+    rung = step_of(config, dose, True)
     told = {**rung.overrides, "resume": True, "load_from": "epoch_1.pth"}
-    assert rung_of(config, dose_of(told, config, rung.environment), True) == rung
+    assert step_of(config, overrides_of(told, config, rung.environment), True) == rung

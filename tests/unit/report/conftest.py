@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from dualwatch.events import AttemptStarted, Change, Evidence, Fact, FindingRaised, Severity
+from dualwatch.events import AttemptStarted, Change, Event, Evidence, FindingRaised, Severity
 from dualwatch.rules.catalog import finding
 from dualwatch.state.snapshot import Snapshot, advance
 
@@ -15,19 +15,19 @@ EPOCH = 1_700_000_000.0
 
 
 class Teller:
-    """Shows facts to a view, each with the snapshot that includes it."""
+    """Shows events to a view, each with the snapshot that includes it."""
 
     def __init__(self, view: Any) -> None:
         self.view = view
-        self.facts: list[Fact] = []
+        self.events: list[Event] = []
         self.snapshot = Snapshot()
         self.t = 0.0
 
-    def tell(self, kind: type[Fact], /, **fields: Any) -> Teller:
-        fact = kind(at=self.t, wall=EPOCH + self.t, **fields)
-        self.facts.append(fact)
-        self.snapshot = advance(self.snapshot, fact)
-        self.view.fact(fact, self.snapshot)
+    def tell(self, kind: type[Event], /, **fields: Any) -> Teller:
+        event = kind(at=self.t, wall=EPOCH + self.t, **fields)
+        self.events.append(event)
+        self.snapshot = advance(self.snapshot, event)
+        self.view.event(event, self.snapshot)
         return self
 
     def wait(self, seconds: float) -> Teller:

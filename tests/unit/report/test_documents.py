@@ -13,9 +13,9 @@ from dualwatch.core.errors import DualwatchError
 from dualwatch.events import (
     AttemptEnded,
     Change,
+    HeartbeatRead,
     IterationLogged,
-    Milestone,
-    Pulse,
+    LogMilestone,
     RunEnded,
     RunStarted,
     Severity,
@@ -55,7 +55,7 @@ def records(telling, change) -> list[summary.AttemptRecord]:
         for beats in (1, 2):
             teller.t += 30
             teller.tell(
-                Pulse,
+                HeartbeatRead,
                 rank=0,
                 pid=100,
                 phase="train-step",
@@ -73,7 +73,7 @@ def records(telling, change) -> list[summary.AttemptRecord]:
         if not number:
             teller.found("DW102", "no progress", "where")
         teller.found("DW404", "no GPU")
-        findings = tuple(f.finding for f in teller.facts if hasattr(f, "finding"))
+        findings = tuple(f.finding for f in teller.events if hasattr(f, "finding"))
         teller.tell(AttemptEnded, attempt=number, exit_code=code, signal=signal)
         made.append(
             summary.AttemptRecord(
@@ -190,7 +190,7 @@ def test_the_last_words_of_a_run_that_never_began(tmp_path) -> None:
 def test_events_are_one_json_object_a_line(telling) -> None:
     stream = io.StringIO()
     teller = telling(EventsView(stream)).started()
-    teller.tell(Milestone, name="resumed", text="two\nlines \u2028 中文")
+    teller.tell(LogMilestone, name="resumed", text="two\nlines \u2028 中文")
     teller.tell(
         IterationLogged, mode="train", epoch=1, iteration=1, total=1, metrics={"loss": math.inf}
     )

@@ -7,15 +7,15 @@ import re
 
 import pytest
 from dualwatch.events import (
+    CommandAnswered,
     EvaluationLogged,
     GpuSample,
     GpusSampled,
+    HeartbeatRead,
     IterationLogged,
     NotObserved,
-    OrderAnswered,
     ProcessesSampled,
     ProcessSample,
-    Pulse,
 )
 from dualwatch.report.run.live import LiveView
 
@@ -36,7 +36,7 @@ def a_run(teller):
     """A training in its second epoch, with a finding."""
     teller.started()
     teller.tell(
-        Pulse,
+        HeartbeatRead,
         rank=0,
         pid=100,
         phase="train-step",
@@ -205,7 +205,7 @@ def test_what_was_cured_in_place_is_no_longer_red(telling) -> None:
     teller.wait(5)
     assert "loader-deadlock: 2 of 2 workers" in _table(stream)
     answer = {"rank": 0, "number": 1, "order": "replace", "done": True, "iteration": 7}
-    teller.tell(OrderAnswered, **answer).wait(5)
+    teller.tell(CommandAnswered, **answer).wait(5)
     assert "loader-deadlock: cured in place" in _table(stream)
     teller.found("DW111", "again").wait(5)
     assert "loader-deadlock: again" in _table(stream)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from dualwatch.events import AttemptEnded, Decided, OrderAnswered, RunEnded, Severity
-from dualwatch.protocol import Order
-from dualwatch.report.run.notifications import LINE_LENGTH, LINES, TITLE_LENGTH, Notices
+from dualwatch.events import AttemptEnded, CommandAnswered, Decided, RunEnded, Severity
+from dualwatch.protocol import AgentCommand
+from dualwatch.report.run.notifications import LINE_LENGTH, LINES, TITLE_LENGTH, NotificationView
 
 
 class Post:
@@ -32,7 +32,7 @@ def post() -> Post:
 
 @pytest.fixture
 def teller(telling, post):
-    notices = Notices(
+    notices = NotificationView(
         "my_config.py",
         "/runs/wd",
         send=lambda *message: post.sent.append(message),
@@ -62,9 +62,9 @@ def test_a_stall_and_what_is_done_about_it_are_one_message(teller, post, change)
 def test_a_cure_in_place_is_told_when_it_worked(teller, post) -> None:
     teller.found("DW102", "no progress")
     teller.tell(Decided, action="replace", reason="DW111: the loader is replaced")
-    answer = {"rank": 0, "number": 1, "order": Order.REPLACE, "iteration": 22}
-    teller.tell(OrderAnswered, done=False, why="it is not stuck", **answer)
-    teller.tell(OrderAnswered, done=True, **answer)
+    answer = {"rank": 0, "number": 1, "order": AgentCommand.REPLACE, "iteration": 22}
+    teller.tell(CommandAnswered, done=False, why="it is not stuck", **answer)
+    teller.tell(CommandAnswered, done=True, **answer)
     titles = [title.split(": ")[1] for title, *_ in post.sent]
     assert titles == ["stalled-training", "cured in place"]
     assert post.sent[1][1].startswith("cured in place at iteration 22")

@@ -11,9 +11,9 @@ from dualwatch.events import (
     ConsoleGrew,
     Decided,
     EvaluationLogged,
+    HeartbeatRead,
     IterationLogged,
     ProcessesSampled,
-    Pulse,
     RunEnded,
     Severity,
 )
@@ -40,7 +40,7 @@ def shown(telling):
 
 def pulse(teller, phase: str, beats: int):
     return teller.tell(
-        Pulse,
+        HeartbeatRead,
         rank=0,
         pid=100,
         phase=phase,

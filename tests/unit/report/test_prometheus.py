@@ -8,21 +8,21 @@ import re
 import pytest
 from dualwatch.events import (
     AttemptEnded,
+    CommandAnswered,
     GpuSample,
     GpusSampled,
+    HeartbeatRead,
     IterationLogged,
-    OrderAnswered,
     ProcessesSampled,
     ProcessSample,
-    Pulse,
     Severity,
 )
-from dualwatch.protocol import Order, Phase
-from dualwatch.report.run.summary import AttemptRecord
+from dualwatch.history.attempt_record import AttemptRecord
+from dualwatch.protocol import AgentCommand, Phase
 
 pytest.importorskip("prometheus_client", reason="the extra dualwatch[metrics] is not installed")
 
-from dualwatch.report.run.prometheus import LABEL_LENGTH, MOST_METRICS, Collector, State
+from dualwatch.report.run.prometheus import LABEL_LENGTH, MOST_METRICS, RunCollector, RunState
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
@@ -34,7 +34,7 @@ MONITORING = ROOT / "docs" / "monitoring"
 class Nobody:
     """A view that shows nothing."""
 
-    def fact(self, fact, snapshot) -> None: ...
+    def event(self, event, snapshot) -> None: ...
 
     def tick(self, snapshot) -> None: ...
 
@@ -45,7 +45,7 @@ def teller(telling):
     teller = telling(Nobody()).started()
     for beats in (1, 2):
         teller.wait(1).tell(
-            Pulse,
+            HeartbeatRead,
             rank=0,
             pid=100,
             phase=Phase.WAITING,
@@ -83,7 +83,7 @@ def teller(telling):
     return teller.tell(GpusSampled, gpus=gpus)
 
 
-def state_of(teller, **changed) -> State:
+def state_of(teller, **changed) -> RunState:
     known = {
         "now": teller.t,
         "config": "c.py",
@@ -93,16 +93,16 @@ def state_of(teller, **changed) -> State:
         "findings": (),
         "records": (),
     }
-    return State(**{**known, **changed})
+    return RunState(**{**known, **changed})
 
 
-def text_of(state: State | None) -> str:
+def text_of(state: RunState | None) -> str:
     registry = CollectorRegistry()
-    registry.register(Collector(lambda: state))
+    registry.register(RunCollector(lambda: state))
     return generate_latest(registry).decode()
 
 
-def samples_of(state: State) -> dict[tuple[str, ...], float]:
+def samples_of(state: RunState) -> dict[tuple[str, ...], float]:
     """(name, label values...) -> value."""
     return {
         (sample.name, *sample.labels.values()): sample.value
@@ -148,14 +148,14 @@ def test_what_cannot_be_read_is_absent(teller) -> None:
 def test_troubles_are_counted_over_all_attempts(teller, telling) -> None:
     teller.found("DW102", "no progress").found("DW204", "loss_macl is 1.2")
     teller.tell(
-        OrderAnswered,
+        CommandAnswered,
         rank=0,
         number=1,
-        order=Order.REPLACE,
+        order=AgentCommand.REPLACE,
         done=True,
         iteration=22,
     )
-    findings = tuple(fact.finding for fact in teller.facts if hasattr(fact, "finding"))
+    findings = tuple(event.finding for event in teller.events if hasattr(event, "finding"))
     teller.tell(AttemptEnded, attempt=0, exit_code=None, signal="SIGKILL")
     record = AttemptRecord(
         snapshot=teller.snapshot, findings=findings, ended_wall=0.0, lost_iterations=7
@@ -163,7 +163,7 @@ def test_troubles_are_counted_over_all_attempts(teller, telling) -> None:
     # The attempt that is over is counted once, whether the next one has begun or not.
     between = samples_of(state_of(teller, findings=findings, records=(record,)))
     teller.started(attempt=1).found("DW102", "no progress")
-    again = (teller.facts[-1].finding,)
+    again = (teller.events[-1].finding,)
     later = samples_of(state_of(teller, findings=again, records=(record,)))
     for told, stalls, reruns in ((between, 1, 0), (later, 2, 1)):
         assert told["dualwatch_stalls_total",] == stalls
@@ -211,7 +211,7 @@ NAME = re.compile(r"\bdualwatch_[a-z_]+")
 @pytest.fixture
 def exported(teller) -> set[str]:
     teller.found("DW102", "no progress")
-    findings = (teller.facts[-1].finding,)
+    findings = (teller.events[-1].finding,)
     return {key[0] for key in samples_of(state_of(teller, findings=findings))}
 
 

@@ -8,8 +8,8 @@ import subprocess
 import sys
 
 import pytest
-from dualwatch.events import Decided, OrderAnswered, RunEnded, Severity
-from dualwatch.protocol import Order
+from dualwatch.events import CommandAnswered, Decided, RunEnded, Severity
+from dualwatch.protocol import AgentCommand
 from dualwatch.report.run.quiet import QuietView
 from dualwatch.report.terminal import hints
 from dualwatch.tensorboard import server
@@ -31,8 +31,8 @@ def test_only_findings_decisions_and_what_came_of_them(quiet, change) -> None:
     teller.found("DW102", "no progress")
     teller.tell(Decided, action="replace", reason="DW111: replaced", changes=(change,))
     answer = {"rank": 0, "number": 1, "done": True, "iteration": 3}
-    teller.tell(OrderAnswered, order=Order.TELL, **answer)
-    teller.tell(OrderAnswered, order=Order.REPLACE, **answer)
+    teller.tell(CommandAnswered, order=AgentCommand.TELL, **answer)
+    teller.tell(CommandAnswered, order=AgentCommand.REPLACE, **answer)
     teller.view.note("the journal cannot be written")
     teller.tell(RunEnded, outcome="completed", exit_code=0, reason="to the end")
     said = [line[20:] if line[:2] == "20" else line for line in lines()]

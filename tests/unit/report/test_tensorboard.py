@@ -10,23 +10,23 @@ from pathlib import Path
 import pytest
 from dualwatch.events import (
     AttemptEnded,
+    CommandAnswered,
     Decided,
     GpuSample,
     GpusSampled,
+    HeartbeatRead,
     HostSampled,
     IterationLogged,
-    OrderAnswered,
     ProcessesSampled,
     ProcessSample,
-    Pulse,
     RunStarted,
 )
 from dualwatch.protocol import Phase
 from dualwatch.report.run import tensorboard
-from dualwatch.report.run.tensorboard import GIB, OwnCurves, finding_text
+from dualwatch.report.run.tensorboard import GIB, TensorBoardWriter, finding_text
 from dualwatch.tensorboard import records
 from dualwatch.tensorboard.reader import EventFiles
-from dualwatch.tensorboard.writer import EventFile
+from dualwatch.tensorboard.writer import EventFileWriter
 
 EVIL = (
     "<img src=http://evil.test/a.png> ![x](http://evil.test/b.png) [click](javascript:alert(1)) "
@@ -38,12 +38,12 @@ EVIL = (
 @pytest.fixture
 def teller(telling, tmp_path):
     """A teller to curves in ``tmp_path``."""
-    return telling(OwnCurves(tmp_path / "tensorboard", lambda what, why: None))
+    return telling(TensorBoardWriter(tmp_path / "tensorboard", lambda what, why: None))
 
 
 def pulse(teller, iteration: int, phase: str = Phase.WAITING, beats: int | None = None):
     return teller.tell(
-        Pulse,
+        HeartbeatRead,
         rank=0,
         pid=100,
         phase=phase,
@@ -64,7 +64,7 @@ def trains(teller, first: int, count: int, every: float = 0.5):
     return teller
 
 
-def events(folder: Path) -> list[records.Event]:
+def events(folder: Path) -> list[records.EventFileRecord]:
     """All events of the files of a folder, in their order."""
     found = []
     for path in sorted(folder.iterdir()):
@@ -121,7 +121,7 @@ def test_what_comes_at_the_same_step_does_not_hide_the_stall(teller):
     for _ in range(10):
         teller.wait(10.0)
     pulse(teller, 100, Phase.STEP, beats=101)
-    teller.tell(OrderAnswered, rank=0, number=1, order="replace", done=True, iteration=100)
+    teller.tell(CommandAnswered, rank=0, number=1, order="replace", done=True, iteration=100)
     assert dict(curve(teller, "silence_s"))[100] >= 90
     trains(teller, 101, 100)
     assert curve(teller, "silence_s")[-1][1] < 1
@@ -187,9 +187,9 @@ def test_what_the_machine_shows(teller):
 @pytest.mark.parametrize("prefix", ["", "train/"])
 def test_what_only_the_lines_tell(teller, prefix):
     metrics = {f"{prefix}time": 0.5, f"{prefix}data_time": 0.1, "loss": 1.0}
-    fact = {"epoch": 2, "iteration": 50, "total": 100, "metrics": metrics}
-    teller.started().tell(IterationLogged, mode="train", **fact)
-    teller.tell(IterationLogged, mode="val", **{**fact, "metrics": {"time": 9.0}})
+    event = {"epoch": 2, "iteration": 50, "total": 100, "metrics": metrics}
+    teller.started().tell(IterationLogged, mode="train", **event)
+    teller.tell(IterationLogged, mode="val", **{**event, "metrics": {"time": 9.0}})
     teller.wait(10.0)
     assert curve(teller, "data_time_share") == [(150, pytest.approx(0.2))]
     assert curve(teller, "iteration_time") == [(150, 0.5)]
@@ -228,7 +228,7 @@ def test_where_a_resumed_training_goes_on_is_not_guessed(teller, resume):
 def test_the_story_is_told_whole_each_time(teller):
     trains(teller.started(), 1, 30)
     teller.found("DW102", "no iteration for 300 s")
-    teller.tell(OrderAnswered, rank=0, number=1, order="replace", done=True, iteration=30)
+    teller.tell(CommandAnswered, rank=0, number=1, order="replace", done=True, iteration=30)
     teller.tell(Decided, action="report", reason="it goes on")
     (*_, (step, story)) = texts(teller)["dualwatch/story"]
     assert step == 30
@@ -245,11 +245,11 @@ def test_findings_are_thinned(teller, monkeypatch):
 
 
 def test_one_taken_up_again_writes_a_file_of_its_own(telling, tmp_path):
-    first = telling(OwnCurves(tmp_path / "tensorboard", lambda what, why: None))
+    first = telling(TensorBoardWriter(tmp_path / "tensorboard", lambda what, why: None))
     trains(first.started(), 1, 40)
     folder = tmp_path / "tensorboard" / "attempt-0"
     (path,) = folder.iterdir()
-    again = telling(OwnCurves(tmp_path / "tensorboard", lambda what, why: None))
+    again = telling(TensorBoardWriter(tmp_path / "tensorboard", lambda what, why: None))
     again.snapshot, again.t = first.snapshot, first.t + 100.0
     before = path.read_bytes()
     trains(again, 41, 40)
@@ -276,8 +276,10 @@ def test_a_full_disk_is_told_once_and_costs_nothing_else(telling, tmp_path):
     folder = tmp_path / "tensorboard" / "attempt-0"
     folder.mkdir(parents=True)
     told: list[str] = []
-    teller = telling(OwnCurves(tmp_path / "tensorboard", lambda what, why: told.append(why)))
-    name = EventFile(folder, 1_700_000_000.0).path
+    teller = telling(
+        TensorBoardWriter(tmp_path / "tensorboard", lambda what, why: told.append(why))
+    )
+    name = EventFileWriter(folder, 1_700_000_000.0).path
     name.symlink_to("/dev/full")
     trains(teller.started(), 1, 100)
     assert len(told) == 1
@@ -285,7 +287,7 @@ def test_a_full_disk_is_told_once_and_costs_nothing_else(telling, tmp_path):
 
 
 def test_half_a_record_is_taken_back(tmp_path, monkeypatch):
-    file = EventFile(tmp_path, 1.0)
+    file = EventFileWriter(tmp_path, 1.0)
     file.write(records.scalars(1.0, 1, {"a": 1.0}))
     real = os.write
     monkeypatch.setattr(os, "write", lambda fd, data: real(fd, data[:9]))
@@ -299,7 +301,7 @@ def test_half_a_record_is_taken_back(tmp_path, monkeypatch):
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "tensorboard").write_text("a file")
-    file = EventFile(tmp_path / "tensorboard" / "attempt-0", 1.0)
+    file = EventFileWriter(tmp_path / "tensorboard" / "attempt-0", 1.0)
     file.write(b"")
     assert file.lost == 1
 
@@ -322,7 +324,7 @@ def test_text_from_outside_stays_text_on_the_page_of_tensorboard(teller):
 
 def test_a_finding_names_its_page_where_there_is_one(teller, monkeypatch):
     teller.started().found("DW102", "no iteration")
-    found = teller.facts[-1].finding
+    found = teller.events[-1].finding
     monkeypatch.setattr(tensorboard.explanation, "address", lambda code: "")
     assert finding_text(found).endswith("More: `dualwatch explain DW102`")
     monkeypatch.setattr(tensorboard.explanation, "address", lambda code: f"https://d.test/{code}/")

@@ -17,10 +17,10 @@ from dualwatch.events import (
     RunEnded,
 )
 from dualwatch.events.journal import decode
+from dualwatch.history.attempt_record import AttemptRecord
 from dualwatch.report.run.json_lines import EventsView
 from dualwatch.report.run.live import LiveView
 from dualwatch.report.run.plain import PlainView
-from dualwatch.report.run.summary import AttemptRecord
 from dualwatch.report.terminal import closing, dryrun
 from dualwatch.report.terminal.console import plain_text
 from dualwatch.report.terminal.errors import render
@@ -102,7 +102,7 @@ def test_events_are_ascii_and_lossless(telling, hostile, name) -> None:
     text = stream.getvalue()
     assert text.isascii()
     assert all(character.isprintable() or character == "\n" for character in text)
-    assert [decode(json.loads(line)) for line in text.splitlines()] == teller.facts
+    assert [decode(json.loads(line)) for line in text.splitlines()] == teller.events
 
 
 def test_errors(hostile, is_tame) -> None:

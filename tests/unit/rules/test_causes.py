@@ -7,11 +7,11 @@ from dualwatch.events import (
     AttemptStarted,
     ConsoleGrew,
     Frame,
+    HeartbeatRead,
     IterationLogged,
     NotObserved,
     ProcessesSampled,
     ProcessSample,
-    Pulse,
     StacksCaptured,
     ThreadStack,
 )
@@ -19,7 +19,7 @@ from dualwatch.protocol import PHASES, Phase
 from dualwatch.rules import ranking
 from dualwatch.rules.catalog import BY_CODE
 from dualwatch.rules.registry import judge
-from dualwatch.rules.thresholds import Limits
+from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import fold
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -173,7 +173,7 @@ STACKS = st.lists(THREADS, max_size=5)
 
 def pulses(at: float):
     return st.builds(
-        Pulse,
+        HeartbeatRead,
         at=st.just(at),
         wall=st.just(at),
         rank=st.integers(0, 2),
@@ -187,19 +187,19 @@ def pulses(at: float):
 
 @st.composite
 def histories(draw):
-    facts = [
+    events = [
         AttemptStarted(
             at=0.0, wall=0.0, attempt=0, pid=100, create_time=1.0, command=(), overrides={}
         )
     ]
     if draw(st.booleans()):
-        facts += draw(st.lists(pulses(1.0), max_size=3))
+        events += draw(st.lists(pulses(1.0), max_size=3))
     if draw(st.booleans()):
         line = {"mode": "train", "epoch": 1, "iteration": 3, "total": 9, "metrics": {}}
-        facts.append(IterationLogged(at=2.0, wall=2.0, **line))
-        facts.append(ConsoleGrew(at=2.0, wall=2.0, lines=1, last_line="a line"))
+        events.append(IterationLogged(at=2.0, wall=2.0, **line))
+        events.append(ConsoleGrew(at=2.0, wall=2.0, lines=1, last_line="a line"))
     if draw(st.booleans()):
-        facts.append(NotObserved(at=2.0, wall=2.0, what="stacks of pid 100", why="refused"))
+        events.append(NotObserved(at=2.0, wall=2.0, what="stacks of pid 100", why="refused"))
     late = draw(st.sampled_from([3.0, 400.0, 9000.0]))
     tree, seen = draw(TREES), draw(STACKS)
     for number in range(draw(st.integers(0, 4))):
@@ -207,16 +207,16 @@ def histories(draw):
         # Mostly the same again: a stall is what does not change.
         tree = draw(TREES) if draw(st.integers(0, 4)) == 4 else tree
         seen = draw(STACKS) if draw(st.integers(0, 4)) == 4 else seen
-        facts.append(ProcessesSampled(at=at, wall=at, processes=tuple(tree)))
+        events.append(ProcessesSampled(at=at, wall=at, processes=tuple(tree)))
         if draw(st.integers(0, 4)) < 4:
-            facts.append(StacksCaptured(at=at, wall=at, stacks=tuple(seen)))
-    return facts
+            events.append(StacksCaptured(at=at, wall=at, stacks=tuple(seen)))
+    return events
 
 
 @settings(max_examples=400, deadline=None)
 @given(histories(), st.sampled_from([1.0, 20.0, 300.0]))
-def test_no_rule_raises_whatever_is_seen(facts, stall_timeout) -> None:
-    found = judge(fold(facts), Limits(stall_timeout=stall_timeout))
+def test_no_rule_raises_whatever_is_seen(events, stall_timeout) -> None:
+    found = judge(fold(events), Thresholds(stall_timeout=stall_timeout))
     assert [f.headline for f in found if f.code == "DW001"] == []
     codes = [f.code for f in found]
     # One verdict on the silence at most, and nothing is said twice.

@@ -18,7 +18,7 @@ from dualwatch.events import (
 )
 from dualwatch.protocol import Phase
 from dualwatch.rules.registry import judge
-from dualwatch.rules.thresholds import Limits
+from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import KEPT_ERRORS, advance, advance_lines, fold
 
 
@@ -45,30 +45,30 @@ def eventful(story, frame, *, error: bool = True):
 def test_a_journal_read_back_folds_to_the_same_snapshot(story, frame, tmp_path, error) -> None:
     eventful(story, frame, error=error)
     written = journal.Journal(tmp_path / "journal.jsonl")
-    for fact in story.facts:
-        written.append(fact)
+    for event in story.events:
+        written.append(event)
     written.close()
 
     again = fold(journal.read(tmp_path / "journal.jsonl"))
 
     # NaN is not equal to itself: compared as what would be written.
     assert journal.plain(again) == journal.plain(story.snapshot)
-    limits = Limits(required=("loss_rpn",))
+    limits = Thresholds(required=("loss_rpn",))
     assert judge(again, limits) == judge(story.snapshot, limits)
     assert {f.code for f in judge(again, limits)} >= {"DW102", "DW201", "DW203", "DW504"}
 
 
 def test_folding_in_two_parts_is_folding_at_once(story, frame) -> None:
-    facts = eventful(story, frame).facts
-    for cut in range(0, len(facts), 17):
-        assert journal.plain(fold(facts[cut:], fold(facts[:cut]))) == journal.plain(fold(facts))
+    events = eventful(story, frame).events
+    for cut in range(0, len(events), 17):
+        assert journal.plain(fold(events[cut:], fold(events[:cut]))) == journal.plain(fold(events))
 
 
 def test_advance_leaves_the_old_snapshot_alone(story, frame) -> None:
     before = eventful(story, frame).snapshot
     kept = journal.plain(before)
-    for fact in story.facts:
-        advance(before, fact)
+    for event in story.events:
+        advance(before, event)
     assert journal.plain(before) == kept
 
 
@@ -140,6 +140,6 @@ def test_lines_taken_together_are_lines_taken_one_by_one(story, with_agent) -> N
         )
         for n in range(1, 150)
     ]
-    before = fold(begun.facts)
+    before = fold(begun.events)
 
     assert advance_lines(before, lines) == fold(lines, before)

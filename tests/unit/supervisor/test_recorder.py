@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from dualwatch.core.clock import Moment
-from dualwatch.events import Fact, FindingRaised
+from dualwatch.events import Event, FindingRaised
 from dualwatch.events.journal import Journal, read
 from dualwatch.protocol import Phase
-from dualwatch.rules.thresholds import Limits
+from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
-from dualwatch.supervisor.recorder import Chronicle
+from dualwatch.supervisor.recorder import EventRecorder
 
 
 @dataclass
@@ -22,13 +22,13 @@ class Listener:
     """A view that keeps what it is shown, or fails to."""
 
     fails: type[Exception] | None = None
-    facts: list[Fact] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def fact(self, fact: Fact, snapshot: Snapshot) -> None:
+    def event(self, event: Event, snapshot: Snapshot) -> None:
         if self.fails is not None:
             raise self.fails("the terminal went away")
-        self.facts.append(fact)
+        self.events.append(event)
 
     def tick(self, snapshot: Snapshot) -> None: ...
 
@@ -39,65 +39,65 @@ class Listener:
 
 
 @pytest.fixture
-def chronicle(tmp_path) -> Chronicle:
-    return Chronicle(Journal(tmp_path / "journal.jsonl"), Listener())
+def recorder(tmp_path) -> EventRecorder:
+    return EventRecorder(Journal(tmp_path / "journal.jsonl"), Listener())
 
 
-def tell(chronicle: Chronicle, story) -> list[str]:
-    """Hands the story's facts on, and returns the codes that are new at its end."""
-    for fact in story.facts:
-        chronicle.tell(fact)
-    story.facts.clear()
-    chronicle.reach(Moment(story.t, 0.0))
-    return [finding.code for finding in chronicle.judge(Limits())]
+def tell(recorder: EventRecorder, story) -> list[str]:
+    """Hands the story's events on, and returns the codes that are new at its end."""
+    for event in story.events:
+        recorder.record(event)
+    story.events.clear()
+    recorder.reach(Moment(story.t, 0.0))
+    return [finding.code for finding in recorder.judge(Thresholds())]
 
 
-def test_a_stall_that_goes_on_is_told_once(chronicle, story) -> None:
-    assert tell(chronicle, story.trains().stops_in(Phase.STEP).silent(300)) == ["DW102"]
-    assert tell(chronicle, story.silent(100)) == []
-    assert [f.code for f in chronicle.findings] == ["DW102"]
+def test_a_stall_that_goes_on_is_told_once(recorder, story) -> None:
+    assert tell(recorder, story.trains().stops_in(Phase.STEP).silent(300)) == ["DW102"]
+    assert tell(recorder, story.silent(100)) == []
+    assert [f.code for f in recorder.findings] == ["DW102"]
 
 
-def test_a_second_stall_of_the_same_attempt_is_news(chronicle, story) -> None:
-    assert tell(chronicle, story.trains().silent(300)) == ["DW102"]
-    assert tell(chronicle, story.pulse(Phase.STEP)) == []
-    assert tell(chronicle, story.silent(1600)) == ["DW102"]
+def test_a_second_stall_of_the_same_attempt_is_news(recorder, story) -> None:
+    assert tell(recorder, story.trains().silent(300)) == ["DW102"]
+    assert tell(recorder, story.pulse(Phase.STEP)) == []
+    assert tell(recorder, story.silent(1600)) == ["DW102"]
 
 
-def test_ranks_that_came_to_stand_at_one_moment_stall_one_by_one(chronicle, story) -> None:
+def test_ranks_that_came_to_stand_at_one_moment_stall_one_by_one(recorder, story) -> None:
     story.trains().pulse(Phase.WAITING, rank=0).pulse(Phase.WAITING, rank=1)
-    assert tell(chronicle, story.silent(300)) == ["DW102"]
+    assert tell(recorder, story.silent(300)) == ["DW102"]
     # The first one is cured, and trains to its end; the other one has not moved since.
     story.pulse(Phase.WAITING, rank=0).pulse(Phase.FINISHED, rank=0)
-    assert tell(chronicle, story.silent(300)) == ["DW102"]
-    assert tell(chronicle, story.silent(100)) == []
+    assert tell(recorder, story.silent(300)) == ["DW102"]
+    assert tell(recorder, story.silent(100)) == []
 
 
-def test_slow_that_becomes_stalled_is_news(chronicle, story) -> None:
-    assert tell(chronicle, story.trains().stops_in(Phase.STEP).silent(300, busy=True)) == ["DW104"]
-    assert tell(chronicle, story.silent(300)) == ["DW102"]
+def test_slow_that_becomes_stalled_is_news(recorder, story) -> None:
+    assert tell(recorder, story.trains().stops_in(Phase.STEP).silent(300, busy=True)) == ["DW104"]
+    assert tell(recorder, story.silent(300)) == ["DW102"]
 
 
-def test_the_next_attempt_begins_with_a_clean_sheet(chronicle, story) -> None:
-    assert tell(chronicle, story.trains().silent(300)) == ["DW102"]
+def test_the_next_attempt_begins_with_a_clean_sheet(recorder, story) -> None:
+    assert tell(recorder, story.trains().silent(300)) == ["DW102"]
     story.iteration = 0
-    assert tell(chronicle, story.ended().started(attempt=1).trains()) == []
-    assert chronicle.findings == []
-    assert tell(chronicle, story.silent(300)) == ["DW102"]
+    assert tell(recorder, story.ended().started(attempt=1).trains()) == []
+    assert recorder.findings == []
+    assert tell(recorder, story.silent(300)) == ["DW102"]
 
 
-def test_findings_stand_in_the_journal_beside_what_they_rest_on(chronicle, story) -> None:
-    tell(chronicle, story.trains().silent(300))
-    written = list(read(chronicle.journal.path))
-    (raised,) = [fact for fact in written if isinstance(fact, FindingRaised)]
-    assert raised.finding == chronicle.findings[0]
+def test_findings_stand_in_the_journal_beside_what_they_rest_on(recorder, story) -> None:
+    tell(recorder, story.trains().silent(300))
+    written = list(read(recorder.journal.path))
+    (raised,) = [event for event in written if isinstance(event, FindingRaised)]
+    assert raised.finding == recorder.findings[0]
     assert len(written) > 60
 
 
 @pytest.mark.parametrize("fault", [BrokenPipeError, OSError, ValueError])
 def test_a_terminal_that_went_away_stops_nothing(tmp_path, story, fault) -> None:
-    chronicle = Chronicle(Journal(tmp_path / "journal.jsonl"), Listener(fails=fault))
-    assert tell(chronicle, story.trains().silent(300)) == ["DW102"]
+    recorder = EventRecorder(Journal(tmp_path / "journal.jsonl"), Listener(fails=fault))
+    assert tell(recorder, story.trains().silent(300)) == ["DW102"]
     assert len(list(read(tmp_path / "journal.jsonl"))) > 60
 
 
@@ -105,47 +105,49 @@ def test_a_terminal_that_went_away_stops_nothing(tmp_path, story, fault) -> None
 @pytest.mark.skipif(sys.platform == "win32", reason="/dev/full is POSIX")
 def test_a_full_disk_is_said_once_and_stops_nothing(story) -> None:
     listener = Listener()
-    chronicle = Chronicle(Journal(Path("/dev/full")), listener)
-    assert tell(chronicle, story.trains().silent(300)) == ["DW102"]
+    recorder = EventRecorder(Journal(Path("/dev/full")), listener)
+    assert tell(recorder, story.trains().silent(300)) == ["DW102"]
     assert len(listener.notes) == 1
     assert "No space left" in listener.notes[0]
-    assert chronicle.journal.lost == len(listener.facts)
+    assert recorder.journal.lost == len(listener.events)
 
 
 # --- who else is told ------------------------------------------------------------------------
 
 
-def test_sinks_are_shown_what_the_view_is(chronicle, story) -> None:
+def test_sinks_are_shown_what_the_view_is(recorder, story) -> None:
     sink = Listener()
-    chronicle.sinks = (sink,)
-    tell(chronicle, story.trains().stops_in(Phase.STEP).silent(300))
-    chronicle.note("a word")
-    assert sink.facts == chronicle.view.facts
+    recorder.sinks = (sink,)
+    tell(recorder, story.trains().stops_in(Phase.STEP).silent(300))
+    recorder.note("a word")
+    assert sink.events == recorder.view.events
     assert sink.notes == ["a word"]
 
 
 @pytest.mark.parametrize("fails", [OSError, RuntimeError, KeyError])
-def test_a_sink_that_fails_is_left_out_and_told_once(chronicle, story, fails) -> None:
+def test_a_sink_that_fails_is_left_out_and_told_once(recorder, story, fails) -> None:
     broken, other = Listener(fails), Listener()
-    chronicle.sinks = (broken, other)
-    assert tell(chronicle, story.trains().stops_in(Phase.STEP).silent(300)) == ["DW102"]
-    assert chronicle.sinks == (other,)
-    unseen = [fact for fact in read(chronicle.journal.path) if type(fact).__name__ == "NotObserved"]
-    assert [fact.what for fact in unseen] == ["Listener of the run"]
+    recorder.sinks = (broken, other)
+    assert tell(recorder, story.trains().stops_in(Phase.STEP).silent(300)) == ["DW102"]
+    assert recorder.sinks == (other,)
+    unseen = [
+        event for event in read(recorder.journal.path) if type(event).__name__ == "NotObserved"
+    ]
+    assert [event.what for event in unseen] == ["Listener of the run"]
     assert "the terminal went away" in unseen[0].why
-    assert len([note for note in chronicle.view.notes if "Listener" in note]) == 1
+    assert len([note for note in recorder.view.notes if "Listener" in note]) == 1
     # The others miss nothing.
-    assert other.facts == chronicle.view.facts
+    assert other.events == recorder.view.events
 
 
-def test_a_sink_goes_on_when_the_terminal_is_gone(chronicle, story) -> None:
-    chronicle.view.fails = OSError
-    chronicle.sinks = (sink := Listener(),)
-    tell(chronicle, story.trains())
-    assert sink.facts
+def test_a_sink_goes_on_when_the_terminal_is_gone(recorder, story) -> None:
+    recorder.view.fails = OSError
+    recorder.sinks = (sink := Listener(),)
+    tell(recorder, story.trains())
+    assert sink.events
 
 
-def test_closing_closes_all_whatever_fails(chronicle) -> None:
+def test_closing_closes_all_whatever_fails(recorder) -> None:
     closed = []
 
     class Closing(Listener):
@@ -153,8 +155,8 @@ def test_closing_closes_all_whatever_fails(chronicle) -> None:
             closed.append(self)
             raise OSError("gone")
 
-    chronicle.view = Closing()
-    chronicle.sinks = (Closing(), Closing())
-    chronicle.close()
+    recorder.view = Closing()
+    recorder.sinks = (Closing(), Closing())
+    recorder.close()
     assert len(closed) == 3
-    assert chronicle.journal._stream.closed
+    assert recorder.journal._stream.closed

@@ -11,7 +11,7 @@ from dualwatch.actions import terminate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Adopted:
+class AttachedTraining:
     """A training that we did not start. Its identity is (pid, create time)."""
 
     pid: int

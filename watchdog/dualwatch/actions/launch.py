@@ -90,7 +90,7 @@ def write_orders(
 ) -> None:
     """Writes what the agent shall change, for the agent and for the reader of the folder."""
     for name, data in (
-        (protocol.ORDERS_FILE, {"overrides": overrides, "stretch": stretch, "rescue": rescue}),
+        (protocol.OVERRIDES_FILE, {"overrides": overrides, "stretch": stretch, "rescue": rescue}),
         ("overrides.json", dict(overrides)),
     ):
         path = attempt_dir / name
@@ -127,7 +127,9 @@ def launch(
             **options,
         )
         joined = (
-            windows_job.of_started(process) if sys.platform == "win32" else windows_job.Joined(None)
+            windows_job.of_started(process)
+            if sys.platform == "win32"
+            else windows_job.JobAssignment(None)
         )
     except (OSError, psutil.Error) as error:
         raise DualwatchError(

@@ -87,7 +87,7 @@ class _Address:
             self.trouble = clean(_without_secrets(why, self._url, self.shown), WHY_LENGTH)
 
 
-class Postman:
+class Notifier:
     """Brings messages to all addresses; never waits, never raises."""
 
     def __init__(self, addresses: Sequence[_Address]) -> None:
@@ -125,8 +125,8 @@ class Postman:
             return
 
 
-def postman(urls: Sequence[str], source: str) -> Postman | None:
-    """The postman for some URLs, None where there are none.
+def notifier(urls: Sequence[str], source: str) -> Notifier | None:
+    """The notifier for some URLs, None where there are none.
 
     Args:
         source: Where the URLs came from, for the error.
@@ -161,7 +161,7 @@ def postman(urls: Sequence[str], source: str) -> Postman | None:
         carrier = apprise.Apprise(asset=asset)
         carrier.add(service)
         addresses.append(_Address(url, carrier, reasons))
-    return Postman(addresses)
+    return Notifier(addresses)
 
 
 def _asset(apprise: Any) -> Any:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
 
-class Endpoint:
+class PrometheusEndpoint:
     """Serves one collector's metrics.
 
     Raises:

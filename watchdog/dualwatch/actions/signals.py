@@ -1,4 +1,4 @@
-"""Signals to dualwatch are wishes: they wake the loop, which stops the training in order."""
+"""Signals to dualwatch are stop_requests: they wake the loop, which stops the training in order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ONE_WISH = 0.3
 parent in that group passes it on as well."""
 
 
-class Wishes:
+class StopRequests:
     """What the user asked for by signals, and the bell that wakes the loop."""
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Wishes:
         return bool(self.signals)
 
     @property
-    def to_hurry(self) -> bool:
+    def force(self) -> bool:
         """A second one came: no more grace."""
         return len(self.signals) > 1
 

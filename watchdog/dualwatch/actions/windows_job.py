@@ -70,14 +70,14 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class JobAssignment:
     """A job with the training in it, or why there is none: then the process list has to do."""
 
     job: Job | None
     why_not: str = ""
 
 
-def join(process: int, resume: Callable[[], None], calls: Kernel32) -> Joined:
+def join(process: int, resume: Callable[[], None], calls: Kernel32) -> JobAssignment:
     """Puts a process that was started suspended into a job of its own, and lets it run.
 
     It runs in any case: without a job it is worse to end, and that is all.
@@ -100,18 +100,18 @@ def join(process: int, resume: Callable[[], None], calls: Kernel32) -> Joined:
     return joined
 
 
-def _join(process: int, calls: Kernel32) -> Joined:
+def _join(process: int, calls: Kernel32) -> JobAssignment:
     handle = calls.create_job()
     if not handle:
-        return Joined(None, f"no job object could be made ({calls.error()})")
+        return JobAssignment(None, f"no job object could be made ({calls.error()})")
     if not calls.assign(handle, process):
         why = f"the training could not be put into a job object ({calls.error()})"
         calls.close(handle)
-        return Joined(None, why)
-    return Joined(Job(handle, calls))
+        return JobAssignment(None, why)
+    return JobAssignment(Job(handle, calls))
 
 
-def of_started(process: subprocess.Popen[bytes]) -> Joined:
+def of_started(process: subprocess.Popen[bytes]) -> JobAssignment:
     """The job of a training that was started with ``CREATE_SUSPENDED``.
 
     Raises:

@@ -21,11 +21,11 @@ RUNNER_MODULE = "mmengine.runner.runner"
 def prepare() -> None:
     """Sets the import hook and lets the supervisor read our stacks."""
     try:
-        stacks.answer_the_signal(os.environ[protocol.ENV_ATTEMPT_DIR])
+        stacks.install_signal_handler(os.environ[protocol.ENV_ATTEMPT_DIR])
     except Exception:
         files.note_error("preparing to show the stacks")
     try:
-        console.forgive(os.environ[protocol.ENV_ATTEMPT_DIR])
+        console.tolerate_full_disk(os.environ[protocol.ENV_ATTEMPT_DIR])
     except Exception:
         files.note_error("preparing for a full disk")
     _allow_reading_stacks()
@@ -94,9 +94,9 @@ def _before_build(original, runner, args, kwargs):
 
     folder = os.environ[protocol.ENV_ATTEMPT_DIR]
     rank = protocol.rank_from_environment(dict(os.environ))
-    heart = heartbeat.Pulse(folder, rank)
+    heart = heartbeat.HeartbeatWriter(folder, rank)
     heart.beat(protocol.Phase.BUILDING)
-    follower = phases.Follower(heart, batch_outline.Seen(folder, rank), folder)
+    follower = phases.PhaseTracker(heart, batch_outline.BatchRecorder(folder, rank), folder)
 
     # Positional arguments get their names, so that every order finds its place.
     bound = inspect.signature(original).bind(runner, *args, **kwargs)

@@ -18,7 +18,7 @@ from typing import Any
 from dualwatch import protocol
 from dualwatch.agent import files, mapped_file
 from dualwatch.agent.torch import loader_guard
-from dualwatch.protocol import Order, Phase
+from dualwatch.protocol import AgentCommand, Phase
 
 HOLD = 60.0
 """Seconds for which a saved training waits to be ended, before it goes on after all."""
@@ -29,7 +29,7 @@ _INTACT = frozenset(
 """Where no parameter changes, so that a checkpoint is whole whatever was interrupted."""
 
 
-class Desk:
+class CommandHandler:
     """Orders of one rank.
 
     Args:
@@ -42,22 +42,22 @@ class Desk:
     def __init__(self, folder: str, heart: Any, save: Any, save_together: Any = None) -> None:
         self._folder, self._heart = folder, heart
         self._save, self._save_together = save, save_together
-        path = os.path.join(folder, protocol.order_file(heart.rank))
-        self._buffer = mapped_file.mapped(path, protocol.ORDER_SIZE)
+        path = os.path.join(folder, protocol.command_file(heart.rank))
+        self._buffer = mapped_file.mapped(path, protocol.COMMAND_SIZE)
         self._seen = bytes(8)
         self._pid = os.getpid()
-        self._present: loader_guard.Guard | None = None
-        self.guards: list[loader_guard.Guard] = []
+        self._present: loader_guard.LoaderGuard | None = None
+        self.guards: list[loader_guard.LoaderGuard] = []
 
     def listen(self) -> None:
-        """Looks at the desk when the supervisor rings, also in the middle of a sample."""
-        number = getattr(signal, protocol.ORDER_SIGNAL, None)
+        """Looks at the handler when the supervisor rings, also in the middle of a sample."""
+        number = getattr(signal, protocol.COMMAND_SIGNAL, None)
         if number is None or threading.current_thread() is not threading.main_thread():
             return
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, self._rung)
 
-    def look(self, present: loader_guard.Guard, waiting: bool = False) -> None:
+    def look(self, present: loader_guard.LoaderGuard, waiting: bool = False) -> None:
         """Carries out a new order, if there is one.
 
         Args:
@@ -70,13 +70,13 @@ class Desk:
         self._present = present
         if self._buffer[:8] == self._seen or os.getpid() != self._pid:
             return
-        record = protocol.read_order(self._buffer)
+        record = protocol.read_command(self._buffer)
         if record is None or not record.order:
             return
-        if record.order == Order.SAVE_TOGETHER and self._heart.iteration < record.beats:
+        if record.order == AgentCommand.SAVE_TOGETHER and self._heart.iteration < record.beats:
             return  # Not yet: it is looked at again before the next batch.
         self._seen = self._buffer[:8]
-        if record.order == Order.REPLACE:
+        if record.order == AgentCommand.REPLACE:
             self._replace(record, present, waiting)
         else:
             self._carry_out(record)
@@ -84,8 +84,8 @@ class Desk:
     def _rung(self, number: int, frame: Any) -> None:
         if os.getpid() != self._pid or self._heart.phase not in _INTACT:
             return
-        record = protocol.read_order(self._buffer)
-        if record is None or record.order not in (Order.SAVE, Order.TELL):
+        record = protocol.read_command(self._buffer)
+        if record is None or record.order not in (AgentCommand.SAVE, AgentCommand.TELL):
             return
         if self._buffer[:8] != self._seen:
             self._seen = self._buffer[:8]
@@ -94,7 +94,7 @@ class Desk:
     # --- the orders ------------------------------------------------------------------------------
 
     def _replace(
-        self, record: protocol.OrderRecord, present: loader_guard.Guard, waiting: bool
+        self, record: protocol.CommandRecord, present: loader_guard.LoaderGuard, waiting: bool
     ) -> None:
         why = self._reason_against(record, present, waiting)
         if not why:
@@ -111,10 +111,10 @@ class Desk:
             self._heart.beat(self._heart.phase)
         self.answer(record.number, record.order, why=why, awaited=awaited)
         if not why:
-            raise loader_guard.Replace
+            raise loader_guard.ReplaceLoader
 
     def _reason_against(
-        self, record: protocol.OrderRecord, present: loader_guard.Guard, waiting: bool
+        self, record: protocol.CommandRecord, present: loader_guard.LoaderGuard, waiting: bool
     ) -> str:
         if not waiting or record.beats != self._heart.beats:
             return "the batch has come"
@@ -126,10 +126,10 @@ class Desk:
             return "its batches come out of order (in_order=False), so what is missing is not known"
         return ""
 
-    def _carry_out(self, record: protocol.OrderRecord) -> None:
+    def _carry_out(self, record: protocol.CommandRecord) -> None:
         awaited = self._present.awaited() if self._present is not None else []
         path = why = ""
-        if record.order in (Order.SAVE, Order.SAVE_TOGETHER):
+        if record.order in (AgentCommand.SAVE, AgentCommand.SAVE_TOGETHER):
             try:
                 path = self._saved(record)
             except Exception as error:
@@ -139,8 +139,8 @@ class Desk:
         if path:
             self._hold(record.number)
 
-    def _saved(self, record: protocol.OrderRecord) -> str:
-        if record.order == Order.SAVE:
+    def _saved(self, record: protocol.CommandRecord) -> str:
+        if record.order == AgentCommand.SAVE:
             return str(self._save())
         if self._heart.iteration != record.beats:
             raise RuntimeError(f"it is past iteration {record.beats}")
@@ -150,7 +150,7 @@ class Desk:
         """Stands still until it is ended: what would be learnt now were lost."""
         end = time.monotonic() + HOLD
         while time.monotonic() < end:
-            record = protocol.read_order(self._buffer)
+            record = protocol.read_command(self._buffer)
             if record is not None and record.number != number:
                 return
             time.sleep(0.05)
@@ -175,6 +175,6 @@ class Desk:
             "iteration": self._heart.iteration,
             "awaited": [text[:300] for text in (awaited or [])],
         }
-        place = os.path.join(self._folder, protocol.answer_file(self._heart.rank, number))
+        place = os.path.join(self._folder, protocol.reply_file(self._heart.rank, number))
         with contextlib.suppress(OSError):
             files.put(place, answer)

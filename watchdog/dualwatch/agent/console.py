@@ -27,7 +27,7 @@ class _Forgiving(io.FileIO):
             return memoryview(data).nbytes
 
 
-def forgive(folder: str) -> None:
+def tolerate_full_disk(folder: str) -> None:
     """Takes the place of stdout and stderr where they lead to the attempt's console.
 
     Args:

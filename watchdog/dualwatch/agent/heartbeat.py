@@ -11,7 +11,7 @@ from dualwatch.agent import mapped_file
 _NUMBER = {phase: number for number, phase in enumerate(protocol.PHASES)}
 
 
-class Pulse:
+class HeartbeatWriter:
     """Writes this rank's heartbeat record.
 
     The file is mapped once; a beat is two stores into the page, so a training pays about a

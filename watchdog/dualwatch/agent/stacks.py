@@ -15,7 +15,7 @@ import sys
 from dualwatch import protocol
 
 
-def answer_the_signal(folder: str) -> bool:
+def install_signal_handler(folder: str) -> bool:
     """Registers the answer in this process and in all that it will fork; whether that was possible.
 
     A forked process inherits handler and descriptor: no code of ours runs in it.

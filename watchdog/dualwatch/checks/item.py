@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dualwatch.events import Finding
-from dualwatch.history.training_record import Course
+from dualwatch.history.training_record import TrainingRecord
 from dualwatch.state.snapshot import Snapshot
 
 STAGES = ("preflight", "startup", "warmup", "epoch-1", "running")
@@ -28,7 +28,7 @@ class Status(str, enum.Enum):
     PENDING = "pending"
 
 
-class Life(enum.Enum):
+class RunLife(enum.Enum):
     """Whether more will come of a training. A bare log tells neither its end nor its life."""
 
     PLANNED = "planned"
@@ -61,7 +61,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class CheckSubject:
     """What is judged.
 
     Attributes:
@@ -76,11 +76,11 @@ class Subject:
     """
 
     s: Snapshot = field(default_factory=Snapshot)
-    course: Course = field(default_factory=Course)
+    course: TrainingRecord = field(default_factory=TrainingRecord)
     findings: Sequence[Finding] = ()
     overcome: Sequence[Finding] = ()
     required: tuple[str, ...] = ()
-    life: Life = Life.PLANNED
+    life: RunLife = RunLife.PLANNED
     finished: bool = False
     elsewhere: bool = False
     orphans_looked_for: bool = False
@@ -97,7 +97,7 @@ class Subject:
     @property
     def elapsed(self) -> float | None:
         """Seconds since it began, as far as it was followed."""
-        if self.course.begun_at is None or not self.course.timed or self.life is Life.PLANNED:
+        if self.course.begun_at is None or not self.course.timed or self.life is RunLife.PLANNED:
             return None
         return max(0.0, self.s.at - self.course.begun_at)
 
@@ -120,7 +120,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CheckResult:
     """An item and what it came to."""
 
     item: Item
@@ -156,12 +156,12 @@ def pending(what: str, expected: str = "") -> Reading:
     return Reading(Status.PENDING, what, expected)
 
 
-def not_yet(subject: Subject, what: str, expected: str = "") -> Reading:
+def not_yet(subject: CheckSubject, what: str, expected: str = "") -> Reading:
     """Pending while it can still come about, else skipped."""
-    if subject.life is Life.PLANNED:
+    if subject.life is RunLife.PLANNED:
         return pending(NOT_BEGUN, expected)
-    if subject.life is Life.OVER:
+    if subject.life is RunLife.OVER:
         return skipped(f"the training ended before {what}", expected)
-    if subject.life is Life.UNKNOWN:
+    if subject.life is RunLife.UNKNOWN:
         return pending(f"the log ends before {what}", expected)
     return pending(f"not yet: {what}", expected)

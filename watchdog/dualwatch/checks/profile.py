@@ -14,7 +14,7 @@ from dualwatch.checks.item import STAGES, Item
 from dualwatch.checks.probes import PROBES
 from dualwatch.core.errors import did_you_mean
 from dualwatch.rules.catalog import BY_CODE
-from dualwatch.rules.thresholds import Milestone
+from dualwatch.rules.thresholds import MetricTarget
 
 _OF_AN_ITEM = ("id", "stage", "title", "probe", "needs", "code", "remedy", "worst")
 _OF_A_MILESTONE = ("epoch", "metric", "fail_below", "warn_below", "fail_above", "warn_above")
@@ -35,7 +35,7 @@ class Profile:
     name: str
     title: str = ""
     items: tuple[Item, ...] = ()
-    milestones: tuple[Milestone, ...] = ()
+    milestones: tuple[MetricTarget, ...] = ()
     mentions: str = ""
     config: str = ""
 
@@ -156,7 +156,7 @@ def _item(
     )
 
 
-def _milestones(raw: Any, problems: _Problems) -> Iterable[Milestone]:
+def _milestones(raw: Any, problems: _Problems) -> Iterable[MetricTarget]:
     if not isinstance(raw, (list, tuple)):
         problems.add("milestones must be a list of tables")
         return
@@ -181,10 +181,10 @@ def _milestones(raw: Any, problems: _Problems) -> Iterable[Milestone]:
         else:
             numbers = {key: float(value) for key, value in bounds.items()}
             advice = str(entries.get("advice", ""))
-            yield Milestone(epoch=epoch, metric=metric, advice=advice, **numbers)
+            yield MetricTarget(epoch=epoch, metric=metric, advice=advice, **numbers)
 
 
-def _of_milestone(milestone: Milestone) -> Item:
+def _of_milestone(milestone: MetricTarget) -> Item:
     name = re.sub(r"[^a-z0-9]+", "-", milestone.metric.rsplit("/", 1)[-1].lower()).strip("-")
     return Item(
         id=f"epoch-{milestone.epoch}-{name}",

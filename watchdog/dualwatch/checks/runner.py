@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from dualwatch.checks.item import Item, Reading, Result, Status, Subject, failed, skipped
+from dualwatch.checks.item import CheckResult, CheckSubject, Item, Reading, Status, failed, skipped
 from dualwatch.checks.probes import PROBES
 from dualwatch.rules.catalog import BY_CODE
 
@@ -14,8 +14,8 @@ NEEDS, WAITS = "needs", "waits for"
 
 
 def judge(
-    items: Sequence[Item], subject: Subject, ignored: Mapping[str, str] | None = None
-) -> list[Result]:
+    items: Sequence[Item], subject: CheckSubject, ignored: Mapping[str, str] | None = None
+) -> list[CheckResult]:
     """Every item of a checklist with what it came to, in order.
 
     Args:
@@ -23,9 +23,9 @@ def judge(
     """
     ignored = ignored or {}
     by_id = {item.id: item for item in items}
-    results: dict[str, Result] = {}
+    results: dict[str, CheckResult] = {}
 
-    def settle(item: Item, above: frozenset[str]) -> Result:
+    def settle(item: Item, above: frozenset[str]) -> CheckResult:
         if item.id not in results:
             needs = [by_id[n] for n in item.needs if n in by_id and n not in above]
             needed = [settle(need, above | {item.id}) for need in needs]
@@ -35,7 +35,7 @@ def judge(
     return [settle(item, frozenset((item.id,))) for item in items]
 
 
-def counts(results: Iterable[Result]) -> dict[str, int]:
+def counts(results: Iterable[CheckResult]) -> dict[str, int]:
     """How many items came to each status."""
     found = dict.fromkeys((status.value for status in Status), 0)
     for result in results:
@@ -44,7 +44,7 @@ def counts(results: Iterable[Result]) -> dict[str, int]:
 
 
 def _reading(
-    item: Item, subject: Subject, needed: Sequence[Result], ignored: Mapping[str, str]
+    item: Item, subject: CheckSubject, needed: Sequence[CheckResult], ignored: Mapping[str, str]
 ) -> Reading:
     if item.id in ignored:
         return skipped(f"ignored: {ignored[item.id]}")
@@ -68,11 +68,11 @@ def _reading(
     return reading
 
 
-def _result(item: Item, reading: Reading) -> Result:
+def _result(item: Item, reading: Reading) -> CheckResult:
     is_wrong = reading.status in (Status.FAIL, Status.WARN)
     code = (reading.code or item.code) if is_wrong else item.code
     remedy = ""
     if is_wrong:
         remedy = reading.remedy or item.remedy
         remedy = remedy or (BY_CODE[code].cure if code in BY_CODE else "")
-    return Result(item, reading.status, reading.observed, reading.expected, remedy, code)
+    return CheckResult(item, reading.status, reading.observed, reading.expected, remedy, code)

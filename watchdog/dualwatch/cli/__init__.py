@@ -10,7 +10,7 @@ import typer
 from dualwatch import __version__
 from dualwatch.cli import attach, check, config, diagnose, explain, report, train, usage
 from dualwatch.core.errors import DualwatchError, Exit
-from dualwatch.report.terminal.console import soften
+from dualwatch.report.terminal.console import limit_encoding
 
 _HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 
@@ -78,7 +78,7 @@ def _root(
 def main() -> None:
     """Entry point: runs the command and turns every failure into a message and an exit code."""
     for stream in (sys.stdout, sys.stderr):
-        soften(stream)
+        limit_encoding(stream)
     words = train.join_lists(sys.argv[1:])
     try:
         # Otherwise Typer words and exits by itself where something is wrong with the command line.

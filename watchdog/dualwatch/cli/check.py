@@ -78,7 +78,7 @@ def check(
         # What the settings change of a profile is changed of this one, too.
         table = {**settings.check, "profile": profile}
         settings = settings.with_value("check", table, "flag")
-    order = check_command.Order(
+    order = check_command.CheckOptions(
         path=target,
         select=tuple(select or ()),
         ignore=tuple(ignore or ()),

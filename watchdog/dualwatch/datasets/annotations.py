@@ -33,11 +33,11 @@ _IMAGES = re.compile(rb'"images"\s*:\s*\[')
 _OVERLAP = 64
 
 
-class Broken(ValueError):
+class BrokenAnnotation(ValueError):
     """An annotation file is there and is no annotation."""
 
 
-class Unread(Exception):
+class UnreadAnnotation(Exception):
     """An annotation file was not read, which says nothing against it."""
 
 
@@ -52,11 +52,11 @@ def coco_images(path: Path) -> list[str]:
     with path.open("rb") as stream:
         size = os.fstat(stream.fileno()).st_size
         if size == 0:
-            raise Broken("it is empty")
+            raise BrokenAnnotation("it is empty")
         described = _whole(stream.read()) if size <= WHOLE else _piecewise(stream, size)
         names = [_file_name(one) for one in described]
     if not names:
-        raise Broken("it describes no image")
+        raise BrokenAnnotation("it describes no image")
     return names
 
 
@@ -64,19 +64,19 @@ def _whole(data: bytes) -> Iterator[Any]:
     try:
         document = json.loads(data)
     except RecursionError:
-        raise Broken("it is nested too deeply") from None
+        raise BrokenAnnotation("it is nested too deeply") from None
     except ValueError as error:
-        raise Broken(f"it is no JSON: {clean(str(error), 200)}") from None
+        raise BrokenAnnotation(f"it is no JSON: {clean(str(error), 200)}") from None
     images = document.get("images") if isinstance(document, dict) else None
     if not isinstance(images, list):
-        raise Broken("it holds no list of images")
+        raise BrokenAnnotation("it holds no list of images")
     return iter(images)
 
 
 def _file_name(described: Any) -> str:
     name = described.get("file_name") if isinstance(described, dict) else None
     if not isinstance(name, str) or not name:
-        raise Broken("an image in it has no file_name")
+        raise BrokenAnnotation("an image in it has no file_name")
     return name
 
 
@@ -85,7 +85,7 @@ def _piecewise(stream: BinaryIO, size: int) -> Iterator[Any]:
     until = time.monotonic() + PATIENCE
     stream.seek(-min(size, _OVERLAP), os.SEEK_END)
     if not stream.read().rstrip().endswith(b"}"):
-        raise Broken("its end is missing")
+        raise BrokenAnnotation("its end is missing")
     stream.seek(0)
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
     text, place = decode(_after_images(stream, until)), 0
@@ -100,7 +100,7 @@ def _piecewise(stream: BinaryIO, size: int) -> Iterator[Any]:
         except (ValueError, RecursionError):
             piece = stream.read(_PIECE)
             if not piece or len(text) - place > _OBJECT:
-                raise Broken("its list of images is no JSON") from None
+                raise BrokenAnnotation("its list of images is no JSON") from None
             _look_at_the_clock(until)
             text, place = text[place:] + decode(piece), 0
             continue
@@ -117,12 +117,12 @@ def _after_images(stream: BinaryIO, until: float) -> bytes:
         if match is not None:
             return tail[match.end() :]
         tail = tail[-_OVERLAP:]
-    raise Broken("it holds no list of images")
+    raise BrokenAnnotation("it holds no list of images")
 
 
 def _look_at_the_clock(until: float) -> None:
     if time.monotonic() > until:
-        raise Unread(f"it is too large to be read within {PATIENCE:g} s")
+        raise UnreadAnnotation(f"it is too large to be read within {PATIENCE:g} s")
 
 
 def ids(path: Path) -> list[str]:
@@ -136,14 +136,14 @@ def ids(path: Path) -> list[str]:
     with path.open("rb") as stream:
         data = stream.read(LIST_BYTES + 1)
     if len(data) > LIST_BYTES:
-        raise Unread(f"it is longer than {LIST_BYTES // 10**6} MB")
+        raise UnreadAnnotation(f"it is longer than {LIST_BYTES // 10**6} MB")
     try:
         lines = data.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
-        raise Broken("it is no text in UTF-8") from None
+        raise BrokenAnnotation("it is no text in UTF-8") from None
     found = [line for line in lines if line.strip()]
     if not found:
-        raise Broken("it is empty")
+        raise BrokenAnnotation("it is empty")
     return found
 
 

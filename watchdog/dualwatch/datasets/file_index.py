@@ -20,7 +20,7 @@ CONFIRMED = 1000
 one that does not tell capitals apart."""
 
 
-class Folders:
+class FileIndex:
     """Remembers what was listed: data sets share folders."""
 
     def __init__(self) -> None:

@@ -27,7 +27,7 @@ Files = tuple[tuple[str, ...], ...]
 """What one sample needs; where one of several files does, all of these."""
 
 
-class Layout(NamedTuple):
+class DatasetLayout(NamedTuple):
     """Samples, and the files that each of them needs.
 
     Attributes:
@@ -39,15 +39,15 @@ class Layout(NamedTuple):
     sure: bool
 
 
-class Unknown(Exception):
+class UnknownLayout(Exception):
     """Which files a data set reads is not known; the text tells why."""
 
 
-class Gone(Exception):
+class MissingFolder(Exception):
     """What a data set reads first of all is not there; the text is its path."""
 
 
-def of(dataset: Any, start: Path, *, ours: bool) -> Layout:
+def of(dataset: Any, start: Path, *, ours: bool) -> DatasetLayout:
     """The layout of one data set.
 
     Args:
@@ -60,24 +60,26 @@ def of(dataset: Any, start: Path, *, ours: bool) -> Layout:
         labels.Broken, labels.Unread, OSError: Of its annotation file.
     """
     if not isinstance(dataset, Mapping):
-        raise Unknown("it is not written out in the configuration")
+        raise UnknownLayout("it is not written out in the configuration")
     for name in READ:
         _refuse_unknown(name, dataset.get(name))
     kind = without_scope(str(dataset.get("type", "")))
     read = _MMDET.get(kind) or (_DUALMACL.get(kind) if ours else None)
     sure = read is not None
     keys, files = (read or _by_form)(dataset, _Place(dataset, start, sure))
-    return Layout(keys, files, sure)
+    return DatasetLayout(keys, files, sure)
 
 
 def _refuse_unknown(name: str, value: Any) -> None:
     for part in value.values() if isinstance(value, Mapping) else [value]:
         if is_unknown(part):
-            raise Unknown(f"{name} is computed in the configuration, which was read as text only")
+            raise UnknownLayout(
+                f"{name} is computed in the configuration, which was read as text only"
+            )
         if isinstance(part, str) and ("://" in part or part.startswith("s3:")):
-            raise Unknown(f"{clean(part, 200)} is not on a local disk")
+            raise UnknownLayout(f"{clean(part, 200)} is not on a local disk")
         if part is not None and not isinstance(part, str):
-            raise Unknown(f"{name} is no path: {clean(repr(part), 100)}")
+            raise UnknownLayout(f"{name} is no path: {clean(repr(part), 100)}")
 
 
 class _Place:
@@ -106,10 +108,10 @@ class _Place:
             Gone: It is not there.
         """
         if not dataset.get("ann_file"):
-            raise Unknown("it names no annotation file")
+            raise UnknownLayout("it names no annotation file")
         path = self.join(dataset["ann_file"])
         if not _exists(path, os.path.isfile):
-            raise Gone(path)
+            raise MissingFolder(path)
         return Path(path)
 
 
@@ -170,7 +172,7 @@ def _llvip(dataset: Mapping[str, Any], place: _Place) -> _Read:
     else:
         keys = sorted(set().union(*(_stems(folder) for folder in wanted)))
         if not keys:
-            raise labels.Broken(f"there is no .jpg image in {' or '.join(wanted)}")
+            raise labels.BrokenAnnotation(f"there is no .jpg image in {' or '.join(wanted)}")
 
     def files(key: str) -> Files:
         # Without a list the images were found; that both of a pair are there is asked elsewhere.
@@ -182,7 +184,7 @@ def _llvip(dataset: Mapping[str, Any], place: _Place) -> _Read:
 
 def _stems(folder: str) -> set[str]:
     if not _exists(folder, os.path.isdir):
-        raise Gone(folder)
+        raise MissingFolder(folder)
     with os.scandir(folder) as entries:
         return {entry.name[:-4] for entry in entries if entry.name.endswith(".jpg")}
 
@@ -195,7 +197,7 @@ def _kaist(dataset: Mapping[str, Any], place: _Place) -> _Read:
     for line in labels.ids(place.annotation(dataset)):
         match = _KAIST.match(line.split()[0])
         if match is None:
-            raise labels.Broken(f"{clean(line, 100)!r} in its list is no KAIST id")
+            raise labels.BrokenAnnotation(f"{clean(line, 100)!r} in its list is no KAIST id")
         keys.setdefault(f"{match['before']}_{{}}_{match['after']}")
 
     def files(key: str) -> Files:
@@ -220,9 +222,9 @@ def _by_form(dataset: Mapping[str, Any], place: _Place) -> _Read:
     if has_two:
         return _llvip(dataset, place)
     if not named:
-        raise Unknown(_stranger(dataset) + ", and it names no annotation file")
+        raise UnknownLayout(_stranger(dataset) + ", and it names no annotation file")
     if not named.endswith(".txt"):
-        raise Unknown(_stranger(dataset) + f", nor is the form of {clean(named, 200)}")
+        raise UnknownLayout(_stranger(dataset) + f", nor is the form of {clean(named, 200)}")
     first = labels.ids(place.annotation(dataset))[0]
     return (_kaist if _KAIST.match(first.split()[0]) else _voc)(dataset, place)
 

@@ -40,7 +40,7 @@ def nobody(done: int, total: int) -> None:
     """Where nobody wants to know the progress."""
 
 
-class Folders(NamedTuple):
+class PairFolders(NamedTuple):
     """Where the two of each pair lie; the same folder twice where they lie together."""
 
     visible: Path
@@ -96,7 +96,9 @@ def compare(
     return tuple(unpaired[:NAMED]), looked_at
 
 
-def folders_of(dataset: Mapping[str, Any], roots: Sequence[Path], *, usual: bool) -> Folders | None:
+def folders_of(
+    dataset: Mapping[str, Any], roots: Sequence[Path], *, usual: bool
+) -> PairFolders | None:
     """The two folders of one data set.
 
     Args:
@@ -123,7 +125,7 @@ def folders_of(dataset: Mapping[str, Any], roots: Sequence[Path], *, usual: bool
     return None
 
 
-def _all_folders(values: Mapping[str, Any], roots: Sequence[Path]) -> Iterator[Folders]:
+def _all_folders(values: Mapping[str, Any], roots: Sequence[Path]) -> Iterator[PairFolders]:
     """Those of every data set, each once: loaders often share one."""
     seen = set()
     paired = is_paired(values) is not False
@@ -150,7 +152,7 @@ def _datasets(value: Any) -> Iterator[Mapping[str, Any]]:
             yield from _datasets(part)
 
 
-def _named(entries: Mapping[str, Any], root: Path) -> Folders | None:
+def _named(entries: Mapping[str, Any], root: Path) -> PairFolders | None:
     """Two folders of different modality, told by their keys or by their own names."""
     found: dict[str, Path] = {}
     rest: list[str] = []
@@ -168,13 +170,15 @@ def _named(entries: Mapping[str, Any], root: Path) -> Folders | None:
             found.setdefault(kind, root / folder)
     if in_prefix and len(rest) == 1:
         if not found:
-            return Folders(root / rest[0], root / rest[0])  # Both in one, or nothing to compare.
+            return PairFolders(
+                root / rest[0], root / rest[0]
+            )  # Both in one, or nothing to compare.
         # `img` beside `img_ir` is the visible one.
         found.setdefault("visible", root / rest[0])
-    return Folders(found["visible"], found["infrared"]) if len(found) == 2 else None
+    return PairFolders(found["visible"], found["infrared"]) if len(found) == 2 else None
 
 
-def _usual(root: Path, split: Any) -> Folders | None:
+def _usual(root: Path, split: Any) -> PairFolders | None:
     """A folder for each modality (and in it one for the split), or one that holds both."""
     found: dict[str, Path] = {}
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):
@@ -183,12 +187,14 @@ def _usual(root: Path, split: Any) -> Folders | None:
             inner = folder / split if isinstance(split, str) and split else folder
             found.setdefault(kind, inner)
     if len(found) == 2:
-        return Folders(found["visible"], found["infrared"])
+        return PairFolders(found["visible"], found["infrared"])
     together = root / _TOGETHER
-    return Folders(together, together) if together.is_dir() else None
+    return PairFolders(together, together) if together.is_dir() else None
 
 
-def _listed(folders: Folders, count: Callable[[], None]) -> tuple[dict[str, str], dict[str, str]]:
+def _listed(
+    folders: PairFolders, count: Callable[[], None]
+) -> tuple[dict[str, str], dict[str, str]]:
     """What each folder holds: what both of a pair have in common -> the file's name."""
     try:
         if folders.visible == folders.infrared:

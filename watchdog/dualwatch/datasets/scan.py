@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from dualwatch.core.text import clean
 from dualwatch.datasets import annotations as labels
 from dualwatch.datasets import layouts
-from dualwatch.datasets.file_index import Folders, sizes
+from dualwatch.datasets.file_index import FileIndex, sizes
 from dualwatch.events import DataSeen, DataSet
 from dualwatch.frameworks.mmengine.config.fields import loader_sets, without_scope
 
@@ -40,7 +40,7 @@ _T = TypeVar("_T")
 class _Planned:
     key: str
     kind: str
-    layout: layouts.Layout | None = None
+    layout: layouts.DatasetLayout | None = None
     sample: Sequence[str] = ()
     why: str = ""
     absent: str = ""
@@ -79,7 +79,7 @@ def look(
         done += count
         tell(min(done, total), total)
 
-    folders = Folders()
+    folders = FileIndex()
     sets = []
     for one in planned:
         if until is not None and time.monotonic() > until and one.layout is not None:
@@ -130,15 +130,15 @@ def _plan(key: str, dataset: Any, start: Path, ours: bool, all_images: bool) -> 
     named = dataset.get("ann_file") if isinstance(dataset, Mapping) else None
     try:
         plan.layout = layouts.of(dataset, start, ours=ours)
-    except layouts.Unknown as error:
+    except layouts.UnknownLayout as error:
         plan.why = str(error)
-    except layouts.Gone as error:
+    except layouts.MissingFolder as error:
         plan.absent = str(error)
         plan.why = "what it reads first of all is not there"
-    except labels.Broken as error:
+    except labels.BrokenAnnotation as error:
         plan.broken = f"{named}: {error}" if named else str(error)
         plan.why = "its annotations cannot be used"
-    except labels.Unread as error:
+    except labels.UnreadAnnotation as error:
         plan.why = f"{named}: {error}"
     except OSError as error:
         plan.why = f"{error.filename}: {error.strerror or error}"
@@ -154,7 +154,7 @@ def spread(items: Sequence[_T], count: int) -> Sequence[_T]:
     return [items[index * len(items) // count] for index in range(count)]
 
 
-def _seen(plan: _Planned, folders: Folders, step: Callable[[int], None]) -> DataSet:
+def _seen(plan: _Planned, folders: FileIndex, step: Callable[[int], None]) -> DataSet:
     if plan.layout is None:
         return DataSet(
             key=plan.key,
@@ -187,7 +187,10 @@ def _seen(plan: _Planned, folders: Folders, step: Callable[[int], None]) -> Data
 
 
 def _absent(
-    layout: layouts.Layout, sample: Sequence[str], folders: Folders, step: Callable[[int], None]
+    layout: layouts.DatasetLayout,
+    sample: Sequence[str],
+    folders: FileIndex,
+    step: Callable[[int], None],
 ) -> tuple[list[str], int]:
     """Files that are not there, in the order of the samples, and how many samples lack one."""
     absent: list[str] = []
@@ -207,7 +210,9 @@ def _absent(
     return absent, lacking
 
 
-def _broken(layout: layouts.Layout, sample: Sequence[str], absent: set[str]) -> Iterator[str]:
+def _broken(
+    layout: layouts.DatasetLayout, sample: Sequence[str], absent: set[str]
+) -> Iterator[str]:
     """Files of some samples that are there and cannot be used."""
     chosen = [one for key in spread(sample, SAMPLE) for files in layout.files(key) for one in files]
     images = [path for path in chosen if not path.endswith(".xml") and path not in absent]

@@ -1,5 +1,6 @@
-"""The journey of a supervised run, made once for any training: look, fold, judge, tell.
+"""Looks at one training, once: collect, fold, apply the rules, report.
 
-``diagnose`` stands on it. The target may be alive or dead, ours or not: the same facts are gathered
-from its processes, logs and files, and the same judges read them.
+Used by ``diagnose``, ``check`` and ``report``. The target may be running or ended, supervised by
+dualwatch or not: the same events come from its processes, logs and files, and the same rules read
+them.
 """

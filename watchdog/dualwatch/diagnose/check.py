@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dualwatch.checks import profiles, runner
-from dualwatch.checks.item import STAGES, Item, Life, Result, Status, Subject
+from dualwatch.checks.item import STAGES, CheckResult, CheckSubject, Item, RunLife, Status
 from dualwatch.checks.profiles import Choice
 from dualwatch.collectors import target as targets
 from dualwatch.collectors.target import Target
@@ -16,8 +16,8 @@ from dualwatch.core import clock
 from dualwatch.core.errors import DualwatchError, Exit, did_you_mean
 from dualwatch.core.settings import Settings
 from dualwatch.diagnose import examine, preflight
-from dualwatch.diagnose.check_record import Record, record_of
-from dualwatch.diagnose.examine import Manner
+from dualwatch.diagnose.check_record import CheckRecord, record_of
+from dualwatch.diagnose.examine import ExamineOptions
 from dualwatch.diagnose.parallel import Collector
 from dualwatch.events.journal import SCHEMA_VERSION
 from dualwatch.tensorboard import status
@@ -48,10 +48,10 @@ class Checked:
     """A checklist that was gone through."""
 
     target: Target
-    life: Life
+    life: RunLife
     sentence: str
     choice: Choice
-    results: tuple[Result, ...]
+    results: tuple[CheckResult, ...]
     not_observed: Mapping[str, str]
 
     @property
@@ -108,7 +108,7 @@ def check(
     """
     more = preflight.collectors(target, settings, all_pairs=wanted.all_pairs, tell=told)
     more |= _tensorboard(target, settings)
-    manner = Manner(silence=None, patience=None, log_s=LOG_S, more=more)
+    manner = ExamineOptions(silence=None, patience=None, log_s=LOG_S, more=more)
     done = examine.examine(target, settings, tell=tell, manner=manner)
     record = record_of(done, settings)
     choice, results = judged(record, settings, wanted)
@@ -117,7 +117,7 @@ def check(
     return Checked(
         target=target,
         life=record.life,
-        sentence=planned if record.life is Life.PLANNED else done.standing.sentence,
+        sentence=planned if record.life is RunLife.PLANNED else done.standing.sentence,
         choice=choice,
         results=tuple(results),
         not_observed=done.not_observed,
@@ -136,7 +136,9 @@ def _tensorboard(target: Target, settings: Settings) -> dict[str, Collector]:
     return {"tensorboard": ask}
 
 
-def judged(record: Record, settings: Settings, wanted: Wanted) -> tuple[Choice, list[Result]]:
+def judged(
+    record: CheckRecord, settings: Settings, wanted: Wanted
+) -> tuple[Choice, list[CheckResult]]:
     """The profile that fits, and what its items come to.
 
     Raises:
@@ -148,7 +150,7 @@ def judged(record: Record, settings: Settings, wanted: Wanted) -> tuple[Choice, 
     return choice, runner.judge(items, _subject(record), ignored)
 
 
-def _profile(record: Record, settings: Settings) -> Choice:
+def _profile(record: CheckRecord, settings: Settings) -> Choice:
     config = record.s.config
     words = [*(config.model_words if config is not None else ()), *(settings.require or ())]
     words += [*record.required, *record.s.metrics]
@@ -156,14 +158,14 @@ def _profile(record: Record, settings: Settings) -> Choice:
     return profiles.choose(settings.check, settings.origin("check"), config=name, words=words)
 
 
-def _subject(record: Record) -> Subject:
+def _subject(record: CheckRecord) -> CheckSubject:
     known = {found.code for found in record.now}
     raised = [found for found in record.raised if found.code not in known]
     # A stall that the training came out of is history, what it died of is not.
     ended = record.has_ended and not record.finished
     standing = [f for f in raised if ended or not f.code.startswith("DW1")]
     passed = [f for f in raised if f not in standing]
-    return Subject(
+    return CheckSubject(
         s=record.s,
         course=record.course,
         findings=[*record.now, *standing],
@@ -176,7 +178,7 @@ def _subject(record: Record) -> Subject:
     )
 
 
-def items(record: Record, settings: Settings) -> list[dict[str, Any]]:
+def items(record: CheckRecord, settings: Settings) -> list[dict[str, Any]]:
     """The items of ``check --json`` for what is known already, those that can be told of it."""
     _, results = judged(record, settings, Wanted())
     return [item(result) for result in results]
@@ -253,7 +255,7 @@ def document(checked: Checked) -> dict[str, Any]:
     }
 
 
-def item(result: Result) -> dict[str, Any]:
+def item(result: CheckResult) -> dict[str, Any]:
     """One item as in the contract."""
     return {
         "id": result.item.id,

@@ -25,7 +25,7 @@ EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class CheckOptions:
     """What the command line says.
 
     Attributes:
@@ -43,7 +43,7 @@ class Order:
     verbose: bool = False
 
 
-def run(order: Order, settings: Settings) -> Exit:
+def run(order: CheckOptions, settings: Settings) -> Exit:
     """Goes through the checklist, prints it, and gives the exit code of the contract.
 
     Raises:
@@ -73,7 +73,7 @@ def run(order: Order, settings: Settings) -> Exit:
     return checked.code
 
 
-def name_items(order: Order, settings: Settings) -> Exit:
+def name_items(order: CheckOptions, settings: Settings) -> Exit:
     """Lists the items of the profile in force, and judges none."""
     path = order.path
     words = list(settings.require or ())
@@ -107,7 +107,7 @@ def _together(advance: Callable[[int, int], None]) -> Callable[[str, int, int], 
 # --- until all is decided --------------------------------------------------------------------
 
 
-def _watched(look: Callable[[], Checked], order: Order) -> Checked:
+def _watched(look: Callable[[], Checked], order: CheckOptions) -> Checked:
     """Looks again and again; ends when waiting changes nothing, or the training is gone."""
     told: dict[str, str] = {}
     with _display(order) as show:
@@ -122,7 +122,7 @@ def _watched(look: Callable[[], Checked], order: Order) -> Checked:
 
 
 def _display(
-    order: Order,
+    order: CheckOptions,
 ) -> AbstractContextManager[Callable[[Mapping[str, Any], Mapping[str, str]], None]]:
     if not order.as_json and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         return _Live()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from dualwatch.checks.item import Life
+from dualwatch.checks.item import RunLife
 from dualwatch.core.settings import Settings
 from dualwatch.diagnose import examine
 from dualwatch.diagnose.examine import Examination
@@ -14,7 +14,7 @@ from dualwatch.events import (
     AttemptStarted,
     ConfigRead,
     EvaluationLogged,
-    Fact,
+    Event,
     Finding,
     GpusSampled,
     HostSampled,
@@ -23,12 +23,12 @@ from dualwatch.events import (
     NotObserved,
     TensorBoardSeen,
 )
-from dualwatch.history.past import Roll
-from dualwatch.history.training_record import Course
+from dualwatch.history.past import EventWindow
+from dualwatch.history.training_record import TrainingRecord
 from dualwatch.protocol import Phase
 from dualwatch.state.snapshot import Snapshot, advance, advance_lines
 
-WANTED: tuple[type[Fact], ...] = (
+WANTED: tuple[type[Event], ...] = (
     AttemptStarted,
     AttemptEnded,
     IterationLogged,
@@ -47,7 +47,7 @@ MOST_LINES = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class CheckRecord:
     """What a checklist is gone through with, from wherever it was gathered.
 
     Attributes:
@@ -58,8 +58,8 @@ class Record:
     """
 
     s: Snapshot
-    course: Course
-    life: Life
+    course: TrainingRecord
+    life: RunLife
     finished: bool
     now: Sequence[Finding] = ()
     raised: Sequence[Finding] = ()
@@ -71,12 +71,12 @@ class Record:
     orphans_looked_for: bool = False
 
 
-def record_of(done: Examination, settings: Settings) -> Record:
+def record_of(done: Examination, settings: Settings) -> CheckRecord:
     """What an examination has gathered for a checklist."""
     target = done.target
     finished = done.standing is not None and done.standing.phase == Phase.FINISHED
     config = done.config
-    return Record(
+    return CheckRecord(
         s=replace(done.snapshot, tensorboard=_tensorboard(done)),
         course=done.course,
         life=_life(done, finished),
@@ -97,7 +97,7 @@ def _tensorboard(done: Examination) -> TensorBoardSeen | None:
     port, and afterwards whether it answered while there was something to be seen. The tags are
     those of now: a training writes the last of them when it ends."""
     now = done.snapshot.tensorboard
-    kept = (f for f in reversed(done.history.facts) if isinstance(f, TensorBoardSeen))
+    kept = (f for f in reversed(done.history.events) if isinstance(f, TensorBoardSeen))
     known = next(kept, None)
     if known is None or now is None or known.answers is None:
         return now or known
@@ -106,34 +106,34 @@ def _tensorboard(done: Examination) -> TensorBoardSeen | None:
     )
 
 
-def _life(done: Examination, finished: bool) -> Life:
+def _life(done: Examination, finished: bool) -> RunLife:
     if done.target.kind == "config" and done.target.training is None:
-        return Life.PLANNED
+        return RunLife.PLANNED
     alive = examine.is_alive(done.target)
     if alive:
-        return Life.ALIVE
+        return RunLife.ALIVE
     if finished or alive is False or done.snapshot.ended is not None:
-        return Life.OVER
-    return Life.UNKNOWN
+        return RunLife.OVER
+    return RunLife.UNKNOWN
 
 
-class Witness:
-    """Gathers for a checklist out of the facts of a journal, without looking at anything else."""
+class CheckRecordBuilder:
+    """Gathers for a checklist out of the events of a journal, without looking at anything else."""
 
     def __init__(self) -> None:
         self._s = Snapshot()
-        self._roll = Roll()
+        self._roll = EventWindow()
         self._lines: list[IterationLogged] = []
 
-    def take(self, fact: Fact) -> None:
-        """One more fact, in the order of time."""
-        self._roll.take(fact)
-        if isinstance(fact, IterationLogged) and fact.mode == "train":
+    def take(self, event: Event) -> None:
+        """One more event, in the order of time."""
+        self._roll.take(event)
+        if isinstance(event, IterationLogged) and event.mode == "train":
             # Most of what there is: taken together, they cost a third.
-            self._lines.append(fact)
-        elif isinstance(fact, WANTED):
+            self._lines.append(event)
+        elif isinstance(event, WANTED):
             self._catch_up()
-            self._s = advance(self._s, fact)
+            self._s = advance(self._s, event)
         if len(self._lines) >= MOST_LINES:
             self._catch_up()
 
@@ -142,16 +142,16 @@ class Witness:
             self._s = advance_lines(self._s, self._lines)
             self._lines = []
 
-    def record(self, alive: bool) -> Record:
+    def record(self, alive: bool) -> CheckRecord:
         """What was gathered."""
         self._catch_up()
         roll, run = self._roll, self._roll.run
         ended = roll.run_ended
         finished = ended is not None and ended.outcome.startswith("completed")
-        return Record(
+        return CheckRecord(
             s=self._s,
             course=roll.course,
-            life=Life.ALIVE if alive else Life.OVER,
+            life=RunLife.ALIVE if alive else RunLife.OVER,
             finished=finished,
             raised=roll.raised,
             earlier=roll.earlier,

@@ -30,7 +30,7 @@ WIDEST = 120
 
 
 @dataclass(slots=True)
-class Delivery:
+class DiagnoseOptions:
     """What ``diagnose`` hands over.
 
     Attributes:
@@ -46,7 +46,7 @@ class Delivery:
 
 def diagnose(
     path: Path | None, pid: int | None, settings: Settings, *, output: Path | None, redact: bool
-) -> Delivery:
+) -> DiagnoseOptions:
     """Examines a target.
 
     Args:
@@ -60,14 +60,14 @@ def diagnose(
         done = examine.examine(target, settings, tell=tell)
     environ = environment.of_training(done)
     story = document.build(done, environment.bearing_on_hangs(environ))
-    delivery = Delivery(document=story, code=_code(done))
+    delivery = DiagnoseOptions(document=story, code=_code(done))
     if output is not None:
         redactor = _redactor(environ) if redact else None
         _bundle(delivery, done, output, redactor)
     return delivery
 
 
-def show(delivery: Delivery) -> None:
+def show(delivery: DiagnoseOptions) -> None:
     """Prints it for people: results to stdout, hints to stderr."""
     from dualwatch.report.terminal import diagnosis
 
@@ -95,7 +95,9 @@ def _code(done: Examination) -> Exit:
     return Exit.OK if done.standing.decided and not blind else Exit.NOT_OBSERVED
 
 
-def _bundle(delivery: Delivery, done: Examination, output: Path, redactor: Redactor | None) -> None:
+def _bundle(
+    delivery: DiagnoseOptions, done: Examination, output: Path, redactor: Redactor | None
+) -> None:
     files = raw_evidence.gather(done)
     stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(done.moment.wall))
     try:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from dualwatch.collectors.agent_files import heartbeat
-from dualwatch.collectors.agent_files.batches import Batches
-from dualwatch.collectors.agent_files.models import Models
+from dualwatch.collectors.agent_files.batches import BatchFiles
+from dualwatch.collectors.agent_files.models import ModelFiles
 from dualwatch.collectors.gpu import nvidia_smi
-from dualwatch.collectors.gpu.nvml import Gpus
+from dualwatch.collectors.gpu.nvml import NvmlSampler
 from dualwatch.collectors.host import sample as host
 from dualwatch.collectors.processes import orphans
 from dualwatch.collectors.processes.trainings import Training
@@ -26,7 +26,7 @@ from dualwatch.events import (
     AttemptEnded,
     AttemptStarted,
     ConfigRead,
-    Fact,
+    Event,
     Finding,
     NotObserved,
     Severity,
@@ -34,13 +34,13 @@ from dualwatch.events import (
 from dualwatch.frameworks.mmengine.config import dump, find, static
 from dualwatch.frameworks.mmengine.config.load import training_python
 from dualwatch.history import past
-from dualwatch.history.training_record import Course
+from dualwatch.history.training_record import TrainingRecord
 from dualwatch.logs import reader
 from dualwatch.rules import ranking
 from dualwatch.rules.deaths import exit
 from dualwatch.rules.registry import judge
-from dualwatch.rules.status import Standing, standing
-from dualwatch.rules.thresholds import Limits
+from dualwatch.rules.status import RunStatus, run_status
+from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot, advance, fold
 
 LIVE_S = 8.0
@@ -76,12 +76,12 @@ class Examination:
     target: Target
     moment: Moment
     snapshot: Snapshot = field(default_factory=Snapshot)
-    standing: Standing | None = None
-    course: Course = field(default_factory=Course)
+    standing: RunStatus | None = None
+    course: TrainingRecord = field(default_factory=TrainingRecord)
     now: list[Finding] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     causes: list[Finding] = field(default_factory=list)
-    history: past.Past = field(default_factory=past.Past)
+    history: past.AttemptWindow = field(default_factory=past.AttemptWindow)
     log: reader.LogRead | None = None
     nvidia_smi: str | None = None
     config: ConfigRead | None = None
@@ -95,11 +95,11 @@ FILES = frozenset(("log", "scalars", "config"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
+class ExamineOptions:
     """How thoroughly to look, and by what to judge.
 
     Attributes:
-        silence, patience: See ``Limits``; None for those of the settings.
+        silence, patience: See ``Thresholds``; None for those of the settings.
         log_s: Seconds for the log. Of a longer one the beginning and the end are read.
         only: Names of the questions that are asked; None for all of them.
         more: Further questions. Facts among their answers become part of the story.
@@ -117,7 +117,7 @@ def examine(
     settings: Settings,
     *,
     tell: Callable[[str], None] = lambda name: None,
-    manner: Manner = Manner(),
+    manner: ExamineOptions = ExamineOptions(),
 ) -> Examination:
     """Looks at a target from all sides at once and judges what was seen.
 
@@ -148,8 +148,8 @@ def examine(
     return done
 
 
-def _is_told(answer: object) -> TypeGuard[Fact]:
-    return isinstance(answer, Fact)
+def _is_told(answer: object) -> TypeGuard[Event]:
+    return isinstance(answer, Event)
 
 
 def _settled(s: Snapshot, target: Target, asked: Moment) -> Snapshot:
@@ -189,7 +189,7 @@ def _collectors(
         "host": Collector(
             lambda: host.sample(work_dir or Path.cwd(), pid, at=at, wall=wall, kernel=True), LIVE_S
         ),
-        "gpu": Collector(lambda: Gpus().sample(tree, at, wall), LIVE_S),
+        "gpu": Collector(lambda: NvmlSampler().sample(tree, at, wall), LIVE_S),
     }
     if training is not None:
         asked["processes"] = Collector(lambda: live_process.look(training), LIVE_S + 1)
@@ -204,8 +204,8 @@ def _collectors(
         journal = attempt.parent / "journal.jsonl"
         asked["journal"] = Collector(lambda: past.of_journal(journal, moment), LIVE_S)
         asked["heartbeat"] = Collector(lambda: heartbeat.read(attempt, at, wall), LIVE_S)
-        asked["model"] = Collector(lambda: Models(attempt).poll(at, wall), LIVE_S)
-        asked["batches"] = Collector(lambda: Batches(attempt).poll(at, wall), LIVE_S)
+        asked["model"] = Collector(lambda: ModelFiles(attempt).poll(at, wall), LIVE_S)
+        asked["batches"] = Collector(lambda: BatchFiles(attempt).poll(at, wall), LIVE_S)
     if target.config is not None:
         named = target.config
         python = training_python(settings.python)
@@ -228,8 +228,8 @@ def _found(work_dir: Path, cwd: Path | None, moment: Moment) -> ConfigRead | Non
 
 
 def _take(done: Examination, answers: dict[str, Any]) -> None:
-    """The answers that are no facts."""
-    done.history = answers.get("journal") or past.Past()
+    """The answers that are no events."""
+    done.history = answers.get("journal") or past.AttemptWindow()
     done.log = answers.get("log")
     if done.log is not None and not done.log.complete:
         why = "the log is too long for the time: its beginning and its end were read"
@@ -255,38 +255,38 @@ def _from_log(done: Examination) -> ConfigRead | None:
     return find.from_values(found.values, str(done.log.path), *done.moment)
 
 
-def _story(done: Examination, answers: dict[str, Any]) -> list[Fact]:
-    """All facts in the order of their time, as if we had been there from the start."""
+def _story(done: Examination, answers: dict[str, Any]) -> list[Event]:
+    """All events in the order of their time, as if we had been there from the start."""
     target, moment = done.target, done.moment
-    told = answers.get("scalars") or (done.log.facts if done.log is not None else ())
+    told = answers.get("scalars") or (done.log.events if done.log is not None else ())
     begun = done.log.first_wall if done.log is not None and not answers.get("scalars") else None
     logged = past.of_log(told, moment, _started(target, moment), begun)
     done.course = done.history.course
-    if done.history.facts:
-        facts = list(done.history.facts)
+    if done.history.events:
+        events = list(done.history.events)
         # Whoever kept the journal may have died before the training did.
-        fresh = past.since(logged[1:], max(fact.wall for fact in facts))
-        facts += fresh
+        fresh = past.since(logged[1:], max(event.wall for event in events))
+        events += fresh
     else:
-        facts = fresh = logged
+        events = fresh = logged
         done.course.timed = not answers.get("scalars")
-    for fact in fresh:
-        done.course.take(fact)
+    for event in fresh:
+        done.course.take(event)
     if target.attempt_dir is not None:
         for name in ("heartbeat", "model", "batches"):
-            facts += answers.get(name, ())
+            events += answers.get(name, ())
     for name in ("config", "gpu", "orphans"):
         answer = done.config if name == "config" else answers.get(name)
-        facts += [answer] if answer is not None else []
+        events += [answer] if answer is not None else []
     if "host" in answers:
         sample, unseen = answers["host"]
-        facts += [sample, *unseen]
-    facts += answers.get("processes", ())
-    facts += [
+        events += [sample, *unseen]
+    events += answers.get("processes", ())
+    events += [
         NotObserved(at=moment.at, wall=moment.wall, what=what, why=why)
         for what, why in done.not_observed.items()
     ]
-    return facts
+    return events
 
 
 def is_alive(target: Target) -> bool | None:
@@ -310,9 +310,9 @@ def _started(target: Target, moment: Moment) -> AttemptStarted:
     )
 
 
-def _judge(done: Examination, settings: Settings, manner: Manner) -> None:
+def _judge(done: Examination, settings: Settings, manner: ExamineOptions) -> None:
     target, s = done.target, done.snapshot
-    limits = Limits(
+    limits = Thresholds(
         stall_timeout=min(settings.stall_timeout, manner.silence or settings.stall_timeout),
         busy_timeout=settings.busy_timeout,
         required=required(done, settings),
@@ -325,8 +325,8 @@ def _judge(done: Examination, settings: Settings, manner: Manner) -> None:
     then = [f for f in done.history.raised if f.code not in known and _still_counts(f, done)]
     done.findings = ranking.rank([*now, *then])
     done.causes = ranking.causes([*now, *then])
-    done.standing = standing(s, alive=is_alive(target), goal=_goal(done))
-    done.not_observed |= {what: fact.why for what, fact in s.not_observed.items()}
+    done.standing = run_status(s, alive=is_alive(target), goal=_goal(done))
+    done.not_observed |= {what: event.why for what, event in s.not_observed.items()}
 
 
 def _still_counts(finding: Finding, done: Examination) -> bool:

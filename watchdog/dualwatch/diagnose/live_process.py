@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 
 from dualwatch.collectors.processes.trainings import Training
-from dualwatch.collectors.processes.tree import Tree
+from dualwatch.collectors.processes.tree import ProcessTree
 from dualwatch.collectors.stacks import capture
 from dualwatch.core import clock
 from dualwatch.core.clock import Moment
-from dualwatch.events import Fact
+from dualwatch.events import Event
 
 APART = 2.5
 """Seconds between the two looks: enough for CPU and I/O to show, short enough to wait for."""
@@ -20,21 +20,21 @@ READER_S = 3.0
 
 def pids(training: Training, moment: Moment) -> set[int]:
     """All processes of a training now."""
-    tree = Tree(training.pid, training.create_time, training.marker)
+    tree = ProcessTree(training.pid, training.create_time, training.marker)
     return {process.pid for process in tree.sample(*moment).processes}
 
 
-def look(training: Training) -> list[Fact]:
+def look(training: Training) -> list[Event]:
     """Two samples of the tree with two captures of its stacks."""
-    tree = Tree(training.pid, training.create_time, training.marker)
-    facts = _once(tree, training)
-    first = facts[0]
+    tree = ProcessTree(training.pid, training.create_time, training.marker)
+    events = _once(tree, training)
+    first = events[0]
     # The time that the capture took is part of the distance.
     time.sleep(max(0.0, first.at + APART - clock.now().at))
-    return [*facts, *_once(tree, training)]
+    return [*events, *_once(tree, training)]
 
 
-def _once(tree: Tree, training: Training) -> list[Fact]:
+def _once(tree: ProcessTree, training: Training) -> list[Event]:
     moment = clock.now()
     sample = tree.sample(*moment)
     captured, unseen = capture.capture(

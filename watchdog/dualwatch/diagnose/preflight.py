@@ -17,11 +17,11 @@ from dualwatch.core import clock
 from dualwatch.core.settings import Settings
 from dualwatch.datasets import scan
 from dualwatch.diagnose.parallel import Collector
-from dualwatch.events import ConfigRead, Fact, NotObserved
+from dualwatch.events import ConfigRead, Event, NotObserved
 from dualwatch.frameworks.mmengine import start_checkpoint
 from dualwatch.frameworks.mmengine.config import find
 from dualwatch.frameworks.mmengine.config import load as configs
-from dualwatch.frameworks.mmengine.config.find import Known, Pairs
+from dualwatch.frameworks.mmengine.config.find import ConfigPairs, FoundConfig
 from dualwatch.frameworks.mmengine.config.load import training_python
 
 CONFIG_S = configs.TIME_LIMIT
@@ -56,7 +56,7 @@ def collectors(
     asked = {"surroundings": Collector(lambda: self_test.look(python, **_now()), SURROUNDINGS_S)}
     if target.config is None and target.work_dir is None:
         return asked
-    pairs = Pairs(all_pairs, lambda done, total: tell("pairs", done, total))
+    pairs = ConfigPairs(all_pairs, lambda done, total: tell("pairs", done, total))
     known = _Once(lambda: _known(target, python, pairs))
     asked["config"] = Collector(lambda: _fact(known.get()), CONFIG_S + PAIRS_S)
     asked["checkpoint"] = Collector(
@@ -72,12 +72,12 @@ def collectors(
 class _Once:
     """An answer that several ask for at the same time; the first one who does works it out."""
 
-    def __init__(self, ask: Callable[[], Known | None]) -> None:
+    def __init__(self, ask: Callable[[], FoundConfig | None]) -> None:
         self._ask = ask
         self._lock = threading.Lock()
-        self._answers: list[Known | None] = []
+        self._answers: list[FoundConfig | None] = []
 
-    def get(self) -> Known | None:
+    def get(self) -> FoundConfig | None:
         with self._lock:
             if not self._answers:
                 self._answers.append(self._ask())
@@ -88,7 +88,7 @@ def _now() -> dict[str, Any]:
     return clock.now()._asdict()
 
 
-def _known(target: Target, python: str, pairs: Pairs) -> Known | None:
+def _known(target: Target, python: str, pairs: ConfigPairs) -> FoundConfig | None:
     """The configuration that was named, else the one that the run dumped; None for none."""
     if target.config is not None:
         return find.load_whole(python, target.config, (), Path.cwd(), timeout=CONFIG_S, how=pairs)
@@ -99,19 +99,19 @@ def _known(target: Target, python: str, pairs: Pairs) -> Known | None:
     return find.read_whole(path, **_now(), folder=folder, how=pairs)
 
 
-def _fact(known: Known | None) -> ConfigRead | None:
-    return known.fact if known is not None else None
+def _fact(known: FoundConfig | None) -> ConfigRead | None:
+    return known.event if known is not None else None
 
 
-def _checkpoint(target: Target, known: Known | None) -> list[Fact]:
-    if known is None or known.fact.error:
+def _checkpoint(target: Target, known: FoundConfig | None) -> list[Event]:
+    if known is None or known.event.error:
         return [_unseen("checkpoint", known)]
     folder = target.work_dir or _work_dir(known, target)
-    seen = start_checkpoint.look(known.fact, folder, **_now(), roots=known.roots)
+    seen = start_checkpoint.look(known.event, folder, **_now(), roots=known.roots)
     return [seen] if seen is not None else []
 
 
-def _work_dir(known: Known, target: Target) -> Path | None:
+def _work_dir(known: FoundConfig, target: Target) -> Path | None:
     """Where a training of this configuration would work, as ``tools/train.py`` settles it."""
     named = known.values.get("work_dir")
     if isinstance(named, str) and named:
@@ -119,7 +119,9 @@ def _work_dir(known: Known, target: Target) -> Path | None:
     return Path("work_dirs", target.config.stem) if target.config is not None else None
 
 
-def _data(known: Known | None, all_images: bool, tell: Callable[[int, int], None]) -> list[Fact]:
+def _data(
+    known: FoundConfig | None, all_images: bool, tell: Callable[[int, int], None]
+) -> list[Event]:
     if known is None or not known.values:
         return [_unseen("data sets", known)]
     return [
@@ -134,8 +136,8 @@ def _data(known: Known | None, all_images: bool, tell: Callable[[int, int], None
     ]
 
 
-def _unseen(what: str, known: Known | None) -> NotObserved:
+def _unseen(what: str, known: FoundConfig | None) -> NotObserved:
     why = "no configuration of the run was found"
     if known is not None:
-        why = f"the configuration could not be read: {known.fact.error or 'it assigns nothing'}"
+        why = f"the configuration could not be read: {known.event.error or 'it assigns nothing'}"
     return NotObserved(**_now(), what=what, why=why)

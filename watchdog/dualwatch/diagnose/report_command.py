@@ -17,7 +17,7 @@ from dualwatch.core.errors import DualwatchError, Exit
 from dualwatch.core.settings import Settings
 from dualwatch.diagnose import run_report
 from dualwatch.events.journal import SCHEMA_VERSION
-from dualwatch.history.model import Chapter
+from dualwatch.history.model import RunHistory
 from dualwatch.report.terminal import csv
 
 SEVERAL = Path("dualwatch-report.html")
@@ -25,7 +25,7 @@ MOST_RUNS = 24
 
 
 @dataclass(slots=True)
-class Retold:
+class ReportOptions:
     """What was written, and the document that tells of it."""
 
     page: Path
@@ -35,7 +35,7 @@ class Retold:
 
 def report(
     paths: Sequence[Path], settings: Settings, *, output: Path | None, table: Path | None
-) -> Retold:
+) -> ReportOptions:
     """Writes the page of some runs.
 
     Args:
@@ -58,10 +58,10 @@ def report(
         rows = csv.write(stream, chapters)
         stream.flush()
         _write(table, stream.buffer.getvalue())
-    return Retold(place, table, _document(chapters, chosen, place, table, rows))
+    return ReportOptions(place, table, _document(chapters, chosen, place, table, rows))
 
 
-def _page(chapters: Sequence[Chapter]) -> str:
+def _page(chapters: Sequence[RunHistory]) -> str:
     from dualwatch.report.html import page
 
     return page.render(chapters, clock.now().wall)
@@ -87,7 +87,7 @@ def _place(chosen: Sequence[Target]) -> Path:
 
 
 def _document(
-    chapters: Sequence[Chapter],
+    chapters: Sequence[RunHistory],
     chosen: Sequence[Target],
     page: Path,
     table: Path | None,

@@ -15,24 +15,24 @@ from dualwatch.core import clock
 from dualwatch.core.errors import DualwatchError, Exit
 from dualwatch.core.settings import Settings
 from dualwatch.diagnose import check, check_record, examine
-from dualwatch.diagnose.check_record import Witness, record_of
-from dualwatch.diagnose.examine import FILES, Examination, Manner
+from dualwatch.diagnose.check_record import CheckRecordBuilder, record_of
+from dualwatch.diagnose.examine import FILES, Examination, ExamineOptions
 from dualwatch.events import (
-    Fact,
+    Event,
     FindingRaised,
     GpusSampled,
+    HeartbeatRead,
     HostSampled,
     ProcessesSampled,
-    Pulse,
     RunStarted,
     StacksCaptured,
     journal,
     sampling,
 )
-from dualwatch.events.sampling import Thin
+from dualwatch.events.sampling import Sampling
 from dualwatch.history import phases
-from dualwatch.history.build import WANTED, Telling, tell
-from dualwatch.history.model import Chapter
+from dualwatch.history.build import WANTED, HistoryBuilder, build
+from dualwatch.history.model import RunHistory
 from dualwatch.history.replay import lost_iterations
 from dualwatch.protocol import PHASES
 from dualwatch.report.terminal import format
@@ -49,7 +49,7 @@ _HEAD = 300
 """Bytes of a line within which its phase stands."""
 
 
-def chapter_of(target: Target, settings: Settings) -> Chapter:
+def chapter_of(target: Target, settings: Settings) -> RunHistory:
     """All that is known of a run.
 
     Raises:
@@ -63,7 +63,7 @@ def chapter_of(target: Target, settings: Settings) -> Chapter:
     return chapter
 
 
-def label(chapters: Sequence[Chapter], targets: Sequence[Target]) -> None:
+def label(chapters: Sequence[RunHistory], targets: Sequence[Target]) -> None:
     """Gives each chapter a name that no other one has."""
     places = [target.work_dir or target.log or target.path or Path("run") for target in targets]
     for depth in (1, 2, 3):
@@ -79,17 +79,17 @@ def label(chapters: Sequence[Chapter], targets: Sequence[Target]) -> None:
 # --- a run of ours ---------------------------------------------------------------------------
 
 
-def _supervised(target: Target, settings: Settings) -> Chapter | None:
+def _supervised(target: Target, settings: Settings) -> RunHistory | None:
     """From the journal; None where it holds nothing."""
     assert target.attempt_dir is not None
     own = target.attempt_dir.parent
     path = own / "journal.jsonl"
     try:
         start = journal.newest(path, RunStarted)
-        telling, witness = Telling(), Witness()
-        for fact in sift(path, start):
-            telling.take(fact)
-            witness.take(fact)
+        telling, witness = HistoryBuilder(), CheckRecordBuilder()
+        for event in sift(path, start):
+            telling.take(event)
+            witness.take(event)
     except OSError as error:
         raise _unreadable(path, error) from error
     chapter = telling.close()
@@ -111,19 +111,19 @@ def _supervised(target: Target, settings: Settings) -> Chapter | None:
     return chapter
 
 
-def sift(path: Path, start: int = 0) -> Iterator[Fact]:
-    """The facts of a journal that a chapter is made of, the frequent ones thinned."""
+def sift(path: Path, start: int = 0) -> Iterator[Event]:
+    """The events of a journal that a chapter is made of, the frequent ones thinned."""
     spacing = sampling.span(path, start) / POINTS
     thin = {
-        Pulse: Thin(spacing=spacing, key=_kind),
-        ProcessesSampled: Thin(spacing=spacing, weight=_sum_of(_RSS), newest=4),
-        GpusSampled: Thin(spacing=spacing, weight=_sum_of(_USED)),
-        HostSampled: Thin(spacing=spacing, weight=lambda line: -_sum_of(_AVAILABLE)(line)),
+        HeartbeatRead: Sampling(spacing=spacing, key=_kind),
+        ProcessesSampled: Sampling(spacing=spacing, weight=_sum_of(_RSS), newest=4),
+        GpusSampled: Sampling(spacing=spacing, weight=_sum_of(_USED)),
+        HostSampled: Sampling(spacing=spacing, weight=lambda line: -_sum_of(_AVAILABLE)(line)),
         # Of the looks that led to no verdict nobody asks any more.
-        StacksCaptured: Thin(spacing=float("inf")),
+        StacksCaptured: Sampling(spacing=float("inf")),
     }
     wanted = {kind: thin.get(kind) for kind in (*WANTED, *check_record.WANTED)}
-    return sampling.sift(path, wanted, landmarks=(FindingRaised,), start=start)
+    return sampling.sample(path, wanted, landmarks=(FindingRaised,), start=start)
 
 
 def _kind(line: bytes) -> str:
@@ -135,7 +135,7 @@ def _sum_of(numbers: re.Pattern[bytes]) -> Callable[[bytes], float]:
     return lambda line: sum(map(int, numbers.findall(line)))
 
 
-def _unended(chapter: Chapter) -> str:
+def _unended(chapter: RunHistory) -> str:
     when = format.clock(chapter.last)
     if chapter.alive:
         return f"it is still running; what is known of it ends at {when}"
@@ -148,7 +148,7 @@ def _unended(chapter: Chapter) -> str:
 # --- a run of somebody else ------------------------------------------------------------------
 
 
-def _foreign(target: Target, settings: Settings) -> Chapter:
+def _foreign(target: Target, settings: Settings) -> RunHistory:
     """From the log of a training that dualwatch did not supervise."""
     if target.log is None:
         raise DualwatchError(
@@ -157,11 +157,11 @@ def _foreign(target: Target, settings: Settings) -> Chapter:
             do="name the work dir or the log of a training",
             exit_code=Exit.NOT_OBSERVED,
         )
-    done = examine.examine(target, settings, manner=Manner(only=FILES))
+    done = examine.examine(target, settings, manner=ExamineOptions(only=FILES))
     if "log" in done.not_observed and done.log is None:
         raise _unreadable(target.log, OSError(done.not_observed["log"]))
     told = _told(target, done)
-    chapter = tell(told)
+    chapter = build(told)
     if not told and not done.findings:
         raise DualwatchError(
             f"there is nothing to look at in {target.log}",
@@ -173,15 +173,15 @@ def _foreign(target: Target, settings: Settings) -> Chapter:
     return chapter
 
 
-def _told(target: Target, done: Examination) -> list[Fact]:
+def _told(target: Target, done: Examination) -> list[Event]:
     if target.scalars is not None and target.scalars == target.log:
         from dualwatch.history import past
 
         return past.of_scalars(target.log)
-    return list(done.log.facts) if done.log is not None else []
+    return list(done.log.events) if done.log is not None else []
 
 
-def _settle(chapter: Chapter, target: Target, done: Examination, settings: Settings) -> None:
+def _settle(chapter: RunHistory, target: Target, done: Examination, settings: Settings) -> None:
     """Adds what no line of the log tells by itself."""
     chapter.supervised = False
     chapter.alive = examine.is_alive(target)

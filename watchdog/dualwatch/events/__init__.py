@@ -1,7 +1,7 @@
 """The vocabulary: what can be seen, found and decided. Frozen types, no I/O, nothing of ours."""
 
-from dualwatch.events.base import Fact
-from dualwatch.events.decisions import Action, Change, Decision, Rung
+from dualwatch.events.base import Event
+from dualwatch.events.decisions import Action, Change, Decision, RerunStep, TriedStep
 from dualwatch.events.findings import Evidence, Finding, Severity
 from dualwatch.events.lifecycle import (
     AttemptEnded,
@@ -37,14 +37,14 @@ from dualwatch.events.preflight import (
 from dualwatch.events.training import (
     AgentReported,
     BatchSeen,
+    CommandAnswered,
     ConfigRead,
     ConsoleGrew,
     ErrorSeen,
     EvaluationLogged,
+    HeartbeatRead,
     IterationLogged,
-    Milestone,
-    OrderAnswered,
-    Pulse,
+    LogMilestone,
 )
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "BatchSeen",
     "Change",
     "CheckpointSeen",
+    "CommandAnswered",
     "ConfigRead",
     "ConsoleGrew",
     "DataSeen",
@@ -63,32 +64,32 @@ __all__ = [
     "Decision",
     "ErrorSeen",
     "EvaluationLogged",
+    "Event",
     "Evidence",
-    "Fact",
     "Finding",
     "FindingRaised",
     "Frame",
     "GpuHolder",
     "GpuSample",
     "GpusSampled",
+    "HeartbeatRead",
     "HostSampled",
     "IterationLogged",
-    "Milestone",
+    "LogMilestone",
     "ModelPart",
     "ModelSeen",
     "NotObserved",
     "ObserverPaused",
-    "OrderAnswered",
     "OrphansSeen",
     "ProcessSample",
     "ProcessesSampled",
-    "Pulse",
+    "RerunStep",
     "RunEnded",
     "RunStarted",
-    "Rung",
     "Severity",
     "StacksCaptured",
     "SurroundingsSeen",
     "TensorBoardSeen",
     "ThreadStack",
+    "TriedStep",
 ]

@@ -1,6 +1,6 @@
-"""A fact: what was seen, with a monotonic and a wall time.
+"""An event: what was seen, with a monotonic and a wall time.
 
-``at`` is for durations (it never jumps), ``wall`` is for people. The journal keeps facts, one JSON
+``at`` is for durations (it never jumps), ``wall`` is for people. The journal keeps events, one JSON
 object a line; the snapshot is a fold over them.
 """
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
-    """Base of all facts.
+class Event:
+    """Base of all events.
 
     Attributes:
         at: Monotonic seconds of the observer.

@@ -41,7 +41,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rung:
+class RerunStep:
     """One step of the ladder: a consistent set of changes.
 
     Attributes:
@@ -75,6 +75,14 @@ class Decision:
 
     action: Action
     reason: str
-    rung: Rung | None = None
+    rung: RerunStep | None = None
     cause: str = ""
     pause: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriedStep:
+    """One past rerun of this run: the code that it answered, and the name of its rung."""
+
+    cause: str
+    rung: str

@@ -1,7 +1,7 @@
-"""The journal: every fact of a run, append-only, one JSON object a line.
+"""The journal: every event of a run, append-only, one JSON object a line.
 
 It is the single source of all views, survives a cut last line, and is written in one ``write``
-call a fact, so that a reader never sees half of one but the last.
+call an event, so that a reader never sees half of one but the last.
 """
 
 from __future__ import annotations
@@ -23,20 +23,27 @@ from dualwatch.core.errors import DISK_FULL, code_of
 
 SCHEMA_VERSION = 1
 
-_KINDS: dict[str, type[events.Fact]] = {
-    re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind
-    for kind in events.Fact.__subclasses__()
+_KINDS_OF_VERSION_1 = {
+    events.LogMilestone: "milestone",
+    events.HeartbeatRead: "pulse",
+    events.CommandAnswered: "order-answered",
+}
+"""Kinds whose class has another name today: what was published stays."""
+
+_KINDS: dict[str, type[events.Event]] = {
+    _KINDS_OF_VERSION_1.get(kind, re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower()): kind
+    for kind in events.Event.__subclasses__()
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
-def encode(fact: events.Fact) -> dict[str, Any]:
-    """A fact as a JSON-able dictionary with its ``kind`` first."""
-    return {"kind": _NAMES[type(fact)], **plain(fact)}
+def encode(event: events.Event) -> dict[str, Any]:
+    """An event as a JSON-able dictionary with its ``kind`` first."""
+    return {"kind": _NAMES[type(event)], **plain(event)}
 
 
-def decode(data: dict[str, Any]) -> events.Fact | None:
-    """A fact from its dictionary; None for a kind that this version does not know."""
+def decode(data: dict[str, Any]) -> events.Event | None:
+    """An event from its dictionary; None for a kind that this version does not know."""
     kind = _KINDS.get(data.get("kind", ""))
     return None if kind is None else _build(kind, data)
 
@@ -104,7 +111,7 @@ def _restorer(hint: Any) -> _Restore | None:
 class Journal:
     """Appends facts to ``journal.jsonl``.
 
-    Writing never stops a run: when the disk is full the fact is lost, and ``lost`` counts it.
+    Writing never stops a run: when the disk is full the event is lost, and ``lost`` counts it.
 
     Args:
         path: The file; created readable by its owner only.
@@ -119,12 +126,12 @@ class Journal:
         self._stream = os.fdopen(descriptor, "ab", buffering=0)
         self._cut = _ends_in_half_a_line(path)
 
-    def append(self, fact: events.Fact) -> None:
-        """Writes one fact."""
-        text = json.dumps(encode(fact), ensure_ascii=False, default=str) + "\n"
+    def append(self, event: events.Event) -> None:
+        """Writes one event."""
+        text = json.dumps(encode(event), ensure_ascii=False, default=str) + "\n"
         line = text.encode("utf-8", "backslashreplace")
         if self._cut:
-            line = b"\n" + line  # Ends the half line, so that it costs no other fact.
+            line = b"\n" + line  # Ends the half line, so that it costs no other event.
         try:
             written = self._stream.write(line)
         except OSError as error:
@@ -153,8 +160,8 @@ def _ends_in_half_a_line(path: Path) -> bool:
         return stream.read(1) != b"\n"
 
 
-def newest(path: Path, kind: type[events.Fact]) -> int:
-    """Offset of the newest fact of a kind, 0 where there is none; found from the end."""
+def newest(path: Path, kind: type[events.Event]) -> int:
+    """Offset of the newest event of a kind, 0 where there is none; found from the end."""
     wanted = b'{"kind": "%s"' % _NAMES[kind].encode()
     with path.open("rb") as stream:
         end = stream.seek(0, os.SEEK_END)
@@ -173,7 +180,7 @@ def newest(path: Path, kind: type[events.Fact]) -> int:
 _BLOCK = 4 << 20
 
 
-def read(path: Path, start: int = 0) -> Iterator[events.Fact]:
+def read(path: Path, start: int = 0) -> Iterator[events.Event]:
     """Facts of a journal in their order; a cut or damaged line is passed over.
 
     Args:
@@ -182,13 +189,13 @@ def read(path: Path, start: int = 0) -> Iterator[events.Fact]:
     with path.open("rb") as stream:
         stream.seek(start)
         for line in stream:
-            fact = fact_of(line)
-            if fact is not None:
-                yield fact
+            event = fact_of(line)
+            if event is not None:
+                yield event
 
 
-def fact_of(line: bytes) -> events.Fact | None:
-    """The fact of a line; None where it is cut, damaged, or of a kind that is not known here."""
+def fact_of(line: bytes) -> events.Event | None:
+    """The event of a line; None where it is cut, damaged, or of a kind that is not known here."""
     try:
         data = json.loads(line.decode("utf-8"))
         return decode(data) if isinstance(data, dict) else None
@@ -196,6 +203,6 @@ def fact_of(line: bytes) -> events.Fact | None:
         return None
 
 
-def name_of(kind: type[events.Fact]) -> str:
-    """What a kind of fact is called in the journal."""
+def name_of(kind: type[events.Event]) -> str:
+    """What a kind of event is called in the journal."""
     return _NAMES[kind]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from dualwatch.events.base import Fact
+from dualwatch.events.base import Event
 from dualwatch.events.decisions import Change
 from dualwatch.events.findings import Finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunStarted(Fact):
+class RunStarted(Event):
     """A supervised run began.
 
     Attributes:
@@ -36,7 +36,7 @@ class RunStarted(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptStarted(Fact):
+class AttemptStarted(Event):
     """The training process was launched. ``create_time`` with ``pid`` is its identity."""
 
     attempt: int
@@ -49,7 +49,7 @@ class AttemptStarted(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptEnded(Fact):
+class AttemptEnded(Event):
     """The training process is gone. ``signal`` is its name ("SIGKILL") where one ended it."""
 
     attempt: int
@@ -59,7 +59,7 @@ class AttemptEnded(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunEnded(Fact):
+class RunEnded(Event):
     """The run is over; ``reason`` in one sentence."""
 
     outcome: str
@@ -68,7 +68,7 @@ class RunEnded(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NotObserved(Fact):
+class NotObserved(Event):
     """Something that could not be looked at, and why. Unknown is not well."""
 
     what: str
@@ -76,14 +76,14 @@ class NotObserved(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ObserverPaused(Fact):
+class ObserverPaused(Event):
     """We ourselves did not run for a while: a laptop's sleep, a SIGSTOP, a debugger."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decided(Fact):
+class Decided(Event):
     """A decision, kept in the journal with its reason; see ``Decision``.
 
     Attributes:
@@ -101,7 +101,7 @@ class Decided(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FindingRaised(Fact):
+class FindingRaised(Event):
     """A verdict, kept in the journal beside what it rests on."""
 
     finding: Finding

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dualwatch.events.base import Fact
+from dualwatch.events.base import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,21 +35,21 @@ class ProcessSample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessesSampled(Fact):
+class ProcessesSampled(Event):
     """The whole tree at one moment, main first."""
 
     processes: tuple[ProcessSample, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrphansSeen(Fact):
+class OrphansSeen(Event):
     """Processes of an earlier, dead training that are still alive."""
 
     processes: tuple[ProcessSample, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HostSampled(Fact):
+class HostSampled(Event):
     """The machine around the training. None means: could not be read, or has no such thing.
 
     Attributes:
@@ -118,7 +118,7 @@ class GpuSample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GpusSampled(Fact):
+class GpusSampled(Event):
     """All devices at one moment."""
 
     gpus: tuple[GpuSample, ...]
@@ -155,7 +155,7 @@ class ThreadStack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StacksCaptured(Fact):
+class StacksCaptured(Event):
     """Stacks of the tree at one moment. ``path`` is the file that holds them in full."""
 
     stacks: tuple[ThreadStack, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dualwatch.events.base import Fact
+from dualwatch.events.base import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class DataSet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DataSeen(Fact):
+class DataSeen(Event):
     """The data sets of a configuration were looked through; pairs are in ``ConfigRead``.
 
     One that several loaders share is told once, under the first of them.
@@ -44,7 +44,7 @@ class DataSeen(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckpointSeen(Fact):
+class CheckpointSeen(Event):
     """The checkpoint that a training is to start from.
 
     Attributes:
@@ -61,7 +61,7 @@ class CheckpointSeen(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SurroundingsSeen(Fact):
+class SurroundingsSeen(Event):
     """What of the system may keep a training or its diagnosis from working.
 
     Attributes:
@@ -99,7 +99,7 @@ class ModelPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelSeen(Fact):
+class ModelSeen(Event):
     """The model as the agent found it before the first iteration: its upper modules, and every
     one whose name or class tells of a contrastive loss. Bounded."""
 
@@ -108,7 +108,7 @@ class ModelSeen(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TensorBoardSeen(Fact):
+class TensorBoardSeen(Event):
     """The state of TensorBoard, and what its event files hold.
 
     Attributes:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dualwatch.events import Fact, journal
+from dualwatch.events import Event, journal
 
 _HEAD = b'{"kind": "'
 _WALL = re.compile(rb'"wall": (-?[0-9][0-9.eE+-]*)')
@@ -21,7 +21,7 @@ _LAST_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Thin:
+class Sampling:
     """How a frequent kind is thinned.
 
     Attributes:
@@ -37,16 +37,16 @@ class Thin:
     newest: int = 1
 
 
-def sift(
+def sample(
     path: Path,
-    wanted: Mapping[type[Fact], Thin | None],
+    wanted: Mapping[type[Event], Sampling | None],
     *,
-    landmarks: Collection[type[Fact]] = (),
+    landmarks: Collection[type[Event]] = (),
     start: int = 0,
-) -> Iterator[Fact]:
+) -> Iterator[Event]:
     """Facts of a journal; a cut or damaged line is passed over.
 
-    The facts of one kind come in their order. One that is thinned by weight comes when its stretch
+    The events of one kind come in their order. One that is thinned by weight comes when its stretch
     is over, at the latest before the next landmark.
 
     Args:
@@ -72,15 +72,15 @@ def sift(
                 if name in stops:
                     for other in thinned.values():
                         yield from _read(other.flush(), kinds)
-                fact = journal.fact_of(line)
-                if fact is not None:
-                    yield fact
+                event = journal.fact_of(line)
+                if event is not None:
+                    yield event
     for other in thinned.values():
         yield from _read(other.flush(), kinds)
 
 
 def span(path: Path, start: int = 0) -> float:
-    """Seconds between the first fact and the last one of a journal; 0 where it holds none."""
+    """Seconds between the first event and the last one of a journal; 0 where it holds none."""
     with path.open("rb") as stream:
         end = stream.seek(0, 2)
         stream.seek(start)
@@ -96,7 +96,7 @@ def span(path: Path, start: int = 0) -> float:
 class _Stream:
     """The lines of one thinned kind, of which few are given."""
 
-    thin: Thin
+    thin: Sampling
     _until: float = float("-inf")
     _key: object = None
     _heaviest: tuple[float, int, bytes] | None = None
@@ -146,14 +146,14 @@ class _Stream:
         return fresh
 
 
-def _read(lines: Collection[bytes], kinds: tuple[type[Fact], ...]) -> Iterator[Fact]:
+def _read(lines: Collection[bytes], kinds: tuple[type[Event], ...]) -> Iterator[Event]:
     for line in lines:
-        fact = journal.fact_of(line)
-        if fact is not None and isinstance(fact, kinds):
-            yield fact
+        event = journal.fact_of(line)
+        if event is not None and isinstance(event, kinds):
+            yield event
 
 
-def _name(kind: type[Fact]) -> bytes:
+def _name(kind: type[Event]) -> bytes:
     return journal.name_of(kind).encode()
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from dualwatch.events.base import Fact
+from dualwatch.events.base import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConsoleGrew(Fact):
+class ConsoleGrew(Event):
     """The console file grew; ``last_line`` is the newest whole line, bounded in length."""
 
     lines: int
@@ -17,7 +17,7 @@ class ConsoleGrew(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IterationLogged(Fact):
+class IterationLogged(Event):
     """A progress line: ``Epoch(train) [1][50/200] ... loss: 0.3``.
 
     Attributes:
@@ -39,7 +39,7 @@ class IterationLogged(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationLogged(Fact):
+class EvaluationLogged(Event):
     """The result line of a validation or test: ``Epoch(val) [1][10/10]  pascal_voc/mAP: 0.6``."""
 
     mode: str
@@ -50,7 +50,7 @@ class EvaluationLogged(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Milestone(Fact):
+class LogMilestone(Event):
     """A line that tells where the run stands.
 
     ``name`` is one of: "environment", "config-dump", "hooks-listed", "weights-initialised",
@@ -63,7 +63,7 @@ class Milestone(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorSeen(Fact):
+class ErrorSeen(Event):
     """An exception on the console.
 
     Attributes:
@@ -86,7 +86,7 @@ class ErrorSeen(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgentReported(Fact):
+class AgentReported(Event):
     """The inside agent met a Runner and says what it did.
 
     Attributes:
@@ -104,7 +104,7 @@ class AgentReported(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pulse(Fact):
+class HeartbeatRead(Event):
     """One reading of a rank's heartbeat record.
 
     Attributes:
@@ -133,7 +133,7 @@ class Pulse(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchSeen(Fact):
+class BatchSeen(Event):
     """What a training iteration was given and what the model made of it, as the agent saw it.
 
     Written at the first iteration and whenever one of the two changes its form.
@@ -151,7 +151,7 @@ class BatchSeen(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigRead(Fact):
+class ConfigRead(Event):
     """A configuration, loaded as the training loads it or read without executing it.
 
     Attributes:
@@ -193,7 +193,7 @@ class ConfigRead(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrderAnswered(Fact):
+class CommandAnswered(Event):
     """The agent did what it was asked for, or says why not. See ``protocol.Order``.
 
     Attributes:

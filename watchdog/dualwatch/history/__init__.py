@@ -1,1 +1,1 @@
-"""A run told after the fact: pure folds of what a journal or a log holds, one module a part."""
+"""A run told after the event: pure folds of what a journal or a log holds, one module a part."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from dualwatch.history.model import Chapter
+from dualwatch.history.model import RunHistory
 
 MOST = 200
 _LEFT_OUT = ("model_words", "work_dir")
@@ -41,7 +41,7 @@ def flat(value: Any, prefix: str = "", depth: int = 0) -> dict[str, Any]:
     return {prefix: value} if prefix else {}
 
 
-def settings_of(chapter: Chapter) -> dict[str, Any]:
+def settings_of(chapter: RunHistory) -> dict[str, Any]:
     """All that is known of a run's configuration, flat; empty where nothing is."""
     sections = {k: v for k, v in chapter.sections.items() if k not in _LEFT_OUT}
     if not sections and chapter.config is not None:
@@ -57,7 +57,7 @@ def settings_of(chapter: Chapter) -> dict[str, Any]:
     return known
 
 
-def differences(chapters: Sequence[Chapter]) -> list[Difference]:
+def differences(chapters: Sequence[RunHistory]) -> list[Difference]:
     """The keys in which not all runs agree, in the order of the first run that has them.
 
     A run of which no configuration is known has "not known" in every row, and makes none.

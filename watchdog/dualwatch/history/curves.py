@@ -7,7 +7,7 @@ from array import array
 from dataclasses import dataclass, field
 from itertools import compress, pairwise
 
-from dualwatch.history.metrics_table import Table
+from dualwatch.history.metrics_table import MetricsTable
 
 BUCKETS = 240
 """Stretches of a curve of which the least and the greatest value are drawn: more than a picture has
@@ -26,7 +26,7 @@ class Stretch:
 
 
 @dataclass(slots=True)
-class Course:
+class MetricCurve:
     """A metric from its first line to its last.
 
     Attributes:
@@ -52,7 +52,7 @@ class Course:
         return self.first is None
 
 
-class Courses:
+class MetricCurves:
     """Makes the courses of a run. The metrics of its lines mostly stand in the same rows, so what
     depends on the rows alone is worked out once.
 
@@ -60,14 +60,14 @@ class Courses:
         places: Where each row of the table stands, see ``Table.places``.
     """
 
-    def __init__(self, table: Table, places: array[float]) -> None:
+    def __init__(self, table: MetricsTable, places: array[float]) -> None:
         self._table = table
         self._places = places
         self._known: list[tuple[array[int], bool, _Rows]] = []
 
-    def course(self, name: str, *, training: bool, buckets: int = BUCKETS) -> Course:
+    def course(self, name: str, *, training: bool, buckets: int = BUCKETS) -> MetricCurve:
         """The course of a metric over training lines, or over all other rows."""
-        made = Course(name)
+        made = MetricCurve(name)
         column = self._table.columns.get(name)
         if column is None:
             return made
@@ -112,7 +112,7 @@ class _Rows:
     attempts: list[int]
 
 
-def _rows(table: Table, places: array[float], rows: array[int], training: bool) -> _Rows:
+def _rows(table: MetricsTable, places: array[float], rows: array[int], training: bool) -> _Rows:
     chosen = None
     if not training or table.trained < len(table):
         chosen = bytearray(table.training[row] == training for row in rows)
@@ -124,7 +124,7 @@ def _rows(table: Table, places: array[float], rows: array[int], training: bool) 
     return _Rows(rows, chosen, xs, [*cuts, len(xs)], [attempts[k] for k in cuts])
 
 
-def _fill(made: Course, where: _Rows, values: array[float], buckets: int) -> None:
+def _fill(made: MetricCurve, where: _Rows, values: array[float], buckets: int) -> None:
     made.first, made.last = values[0], values[-1]
     low, high = min(values), max(values)
     made.lowest = (low, where.xs[values.index(low)])

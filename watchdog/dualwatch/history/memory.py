@@ -11,7 +11,7 @@ _GROUPS = {"main": MAIN, "rank": MAIN, "worker": WORKERS}
 
 
 @dataclass(slots=True)
-class Line:
+class MemoryLine:
     """One quantity: wall times, attempts and bytes; ``limit`` is what there is of it at most."""
 
     walls: list[float] = field(default_factory=list)
@@ -27,7 +27,7 @@ class Line:
 
 
 @dataclass(slots=True)
-class Memory:
+class MemoryHistory:
     """What was seen; what could not be read has no value, and is not 0.
 
     Attributes:
@@ -39,29 +39,29 @@ class Memory:
         unread: Samples in which a process told no size.
     """
 
-    gpus: dict[str, Line] = field(default_factory=dict)
-    trees: dict[str, Line] = field(default_factory=dict)
-    processes: dict[str, Line] = field(default_factory=dict)
-    host: dict[str, Line] = field(default_factory=dict)
+    gpus: dict[str, MemoryLine] = field(default_factory=dict)
+    trees: dict[str, MemoryLine] = field(default_factory=dict)
+    processes: dict[str, MemoryLine] = field(default_factory=dict)
+    host: dict[str, MemoryLine] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     unread: int = 0
 
-    def gpus_sampled(self, fact: GpusSampled, attempt: int) -> None:
+    def gpus_sampled(self, event: GpusSampled, attempt: int) -> None:
         """Notes the devices."""
-        for gpu in fact.gpus:
+        for gpu in event.gpus:
             name = f"GPU {gpu.index}"
             self.names[name] = gpu.name
             if gpu.used is not None:
-                line = self.gpus.setdefault(name, Line())
-                line.add(fact.wall, attempt, gpu.used)
+                line = self.gpus.setdefault(name, MemoryLine())
+                line.add(event.wall, attempt, gpu.used)
                 line.limit = gpu.total
             if gpu.tree is not None:
-                self.trees.setdefault(name, Line()).add(fact.wall, attempt, gpu.tree)
+                self.trees.setdefault(name, MemoryLine()).add(event.wall, attempt, gpu.tree)
 
-    def processes_sampled(self, fact: ProcessesSampled, attempt: int) -> None:
+    def processes_sampled(self, event: ProcessesSampled, attempt: int) -> None:
         """Notes the tree. Pages that processes share are counted in each of them."""
         sums: dict[str, float] = {}
-        for process in fact.processes:
+        for process in event.processes:
             if process.rss is None:
                 self.unread += 1
                 continue
@@ -69,16 +69,16 @@ class Memory:
             sums[group] = sums.get(group, 0.0) + process.rss
         for group in (MAIN, WORKERS, OTHERS):
             if group in sums or (group in self.processes and sums):
-                line = self.processes.setdefault(group, Line())
-                line.add(fact.wall, attempt, sums.get(group, 0.0))
+                line = self.processes.setdefault(group, MemoryLine())
+                line.add(event.wall, attempt, sums.get(group, 0.0))
 
-    def host_sampled(self, fact: HostSampled, attempt: int) -> None:
+    def host_sampled(self, event: HostSampled, attempt: int) -> None:
         """Notes the machine, and the container where it sets a limit."""
-        if fact.memory_total is not None and fact.memory_available is not None:
-            line = self.host.setdefault("machine", Line())
-            line.add(fact.wall, attempt, fact.memory_total - fact.memory_available)
-            line.limit = fact.memory_total
-        if fact.cgroup_limit is not None and fact.cgroup_used is not None:
-            line = self.host.setdefault("container", Line())
-            line.add(fact.wall, attempt, fact.cgroup_used)
-            line.limit = fact.cgroup_limit
+        if event.memory_total is not None and event.memory_available is not None:
+            line = self.host.setdefault("machine", MemoryLine())
+            line.add(event.wall, attempt, event.memory_total - event.memory_available)
+            line.limit = event.memory_total
+        if event.cgroup_limit is not None and event.cgroup_used is not None:
+            line = self.host.setdefault("container", MemoryLine())
+            line.add(event.wall, attempt, event.cgroup_used)
+            line.limit = event.cgroup_limit

@@ -26,7 +26,7 @@ _Layout = list[tuple[Callable[[int], None], Callable[[float], None]]]
 
 
 @dataclass(slots=True)
-class Table:
+class MetricsTable:
     """Rows in the order in which they were logged.
 
     Attributes:
@@ -56,25 +56,27 @@ class Table:
     def __len__(self) -> int:
         return len(self.walls)
 
-    def add(self, fact: IterationLogged | EvaluationLogged, attempt: int, stretch: int = 1) -> None:
+    def add(
+        self, event: IterationLogged | EvaluationLogged, attempt: int, stretch: int = 1
+    ) -> None:
         """Appends a line."""
         row = len(self.walls)
-        is_evaluation = isinstance(fact, EvaluationLogged)
+        is_evaluation = isinstance(event, EvaluationLogged)
         self.attempts.append(attempt)
-        self.walls.append(fact.wall)
-        self.modes.append(fact.mode)
+        self.walls.append(event.wall)
+        self.modes.append(event.mode)
         self.evaluations.append(is_evaluation)
-        self.epochs.append(fact.epoch or 0)
-        self.iterations.append(fact.iteration)
-        self.totals.append(fact.total or 0)
+        self.epochs.append(event.epoch or 0)
+        self.iterations.append(event.iteration)
+        self.totals.append(event.total or 0)
         self.stretches.append(stretch)
-        if fact.mode == "train" and not is_evaluation:
+        if event.mode == "train" and not is_evaluation:
             self.trained += 1
-            self.counts_epochs = self.counts_epochs and bool(fact.epoch and fact.total)
+            self.counts_epochs = self.counts_epochs and bool(event.epoch and event.total)
             self.training.append(1)
         else:
             self.training.append(0)
-        metrics = fact.metrics
+        metrics = event.metrics
         layout = self._layouts.get(tuple(metrics)) or self._layout(tuple(metrics))
         for (note, keep), value in zip(layout, metrics.values(), strict=True):
             note(row)

@@ -15,13 +15,13 @@ from dualwatch.events import (
     RunStarted,
     StacksCaptured,
 )
-from dualwatch.history.memory import Memory
-from dualwatch.history.metrics_table import Table
+from dualwatch.history.memory import MemoryHistory
+from dualwatch.history.metrics_table import MetricsTable
 from dualwatch.state.activity import Activity
 
 
 @dataclass(slots=True)
-class Span:
+class PhaseSpan:
     """A time in which one thing was going on.
 
     Attributes:
@@ -35,7 +35,7 @@ class Span:
 
 
 @dataclass(slots=True)
-class Stall:
+class StallHistory:
     """A silence that was called a stall.
 
     Attributes:
@@ -63,7 +63,7 @@ class Stall:
 
 
 @dataclass(slots=True)
-class Mark:
+class TimelineMark:
     """Something that happened at one moment.
 
     Attributes:
@@ -78,7 +78,7 @@ class Mark:
 
 
 @dataclass(slots=True)
-class Attempt:
+class AttemptHistory:
     """One process of the training.
 
     Attributes:
@@ -99,7 +99,7 @@ class Attempt:
 
 
 @dataclass(slots=True)
-class Chapter:
+class RunHistory:
     """One run.
 
     Attributes:
@@ -122,14 +122,14 @@ class Chapter:
     ended: RunEnded | None = None
     first: float = 0.0
     last: float = 0.0
-    attempts: list[Attempt] = field(default_factory=list)
-    spans: list[Span] = field(default_factory=list)
-    stalls: list[Stall] = field(default_factory=list)
-    marks: list[Mark] = field(default_factory=list)
+    attempts: list[AttemptHistory] = field(default_factory=list)
+    spans: list[PhaseSpan] = field(default_factory=list)
+    stalls: list[StallHistory] = field(default_factory=list)
+    marks: list[TimelineMark] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     causes: list[Finding] = field(default_factory=list)
-    table: Table = field(default_factory=Table)
-    memory: Memory = field(default_factory=Memory)
+    table: MetricsTable = field(default_factory=MetricsTable)
+    memory: MemoryHistory = field(default_factory=MemoryHistory)
     config: ConfigRead | None = None
     versions: dict[str, str] = field(default_factory=dict)
     sections: dict[str, Any] = field(default_factory=dict)

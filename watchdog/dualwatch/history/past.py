@@ -11,7 +11,7 @@ from dualwatch.events import (
     AttemptEnded,
     AttemptStarted,
     ConsoleGrew,
-    Fact,
+    Event,
     Finding,
     FindingRaised,
     IterationLogged,
@@ -19,8 +19,8 @@ from dualwatch.events import (
     RunStarted,
     journal,
 )
-from dualwatch.frameworks.mmengine.logs.scalars_file import Scalars
-from dualwatch.history.training_record import Course
+from dualwatch.frameworks.mmengine.logs.scalars_file import ScalarsFile
+from dualwatch.history.training_record import TrainingRecord
 
 KEPT = 20_000
 """Rows that are folded; of a longer file the newest, and all that is no training row."""
@@ -29,7 +29,7 @@ SAME_CLOCK_S = 5.0
 
 
 @dataclass(slots=True)
-class Roll:
+class EventWindow:
     """What a journal says of a whole run, over all its attempts.
 
     Attributes:
@@ -41,108 +41,108 @@ class Roll:
 
     raised: list[Finding] = field(default_factory=list)
     earlier: list[Finding] = field(default_factory=list)
-    course: Course = field(default_factory=Course)
+    course: TrainingRecord = field(default_factory=TrainingRecord)
     run: RunStarted | None = None
     run_ended: RunEnded | None = None
 
-    def take(self, fact: Fact) -> None:
-        """One more fact, in the order of time."""
-        self.course.take(fact)
-        if isinstance(fact, RunStarted):
-            self.run = fact
-        elif isinstance(fact, RunEnded):
-            self.run_ended = fact
-        elif isinstance(fact, FindingRaised):
-            self.raised.append(fact.finding)
-        elif isinstance(fact, AttemptStarted):
+    def take(self, event: Event) -> None:
+        """One more event, in the order of time."""
+        self.course.take(event)
+        if isinstance(event, RunStarted):
+            self.run = event
+        elif isinstance(event, RunEnded):
+            self.run_ended = event
+        elif isinstance(event, FindingRaised):
+            self.raised.append(event.finding)
+        elif isinstance(event, AttemptStarted):
             self.earlier += self.raised
             self.raised = []
 
 
 @dataclass(slots=True)
-class Past(Roll):
-    """The same with the facts of the newest attempt, oldest first, ``at`` on our own clock."""
+class AttemptWindow(EventWindow):
+    """The same with the events of the newest attempt, oldest first, ``at`` on our own clock."""
 
-    facts: list[Fact] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
 
     @property
     def has_ended(self) -> bool:
         """Whether the end of the newest attempt is on record."""
-        return any(isinstance(fact, AttemptEnded) for fact in self.facts)
+        return any(isinstance(event, AttemptEnded) for event in self.events)
 
 
-def of_journal(path: Path, now: Moment) -> Past:
+def of_journal(path: Path, now: Moment) -> AttemptWindow:
     """The newest attempt of a supervised run."""
-    past = Past()
+    past = AttemptWindow()
     for told in journal.read(path, journal.newest(path, RunStarted)):
-        fact = _on_our_clock(told, now)
-        past.take(fact)
-        if isinstance(fact, AttemptStarted):
-            past.facts = [fact]
-        elif not isinstance(fact, (RunStarted, RunEnded, FindingRaised)):
-            past.facts.append(fact)
+        event = _on_our_clock(told, now)
+        past.take(event)
+        if isinstance(event, AttemptStarted):
+            past.events = [event]
+        elif not isinstance(event, (RunStarted, RunEnded, FindingRaised)):
+            past.events.append(event)
     return past
 
 
 def of_log(
-    facts: Sequence[Fact], now: Moment, started: AttemptStarted, begun: float | None = None
-) -> list[Fact]:
-    """The facts of a log as those of an attempt: when it moved is when it logged.
+    events: Sequence[Event], now: Moment, started: AttemptStarted, begun: float | None = None
+) -> list[Event]:
+    """The events of a log as those of an attempt: when it moved is when it logged.
 
     Args:
-        facts: As the reader of logs gives them, with the wall times of their lines.
+        events: As the reader of logs gives them, with the wall times of their lines.
         started: Who trains; a log says nothing of it.
-        begun: Wall time of the log's first stamp, which may be of a line that is no fact.
+        begun: Wall time of the log's first stamp, which may be of a line that is no event.
     """
-    first = facts[0].wall if facts else started.wall
+    first = events[0].wall if events else started.wall
     wall = min(first, started.wall, begun if begun is not None else first)
-    shifted = [replace(fact, at=_at(fact.wall, now)) for fact in facts]
+    shifted = [replace(event, at=_at(event.wall, now)) for event in events]
     return [replace(started, at=_at(wall, now), wall=wall), *_with_growth(shifted)]
 
 
-def of_scalars(path: Path) -> list[Fact]:
-    """The facts of a ``scalars.json``, whose rows have no times: that of the file stands for them.
+def of_scalars(path: Path) -> list[Event]:
+    """The events of a ``scalars.json``, whose rows have no times: that of the file stands for them.
 
     Raises:
         OSError: It cannot be read.
     """
-    rows, modified = Scalars(path), path.stat().st_mtime
-    facts: list[Fact] = []
+    rows, modified = ScalarsFile(path), path.stat().st_mtime
+    events: list[Event] = []
     while more := rows.poll(0.0, modified):
-        facts += more
-    return _thin(facts)
+        events += more
+    return _thin(events)
 
 
-def since(facts: Iterable[Fact], wall: float) -> list[Fact]:
+def since(events: Iterable[Event], wall: float) -> list[Event]:
     """Facts that are newer than a wall time."""
-    return [fact for fact in facts if fact.wall > wall]
+    return [event for event in events if event.wall > wall]
 
 
-def _thin(facts: Sequence[Fact]) -> list[Fact]:
+def _thin(events: Sequence[Event]) -> list[Event]:
     """Bounds the work of folding: a million rows tell no more than the newest of them."""
-    lines = sum(isinstance(fact, IterationLogged) for fact in facts)
+    lines = sum(isinstance(event, IterationLogged) for event in events)
     to_drop = max(0, lines - KEPT)
-    kept: list[Fact] = []
-    for fact in facts:
-        if to_drop > 0 and isinstance(fact, IterationLogged):
+    kept: list[Event] = []
+    for event in events:
+        if to_drop > 0 and isinstance(event, IterationLogged):
             to_drop -= 1
             continue
-        kept.append(fact)
+        kept.append(event)
     return kept
 
 
-def _with_growth(facts: Sequence[Fact]) -> Iterator[Fact]:
+def _with_growth(events: Sequence[Event]) -> Iterator[Event]:
     """Every line is a sign of life of a training that has no heartbeat."""
-    for number, fact in enumerate(facts, start=1):
-        yield fact
-        if number == len(facts) or facts[number].wall > fact.wall:
-            yield ConsoleGrew(at=fact.at, wall=fact.wall, lines=number, last_line="")
+    for number, event in enumerate(events, start=1):
+        yield event
+        if number == len(events) or events[number].wall > event.wall:
+            yield ConsoleGrew(at=event.at, wall=event.wall, lines=number, last_line="")
 
 
-def _on_our_clock(fact: Fact, now: Moment) -> Fact:
+def _on_our_clock(event: Event, now: Moment) -> Event:
     """A monotonic time means something on the machine and the boot that it was read on only."""
-    at = _at(fact.wall, now)
-    return fact if abs(fact.at - at) < SAME_CLOCK_S else replace(fact, at=at)
+    at = _at(event.wall, now)
+    return event if abs(event.at - at) < SAME_CLOCK_S else replace(event, at=at)
 
 
 def _at(wall: float, now: Moment) -> float:

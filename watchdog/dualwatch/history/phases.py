@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dualwatch.events import EvaluationLogged, Fact, IterationLogged, Milestone, Pulse
-from dualwatch.history.model import Span
+from dualwatch.events import EvaluationLogged, Event, HeartbeatRead, IterationLogged, LogMilestone
+from dualwatch.history.model import PhaseSpan
 from dualwatch.protocol import STARTUP_PHASES, Phase
 from dualwatch.state.pauses import AFTER_MILESTONE
 
@@ -40,7 +40,7 @@ class Phases:
     """Folds one attempt after the other into spans."""
 
     def __init__(self) -> None:
-        self.spans: list[Span] = []
+        self.spans: list[PhaseSpan] = []
         self._attempt = 0
         self._rank: int | None = None
 
@@ -49,17 +49,17 @@ class Phases:
         self._attempt, self._rank = attempt, None
         self._enter(STARTING, wall)
 
-    def take(self, fact: Fact) -> None:
-        """A fact of the training."""
-        if isinstance(fact, Pulse):
+    def take(self, event: Event) -> None:
+        """An event of the training."""
+        if isinstance(event, HeartbeatRead):
             # One rank tells for all: those of a group do the same at the same time.
-            self._rank = fact.rank if self._rank is None else self._rank
-            if fact.rank == self._rank:
-                self._enter(kind_of(fact.phase), fact.wall)
+            self._rank = event.rank if self._rank is None else self._rank
+            if event.rank == self._rank:
+                self._enter(kind_of(event.phase), event.wall)
         elif self._rank is None:
-            kind = _logged(fact)
+            kind = _logged(event)
             if kind is not None:
-                self._enter(kind, fact.wall)
+                self._enter(kind, event.wall)
 
     def end(self, wall: float) -> None:
         """Nothing more is known of the attempt."""
@@ -73,15 +73,15 @@ class Phases:
             if last.what == kind:
                 return
         if len(self.spans) < MOST:
-            self.spans.append(Span(self._attempt, kind, wall, wall))
+            self.spans.append(PhaseSpan(self._attempt, kind, wall, wall))
 
 
-def _logged(fact: Fact) -> str | None:
-    if isinstance(fact, IterationLogged):
-        return TRAINING if fact.mode == "train" else VALIDATING
-    if isinstance(fact, EvaluationLogged):
+def _logged(event: Event) -> str | None:
+    if isinstance(event, IterationLogged):
+        return TRAINING if event.mode == "train" else VALIDATING
+    if isinstance(event, EvaluationLogged):
         return TRAINING
-    if isinstance(fact, Milestone):
-        phase = AFTER_MILESTONE.get(fact.name)
+    if isinstance(event, LogMilestone):
+        phase = AFTER_MILESTONE.get(event.name)
         return kind_of(phase) if phase is not None else None
     return None

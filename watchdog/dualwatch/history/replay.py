@@ -13,20 +13,20 @@ from dualwatch.events import (
     AttemptEnded,
     AttemptStarted,
     Decided,
-    Fact,
+    Event,
     Finding,
     FindingRaised,
-    Rung,
+    RerunStep,
     RunStarted,
+    TriedStep,
 )
-from dualwatch.remedies.decide import Tried
-from dualwatch.report.run.summary import AttemptRecord
+from dualwatch.history.attempt_record import AttemptRecord
 from dualwatch.rules import ranking
 from dualwatch.state.snapshot import Snapshot, advance
 
 
 @dataclass(slots=True)
-class Restored:
+class ReplayedRun:
     """A run, as far as its journal tells.
 
     Attributes:
@@ -40,51 +40,51 @@ class Restored:
     started: RunStarted | None = None
     snapshot: Snapshot = field(default_factory=Snapshot)
     findings: list[Finding] = field(default_factory=list)
-    tried: list[Tried] = field(default_factory=list)
-    rung: Rung | None = None
+    tried: list[TriedStep] = field(default_factory=list)
+    rung: RerunStep | None = None
     records: list[AttemptRecord] = field(default_factory=list)
 
 
-def of_journal(facts: Iterable[Fact], summary: Path) -> Restored:
+def replay_journal(events: Iterable[Event], summary: Path) -> ReplayedRun:
     """Folds a journal of one run.
 
     Args:
         summary: ``summary.json`` of the same run, which alone knows what an attempt lost.
     """
-    run = Restored()
+    run = ReplayedRun()
     lost = lost_iterations(summary)
-    pending: Rung | None = None
-    for fact in facts:
-        run.snapshot = advance(run.snapshot, fact)
-        if isinstance(fact, RunStarted):
-            run.started = run.started or fact
-        elif isinstance(fact, AttemptStarted):
+    pending: RerunStep | None = None
+    for event in events:
+        run.snapshot = advance(run.snapshot, event)
+        if isinstance(event, RunStarted):
+            run.started = run.started or event
+        elif isinstance(event, AttemptStarted):
             run.findings, run.rung = [], pending
-        elif isinstance(fact, FindingRaised):
-            run.findings.append(fact.finding)
-        elif isinstance(fact, Decided) and fact.action == Action.RERUN.value:
-            run.tried.append(Tried(cause=fact.cause, rung=fact.rung))
-            pending = _rung(fact)
-        elif isinstance(fact, AttemptEnded):
-            run.records.append(_record(run, fact, lost.get(fact.attempt, 0)))
+        elif isinstance(event, FindingRaised):
+            run.findings.append(event.finding)
+        elif isinstance(event, Decided) and event.action == Action.RERUN.value:
+            run.tried.append(TriedStep(cause=event.cause, rung=event.rung))
+            pending = _rung(event)
+        elif isinstance(event, AttemptEnded):
+            run.records.append(_record(run, event, lost.get(event.attempt, 0)))
     return run
 
 
-def _rung(fact: Decided) -> Rung:
-    return Rung(
-        name=fact.rung,
-        changes=fact.changes,
-        stretch=fact.stretch,
-        environment=fact.environment,
-        older_checkpoint=fact.older_checkpoint,
+def _rung(event: Decided) -> RerunStep:
+    return RerunStep(
+        name=event.rung,
+        changes=event.changes,
+        stretch=event.stretch,
+        environment=event.environment,
+        older_checkpoint=event.older_checkpoint,
     )
 
 
-def _record(run: Restored, fact: AttemptEnded, lost: int) -> AttemptRecord:
+def _record(run: ReplayedRun, event: AttemptEnded, lost: int) -> AttemptRecord:
     return AttemptRecord(
         snapshot=run.snapshot,
         findings=tuple(ranking.rank(run.findings)),
-        ended_wall=fact.wall,
+        ended_wall=event.wall,
         lost_iterations=lost,
     )
 

@@ -1,6 +1,6 @@
 """What the checklist needs of a training's course: its beginning, its opening, its epochs.
 
-A fold over facts like the snapshot, but over all attempts of a run, and of a whole log of any
+A fold over events like the snapshot, but over all attempts of a run, and of a whole log of any
 length in bounded memory. Unlike the snapshot it is changed in place: a log has millions of lines.
 """
 
@@ -11,7 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median
 
-from dualwatch.events import AttemptStarted, EvaluationLogged, Fact, IterationLogged, ObserverPaused
+from dualwatch.events import (
+    AttemptStarted,
+    EvaluationLogged,
+    Event,
+    IterationLogged,
+    ObserverPaused,
+)
 from dualwatch.rules.metrics.metrics import is_called
 from dualwatch.state import metric_series
 
@@ -75,12 +81,12 @@ class Epoch:
 
 
 @dataclass(slots=True)
-class Course:
+class TrainingRecord:
     """The course of a training.
 
     Attributes:
         begun_at: When its first attempt or its log began; None where that is not known.
-        timed: Whether its facts have times of their own: rows of scalars have none.
+        timed: Whether its events have times of their own: rows of scalars have none.
         has_gaps: Whether something of it was not seen, or not kept: a log of gigabytes.
         early: The first training lines.
         epochs: By number, the first of them and the newest.
@@ -96,15 +102,15 @@ class Course:
     epochs: dict[int, Epoch] = field(default_factory=dict)
     _evaluations: int = 0
 
-    def take(self, fact: Fact) -> None:
-        """One more fact, in the order of time."""
-        if isinstance(fact, AttemptStarted):
-            self.begun_at = fact.at if self.begun_at is None else self.begun_at
-        elif isinstance(fact, IterationLogged) and fact.mode == "train":
-            self._line(fact)
-        elif isinstance(fact, EvaluationLogged) and fact.metrics:
-            self._evaluation(fact)
-        elif isinstance(fact, ObserverPaused):
+    def take(self, event: Event) -> None:
+        """One more event, in the order of time."""
+        if isinstance(event, AttemptStarted):
+            self.begun_at = event.at if self.begun_at is None else self.begun_at
+        elif isinstance(event, IterationLogged) and event.mode == "train":
+            self._line(event)
+        elif isinstance(event, EvaluationLogged) and event.metrics:
+            self._evaluation(event)
+        elif isinstance(event, ObserverPaused):
             self.has_gaps = True
 
     @property
@@ -148,26 +154,26 @@ class Course:
 
     # --- steps -----------------------------------------------------------------------------------
 
-    def _line(self, fact: IterationLogged) -> None:
+    def _line(self, event: IterationLogged) -> None:
         self.lines += 1
-        self.newest = fact
+        self.newest = event
         if len(self.early) < EARLY_LINES:
-            self.early.append(fact)
+            self.early.append(event)
         begun = self.begun_at if self.begun_at is not None else self.early[0].at
-        opens = fact.at - begun <= OPENING_S
-        epoch = self._epoch(fact.epoch if fact.epoch is not None else self._evaluations + 1)
-        for name, value in fact.metrics.items():
+        opens = event.at - begun <= OPENING_S
+        epoch = self._epoch(event.epoch if event.epoch is not None else self._evaluations + 1)
+        for name, value in event.metrics.items():
             if not metric_series.is_followed(name):
                 continue
             if opens:
-                sample = Sample(fact.at, metric_series.done(fact), value)
+                sample = Sample(event.at, metric_series.done(event), value)
                 self.opening.setdefault(name, Opening()).take(sample)
             epoch.tails.setdefault(name, deque(maxlen=TAIL)).append(value)
 
-    def _evaluation(self, fact: EvaluationLogged) -> None:
+    def _evaluation(self, event: EvaluationLogged) -> None:
         self._evaluations += 1
-        epoch = self._epoch(fact.epoch if fact.epoch is not None else self._evaluations)
-        epoch.evaluation, epoch.evaluated_at = fact.metrics, fact.at
+        epoch = self._epoch(event.epoch if event.epoch is not None else self._evaluations)
+        epoch.evaluation, epoch.evaluated_at = event.metrics, event.at
 
     def _epoch(self, number: int) -> Epoch:
         if number not in self.epochs:

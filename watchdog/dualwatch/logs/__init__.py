@@ -1,1 +1,1 @@
-"""Text to facts, pure: no I/O, no clock of its own, and never an exception on any input."""
+"""Text to events, pure: no I/O, no clock of its own, and never an exception on any input."""

@@ -1,4 +1,4 @@
-"""Everything that a training prints, line by line, to facts.
+"""Everything that a training prints, line by line, to events.
 
 Pure, but with a memory: a traceback has many lines. One parser serves one stream of one attempt.
 """
@@ -9,9 +9,9 @@ import re
 from collections import OrderedDict
 
 from dualwatch.core.text import bound, strip_control
-from dualwatch.events import ErrorSeen, Fact
+from dualwatch.events import ErrorSeen, Event
 from dualwatch.frameworks.mmengine.logs import mmcv1, mmengine1
-from dualwatch.frameworks.mmengine.logs.fast_path import Shapes
+from dualwatch.frameworks.mmengine.logs.fast_path import LineShapes
 from dualwatch.logs.tracebacks import EXCERPT_WIDTH, MESSAGE_CHARS, TracebackCollector
 
 MAX_RANKS = 64
@@ -51,7 +51,7 @@ _DIGITS = re.compile(r"\d+")
 class ConsoleParser:
     """Reads the lines of one console, in their order.
 
-    The facts of errors:
+    The events of errors:
 
     * a traceback gives one ``ErrorSeen`` for its whole chain. Since its message may have more
       lines, it comes with the first line that does not belong to it; ``flush`` brings it out
@@ -68,9 +68,9 @@ class ConsoleParser:
     def __init__(self) -> None:
         self._collectors: dict[str, TracebackCollector] = {"": TracebackCollector()}
         self._told: OrderedDict[tuple[str, str, str], int] = OrderedDict()
-        self._shapes = Shapes()
+        self._shapes = LineShapes()
 
-    def feed(self, line: str, at: float, wall: float) -> list[Fact]:
+    def feed(self, line: str, at: float, wall: float) -> list[Event]:
         """Takes one whole line (without its end) and returns what it states or completes."""
         if "\x1b" in line:
             line = strip_control(line)
@@ -79,17 +79,17 @@ class ConsoleParser:
             match = _TAG.match(line)
             if match is not None:
                 tag, line = match[0], line[match.end() :]
-        fact: Fact | None = self._shapes.read(line, at, wall)
-        if fact is None:
-            fact = mmengine1.parse_line(line, at, wall)
-            if fact is not None:
-                self._shapes.learn(line, fact)
+        event: Event | None = self._shapes.read(line, at, wall)
+        if event is None:
+            event = mmengine1.parse_line(line, at, wall)
+            if event is not None:
+                self._shapes.learn(line, event)
             else:
-                fact = mmcv1.parse_line(line, at, wall)
+                event = mmcv1.parse_line(line, at, wall)
         collector = self._collector(tag)
-        if fact is not None:
+        if event is not None:
             ended = collector.flush(at, wall)
-            return [*self._fresh(ended), fact] if ended else [fact]
+            return [*self._fresh(ended), event] if ended else [event]
         level, body = mmengine1.split_prefix(line)
         belongs, errors = collector.feed(line, level, body, at, wall)
         if not belongs:
@@ -103,20 +103,20 @@ class ConsoleParser:
         """Whether a traceback is being read, to which the next line may belong."""
         return any(collector.is_open for collector in self._collectors.values())
 
-    def flush(self, at: float, wall: float) -> list[Fact]:
+    def flush(self, at: float, wall: float) -> list[Event]:
         """The console is quiet: gives the exceptions whose last line came."""
         return [
-            fact
+            event
             for collector in self._collectors.values()
-            for fact in self._fresh(collector.flush(at, wall))
+            for event in self._fresh(collector.flush(at, wall))
         ]
 
-    def close(self, at: float, wall: float) -> list[Fact]:
+    def close(self, at: float, wall: float) -> list[Event]:
         """The end of the stream: gives what is left, also a traceback that was cut off."""
         return [
-            fact
+            event
             for collector in self._collectors.values()
-            for fact in self._fresh(collector.close(at, wall))
+            for event in self._fresh(collector.close(at, wall))
         ]
 
     def _collector(self, tag: str) -> TracebackCollector:
@@ -127,9 +127,9 @@ class ConsoleParser:
             collector = self._collectors[tag] = TracebackCollector()
         return collector
 
-    def _fresh(self, errors: list[ErrorSeen]) -> list[Fact]:
+    def _fresh(self, errors: list[ErrorSeen]) -> list[Event]:
         """Leaves out what has been told often enough."""
-        fresh: list[Fact] = []
+        fresh: list[Event] = []
         for error in errors:
             key = (error.exception, error.where, _DIGITS.sub("#", error.message[:300]))
             count = self._told.pop(key, 0) + 1

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from dualwatch.events import Fact
+from dualwatch.events import Event
 from dualwatch.logs.encodings import LineDecoder
 from dualwatch.logs.whole import WholeLog
 
@@ -39,7 +39,7 @@ class LogRead:
     """What a log holds.
 
     Attributes:
-        facts: With the wall times of their lines; ``at`` counts from the first of them. Of a long
+        events: With the wall times of their lines; ``at`` counts from the first of them. Of a long
             log the first and the newest; an ``ObserverPaused`` stands for what is between.
         head: The first lines: environment, configuration, hooks.
         tail: The last lines.
@@ -52,7 +52,7 @@ class LogRead:
     """
 
     path: Path
-    facts: tuple[Fact, ...]
+    events: tuple[Event, ...]
     head: tuple[str, ...]
     tail: tuple[str, ...]
     size: int
@@ -89,10 +89,10 @@ def read_log(path: Path, *, deadline: float) -> LogRead:
             else:
                 log.take(decoder.feed(block))
         log.take(decoder.close())
-    facts = log.facts()
+    events = log.events()
     return LogRead(
         path=path,
-        facts=facts,
+        events=events,
         head=tuple(log.head),
         tail=tuple(log.tail),
         size=status.st_size,

@@ -12,7 +12,7 @@ _STAMP = re.compile(
 )
 
 
-class Stamps:
+class TimestampReader:
     """Times of the lines of one log, in their order: most share their minute with the one before.
 
     Args:

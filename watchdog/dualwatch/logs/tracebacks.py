@@ -1,9 +1,9 @@
-"""Tracebacks out of a stream of lines, one exception a fact.
+"""Tracebacks out of a stream of lines, one exception an event.
 
 A block goes through three states. ``frames``: after ``Traceback (most recent call last):``, until
 the line ``Kind: message``. ``message``: the following lines of a message, until something else
 comes. A chain ("During handling of ...", "Original Traceback ...") leads from the second back to
-the first, so that a chain gives one fact, which names its last exception. A loader worker's
+the first, so that a chain gives one event, which names its last exception. A loader worker's
 exception comes wrapped in the main process's, and there the original is the cause.
 """
 
@@ -67,7 +67,7 @@ class _Block:
             self.causes.append(bound(f"{self.kind}: {message}", EXCERPT_WIDTH))
         self.in_frames, self.blank, self.foreign = True, False, 0
 
-    def fact(self, at: float, wall: float) -> ErrorSeen:
+    def event(self, at: float, wall: float) -> ErrorSeen:
         return ErrorSeen(
             at=at,
             wall=wall,
@@ -100,7 +100,7 @@ class TracebackCollector:
             line: The line without a rank's tag.
             level: Level of its logger's prefix, "" where it has none.
             body: The line without a logger's prefix.
-            at, wall: Times of the facts.
+            at, wall: Times of the events.
 
         Returns:
             Whether the line belongs to a traceback, and the exceptions that it completed.
@@ -129,15 +129,15 @@ class TracebackCollector:
         if block is None or block.in_frames:
             return []
         self._block = None
-        return [block.fact(at, wall)]
+        return [block.event(at, wall)]
 
     def close(self, at: float, wall: float) -> list[ErrorSeen]:
         """The end of the stream: a traceback that was cut off comes with an empty kind."""
-        facts = self.flush(at, wall)
+        events = self.flush(at, wall)
         if self._block is not None:
-            facts.append(self._block.fact(at, wall))
+            events.append(self._block.event(at, wall))
             self._block = None
-        return facts
+        return events
 
     def _header(self, level: str, body: str, at: float, wall: float) -> list[ErrorSeen]:
         before = body[: body.index(HEADER)]
@@ -147,9 +147,9 @@ class TracebackCollector:
         prefix = margin if not margin.strip(" |\t") else ""
         original = before.endswith("Original ")
         block = self._block
-        facts: list[ErrorSeen] = []
+        events: list[ErrorSeen] = []
         if block is None or not (original or block.in_frames):
-            facts = self.flush(at, wall)
+            events = self.flush(at, wall)
             block = self._block = _Block(prefix=prefix, logged=bool(level))
         elif original:
             block.next_link()
@@ -157,7 +157,7 @@ class TracebackCollector:
             # The next link of a chain; or a new start, where the last one was cut off.
             block.prefix, block.logged = prefix, bool(level)
         block.keep(body[len(prefix) :])
-        return facts
+        return events
 
     def _among_frames(
         self, block: _Block, text: str, at: float, wall: float
@@ -182,7 +182,7 @@ class TracebackCollector:
         block.foreign += 1
         if block.foreign > FOREIGN_LINES:
             self._block = None
-            return False, [block.fact(at, wall)] if block.kind else []
+            return False, [block.event(at, wall)] if block.kind else []
         return False, []
 
     def _after_kind(

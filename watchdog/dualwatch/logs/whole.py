@@ -1,4 +1,4 @@
-"""A log that is read from its beginning to its end, however long: the facts that tell its story.
+"""A log that is read from its beginning to its end, however long: the events that tell its story.
 
 A log of a million training lines tells by its first and its newest ones what it tells at all. Those
 in between are not even taken apart, and the stretch that they cover becomes one in which nothing
@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from dualwatch.events import ErrorSeen, Fact, ObserverPaused
+from dualwatch.events import ErrorSeen, Event, ObserverPaused
 from dualwatch.logs.console import ConsoleParser
-from dualwatch.logs.timestamps import Stamps
+from dualwatch.logs.timestamps import TimestampReader
 
 TAIL = 50
 HEAD_CHARS = 2 << 20
@@ -25,7 +25,7 @@ NEWEST = 10_000
 """Training lines that are kept from the end."""
 
 OTHERS = 2_000
-"""Errors that are kept, and as many facts of all other kinds: the newest, too."""
+"""Errors that are kept, and as many events of all other kinds: the newest, too."""
 
 _INFO = " - INFO - "
 _TRAINING = ("Epoch(train)", "Iter(train)", "Epoch [", "Iter [")
@@ -48,16 +48,16 @@ class WholeLog:
         self.tail: deque[str] = deque(maxlen=TAIL)
         self.first_wall: float | None = None
         self.last_wall = modified
-        self._stamps = Stamps(modified)
+        self._stamps = TimestampReader(modified)
         self._parser = ConsoleParser()
         self._open = False
         self._head_chars = 0
-        # Of lines and facts, in the order in which they came.
+        # Of lines and events, in the order in which they came.
         self._number = 0
         self._training = 0
-        self._first: list[tuple[int, Fact]] = []
-        self._errors: deque[tuple[int, Fact]] = deque(maxlen=OTHERS)
-        self._others: deque[tuple[int, Fact]] = deque(maxlen=OTHERS)
+        self._first: list[tuple[int, Event]] = []
+        self._errors: deque[tuple[int, Event]] = deque(maxlen=OTHERS)
+        self._others: deque[tuple[int, Event]] = deque(maxlen=OTHERS)
         # Training lines that are taken apart in the end, if they are among the newest then.
         self._newest: deque[tuple[int, str]] = deque(maxlen=NEWEST)
         self._put_off = self._put_off_from = 0
@@ -96,8 +96,8 @@ class WholeLog:
         self._break_off()
         self._unseen.append((self._number, self._number + 1))
 
-    def facts(self) -> tuple[Fact, ...]:
-        """The facts of the log, when all of it was taken.
+    def events(self) -> tuple[Event, ...]:
+        """The events of the log, when all of it was taken.
 
         Their wall times are those of their lines; ``at`` is seconds since the first stamp.
         """
@@ -108,10 +108,10 @@ class WholeLog:
         if len(self._others) == OTHERS:
             unseen.append((self._first[-1][0] if self._first else 0, self._others[0][0]))
         parser, first = ConsoleParser(), self.first_wall or self.last_wall
-        newest: list[tuple[int, Fact]] = []
+        newest: list[tuple[int, Event]] = []
         for number, line in self._newest:
             wall = max(self._stamps.of(line) or first, first)
-            newest += [(number, fact) for fact in parser.feed(line, wall - first, wall)]
+            newest += [(number, event) for event in parser.feed(line, wall - first, wall)]
         later = sorted([*self._errors, *self._others, *newest], key=lambda pair: pair[0])
         return tuple(_told([*self._first, *later], unseen))
 
@@ -127,15 +127,15 @@ class WholeLog:
             self.last_wall = max(stamp, self.first_wall)
         return self.last_wall - (self.first_wall or self.last_wall), self.last_wall
 
-    def _keep(self, facts: Iterable[Fact]) -> None:
+    def _keep(self, events: Iterable[Event]) -> None:
         is_beginning = self._training <= FIRST and len(self._first) < NEWEST and not self._others
-        for fact in facts:
+        for event in events:
             self._number += 1
             if is_beginning:
-                self._first.append((self._number, fact))
+                self._first.append((self._number, event))
             else:
-                kept = self._errors if isinstance(fact, ErrorSeen) else self._others
-                kept.append((self._number, fact))
+                kept = self._errors if isinstance(event, ErrorSeen) else self._others
+                kept.append((self._number, event))
 
     def _break_off(self) -> None:
         """No line follows that could belong to a traceback."""
@@ -144,15 +144,15 @@ class WholeLog:
         self._open = False
 
 
-def _told(story: Iterable[tuple[int, Fact]], unseen: Iterable[tuple[int, int]]) -> Iterator[Fact]:
+def _told(story: Iterable[tuple[int, Event]], unseen: Iterable[tuple[int, int]]) -> Iterator[Event]:
     """Facts with their numbers, in the order of their times, with pauses where some are missing."""
     stretches = list(unseen)
     known, at = 0, 0.0
-    for number, fact in story:
-        if fact.at < at:  # A clock that was set back; what comes later is not earlier.
-            fact = replace(fact, at=at)
-        is_late = fact.at > at
+    for number, event in story:
+        if event.at < at:  # A clock that was set back; what comes later is not earlier.
+            event = replace(event, at=at)
+        is_late = event.at > at
         if is_late and any(known < before and number > after for after, before in stretches):
-            yield ObserverPaused(at=fact.at, wall=fact.wall, seconds=fact.at - at)
-        known, at = number, fact.at
-        yield fact
+            yield ObserverPaused(at=event.at, wall=event.wall, seconds=event.at - at)
+        known, at = number, event.at
+        yield event

@@ -10,23 +10,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from dualwatch.events import Action, Decision, Finding, Rung, wordings
+from dualwatch.events import Action, Decision, Finding, RerunStep, TriedStep, wordings
 from dualwatch.frameworks.mmengine.config import edits
 from dualwatch.protocol import Phase
 from dualwatch.remedies import causes, table
 from dualwatch.remedies.causes import STALLS
-from dualwatch.remedies.overrides import Dose, dose_of, rung_of
-from dualwatch.remedies.table import Case, Remedy
+from dualwatch.remedies.overrides import Overrides, step_of
+from dualwatch.remedies.table import Remedy, RemedyCase
 
 __all__ = [
     "STALLS",
-    "Dose",
-    "History",
+    "Overrides",
     "Policy",
-    "Tried",
+    "RemedyHistory",
     "decide_death",
     "decide_stall",
-    "dose_of",
     "ladders",
 ]
 
@@ -52,15 +50,7 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
-    """One past rerun of this run: the code that it answered, and the name of its rung."""
-
-    cause: str
-    rung: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
+class RemedyHistory:
     """What was tried so far in this run, and how the present attempt stands.
 
     Attributes:
@@ -74,8 +64,8 @@ class History:
         phase: ``protocol.Phase`` in which it stands or died.
     """
 
-    tried: tuple[Tried, ...] = ()
-    dose: Dose = field(default_factory=Dose)
+    tried: tuple[TriedStep, ...] = ()
+    dose: Overrides = field(default_factory=Overrides)
     can_change: bool = True
     refused: tuple[str, ...] = ()
     survivors: tuple[int, ...] = ()
@@ -92,7 +82,7 @@ class History:
 
 
 def decide_stall(
-    findings: Sequence[Finding], history: History, sections: edits.Sections, policy: Policy
+    findings: Sequence[Finding], history: RemedyHistory, sections: edits.Sections, policy: Policy
 ) -> Decision:
     """What to do about a training that stands still; every answer carries its reason.
 
@@ -128,7 +118,7 @@ def decide_stall(
 
 
 def decide_death(
-    findings: Sequence[Finding], history: History, sections: edits.Sections, policy: Policy
+    findings: Sequence[Finding], history: RemedyHistory, sections: edits.Sections, policy: Policy
 ) -> Decision | None:
     """What to do about a training that ended by itself with an error.
 
@@ -157,14 +147,14 @@ def decide_death(
 
 
 def _rerun(
-    cause: Finding, remedy: Remedy, history: History, sections: edits.Sections, policy: Policy
+    cause: Finding, remedy: Remedy, history: RemedyHistory, sections: edits.Sections, policy: Policy
 ) -> Decision:
     """The next rung of a remedy, unless a rerun cannot help or may not be."""
     if history.survivors:
         pids = ", ".join(map(str, history.survivors))
         return _give_up(f"processes of the last attempt cannot be ended (pid {pids})", cause)
     dose = _next(cause, remedy, history, sections, policy)
-    rung = None if dose is None else rung_of(sections, dose, policy.keep_effective_batch)
+    rung = None if dose is None else step_of(sections, dose, policy.keep_effective_batch)
     if _needs_agent(remedy) and not history.can_change:
         return _give_up(
             "no mmengine Runner was met in the training, so no remedy can be applied, and the "
@@ -200,10 +190,10 @@ def _rerun(
 
 
 def _next(
-    cause: Finding, remedy: Remedy, history: History, sections: edits.Sections, policy: Policy
-) -> Dose | None:
-    case = Case(sections=sections, floor=policy.min_batch, phase=history.phase)
-    return table.next_dose(
+    cause: Finding, remedy: Remedy, history: RemedyHistory, sections: edits.Sections, policy: Policy
+) -> Overrides | None:
+    case = RemedyCase(sections=sections, floor=policy.min_batch, phase=history.phase)
+    return table.next_overrides(
         remedy,
         history.dose,
         case,
@@ -220,7 +210,7 @@ def _pause(reruns: int) -> float:
 # --- what is possible ----------------------------------------------------------------------------
 
 
-def _can_replace(history: History) -> bool:
+def _can_replace(history: RemedyHistory) -> bool:
     """Whether a batch of loader workers is waited for, and the agent can make it itself."""
     waits = history.phase in ("", Phase.WAITING, Phase.VAL_WAITING)
     return history.can_replace and waits and history.dose.workers != 0
@@ -232,10 +222,10 @@ def _needs_agent(remedy: Remedy) -> bool:
 
 
 def _is_at_floor(
-    remedy: Remedy, history: History, sections: edits.Sections, policy: Policy
+    remedy: Remedy, history: RemedyHistory, sections: edits.Sections, policy: Policy
 ) -> bool:
     """Whether a smaller training batch would be tried next, did the loss not need this one."""
-    case = Case(sections=sections, phase=history.phase)
+    case = RemedyCase(sections=sections, phase=history.phase)
     if remedy is not table.STALL and (remedy is not table.MEMORY or case.validates):
         return False
     size = history.dose.batch or edits.batch_size(sections) or 1
@@ -259,27 +249,27 @@ def _give_up(reason: str, cause: Finding) -> Decision:
 # --- for people ----------------------------------------------------------------------------------
 
 
-def ladders(sections: edits.Sections, policy: Policy) -> dict[str, tuple[Rung, ...]]:
+def ladders(sections: edits.Sections, policy: Policy) -> dict[str, tuple[RerunStep, ...]]:
     """Every ladder from its first rung to its last, by the name of its family.
 
     What a cause would meet if it came again and again, and nothing else did.
     """
-    found: dict[str, tuple[Rung, ...]] = {}
+    found: dict[str, tuple[RerunStep, ...]] = {}
     for remedy in table.LADDERS:
-        case = Case(sections=sections, floor=policy.min_batch)
-        found[remedy.family] = _climb(remedy, case, policy)
+        case = RemedyCase(sections=sections, floor=policy.min_batch)
+        found[remedy.family] = _escalate(remedy, case, policy)
         if remedy is table.MEMORY:
             case = replace(case, phase=Phase.VAL_STEP)
-            found[f"{remedy.family} in validation"] = _climb(remedy, case, policy)
+            found[f"{remedy.family} in validation"] = _escalate(remedy, case, policy)
     return {name: rungs for name, rungs in found.items() if rungs}
 
 
-def _climb(remedy: Remedy, case: Case, policy: Policy) -> tuple[Rung, ...]:
+def _escalate(remedy: Remedy, case: RemedyCase, policy: Policy) -> tuple[RerunStep, ...]:
     keep = policy.keep_effective_batch
-    rungs: list[Rung] = []
-    dose: Dose | None = Dose()
+    rungs: list[RerunStep] = []
+    dose: Overrides | None = Overrides()
     while dose is not None:
-        dose = table.next_dose(remedy, dose, case, used=len(rungs), keep_effective=keep)
+        dose = table.next_overrides(remedy, dose, case, used=len(rungs), keep_effective=keep)
         if dose is not None:
-            rungs.append(rung_of(case.sections, dose, keep))
+            rungs.append(step_of(case.sections, dose, keep))
     return tuple(rungs)

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dualwatch.events import Change, Rung
+from dualwatch.events import Change, RerunStep
 from dualwatch.frameworks.mmengine.config import edits
 
 UTF8 = {"PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dose:
+class Overrides:
     """What is in force; the default is the user's own configuration.
 
     Attributes:
@@ -36,7 +36,7 @@ class Dose:
     older_checkpoint: bool = False
 
 
-def rung_of(sections: edits.Sections, dose: Dose, keep_effective: bool) -> Rung:
+def step_of(sections: edits.Sections, dose: Overrides, keep_effective: bool) -> RerunStep:
     """The complete, consistent set of changes that makes the user's configuration this dose."""
     changes: list[Change] = []
     names: list[str] = []
@@ -57,7 +57,7 @@ def rung_of(sections: edits.Sections, dose: Dose, keep_effective: bool) -> Rung:
         names += [f"validation batch {evaluated} -> {dose.validation_batch}"] if smaller else []
     names += ["UTF-8 output"] if dose.utf8 else []
     names += ["the checkpoint before"] if dose.older_checkpoint else []
-    return Rung(
+    return RerunStep(
         name=" and ".join(names),
         changes=tuple(changes),
         stretch=stretch,
@@ -66,9 +66,9 @@ def rung_of(sections: edits.Sections, dose: Dose, keep_effective: bool) -> Rung:
     )
 
 
-def dose_of(
+def overrides_of(
     overrides: Mapping[str, Any], sections: edits.Sections, environment: Mapping[str, str]
-) -> Dose:
+) -> Overrides:
     """The dose of an attempt whose overrides and environment stand in the journal.
 
     Args:
@@ -88,7 +88,7 @@ def dose_of(
         if key in overrides
     ]
     trained = [overrides[key] for key in edits.TRAINING_BATCH if key in overrides]
-    return Dose(
+    return Overrides(
         workers=max(counts, default=None),
         batch=min(trained, default=None),
         validation_batch=max(evaluated, default=None),

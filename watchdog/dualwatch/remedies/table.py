@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 
 from dualwatch.frameworks.mmengine.config import edits
 from dualwatch.protocol import VALIDATION_PHASES
-from dualwatch.remedies.overrides import Dose, rung_of
+from dualwatch.remedies.overrides import Overrides, step_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class RemedyCase:
     """What a step has to know of a run.
 
     Attributes:
@@ -35,7 +35,7 @@ class Case:
         return self.phase in VALIDATION_PHASES
 
 
-Step = Callable[[Dose, Case], "Dose | None"]
+Step = Callable[[Overrides, RemedyCase], "Overrides | None"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,19 +57,19 @@ class Remedy:
 # --- steps ---------------------------------------------------------------------------------------
 
 
-def half_the_workers(dose: Dose, case: Case) -> Dose:
+def half_the_workers(dose: Overrides, case: RemedyCase) -> Overrides:
     """Half as many workers as are configured where it happened."""
     names = edits.VALIDATION if case.validates else edits.TRAINING
     count = edits.workers(case.sections, names) or edits.workers(case.sections)
     return replace(dose, workers=_lower(dose.workers, count // 2))
 
 
-def no_workers(dose: Dose, case: Case) -> Dose:
+def no_workers(dose: Overrides, case: RemedyCase) -> Overrides:
     """No workers in any loader."""
     return replace(dose, workers=0)
 
 
-def half_the_batch(dose: Dose, case: Case) -> Dose | None:
+def half_the_batch(dose: Overrides, case: RemedyCase) -> Overrides | None:
     """Half of the batch that is in force; in a validation, of the validation's batch."""
     if case.validates:
         size = _lower(dose.validation_batch, edits.validation_batch(case.sections))
@@ -80,33 +80,33 @@ def half_the_batch(dose: Dose, case: Case) -> Dose | None:
     return replace(dose, batch=smaller)
 
 
-def no_workers_and_half(dose: Dose, case: Case) -> Dose:
+def no_workers_and_half(dose: Overrides, case: RemedyCase) -> Overrides:
     """The remedy that is known to work against a loader that hangs."""
     size = edits.batch_size(case.sections)
     goal = None if size is None else _half(size, case.floor)
     return replace(dose, workers=0, batch=_lower(dose.batch, goal))
 
 
-def no_workers_and_least(dose: Dose, case: Case) -> Dose:
+def no_workers_and_least(dose: Overrides, case: RemedyCase) -> Overrides:
     """No workers, and the smallest batch that the training can be done with."""
     size = edits.batch_size(case.sections)
     goal = None if size is None else edits.least(size, case.floor)
     return replace(dose, workers=0, batch=_lower(dose.batch, goal))
 
 
-def no_workers_if_any(dose: Dose, case: Case) -> Dose | None:
+def no_workers_if_any(dose: Overrides, case: RemedyCase) -> Overrides | None:
     """As ``no_workers_and_half``, where there are workers that can be taken away."""
     if dose.workers == 0 or not edits.workers(case.sections):
         return None
     return no_workers_and_half(dose, case)
 
 
-def utf8(dose: Dose, case: Case) -> Dose:
+def utf8(dose: Overrides, case: RemedyCase) -> Overrides:
     """UTF-8, whatever the console is said to be."""
     return replace(dose, utf8=True)
 
 
-def checkpoint_before(dose: Dose, case: Case) -> Dose:
+def checkpoint_before(dose: Overrides, case: RemedyCase) -> Overrides:
     """The checkpoint before the one that does not load."""
     return replace(dose, older_checkpoint=True)
 
@@ -176,9 +176,9 @@ IN_PLACE = "the loader is replaced in the running training, without workers"
 LOOPS = "the main process would loop in the dataset as its workers do, so a rerun cannot help"
 
 
-def next_dose(
-    remedy: Remedy, dose: Dose, case: Case, *, used: int, keep_effective: bool
-) -> Dose | None:
+def next_overrides(
+    remedy: Remedy, dose: Overrides, case: RemedyCase, *, used: int, keep_effective: bool
+) -> Overrides | None:
     """The mildest dose that is left to try against a cause; None where all was tried.
 
     Args:
@@ -188,9 +188,9 @@ def next_dose(
         return None
     # What was taken up from is a matter of one start.
     now = replace(dose, older_checkpoint=False)
-    present = rung_of(case.sections, now, keep_effective)
+    present = step_of(case.sections, now, keep_effective)
     for step in remedy.steps:
         stronger = step(now, case)
-        if stronger is not None and rung_of(case.sections, stronger, keep_effective) != present:
+        if stronger is not None and step_of(case.sections, stronger, keep_effective) != present:
             return stronger
     return None

@@ -1,1 +1,1 @@
-"""From facts to verdicts: the snapshot (a fold over facts) and the rules. Pure."""
+"""From events to verdicts: the snapshot (a fold over events) and the rules. Pure."""

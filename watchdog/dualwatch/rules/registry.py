@@ -9,10 +9,10 @@ from dualwatch.rules.catalog import finding
 from dualwatch.rules.deaths import exit, resources, setup
 from dualwatch.rules.metrics import metrics, milestones, missing, tensorboard, trends
 from dualwatch.rules.stalls import collective, loader, stall, storage, stuck_worker, worker_startup
-from dualwatch.rules.thresholds import Limits
+from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
 
-Rule = Callable[[Snapshot, Limits], Iterator[Finding]]
+Rule = Callable[[Snapshot, Thresholds], Iterator[Finding]]
 
 # Causes come before what they explain.
 RULES: tuple[Rule, ...] = (
@@ -35,7 +35,7 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def judge(snapshot: Snapshot, limits: Limits) -> list[Finding]:
+def judge(snapshot: Snapshot, limits: Thresholds) -> list[Finding]:
     """All findings at ``snapshot.at``. A rule that raises is itself a finding, never silence."""
     findings: list[Finding] = []
     for rule in RULES:

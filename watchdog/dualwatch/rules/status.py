@@ -28,7 +28,7 @@ MOVING = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class RunStatus:
     """Where it stands.
 
     Attributes:
@@ -43,7 +43,9 @@ class Standing:
     decided: bool
 
 
-def standing(s: Snapshot, *, alive: bool | None, goal: tuple[int | None, int | None]) -> Standing:
+def run_status(
+    s: Snapshot, *, alive: bool | None, goal: tuple[int | None, int | None]
+) -> RunStatus:
     """Where the training of a snapshot stands.
 
     Args:
@@ -54,25 +56,25 @@ def standing(s: Snapshot, *, alive: bool | None, goal: tuple[int | None, int | N
     phase = Phase.FINISHED if is_finished(s, goal) else context.phase(s)
     where = f"{_WORDS.get(phase, phase)}{_progress(s)}"
     if not alive and not s.progress_wall:
-        return Standing(phase="unknown", sentence="nothing of a training was seen", decided=False)
+        return RunStatus(phase="unknown", sentence="nothing of a training was seen", decided=False)
     if phase == Phase.FINISHED:
         over = ", but its process has not ended" if alive else ""
         sentence = f"trained to the end{_progress(s)}{over}"
-        return Standing(phase=phase, sentence=sentence, decided=True)
+        return RunStatus(phase=phase, sentence=sentence, decided=True)
     if alive:
         silence = s.silence(s.at)
         quiet = f"silent for {silence:.0f} s (since {_clock(s.progress_wall)}), "
         text = f"alive, {quiet if silence >= MOVING else ''}{where}"
-        return Standing(phase=phase, sentence=text, decided=True)
+        return RunStatus(phase=phase, sentence=text, decided=True)
     if alive is None and s.ended is None:
         # The log of a training that runs elsewhere, hangs, crashed or was killed ends alike.
         text = (
             f"the log ends at {_clock(s.progress_wall)}, {where}; whether it crashed, hangs or "
             "still runs elsewhere: crash or hang is not decidable from the log alone"
         )
-        return Standing(phase=phase, sentence=text, decided=False)
+        return RunStatus(phase=phase, sentence=text, decided=False)
     sentence = f"dead since about {_clock(s.progress_wall)}; it was {where}"
-    return Standing(phase=phase, sentence=sentence, decided=True)
+    return RunStatus(phase=phase, sentence=sentence, decided=True)
 
 
 def is_finished(s: Snapshot, goal: tuple[int | None, int | None]) -> bool:

@@ -26,7 +26,7 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Milestone:
+class MetricTarget:
     """What a metric should have come to at the end of an epoch.
 
     Attributes:
@@ -79,7 +79,7 @@ MACL_RANGES: Mapping[str, Range] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Thresholds:
     """Times in seconds.
 
     Attributes:
@@ -95,6 +95,6 @@ class Limits:
     busy_timeout: float = 1800.0
     required: tuple[str, ...] = ()
     ranges: Mapping[str, Range] | None = None
-    milestones: tuple[Milestone, ...] = ()
+    milestones: tuple[MetricTarget, ...] = ()
     patience: float = 5.0
     usual: float = 10.0

@@ -14,7 +14,7 @@ RECENT = 5
 BUCKETS = 64
 
 
-class Line(NamedTuple):
+class SeriesLine(NamedTuple):
     """Where a training line stands.
 
     Attributes:
@@ -33,7 +33,7 @@ class Line(NamedTuple):
 class Point(NamedTuple):
     """One value in one training line."""
 
-    line: Line
+    line: SeriesLine
     value: float
 
 
@@ -122,11 +122,11 @@ class Metric(NamedTuple):
 _NONE = Series()
 
 
-def trained(before: Mapping[str, Metric], fact: IterationLogged, number: int) -> dict[str, Metric]:
+def trained(before: Mapping[str, Metric], event: IterationLogged, number: int) -> dict[str, Metric]:
     """The metrics after one more training line, the ``number``-th."""
-    line = Line(number, done(fact), place(fact), fact.at, fact.wall)
+    line = SeriesLine(number, done(event), place(event), event.at, event.wall)
     after = dict(before)
-    for name, value in fact.metrics.items():
+    for name, value in event.metrics.items():
         known = before.get(name)
         first = (known.first_line or number) if known is not None else number
         since = number
@@ -140,17 +140,17 @@ def trained(before: Mapping[str, Metric], fact: IterationLogged, number: int) ->
             series = known.series if known is not None else series
             if math.isfinite(value):
                 series = series.with_point(point)
-        after[name] = Metric(value, first, number, fact.wall, since, recent, series)
+        after[name] = Metric(value, first, number, event.wall, since, recent, series)
     return after
 
 
-def evaluated(before: Mapping[str, Metric], fact: EvaluationLogged) -> dict[str, Metric]:
+def evaluated(before: Mapping[str, Metric], event: EvaluationLogged) -> dict[str, Metric]:
     """The metrics after an evaluation. A loss that it prints is not thereby trained."""
     after = dict(before)
-    for name, value in fact.metrics.items():
+    for name, value in event.metrics.items():
         known = before.get(name)
-        fresh = Metric(value, 0, 0, fact.wall)
-        after[name] = fresh if known is None else known._replace(value=value, wall=fact.wall)
+        fresh = Metric(value, 0, 0, event.wall)
+        after[name] = fresh if known is None else known._replace(value=value, wall=event.wall)
     return after
 
 
@@ -170,15 +170,15 @@ def is_gradient(name: str) -> bool:
     return name.endswith("grad_norm")
 
 
-def done(fact: IterationLogged) -> int:
+def done(event: IterationLogged) -> int:
     """Iterations completed since the very first one, as a line tells it."""
-    if fact.epoch is not None and fact.total:
-        return fact.iteration + (fact.epoch - 1) * fact.total
-    return fact.iteration
+    if event.epoch is not None and event.total:
+        return event.iteration + (event.epoch - 1) * event.total
+    return event.iteration
 
 
-def place(fact: IterationLogged) -> str:
+def place(event: IterationLogged) -> str:
     """Where a training line stands, for people."""
-    total = f"/{fact.total}" if fact.total else ""
-    epoch = f"epoch {fact.epoch}, " if fact.epoch is not None else ""
-    return f"{epoch}iteration {fact.iteration}{total}"
+    total = f"/{event.total}" if event.total else ""
+    epoch = f"epoch {event.epoch}, " if event.epoch is not None else ""
+    return f"{epoch}iteration {event.iteration}{total}"

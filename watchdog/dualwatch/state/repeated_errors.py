@@ -18,7 +18,7 @@ _DIGITS = re.compile(r"\d+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Repeated:
+class RepeatedError:
     """An error and its repetitions.
 
     Attributes:
@@ -45,8 +45,8 @@ class Repeated:
 
 
 def noted(
-    known: tuple[Repeated, ...], error: ErrorSeen, *, lines: int, phase: str
-) -> tuple[Repeated, ...]:
+    known: tuple[RepeatedError, ...], error: ErrorSeen, *, lines: int, phase: str
+) -> tuple[RepeatedError, ...]:
     """The errors so far and one more; bounded, and what repeats is kept longest.
 
     Args:
@@ -64,7 +64,7 @@ def noted(
                 last_wall=error.wall,
             )
             return (*known[:index], again, *known[index + 1 :])
-    fresh = Repeated(
+    fresh = RepeatedError(
         error=error,
         told=1,
         after_line=lines,

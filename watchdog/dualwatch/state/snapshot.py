@@ -1,7 +1,7 @@
-"""The snapshot: all that is known of an attempt, folded from facts.
+"""The snapshot: all that is known of an attempt, folded from events.
 
-``advance(snapshot, fact)`` is pure, so a night can be replayed from its journal, and a verdict can
-be tested with a list of facts instead of a process and a clock.
+``advance(snapshot, event)`` is pure, so a night can be replayed from its journal, and a verdict can
+be tested with a list of events instead of a process and a clock.
 """
 
 from __future__ import annotations
@@ -16,37 +16,37 @@ from dualwatch.events import (
     AttemptStarted,
     BatchSeen,
     CheckpointSeen,
+    CommandAnswered,
     ConfigRead,
     ConsoleGrew,
     DataSeen,
     ErrorSeen,
     EvaluationLogged,
-    Fact,
+    Event,
     FindingRaised,
     GpusSampled,
+    HeartbeatRead,
     HostSampled,
     IterationLogged,
-    Milestone,
+    LogMilestone,
     ModelSeen,
     NotObserved,
     ObserverPaused,
-    OrderAnswered,
     OrphansSeen,
     ProcessesSampled,
     ProcessSample,
-    Pulse,
     Severity,
     StacksCaptured,
     SurroundingsSeen,
     TensorBoardSeen,
 )
-from dualwatch.protocol import STARTUP_PHASES, VALIDATION_PHASES, Order, Phase
+from dualwatch.protocol import STARTUP_PHASES, VALIDATION_PHASES, AgentCommand, Phase
 from dualwatch.state import metric_series
 from dualwatch.state.activity import Activity, measure
 from dualwatch.state.metric_series import Metric
 from dualwatch.state.pauses import AFTER_MILESTONE, LOOPS
 from dualwatch.state.pauses import Gaps as Gaps
-from dualwatch.state.repeated_errors import Repeated, noted
+from dualwatch.state.repeated_errors import RepeatedError, noted
 
 KEPT_ERRORS = 20
 
@@ -80,7 +80,7 @@ class Snapshot:
     started: AttemptStarted | None = None
     ended: AttemptEnded | None = None
     agent: AgentReported | None = None
-    pulses: Mapping[int, Pulse] = field(default_factory=dict)
+    pulses: Mapping[int, HeartbeatRead] = field(default_factory=dict)
     moved_at: Mapping[int, float] = field(default_factory=dict)
     progress_at: float = 0.0
     progress_wall: float = 0.0
@@ -101,7 +101,7 @@ class Snapshot:
     gpus: GpusSampled | None = None
     not_observed: Mapping[str, NotObserved] = field(default_factory=dict)
     errors: tuple[ErrorSeen, ...] = ()
-    repeats: tuple[Repeated, ...] = ()
+    repeats: tuple[RepeatedError, ...] = ()
     batches: Mapping[int, BatchSeen] = field(default_factory=dict)
     config: ConfigRead | None = None
     data: DataSeen | None = None
@@ -113,17 +113,17 @@ class Snapshot:
     host_before: HostSampled | None = None
     orphans: OrphansSeen | None = None
     raised: tuple[str, ...] = ()
-    answers: tuple[OrderAnswered, ...] = ()
+    answers: tuple[CommandAnswered, ...] = ()
     awaited: tuple[str, ...] = ()
     stall_told: bool = False
 
     @property
     def replaced(self) -> int:
         """How often a stuck loader was replaced while the training went on."""
-        return sum(answer.done and answer.order == Order.REPLACE for answer in self.answers)
+        return sum(answer.done and answer.order == AgentCommand.REPLACE for answer in self.answers)
 
     @property
-    def slowest(self) -> Pulse | None:
+    def slowest(self) -> HeartbeatRead | None:
         """Heartbeat of the rank that moved longest ago; None without an agent.
 
         A rank that has finished waits for nobody, as long as others have not.
@@ -172,22 +172,22 @@ class Snapshot:
         return now - max(self.progress_at, self.busy_at)
 
 
-def fold(facts: Iterable[Fact], start: Snapshot | None = None) -> Snapshot:
-    """Folds facts into a snapshot."""
+def fold(events: Iterable[Event], start: Snapshot | None = None) -> Snapshot:
+    """Folds events into a snapshot."""
     snapshot = start or Snapshot()
-    for fact in facts:
-        snapshot = advance(snapshot, fact)
+    for event in events:
+        snapshot = advance(snapshot, event)
     return snapshot
 
 
-def advance(snapshot: Snapshot, fact: Fact) -> Snapshot:
-    """The snapshot after one more fact."""
-    step = _STEPS.get(type(fact))
-    after = step(snapshot, fact) if step is not None else snapshot
-    return replace(after, at=fact.at, wall=fact.wall)
+def advance(snapshot: Snapshot, event: Event) -> Snapshot:
+    """The snapshot after one more event."""
+    step = _STEPS.get(type(event))
+    after = step(snapshot, event) if step is not None else snapshot
+    return replace(after, at=event.at, wall=event.wall)
 
 
-def _moved(s: Snapshot, fact: Fact, at: float, **changes: Any) -> Snapshot:
+def _moved(s: Snapshot, event: Event, at: float, **changes: Any) -> Snapshot:
     """Progress: learns the pause that ended and forgets what was gathered in suspicion.
 
     A stall that was cured in place is no healthy pause: five times as long would be waited next.
@@ -199,7 +199,7 @@ def _moved(s: Snapshot, fact: Fact, at: float, **changes: Any) -> Snapshot:
         gap = at - s.progress_at
         gaps = {**s.gaps, s.place: s.gaps.get(s.place, Gaps()).with_gap(gap)}
     changes = {"stacks": (), "awaited": (), "stall_told": False, **changes}
-    return replace(s, progress_at=at, progress_wall=fact.wall, gaps=gaps, **changes)
+    return replace(s, progress_at=at, progress_wall=event.wall, gaps=gaps, **changes)
 
 
 def advance_lines(s: Snapshot, lines: Sequence[IterationLogged]) -> Snapshot:
@@ -226,137 +226,137 @@ def advance_lines(s: Snapshot, lines: Sequence[IterationLogged]) -> Snapshot:
     )
 
 
-def _attempt_started(s: Snapshot, fact: AttemptStarted) -> Snapshot:
+def _attempt_started(s: Snapshot, event: AttemptStarted) -> Snapshot:
     # A new attempt knows nothing of the last one: state kept over a rerun would judge it again.
-    return Snapshot(started=fact, progress_at=fact.at, progress_wall=fact.wall, busy_at=fact.at)
+    return Snapshot(started=event, progress_at=event.at, progress_wall=event.wall, busy_at=event.at)
 
 
-def _pulse(s: Snapshot, fact: Pulse) -> Snapshot:
-    before = s.pulses.get(fact.rank)
-    pulses = {**s.pulses, fact.rank: fact}
-    if before is not None and before.beats == fact.beats and before.pid == fact.pid:
+def _pulse(s: Snapshot, event: HeartbeatRead) -> Snapshot:
+    before = s.pulses.get(event.rank)
+    pulses = {**s.pulses, event.rank: event}
+    if before is not None and before.beats == event.beats and before.pid == event.pid:
         return replace(s, pulses=pulses)
-    moved_at = {**s.moved_at, fact.rank: fact.at}
+    moved_at = {**s.moved_at, event.rank: event.at}
     changes: dict[str, Any] = {"pulses": pulses, "moved_at": moved_at}
-    if 0 <= fact.begun < fact.iteration:
-        changes["first_iteration"] = fact.begun + 1
-        changes["last_iteration"] = fact.iteration
-    after = _moved(s, fact, min(moved_at[rank] for rank in _running(pulses)), **changes)
+    if 0 <= event.begun < event.iteration:
+        changes["first_iteration"] = event.begun + 1
+        changes["last_iteration"] = event.iteration
+    after = _moved(s, event, min(moved_at[rank] for rank in _running(pulses)), **changes)
     # What one rank waited for is nothing that the next one does.
     return after if _is_same_rank(s.slowest, after.slowest) else replace(after, awaited=())
 
 
-def _is_same_rank(one: Pulse | None, other: Pulse | None) -> bool:
+def _is_same_rank(one: HeartbeatRead | None, other: HeartbeatRead | None) -> bool:
     return one is None or other is None or one.rank == other.rank
 
 
-def _running(pulses: Mapping[int, Pulse]) -> list[int]:
+def _running(pulses: Mapping[int, HeartbeatRead]) -> list[int]:
     """The ranks that have not finished; all of them where all have."""
     running = [rank for rank, pulse in pulses.items() if pulse.phase != Phase.FINISHED]
     return running or list(pulses)
 
 
-def _console(s: Snapshot, fact: ConsoleGrew) -> Snapshot:
-    changes: dict[str, Any] = {"console_lines": fact.lines, "last_line": fact.last_line}
+def _console(s: Snapshot, event: ConsoleGrew) -> Snapshot:
+    changes: dict[str, Any] = {"console_lines": event.lines, "last_line": event.last_line}
     # Once the loop runs, only the heartbeat counts: a worker that prints for ever is no progress.
     if s.pulses and s.last_iteration is not None:
         return replace(s, **changes)
-    return _moved(s, fact, fact.at, **changes)
+    return _moved(s, event, event.at, **changes)
 
 
-def _iteration(s: Snapshot, fact: IterationLogged) -> Snapshot:
-    if fact.mode != "train":
+def _iteration(s: Snapshot, event: IterationLogged) -> Snapshot:
+    if event.mode != "train":
         return replace(s, logged_phase=Phase.VAL_STEP)
-    return advance_lines(s, (fact,))
+    return advance_lines(s, (event,))
 
 
-def _evaluation(s: Snapshot, fact: EvaluationLogged) -> Snapshot:
-    metrics = metric_series.evaluated(s.metrics, fact)
-    return replace(s, last_evaluation=fact, metrics=metrics, logged_phase=Phase.WAITING)
+def _evaluation(s: Snapshot, event: EvaluationLogged) -> Snapshot:
+    metrics = metric_series.evaluated(s.metrics, event)
+    return replace(s, last_evaluation=event, metrics=metrics, logged_phase=Phase.WAITING)
 
 
-def _error(s: Snapshot, fact: ErrorSeen) -> Snapshot:
-    repeats = noted(s.repeats, fact, lines=s.train_lines, phase=s.phase)
-    return replace(s, errors=(*s.errors, fact)[-KEPT_ERRORS:], repeats=repeats)
+def _error(s: Snapshot, event: ErrorSeen) -> Snapshot:
+    repeats = noted(s.repeats, event, lines=s.train_lines, phase=s.phase)
+    return replace(s, errors=(*s.errors, event)[-KEPT_ERRORS:], repeats=repeats)
 
 
-def _processes(s: Snapshot, fact: ProcessesSampled) -> Snapshot:
-    if s.processes is not None and fact.at <= s.processes.at:
-        return replace(s, processes=fact)  # A second look at one moment measures nothing.
-    activity = measure(s.processes, fact, s.activity)
+def _processes(s: Snapshot, event: ProcessesSampled) -> Snapshot:
+    if s.processes is not None and event.at <= s.processes.at:
+        return replace(s, processes=event)  # A second look at one moment measures nothing.
+    activity = measure(s.processes, event, s.activity)
     if activity is None:
-        return replace(s, processes=fact)  # The first after a pause: what was known still stands.
-    busy_at = fact.at if activity.busy else s.busy_at
-    return replace(s, processes=fact, activity=activity, busy_at=busy_at)
+        return replace(s, processes=event)  # The first after a pause: what was known still stands.
+    busy_at = event.at if activity.busy else s.busy_at
+    return replace(s, processes=event, activity=activity, busy_at=busy_at)
 
 
-def _gpus(s: Snapshot, fact: GpusSampled) -> Snapshot:
+def _gpus(s: Snapshot, event: GpusSampled) -> Snapshot:
     """A kernel that runs is work, also while the main process sleeps until it is done.
 
     Only on a device that is known to hold memory of this training: a neighbour's work proves
     nothing about ours.
     """
-    ours = any((gpu.tree or 0) > 0 and (gpu.utilisation or 0) > BUSY_GPU for gpu in fact.gpus)
-    return replace(s, gpus=fact, busy_at=fact.at if ours else s.busy_at)
+    ours = any((gpu.tree or 0) > 0 and (gpu.utilisation or 0) > BUSY_GPU for gpu in event.gpus)
+    return replace(s, gpus=event, busy_at=event.at if ours else s.busy_at)
 
 
-def _host(s: Snapshot, fact: HostSampled) -> Snapshot:
+def _host(s: Snapshot, event: HostSampled) -> Snapshot:
     """The kernel's log is read more seldom than the rest: what it said still stands."""
-    if not fact.kernel and s.host is not None:
-        fact = replace(fact, kernel=s.host.kernel)
-    return replace(s, host=fact, host_before=s.host_before or fact)
+    if not event.kernel and s.host is not None:
+        event = replace(event, kernel=s.host.kernel)
+    return replace(s, host=event, host_before=s.host_before or event)
 
 
-def _answered(s: Snapshot, fact: OrderAnswered) -> Snapshot:
-    awaited = fact.awaited if fact.order == Order.TELL else s.awaited
-    return replace(s, answers=(*s.answers, fact), awaited=awaited)
+def _answered(s: Snapshot, event: CommandAnswered) -> Snapshot:
+    awaited = event.awaited if event.order == AgentCommand.TELL else s.awaited
+    return replace(s, answers=(*s.answers, event), awaited=awaited)
 
 
-def _raised(s: Snapshot, fact: FindingRaised) -> Snapshot:
-    found = fact.finding
+def _raised(s: Snapshot, event: FindingRaised) -> Snapshot:
+    found = event.finding
     is_stall = found.code in STALLS and found.severity >= Severity.ERROR
     raised = (*s.raised, found.code)
     return replace(s, raised=raised, stall_told=s.stall_told or is_stall)
 
 
-def _paused(s: Snapshot, fact: ObserverPaused) -> Snapshot:
+def _paused(s: Snapshot, event: ObserverPaused) -> Snapshot:
     """We ourselves stood still (a laptop's sleep, SIGSTOP): that time proves nothing."""
     return replace(
         s,
-        progress_at=s.progress_at + fact.seconds,
-        busy_at=s.busy_at + fact.seconds,
-        moved_at={rank: at + fact.seconds for rank, at in s.moved_at.items()},
+        progress_at=s.progress_at + event.seconds,
+        busy_at=s.busy_at + event.seconds,
+        moved_at={rank: at + event.seconds for rank, at in s.moved_at.items()},
         # The next sample must not be measured against one from before the pause.
         processes=None,
     )
 
 
-_STEPS: dict[type[Fact], Callable[[Snapshot, Any], Snapshot]] = {
+_STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     AttemptStarted: _attempt_started,
-    AttemptEnded: lambda s, fact: replace(s, ended=fact),
-    AgentReported: lambda s, fact: replace(s, agent=fact) if fact.rank == 0 else s,
-    Pulse: _pulse,
+    AttemptEnded: lambda s, event: replace(s, ended=event),
+    AgentReported: lambda s, event: replace(s, agent=event) if event.rank == 0 else s,
+    HeartbeatRead: _pulse,
     ConsoleGrew: _console,
     IterationLogged: _iteration,
     EvaluationLogged: _evaluation,
     ProcessesSampled: _processes,
-    StacksCaptured: lambda s, fact: replace(s, stacks=(*s.stacks, fact)),
+    StacksCaptured: lambda s, event: replace(s, stacks=(*s.stacks, event)),
     GpusSampled: _gpus,
-    NotObserved: lambda s, fact: replace(s, not_observed={**s.not_observed, fact.what: fact}),
+    NotObserved: lambda s, event: replace(s, not_observed={**s.not_observed, event.what: event}),
     ErrorSeen: _error,
-    BatchSeen: lambda s, fact: replace(s, batches={**s.batches, fact.rank: fact}),
-    ConfigRead: lambda s, fact: replace(s, config=fact),
-    DataSeen: lambda s, fact: replace(s, data=fact),
-    CheckpointSeen: lambda s, fact: replace(s, checkpoint=fact),
-    SurroundingsSeen: lambda s, fact: replace(s, surroundings=fact),
-    ModelSeen: lambda s, fact: replace(s, model=fact) if fact.rank == 0 else s,
-    TensorBoardSeen: lambda s, fact: replace(s, tensorboard=fact),
+    BatchSeen: lambda s, event: replace(s, batches={**s.batches, event.rank: event}),
+    ConfigRead: lambda s, event: replace(s, config=event),
+    DataSeen: lambda s, event: replace(s, data=event),
+    CheckpointSeen: lambda s, event: replace(s, checkpoint=event),
+    SurroundingsSeen: lambda s, event: replace(s, surroundings=event),
+    ModelSeen: lambda s, event: replace(s, model=event) if event.rank == 0 else s,
+    TensorBoardSeen: lambda s, event: replace(s, tensorboard=event),
     HostSampled: _host,
-    Milestone: lambda s, fact: replace(
-        s, logged_phase=AFTER_MILESTONE.get(fact.name, s.logged_phase)
+    LogMilestone: lambda s, event: replace(
+        s, logged_phase=AFTER_MILESTONE.get(event.name, s.logged_phase)
     ),
-    OrderAnswered: _answered,
-    OrphansSeen: lambda s, fact: replace(s, orphans=fact),
+    CommandAnswered: _answered,
+    OrphansSeen: lambda s, event: replace(s, orphans=event),
     FindingRaised: _raised,
     ObserverPaused: _paused,
 }

@@ -1,4 +1,4 @@
-"""Sends the agent inside the training on an errand, and waits a bounded time for its answer."""
+"""Sends the agent inside the training on an client, and waits a bounded time for its answer."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dualwatch.actions import agent_commands as orders
-from dualwatch.actions.signals import Wishes
+from dualwatch.actions.signals import StopRequests
 from dualwatch.core import clock
 from dualwatch.core.clock import Moment
-from dualwatch.events import Fact, OrderAnswered, Pulse
-from dualwatch.protocol import VALIDATION_PHASES, Order, Phase
+from dualwatch.events import CommandAnswered, Event, HeartbeatRead
+from dualwatch.protocol import VALIDATION_PHASES, AgentCommand, Phase
 from dualwatch.state.activity import STOPPED
 from dualwatch.state.snapshot import Gaps
-from dualwatch.supervisor.recorder import Chronicle
+from dualwatch.supervisor.recorder import EventRecorder
 
 TICK = 0.05
 PATIENCE = 5.0
@@ -44,7 +44,7 @@ _BETWEEN = frozenset((Phase.WAITING, *VALIDATION_PHASES))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
+class AgentClient:
     """What is needed to ask the agent for something.
 
     Attributes:
@@ -54,15 +54,15 @@ class Errand:
     """
 
     folder: Path
-    chronicle: Chronicle
-    look: Callable[[Moment], Sequence[Fact]]
+    recorder: EventRecorder
+    look: Callable[[Moment], Sequence[Event]]
     over: Callable[[], bool]
-    wishes: Wishes
+    stop_requests: StopRequests
 
-    def run(self, order: str, *, patience: float = PATIENCE) -> OrderAnswered | None:
+    def run(self, order: str, *, patience: float = PATIENCE) -> CommandAnswered | None:
         """Gives an order and waits; None where nobody answered."""
-        pulse = self.chronicle.snapshot.slowest
-        number = orders.give(self.folder, pulse, order) if pulse is not None else None
+        pulse = self.recorder.snapshot.slowest
+        number = orders.send(self.folder, pulse, order) if pulse is not None else None
         if pulse is None or number is None:
             return None
         begun = clock.now().at
@@ -71,13 +71,15 @@ class Errand:
             moment = self._pause()
             answer = self._answer(pulse, number)
             waited = moment.at - begun
-            if answer is not None or self.over() or self.wishes.to_hurry:
+            if answer is not None or self.over() or self.stop_requests.force:
                 return answer
-            now = self.chronicle.snapshot.pulses.get(pulse.rank, pulse)
+            now = self.recorder.snapshot.pulses.get(pulse.rank, pulse)
             if waited >= (WRITING if now.phase == Phase.SAVING else patience):
                 return None
             if moment.at - rung >= RING_EVERY and self._can_be_rung(order, now):
-                orders.ring(now.pid)  # Again and again: one signal may come just before the wait.
+                orders.notify_process(
+                    now.pid
+                )  # Again and again: one signal may come just before the wait.
                 rung = moment.at
 
     def rescue(self, *, patient: bool) -> None:
@@ -86,7 +88,7 @@ class Errand:
         Args:
             patient: It runs, and may come to the end of its step first.
         """
-        s = self.chronicle.snapshot
+        s = self.recorder.snapshot
         pulse = s.slowest
         if len(s.pulses) > 1:
             if patient:
@@ -99,7 +101,7 @@ class Errand:
             if patient:
                 usual = s.gaps.get(s.place, Gaps()).longest
                 patience = min(max(PATIENCE, 3 * usual), LONGEST_STEP)
-            self.run(Order.SAVE, patience=patience)
+            self.run(AgentCommand.SAVE, patience=patience)
 
     def _rescue_together(self) -> None:
         """Lets all ranks come to stand after one iteration, a little ahead of the fastest.
@@ -108,14 +110,14 @@ class Errand:
         of them get on: one that is stuck keeps the others in a collective, where nothing can be
         asked of them.
         """
-        s = self.chronicle.snapshot
+        s = self.recorder.snapshot
         if not all(pulse.begun >= 0 and self._answers(pulse) for pulse in s.pulses.values()):
             return
         usual = s.gaps.get(s.place, Gaps()).longest
         at = self._ahead()
-        pulses = self.chronicle.snapshot.pulses
+        pulses = self.recorder.snapshot.pulses
         numbers = {
-            rank: orders.give(self.folder, pulse, Order.SAVE_TOGETHER, at=at)
+            rank: orders.send(self.folder, pulse, AgentCommand.SAVE_TOGETHER, at=at)
             for rank, pulse in pulses.items()
         }
         begun, patience = clock.now().at, min(max(PATIENCE, 9 * usual), LONGEST_STEP)
@@ -123,9 +125,9 @@ class Errand:
             self._pause()
             answers = [self._answer(pulses[rank], number or 0) for rank, number in numbers.items()]
             refused = any(answer is not None and not answer.done for answer in answers)
-            if all(answers) or refused or self.over() or self.wishes.to_hurry:
+            if all(answers) or refused or self.over() or self.stop_requests.force:
                 return
-            now = self.chronicle.snapshot.pulses.values()
+            now = self.recorder.snapshot.pulses.values()
             writing = any(pulse.phase == Phase.SAVING for pulse in now)
             if clock.now().at - begun >= (WRITING if writing else patience):
                 return
@@ -139,37 +141,37 @@ class Errand:
         return self._fastest() + 2 + math.ceil(pace * MARGIN)
 
     def _fastest(self) -> int:
-        return max(pulse.iteration for pulse in self.chronicle.snapshot.pulses.values())
+        return max(pulse.iteration for pulse in self.recorder.snapshot.pulses.values())
 
     def _pause(self) -> Moment:
         """Lets a little time pass and tells what is new from inside; gives the time it is then."""
-        self.wishes.sleep(TICK)
+        self.stop_requests.sleep(TICK)
         moment = clock.now()
-        for fact in self.look(moment):
-            self.chronicle.tell(fact)
+        for event in self.look(moment):
+            self.recorder.record(event)
         return moment
 
     def ask_what_is_awaited(self) -> None:
         """Which samples the batch that does not come is made of; the answer comes when it comes."""
-        s = self.chronicle.snapshot
+        s = self.recorder.snapshot
         pulse = s.slowest
         if pulse is None or s.awaited or pulse.phase not in (Phase.WAITING, Phase.VAL_WAITING):
             return
-        if self._answers(pulse) and orders.give(self.folder, pulse, Order.TELL) is not None:
-            orders.ring(pulse.pid)
+        if self._answers(pulse) and orders.send(self.folder, pulse, AgentCommand.TELL) is not None:
+            orders.notify_process(pulse.pid)
 
-    def _answer(self, pulse: Pulse, number: int) -> OrderAnswered | None:
-        answers = self.chronicle.snapshot.answers
+    def _answer(self, pulse: HeartbeatRead, number: int) -> CommandAnswered | None:
+        answers = self.recorder.snapshot.answers
         found = [a for a in answers if (a.rank, a.number) == (pulse.rank, number)]
         return found[0] if found else None
 
-    def _answers(self, pulse: Pulse) -> bool:
+    def _answers(self, pulse: HeartbeatRead) -> bool:
         """Whether its process can: not one that is stopped or gone."""
-        process = self.chronicle.snapshot.process.get(pulse.pid)
+        process = self.recorder.snapshot.process.get(pulse.pid)
         return process is not None and process.status not in (*STOPPED, "zombie", "dead")
 
-    def _can_be_rung(self, order: str, pulse: Pulse) -> bool:
-        s = self.chronicle.snapshot
-        if order == Order.REPLACE or pulse.phase not in _BETWEEN or not self._answers(pulse):
+    def _can_be_rung(self, order: str, pulse: HeartbeatRead) -> bool:
+        s = self.recorder.snapshot
+        if order == AgentCommand.REPLACE or pulse.phase not in _BETWEEN or not self._answers(pulse):
             return False
         return clock.now().at - s.moved_at.get(pulse.rank, s.progress_at) >= QUIET

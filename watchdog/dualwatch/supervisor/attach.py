@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dualwatch.actions import launch, reaper
-from dualwatch.actions.adopted import Adopted
+from dualwatch.actions.adopted import AttachedTraining
 from dualwatch.actions.lock import Lock
 from dualwatch.collectors import target as targets
 from dualwatch.collectors.processes.trainings import Training, command_values
@@ -22,15 +22,15 @@ from dualwatch.events.journal import Journal
 from dualwatch.frameworks.mmengine.config import load as configs
 from dualwatch.history import replay
 from dualwatch.report.run import choose
-from dualwatch.report.run.tensorboard import OwnCurves
+from dualwatch.report.run.tensorboard import TensorBoardWriter
 from dualwatch.report.run.view import View
 from dualwatch.supervisor import subscribers
 from dualwatch.supervisor.plan import Plan, milestones, policy, prepare_folder
-from dualwatch.supervisor.recorder import Chronicle
+from dualwatch.supervisor.recorder import EventRecorder
 from dualwatch.supervisor.run import archive
-from dualwatch.supervisor.subscribers import Sinks
-from dualwatch.supervisor.supervisor import Adoption, Supervisor, beginning
-from dualwatch.tensorboard.status import Board
+from dualwatch.supervisor.subscribers import Subscribers
+from dualwatch.supervisor.supervisor import AttachedRun, Supervisor, beginning
+from dualwatch.tensorboard.status import TensorBoardMonitor
 
 
 def attach(named: str | None, settings: Settings, *, as_json: bool, quiet: bool = False) -> Exit:
@@ -44,7 +44,7 @@ def attach(named: str | None, settings: Settings, *, as_json: bool, quiet: bool 
         DualwatchError: There is nothing to attach to, or it may not be looked at.
     """
     target = _target(named)
-    followers = subscribers.opened(settings)
+    followers = subscribers.open_subscribers(settings)
     try:
         return _attach(target, settings, followers, as_json=as_json, quiet=quiet)
     finally:
@@ -52,7 +52,7 @@ def attach(named: str | None, settings: Settings, *, as_json: bool, quiet: bool 
 
 
 def _attach(
-    target: Target, settings: Settings, followers: Sinks, *, as_json: bool, quiet: bool
+    target: Target, settings: Settings, followers: Subscribers, *, as_json: bool, quiet: bool
 ) -> Exit:
     training = target.training
     assert training is not None
@@ -68,9 +68,9 @@ def _attach(
         for note in followers.notes:
             view.note(note)
         if target.attempt_dir is not None and _belongs_to_us(target):
-            supervisor = _of_ours(target, training, folder, settings, view)
+            supervisor = _attach_own_run(target, training, folder, settings, view)
         else:
-            supervisor = _of_a_stranger(target, training, folder, settings, view)
+            supervisor = _attach_external(target, training, folder, settings, view)
         if supervisor.settings.tensorboard:
             _look_at_curves(supervisor, is_placed=target.work_dir is not None)
         followers.follow(supervisor)
@@ -78,22 +78,22 @@ def _attach(
             code = supervisor.run()
     finally:
         if supervisor is not None:
-            supervisor.chronicle.close()
+            supervisor.recorder.close()
         elif view is not None:
             view.close()
         lock.release()
     if not as_json:
-        choose.farewell(supervisor.records, supervisor.ended, folder)
+        choose.print_closing(supervisor.records, supervisor.ended, folder)
     return code
 
 
 def _look_at_curves(supervisor: Supervisor, *, is_placed: bool) -> None:
     """TensorBoard is not started for a training that runs; its event files are read and joined."""
-    chronicle = supervisor.chronicle
-    curves = OwnCurves(supervisor.folder / "tensorboard", chronicle.unseen)
-    chronicle.sinks = (*chronicle.sinks, curves)
+    recorder = supervisor.recorder
+    curves = TensorBoardWriter(supervisor.folder / "tensorboard", recorder.unseen)
+    recorder.sinks = (*recorder.sinks, curves)
     if is_placed:
-        supervisor.board = Board()
+        supervisor.board = TensorBoardMonitor()
 
 
 # --- whom ----------------------------------------------------------------------------------------
@@ -129,19 +129,21 @@ def _belongs_to_us(target: Target) -> bool:
     return training is not None and training.attempt_dir is not None and target.supervised
 
 
-def _adopted(training: Training) -> Adopted:
-    return Adopted(pid=training.pid, create_time=training.create_time, marker=training.marker)
+def _adopted(training: Training) -> AttachedTraining:
+    return AttachedTraining(
+        pid=training.pid, create_time=training.create_time, marker=training.marker
+    )
 
 
 # --- a run of ours -------------------------------------------------------------------------------
 
 
-def _of_ours(
+def _attach_own_run(
     target: Target, training: Training, folder: Path, settings: Settings, view: View
 ) -> Supervisor:
     """Goes on where the supervisor that is gone left off, in the same journal."""
     path = folder / "journal.jsonl"
-    run = replay.of_journal(journal.read(path), folder / "summary.json")
+    run = replay.replay_journal(journal.read(path), folder / "summary.json")
     begun = run.snapshot.started
     if run.started is None or begun is None or not run.started.command:
         raise DualwatchError(
@@ -151,7 +153,7 @@ def _of_ours(
             exit_code=Exit.NOT_OBSERVED,
         )
     settings = settings.beneath(run.started.settings)
-    chronicle = Chronicle(Journal(path), view, run.snapshot, [*run.findings])
+    recorder = EventRecorder(Journal(path), view, run.snapshot, [*run.findings])
     plan = Plan(
         config=Path(run.started.config),
         script=Path(run.started.script),
@@ -169,12 +171,12 @@ def _of_ours(
         os.chdir(training.cwd)  # Its command line is relative to where it was given.
     reruns = f", after {len(run.tried)} reruns" if run.tried else ""
     view.note(f"attached to attempt {begun.attempt} of {folder.parent}: pid {training.pid}{reruns}")
-    _tell_on_stall(view, settings)
+    _note_stall_action(view, settings)
     moment = clock.now()
     # Nobody looked for that long, so that it proves nothing.
     gone = max(0.0, moment.at - run.snapshot.at)
-    chronicle.tell(ObserverPaused(at=moment.at, wall=moment.wall, seconds=gone))
-    adoption = Adoption(
+    recorder.record(ObserverPaused(at=moment.at, wall=moment.wall, seconds=gone))
+    adoption = AttachedRun(
         number=begun.attempt,
         training=_adopted(training),
         started=run.started,
@@ -185,7 +187,7 @@ def _of_ours(
         plan,
         settings,
         folder,
-        chronicle,
+        recorder,
         environment=_environment(training.pid),
         records=[*run.records],
         adoption=adoption,
@@ -195,7 +197,7 @@ def _of_ours(
 # --- a stranger ----------------------------------------------------------------------------------
 
 
-def _of_a_stranger(
+def _attach_external(
     target: Target, training: Training, folder: Path, settings: Settings, view: View
 ) -> Supervisor:
     """A training that never knew dualwatch: its log, its processes, and what they show."""
@@ -221,15 +223,15 @@ def _of_a_stranger(
         _prepare_to_rerun(plan, training, view)
     where = target.log or "no log was found: its processes alone"
     view.note(f"attached to pid {training.pid}: {where}")
-    _tell_on_stall(view, settings)
+    _note_stall_action(view, settings)
     with writing(folder):
         (folder / "attempt-0").mkdir(mode=0o700)
         journal = Journal(folder / "journal.jsonl")
-    chronicle = Chronicle(journal, view)
+    recorder = EventRecorder(journal, view)
     started = beginning(plan, settings)
-    chronicle.tell(started)
+    recorder.record(started)
     moment = clock.now()
-    chronicle.tell(
+    recorder.record(
         AttemptStarted(
             at=moment.at,
             wall=moment.wall,
@@ -240,12 +242,14 @@ def _of_a_stranger(
             overrides={},
         )
     )
-    adoption = Adoption(number=0, training=_adopted(training), started=started, console=target.log)
+    adoption = AttachedRun(
+        number=0, training=_adopted(training), started=started, console=target.log
+    )
     return Supervisor(
         plan,
         settings,
         folder,
-        chronicle,
+        recorder,
         environment=_environment(training.pid),
         adoption=adoption,
     )
@@ -290,5 +294,5 @@ def _environment(pid: int) -> dict[str, str]:
     return launch.inherited(found)
 
 
-def _tell_on_stall(view: View, settings: Settings) -> None:
+def _note_stall_action(view: View, settings: Settings) -> None:
     view.note(f"a stall is answered by: {settings.on_stall}; Ctrl-C ends the watching alone")

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dualwatch.actions import launch, shared_memory, terminate
-from dualwatch.actions.adopted import Adopted
+from dualwatch.actions.adopted import AttachedTraining
 from dualwatch.actions.reaper import Reaper
-from dualwatch.actions.signals import Wishes, name_of
-from dualwatch.collectors.gpu.nvml import Gpus
+from dualwatch.actions.signals import StopRequests, name_of
+from dualwatch.collectors.gpu.nvml import NvmlSampler
 from dualwatch.core import clock
 from dualwatch.core.clock import Moment
 from dualwatch.core.errors import writing
@@ -24,19 +24,19 @@ from dualwatch.events import (
     Change,
     ConfigRead,
     Decision,
+    HeartbeatRead,
     ObserverPaused,
-    Pulse,
-    Rung,
+    RerunStep,
 )
-from dualwatch.protocol import Order, Phase
+from dualwatch.protocol import AgentCommand, Phase
 from dualwatch.rules.stalls import stall
-from dualwatch.rules.thresholds import Limits
-from dualwatch.supervisor.agent_client import Errand
-from dualwatch.supervisor.monitor import PROCESS_INTERVAL, Watcher
-from dualwatch.supervisor.recorder import Chronicle
-from dualwatch.tensorboard.status import Board
+from dualwatch.rules.thresholds import Thresholds
+from dualwatch.supervisor.agent_client import AgentClient
+from dualwatch.supervisor.monitor import PROCESS_INTERVAL, Monitor
+from dualwatch.supervisor.recorder import EventRecorder
+from dualwatch.tensorboard.status import TensorBoardMonitor
 
-Training = launch.Launched | Adopted
+Training = launch.Launched | AttachedTraining
 
 TICK = 0.5
 """Seconds between two looks; a signal or the end of the training wakes us at once."""
@@ -49,7 +49,7 @@ PAUSE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class AttemptOutcome:
     """How an attempt ended: the decision that ended it, or None where it ended by itself."""
 
     decision: Decision | None
@@ -65,7 +65,7 @@ class Attempt:
         folder: ``attempt-N``; made here.
         environment: What the training inherits.
         rung: The remedy in force, None for the user's own configuration.
-        decide: Judges the chronicle's snapshot and decides what can be acted on.
+        decide: Judges the recorder's snapshot and decides what can be acted on.
         reconsider: Decides once more, where the loader could not be replaced in place.
         config: The configuration of this attempt, None where it is none of mmengine's.
         adopted: A training that runs already; None to start one.
@@ -77,52 +77,52 @@ class Attempt:
     folder: Path
     command: tuple[str, ...]
     environment: Mapping[str, str]
-    rung: Rung | None
+    rung: RerunStep | None
     resume_from: Path | None
     settings: Settings
-    limits: Limits
-    chronicle: Chronicle
-    wishes: Wishes
-    gpus: Gpus
+    limits: Thresholds
+    recorder: EventRecorder
+    stop_requests: StopRequests
+    gpus: NvmlSampler
     decide: Callable[[], Decision | None]
     reconsider: Callable[[], Decision]
     config: ConfigRead | None = None
-    adopted: Adopted | None = None
+    adopted: AttachedTraining | None = None
     console: Path | None = None
-    board: Board | None = None
+    board: TensorBoardMonitor | None = None
 
-    def run(self) -> Ended:
+    def run(self) -> AttemptOutcome:
         """Runs the attempt to its end; nothing of it is left alive but what is named."""
         training = self.adopted or self._start()
-        if self.config is not None and self.chronicle.snapshot.config is None:
-            self.chronicle.tell(replace(self.config, **clock.now()._asdict()))
-        watcher = Watcher(
+        if self.config is not None and self.recorder.snapshot.config is None:
+            self.recorder.record(replace(self.config, **clock.now()._asdict()))
+        watcher = Monitor(
             self.folder,
             training,
             self.gpus,
             process_interval=min(PROCESS_INTERVAL, self.settings.stall_timeout / 6),
             console=self.console,
-            known=self.chronicle.snapshot if self.adopted is not None else None,
+            known=self.recorder.snapshot if self.adopted is not None else None,
             board=self.board,
         )
         try:
             decision = self._watch(watcher, training)
         except Exception:
             # A fault of ours is none of the training's: it goes on, its console is a file.
-            self.chronicle.note(f"the training goes on without us: pid {training.pid}")
+            self.recorder.note(f"the training goes on without us: pid {training.pid}")
             raise
-        interrupted = self.wishes.to_stop
+        interrupted = self.stop_requests.to_stop
         if self.adopted is not None and interrupted and not training.is_over():
             # Who did not start it does not end it either.
-            self.chronicle.note(f"the training goes on without us: pid {training.pid}")
-            return Ended(None, interrupted=True)
+            self.recorder.note(f"the training goes on without us: pid {training.pid}")
+            return AttemptOutcome(None, interrupted=True)
         if not training.is_over() and self.settings.rescue:
-            self._errand(watcher, training).rescue(patient=interrupted)
+            self._client(watcher, training).rescue(patient=interrupted)
         survivors = tuple(self._stop(watcher, training))
         self._close(watcher, training, survivors)
-        if decision is not None and self.wishes.to_stop:
+        if decision is not None and self.stop_requests.to_stop:
             interrupted = True  # A Ctrl-C while we were ending it: no rerun.
-        return Ended(decision, interrupted, survivors)
+        return AttemptOutcome(decision, interrupted, survivors)
 
     def _start(self) -> launch.Launched:
         with writing(self.folder):
@@ -138,7 +138,7 @@ class Attempt:
         remedied = {**self.environment, **(self.rung.environment if self.rung is not None else {})}
         training = launch.launch(self.command, self.folder, marker, base=remedied)
         moment = clock.now()
-        self.chronicle.tell(
+        self.recorder.record(
             AttemptStarted(
                 at=moment.at,
                 wall=moment.wall,
@@ -153,42 +153,42 @@ class Attempt:
         )
 
         for note in training.notes:
-            self.chronicle.note(note)
+            self.recorder.note(note)
 
         def wake_when_done() -> None:
             training.process.wait()
-            self.wishes.ring()
+            self.stop_requests.ring()
 
         threading.Thread(target=wake_when_done, name="dualwatch-wait", daemon=True).start()
         return training
 
-    def _watch(self, watcher: Watcher, training: Training) -> Decision | None:
+    def _watch(self, watcher: Monitor, training: Training) -> Decision | None:
         """Looks, judges and decides until the attempt is over."""
-        chronicle = self.chronicle
+        recorder = self.recorder
         captured_at: list[float] = []
         reaper = Reaper(spared=(training.pid,))
         last = clock.now()
         while True:
-            self.wishes.sleep(TICK)
+            self.stop_requests.sleep(TICK)
             moment = clock.now()
             gap, last = moment.at - last.at, moment
             if gap > PAUSE:
-                chronicle.tell(ObserverPaused(at=moment.at, wall=moment.wall, seconds=gap))
+                recorder.record(ObserverPaused(at=moment.at, wall=moment.wall, seconds=gap))
             over = training.is_over()
-            limit = stall.timeout(chronicle.snapshot, self.limits)
-            suspicious = chronicle.snapshot.silence(moment.at) > limit / 4
-            for fact in watcher.poll(moment, suspicious=suspicious):
-                chronicle.tell(fact)
+            limit = stall.timeout(recorder.snapshot, self.limits)
+            suspicious = recorder.snapshot.silence(moment.at) > limit / 4
+            for event in watcher.poll(moment, suspicious=suspicious):
+                recorder.record(event)
             reaper.reap()
-            if over or self.wishes.to_stop:
+            if over or self.stop_requests.to_stop:
                 return None
-            if _capture_is_due(chronicle.snapshot.silence(moment.at), limit, captured_at):
-                for fact in watcher.stacks(moment):
-                    chronicle.tell(fact)
+            if _capture_is_due(recorder.snapshot.silence(moment.at), limit, captured_at):
+                for event in watcher.stacks(moment):
+                    recorder.record(event)
                 if self.settings.rescue:
-                    self._errand(watcher, training).ask_what_is_awaited()
+                    self._client(watcher, training).ask_what_is_awaited()
                 last = clock.now()  # Reading stacks took time; that is no pause of ours.
-            chronicle.reach(moment)
+            recorder.reach(moment)
             decision = self.decide()
             if decision is not None:
                 decision = self._cured_in_place(decision, watcher, training)
@@ -197,67 +197,67 @@ class Attempt:
                 return decision
             if self._hangs_at_exit(moment):
                 return None
-            chronicle.tick()
+            recorder.tick()
 
     def _cured_in_place(
-        self, decision: Decision, watcher: Watcher, training: Training
+        self, decision: Decision, watcher: Monitor, training: Training
     ) -> Decision | None:
         """Does what leaves the training alive; the decision that is left, None for none."""
         if decision.action is Action.WAKE:
             terminate.wake(watcher.everyone(clock.now()))
             return None
         if decision.action is Action.REPLACE:
-            asked = self.chronicle.snapshot.slowest
-            answer = self._errand(watcher, training).run(Order.REPLACE)
+            asked = self.recorder.snapshot.slowest
+            answer = self._client(watcher, training).run(AgentCommand.REPLACE)
             if (answer is not None and answer.done) or self._got_on(asked):
                 return None
-            return None if self.wishes.to_stop else self.reconsider()
+            return None if self.stop_requests.to_stop else self.reconsider()
         return decision
 
-    def _got_on(self, before: Pulse | None) -> bool:
+    def _got_on(self, before: HeartbeatRead | None) -> bool:
         """Whether a rank moves, though it did not say that it was cured.
 
         Its batch came at the last moment, or its answer met a full disk.
         """
-        now = self.chronicle.snapshot.pulses.get(before.rank) if before is not None else None
+        now = self.recorder.snapshot.pulses.get(before.rank) if before is not None else None
         return before is not None and now is not None and now.beats != before.beats
 
-    def _errand(self, watcher: Watcher, training: Training) -> Errand:
-        return Errand(
+    def _client(self, watcher: Monitor, training: Training) -> AgentClient:
+        return AgentClient(
             folder=self.folder,
-            chronicle=self.chronicle,
+            recorder=self.recorder,
             look=watcher.news_from_inside,
             over=training.is_over,
-            wishes=self.wishes,
+            stop_requests=self.stop_requests,
         )
 
     def _hangs_at_exit(self, moment: Moment) -> bool:
         """Trained to the end, yet the process does not go: nothing can be lost any more."""
-        s = self.chronicle.snapshot
+        s = self.recorder.snapshot
         return s.phase == Phase.FINISHED and s.idle(moment.at) >= self.limits.stall_timeout
 
-    def _stop(self, watcher: Watcher, training: Training) -> list[int]:
+    def _stop(self, watcher: Monitor, training: Training) -> list[int]:
         """Ends the whole tree and what is started meanwhile; removes what it leaves in memory."""
         tree = watcher.everyone(clock.now())
         held = shared_memory.seen(process.pid for process in terminate.alive(tree))
         survivors = terminate.stop(
             tree,
             grace=self.settings.grace,
-            hurry=lambda: self.wishes.to_hurry,
+            hurry=lambda: self.stop_requests.force,
             look=lambda: watcher.everyone(clock.now()),
             job=training.job,
         )
         shared_memory.clean(held)
         return survivors
 
-    def _close(self, watcher: Watcher, training: Training, survivors: tuple[int, ...]) -> None:
+    def _close(self, watcher: Monitor, training: Training, survivors: tuple[int, ...]) -> None:
         """Takes down how the attempt ended."""
         training.wait(2.0)
         code = training.exit_code()
-        for fact in watcher.rest(clock.now()):
-            self.chronicle.tell(fact)
+        for event in watcher.rest(clock.now()):
+            self.recorder.record(event)
         moment = clock.now()
-        self.chronicle.tell(
+        self.recorder.record(
             AttemptEnded(
                 at=moment.at,
                 wall=moment.wall,

@@ -1,4 +1,4 @@
-"""Looks at one attempt from all sides, each at its own pace, and gives facts."""
+"""Looks at one attempt from all sides, each at its own pace, and gives events."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from pathlib import Path
 from typing import Any
 
 from dualwatch import protocol
-from dualwatch.actions.adopted import Adopted
+from dualwatch.actions.adopted import AttachedTraining
 from dualwatch.actions.launch import Launched
 from dualwatch.actions.terminate import Identity, identities
-from dualwatch.collectors.agent_files.batches import Batches
-from dualwatch.collectors.agent_files.heartbeat import Heartbeats
-from dualwatch.collectors.agent_files.models import Models
-from dualwatch.collectors.agent_files.replies import Answers
-from dualwatch.collectors.gpu.nvml import Gpus
+from dualwatch.collectors.agent_files.batches import BatchFiles
+from dualwatch.collectors.agent_files.heartbeat import HeartbeatFiles
+from dualwatch.collectors.agent_files.models import ModelFiles
+from dualwatch.collectors.agent_files.replies import AgentReplies
+from dualwatch.collectors.gpu.nvml import NvmlSampler
 from dualwatch.collectors.host import sample as host
 from dualwatch.collectors.processes import orphans
-from dualwatch.collectors.processes.tree import Tree
+from dualwatch.collectors.processes.tree import ProcessTree
 from dualwatch.collectors.stacks import capture
 from dualwatch.core.clock import Moment
-from dualwatch.events import AgentReported, ConsoleGrew, Fact, NotObserved, ProcessesSampled
+from dualwatch.events import AgentReported, ConsoleGrew, Event, NotObserved, ProcessesSampled
 from dualwatch.logs.console import ConsoleParser
 from dualwatch.logs.tail import Tail
 from dualwatch.state.snapshot import Snapshot
-from dualwatch.tensorboard.status import Board
+from dualwatch.tensorboard.status import TensorBoardMonitor
 
 PROCESS_INTERVAL = 5.0
 GPU_INTERVAL = 5.0
@@ -38,7 +38,7 @@ CLOCKS = 5.0
 _OF_ITS_OWN = ("open_files_limit", "shm_total", "shm_free")
 
 
-class Watcher:
+class Monitor:
     """The observers of one attempt.
 
     Args:
@@ -54,22 +54,22 @@ class Watcher:
     def __init__(
         self,
         attempt_dir: Path,
-        training: Launched | Adopted,
-        gpus: Gpus,
+        training: Launched | AttachedTraining,
+        gpus: NvmlSampler,
         *,
         process_interval: float,
         console: Path | None = None,
         known: Snapshot | None = None,
-        board: Board | None = None,
+        board: TensorBoardMonitor | None = None,
     ) -> None:
         self._dir = attempt_dir
         self._tail = Tail(console or attempt_dir / "console.log")
         self._parser = ConsoleParser()
-        self._heartbeats = Heartbeats(attempt_dir)
-        self._batches = Batches(attempt_dir)
-        self._models = Models(attempt_dir)
-        self._answers = Answers(attempt_dir, known.answers if known is not None else ())
-        self._tree = Tree(training.pid, training.create_time, training.marker)
+        self._heartbeats = HeartbeatFiles(attempt_dir)
+        self._batches = BatchFiles(attempt_dir)
+        self._models = ModelFiles(attempt_dir)
+        self._answers = AgentReplies(attempt_dir, known.answers if known is not None else ())
+        self._tree = ProcessTree(training.pid, training.create_time, training.marker)
         self._gpus = gpus
         self._board = board
         if board is not None:
@@ -88,42 +88,42 @@ class Watcher:
         self._pids: set[int] = {training.pid}
         self._known: set[Identity] = {(training.pid, training.create_time)}
 
-    def news_from_inside(self, moment: Moment) -> list[Fact]:
+    def news_from_inside(self, moment: Moment) -> list[Event]:
         """Heartbeats and answers alone, for somebody who waits for one."""
         return self._beats(moment)
 
-    def poll(self, moment: Moment, *, suspicious: bool) -> list[Fact]:
+    def poll(self, moment: Moment, *, suspicious: bool) -> list[Event]:
         """What is new since the last poll; closer looks at the tree when suspicious."""
-        facts: list[Fact] = [*self._beats(moment), *self._reports(moment)]
-        facts += self._console(self._tail.poll(), moment)
+        events: list[Event] = [*self._beats(moment), *self._reports(moment)]
+        events += self._console(self._tail.poll(), moment)
         if moment.at >= self._next_processes:
             interval = self._process_interval / (2.5 if suspicious else 1)
             self._next_processes = moment.at + interval
-            facts += self._try("processes", lambda: [self.processes(moment)], moment)
+            events += self._try("processes", lambda: [self.processes(moment)], moment)
         if moment.at >= self._next_gpus:
             self._next_gpus = moment.at + GPU_INTERVAL
-            facts += self._once([self._gpus.sample(self._pids, *moment)])
+            events += self._once([self._gpus.sample(self._pids, *moment)])
         if moment.at >= self._next_host:
             is_first = self._next_host == 0.0
             self._next_host = moment.at + HOST_INTERVAL
-            facts += self._try("host", lambda: self._host(moment, kernel=is_first), moment)
+            events += self._try("host", lambda: self._host(moment, kernel=is_first), moment)
             if is_first:
-                facts += self._try("orphans", lambda: self._orphans(moment), moment)
+                events += self._try("orphans", lambda: self._orphans(moment), moment)
         if self._board is not None:
-            facts += self._once(self._board.poll(moment))
-        return facts
+            events += self._once(self._board.poll(moment))
+        return events
 
-    def rest(self, moment: Moment) -> list[Fact]:
+    def rest(self, moment: Moment) -> list[Event]:
         """What is left when the training has ended: last heartbeats, the console's last lines."""
-        facts: list[Fact] = [*self._beats(moment), *self._reports(moment)]
+        events: list[Event] = [*self._beats(moment), *self._reports(moment)]
         while lines := self._tail.poll():
-            facts += self._console(lines, moment)
-        facts += self._console(self._tail.flush(), moment)
-        facts += self._parser.close(*moment)
+            events += self._console(lines, moment)
+        events += self._console(self._tail.flush(), moment)
+        events += self._parser.close(*moment)
         if self._board is not None:
-            facts += self._once(self._board.rest(moment))
+            events += self._once(self._board.rest(moment))
         # What the kernel says of the death.
-        return [*facts, *self._try("host", lambda: self._host(moment, kernel=True), moment)]
+        return [*events, *self._try("host", lambda: self._host(moment, kernel=True), moment)]
 
     def processes(self, moment: Moment) -> ProcessesSampled:
         """A sample of the tree."""
@@ -132,11 +132,11 @@ class Watcher:
         self._known |= identities(sample.processes)
         return sample
 
-    def stacks(self, moment: Moment) -> list[Fact]:
+    def stacks(self, moment: Moment) -> list[Event]:
         """Stacks of the whole tree, with a fresh sample beside them."""
         return self._try("stacks", lambda: self._stacks(moment), moment)
 
-    def _stacks(self, moment: Moment) -> list[Fact]:
+    def _stacks(self, moment: Moment) -> list[Event]:
         sample = self.processes(moment)
         captured, unseen = capture.capture(
             [p.pid for p in sample.processes if p.status != "zombie"],
@@ -145,18 +145,18 @@ class Watcher:
             wall=moment.wall,
             inside=self._dir,
         )
-        facts: list[Fact] = [sample, *self._once(unseen)]
-        facts += self._host(moment, kernel=True)
-        return [*facts, captured] if captured is not None else facts
+        events: list[Event] = [sample, *self._once(unseen)]
+        events += self._host(moment, kernel=True)
+        return [*events, captured] if captured is not None else events
 
     def everyone(self, moment: Moment) -> set[Identity]:
         """Identities of all that belongs to the attempt now, orphans told by their marker."""
         self.processes(moment)
         return self._known | set(self._tree.sweep())
 
-    def _beats(self, moment: Moment) -> list[Fact]:
+    def _beats(self, moment: Moment) -> list[Event]:
         """Heartbeats that changed; one that did not is silence, and the journal needs none."""
-        changed: list[Fact] = []
+        changed: list[Event] = []
         for pulse in self._heartbeats.poll(*moment):
             if self._last_beats.get(pulse.rank) != (pulse.pid, pulse.beats):
                 self._last_beats[pulse.rank] = (pulse.pid, pulse.beats)
@@ -164,7 +164,7 @@ class Watcher:
         changed += [*self._models.poll(*moment), *self._batches.poll(*moment)]
         return [*changed, *self._answers.poll(*moment)]
 
-    def _host(self, moment: Moment, *, kernel: bool) -> list[Fact]:
+    def _host(self, moment: Moment, *, kernel: bool) -> list[Event]:
         """The machine around us, which outlives the training, with the limits that it has itself.
 
         It inherits ours, and may then have raised them (mmengine does) or live elsewhere.
@@ -176,13 +176,13 @@ class Watcher:
             self._limits = {name: getattr(theirs, name) for name in _OF_ITS_OWN}
         return [replace(seen, **self._limits), *self._once(unseen)]
 
-    def _orphans(self, moment: Moment) -> list[Fact]:
+    def _orphans(self, moment: Moment) -> list[Event]:
         """What earlier attempts in this work dir left alive."""
         place = self._dir.parent.parent
         found = orphans.find(place, self._pids, at=moment.at, wall=moment.wall)
         return [found] if found is not None else []
 
-    def _console(self, lines: list[str], moment: Moment) -> list[Fact]:
+    def _console(self, lines: list[str], moment: Moment) -> list[Event]:
         if not lines:
             return self._parser.flush(*moment)  # Whatever it waited for does not come.
         self._lines += len(lines)
@@ -191,21 +191,23 @@ class Watcher:
         if not lines:
             return []
         last = next((line for line in reversed(lines) if line.strip()), "")
-        facts: list[Fact] = [fact for line in lines for fact in self._parser.feed(line, *moment)]
+        events: list[Event] = [
+            event for line in lines for event in self._parser.feed(line, *moment)
+        ]
         shown = last.strip()[:LAST_LINE_LENGTH]
         grown = ConsoleGrew(at=moment.at, wall=moment.wall, lines=self._lines, last_line=shown)
-        return [*facts, grown]
+        return [*events, grown]
 
-    def _reports(self, moment: Moment) -> list[Fact]:
+    def _reports(self, moment: Moment) -> list[Event]:
         """Reports of the inside agents that are new."""
-        facts: list[Fact] = []
+        events: list[Event] = []
         for path in self._dir.glob(protocol.agent_file("*")):
             if path.name in self._reported:
                 continue
             self._reported.add(path.name)
             data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             report = AgentReported(at=moment.at, wall=moment.wall, **data)
-            facts.append(report)
+            events.append(report)
             if self._board is not None and report.rank == 0:
                 self._board.moved(Path(report.work_dir))
         error = self._dir / "agent-error.txt"
@@ -213,10 +215,10 @@ class Watcher:
             self._reported.add(error.name)
             text = error.read_text(encoding="utf-8", errors="replace").strip()
             why = text.splitlines()[-1] if text else "it could not write why: is the disk full?"
-            facts.append(NotObserved(at=moment.at, wall=moment.wall, what="inside agent", why=why))
-        return facts
+            events.append(NotObserved(at=moment.at, wall=moment.wall, what="inside agent", why=why))
+        return events
 
-    def _try(self, what: str, look: Callable[[], list[Fact]], moment: Moment) -> list[Fact]:
+    def _try(self, what: str, look: Callable[[], list[Event]], moment: Moment) -> list[Event]:
         """What one observer sees. Its failure is told; the training is not left alone for it."""
         try:
             return look()
@@ -224,13 +226,13 @@ class Watcher:
             why = f"looking at it failed: {type(error).__name__}: {error}"
             return self._once([NotObserved(at=moment.at, wall=moment.wall, what=what, why=why)])
 
-    def _once(self, facts: list[Any]) -> list[Any]:
+    def _once(self, events: list[Any]) -> list[Any]:
         """Passes a refusal on only when it is new: it would fill the journal otherwise."""
         fresh = []
-        for fact in facts:
-            if isinstance(fact, NotObserved):
-                if (fact.what, fact.why) in self._unseen:
+        for event in events:
+            if isinstance(event, NotObserved):
+                if (event.what, event.why) in self._unseen:
                     continue
-                self._unseen.add((fact.what, fact.why))
-            fresh.append(fact)
+                self._unseen.add((event.what, event.why))
+            fresh.append(event)
         return fresh

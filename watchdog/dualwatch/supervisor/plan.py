@@ -13,13 +13,13 @@ from dualwatch import agent
 from dualwatch.checks import profiles
 from dualwatch.core.errors import DualwatchError, Exit, code_of
 from dualwatch.core.settings import Settings, choose_metrics
-from dualwatch.events import Rung
+from dualwatch.events import RerunStep
 from dualwatch.events.journal import SCHEMA_VERSION, plain
 from dualwatch.frameworks.mmengine.config import edits
 from dualwatch.frameworks.mmengine.config import load as configs
 from dualwatch.remedies import table
 from dualwatch.remedies.decide import Policy, ladders
-from dualwatch.rules.thresholds import Milestone
+from dualwatch.rules.thresholds import MetricTarget
 
 ENTRY = Path(agent.TRAIN_SCRIPT)
 MMENGINE_FORMS = (".py", ".json", ".yaml", ".yml")
@@ -67,7 +67,7 @@ class Plan:
     required_because: str
     policy: Policy
     description: Mapping[str, Any] | None
-    milestones: tuple[Milestone, ...] = ()
+    milestones: tuple[MetricTarget, ...] = ()
     resume: bool = False
     notes: tuple[str, ...] = field(default=())
 
@@ -90,7 +90,7 @@ class Plan:
             "ladders": climbs,
         }
 
-    def _ladders(self) -> dict[str, tuple[Rung, ...]]:
+    def _ladders(self) -> dict[str, tuple[RerunStep, ...]]:
         found = ladders(self.description or {}, self.policy)
         if self.description is None:  # Nobody is inside that could change or resume anything.
             return {
@@ -107,7 +107,7 @@ class Plan:
         return table.IN_PLACE
 
 
-def _steps(rungs: Sequence[Rung]) -> list[dict[str, Any]]:
+def _steps(rungs: Sequence[RerunStep]) -> list[dict[str, Any]]:
     return [
         {
             "step": number,
@@ -149,7 +149,7 @@ def make(options: Options, settings: Settings) -> Plan:
     )
 
 
-def milestones(settings: Settings, config: Path, words: Sequence[str]) -> tuple[Milestone, ...]:
+def milestones(settings: Settings, config: Path, words: Sequence[str]) -> tuple[MetricTarget, ...]:
     """The milestones of the checklist that a training will be held to.
 
     Args:

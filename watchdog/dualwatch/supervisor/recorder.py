@@ -1,4 +1,4 @@
-"""Keeps the story of a run: every fact goes to the journal, into the snapshot and to the view."""
+"""Keeps the story of a run: every event goes to the journal, into the snapshot and to the view."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from dualwatch.events import (
     AttemptStarted,
     Decided,
     Decision,
-    Fact,
+    Event,
     Finding,
     FindingRaised,
     NotObserved,
-    Rung,
+    RerunStep,
 )
 from dualwatch.events.journal import Journal
 from dualwatch.report.run.view import View
 from dualwatch.rules.metrics.milestones import is_milestone
 from dualwatch.rules.registry import judge
-from dualwatch.rules.thresholds import Limits
+from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot, advance
 
 
 @dataclass(slots=True)
-class Chronicle:
-    """The one place through which facts flow.
+class EventRecorder:
+    """The one place through which events flow.
 
     Attributes:
         sinks: Who else is shown all that the view is: each may fail for itself.
@@ -44,14 +44,14 @@ class Chronicle:
     _raised: set[tuple[object, ...]] = field(default_factory=set)
     _blind: bool = False
 
-    def tell(self, fact: Fact) -> None:
-        """A fact was seen."""
-        if isinstance(fact, AttemptStarted):
+    def record(self, event: Event) -> None:
+        """An event was seen."""
+        if isinstance(event, AttemptStarted):
             self.findings, self._raised = [], set()
         lost_before = self.journal.lost
-        self.journal.append(fact)
-        self.snapshot = advance(self.snapshot, fact)
-        self._show(lambda view: view.fact(fact, self.snapshot))
+        self.journal.append(event)
+        self.snapshot = advance(self.snapshot, event)
+        self._show(lambda view: view.event(event, self.snapshot))
         if self.journal.lost and not lost_before:
             code = f" [{self.journal.lost_code}]" if self.journal.lost_code else ""
             self.note(
@@ -60,10 +60,10 @@ class Chronicle:
             )
 
     def reach(self, moment: Moment) -> None:
-        """Time has passed without a fact."""
+        """Time has passed without an event."""
         self.snapshot = replace(self.snapshot, at=moment.at, wall=moment.wall)
 
-    def judge(self, limits: Limits) -> list[Finding]:
+    def judge(self, limits: Thresholds) -> list[Finding]:
         """Judges the snapshot and tells what is new."""
         fresh = [finding for finding in judge(self.snapshot, limits) if self._is_new(finding)]
         for finding in fresh:
@@ -74,13 +74,13 @@ class Chronicle:
         """Tells a finding."""
         self.findings.append(finding)
         moment = clock.now()
-        self.tell(FindingRaised(at=moment.at, wall=moment.wall, finding=finding))
+        self.record(FindingRaised(at=moment.at, wall=moment.wall, finding=finding))
 
     def decide(self, decision: Decision) -> Decision:
         """Tells a decision, with the changes that it leads to, before they are applied."""
         moment = clock.now()
-        rung = decision.rung or Rung(name="", changes=())
-        self.tell(
+        rung = decision.rung or RerunStep(name="", changes=())
+        self.record(
             Decided(
                 at=moment.at,
                 wall=moment.wall,
@@ -101,13 +101,13 @@ class Chronicle:
         self._show(lambda view: view.tick(self.snapshot))
 
     def note(self, text: str) -> None:
-        """Something for the user that is no fact of the training."""
+        """Something for the user that is no event of the training."""
         self._show(lambda view: view.note(text))
 
     def unseen(self, what: str, why: str) -> None:
         """Something of ours did not work: it is told once, and the run goes on without it."""
         moment = clock.now()
-        self.tell(NotObserved(at=moment.at, wall=moment.wall, what=what, why=why))
+        self.record(NotObserved(at=moment.at, wall=moment.wall, what=what, why=why))
         self.note(f"note: {what}: {why}")
 
     def close(self) -> None:

@@ -13,16 +13,16 @@ from dualwatch.core.errors import DualwatchError, Exit, writing
 from dualwatch.core.settings import Settings
 from dualwatch.events.journal import Journal
 from dualwatch.report.run import choose
-from dualwatch.report.run.tensorboard import OwnCurves
+from dualwatch.report.run.tensorboard import TensorBoardWriter
 from dualwatch.report.run.view import View
 from dualwatch.report.terminal import hints
 from dualwatch.supervisor import subscribers
 from dualwatch.supervisor.plan import Plan, prepare_folder
-from dualwatch.supervisor.recorder import Chronicle
-from dualwatch.supervisor.subscribers import Sinks
+from dualwatch.supervisor.recorder import EventRecorder
+from dualwatch.supervisor.subscribers import Subscribers
 from dualwatch.supervisor.supervisor import Supervisor
 from dualwatch.tensorboard import server as tensorboard
-from dualwatch.tensorboard.status import Board
+from dualwatch.tensorboard.status import TensorBoardMonitor
 
 _PER_RUN = ("journal.jsonl", "summary.json", "tensorboard.log", "tensorboard")
 
@@ -36,47 +36,49 @@ def run(plan: Plan, settings: Settings, *, as_json: bool, quiet: bool = False) -
     Raises:
         DualwatchError: The work dir cannot be used, or the training not be started.
     """
-    followers = subscribers.opened(settings)
+    followers = subscribers.open_subscribers(settings)
     try:
         return _run(plan, settings, followers, as_json=as_json, quiet=quiet)
     finally:
         followers.close()
 
 
-def _run(plan: Plan, settings: Settings, followers: Sinks, *, as_json: bool, quiet: bool) -> Exit:
+def _run(
+    plan: Plan, settings: Settings, followers: Subscribers, *, as_json: bool, quiet: bool
+) -> Exit:
     is_first = hints.is_first_run(plan.work_dir)
     folder = prepare_folder(plan.work_dir)
     lock = Lock(folder)
-    server: tensorboard.TensorBoard | None = None
-    board: Board | None = None
-    chronicle: Chronicle | None = None
+    server: tensorboard.TensorBoardServer | None = None
+    board: TensorBoardMonitor | None = None
+    recorder: EventRecorder | None = None
     try:
         _refuse_beside(folder)
         with writing(folder):
             archive(folder)
             journal = Journal(folder / "journal.jsonl")
         view = choose.view_of(plan.config.name, as_json=as_json, quiet=quiet)
-        chronicle = Chronicle(journal, view)
+        recorder = EventRecorder(journal, view)
         _greet(plan, followers, view)
         if is_first and hints.are_welcome(as_json=as_json, quiet=quiet):
             for line in hints.first_run():
                 view.note(line)
         if settings.tensorboard:
             server, board = _start_tensorboard(plan, settings, folder, view)
-            curves = OwnCurves(folder / "tensorboard", chronicle.unseen)
-            chronicle.sinks = (*chronicle.sinks, curves)
-        supervisor = Supervisor(plan, settings, folder, chronicle, board=board)
+            curves = TensorBoardWriter(folder / "tensorboard", recorder.unseen)
+            recorder.sinks = (*recorder.sinks, curves)
+        supervisor = Supervisor(plan, settings, folder, recorder, board=board)
         followers.follow(supervisor)
         with reaper.adopting():
             code = supervisor.run()
     finally:
-        if chronicle is not None:
-            chronicle.close()
+        if recorder is not None:
+            recorder.close()
         if server is not None:
             server.stop()
         lock.release()
     if not as_json:
-        choose.farewell(supervisor.records, supervisor.ended, folder)
+        choose.print_closing(supervisor.records, supervisor.ended, folder)
     return code
 
 
@@ -117,7 +119,7 @@ def archive(folder: Path) -> None:
         os.replace(path, place / path.name)
 
 
-def _greet(plan: Plan, followers: Sinks, view: View) -> None:
+def _greet(plan: Plan, followers: Subscribers, view: View) -> None:
     metrics = ", ".join(plan.required) or "none"
     view.note(f"work dir: {plan.work_dir}")
     view.note(f"required metrics: {metrics} ({plan.required_because})")
@@ -129,17 +131,17 @@ def _greet(plan: Plan, followers: Sinks, view: View) -> None:
 
 def _start_tensorboard(
     plan: Plan, settings: Settings, folder: Path, view: View
-) -> tuple[tensorboard.TensorBoard | None, Board]:
+) -> tuple[tensorboard.TensorBoardServer | None, TensorBoardMonitor]:
     """TensorBoard, where it can be started, and who looks at it."""
     log = folder / "tensorboard.log"
     if not tensorboard.is_installed(plan.python):
         view.note("TensorBoard is not started: the training's Python has none")
         view.note(f"hint: {plan.python} -m pip install tensorboard; or --no-tensorboard")
-        return None, Board(why="No module named tensorboard in the training's Python")
+        return None, TensorBoardMonitor(why="No module named tensorboard in the training's Python")
     server = tensorboard.start(plan.python, plan.work_dir, settings.port, log)
     if isinstance(server, str):
         view.note(f"TensorBoard is not started: {server}")
-        return None, Board(why=server)
+        return None, TensorBoardMonitor(why=server)
     taken = f" (port {server.asked} is taken)" if server.port != server.asked else ""
     view.note(f"TensorBoard: {server.url}{taken}")
-    return server, Board(server.port, ended=server.process.poll, log=log)
+    return server, TensorBoardMonitor(server.port, ended=server.process.poll, log=log)

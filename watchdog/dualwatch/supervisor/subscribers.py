@@ -8,25 +8,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dualwatch.actions.notify import Postman, postman
-from dualwatch.actions.prometheus import Endpoint
+from dualwatch.actions.notify import Notifier, notifier
+from dualwatch.actions.prometheus import PrometheusEndpoint
 from dualwatch.core import clock
 from dualwatch.core.settings import Settings
-from dualwatch.report.run.notifications import Notices
-from dualwatch.report.run.prometheus import Collector, State
+from dualwatch.report.run.notifications import NotificationView
+from dualwatch.report.run.prometheus import RunCollector, RunState
 from dualwatch.supervisor.supervisor import Supervisor
 
 
 @dataclass(slots=True)
-class Sinks:
+class Subscribers:
     """What was asked for by the settings.
 
     Attributes:
         notes: What the user should know of them.
     """
 
-    postman: Postman | None = None
-    endpoint: Endpoint | None = None
+    notifier: Notifier | None = None
+    endpoint: PrometheusEndpoint | None = None
     _followed: Supervisor | None = field(default=None)
 
     @property
@@ -37,31 +37,31 @@ class Sinks:
     def follow(self, supervisor: Supervisor) -> None:
         """A run begins."""
         self._followed = supervisor
-        plan, chronicle = supervisor.plan, supervisor.chronicle
-        if self.postman is not None:
-            notices = Notices(
+        plan, recorder = supervisor.plan, supervisor.recorder
+        if self.notifier is not None:
+            notices = NotificationView(
                 plan.config.name,
                 str(plan.work_dir),
-                send=self.postman.send,
-                troubles=self.postman.troubles,
-                unseen=chronicle.unseen,
-                finish=self.postman.close,
+                send=self.notifier.send,
+                troubles=self.notifier.troubles,
+                unseen=recorder.unseen,
+                finish=self.notifier.close,
             )
-            chronicle.sinks = (*chronicle.sinks, notices)
+            recorder.sinks = (*recorder.sinks, notices)
 
-    def state(self) -> State | None:
+    def state(self) -> RunState | None:
         """The run at this moment, for a scrape in another thread: only whole values are taken."""
         supervisor = self._followed
         if supervisor is None:
             return None
-        plan, chronicle, ended = supervisor.plan, supervisor.chronicle, supervisor.ended
-        return State(
+        plan, recorder, ended = supervisor.plan, supervisor.recorder, supervisor.ended
+        return RunState(
             now=clock.now().at,
             config=str(plan.config),
             work_dir=str(plan.work_dir),
             required=plan.required,
-            snapshot=chronicle.snapshot,
-            findings=tuple(chronicle.findings),
+            snapshot=recorder.snapshot,
+            findings=tuple(recorder.findings),
             records=tuple(supervisor.records),
             outcome=ended.outcome if ended is not None else "",
         )
@@ -72,14 +72,14 @@ class Sinks:
             self.endpoint.close()
 
 
-def opened(settings: Settings) -> Sinks:
+def open_subscribers(settings: Settings) -> Subscribers:
     """Makes what the settings ask for.
 
     Raises:
         DualwatchError: A URL is not understood, a port is taken, or an extra is not installed.
     """
-    sinks = Sinks(postman(settings.notify or (), settings.origin("notify")))
+    sinks = Subscribers(notifier(settings.notify or (), settings.origin("notify")))
     if settings.metrics_port is not None:
-        collector = Collector(sinks.state)
-        sinks.endpoint = Endpoint(settings.metrics_host, settings.metrics_port, collector)
+        collector = RunCollector(sinks.state)
+        sinks.endpoint = PrometheusEndpoint(settings.metrics_host, settings.metrics_port, collector)
     return sinks

@@ -1,6 +1,6 @@
 """The loop that joins the rooms for a run in our care.
 
-observe -> facts -> journal and snapshot -> judge -> findings -> treat -> decision -> act, attempt
+observe -> events -> journal and snapshot -> judge -> findings -> treat -> decision -> act, attempt
 by attempt, until the training has ended, is cured, or is given up.
 """
 
@@ -12,30 +12,39 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dualwatch import __version__
-from dualwatch.actions.adopted import Adopted
-from dualwatch.actions.signals import Wishes
+from dualwatch.actions.adopted import AttachedTraining
+from dualwatch.actions.signals import StopRequests
 from dualwatch.collectors.gpu import release as gpu_release
-from dualwatch.collectors.gpu.nvml import Gpus
+from dualwatch.collectors.gpu.nvml import NvmlSampler
 from dualwatch.core import clock
 from dualwatch.core.errors import DualwatchError, Exit, code_of
 from dualwatch.core.settings import Settings
-from dualwatch.events import Action, ConfigRead, Decision, NotObserved, RunEnded, Rung, RunStarted
+from dualwatch.events import (
+    Action,
+    ConfigRead,
+    Decision,
+    NotObserved,
+    RerunStep,
+    RunEnded,
+    RunStarted,
+    TriedStep,
+)
 from dualwatch.frameworks.mmengine import checkpoints
 from dualwatch.frameworks.mmengine.config import edits, find
+from dualwatch.history.attempt_record import AttemptRecord
 from dualwatch.protocol import Phase
-from dualwatch.remedies import decide
 from dualwatch.report.run import summary
 from dualwatch.rules import ranking, verdict
 from dualwatch.rules.verdict import Verdict
-from dualwatch.supervisor.attempt import Attempt, Ended
-from dualwatch.supervisor.decider import Counsel
+from dualwatch.supervisor.attempt import Attempt, AttemptOutcome
+from dualwatch.supervisor.decider import RemedyDecider
 from dualwatch.supervisor.plan import Plan
-from dualwatch.supervisor.recorder import Chronicle
-from dualwatch.tensorboard.status import Board
+from dualwatch.supervisor.recorder import EventRecorder
+from dualwatch.tensorboard.status import TensorBoardMonitor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Adoption:
+class AttachedRun:
     """A training that runs already, and what is known of the run it belongs to.
 
     Attributes:
@@ -46,15 +55,15 @@ class Adoption:
     """
 
     number: int
-    training: Adopted
+    training: AttachedTraining
     started: RunStarted
-    tried: tuple[decide.Tried, ...] = ()
-    rung: Rung | None = None
+    tried: tuple[TriedStep, ...] = ()
+    rung: RerunStep | None = None
     console: Path | None = None
 
 
 def beginning(plan: Plan, settings: Settings) -> RunStarted:
-    """The fact that a run begins, with all that is needed to go on with it later."""
+    """The event that a run begins, with all that is needed to go on with it later."""
     moment = clock.now()
     return RunStarted(
         at=moment.at,
@@ -89,39 +98,39 @@ class Supervisor:
     plan: Plan
     settings: Settings
     folder: Path
-    chronicle: Chronicle
-    board: Board | None = None
+    recorder: EventRecorder
+    board: TensorBoardMonitor | None = None
     environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
-    records: list[summary.AttemptRecord] = field(default_factory=list)
+    records: list[AttemptRecord] = field(default_factory=list)
     ended: RunEnded | None = None
-    adoption: Adoption | None = None
+    adoption: AttachedRun | None = None
     _started: RunStarted | None = None
-    _counsel: Counsel = field(init=False)
+    _decider: RemedyDecider = field(init=False)
     _newest: checkpoints.Checkpoint | None = None
     _passed_over: list[str] = field(default_factory=list)
     _unloadable: set[Path] = field(default_factory=set)
-    _wishes: Wishes = field(default_factory=Wishes)
-    _gpus: Gpus = field(default_factory=Gpus)
+    _stop_requests: StopRequests = field(default_factory=StopRequests)
+    _gpus: NvmlSampler = field(default_factory=NvmlSampler)
 
     def __post_init__(self) -> None:
-        self._counsel = Counsel(self.plan, self.settings, self.chronicle)
+        self._decider = RemedyDecider(self.plan, self.settings, self.recorder)
 
     def run(self) -> Exit:
         """Runs attempts until the run is over, and returns the exit code of the contract."""
         if self.adoption is not None:
             self._started = self.adoption.started
-            self._counsel.tried += self.adoption.tried
-            self._counsel.rung = self.adoption.rung
+            self._decider.tried += self.adoption.tried
+            self._decider.rung = self.adoption.rung
         else:
             self._started = beginning(self.plan, self.settings)
-            self.chronicle.tell(self._started)
-        with self._wishes.listening():
+            self.recorder.record(self._started)
+        with self._stop_requests.listening():
             outcome, code, reason = self._attempts_or_reason()
         moment = clock.now()
         self.ended = RunEnded(
             at=moment.at, wall=moment.wall, outcome=outcome, exit_code=int(code), reason=reason
         )
-        self.chronicle.tell(self.ended)
+        self.recorder.record(self.ended)
         self._write_summary()
         return code
 
@@ -142,57 +151,57 @@ class Supervisor:
         # The treatment decides when reruns are used up.
         for number in itertools.count(self.adoption.number if self.adoption is not None else 0):
             ended = self._attempt(number, resume_from)
-            if ended.interrupted and self.chronicle.snapshot.ended is None:
+            if ended.interrupted and self.recorder.snapshot.ended is None:
                 return Verdict("interrupted", Exit.INTERRUPTED, "the training goes on, unwatched")
             if ended.interrupted:
                 return self._interrupted()
-            decision = ended.decision or self._counsel.about_death()
+            decision = ended.decision or self._decider.about_death()
             if decision is None:
-                findings = self.chronicle.findings
-                return verdict.of_ended(self.chronicle.snapshot, findings, self.plan.required)
+                findings = self.recorder.findings
+                return verdict.of_ended(self.recorder.snapshot, findings, self.plan.required)
             if ended.survivors and decision.action is Action.RERUN:
-                decision = self._counsel.about_survivors(ended.survivors)
+                decision = self._decider.about_survivors(ended.survivors)
             if decision.action is not Action.RERUN:
-                if decision.action is Action.GIVE_UP or self._counsel.stalls():
+                if decision.action is Action.GIVE_UP or self._decider.stalls():
                     return Verdict("gave-up", Exit.GAVE_UP, decision.reason)
                 return Verdict("completed-with-findings", Exit.WRONG, decision.reason)
             resume_from = self._prepare_rerun(decision)
-            if self._wishes.to_stop:
+            if self._stop_requests.to_stop:
                 return self._interrupted()
         raise AssertionError("counting does not end")
 
     def _interrupted(self) -> Verdict:
-        code = Exit.TERMINATED if self._wishes.terminated else Exit.INTERRUPTED
+        code = Exit.TERMINATED if self._stop_requests.terminated else Exit.INTERRUPTED
         return Verdict("interrupted", code, "stopped in order, as you asked")
 
-    def _attempt(self, number: int, resume_from: Path | None) -> Ended:
+    def _attempt(self, number: int, resume_from: Path | None) -> AttemptOutcome:
         adoption = self.adoption
         is_adopted = adoption is not None and number == adoption.number
-        self._counsel.begin(strange=is_adopted and self.plan.description is not None)
+        self._decider.begin(strange=is_adopted and self.plan.description is not None)
         attempt = Attempt(
             number=number,
             folder=self.folder / f"attempt-{number}",
             command=self.plan.command,
             environment=self.environment,
-            rung=self._counsel.rung,
+            rung=self._decider.rung,
             resume_from=resume_from,
             settings=self.settings,
-            limits=self._counsel.limits,
-            chronicle=self.chronicle,
-            wishes=self._wishes,
+            limits=self._decider.limits,
+            recorder=self.recorder,
+            stop_requests=self._stop_requests,
             gpus=self._gpus,
             board=self.board,
-            decide=self._counsel.decide,
-            reconsider=self._counsel.without_replacement,
-            config=self._config_of(self._counsel.rung),
+            decide=self._decider.decide,
+            reconsider=self._decider.without_replacement,
+            config=self._config_of(self._decider.rung),
             adopted=adoption.training if adoption is not None and is_adopted else None,
             console=adoption.console if adoption is not None and is_adopted else None,
         )
         ended = attempt.run()
-        if self.chronicle.snapshot.ended is None:
+        if self.recorder.snapshot.ended is None:
             return ended  # Left as it was: it goes on.
         if not ended.interrupted and ended.decision is None:
-            self.chronicle.judge(self._counsel.limits)
+            self.recorder.judge(self._decider.limits)
         self._record()
         return ended
 
@@ -200,51 +209,51 @@ class Supervisor:
         """Notes what is tried next, waits where that is wise, and says where to take up."""
         rung = decision.rung
         assert rung is not None
-        self._counsel.took(decision)
+        self._decider.took(decision)
         self._wait_for_gpu_memory()
         if rung.older_checkpoint:
             self._pass_over_what_did_not_load()
         if decision.pause > 0:
-            self.chronicle.note(f"waiting {decision.pause:.0f} s before the rerun")
+            self.recorder.note(f"waiting {decision.pause:.0f} s before the rerun")
             end = clock.now().at + decision.pause
-            while not self._wishes.to_stop and (left := end - clock.now().at) > 0:
-                self._wishes.sleep(left)
+            while not self._stop_requests.to_stop and (left := end - clock.now().at) > 0:
+                self._stop_requests.sleep(left)
         return self._resume_point()
 
     def _wait_for_gpu_memory(self) -> None:
         """The driver gives memory back some moments after the process: a rerun would lack it."""
         release = gpu_release.wait(
             self._gpus,
-            set(self.chronicle.snapshot.process),
-            hurry=lambda: self._wishes.to_stop,
-            sleep=self._wishes.sleep,
+            set(self.recorder.snapshot.process),
+            hurry=lambda: self._stop_requests.to_stop,
+            sleep=self._stop_requests.sleep,
         )
         if release.sample is not None:
-            self.chronicle.tell(release.sample)
-        if release.state is gpu_release.Held.HELD or release.outside:
-            self.chronicle.note(release.text)
+            self.recorder.record(release.sample)
+        if release.state is gpu_release.MemoryHolder.HELD or release.outside:
+            self.recorder.note(release.text)
 
-    def _config_of(self, rung: Rung | None) -> ConfigRead | None:
+    def _config_of(self, rung: RerunStep | None) -> ConfigRead | None:
         """The configuration of an attempt, as far as judges look at it."""
         if self.plan.description is None:
             return None
         moment = clock.now()
-        fact = find.of_description(
+        event = find.of_description(
             self.plan.description, self.plan.config, at=moment.at, wall=moment.wall
         )
         if rung is None:
-            return fact
-        return replace(fact, loaders=edits.applied(fact.loaders, rung.overrides))
+            return event
+        return replace(event, loaders=edits.applied(event.loaders, rung.overrides))
 
     def _record(self) -> None:
-        s = self.chronicle.snapshot
+        s = self.recorder.snapshot
         assert s.ended is not None
         if s.phase != Phase.FINISHED:
             self._look_for_checkpoints()
         self.records.append(
-            summary.AttemptRecord(
+            AttemptRecord(
                 snapshot=s,
-                findings=tuple(ranking.rank(self.chronicle.findings)),
+                findings=tuple(ranking.rank(self.recorder.findings)),
                 ended_wall=s.ended.wall,
                 lost_iterations=self._lost_iterations(),
             )
@@ -256,7 +265,7 @@ class Supervisor:
         moment = clock.now()
         for text in self._passed_over:
             what = f"checkpoint {text}"
-            self.chronicle.tell(
+            self.recorder.record(
                 NotObserved(at=moment.at, wall=moment.wall, what=what, why="not trusted")
             )
         if self._newest is not None:
@@ -276,7 +285,7 @@ class Supervisor:
         self._look_for_checkpoints()
 
     def _lost_iterations(self) -> int:
-        s = self.chronicle.snapshot
+        s = self.recorder.snapshot
         if verdict.has_finished(s):
             return 0
         found = self._newest
@@ -288,14 +297,14 @@ class Supervisor:
         """Once an attempt, when nothing of it is left to write: whole files are read for it."""
         assert self._started is not None
         # Who resumes goes on with what an earlier run of this folder has learnt.
-        since = 0.0 if self.plan.resume or self._counsel.is_strange else self._started.wall
+        since = 0.0 if self.plan.resume or self._decider.is_strange else self._started.wall
         self._newest, self._passed_over = checkpoints.newest_good(
             self._runner_work_dir(), since=since, without=self._unloadable
         )
 
     def _runner_work_dir(self) -> Path:
         """The Runner's own work dir, which a user's script may choose by itself."""
-        agent = self.chronicle.snapshot.agent
+        agent = self.recorder.snapshot.agent
         return Path(agent.work_dir) if agent is not None else self.plan.work_dir
 
     def _write_summary(self) -> None:
@@ -305,4 +314,4 @@ class Supervisor:
             summary.write(self.folder / "summary.json", document)
         except OSError as error:
             code = f" [{code}]" if (code := code_of(error)) else ""
-            self.chronicle.note(f"summary.json cannot be written: {error.strerror}{code}")
+            self.recorder.note(f"summary.json cannot be written: {error.strerror}{code}")

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dualwatch.core import clock
+from dualwatch.core.metric_names import is_metric
 from dualwatch.core.text import clean
 from dualwatch.events import NotObserved
-from dualwatch.frameworks.mmengine.logs.fields import is_metric
 from dualwatch.tensorboard import records
-from dualwatch.tensorboard.records import FRAME, HEAD, Event
+from dualwatch.tensorboard.records import FRAME, HEAD, EventFileRecord
 
 POLL_BYTES = 4 << 20
 """Bytes of events read per poll, some seconds' work; what is left comes with the next one."""
@@ -103,7 +103,7 @@ class EventFiles:
         known = [scalar for tag, scalar in self.scalars.items() if is_metric(tag, name)]
         return max(known, key=lambda scalar: scalar.wall, default=None)
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: EventFileRecord) -> None:
         for tag, number in event.scalars.items():
             tag = clean(tag, MAX_TAG)
             known = self.scalars.get(tag)
@@ -167,7 +167,7 @@ class _EventFile:
         self._same: tuple[int, int] = (0, 0)
         self._stuck_at = -1
 
-    def events(self) -> Iterator[tuple[Event, int]]:
+    def events(self) -> Iterator[tuple[EventFileRecord, int]]:
         """Events that were written since the last call, and their sizes in bytes."""
         try:
             with self._path.open("rb") as stream:
@@ -196,7 +196,7 @@ class _EventFile:
         except OSError as error:
             self.trouble = f"{type(error).__name__}: {error.strerror}"
 
-    def _event(self, data: bytes) -> Event:
+    def _event(self, data: bytes) -> EventFileRecord:
         body, said = data[:-4], int.from_bytes(data[-4:], "little")
         if records.checksum(body) != said:
             raise ValueError("the checksum does not fit")

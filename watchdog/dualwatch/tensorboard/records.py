@@ -36,7 +36,7 @@ def is_own(name: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class EventFileRecord:
     """One event.
 
     Attributes:
@@ -93,7 +93,7 @@ _TABLE = tuple(map(_entry, range(256)))
 # --- reading ---------------------------------------------------------------------------------
 
 
-def decode(data: bytes) -> Event:
+def decode(data: bytes) -> EventFileRecord:
     """An event from its bytes.
 
     Raises:
@@ -109,7 +109,7 @@ def decode(data: bytes) -> Event:
             for inner, summary in _fields(value):
                 if inner == 1 and isinstance(summary, bytes):
                     scalars.update(_scalar(summary))
-    return Event(wall, step, scalars)
+    return EventFileRecord(wall, step, scalars)
 
 
 def _scalar(data: bytes) -> dict[str, float]:

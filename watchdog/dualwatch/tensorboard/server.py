@@ -22,7 +22,7 @@ PORTS_TO_TRY = 50
 
 
 @dataclass(slots=True)
-class TensorBoard:
+class TensorBoardServer:
     """A running TensorBoard.
 
     Attributes:
@@ -81,7 +81,7 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM, 0, 0, 0)
 
 
-def start(python: str, logdir: Path, port: int, log: Path) -> TensorBoard | str:
+def start(python: str, logdir: Path, port: int, log: Path) -> TensorBoardServer | str:
     """Starts TensorBoard with the training's Python, or says why not.
 
     Args:
@@ -113,4 +113,4 @@ def start(python: str, logdir: Path, port: int, log: Path) -> TensorBoard | str:
         return str(error)
     finally:
         os.close(stream)
-    return TensorBoard(process, (process.pid, create_time), free, port)
+    return TensorBoardServer(process, (process.pid, create_time), free, port)

@@ -1,7 +1,7 @@
 """TensorBoard as it stands: does it answer, which folder does it show, which tags are there.
 
-Whoever follows a training must never wait for an answer: a ``Board`` is looked at in a thread of
-its own. ``look`` does it once, for a run that is none of ours.
+The supervisor must never wait for an answer, so ``TensorBoardMonitor`` asks in a thread. ``look``
+asks once, for a run that is not supervised.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _STEP_OF_VAIN = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ServerAnswer:
     """What a port answered.
 
     Attributes:
@@ -51,7 +51,7 @@ class Answer:
     why: str = ""
 
 
-def ask(port: int, timeout: float = TIMEOUT) -> Answer:
+def ask(port: int, timeout: float = TIMEOUT) -> ServerAnswer:
     """Asks a port on loopback whether it is a TensorBoard's, and what it shows."""
     import http.client
 
@@ -62,14 +62,14 @@ def ask(port: int, timeout: float = TIMEOUT) -> Answer:
         data = json.loads(response.read(_MOST_ANSWER)) if response.status == 200 else None
     except (TimeoutError, ConnectionRefusedError) as error:
         refused = isinstance(error, ConnectionRefusedError)
-        return Answer(False, why="nothing listens there" if refused else "no answer in time")
+        return ServerAnswer(False, why="nothing listens there" if refused else "no answer in time")
     except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
-        return Answer(False, why=f"no TensorBoard's answer: {clean(str(error), 100)}")
+        return ServerAnswer(False, why=f"no TensorBoard's answer: {clean(str(error), 100)}")
     finally:
         connection.close()
     if not isinstance(data, dict) or not isinstance(data.get("data_location"), str):
-        return Answer(False, why="something else answers there")
-    return Answer(True, logdir=clean(data["data_location"], 500))
+        return ServerAnswer(False, why="something else answers there")
+    return ServerAnswer(True, logdir=clean(data["data_location"], 500))
 
 
 def look(work_dir: Path, port: int, *, at: float, wall: float) -> TensorBoardSeen:
@@ -84,7 +84,7 @@ def look(work_dir: Path, port: int, *, at: float, wall: float) -> TensorBoardSee
     return _described(seen, answer, files, work_dir)
 
 
-class Board:
+class TensorBoardMonitor:
     """TensorBoard beside a run, and the event files of the attempt that is followed.
 
     Args:
@@ -112,7 +112,7 @@ class Board:
         self._next = 0.0
         self._begun_at = 0.0
         self._thread: threading.Thread | None = None
-        self._result: tuple[EventFiles, Answer | None] | None = None
+        self._result: tuple[EventFiles, ServerAnswer | None] | None = None
         self._in_vain_since: float | None = None
         self._was_alive = True
         self._told: TensorBoardSeen | None = None
@@ -192,7 +192,7 @@ class Board:
         return [seen, *unseen]
 
     def _composed(
-        self, answer: Answer | None, files: EventFiles, moment: Moment
+        self, answer: ServerAnswer | None, files: EventFiles, moment: Moment
     ) -> TensorBoardSeen:
         at, wall = moment
         code = self._ended() if self._port is not None else None
@@ -236,7 +236,7 @@ class Board:
 
 
 def _described(
-    seen: TensorBoardSeen, answer: Answer | None, files: EventFiles, folder: Path
+    seen: TensorBoardSeen, answer: ServerAnswer | None, files: EventFiles, folder: Path
 ) -> TensorBoardSeen:
     """What a port answered and what stands in the files, put together."""
     logdir = answer.logdir if answer is not None else ""

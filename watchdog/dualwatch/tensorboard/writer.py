@@ -9,7 +9,7 @@ from pathlib import Path
 from dualwatch.tensorboard import records
 
 
-class EventFile:
+class EventFileWriter:
     """Appends events to a new file in a folder. Nothing here raises ``OSError``.
 
     Args:

@@ -177,5 +177,5 @@ def test_no_file_no_orders(tmp_path) -> None:
 
 
 def test_a_file_of_an_earlier_version_has_no_stretch(tmp_path) -> None:
-    (tmp_path / protocol.ORDERS_FILE).write_text('{"overrides": {"resume": true}}')
+    (tmp_path / protocol.OVERRIDES_FILE).write_text('{"overrides": {"resume": true}}')
     assert orders.read(str(tmp_path)) == ({"resume": True}, 1, True)

@@ -16,8 +16,8 @@ import psutil
 import pytest
 from dualwatch import protocol
 from dualwatch.actions.launch import SITE_FOLDER
-from dualwatch.collectors.agent_files.batches import Batches
-from dualwatch.collectors.agent_files.models import Models
+from dualwatch.collectors.agent_files.batches import BatchFiles
+from dualwatch.collectors.agent_files.models import ModelFiles
 from dualwatch.collectors.stacks.from_agent import ask
 from dualwatch.events import ModelPart, ThreadStack
 
@@ -52,7 +52,7 @@ def train(tmp_path: Path) -> Iterator[Any]:
         started.append(process)
         return process
 
-    (tmp_path / protocol.ORDERS_FILE).write_text(
+    (tmp_path / protocol.OVERRIDES_FILE).write_text(
         json.dumps({"overrides": {}, "stretch": 1}), encoding="utf-8"
     )
     yield start
@@ -75,11 +75,11 @@ def functions(stack: ThreadStack) -> set[str]:
 def test_what_a_batch_holds_and_what_came_of_it(train: Any, tmp_path: Path) -> None:
     process = train("train_cfg.max_epochs=2")
     assert process.wait(timeout=DEADLINE) == 0, (tmp_path / "console.log").read_text()
-    (fact,) = Batches(tmp_path).poll(0, 0)
-    assert (fact.rank, fact.iteration) == (0, 1)
-    assert fact.outline == ("x: Tensor 4x1", "y: Tensor 4x1")
-    assert fact.losses == ("loss", "loss_cls", "loss_macl")
-    (model,) = Models(tmp_path).poll(0, 0)
+    (event,) = BatchFiles(tmp_path).poll(0, 0)
+    assert (event.rank, event.iteration) == (0, 1)
+    assert event.outline == ("x: Tensor 4x1", "y: Tensor 4x1")
+    assert event.losses == ("loss", "loss_cls", "loss_macl")
+    (model,) = ModelFiles(tmp_path).poll(0, 0)
     linear = {"path": "weight", "kind": "Linear", "parameters": 2, "trainable": 2, "optimised": 2}
     # The preprocessor that mmengine adds learns nothing.
     assert model.parts[-1] == ModelPart(**linear)

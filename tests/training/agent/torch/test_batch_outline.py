@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from dualwatch import protocol
-from dualwatch.agent.torch.batch_outline import LINES, MOST_RECORDS, Seen, outline
-from dualwatch.collectors.agent_files.batches import Batches
+from dualwatch.agent.torch.batch_outline import LINES, MOST_RECORDS, BatchRecorder, outline
+from dualwatch.collectors.agent_files.batches import BatchFiles
 
 LOSSES = {"loss": 1.0, "loss_cls": 0.7, "loss_macl": 0.3}
 
@@ -148,7 +148,7 @@ def test_an_endless_batch_is_bounded() -> None:
 
 
 def test_the_first_iteration_is_written(folder: Path) -> None:
-    Seen(str(folder), 2).note(7, paired(), LOSSES)
+    BatchRecorder(str(folder), 2).note(7, paired(), LOSSES)
     assert record(folder, 2) == {
         "rank": 2,
         "iteration": 7,
@@ -162,7 +162,7 @@ def test_the_first_iteration_is_written(folder: Path) -> None:
 def test_only_its_owner_can_read_it(folder: Path) -> None:
     before = os.umask(0)
     try:
-        Seen(str(folder), 0).note(1, paired(), LOSSES)
+        BatchRecorder(str(folder), 0).note(1, paired(), LOSSES)
     finally:
         os.umask(before)
     assert stat.S_IMODE((folder / protocol.batch_file(0)).stat().st_mode) == 0o600
@@ -198,21 +198,21 @@ OTHER_META = {**paired(), "data_samples": [sample()]}
 def test_the_second_is_written_when_its_form_differs(
     folder: Path, batch: Any, losses: Any, written: int
 ) -> None:
-    seen = Seen(str(folder), 0)
+    seen = BatchRecorder(str(folder), 0)
     seen.note(1, paired(), LOSSES)
     seen.note(2, batch, losses)
     assert record(folder)["iteration"] == written
 
 
 def test_a_batch_that_is_new_every_time_is_not_written_for_ever(folder: Path) -> None:
-    seen = Seen(str(folder), 0)
+    seen = BatchRecorder(str(folder), 0)
     for iteration in range(1, 100):
         seen.note(iteration, {f"key{iteration}": 1}, LOSSES)
     assert record(folder)["iteration"] == MOST_RECORDS
 
 
 def test_what_fails_is_noted_once_and_the_training_goes_on(folder: Path) -> None:
-    seen = Seen(str(folder / "nowhere"), 0)
+    seen = BatchRecorder(str(folder / "nowhere"), 0)
     for iteration in range(3):
         seen.note(iteration, {f"key{iteration}": 1}, LOSSES)
     noted = (folder / "agent-error.txt").read_text(encoding="utf-8")
@@ -220,11 +220,11 @@ def test_what_fails_is_noted_once_and_the_training_goes_on(folder: Path) -> None
 
 
 def test_the_supervisor_reads_what_the_agent_wrote(folder: Path) -> None:
-    Seen(str(folder), 1).note(5, paired(), LOSSES)
-    (fact,) = Batches(folder).poll(1.0, 2.0)
-    assert (fact.at, fact.wall, fact.rank, fact.iteration) == (1.0, 2.0, 1, 5)
-    assert list(fact.outline) == outline(paired())
-    assert fact.losses == tuple(LOSSES)
+    BatchRecorder(str(folder), 1).note(5, paired(), LOSSES)
+    (event,) = BatchFiles(folder).poll(1.0, 2.0)
+    assert (event.at, event.wall, event.rank, event.iteration) == (1.0, 2.0, 1, 5)
+    assert list(event.outline) == outline(paired())
+    assert event.losses == tuple(LOSSES)
 
 
 def test_a_real_batch_of_mmdet(folder: Path) -> None:

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 from dualwatch.actions import agent_commands as orders
-from dualwatch.agent.commands import Desk
-from dualwatch.agent.heartbeat import Pulse as Heart
+from dualwatch.agent.commands import CommandHandler
+from dualwatch.agent.heartbeat import HeartbeatWriter as Heart
 from dualwatch.agent.torch import loader_guard
-from dualwatch.collectors.agent_files.heartbeat import Heartbeats
-from dualwatch.collectors.agent_files.replies import Answers
-from dualwatch.events import OrderAnswered
-from dualwatch.protocol import Order, Phase
+from dualwatch.collectors.agent_files.heartbeat import HeartbeatFiles
+from dualwatch.collectors.agent_files.replies import AgentReplies
+from dualwatch.events import CommandAnswered
+from dualwatch.protocol import AgentCommand, Phase
 
 torch = pytest.importorskip("torch")
 from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info  # noqa: E402
@@ -71,9 +71,9 @@ class Office:
         self.heart = Heart(str(folder), 0)
         self.heart.beat(Phase.WAITING)
         self.saved: list[int] = []
-        self.desk = Desk(str(folder), self.heart, self._save)
-        self.answers: list[OrderAnswered] = []
-        self._reader = Answers(folder)
+        self.desk = CommandHandler(str(folder), self.heart, self._save)
+        self.answers: list[CommandAnswered] = []
+        self._reader = AgentReplies(folder)
 
     def _save(self) -> str:
         self.saved.append(len(self.saved))
@@ -93,14 +93,14 @@ class Office:
         thread.start()
         return thread
 
-    def give(self, order: str, beats: int | None = None) -> OrderAnswered:
+    def give(self, order: str, beats: int | None = None) -> CommandAnswered:
         """Gives an order now, and reads the answer."""
-        with Heartbeats(self.folder) as beating:
+        with HeartbeatFiles(self.folder) as beating:
             (pulse,) = beating.poll(0, 0)
-        number = orders.give(self.folder, replace(pulse, beats=beats or pulse.beats), order)
+        number = orders.send(self.folder, replace(pulse, beats=beats or pulse.beats), order)
         for _ in range(TRIES):
-            if order == Order.TELL:
-                orders.ring(os.getpid())
+            if order == AgentCommand.TELL:
+                orders.notify_process(os.getpid())
             self.answers += self._reader.poll(0, 0)
             found = [answer for answer in self.answers if answer.number == number]
             if found:
@@ -143,7 +143,7 @@ def test_a_stuck_loader_goes_on_without_workers(office, load, method, persistent
     dataset.lock.acquire()
     loader = load(dataset, persistent_workers=persistent, multiprocessing_context=method)
     before = children()
-    supervisor = office.order(Order.REPLACE, when=dataset.stuck)
+    supervisor = office.order(AgentCommand.REPLACE, when=dataset.stuck)
 
     assert flat(loader) == list(range(24))
 
@@ -168,7 +168,7 @@ def test_custom_batches_and_collate_keep_their_order(office, load) -> None:
 
     dataset = Numbers(12, hang_from=11)
     loader = load(dataset, batch_size=1, batch_sampler=Odd(), collate_fn=tuple)
-    office.order(Order.REPLACE, when=dataset.stuck)
+    office.order(AgentCommand.REPLACE, when=dataset.stuck)
     assert list(loader) == [(5, 1), (2,), (11, 3, 7), (0, 4), (6,), (8, 10, 9)]
 
 
@@ -183,7 +183,7 @@ def test_random_states_are_those_of_a_run_with_workers(office, load) -> None:
         torch.manual_seed(3)
         random.seed(3)
         if dataset.hang_from is not None:
-            office.order(Order.REPLACE, when=dataset.stuck)
+            office.order(AgentCommand.REPLACE, when=dataset.stuck)
         flat(load(dataset))
         return torch.get_rng_state().tolist(), random.getstate()
 
@@ -193,12 +193,12 @@ def test_random_states_are_those_of_a_run_with_workers(office, load) -> None:
 def test_an_order_that_the_batch_overtook_is_void(office, load) -> None:
     dataset = Numbers(hang_from=9)
     loader = load(dataset)
-    overtaken = office.order(Order.REPLACE, when=dataset.stuck, beats=10_000)
+    overtaken = office.order(AgentCommand.REPLACE, when=dataset.stuck, beats=10_000)
 
     def again() -> None:
         # It waits on with its workers; an order that rests on what is so replaces them.
         overtaken.join()
-        office.order(Order.REPLACE, when=dataset.stuck).join()
+        office.order(AgentCommand.REPLACE, when=dataset.stuck).join()
 
     threading.Thread(target=again, daemon=True).start()
     assert flat(loader) == list(range(24))
@@ -209,7 +209,7 @@ def test_an_order_that_the_batch_overtook_is_void(office, load) -> None:
 def test_a_dataset_with_an_order_of_its_own_is_not_replaced(office, load) -> None:
     dataset = Endless()
     loader = load(dataset, batch_size=1, num_workers=1)
-    supervisor = office.order(Order.REPLACE, when=dataset.stuck)
+    supervisor = office.order(AgentCommand.REPLACE, when=dataset.stuck)
     batches = iter(loader)
     next(batches)
     ended = threading.Event()
@@ -231,11 +231,11 @@ def test_a_dataset_with_an_order_of_its_own_is_not_replaced(office, load) -> Non
 def test_what_cannot_be_saved_is_said_and_the_loader_waits_on(office, load) -> None:
     dataset = Numbers(hang_from=9)
     loader = load(dataset)
-    saving = office.order(Order.SAVE, when=dataset.stuck)
+    saving = office.order(AgentCommand.SAVE, when=dataset.stuck)
 
     def replace_after() -> None:
         saving.join()
-        office.order(Order.REPLACE, when=dataset.stuck).join()
+        office.order(AgentCommand.REPLACE, when=dataset.stuck).join()
 
     threading.Thread(target=replace_after, daemon=True).start()
     assert flat(loader) == list(range(24))
@@ -258,7 +258,7 @@ def test_the_desk_is_looked_at_in_the_middle_of_a_sample_when_it_rings(office, l
 
     def supervise() -> None:
         assert dataset.stuck.wait(60)
-        office.give(Order.TELL)
+        office.give(AgentCommand.TELL)
         answered.set()
 
     threading.Thread(target=supervise, daemon=True).start()

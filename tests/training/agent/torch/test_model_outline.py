@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from dualwatch import protocol
 from dualwatch.agent.torch import model_outline
-from dualwatch.collectors.agent_files.models import Models
+from dualwatch.collectors.agent_files.models import ModelFiles
 from dualwatch.events import ModelPart
 
 torch = pytest.importorskip("torch")
@@ -48,7 +48,7 @@ class Detector(nn.Module):
 def numbers(model: Any, optimizer: Any) -> dict[str, tuple[int, int, int | None]]:
     return {
         one["path"]: (one["parameters"], one["trainable"], one["optimised"])
-        for one in model_outline.parts(model, optimizer)
+        for one in model_outline.model_parts(model, optimizer)
     }
 
 
@@ -58,7 +58,7 @@ def sgd(parameters: Any) -> Any:
 
 def test_upper_parts_and_every_contrastive_one() -> None:
     model = Detector()
-    told = model_outline.parts(model, optim.OptimWrapper(sgd(model.parameters())))
+    told = model_outline.model_parts(model, optim.OptimWrapper(sgd(model.parameters())))
     assert [(one["path"], one["kind"]) for one in told] == [
         ("backbone", "Linear"),
         ("roi_head", "RoIHead"),
@@ -120,16 +120,16 @@ def test_a_wrapper_is_looked_through(name: str) -> None:
      ("", False), ("0", False)],
 )  # fmt: skip
 def test_names_that_tell_of_a_contrastive_loss(name: str, telling: bool) -> None:
-    assert model_outline.is_telling(name) is telling
+    assert model_outline.is_informative(name) is telling
 
 
 def test_a_model_that_computes_the_loss_itself_is_a_part_of_itself() -> None:
     class MACLDetector(nn.Sequential):
         pass
 
-    told = model_outline.parts(MACLDetector(nn.Linear(2, 2)), None)
+    told = model_outline.model_parts(MACLDetector(nn.Linear(2, 2)), None)
     assert [(one["path"], one["kind"]) for one in told] == [("", "MACLDetector"), ("0", "Linear")]
-    told = model_outline.parts(MACLDetector(MACLHead()), None)
+    told = model_outline.model_parts(MACLDetector(MACLHead()), None)
     assert [one["path"] for one in told] == ["0", "0.embed"]
 
 
@@ -140,7 +140,7 @@ def test_a_lazy_part_has_no_numbers_yet() -> None:
 
 def test_of_a_huge_model_the_telling_part_is_kept() -> None:
     model = nn.Sequential(*(nn.Identity() for _ in range(model_outline.MOST + 50)), RoIHead())
-    told = model_outline.parts(model, None)
+    told = model_outline.model_parts(model, None)
     assert len(told) == model_outline.MOST
     assert told[-1]["kind"] == "MACLHead"
 
@@ -164,10 +164,10 @@ def test_the_supervisor_reads_what_the_agent_wrote(folder: Path) -> None:
     assert os.listdir(folder) == ["model-0.json"]
     if os.name != "nt":
         assert stat.S_IMODE((folder / "model-0.json").stat().st_mode) == 0o600
-    models = Models(folder)
-    (fact,) = models.poll(1.0, 2.0)
-    assert (fact.at, fact.wall, fact.rank, len(fact.parts)) == (1.0, 2.0, 0, 7)
-    assert fact.parts[3] == ModelPart(
+    models = ModelFiles(folder)
+    (event,) = models.poll(1.0, 2.0)
+    assert (event.at, event.wall, event.rank, len(event.parts)) == (1.0, 2.0, 0, 7)
+    assert event.parts[3] == ModelPart(
         path="roi_head.macl_head", kind="MACLHead", parameters=10, trainable=10, optimised=10
     )
     assert models.poll(1.0, 2.0) == []
@@ -204,11 +204,11 @@ GOOD = {"path": "a", "kind": "B", "parameters": 3, "trainable": 2, "optimised": 
 )
 def test_what_is_no_record_is_passed_over_as_a_whole(tmp_path: Path, record: Any) -> None:
     (tmp_path / "model-0.json").write_text(json.dumps(record), encoding="utf-8")
-    assert Models(tmp_path).poll(0, 0) == []
+    assert ModelFiles(tmp_path).poll(0, 0) == []
 
 
 def test_names_from_outside_are_cleaned(tmp_path: Path) -> None:
     part = {**GOOD, "path": "macl\x1b[2J\n", "kind": "K" * 900}
     (tmp_path / "model-0.json").write_text(json.dumps({"rank": 0, "parts": [part]}))
-    (fact,) = Models(tmp_path).poll(0, 0)
-    assert (fact.parts[0].path, len(fact.parts[0].kind)) == ("macl", 200)
+    (event,) = ModelFiles(tmp_path).poll(0, 0)
+    assert (event.parts[0].path, len(event.parts[0].kind)) == ("macl", 200)

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 import pytest
-from dualwatch.agent.torch.sample_tracker import Ledger
+from dualwatch.agent.torch.sample_tracker import SampleTracker
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,7 +43,7 @@ MAKERS = {"plain": plain, "bucketed": bucketed}
 
 
 def read(
-    ledger: Ledger,
+    ledger: SampleTracker,
     indices: list[int],
     size: int,
     *,
@@ -88,7 +88,7 @@ def test_every_sample_comes_once_over_three_attempts(
     consumed: list[int] = []
     position: Any = None
     for size, ahead, stop in zip(sizes, aheads, (*stops, None), strict=True):
-        ledger = Ledger()
+        ledger = SampleTracker()
         if position is not None:
             ledger.resume(position, batches=0)
         if not asks_sampler:
@@ -112,9 +112,9 @@ def test_every_sample_comes_once_over_three_attempts(
 
 def test_the_order_goes_on_as_it_was() -> None:
     order = shuffled(20, 1)
-    first = Ledger()
+    first = SampleTracker()
     consumed = read(first, order, 4, maker="plain", ahead=4, stop_after=2)
-    second = Ledger()
+    second = SampleTracker()
     second.resume(first.position() or {}, batches=4)
     consumed += read(second, order, 2, maker="plain", ahead=3)
     assert consumed == order
@@ -123,21 +123,21 @@ def test_the_order_goes_on_as_it_was() -> None:
 
 def test_the_batch_that_was_not_learnt_from_comes_again() -> None:
     order = shuffled(12, 2)
-    first = Ledger()
+    first = SampleTracker()
     consumed = read(first, order, 3, maker="plain", ahead=2, stop_after=2)
     position = first.position(without_last=True)
     assert position is not None
     assert (position["batches"], position["samples"]) == (1, 3)
-    second = Ledger()
+    second = SampleTracker()
     second.resume(position, batches=1)
     assert consumed[:3] + read(second, order, 3, maker="plain", ahead=1) == order
 
 
 @pytest.mark.parametrize("asks_sampler", [True, False])
 def test_another_order_begins_anew_and_says_so(asks_sampler) -> None:
-    first = Ledger()
+    first = SampleTracker()
     read(first, shuffled(12, 1), 3, maker="plain", ahead=2, stop_after=2)
-    second = Ledger()
+    second = SampleTracker()
     second.resume(first.position() or {}, batches=2)
     order = shuffled(12, 2)
     again = read(second, order, 3, maker="plain", ahead=2, asks_sampler=asks_sampler)
@@ -147,16 +147,16 @@ def test_another_order_begins_anew_and_says_so(asks_sampler) -> None:
 
 
 def test_a_sampler_that_gives_fewer_samples_says_so() -> None:
-    first = Ledger()
+    first = SampleTracker()
     read(first, shuffled(12, 1), 3, maker="plain", ahead=2, stop_after=3)
-    second = Ledger()
+    second = SampleTracker()
     second.resume(first.position() or {}, batches=3)
     assert read(second, [1, 2], 3, maker="plain", ahead=2) == [1, 2]
     assert second.complaint
 
 
 def test_what_is_no_number_has_no_position() -> None:
-    ledger = Ledger()
+    ledger = SampleTracker()
     ledger.begin()
     for _ in ledger.batched(iter([["a", "b"]]), 2):
         ledger.delivered()
@@ -164,7 +164,7 @@ def test_what_is_no_number_has_no_position() -> None:
 
 
 def test_a_batch_that_the_sampler_did_not_give_promises_nothing() -> None:
-    ledger = Ledger()
+    ledger = SampleTracker()
     ledger.begin()
     indices = ledger.sampled(iter([1, 2, 3, 4]))
     for _ in ledger.batched(([next(indices) + 100, next(indices)] for _ in range(2)), 2):

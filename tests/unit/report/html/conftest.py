@@ -1,4 +1,4 @@
-"""Runs that never were: journals of scripted facts, and the pages that are made of them."""
+"""Runs that never were: journals of scripted events, and the pages that are made of them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from dualwatch.events import (
     AttemptEnded,
     AttemptStarted,
     Change,
+    CommandAnswered,
     Decided,
     EvaluationLogged,
+    Event,
     Evidence,
-    Fact,
     Finding,
     FindingRaised,
     Frame,
     GpuSample,
     GpusSampled,
+    HeartbeatRead,
     HostSampled,
     IterationLogged,
     NotObserved,
-    OrderAnswered,
     ProcessesSampled,
     ProcessSample,
-    Pulse,
     RunEnded,
     RunStarted,
     Severity,
@@ -42,13 +42,13 @@ class Script:
     """Facts of a run, written down in the order in which they happen. ``now`` is in seconds."""
 
     def __init__(self) -> None:
-        self.facts: list[Fact] = []
+        self.events: list[Event] = []
         self.now = 0.0
         self.attempt = 0
         self.pid = 100
 
-    def add(self, kind: type[Fact], **fields: object) -> Script:
-        self.facts.append(kind(at=self.now, wall=START + self.now, **fields))
+    def add(self, kind: type[Event], **fields: object) -> Script:
+        self.events.append(kind(at=self.now, wall=START + self.now, **fields))
         return self
 
     def start(self, **fields: object) -> Script:
@@ -83,11 +83,11 @@ class Script:
 
     def pulse(self, phase: str, iteration: int = 0) -> Script:
         return self.add(
-            Pulse,
+            HeartbeatRead,
             rank=0,
             pid=self.pid,
             phase=phase,
-            beats=len(self.facts),
+            beats=len(self.events),
             epoch=0,
             begun=0,
             iteration=iteration,
@@ -192,7 +192,7 @@ class Script:
     def cure(self, iteration: int) -> Script:
         self.now += 1.0
         return self.add(
-            OrderAnswered, rank=0, number=1, order="replace", done=True, iteration=iteration
+            CommandAnswered, rank=0, number=1, order="replace", done=True, iteration=iteration
         )
 
     def end(self, code: int | None = 0, signal: str | None = None) -> Script:
@@ -232,14 +232,14 @@ def three_attempts() -> Script:
 
 @pytest.fixture
 def run_of(tmp_path: Path) -> Callable[..., Path]:
-    """Writes facts as the journal of a run and gives its work dir."""
+    """Writes events as the journal of a run and gives its work dir."""
 
-    def write(facts: Sequence[Fact] | Script, name: str = "wd") -> Path:
+    def write(events: Sequence[Event] | Script, name: str = "wd") -> Path:
         folder = tmp_path / name
         (folder / "dualwatch" / "attempt-0").mkdir(parents=True, exist_ok=True)
         journal = Journal(folder / "dualwatch" / "journal.jsonl")
-        for fact in facts.facts if isinstance(facts, Script) else facts:
-            journal.append(fact)
+        for event in events.events if isinstance(events, Script) else events:
+            journal.append(event)
         journal.close()
         return folder
 

@@ -7,7 +7,7 @@ import io
 import math
 
 import pytest
-from dualwatch.history.build import tell
+from dualwatch.history.build import build
 from dualwatch.report.terminal import csv as sheet
 
 
@@ -23,7 +23,7 @@ def rows(data: bytes) -> list[dict[str, str]]:
 
 
 def test_a_row_for_each_line_and_each_evaluation(three_attempts):
-    chapter = tell(three_attempts.facts)
+    chapter = build(three_attempts.events)
     chapter.label = "中文"
 
     data = written(chapter)
@@ -46,7 +46,7 @@ def test_a_row_for_each_line_and_each_evaluation(three_attempts):
 def test_what_is_no_number_comes_back_as_such(script):
     s = script().start().launch(0).train(1, 1, loss=float("nan")).train(1, 2, loss=float("-inf"))
 
-    first, second = rows(written(tell(s.facts)))
+    first, second = rows(written(build(s.events)))
 
     assert math.isnan(float(first["loss"]))
     assert float(second["loss"]) == -math.inf
@@ -55,7 +55,7 @@ def test_what_is_no_number_comes_back_as_such(script):
 @pytest.mark.parametrize("name", ["=1+1", "+x", "-x", "@SUM(A1)", "\t=1", "\x1b[0m=1+1"])
 def test_no_cell_is_a_formula(script, name):
     s = script().start().launch(0).train(1, 1, **{name: -1.5})
-    chapter = tell(s.facts)
+    chapter = build(s.events)
     chapter.label = name
 
     data = written(chapter)
@@ -69,7 +69,7 @@ def test_no_cell_is_a_formula(script, name):
 def test_a_metric_of_our_own_name_is_told_apart(script):
     s = script().start().launch(0).train(1, 1, kind=7.0)
 
-    (row,) = rows(written(tell(s.facts)))
+    (row,) = rows(written(build(s.events)))
 
     assert (row["kind"], row["metric kind"]) == ("line", "7.0")
 
@@ -77,7 +77,7 @@ def test_a_metric_of_our_own_name_is_told_apart(script):
 def test_pandas_reads_it(three_attempts):
     pandas = pytest.importorskip("pandas")
 
-    frame = pandas.read_csv(io.BytesIO(written(tell(three_attempts.facts))))
+    frame = pandas.read_csv(io.BytesIO(written(build(three_attempts.events))))
 
     assert frame["loss_macl"].dtype == float
     assert len(frame) == 19

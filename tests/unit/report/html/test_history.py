@@ -1,21 +1,21 @@
-"""The fold from facts to a chapter: attempts, phases, stalls and their cures, curves, memory."""
+"""The fold from events to a chapter: attempts, phases, stalls and their cures, curves, memory."""
 
 from __future__ import annotations
 
 import math
 from array import array
 
-from dualwatch.events import EvaluationLogged, IterationLogged, Milestone
-from dualwatch.history.build import tell
+from dualwatch.events import EvaluationLogged, IterationLogged, LogMilestone
+from dualwatch.history.build import build
 from dualwatch.history.config_diff import differences, flat
-from dualwatch.history.curves import Courses, Stretch, thinned
+from dualwatch.history.curves import MetricCurves, Stretch, thinned
 from dualwatch.history.metrics_table import EPOCHS, ITERATIONS
-from dualwatch.history.model import Chapter
+from dualwatch.history.model import RunHistory
 from dualwatch.report.html import summary
 
 
 def test_attempts_and_stalls_are_told_with_their_cures(three_attempts):
-    chapter = tell(three_attempts.facts)
+    chapter = build(three_attempts.events)
 
     ends = [(a.number, a.ended.exit_code, a.ended.signal) for a in chapter.attempts]
     assert ends == [(0, -15, "SIGTERM"), (1, None, "SIGKILL"), (2, 0, None)]
@@ -33,7 +33,7 @@ def test_attempts_and_stalls_are_told_with_their_cures(three_attempts):
 
 
 def test_the_tree_at_a_stall_is_the_newest_before_it(three_attempts):
-    (first, *_) = tell(three_attempts.facts).stalls
+    (first, *_) = build(three_attempts.events).stalls
 
     assert first.processes is not None
     assert first.processes.wall <= first.told
@@ -44,7 +44,7 @@ def test_the_tree_at_a_stall_is_the_newest_before_it(three_attempts):
 
 
 def test_phases_follow_each_other_without_a_gap(three_attempts):
-    chapter = tell(three_attempts.facts)
+    chapter = build(three_attempts.events)
 
     for number in (0, 1, 2):
         spans = [span for span in chapter.spans if span.attempt == number]
@@ -53,8 +53,8 @@ def test_phases_follow_each_other_without_a_gap(three_attempts):
 
 
 def test_a_log_alone_has_one_attempt_and_its_phases():
-    facts = [
-        Milestone(at=0, wall=10.0, name="hooks-listed", text="Hooks"),
+    events = [
+        LogMilestone(at=0, wall=10.0, name="hooks-listed", text="Hooks"),
         IterationLogged(
             at=0, wall=20.0, mode="train", epoch=1, iteration=5, total=5, metrics={"loss": 1.0}
         ),
@@ -63,7 +63,7 @@ def test_a_log_alone_has_one_attempt_and_its_phases():
         ),
     ]
 
-    chapter = tell(facts)
+    chapter = build(events)
 
     assert [(a.number, a.started) for a in chapter.attempts] == [(0, None)]
     assert [span.what for span in chapter.spans] == ["starting", "training"]
@@ -71,7 +71,7 @@ def test_a_log_alone_has_one_attempt_and_its_phases():
 
 
 def test_a_rerun_with_half_the_batch_stands_where_the_samples_stand(three_attempts):
-    table = tell(three_attempts.facts).table
+    table = build(three_attempts.events).table
 
     places = table.places(EPOCHS)
 
@@ -90,7 +90,7 @@ def test_a_loop_that_counts_iterations_is_placed_by_them(script):
             total=1000,
             metrics={"loss": 1.0},
         )
-    table = tell(s.facts).table
+    table = build(s.events).table
 
     assert table.axis() == ITERATIONS
     assert list(table.places(ITERATIONS)) == [50.0, 100.0]
@@ -100,9 +100,9 @@ def test_what_is_no_number_is_kept_apart(script):
     s = script().start().launch(0)
     for iteration, value in enumerate((1.0, math.nan, 3.0, math.inf), start=1):
         s.train(1, iteration, loss_macl=value)
-    table = tell(s.facts).table
+    table = build(s.events).table
 
-    made = Courses(table, table.places(EPOCHS)).course("loss_macl", training=True)
+    made = MetricCurves(table, table.places(EPOCHS)).course("loss_macl", training=True)
 
     assert (made.count, made.first, made.last) == (4, 1.0, 3.0)
     assert made.broken == [0.2, 0.4]
@@ -122,7 +122,7 @@ def test_a_long_curve_keeps_its_spikes_and_its_ends():
 
 
 def test_three_sentences_say_what_happened(three_attempts):
-    ending, trouble, learnt = summary.sentences(tell(three_attempts.facts))
+    ending, trouble, learnt = summary.sentences(build(three_attempts.events))
 
     assert ending.startswith("macl.py ran for ")
     assert "3 attempts" in ending
@@ -135,7 +135,7 @@ def test_three_sentences_say_what_happened(three_attempts):
 
 
 def test_nothing_known_is_said_and_not_invented():
-    chapter = Chapter(label="empty")
+    chapter = RunHistory(label="empty")
 
     ending, trouble, learnt = summary.sentences(chapter)
 
@@ -146,9 +146,9 @@ def test_nothing_known_is_said_and_not_invented():
 
 
 def test_configurations_are_compared_key_by_key():
-    one = Chapter(label="one", sections={"a": {"b": 1, "c": [1, 2]}, "d": [{"e": 1}]})
-    two = Chapter(label="two", sections={"a": {"b": 2, "c": [1, 2]}, "d": [{"e": 1}, {"e": 3}]})
-    none = Chapter(label="none")
+    one = RunHistory(label="one", sections={"a": {"b": 1, "c": [1, 2]}, "d": [{"e": 1}]})
+    two = RunHistory(label="two", sections={"a": {"b": 2, "c": [1, 2]}, "d": [{"e": 1}, {"e": 3}]})
+    none = RunHistory(label="none")
 
     found = differences([one, two, none])
 

@@ -9,8 +9,8 @@ from html.parser import HTMLParser
 
 import pytest
 from dualwatch.events import Frame, Severity, StacksCaptured, ThreadStack
-from dualwatch.history.build import tell
-from dualwatch.history.model import Chapter
+from dualwatch.history.build import build
+from dualwatch.history.model import RunHistory
 
 pytest.importorskip("jinja2")
 
@@ -62,7 +62,7 @@ class Outline(HTMLParser):
         return {tag for tag, _ in self.seen}
 
 
-def page_of(*chapters: Chapter) -> str:
+def page_of(*chapters: RunHistory) -> str:
     from dualwatch.report.html import page
 
     for number, chapter in enumerate(chapters):
@@ -105,7 +105,7 @@ def check_structure(page: str) -> None:
 
 
 def test_a_run_of_three_attempts(three_attempts):
-    page = page_of(tell(three_attempts.facts))
+    page = page_of(build(three_attempts.events))
 
     check_structure(page)
     said = words(page)
@@ -132,7 +132,7 @@ def test_a_run_of_three_attempts(three_attempts):
 
 
 def test_nothing_outside_is_asked_for_and_no_script_may_run(three_attempts):
-    page = page_of(tell(three_attempts.facts))
+    page = page_of(build(three_attempts.events))
 
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     assert policy in page
@@ -152,7 +152,7 @@ def test_text_from_outside_stays_text(script, text):
     s.found("DW102", text, text)
     s.found("DW404", text, text, severity=Severity.INFO)
     s.decide("rerun").end(1, text).over(text, 1, text)
-    chapter = tell(s.facts)
+    chapter = build(s.events)
     chapter.label = chapter.place = text
     chapter.not_observed[text] = text
     chapter.notes.append(text)
@@ -161,7 +161,7 @@ def test_text_from_outside_stays_text(script, text):
             ("id", "stage", "title", "status", "expected", "observed", "remedy", "code"), text
         )
     ]
-    plain = page_of(*_with_labels([tell(s.facts), tell(s.facts)], "plain"))
+    plain = page_of(*_with_labels([build(s.events), build(s.events)], "plain"))
 
     page = page_of(chapter)
 
@@ -172,10 +172,10 @@ def test_text_from_outside_stays_text(script, text):
     page.encode("utf-8")
     # One run has the elements of one run, whatever it quotes.
     assert outline(page).tags <= outline(plain).tags | {"td", "th", "table", "tr"}
-    check_structure(page_of(*_with_labels([chapter, tell(s.facts)], text)))
+    check_structure(page_of(*_with_labels([chapter, build(s.events)], text)))
 
 
-def _with_labels(chapters: Sequence[Chapter], label: str) -> list[Chapter]:
+def _with_labels(chapters: Sequence[RunHistory], label: str) -> list[RunHistory]:
     return [dataclasses.replace(c, label=f"{label} {n}") for n, c in enumerate(chapters)]
 
 
@@ -185,7 +185,7 @@ def test_several_runs_share_their_axes_and_are_told_apart(three_attempts, script
     )
     other.launch(0).epoch(1, 0.7).evaluate(1, 0.5).end().over()
 
-    page = page_of(*_with_labels([tell(three_attempts.facts), tell(other.facts)], "run"))
+    page = page_of(*_with_labels([build(three_attempts.events), build(other.events)], "run"))
 
     check_structure(page)
     looks = set(re.findall(r'<path class="curve (c\d d\d)"', page))
@@ -205,7 +205,7 @@ def test_many_runs_differ_in_colour_or_dash(script):
 
 
 def test_a_checklist_is_shown_failures_first(three_attempts):
-    chapter = tell(three_attempts.facts)
+    chapter = build(three_attempts.events)
     item = {"id": "a", "stage": "startup", "title": "starts", "status": "pass", "expected": "2 m"}
     bad = {"id": "b", "title": "pairs", "status": "fail", "observed": "3 missing", "code": "DW604"}
     chapter.checklist = [item, bad]
@@ -217,7 +217,7 @@ def test_a_checklist_is_shown_failures_first(three_attempts):
 
 
 def test_a_run_of_which_nothing_is_known():
-    page = page_of(Chapter(label="nothing", supervised=False, standing="unknown"))
+    page = page_of(RunHistory(label="nothing", supervised=False, standing="unknown"))
 
     check_structure(page)
     said = words(page)
@@ -230,7 +230,7 @@ def test_not_a_number_is_drawn_and_told(script):
     s = script().start().launch(0).train(1, 2, loss_macl=0.5).train(1, 4, loss_macl=float("nan"))
     s.train(1, 6, loss_macl=float("inf"))
 
-    page = page_of(tell(s.facts))
+    page = page_of(build(s.events))
 
     check_structure(page)
     assert "2 of 3 values are no finite number, first at epoch 0.4." in words(page)
@@ -246,7 +246,7 @@ def test_a_crowd_of_metrics_and_of_events_is_bounded(script):
         s.now += 1
         s.found("DW204", "metric-out-of-range", f"value {number}", Severity.WARNING)
 
-    page = page_of(tell(s.facts))
+    page = page_of(build(s.events))
 
     assert len(page) < 600_000
     said = words(page)

@@ -6,7 +6,7 @@ import pytest
 from dualwatch.events import AttemptEnded, AttemptStarted, ErrorSeen
 from dualwatch.rules.deaths.error_patterns import PATTERNS, recognise
 from dualwatch.rules.registry import judge
-from dualwatch.rules.thresholds import Limits
+from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import fold
 
 KILLED = "DataLoader worker (pid 4711) is killed by signal: "
@@ -73,7 +73,7 @@ def died(error: ErrorSeen, code: int = 1) -> list[str]:
         at=0.0, wall=0.0, attempt=0, pid=1, create_time=0.0, command=(), overrides={}
     )
     ended = AttemptEnded(at=9.0, wall=9.0, attempt=0, exit_code=code, signal=None)
-    findings = judge(fold([started, error, ended]), Limits())
+    findings = judge(fold([started, error, ended]), Thresholds())
     return [finding.code for finding in findings]
 
 

@@ -100,7 +100,7 @@ def test_a_main_process_that_was_killed_without_a_word(story, exit_code, signal)
     assert "killed from outside" in texts(found)
     assert "1.0 GiB available of 64.0 GiB" in texts(found)
     assert twin.ended is None
-    story.facts.insert(-1, HostSampled(at=story.t, wall=9.0, kernel=(OOM.format(100),)))
+    story.events.insert(-1, HostSampled(at=story.t, wall=9.0, kernel=(OOM.format(100),)))
     (found,) = story.judged()
     assert found.code == "DW501"
     assert found.headline == OOM.format(100)
@@ -113,7 +113,7 @@ def test_a_rank_that_was_killed_under_torchrun(story) -> None:
     story.ended(exit_code=1)
     (found,) = story.judged()
     assert (found.code, found.confidence) == ("DW606", 0.6)
-    story.facts.insert(-1, HostSampled(at=story.t, wall=9.0, kernel=(OOM.format(4711),)))
+    story.events.insert(-1, HostSampled(at=story.t, wall=9.0, kernel=(OOM.format(4711),)))
     assert story.codes() == ["DW501"]
 
 

@@ -9,7 +9,7 @@ from dualwatch.rules import ranking
 from dualwatch.rules.catalog import BY_CODE
 from dualwatch.rules.metrics import missing
 from dualwatch.rules.metrics.swallowed_errors import HARMLESS
-from dualwatch.rules.thresholds import Limits
+from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.repeated_errors import KEPT_REPEATS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -193,7 +193,7 @@ def test_the_error_is_quoted_with_its_first_time_and_its_count(story) -> None:
     assert "its 100th time" in texts
     assert TRACEBACK[-1] in texts
     assert TRACEBACK[3] not in texts, "a line of carets says nothing"
-    assert found.evidence[0].wall == story.facts[2].wall
+    assert found.evidence[0].wall == story.events[2].wall
 
 
 def test_differing_numbers_are_one_error(story) -> None:
@@ -334,7 +334,7 @@ def test_one_error_of_two_metrics_is_told_once(story) -> None:
     assert without(story).codes(required=both) == ["DW213", "DW201", "DW201"]
 
 
-# --- any facts -----------------------------------------------------------------------------------
+# --- any events -----------------------------------------------------------------------------------
 
 NUMBERS = st.floats() | st.integers(-(10**18), 10**18).map(float)
 TEXTS = st.sampled_from(["loss_macl", "MACL", "Error", "a\nb", ""]) | st.text(max_size=12)
@@ -354,9 +354,9 @@ TEXTS = st.sampled_from(["loss_macl", "MACL", "Error", "a\nb", ""]) | st.text(ma
     ),
     st.lists(TEXTS, max_size=2),
 )
-def test_no_history_makes_the_rule_raise(new_story, facts, required) -> None:
+def test_no_history_makes_the_rule_raise(new_story, events, required) -> None:
     story = new_story()
-    for kind, value in facts:
+    for kind, value in events:
         if kind == "line":
             story.line(**value)
         elif kind == "error":
@@ -370,6 +370,6 @@ def test_no_history_makes_the_rule_raise(new_story, facts, required) -> None:
             of_config(story, value)
         else:
             story.ended(exit_code=value)
-    found = list(missing.judge(story.snapshot, Limits(required=tuple(required))))
+    found = list(missing.judge(story.snapshot, Thresholds(required=tuple(required))))
     assert all(f.code in BY_CODE and f.evidence and 0 < f.confidence <= 1 for f in found)
     assert "DW001" not in story.codes(required=tuple(required))

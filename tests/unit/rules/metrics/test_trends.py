@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import pytest
 from dualwatch.events import ConsoleGrew, IterationLogged, Severity
 from dualwatch.rules.metrics import trends
-from dualwatch.rules.thresholds import MACL_RANGES, Limits, Range
+from dualwatch.rules.thresholds import MACL_RANGES, Range, Thresholds
 from dualwatch.state.metric_series import BUCKETS, RECENT
 from dualwatch.state.snapshot import fold
 from hypothesis import HealthCheck, given, settings
@@ -110,22 +110,22 @@ def test_what_is_no_longer_logged_is_not_judged_for_ever(story) -> None:
 )
 def test_gradients_are_judged_after_the_warm_up(story, gradient, lines, codes) -> None:
     course(story, [gradient] * lines, name="train/grad_norm")
-    story.facts = [with_macl(fact) for fact in story.facts]
+    story.events = [with_macl(event) for event in story.events]
     assert story.codes(**MACL) == codes
 
 
-def with_macl(fact):
+def with_macl(event):
     """The same line of a training whose contrastive loss is as it should be."""
-    if isinstance(fact, IterationLogged):
-        fact.metrics["loss_macl"] = 0.5 - fact.at / 1000
-    return fact
+    if isinstance(event, IterationLogged):
+        event.metrics["loss_macl"] = 0.5 - event.at / 1000
+    return event
 
 
 def test_a_training_with_macl_is_known_by_its_loss_or_by_what_is_required(story) -> None:
     course(story, [1.5] * 5)
     assert story.codes() == ["DW204"]
-    assert trends.ranges(story.snapshot, Limits()) is MACL_RANGES
-    assert trends.ranges(fold(story.facts[:1]), Limits(required=("train/loss_macl",)))
+    assert trends.ranges(story.snapshot, Thresholds()) is MACL_RANGES
+    assert trends.ranges(fold(story.events[:1]), Thresholds(required=("train/loss_macl",)))
 
 
 def test_other_trainings_have_no_ranges(story) -> None:
@@ -151,7 +151,7 @@ def test_the_measured_courses_are_within_their_ranges(new_story) -> None:
     for values in (RIGHT, SHUFFLED):
         assert course(new_story(), values).codes(**MACL) == []
     story = course(new_story(), GRADIENTS, name="grad_norm")
-    story.facts = [with_macl(fact) for fact in story.facts]
+    story.events = [with_macl(event) for event in story.events]
     assert story.codes(**MACL) == []
 
 
@@ -274,7 +274,7 @@ def test_only_what_is_judged_is_followed(story) -> None:
 def test_no_course_makes_a_rule_raise(new_story, values, interval, total, epoch, every, allowed):
     story = course(new_story(), values, interval=interval, total=total, epoch=epoch, every=every)
     ranges = {} if allowed is None else {"loss_macl": allowed, "loss": allowed}
-    for limits in (Limits(**MACL), Limits(**MACL, ranges=ranges)):
+    for limits in (Thresholds(**MACL), Thresholds(**MACL, ranges=ranges)):
         found = [*trends.out_of_range(story.snapshot, limits)]
         found += trends.not_converging(story.snapshot, limits)
         assert all(0 < f.confidence <= 1 and f.evidence for f in found)

@@ -56,7 +56,7 @@ def test_it_is_surer_when_every_worker_waits(deadlock, story) -> None:
     some = deadlock(workers=((101, STUCK), (102, IDLE_WORKER))).judged()[0]
     assert some.code == "DW111"
     assert "1 of 2" in some.headline
-    story.facts.pop()
+    story.events.pop()
     workers = (stack(101, STUCK), stack(102, STUCK))
     every = story.captured(*stack(100, ASKS).frames, workers=workers).judged()[0]
     assert every.confidence > some.confidence

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dualwatch.events import GpuSample, GpusSampled, Milestone, Severity
+from dualwatch.events import GpuSample, GpusSampled, LogMilestone, Severity
 from dualwatch.protocol import Phase
 from dualwatch.state.snapshot import fold
 
@@ -453,7 +453,7 @@ def test_a_log_interval_of_500_is_healthy(new_story) -> None:
 
 def test_an_advancing_loader_is_healthy(new_story) -> None:
     story = new_story().started().prints(5)
-    story.tell(Milestone, name="dataloader-advancing", text="Advance dataloader 9000 steps")
+    story.tell(LogMilestone, name="dataloader-advancing", text="Advance dataloader 9000 steps")
     story.silent(900, busy=(101, 102))
     never_acted_on(story)
     assert story.codes() == ["DW104"]

@@ -136,7 +136,7 @@ def test_all_workers_at_their_places_are_less_sure(story):
     story.trains().stops_in(Phase.WAITING).silent(300)
     captured(story, ASKS, worker(101, IN_DATASET), worker(102, IDLE))
     one = story.judged()[0]
-    story.facts = story.facts[:-3]
+    story.events = story.events[:-3]
     captured(story, ASKS, worker(101, IN_DATASET), worker(102, IN_DATASET))
     both = story.judged()[0]
     assert one.code == both.code == "DW112"

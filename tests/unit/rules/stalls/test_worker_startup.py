@@ -59,7 +59,7 @@ def test_a_worker_that_imports(starts):
 
 
 def test_workers_that_come_one_after_another(starts, story):
-    start = story.facts[0].wall
+    start = story.events[0].wall
     born = {pid: {"create_time": start + t} for pid, t in ((101, 100), (102, 180), (103, 260))}
     cause = starts(ASKS, each={**born, 103: {**born[103], "role": "worker"}}).judged()[0]
     assert cause.code == "DW117"
@@ -74,7 +74,7 @@ def test_workers_that_come_one_after_another(starts, story):
     ids=["at once", "together", "before", "long ago", "clock jumped"],
 )
 def test_workers_that_are_all_there_are_not_being_started(starts, story, times):
-    start = story.facts[0].wall
+    start = story.events[0].wall
     each = {pid: {"create_time": start + t} for pid, t in zip((101, 102), times, strict=True)}
     assert starts(ASKS, each=each).codes() == ["DW104"]
 

@@ -14,22 +14,22 @@ from typing import Any, NamedTuple
 from dualwatch import protocol
 
 
-class Orders(NamedTuple):
-    """What the supervisor wants changed; see ``events.Rung``."""
+class OverrideFile(NamedTuple):
+    """What the supervisor wants changed; see ``events.RerunStep``."""
 
     overrides: dict[str, Any]
     stretch: int
     rescue: bool = True
 
 
-def read(folder: str) -> Orders:
+def read(folder: str) -> OverrideFile:
     """Reads ``orders.json``; no file means no orders."""
     try:
-        with open(os.path.join(folder, protocol.ORDERS_FILE), encoding="utf-8") as stream:
+        with open(os.path.join(folder, protocol.OVERRIDES_FILE), encoding="utf-8") as stream:
             data = json.load(stream)
     except FileNotFoundError:
-        return Orders({}, 1)
-    return Orders(
+        return OverrideFile({}, 1)
+    return OverrideFile(
         dict(data.get("overrides", {})), int(data.get("stretch", 1)), bool(data.get("rescue", True))
     )
 

@@ -18,7 +18,7 @@ from dualwatch.protocol import Phase
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
-class Follower:
+class PhaseTracker:
     """Turns the stages of one Runner into heartbeats.
 
     Args:
@@ -36,8 +36,8 @@ class Follower:
         self._folder = folder
         self._runner: Any = None
         self._train_place = (0, 0)
-        self._boat: rescue.Lifeboat | None = None
-        self._desk: commands.Desk | None = None
+        self._boat: rescue.RescueSaver | None = None
+        self._desk: commands.CommandHandler | None = None
         # Batches of the present epoch that an earlier attempt has done; mmengine counts from 0.
         self._done_before = 0
         self._begun_at = -1
@@ -51,8 +51,8 @@ class Follower:
         Args:
             arguments: Of the Runner; loaders that the script built itself are among them.
         """
-        self._boat = rescue.Lifeboat(self._heart, self._folder)
-        self._desk = self._boat.desk
+        self._boat = rescue.RescueSaver(self._heart, self._folder)
+        self._desk = self._boat.handler
         for name in LOADERS:
             loader_guard.guarded(arguments.get(name), self._desk)
 
@@ -82,7 +82,7 @@ class Follower:
 
     def _taken_up(self, loaded) -> None:
         """A checkpoint was resumed: the data go on where it stood."""
-        self._done_before = position.go_on(self._runner, loaded.get("place"))
+        self._done_before = position.resume_from(self._runner, loaded.get("place"))
         self._begun_at = self._runner.train_loop.epoch
         if self._boat is not None:
             self._boat.taken_up(loaded)
@@ -181,7 +181,7 @@ class Follower:
         heart.iteration = int(self._runner.iter) + 1
         heart.batch = batch_idx + 1
         heart.beat(Phase.WAITING)
-        position.complain(self._runner)
+        position.note_complaint(self._runner)
         self._seen.note(heart.iteration, data_batch, outputs)
 
     def _val_begins(self, **_) -> None:

@@ -49,7 +49,7 @@ def of(
     return place
 
 
-def go_on(runner: Any, place: dict[str, Any] | None) -> int:
+def resume_from(runner: Any, place: dict[str, Any] | None) -> int:
     """Leads the training loader to a place; returns the batches of its epoch that are done."""
     loop = runner.train_loop
     keeper = loader_guard.guard_of(getattr(loop, "dataloader", None))
@@ -134,7 +134,7 @@ class _Advanced:
         return getattr(self._iterator, name)
 
 
-def complain(runner: Any) -> None:
+def note_complaint(runner: Any) -> None:
     """Says where a place could not be taken up."""
     keeper = loader_guard.guard_of(getattr(runner.train_loop, "dataloader", None))
     if keeper is not None and keeper.ledger.complaint:

@@ -12,13 +12,13 @@ from dualwatch.agent import commands, files
 from dualwatch.agent.mmengine import checkpoint as rescue
 from dualwatch.agent.mmengine import position, ranks, resume
 from dualwatch.agent.torch import loader_guard
-from dualwatch.protocol import VALIDATION_PHASES, Order, Phase
+from dualwatch.protocol import VALIDATION_PHASES, AgentCommand, Phase
 
 _SWAPPING = ("before_val_epoch", "after_val_epoch", "before_test_epoch", "after_test_epoch")
 """Stages in which an averaged model (EMA) takes the place of the trained one, and back."""
 
 
-class Lifeboat:
+class RescueSaver:
     """Saves rescue checkpoints of one Runner.
 
     Attributes:
@@ -38,7 +38,7 @@ class Lifeboat:
         self._folder = folder
         self._parts: dict[int, Any] = {}
         self.saving = False
-        self.desk = commands.Desk(folder, heart, self.save, self.save_together)
+        self.handler = commands.CommandHandler(folder, heart, self.save, self.save_together)
 
     def board(self, runner: Any, stretch: int, stage: Callable[[], str]) -> None:
         """Takes a Runner aboard.
@@ -48,7 +48,7 @@ class Lifeboat:
         """
         self._runner, self._stretch, self._stage = runner, stretch, stage
         runner.train = self._rescuing(runner.train)
-        self.desk.listen()
+        self.handler.listen()
 
     def save(self, *, unlearnt: bool = False) -> str:
         """Saves a rescue checkpoint and returns its path.
@@ -164,10 +164,10 @@ class Lifeboat:
                 return
             path = self.save(unlearnt=in_step)
         except rescue.RescueError as reason:
-            self.desk.answer(protocol.OF_ITSELF, Order.SAVE, why=str(reason))
+            self.handler.answer(protocol.UNPROMPTED, AgentCommand.SAVE, why=str(reason))
         except Exception as failure:
             files.note_error("saving a rescue checkpoint")
             why = f"{type(failure).__name__}: {failure}"
-            self.desk.answer(protocol.OF_ITSELF, Order.SAVE, why=why)
+            self.handler.answer(protocol.UNPROMPTED, AgentCommand.SAVE, why=why)
         else:
-            self.desk.answer(protocol.OF_ITSELF, Order.SAVE, path=path)
+            self.handler.answer(protocol.UNPROMPTED, AgentCommand.SAVE, path=path)

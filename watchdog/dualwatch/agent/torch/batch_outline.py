@@ -28,7 +28,7 @@ PATH_PARTS = 3
 """Last parts of a path that are shown: ``infrared/train/0001.jpg`` tells the modality."""
 
 
-class Seen:
+class BatchRecorder:
     """Writes ``batch-RANK.json`` whenever batch or losses change their form.
 
     Args:

@@ -16,33 +16,33 @@ from typing import Any
 
 from dualwatch.agent import files
 from dualwatch.agent.torch import worker_processes
-from dualwatch.agent.torch.rng import Dice
-from dualwatch.agent.torch.sample_tracker import Ledger
+from dualwatch.agent.torch.rng import RandomStates
+from dualwatch.agent.torch.sample_tracker import SampleTracker
 
 TICK = 0.25
 """Seconds between two looks at the order while a batch is waited for."""
 
 
-class Replace(BaseException):
+class ReplaceLoader(BaseException):
     """Unwinds torch's waiting. No Exception, which torch would take for a fault of its queue."""
 
 
-class Guard:
+class LoaderGuard:
     """What is known of one loader, and what is done to it.
 
     Args:
         loader: A ``DataLoader``; it is given a class of its own.
-        desk: Where orders come in; asked while a batch is waited for and before each one.
+        handler: Where orders come in; asked while a batch is waited for and before each one.
     """
 
-    def __init__(self, loader: Any, desk: Any) -> None:
-        desk.guards.append(self)
+    def __init__(self, loader: Any, handler: Any) -> None:
+        handler.guards.append(self)
         self.loader = loader
-        self.ledger = Ledger()
-        self._desk = desk
+        self.ledger = SampleTracker()
+        self._desk = handler
         self.iterator: Any = None
         self._rest: Iterator[Any] | None = None
-        self._dice: Dice | None = None
+        self._dice: RandomStates | None = None
         self._persisted = False
         self.on_first: Callable[[], None] | None = None
         loader.__dict__["_dualwatch"] = self
@@ -73,7 +73,7 @@ class Guard:
             iterator._dualwatch = self
             _become(iterator, _iterator_like)
             if hasattr(iterator, "_workers"):
-                worker_processes.tell_deaths_only_between_iterations()
+                worker_processes.report_deaths_between_iterations()
         self.iterator, self._rest = iterator, None
         return iterator
 
@@ -96,8 +96,8 @@ class Guard:
         if self._rest is None:
             try:
                 return self._with_dice(ask_torch)
-            except Replace:
-                pass  # The desk has put the rest of the pass in place of torch's iterator.
+            except ReplaceLoader:
+                pass  # The handler has put the rest of the pass in place of torch's iterator.
             except StopIteration:
                 raise
             except Exception as error:
@@ -117,7 +117,7 @@ class Guard:
             return fetch()
 
     def wait(self, ask_torch: Callable[[float], Any], seconds: float) -> Any:
-        """Waits for a worker, as torch does, and looks at the desk in between.
+        """Waits for a worker, as torch does, and looks at the handler in between.
 
         Raises:
             Replace: The loader was replaced.
@@ -141,10 +141,10 @@ class Guard:
         """
         iterator = self.iterator
         if self._dice is None:
-            self._dice = Dice(int(getattr(iterator, "_base_seed", 0)) + self.ledger.batches)
+            self._dice = RandomStates(int(getattr(iterator, "_base_seed", 0)) + self.ledger.batches)
         waiting = [*self.ledger.given]
         self._rest = self._read(waiting, iterator._sampler_iter)
-        worker_processes.put_down(iterator)
+        worker_processes.terminate_workers(iterator)
         self.without_workers()
 
     def without_workers(self) -> None:
@@ -154,9 +154,9 @@ class Guard:
             return
         idle = getattr(loader, "_iterator", None)
         if idle is not None and (idle is not self.iterator or not self.ledger.active):
-            worker_processes.put_down(idle)
+            worker_processes.terminate_workers(idle)
         if self._dice is None:
-            self._dice = Dice(int(getattr(idle, "_base_seed", 0)))
+            self._dice = RandomStates(int(getattr(idle, "_base_seed", 0)))
         self._persisted = bool(loader.persistent_workers)
         # Past torch's own watch over its attributes: nothing of this pass reads them any more.
         loader.__dict__.update(num_workers=0, timeout=0, prefetch_factor=None, _iterator=None)
@@ -181,7 +181,7 @@ class Guard:
 
     def start_anew(self) -> Any:
         """A fresh iterator, where the present one was made before the place to go on was known."""
-        worker_processes.put_down(self.iterator)
+        worker_processes.terminate_workers(self.iterator)
         if getattr(self.loader, "_iterator", None) is not None:
             self.loader.__dict__["_iterator"] = None
         batch_sampler: Any = getattr(self.loader, "batch_sampler", None)
@@ -224,19 +224,19 @@ class Guard:
         return text
 
 
-def guarded(loader: Any, desk: Any) -> Any:
+def guarded(loader: Any, handler: Any) -> Any:
     """Takes a loader into our care; returns it. One that cannot be is left as it is."""
     try:
         from torch.utils.data import DataLoader
 
         if isinstance(loader, DataLoader) and not hasattr(loader, "_dualwatch"):
-            Guard(loader, desk)
+            LoaderGuard(loader, handler)
     except Exception:
         files.note_error("guarding a loader")
     return loader
 
 
-def guard_of(loader: Any) -> Guard | None:
+def guard_of(loader: Any) -> LoaderGuard | None:
     """The guard of a loader, None where it has none."""
     return getattr(loader, "_dualwatch", None)
 
@@ -265,7 +265,7 @@ def _loader_like(kind: Any) -> type:
                 with guard.drawing_as_before():
                     iterator = super().__iter__()
                 return guard.begun(iterator)
-            except Replace:
+            except ReplaceLoader:
                 return guard.iterator  # Persistent workers did not take up the new pass.
 
         @property

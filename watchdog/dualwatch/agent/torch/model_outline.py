@@ -36,14 +36,14 @@ def write(runner: Any, folder: str, rank: int) -> None:
     try:
         record = {
             "rank": rank,
-            "parts": parts(runner.model, getattr(runner, "optim_wrapper", None)),
+            "parts": model_parts(runner.model, getattr(runner, "optim_wrapper", None)),
         }
         files.put(os.path.join(folder, protocol.model_file(rank)), record)
     except Exception:
         files.note_error("looking at the model")
 
 
-def parts(model: Any, optimizer: Any) -> list[dict[str, Any]]:
+def model_parts(model: Any, optimizer: Any) -> list[dict[str, Any]]:
     """Upper modules and those that tell of a contrastive loss, in the model's order. Bounded.
 
     Args:
@@ -62,7 +62,7 @@ def parts(model: Any, optimizer: Any) -> list[dict[str, Any]]:
     ]
 
 
-def is_telling(name: str) -> bool:
+def is_informative(name: str) -> bool:
     """Whether a name, of a module or of its class, tells of a contrastive loss."""
     return any(_TELLING.match(word.lower()) for word in _WORD.findall(name[:LENGTH]))
 
@@ -85,11 +85,11 @@ def _chosen(model) -> list[tuple[str, Any]]:
         # The name of a parent is not its children's: they are counted in it.
         if not path:
             continue
-        if is_telling(path.rsplit(".", 1)[-1]) or is_telling(type(module).__name__):
+        if is_informative(path.rsplit(".", 1)[-1]) or is_informative(type(module).__name__):
             ranked.append((0, place, path, module))
         elif depth <= DEPTH:
             ranked.append((depth, place, path, module))
-    if is_telling(type(model).__name__) and not any(rank == 0 for rank, _, _, _ in ranked):
+    if is_informative(type(model).__name__) and not any(rank == 0 for rank, _, _, _ in ranked):
         ranked.append((0, -1, "", model))  # The detector computes the loss itself.
     kept = sorted(ranked, key=lambda one: one[:2])[:MOST]
     return [(path, module) for _, _, path, module in sorted(kept, key=lambda one: one[1])]

@@ -44,7 +44,7 @@ def _lists(state: Any) -> Any:
     return [version, list(inner), gauss]
 
 
-class Dice:
+class RandomStates:
     """Random states beside those of the process: the model must not notice who loads its samples.
 
     Args:

@@ -17,7 +17,7 @@ _MASK = (1 << 61) - 1
 _FACTOR = 1000003
 
 
-class Ledger:
+class SampleTracker:
     """The books of one loader's present pass.
 
     Attributes:

@@ -21,7 +21,7 @@ _BY_A_WORKER = "Caught "
 """How an error begins that a living worker handed over: it is the dataset's."""
 
 
-def put_down(iterator: Any) -> None:
+def terminate_workers(iterator: Any) -> None:
     """Kills the workers of an iterator of torch's, so that nothing waits for them any more.
 
     Torch itself would ask them to end and wait five seconds for each.
@@ -96,7 +96,7 @@ class _Deaths:
 _deaths = _Deaths()
 
 
-def tell_deaths_only_between_iterations() -> None:
+def report_deaths_between_iterations() -> None:
     """Lets torch raise that a worker died only while a batch is waited for.
 
     It raises from its signal handler, wherever the training stands: in the middle of a step, with

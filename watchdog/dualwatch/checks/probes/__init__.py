@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dualwatch.checks.probes import epochs, machine, metrics, setup, start
 from dualwatch.checks.probes.probe import (
-    Probe,
+    Check,
     codes,
     count,
     number,
@@ -21,37 +21,37 @@ from dualwatch.checks.probes.probe import (
 
 __all__ = ["PROBES", "Probe"]
 
-PROBES: dict[str, Probe] = {
+PROBES: dict[str, Check] = {
     # before the start
-    "config-loads": Probe(setup.config_loads),
-    "data-present": Probe(setup.data_present),
-    "images-present": Probe(setup.images_present),
-    "pairs-complete": Probe(setup.pairs_complete),
-    "pairing-on": Probe(setup.pairing_on),
-    "preprocessor": Probe(setup.preprocessor, {"mentions": words}, ("mentions",)),
-    "model-word": Probe(setup.model_word, {"mentions": word}, ("mentions",)),
-    "loader-settings": Probe(setup.loader_settings),
-    "tensorboard-backend": Probe(setup.tensorboard_backend),
-    "checkpoint": Probe(setup.checkpoint),
-    "disk": Probe(machine.disk, {"fail": size, "warn": size}, ("fail", "warn"), local=True),
-    "shared-memory": Probe(machine.shared_memory, {"warn": size}, ("warn",), local=True),
-    "memory": Probe(machine.memory, {"fail": share, "warn": share}, ("fail", "warn"), local=True),
-    "open-files": Probe(
+    "config-loads": Check(setup.config_loads),
+    "data-present": Check(setup.data_present),
+    "images-present": Check(setup.images_present),
+    "pairs-complete": Check(setup.pairs_complete),
+    "pairing-on": Check(setup.pairing_on),
+    "preprocessor": Check(setup.preprocessor, {"mentions": words}, ("mentions",)),
+    "model-word": Check(setup.model_word, {"mentions": word}, ("mentions",)),
+    "loader-settings": Check(setup.loader_settings),
+    "tensorboard-backend": Check(setup.tensorboard_backend),
+    "checkpoint": Check(setup.checkpoint),
+    "disk": Check(machine.disk, {"fail": size, "warn": size}, ("fail", "warn"), local=True),
+    "shared-memory": Check(machine.shared_memory, {"warn": size}, ("warn",), local=True),
+    "memory": Check(machine.memory, {"fail": share, "warn": share}, ("fail", "warn"), local=True),
+    "open-files": Check(
         machine.open_files, {"fail": count, "warn": count}, ("fail", "warn"), local=True
     ),
-    "gpu-memory": Probe(
+    "gpu-memory": Check(
         machine.gpu_memory, {"free": size, "foreign": size}, ("free", "foreign"), local=True
     ),
-    "stacks": Probe(machine.stacks, local=True),
-    "orphans": Probe(machine.orphans, local=True),
-    "console-encoding": Probe(machine.console_encoding, local=True),
+    "stacks": Check(machine.stacks, local=True),
+    "orphans": Check(machine.orphans, local=True),
+    "console-encoding": Check(machine.console_encoding, local=True),
     # its beginning
-    "line-within": Probe(
+    "line-within": Check(
         start.line_within, {"passes": seconds, "fails": seconds}, ("passes", "fails")
     ),
-    "required-metrics": Probe(start.required_metrics),
-    "metric-logged": Probe(start.metric_logged, {"metric": word}, ("metric",)),
-    "metric-at": Probe(
+    "required-metrics": Check(start.required_metrics),
+    "metric-logged": Check(start.metric_logged, {"metric": word}, ("metric",)),
+    "metric-at": Check(
         start.metric_at,
         {
             "metric": word,
@@ -63,16 +63,16 @@ PROBES: dict[str, Probe] = {
         },
         ("metric", "iteration"),
     ),
-    "module-trained": Probe(start.module_trained, {"mentions": word}, ("mentions",)),
-    "tensorboard-answers": Probe(start.tensorboard_answers),
-    "tensorboard-tags": Probe(start.tensorboard_tags, {"metrics": words}),
+    "module-trained": Check(start.module_trained, {"mentions": word}, ("mentions",)),
+    "tensorboard-answers": Check(start.tensorboard_answers),
+    "tensorboard-tags": Check(start.tensorboard_tags, {"metrics": words}),
     # its course
-    "metric-falls": Probe(
+    "metric-falls": Check(
         metrics.falls,
         {"metric": word, "within": seconds, "passes": number, "fails": number},
         ("metric", "within", "passes"),
     ),
-    "metric-steady": Probe(
+    "metric-steady": Check(
         metrics.steady,
         {
             "metric": word,
@@ -85,11 +85,11 @@ PROBES: dict[str, Probe] = {
         },
         ("metric", "within", "high"),
     ),
-    "finite": Probe(metrics.finite, {"within": seconds, "huge": number}, ("within", "huge")),
-    "evaluation": Probe(epochs.evaluation, {"epoch": count}, ("epoch",)),
-    "milestone": Probe(epochs.milestone, {}),
-    "no-stall": Probe(epochs.no_stall),
-    "none-vanished": Probe(epochs.none_vanished),
-    "no-finding": Probe(epochs.no_finding, {"codes": codes}, ("codes",)),
-    "ended-well": Probe(epochs.ended_well),
+    "finite": Check(metrics.finite, {"within": seconds, "huge": number}, ("within", "huge")),
+    "evaluation": Check(epochs.evaluation, {"epoch": count}, ("epoch",)),
+    "milestone": Check(epochs.milestone, {}),
+    "no-stall": Check(epochs.no_stall),
+    "none-vanished": Check(epochs.none_vanished),
+    "no-finding": Check(epochs.no_finding, {"codes": codes}, ("codes",)),
+    "ended-well": Check(epochs.ended_well),
 }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dualwatch.checks.item import (
     NOT_BEGUN,
+    CheckSubject,
     Item,
-    Life,
     Reading,
-    Subject,
+    RunLife,
     failed,
     not_yet,
     passed,
@@ -17,14 +17,14 @@ from dualwatch.checks.item import (
 )
 from dualwatch.checks.probes.wording import span
 from dualwatch.events import Severity
-from dualwatch.rules.thresholds import Milestone
+from dualwatch.rules.thresholds import MetricTarget
 
 _STALLS = ("DW101", "DW102", "DW103", "DW105")
 _SILENCES = ("DW111", "DW112", "DW113", "DW114", "DW115", "DW116", "DW117", "DW118")
 _GAPS = "not all of so long a record was kept, or its observer was away"
 
 
-def evaluation(subject: Subject, item: Item) -> Reading:
+def evaluation(subject: CheckSubject, item: Item) -> Reading:
     """An epoch ends with a validation."""
     course, number = subject.course, item.limits["epoch"]
     expected = f"a validation after epoch {number}"
@@ -44,7 +44,7 @@ def evaluation(subject: Subject, item: Item) -> Reading:
     return not_yet(subject, f"the end of epoch {number}", expected)
 
 
-def _is_not_to_be(subject: Subject, number: int) -> str:
+def _is_not_to_be(subject: CheckSubject, number: int) -> str:
     """Why no evaluation of an epoch is to be expected."""
     course, config = subject.course, subject.s.config
     if course.early and (course.early[0].epoch or 1) > number:
@@ -57,9 +57,9 @@ def _is_not_to_be(subject: Subject, number: int) -> str:
     return ""
 
 
-def milestone(subject: Subject, item: Item) -> Reading:
+def milestone(subject: CheckSubject, item: Item) -> Reading:
     """A metric has come to where it should be at the end of an epoch."""
-    goal: Milestone = item.limits["milestone"]
+    goal: MetricTarget = item.limits["milestone"]
     course, expected = subject.course, f"{goal.metric} {goal.expected}"
     epoch = course.epochs.get(goal.epoch)
     value = course.evaluated(goal.epoch, goal.metric)
@@ -87,7 +87,7 @@ def milestone(subject: Subject, item: Item) -> Reading:
     return passed(observed, expected)
 
 
-def no_stall(subject: Subject, item: Item) -> Reading:
+def no_stall(subject: CheckSubject, item: Item) -> Reading:
     """It does not stand still, and did not."""
     expected = "no stall"
     now = subject.found(*_SILENCES, *_STALLS)
@@ -97,21 +97,21 @@ def no_stall(subject: Subject, item: Item) -> Reading:
     if earlier is not None:
         observed = f"it stalled, and was cured: {earlier.headline}"
         return warned(observed, expected, code=earlier.code)
-    if subject.life is Life.PLANNED:
+    if subject.life is RunLife.PLANNED:
         return pending(NOT_BEGUN, expected)
     slow = subject.found("DW104")
-    if slow is not None and subject.life is Life.ALIVE:
+    if slow is not None and subject.life is RunLife.ALIVE:
         return warned(slow.headline, expected, code="DW104")
     if subject.finished:
         return passed("trained to the end", expected)
-    if subject.life is Life.UNKNOWN:
+    if subject.life is RunLife.UNKNOWN:
         return skipped("a log alone does not tell whether its training stands still", expected)
-    if subject.life is Life.OVER:
+    if subject.life is RunLife.OVER:
         return passed("none up to its end", expected)
     return passed(f"last progress {span(subject.s.silence(subject.s.at))} ago", expected)
 
 
-def none_vanished(subject: Subject, item: Item) -> Reading:
+def none_vanished(subject: CheckSubject, item: Item) -> Reading:
     """No metric that was there has gone."""
     expected = "metrics that were logged are logged still"
     if not subject.course.lines:
@@ -124,7 +124,7 @@ def none_vanished(subject: Subject, item: Item) -> Reading:
     return passed(f"{', '.join(subject.required)} in line {subject.s.train_lines}", expected)
 
 
-def no_finding(subject: Subject, item: Item) -> Reading:
+def no_finding(subject: CheckSubject, item: Item) -> Reading:
     """None of some findings was raised."""
     wanted = item.limits["codes"]
     expected = f"no {', '.join(wanted)}"
@@ -137,19 +137,19 @@ def no_finding(subject: Subject, item: Item) -> Reading:
     return passed("none", expected)
 
 
-def ended_well(subject: Subject, item: Item) -> Reading:
+def ended_well(subject: CheckSubject, item: Item) -> Reading:
     """It trains, or has trained to the end."""
     expected = "it trains, or has trained to its end"
-    if subject.life is Life.PLANNED:
+    if subject.life is RunLife.PLANNED:
         return pending(NOT_BEGUN, expected)
     if subject.finished:
         return passed("trained to the end", expected)
     dead = next((f for f in subject.findings if f.severity is Severity.CRITICAL), None)
-    if dead is not None and subject.life is not Life.ALIVE:
+    if dead is not None and subject.life is not RunLife.ALIVE:
         return failed(dead.headline, expected, code=dead.code)
-    if subject.life is Life.ALIVE:
+    if subject.life is RunLife.ALIVE:
         return passed("its process runs", expected)
-    if subject.life is Life.UNKNOWN:
+    if subject.life is RunLife.UNKNOWN:
         return skipped("the log ends, and tells neither why nor whether it goes on", expected)
     ended = subject.s.ended
     if ended is not None and ended.signal in ("SIGINT", "SIGTERM"):

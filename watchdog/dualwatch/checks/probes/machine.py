@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dualwatch.checks.item import Item, Reading, Subject, failed, passed, skipped, warned
+from dualwatch.checks.item import CheckSubject, Item, Reading, failed, passed, skipped, warned
 from dualwatch.events import ConfigRead, GpuSample
 from dualwatch.rules.deaths.host_evidence import SCARCE_SHM, is_scarce, size
 
 _UNSEEN = "the machine was not looked at"
 
 
-def disk(subject: Subject, item: Item) -> Reading:
+def disk(subject: CheckSubject, item: Item) -> Reading:
     """Room for checkpoints and logs."""
     host, limits = subject.s.host, item.limits
     expected = f"at least {size(limits['warn'])} free for the work dir"
@@ -21,7 +21,7 @@ def disk(subject: Subject, item: Item) -> Reading:
     return _by_floor(host.disk_free, limits, observed, expected)
 
 
-def shared_memory(subject: Subject, item: Item) -> Reading:
+def shared_memory(subject: CheckSubject, item: Item) -> Reading:
     """Workers hand over batches through /dev/shm."""
     host, limits = subject.s.host, item.limits
     expected = f"at least {size(limits['warn'])} of /dev/shm where there are workers"
@@ -45,7 +45,7 @@ def _without_workers(config: ConfigRead | None) -> bool:
     return bool(counts) and all(count == 0 for count in counts)
 
 
-def memory(subject: Subject, item: Item) -> Reading:
+def memory(subject: CheckSubject, item: Item) -> Reading:
     """Memory of the machine, or of the container where that has less."""
     host, limits = subject.s.host, item.limits
     expected = f"at least {100 * limits['warn']:.0f} % of memory available"
@@ -63,7 +63,7 @@ def memory(subject: Subject, item: Item) -> Reading:
     return _by_floor(left, limits, observed, expected)
 
 
-def open_files(subject: Subject, item: Item) -> Reading:
+def open_files(subject: CheckSubject, item: Item) -> Reading:
     """The limit that the training may raise itself to, as mmengine does up to 4096."""
     host, around, limits = subject.s.host, subject.s.surroundings, item.limits
     expected = f"at least {limits['warn']} open files allowed"
@@ -83,7 +83,7 @@ def _by_floor(value: float, limits: Mapping[str, float], observed: str, expected
     return warned(observed, expected) if value < limits["warn"] else passed(observed, expected)
 
 
-def gpu_memory(subject: Subject, item: Item) -> Reading:
+def gpu_memory(subject: CheckSubject, item: Item) -> Reading:
     """Each device has memory free, and no stranger holds it."""
     seen, limits = subject.s.gpus, item.limits
     expected = f"at least {size(limits['free'])} free on each GPU, none held by others"
@@ -111,7 +111,7 @@ def _device(gpu: GpuSample) -> str:
     return f"GPU {gpu.index}: {size(gpu.total - gpu.used)} free of {size(gpu.total)}"
 
 
-def stacks(subject: Subject, item: Item) -> Reading:
+def stacks(subject: CheckSubject, item: Item) -> Reading:
     """Stacks of this user's processes can be read: without them a hang keeps its cause."""
     around, expected = subject.s.surroundings, "the stack of a process of yours can be read"
     if around is None or around.stacks_readable is None:
@@ -122,7 +122,7 @@ def stacks(subject: Subject, item: Item) -> Reading:
     return passed(around.stacks_why or "tried on a process of ours", expected)
 
 
-def orphans(subject: Subject, item: Item) -> Reading:
+def orphans(subject: CheckSubject, item: Item) -> Reading:
     """Nothing of an earlier training is left alive."""
     seen, expected = subject.s.orphans, "nothing is left of earlier trainings"
     if seen is not None and seen.processes:
@@ -134,7 +134,7 @@ def orphans(subject: Subject, item: Item) -> Reading:
     return passed("none found", expected)
 
 
-def console_encoding(subject: Subject, item: Item) -> Reading:
+def console_encoding(subject: CheckSubject, item: Item) -> Reading:
     """What a training prints can be written."""
     around, expected = subject.s.surroundings, "the training's output is written as UTF-8"
     if around is None or not around.console_encoding:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from statistics import median
 
 from dualwatch.checks.item import (
+    CheckSubject,
     Item,
-    Life,
     Reading,
-    Subject,
+    RunLife,
     failed,
     not_yet,
     passed,
@@ -30,7 +30,7 @@ LEAST = 5
 """Values without which nothing is said of a course."""
 
 
-def falls(subject: Subject, item: Item) -> Reading:
+def falls(subject: CheckSubject, item: Item) -> Reading:
     """A loss has fallen to where it should be by the end of the warm-up."""
     limits, name = item.limits, item.limits["metric"]
     expected = f"{name} falls to {limits['passes']:g} or less within {span(limits['within'])}"
@@ -53,7 +53,7 @@ def falls(subject: Subject, item: Item) -> Reading:
     return warned(observed, expected)
 
 
-def steady(subject: Subject, item: Item) -> Reading:
+def steady(subject: CheckSubject, item: Item) -> Reading:
     """A metric keeps within its range through the warm-up."""
     limits, name = item.limits, item.limits["metric"]
     expected = f"{name} {range_words(limits)} for {span(limits['within'])}"
@@ -81,7 +81,7 @@ def steady(subject: Subject, item: Item) -> Reading:
     return passed(observed, expected) if share >= wanted else warned(observed, expected)
 
 
-def finite(subject: Subject, item: Item) -> Reading:
+def finite(subject: CheckSubject, item: Item) -> Reading:
     """Nothing is NaN, infinite or huge."""
     limits, course = item.limits, subject.course
     expected = f"no NaN, no loss above {limits['huge']:g}"
@@ -105,13 +105,13 @@ def finite(subject: Subject, item: Item) -> Reading:
             return failed(observed, expected, code="DW204")
     if not course.timed or _is_over(subject, limits["within"]):
         return passed(f"{course.lines} lines, all of them sound", expected)
-    if subject.life is Life.ALIVE:
+    if subject.life is RunLife.ALIVE:
         return pending(f"{course.lines} lines so far, all of them sound", expected)
     return passed(f"{course.lines} lines, all that there are, are sound", expected)
 
 
 def _window(
-    subject: Subject, name: str, within: float, expected: str
+    subject: CheckSubject, name: str, within: float, expected: str
 ) -> tuple[Sequence[Sample], Reading | None]:
     """The values of the warm-up, or why nothing can be said of them."""
     course = subject.course
@@ -131,14 +131,14 @@ def _window(
     return kept, None
 
 
-def _so_far(subject: Subject, observed: str, expected: str) -> Reading:
+def _so_far(subject: CheckSubject, observed: str, expected: str) -> Reading:
     """The warm-up is not over: of a training that is, it never will be."""
-    if subject.life is Life.OVER:
+    if subject.life is RunLife.OVER:
         return skipped(f"the training ended in its warm-up; by then {observed}", expected)
     return pending(f"so far {observed}", expected)
 
 
-def _is_over(subject: Subject, within: float) -> bool:
+def _is_over(subject: CheckSubject, within: float) -> bool:
     """Whether the warm-up is over: by the clock, or since an epoch or the training is."""
     course, elapsed = subject.course, subject.elapsed
     if subject.finished or any(epoch.evaluation is not None for epoch in course.epochs.values()):

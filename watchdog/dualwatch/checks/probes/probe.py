@@ -7,16 +7,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dualwatch.checks.item import Item, Reading, Subject
+from dualwatch.checks.item import CheckSubject, Item, Reading
 from dualwatch.core.clock import duration
 
-Run = Callable[[Subject, Item], Reading]
+Run = Callable[[CheckSubject, Item], Reading]
 
 _SIZES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class Check:
     """A question with the values that it goes by.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dualwatch.checks.item import Item, Reading, Subject, failed, passed, skipped, warned
+from dualwatch.checks.item import CheckSubject, Item, Reading, failed, passed, skipped, warned
 from dualwatch.events import ConfigRead, DataSet
 
 NAMED = 3
@@ -13,7 +13,7 @@ _UNKNOWN = "no configuration of this training is known"
 _UNREAD = "its configuration could not be read"
 
 
-def config_loads(subject: Subject, item: Item) -> Reading:
+def config_loads(subject: CheckSubject, item: Item) -> Reading:
     """It loads as the training would load it; one that a training began with did."""
     config, expected = subject.s.config, "it loads without an error"
     if config is None:
@@ -28,7 +28,7 @@ def config_loads(subject: Subject, item: Item) -> Reading:
     return skipped(why, expected)
 
 
-def data_present(subject: Subject, item: Item) -> Reading:
+def data_present(subject: CheckSubject, item: Item) -> Reading:
     """Folders and annotation files that it names exist."""
     config, expected = subject.s.config, "every folder and file that it names is there"
     if config is None or not config.loaders:
@@ -46,7 +46,7 @@ def data_present(subject: Subject, item: Item) -> Reading:
     return passed("all that it names is there", expected)
 
 
-def images_present(subject: Subject, item: Item) -> Reading:
+def images_present(subject: CheckSubject, item: Item) -> Reading:
     """Images that annotations name exist."""
     seen, expected = subject.s.data, "images that the annotations name are there"
     if seen is None or not seen.sets:
@@ -74,7 +74,7 @@ def _looked(sets: tuple[DataSet, ...]) -> str:
     return f"{looked} images" if looked >= total else f"{looked} of {total} images"
 
 
-def pairs_complete(subject: Subject, item: Item) -> Reading:
+def pairs_complete(subject: CheckSubject, item: Item) -> Reading:
     """Every image has its partner in the other modality."""
     config, expected = subject.s.config, "every visible image has its infrared one"
     if config is None:
@@ -88,7 +88,7 @@ def pairs_complete(subject: Subject, item: Item) -> Reading:
     return passed(f"{config.looked_at} pairs compared, none lacks a partner", expected)
 
 
-def pairing_on(subject: Subject, item: Item) -> Reading:
+def pairing_on(subject: CheckSubject, item: Item) -> Reading:
     """The training is meant to read both modalities."""
     config, expected = subject.s.config, "the configuration names two modalities"
     if config is None or config.paired is None:
@@ -98,7 +98,7 @@ def pairing_on(subject: Subject, item: Item) -> Reading:
     return passed("it names two modalities", expected)
 
 
-def preprocessor(subject: Subject, item: Item) -> Reading:
+def preprocessor(subject: CheckSubject, item: Item) -> Reading:
     """The data preprocessor is one for pairs, by its name."""
     config, wanted = subject.s.config, item.limits["mentions"]
     if config is not None and config.error:
@@ -111,7 +111,7 @@ def preprocessor(subject: Subject, item: Item) -> Reading:
     return passed(config.preprocessor, expected)
 
 
-def model_word(subject: Subject, item: Item) -> Reading:
+def model_word(subject: CheckSubject, item: Item) -> Reading:
     """The model has a part of that name."""
     config, wanted = subject.s.config, item.limits["mentions"]
     expected = f"the model mentions {wanted}"
@@ -123,7 +123,7 @@ def model_word(subject: Subject, item: Item) -> Reading:
     return passed(f"the model mentions {named}", expected)
 
 
-def loader_settings(subject: Subject, item: Item) -> Reading:
+def loader_settings(subject: CheckSubject, item: Item) -> Reading:
     """Loader settings that are known to hang (DW601)."""
     config, expected = subject.s.config, "no loader settings that are known to hang"
     if config is None or not config.loaders:
@@ -147,7 +147,7 @@ def _settings(config: ConfigRead) -> str:
     return ", ".join(told) or "the defaults"
 
 
-def tensorboard_backend(subject: Subject, item: Item) -> Reading:
+def tensorboard_backend(subject: CheckSubject, item: Item) -> Reading:
     """The training writes event files."""
     config, expected = subject.s.config, "a TensorboardVisBackend among the visualizer's backends"
     seen = subject.s.tensorboard
@@ -162,7 +162,7 @@ def tensorboard_backend(subject: Subject, item: Item) -> Reading:
     return passed("TensorboardVisBackend", expected)
 
 
-def checkpoint(subject: Subject, item: Item) -> Reading:
+def checkpoint(subject: CheckSubject, item: Item) -> Reading:
     """The checkpoint that it is to start from exists and is whole."""
     seen, expected = subject.s.checkpoint, "the checkpoint to start from is there and whole"
     config = subject.s.config

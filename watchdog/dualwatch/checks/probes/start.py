@@ -6,10 +6,10 @@ import math
 
 from dualwatch.checks.item import (
     NOT_BEGUN,
+    CheckSubject,
     Item,
-    Life,
     Reading,
-    Subject,
+    RunLife,
     failed,
     not_yet,
     passed,
@@ -25,7 +25,7 @@ _MIDST = "the record begins in the midst of a training"
 SHOWN = 8
 
 
-def line_within(subject: Subject, item: Item) -> Reading:
+def line_within(subject: CheckSubject, item: Item) -> Reading:
     """The first training line comes soon."""
     course, limits = subject.course, item.limits
     expected = f"within {span(limits['passes'])}"
@@ -42,19 +42,19 @@ def line_within(subject: Subject, item: Item) -> Reading:
     return (failed if took >= limits["fails"] else warned)(observed, expected)
 
 
-def _no_line(subject: Subject, passes: float, fails: float, expected: str) -> Reading:
+def _no_line(subject: CheckSubject, passes: float, fails: float, expected: str) -> Reading:
     elapsed = subject.elapsed
     if subject.finished:
         return skipped("it trained to the end, and printed no line that can be read", expected)
-    if subject.life is Life.OVER:
+    if subject.life is RunLife.OVER:
         return failed("it ended without a single training line", expected)
-    if subject.life is not Life.ALIVE or elapsed is None or elapsed <= passes:
+    if subject.life is not RunLife.ALIVE or elapsed is None or elapsed <= passes:
         return not_yet(subject, "the first training line", expected)
     observed = f"no training line after {span(elapsed)}"
     return (failed if elapsed >= fails else warned)(observed, expected)
 
 
-def required_metrics(subject: Subject, item: Item) -> Reading:
+def required_metrics(subject: CheckSubject, item: Item) -> Reading:
     """Every required metric is in the training lines."""
     if not subject.required:
         return skipped("no metric is required (--require NAME)", "every required metric is logged")
@@ -64,13 +64,13 @@ def required_metrics(subject: Subject, item: Item) -> Reading:
     return next((one for one in readings if one.status.value != "pass"), readings[0])
 
 
-def metric_logged(subject: Subject, item: Item) -> Reading:
+def metric_logged(subject: CheckSubject, item: Item) -> Reading:
     """A metric is in the training lines."""
     name = item.limits["metric"]
     return _logged(subject, name, f"{name} in the training lines")
 
 
-def _logged(subject: Subject, name: str, expected: str) -> Reading:
+def _logged(subject: CheckSubject, name: str, expected: str) -> Reading:
     course = subject.course
     if not course.lines:
         return not_yet(subject, "the first training line", expected)
@@ -83,7 +83,7 @@ def _logged(subject: Subject, name: str, expected: str) -> Reading:
         observed = f"{name} {held[1]:g} at {place(held[0])}"
     elif metric is not None and metric.last_line:
         observed = f"{name} {metric.value:g} in later lines"
-    elif course.lines == 1 and subject.life is Life.ALIVE:
+    elif course.lines == 1 and subject.life is RunLife.ALIVE:
         return pending(f"one line so far, without {name}", expected)
     else:
         seen = ", ".join(k for k in course.early[0].metrics if "loss" in k)
@@ -95,7 +95,7 @@ def _logged(subject: Subject, name: str, expected: str) -> Reading:
     return passed(observed, expected)
 
 
-def metric_at(subject: Subject, item: Item) -> Reading:
+def metric_at(subject: CheckSubject, item: Item) -> Reading:
     """A metric is in its normal range at an early iteration."""
     limits, course = item.limits, subject.course
     name, at = limits["metric"], limits["iteration"]
@@ -120,12 +120,14 @@ def metric_at(subject: Subject, item: Item) -> Reading:
     return passed(observed, expected)
 
 
-def module_trained(subject: Subject, item: Item) -> Reading:
+def module_trained(subject: CheckSubject, item: Item) -> Reading:
     """The module is in the model, wants gradients, and the optimizer holds it."""
     seen, wanted = subject.s.model, item.limits["mentions"].lower()
     expected = f"a module of {wanted}, with parameters that the optimizer holds"
     if seen is None:
-        if subject.life is Life.PLANNED or (subject.life is Life.ALIVE and not subject.has_trained):
+        if subject.life is RunLife.PLANNED or (
+            subject.life is RunLife.ALIVE and not subject.has_trained
+        ):
             return pending("the model is not built yet", expected)
         return skipped(
             "the model was not seen: it needs a training under `dualwatch train`", expected
@@ -147,16 +149,16 @@ def module_trained(subject: Subject, item: Item) -> Reading:
     return passed(f"{told}: {part.trainable} parameters, held by the optimizer", expected)
 
 
-def tensorboard_answers(subject: Subject, item: Item) -> Reading:
+def tensorboard_answers(subject: CheckSubject, item: Item) -> Reading:
     """Its page can be reached, and shows this run."""
     seen, expected = subject.s.tensorboard, "TensorBoard answers, and shows this run"
-    if subject.life is Life.PLANNED:
+    if subject.life is RunLife.PLANNED:
         return pending(NOT_BEGUN, expected)
     if seen is None or seen.answers is None:
         why = seen.why if seen is not None else ""
         return skipped(why or "it was not asked for", expected)
     if not seen.answers:
-        if subject.life in (Life.OVER, Life.UNKNOWN):
+        if subject.life in (RunLife.OVER, RunLife.UNKNOWN):
             return skipped(f"the training is not running, nor is {seen.url}", expected)
         return failed(f"{seen.url} does not answer: {seen.why}", expected)
     if seen.shows_run is False:
@@ -164,7 +166,7 @@ def tensorboard_answers(subject: Subject, item: Item) -> Reading:
     return passed(f"{seen.url} answers", expected)
 
 
-def tensorboard_tags(subject: Subject, item: Item) -> Reading:
+def tensorboard_tags(subject: CheckSubject, item: Item) -> Reading:
     """The metrics are among the tags of its event files."""
     seen = subject.s.tensorboard
     wanted = tuple(dict.fromkeys((*item.limits.get("metrics", ()), *subject.required)))
@@ -174,7 +176,7 @@ def tensorboard_tags(subject: Subject, item: Item) -> Reading:
     if seen is None or seen.files is None:
         return (
             not_yet(subject, "the first event file", expected)
-            if (subject.life in (Life.PLANNED, Life.ALIVE))
+            if (subject.life in (RunLife.PLANNED, RunLife.ALIVE))
             else skipped("its event files were not looked at", expected)
         )
     if not seen.files:
@@ -184,9 +186,9 @@ def tensorboard_tags(subject: Subject, item: Item) -> Reading:
         return passed(f"{len(seen.tags)} tags, these among them", expected)
     logged = [n for n in missing if subject.course.lines and named(subject.s.metrics, n)]
     observed = f"no tag {', '.join(missing)} among {len(seen.tags)}: {', '.join(seen.tags[:SHOWN])}"
-    if subject.life is Life.ALIVE and subject.found("DW802") is None:
+    if subject.life is RunLife.ALIVE and subject.found("DW802") is None:
         # Event files are written late: two minutes and more.
         return pending(observed, expected)
-    if not logged and subject.life is not Life.ALIVE and not subject.finished:
+    if not logged and subject.life is not RunLife.ALIVE and not subject.finished:
         return skipped(f"{observed}; it ended before", expected)
     return failed(observed, expected)

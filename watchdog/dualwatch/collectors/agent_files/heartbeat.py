@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dualwatch import protocol
-from dualwatch.events import Pulse
+from dualwatch.events import HeartbeatRead
 
 TRIES = 5
 """Readings until two are equal; a writer changes a record every few milliseconds at most."""
@@ -21,7 +21,7 @@ TRIES = 5
 _NAME = re.compile(r"heartbeat-\d+\.bin")
 
 
-class Heartbeats:
+class HeartbeatFiles:
     """The heartbeats of one attempt; ranks that appear later are noticed.
 
     Use as a context manager, or call ``close``.
@@ -31,23 +31,23 @@ class Heartbeats:
         self._folder = Path(attempt_dir)
         self._files: dict[str, int] = {}
 
-    def __enter__(self) -> Heartbeats:
+    def __enter__(self) -> HeartbeatFiles:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def poll(self, at: float, wall: float) -> list[Pulse]:
+    def poll(self, at: float, wall: float) -> list[HeartbeatRead]:
         """One reading of each rank, lowest rank first.
 
         A rank whose record is not whole at this moment is left out.
         """
         return [pulse for pulse, _ in self.dated(at, wall)]
 
-    def dated(self, at: float, wall: float) -> list[tuple[Pulse, float]]:
+    def dated(self, at: float, wall: float) -> list[tuple[HeartbeatRead, float]]:
         """As ``poll``, each with the writer's own time of its last change."""
         self._open_new()
-        pulses: list[tuple[Pulse, float]] = []
+        pulses: list[tuple[HeartbeatRead, float]] = []
         for name, file in list(self._files.items()):
             try:
                 if os.fstat(file).st_nlink == 0:  # deleted; a new file of the name comes next time
@@ -83,20 +83,20 @@ class Heartbeats:
         os.close(self._files.pop(name))
 
 
-def read(attempt_dir: str | os.PathLike[str], at: float, wall: float) -> list[Pulse]:
+def read(attempt_dir: str | os.PathLike[str], at: float, wall: float) -> list[HeartbeatRead]:
     """One reading of all heartbeats of an attempt by somebody who did not follow them.
 
     Each gets the time at which its writer changed it, on the clock that all processes of a machine
     share: a record that stands still is as old as that, not as new as our look at it.
     """
-    with Heartbeats(attempt_dir) as heartbeats:
+    with HeartbeatFiles(attempt_dir) as heartbeats:
         return [
             replace(pulse, at=changed, wall=wall - (at - changed)) if changed <= at else pulse
             for pulse, changed in heartbeats.dated(at, wall)
         ]
 
 
-def _read_whole(file: int) -> protocol.Record | None:
+def _read_whole(file: int) -> protocol.HeartbeatRecord | None:
     """A record that two readings agree on: only then no write came in between."""
     before = _copy(file)
     for _ in range(TRIES):
@@ -116,8 +116,8 @@ def _copy(file: int) -> bytes:
     return os.read(file, protocol.RECORD_SIZE)
 
 
-def _pulse(record: protocol.Record, at: float, wall: float) -> Pulse:
+def _pulse(record: protocol.HeartbeatRecord, at: float, wall: float) -> HeartbeatRead:
     fields = record._asdict()
     # The writer's own clock; the observer's `at` is what durations are measured with.
     del fields["changed"]
-    return Pulse(at=at, wall=wall, **fields)
+    return HeartbeatRead(at=at, wall=wall, **fields)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from dualwatch.collectors.agent_files.records import Records, natural
+from dualwatch.collectors.agent_files.records import RecordFiles, natural
 from dualwatch.core.text import clean
 from dualwatch.events import ModelPart, ModelSeen
 
@@ -17,16 +17,18 @@ LENGTH = 200
 _NAME = re.compile(r"model-\d{1,9}\.json")
 
 
-class Models:
+class ModelFiles:
     """The records of one attempt; each is given once, and again when it has changed."""
 
     def __init__(self, attempt_dir: str | os.PathLike[str]) -> None:
-        self._records = Records(attempt_dir, _NAME)
+        self._records = RecordFiles(attempt_dir, _NAME)
 
     def poll(self, at: float, wall: float) -> list[ModelSeen]:
         """Records that are new since the last call, lowest rank first."""
-        facts = [_fact(record, at, wall) for record in self._records.poll()]
-        return sorted((fact for fact in facts if fact is not None), key=lambda fact: fact.rank)
+        events = [_fact(record, at, wall) for record in self._records.poll()]
+        return sorted(
+            (event for event in events if event is not None), key=lambda event: event.rank
+        )
 
 
 def _fact(record: Mapping[str, Any], at: float, wall: float) -> ModelSeen | None:

@@ -13,7 +13,7 @@ MAX_BYTES = 1 << 18
 _Stamp = tuple[int, int, int]
 
 
-class Records:
+class RecordFiles:
     """The records of one kind in an attempt's folder.
 
     Args:

@@ -10,29 +10,29 @@ from typing import Any
 
 from dualwatch import protocol
 from dualwatch.core.text import clean
-from dualwatch.events import OrderAnswered
+from dualwatch.events import CommandAnswered
 
 MAX_BYTES = 1 << 18
 MAX_AWAITED = 64
 LENGTH = 300
 
 
-class Answers:
+class AgentReplies:
     """The answers in an attempt's folder; each is given once.
 
     Args:
         known: Those that were given before.
     """
 
-    def __init__(self, attempt_dir: Path, known: Iterable[OrderAnswered] = ()) -> None:
+    def __init__(self, attempt_dir: Path, known: Iterable[CommandAnswered] = ()) -> None:
         self._folder = attempt_dir
-        self._known = {protocol.answer_file(one.rank, one.number) for one in known}
+        self._known = {protocol.reply_file(one.rank, one.number) for one in known}
 
-    def poll(self, at: float, wall: float) -> list[OrderAnswered]:
+    def poll(self, at: float, wall: float) -> list[CommandAnswered]:
         """Answers that are new since the last call, oldest first."""
         fresh = [
             path
-            for path in self._folder.glob(protocol.answer_file("*", "*"))
+            for path in self._folder.glob(protocol.reply_file("*", "*"))
             if path.name not in self._known
         ]
         answers = []
@@ -51,12 +51,12 @@ def _written(path: Path) -> float:
         return 0.0
 
 
-def _answer(path: Path, at: float, wall: float) -> OrderAnswered | None:
-    """An answer as a fact; None where the file holds none: it is never renamed half written."""
+def _answer(path: Path, at: float, wall: float) -> CommandAnswered | None:
+    """An answer as an event; None where the file holds none: it is never renamed half written."""
     try:
         with path.open("rb") as stream:
             data: Any = json.loads(stream.read(MAX_BYTES))
-        return OrderAnswered(
+        return CommandAnswered(
             at=at,
             wall=wall,
             rank=int(data["rank"]),

@@ -42,7 +42,7 @@ class _Unavailable(Exception):
     """NVML as a whole cannot be used; says why."""
 
 
-class Gpus:
+class NvmlSampler:
     """Reads all devices. NVML is loaded at the first sample, not before.
 
     Args:
@@ -64,7 +64,7 @@ class Gpus:
 
         Args:
             tree_pids: Processes of the training, to tell its memory from that of others.
-            at, wall: Times of the fact; ``at`` also paces the attempts to initialise.
+            at, wall: Times of the event; ``at`` also paces the attempts to initialise.
         """
         if self._stuck is not None and self._stuck.is_alive():
             return _not_observed(at, wall, "the driver still does not answer an earlier question")

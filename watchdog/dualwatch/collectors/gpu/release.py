@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from dualwatch.collectors.gpu.nvml import Gpus
+from dualwatch.collectors.gpu.nvml import NvmlSampler
 from dualwatch.core import clock
 from dualwatch.events import GpuHolder, GpuSample, GpusSampled, NotObserved
 
@@ -22,7 +22,7 @@ SLACK = 64 << 20
 """Bytes that a device may hold more than before the training: the driver's own, a desktop's."""
 
 
-class Held(enum.Enum):
+class MemoryHolder(enum.Enum):
     """What became of the training's memory."""
 
     RELEASED = "released"
@@ -31,7 +31,7 @@ class Held(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
+class ReleaseWait:
     """How the wait ended.
 
     Attributes:
@@ -42,7 +42,7 @@ class Release:
         sample: The last look, None where there was none.
     """
 
-    state: Held
+    state: MemoryHolder
     text: str
     holders: tuple[GpuHolder, ...] = ()
     outside: tuple[GpuHolder, ...] = ()
@@ -50,14 +50,14 @@ class Release:
 
 
 def wait(
-    gpus: Gpus,
+    gpus: NvmlSampler,
     tree: Collection[int],
     before: GpusSampled | None = None,
     *,
     patience: float = PATIENCE_S,
     hurry: Callable[[], bool] = lambda: False,
     sleep: Callable[[float], None] = time.sleep,
-) -> Release:
+) -> ReleaseWait:
     """Waits until no process of an ended tree holds memory of a device.
 
     Args:
@@ -72,20 +72,22 @@ def wait(
     while True:
         answer = gpus.sample(set(tree), *clock.now())
         release = judged(answer, before)
-        if release.state is not Held.HELD or hurry() or time.monotonic() >= deadline:
+        if release.state is not MemoryHolder.HELD or hurry() or time.monotonic() >= deadline:
             return release
         sleep(STEP_S)
 
 
-def judged(answer: GpusSampled | NotObserved, before: GpusSampled | None) -> Release:
+def judged(answer: GpusSampled | NotObserved, before: GpusSampled | None) -> ReleaseWait:
     """What one look says of the training's memory."""
     if isinstance(answer, NotObserved):
-        return Release(Held.NOT_OBSERVABLE, f"GPU memory cannot be observed: {answer.why}")
+        return ReleaseWait(
+            MemoryHolder.NOT_OBSERVABLE, f"GPU memory cannot be observed: {answer.why}"
+        )
     ours = _merged(h for gpu in answer.gpus for h in gpu.holders if h.ours)
     outside = _merged(h for gpu in answer.gpus for h in gpu.holders if not h.ours)
     if ours:
         text = f"GPU memory is still held by {_named(ours)} of the ended training"
-        return Release(Held.HELD, text, ours, outside, answer)
+        return ReleaseWait(MemoryHolder.HELD, text, ours, outside, answer)
     earlier = {gpu.index: gpu for gpu in before.gpus} if before is not None else {}
     unknown: list[str] = []
     for gpu in answer.gpus:
@@ -96,14 +98,14 @@ def judged(answer: GpusSampled | NotObserved, before: GpusSampled | None) -> Rel
             unknown.append(f"GPU {gpu.index} ({gpu.name}) does not say who holds its memory")
         elif more > SLACK:
             text = f"GPU {gpu.index} holds {_mib(more)} more than before the training was started"
-            return Release(Held.HELD, text, (), outside, answer)
+            return ReleaseWait(MemoryHolder.HELD, text, (), outside, answer)
     if unknown:
         text = "; ".join(unknown)
-        return Release(Held.NOT_OBSERVABLE, text, (), outside, answer)
+        return ReleaseWait(MemoryHolder.NOT_OBSERVABLE, text, (), outside, answer)
     text = "GPU memory is released"
     if outside:
         text += f"; processes outside of the training hold some: {_named(outside)}"
-    return Release(Held.RELEASED, text, (), outside, answer)
+    return ReleaseWait(MemoryHolder.RELEASED, text, (), outside, answer)
 
 
 def _more(gpu: GpuSample, earlier: GpuSample | None) -> int | None:

@@ -15,7 +15,7 @@ NO_LIMIT = 1 << 60
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class CgroupMemory:
     """What a process's control group may use, uses, and lost. None: not told.
 
     Attributes:
@@ -50,7 +50,7 @@ _V2 = _Version("memory.max", "memory.current", "memory.events", ("inactive_file"
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
-def memory(process: str, root: Path = Path("/")) -> Memory:
+def memory(process: str, root: Path = Path("/")) -> CgroupMemory:
     """The memory of a process's control group.
 
     Args:
@@ -63,7 +63,7 @@ def memory(process: str, root: Path = Path("/")) -> Memory:
     # Each level's limit holds for all below it. The smaller limit is not always the nearer one:
     # a big group may be full of others.
     innermost: int | None = None
-    tightest: Memory | None = None
+    tightest: CgroupMemory | None = None
     least = 0
     for group in groups:
         used = _used(group, version)
@@ -73,8 +73,8 @@ def memory(process: str, root: Path = Path("/")) -> Memory:
             continue
         left = limit - (used or 0)
         if tightest is None or left < least:
-            tightest, least = Memory(limit, used, oom_kills), left
-    return tightest or Memory(None, innermost, oom_kills)
+            tightest, least = CgroupMemory(limit, used, oom_kills), left
+    return tightest or CgroupMemory(None, innermost, oom_kills)
 
 
 def path_of(process: str, root: Path = Path("/")) -> str:

@@ -36,7 +36,7 @@ def sample(
         folder: Its work dir; the nearest folder above that exists tells of the disk.
         pid: The training's process, which may live in a container with other limits than ours;
             None looks at our own place.
-        at, wall: Times of the facts.
+        at, wall: Times of the events.
         kernel: Read the kernel's log, too, which takes longer.
         root: Where ``proc`` and the mounts of the control groups are found.
 

@@ -24,7 +24,7 @@ _BLOCK = 65536
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class Completed:
     """What a program left.
 
     Attributes:
@@ -70,7 +70,7 @@ class _Listener:
         return kept[-self._most :] if self._newest else kept
 
 
-def run(command: Sequence[str], limit: float, *, most: int, newest: bool = False) -> Ran:
+def run(command: Sequence[str], limit: float, *, most: int, newest: bool = False) -> Completed:
     """Runs a program to its end or its limit.
 
     Args:
@@ -99,7 +99,7 @@ def run(command: Sequence[str], limit: float, *, most: int, newest: bool = False
     # A grandchild may hold the pipes for ever: their end is waited for only briefly.
     deadline = time.monotonic() + REAP_S
     output, complaint = (listener.heard(deadline) for listener in listeners)
-    return Ran(status, output, complaint)
+    return Completed(status, output, complaint)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dualwatch import protocol
-from dualwatch.collectors.agent_files.heartbeat import Heartbeats
+from dualwatch.collectors.agent_files.heartbeat import HeartbeatFiles
 from dualwatch.collectors.processes.tree import SAME_START_S
 from dualwatch.core import process_identity
 from dualwatch.events import AttemptEnded, AttemptStarted, journal
@@ -59,7 +59,7 @@ def living_attempt(folder: Path) -> AttemptStarted | None:
 
 def _ranks(attempt_dir: Path) -> set[int]:
     """The processes that the heartbeats of an attempt are of; none before a Runner was built."""
-    with Heartbeats(attempt_dir) as heartbeats:
+    with HeartbeatFiles(attempt_dir) as heartbeats:
         return {pulse.pid for pulse in heartbeats.poll(0.0, 0.0)}
 
 
@@ -69,9 +69,9 @@ def _newest(path: Path) -> AttemptStarted | AttemptEnded | None:
         # Where the newest line is cut, the one before it is found from the beginning.
         for start in dict.fromkeys((journal.newest(path, AttemptStarted), 0)):
             last: AttemptStarted | AttemptEnded | None = None
-            for fact in journal.read(path, start):
-                if isinstance(fact, (AttemptStarted, AttemptEnded)):
-                    last = fact
+            for event in journal.read(path, start):
+                if isinstance(event, (AttemptStarted, AttemptEnded)):
+                    last = event
             if last is not None:
                 return last
     return None

@@ -35,7 +35,7 @@ _ATTEMPT_KINDS = (b'{"kind": "attempt-started"', b'{"kind": "attempt-ended"')
 
 
 @dataclass(slots=True)
-class _Stranger:
+class _ForeignProcess:
     """A process outside of the tree, with what is asked of it more than once."""
 
     process: psutil.Process
@@ -76,14 +76,14 @@ def find(
     Args:
         work_dir: Only those of trainings that wrote there; None for any.
         tree: Processes of the training that is watched now: none of them is one.
-        at, wall: Times of the fact.
+        at, wall: Times of the event.
 
     Returns:
         None where there are none.
     """
     place = None if work_dir is None else os.path.realpath(work_dir)
-    marked: dict[tuple[str, str], list[_Stranger]] = {}
-    found: list[_Stranger] = []
+    marked: dict[tuple[str, str], list[_ForeignProcess]] = {}
+    found: list[_ForeignProcess] = []
     for stranger in _strangers(tree):
         if stranger.attempt_dir:
             inside = os.path.realpath(stranger.attempt_dir)
@@ -99,7 +99,7 @@ def find(
     return OrphansSeen(at=at, wall=wall, processes=alive) if alive else None
 
 
-def _strangers(tree: Collection[int]) -> Iterator[_Stranger]:
+def _strangers(tree: Collection[int]) -> Iterator[_ForeignProcess]:
     """Live processes that we may judge: of our own user, but not of the tree, and not ours."""
     import psutil
 
@@ -118,7 +118,7 @@ def _strangers(tree: Collection[int]) -> Iterator[_Stranger]:
                 if not command:
                     continue  # a thread of the kernel, or one on its way out
                 environment = process.environ()
-                yield _Stranger(
+                yield _ForeignProcess(
                     process=process,
                     created=process_identity.created(process),
                     command=command,
@@ -136,7 +136,7 @@ def _is_of_our_user(process: psutil.Process) -> bool:
 # --- of a supervised attempt ---------------------------------------------------------------
 
 
-def _is_over(attempt_dir: Path, group: list[_Stranger], tree: Collection[int]) -> bool:
+def _is_over(attempt_dir: Path, group: list[_ForeignProcess], tree: Collection[int]) -> bool:
     """Whether the attempt that these processes belong to is over, as far as that is certain."""
     alive = {stranger.process.pid: stranger.created for stranger in group}
     attempts = list(_attempts(attempt_dir.parent, attempt_dir.name))
@@ -163,14 +163,14 @@ def _attempts(place: Path, name: str) -> Iterator[_Attempt]:
                 if not line.startswith(_ATTEMPT_KINDS):
                     continue  # a night has many lines, and reading one as JSON takes its time
                 try:
-                    fact = journal.decode(json.loads(line))
+                    event = journal.decode(json.loads(line))
                 except (ValueError, TypeError, KeyError, AttributeError):
                     continue
-                if isinstance(fact, AttemptStarted):
-                    folder = path.parent / f"attempt-{fact.attempt}"
-                    found[fact.attempt] = _Attempt(folder, fact.pid, fact.create_time)
-                elif isinstance(fact, AttemptEnded) and fact.attempt in found:
-                    found[fact.attempt].ended = True
+                if isinstance(event, AttemptStarted):
+                    folder = path.parent / f"attempt-{event.attempt}"
+                    found[event.attempt] = _Attempt(folder, event.pid, event.create_time)
+                elif isinstance(event, AttemptEnded) and event.attempt in found:
+                    found[event.attempt].ended = True
         yield from (attempt for attempt in found.values() if attempt.folder.name == name)
 
 
@@ -188,7 +188,7 @@ def _ranks(folder: Path) -> set[int]:
 # --- of any other training -----------------------------------------------------------------
 
 
-def _is_orphan(stranger: _Stranger, place: str | None) -> bool:
+def _is_orphan(stranger: _ForeignProcess, place: str | None) -> bool:
     """Whether it is a loader worker without a parent, of the work dir if one is given."""
     import psutil
 
@@ -221,7 +221,7 @@ def _works_above(process: psutil.Process, place: str) -> bool:
     return cwd not in (Path(cwd.anchor), Path.home()) and Path(place).is_relative_to(cwd)
 
 
-def _names(stranger: _Stranger, place: str) -> bool:
+def _names(stranger: _ForeignProcess, place: str) -> bool:
     """Whether its training's command line or open log leads to the work dir."""
     cwd = Path(stranger.process.cwd())
     for what, path in command_values(stranger.command, cwd):

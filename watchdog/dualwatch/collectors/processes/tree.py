@@ -38,7 +38,7 @@ class _Member:
     role: str = OTHER
 
 
-class Tree:
+class ProcessTree:
     """A process, its descendants, and those that once were.
 
     A descendant whose parent dies goes to init or to a subreaper; it stays a member, since its

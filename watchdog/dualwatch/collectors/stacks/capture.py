@@ -82,7 +82,7 @@ def capture(
         folder: Gets ``stacks-NNN.json`` and ``stacks-NNN.txt``, readable by the owner only; None
             keeps no files.
         timeout: Seconds for each process, both ways of reading it with py-spy together.
-        at, wall: Times of the facts.
+        at, wall: Times of the events.
         reader: The py-spy executable; found by ``find_reader`` by default.
         inside: Folder of the attempt that the processes belong to, whose agents are asked for what
             py-spy does not give; None where no agent is inside.
@@ -212,12 +212,12 @@ def _explain(complaint: str, pid: int) -> str:
     if _NOT_PYTHON.search(complaint):
         return f"not a Python process ({text})"
     if _REFUSED.search(complaint):
-        return f"{text}; to allow it: {permissions.how_to_allow(permissions.guard_of(pid))}"
+        return f"{text}; to allow it: {permissions.how_to_allow(permissions.permissions_of(pid))}"
     return text
 
 
 def _threads(output: str) -> list[ThreadStack]:
-    """py-spy's JSON to facts; the main thread first. Empty where it is not what we expect."""
+    """py-spy's JSON to events; the main thread first. Empty where it is not what we expect."""
     try:
         threads = [_thread(thread) for thread in json.loads(output)]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):

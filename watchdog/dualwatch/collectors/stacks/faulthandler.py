@@ -1,4 +1,4 @@
-"""Stacks as Python's own ``faulthandler`` writes them, to facts. Pure.
+"""Stacks as Python's own ``faulthandler`` writes them, to events. Pure.
 
 The form has hardly changed from Python 3.8 to 3.14::
 

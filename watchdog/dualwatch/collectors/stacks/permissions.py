@@ -13,7 +13,7 @@ _CONTAINERS = ("/.dockerenv", "/run/.containerenv")
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class StackPermissions:
     """What stands between us and a process. None means: not known.
 
     Attributes:
@@ -34,7 +34,7 @@ class Guard:
     platform: str
 
 
-def how_to_allow(guard: Guard) -> str:
+def how_to_allow(guard: StackPermissions) -> str:
     """The way out, as a command where there is one; the likeliest obstacle first."""
     if guard.platform == "win32":
         return "run dualwatch as the user of the training, or as administrator"
@@ -65,7 +65,7 @@ def how_to_allow(guard: Guard) -> str:
     return "; ".join(ways)
 
 
-def guard_of(pid: int, yama: Path = YAMA) -> Guard:
+def permissions_of(pid: int, yama: Path = YAMA) -> StackPermissions:
     """Looks at what may forbid us to read a process."""
     import psutil
 
@@ -77,7 +77,7 @@ def guard_of(pid: int, yama: Path = YAMA) -> Guard:
             same = process.uids().effective == os.geteuid()
     except (psutil.Error, OSError):
         pass
-    return Guard(
+    return StackPermissions(
         owner=owner,
         same_user=same,
         root=hasattr(os, "geteuid") and os.geteuid() == 0,

@@ -116,7 +116,7 @@ def _read(pid: int, at: float, wall: float) -> tuple[bool, str]:
     captured, unseen = capture.capture([pid], None, timeout=READ_S, at=at, wall=wall)
     if captured is None:
         return False, unseen[0].why if unseen else "py-spy gave no stacks"
-    guard = permissions.guard_of(pid)
+    guard = permissions.permissions_of(pid)
     if guard.yama and not guard.root:
         others = f"only of trainings that dualwatch starts: Yama, ptrace_scope {guard.yama}"
         return True, f"{others}; of others: {permissions.how_to_allow(guard)}"

@@ -10,7 +10,7 @@ import re
 import string
 from collections.abc import Iterator, Sequence
 
-from dualwatch.report.bundle.secrets import Found
+from dualwatch.report.bundle.secrets import FoundSecret
 
 # Accounts that belong to nobody in particular, and words that a log is full of.
 _NOBODY = re.compile(
@@ -28,7 +28,7 @@ _ESCAPE = re.compile(
 _LOOK_BACK = 16
 
 
-def is_telling(name: str) -> bool:
+def is_identifying(name: str) -> bool:
     """Whether a name says who or where somebody is, so that it may be looked for as a word."""
     shortest = 3 if name.isascii() else 2  # Two Chinese characters are a whole name.
     return len(name) >= shortest and not name.isdigit() and _NOBODY.fullmatch(name) is None
@@ -65,20 +65,20 @@ class Identities:
     def __init__(self, users: Sequence[str], home: str, hosts: Sequence[str]) -> None:
         self._home = _home_pattern(home)
         self._home_key = folder_key(home)
-        self._users = _words([name for name in users if is_telling(name)])
+        self._users = _words([name for name in users if is_identifying(name)])
         # One or two letters are no word to look for, but a folder of that name is theirs.
         short = [
             re.escape(name)
             for name in users
-            if len(name) < 3 and name.isalpha() and not is_telling(name)
+            if len(name) < 3 and name.isalpha() and not is_identifying(name)
         ]
         self._short = re.compile(rf"(?<=[\\/])(?:{'|'.join(short)})(?=[\\/]|$)") if short else None
         known = [name for name in hosts if not is_local(name) and not is_address(name)]
         names = [*known, *(name.partition(".")[0] for name in known)]
-        self._hosts = _words([name for name in names if is_telling(name)])
+        self._hosts = _words([name for name in names if is_identifying(name)])
         self._domains = _words([d for name in known if "." in (d := name.partition(".")[2])])
 
-    def find(self, text: str) -> Iterator[Found]:
+    def find(self, text: str) -> Iterator[FoundSecret]:
         """Everything that names somebody or some machine; the parts may overlap."""
         yield from self._homes(text)
         yield from self._people(text)
@@ -86,11 +86,11 @@ class Identities:
         if text.count(".") >= 3 or text.count(":") >= 2:
             yield from _addresses(text)
 
-    def _homes(self, text: str) -> Iterator[Found]:
+    def _homes(self, text: str) -> Iterator[FoundSecret]:
         if self._home is not None:
             for match in self._home.finditer(text):
                 if _stands_alone(text, *match.span(), also="_-."):
-                    yield Found(*match.span(), "home", self._home_key)
+                    yield FoundSecret(*match.span(), "home", self._home_key)
         for match in _HOME.finditer(text):
             start, end = match.start(), match.start() + len(match[0].rstrip("."))
             if match["end"].lower() in ("shared", "public", "default"):
@@ -100,35 +100,35 @@ class Identities:
                 start = drive.start()
             elif not _is_absolute(text, start):
                 continue
-            yield Found(start, end, "home", folder_key(text[start:end]))
+            yield FoundSecret(start, end, "home", folder_key(text[start:end]))
         for match in _TILDE.finditer(text):
-            yield Found(*match.span(), "home", match[0])
+            yield FoundSecret(*match.span(), "home", match[0])
 
-    def _people(self, text: str) -> Iterator[Found]:
+    def _people(self, text: str) -> Iterator[FoundSecret]:
         for pattern in (self._users, self._short):
             for match in pattern.finditer(text) if pattern is not None else ():
                 if pattern is self._short or _stands_alone(text, *match.span()):
-                    yield Found(*match.span(), "user", match[0].casefold())
+                    yield FoundSecret(*match.span(), "user", match[0].casefold())
         if "@" in text:
             for match in _EMAIL.finditer(text):
                 before = text[max(0, match.start() - _LONGEST_HOST) : match.start()]
                 in_url = "://" in before[len(before.rstrip(_URL_CHARACTERS)) :]
                 if not match[0].startswith("git@") and not in_url:
-                    yield Found(*match.span(), "email", match[0].casefold())
+                    yield FoundSecret(*match.span(), "email", match[0].casefold())
 
-    def _machines(self, text: str) -> Iterator[Found]:
+    def _machines(self, text: str) -> Iterator[FoundSecret]:
         for match in self._hosts.finditer(text) if self._hosts is not None else ():
             if _stands_alone(text, *match.span()):
-                yield Found(*match.span(), "host", host_key(match[0]))
+                yield FoundSecret(*match.span(), "host", host_key(match[0]))
         for match in self._domains.finditer(text) if self._domains is not None else ():
             before = text[max(0, match.start() - _LONGEST_HOST) : match.start()]
             start = match.start() - len(before) + len(before.rstrip(_HOST_CHARACTERS))
-            yield Found(start, match.end(), "host", host_key(text[start : match.end()]))
+            yield FoundSecret(start, match.end(), "host", host_key(text[start : match.end()]))
         lowered = text.lower()
         for hint, pattern in _HOSTS_IN_CONTEXT:
             for match in pattern.finditer(text) if hint in lowered else ():
                 if not is_local(match["host"]) and not is_address(match["host"]):
-                    yield Found(*match.span("host"), "host", host_key(match["host"]))
+                    yield FoundSecret(*match.span("host"), "host", host_key(match["host"]))
 
 
 def _words(words: Sequence[str]) -> re.Pattern[str] | None:
@@ -233,17 +233,17 @@ def is_address(text: str) -> bool:
     return True
 
 
-def _addresses(text: str) -> Iterator[Found]:
+def _addresses(text: str) -> Iterator[FoundSecret]:
     for match in _V4.finditer(text):
         value = match[0]
         if is_address(value) and not is_local(value) and not _is_version(text, match):
-            yield Found(*match.span(), "ip", value)
+            yield FoundSecret(*match.span(), "ip", value)
     for match in _V6.finditer(text):
         value = match[0].lower()
         groups = [group for group in value.split(":") if group]
         # "::add" is C++ as well, and 12:30:45 a time.
         if len(groups) >= 3 and is_address(value) and not value.startswith("::ffff:127."):
-            yield Found(*match.span(), "ip", value)
+            yield FoundSecret(*match.span(), "ip", value)
 
 
 def _is_version(text: str, match: re.Match[str]) -> bool:

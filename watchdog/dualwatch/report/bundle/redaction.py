@@ -16,10 +16,17 @@ from dualwatch.report.bundle.identities import (
     folder_key,
     host_key,
     is_address,
+    is_identifying,
     is_local,
-    is_telling,
 )
-from dualwatch.report.bundle.secrets import KINDS, TOKEN, Found, Secrets, is_harmless, smells
+from dualwatch.report.bundle.secrets import (
+    KINDS,
+    TOKEN,
+    FoundSecret,
+    Secrets,
+    is_harmless,
+    looks_like_secret,
+)
 
 _ROUNDS = 8
 """A token that takes a word's place may free another one beside it; two rounds are the rule."""
@@ -67,7 +74,7 @@ class Redactor:
         self._tokens: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
         self._used: dict[str, set[str]] = {kind: set() for kind in KINDS}
         # The machine's own come first, whatever is read first.
-        for user in filter(is_telling, users):
+        for user in filter(is_identifying, users):
             self._number("user", user.casefold())
         for host in hosts[:1]:
             self._number("host", host_key(host))
@@ -127,7 +134,7 @@ class Redactor:
         if not found:
             return text
         if "<" in text:
-            found += (Found(*match.span(), "", match[0]) for match in TOKEN.finditer(text))
+            found += (FoundSecret(*match.span(), "", match[0]) for match in TOKEN.finditer(text))
         pieces: list[str] = []
         done = 0
         for part in _merged(found, text):
@@ -135,7 +142,7 @@ class Redactor:
             done = part.end
         return "".join((*pieces, text[done:]))
 
-    def _token(self, part: Found) -> str:
+    def _token(self, part: FoundSecret) -> str:
         if not part.kind:
             return part.key  # It is a token already.
         self._used[part.kind].add(part.key)
@@ -184,15 +191,15 @@ class Redactor:
             copy.append(self._walk(item, option or key, depth + 1))
             # A command line: "--api-key" and then its value.
             is_option = isinstance(item, str) and item.startswith("-") and "=" not in item
-            option = item.lstrip("-") if is_option and smells(item) else ""
+            option = item.lstrip("-") if is_option and looks_like_secret(item) else ""
         return copy
 
     def _scalar(self, text: str, key: str) -> str:
         if key and not is_harmless(text):
-            if smells(key):
-                return self._token(Found(0, 0, "secret", text))
+            if looks_like_secret(key):
+                return self._token(FoundSecret(0, 0, "secret", text))
             if _HOST_KEY.fullmatch(key) and not is_local(text) and not is_address(text):
-                return self._token(Found(0, 0, "host", host_key(text)))
+                return self._token(FoundSecret(0, 0, "host", host_key(text)))
         return self._clean(text, addresses=key not in _VERSION_KEYS)
 
 
@@ -207,12 +214,14 @@ def _blocks(text: str) -> Iterator[str]:
 
 def _is_strictly_secret(key: str) -> bool:
     """Whether even a number behind this key is a secret: a password, not the count of tokens."""
-    return smells(key) and re.search("pass|pwd|secret|pin$", key, re.IGNORECASE) is not None
+    return (
+        looks_like_secret(key) and re.search("pass|pwd|secret|pin$", key, re.IGNORECASE) is not None
+    )
 
 
-def _merged(found: Iterable[Found], text: str) -> Iterator[Found]:
+def _merged(found: Iterable[FoundSecret], text: str) -> Iterator[FoundSecret]:
     """Parts that do not overlap, in their order: what overlaps becomes one."""
-    group: list[Found] = []
+    group: list[FoundSecret] = []
     end = 0
     for part in sorted(found, key=lambda p: (p.start, -p.end)):
         if part.end <= part.start:
@@ -226,7 +235,7 @@ def _merged(found: Iterable[Found], text: str) -> Iterator[Found]:
         yield _one_of(group, end, text)
 
 
-def _one_of(group: Sequence[Found], end: int, text: str) -> Found:
+def _one_of(group: Sequence[FoundSecret], end: int, text: str) -> FoundSecret:
     start = group[0].start
     whole = [part for part in group if part.start == start and part.end == end]
     tokens = [part for part in whole if not part.kind]
@@ -235,4 +244,4 @@ def _one_of(group: Sequence[Found], end: int, text: str) -> Found:
     kinds = [part.kind for part in group if part.kind]
     kind = min(kinds, key=KINDS.index)
     same = [part.key for part in whole if part.kind == kind]
-    return Found(start, end, kind, same[0] if same else text[start:end])
+    return FoundSecret(start, end, kind, same[0] if same else text[start:end])

@@ -16,7 +16,7 @@ from urllib.parse import quote, quote_plus
 from dualwatch.report.bundle import token_shapes
 
 
-class Found(NamedTuple):
+class FoundSecret(NamedTuple):
     """A part of a text that must not be seen.
 
     Attributes:
@@ -86,7 +86,7 @@ _OPEN_VARIABLE = re.compile(
 )
 
 
-def smells(name: str) -> bool:
+def looks_like_secret(name: str) -> bool:
     """Whether the name of a variable, a key or an option promises a secret."""
     if name.upper() == name and _OPEN_VARIABLE.fullmatch(name) is not None:
         return False
@@ -109,7 +109,7 @@ class Secrets:
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        named = {k: v.strip() for k, v in environ.items() if k and v and smells(k)}
+        named = {k: v.strip() for k, v in environ.items() if k and v and looks_like_secret(k)}
         values = {v for v in named.values() if len(v) >= SHORTEST and not is_harmless(v)}
         values |= set(_passwords_of(environ.values()))
         self._spelled = {form: value for value in sorted(values) for form in spellings(value)}
@@ -124,22 +124,22 @@ class Secrets:
         )
         self._stems = (*_STEMS, *(name.lower() for name in named))
 
-    def find(self, text: str) -> Iterator[Found]:
+    def find(self, text: str) -> Iterator[FoundSecret]:
         """Everything that looks like a secret; the parts may overlap."""
         if self._known is not None:
             for match in self._known.finditer(text):
-                yield Found(*match.span(), "secret", self._spelled[match[0]])
+                yield FoundSecret(*match.span(), "secret", self._spelled[match[0]])
         for start, end in (
             *self._pair_values(text),
             *token_shapes.tokens(text),
             *token_shapes.private_keys(text),
         ):
-            yield Found(start, end, "secret", text[start:end])
+            yield FoundSecret(start, end, "secret", text[start:end])
         if "://" in text:
             for match in _USER_INFO.finditer(text):
                 if match[0] != "git":
                     kind = "secret" if ":" in match[0] else "user"
-                    yield Found(*match.span(), kind, match[0])
+                    yield FoundSecret(*match.span(), kind, match[0])
 
     def _pair_values(self, text: str) -> Iterator[tuple[int, int]]:
         for position, line_end in _lines_with(self._stems, text):

@@ -46,7 +46,7 @@ class Curve:
 
 
 @dataclass(slots=True)
-class Rule:
+class LimitLine:
     """A line across the picture: a limit (level) or a moment (upright)."""
 
     value: float
@@ -56,7 +56,7 @@ class Rule:
 
 
 @dataclass(slots=True)
-class Picture:
+class Chart:
     """Ready to be drawn.
 
     Attributes:
@@ -69,8 +69,8 @@ class Picture:
     summary: str
     x_title: str
     curves: list[Curve]
-    levels: list[Rule] = field(default_factory=list)
-    moments: list[Rule] = field(default_factory=list)
+    levels: list[LimitLine] = field(default_factory=list)
+    moments: list[LimitLine] = field(default_factory=list)
     across: list[Tick] = field(default_factory=list)
     up: list[Tick] = field(default_factory=list)
     head: list[str] = field(default_factory=list)
@@ -80,7 +80,7 @@ class Picture:
 
 
 def draw(
-    picture: Picture,
+    picture: Chart,
     *,
     x_scale: Scale | None = None,
     across: Callable[[Scale], list[Tick]] = axes.ticks,
@@ -88,7 +88,7 @@ def draw(
     show_x: Callable[[float], str] = format.value,
     show_y: Callable[[float], str] = format.value,
     scale_of: Callable[[Sequence[float]], Scale] = axes.of_values,
-) -> Picture:
+) -> Chart:
     """Works out the geometry of a picture, its ticks and its table."""
     xs = [x for curve in picture.curves for part, _ in curve.stretches for x in part]
     ys = [y for curve in picture.curves for _, part in curve.stretches for y in part]
@@ -114,10 +114,10 @@ def draw(
     return picture
 
 
-def _thin_out(moments: Sequence[Rule]) -> None:
+def _thin_out(moments: Sequence[LimitLine]) -> None:
     """Lettering that would cover its neighbour goes to that one, or is left out; lines stay."""
     free = -math.inf
-    last: Rule | None = None
+    last: LimitLine | None = None
     for rule in sorted(moments, key=lambda rule: rule.at):
         if last is None or rule.at >= free:
             last = rule

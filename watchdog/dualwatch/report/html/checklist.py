@@ -12,7 +12,7 @@ STATUSES = ("pass", "fail", "warn", "skip", "pending")
 
 
 @dataclass(slots=True)
-class Item:
+class CheckItemView:
     """One item; every text is clean, what is odd is empty."""
 
     status: str
@@ -29,7 +29,7 @@ class Item:
         return self.status if self.status in STATUSES else "pending"
 
 
-def items(listed: Sequence[Mapping[str, Any]] | None) -> list[Item] | None:
+def items(listed: Sequence[Mapping[str, Any]] | None) -> list[CheckItemView] | None:
     """The items, failed ones first; None where there is no checklist."""
     if listed is None:
         return None
@@ -38,11 +38,11 @@ def items(listed: Sequence[Mapping[str, Any]] | None) -> list[Item] | None:
     return sorted(made, key=lambda item: order.get(item.status, 5))
 
 
-def _item(one: Mapping[str, Any]) -> Item:
+def _item(one: Mapping[str, Any]) -> CheckItemView:
     def text(key: str) -> str:
         return fields.line(one.get(key))
 
-    return Item(
+    return CheckItemView(
         status=text("status"),
         title=text("title") or text("id"),
         stage=text("stage"),

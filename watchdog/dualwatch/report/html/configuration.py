@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dualwatch.events import Change
 from dualwatch.history.config_diff import MOST, Difference, differences, in_words
-from dualwatch.history.model import Chapter
+from dualwatch.history.model import RunHistory
 
 MOST_CHANGES = 60
 
@@ -23,10 +23,10 @@ class Edits:
 
 @dataclass(slots=True)
 class Configuration:
-    """Of one run: facts as (what, value), and the changes of its attempts."""
+    """Of one run: events as (what, value), and the changes of its attempts."""
 
     label: str
-    facts: list[tuple[str, str]]
+    events: list[tuple[str, str]]
     loaders: list[tuple[str, str]]
     edits: list[Edits]
 
@@ -44,7 +44,7 @@ class Comparison:
         return [[row.key, *row.values] for row in self.rows]
 
 
-def configuration(chapter: Chapter) -> Configuration:
+def configuration(chapter: RunHistory) -> Configuration:
     """What is known of the configuration of a run."""
     started, config = chapter.started, chapter.config
     shown = [("configuration", chapter.config_path)]
@@ -69,7 +69,7 @@ def configuration(chapter: Chapter) -> Configuration:
     loaders = _loaders(chapter)
     return Configuration(
         label=chapter.label,
-        facts=[(name, value) for name, value in shown if value],
+        events=[(name, value) for name, value in shown if value],
         loaders=loaders,
         edits=[
             Edits(
@@ -83,13 +83,13 @@ def configuration(chapter: Chapter) -> Configuration:
     )
 
 
-def comparison(chapters: Sequence[Chapter]) -> Comparison:
+def comparison(chapters: Sequence[RunHistory]) -> Comparison:
     """The table of what differs."""
     found = differences(chapters)
     return Comparison([c.label for c in chapters], found[:MOST], max(0, len(found) - MOST))
 
 
-def _loaders(chapter: Chapter) -> list[tuple[str, str]]:
+def _loaders(chapter: RunHistory) -> list[tuple[str, str]]:
     """The user's own loader settings: the section of the start, else those that were read."""
     section = chapter.sections.get("train_dataloader")
     if not isinstance(section, dict) and chapter.config is not None:

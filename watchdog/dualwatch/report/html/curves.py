@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from dualwatch.history.curves import Course, Courses
+from dualwatch.history.curves import MetricCurve, MetricCurves
 from dualwatch.history.metrics_table import EPOCHS, ITERATIONS
-from dualwatch.history.model import Chapter
+from dualwatch.history.model import RunHistory
 from dualwatch.report.html import axes
-from dualwatch.report.html.charts import Curve, Picture, Rule, draw
+from dualwatch.report.html.charts import Chart, Curve, LimitLine, draw
 from dualwatch.report.terminal import format
 from dualwatch.rules.thresholds import MACL_RANGES, Range
 from dualwatch.state.metric_series import is_gradient, is_loss
@@ -23,26 +23,26 @@ _FIRST = ("loss_macl", "loss_cls", "loss_bbox", "loss")
 
 
 @dataclass(slots=True)
-class Curves:
+class CurveCharts:
     """The pictures by what they are about, and the names of metrics that got none."""
 
-    losses: list[Picture] = field(default_factory=list)
-    gradients: list[Picture] = field(default_factory=list)
-    evaluations: list[Picture] = field(default_factory=list)
-    times: list[Picture] = field(default_factory=list)
+    losses: list[Chart] = field(default_factory=list)
+    gradients: list[Chart] = field(default_factory=list)
+    evaluations: list[Chart] = field(default_factory=list)
+    times: list[Chart] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
 
 class Plotter:
     """Draws the metrics of one run, or of several over each other."""
 
-    def __init__(self, chapters: Sequence[Chapter]) -> None:
+    def __init__(self, chapters: Sequence[RunHistory]) -> None:
         self._chapters = chapters
         counts = {chapter.table.axis() for chapter in chapters if chapter.table.trained}
         self.axis = EPOCHS if counts == {EPOCHS} else ITERATIONS
         self._places = [chapter.table.places(self.axis) for chapter in chapters]
         self._courses_of = [
-            Courses(chapter.table, places)
+            MetricCurves(chapter.table, places)
             for chapter, places in zip(chapters, self._places, strict=True)
         ]
         low = min((min(places) for places in self._places if places), default=0.0)
@@ -51,9 +51,9 @@ class Plotter:
         self._x = axes.Scale(low, high if high > low else low + 1.0)
         self.ranges = _ranges(chapters)
 
-    def all(self) -> Curves:
+    def all(self) -> CurveCharts:
         """Every picture that there is something for."""
-        made = Curves()
+        made = CurveCharts()
         trained, evaluated = self._names()
         losses = sorted((n for n in trained if is_loss(n)), key=_rank)
         made.losses = self._pictures(losses[:MOST_PICTURES], training=True)
@@ -84,21 +84,21 @@ class Plotter:
                     evaluated[name] = None
         return list(trained), list(evaluated)
 
-    def _pictures(self, names: Sequence[str], *, training: bool) -> list[Picture]:
+    def _pictures(self, names: Sequence[str], *, training: bool) -> list[Chart]:
         made = [self._picture(name, training=training) for name in names]
         return [picture for picture in made if picture is not None]
 
-    def _picture(self, name: str, *, training: bool) -> Picture | None:
+    def _picture(self, name: str, *, training: bool) -> Chart | None:
         courses = self._courses(name, training)
         if all(one.is_empty and not one.broken for one in courses):
             return None
         limit = self.ranges.get(_base(name)) if training else None
         levels = []
         if limit is not None and limit.high is not None:
-            levels.append(Rule(limit.high, f"limit {limit.high:g}"))
+            levels.append(LimitLine(limit.high, f"limit {limit.high:g}"))
         if limit is not None and limit.low is not None:
-            levels.append(Rule(limit.low, f"at least {limit.low:g}"))
-        picture = Picture(
+            levels.append(LimitLine(limit.low, f"at least {limit.low:g}"))
+        picture = Chart(
             name=name,
             title=name,
             summary=" ".join(self._said(courses, limit)),
@@ -109,10 +109,10 @@ class Plotter:
         )
         return draw(picture, x_scale=self._x, show_x=_place)
 
-    def _courses(self, name: str, training: bool) -> list[Course]:
+    def _courses(self, name: str, training: bool) -> list[MetricCurve]:
         return [courses.course(name, training=training) for courses in self._courses_of]
 
-    def _curves(self, courses: Sequence[Course]) -> list[Curve]:
+    def _curves(self, courses: Sequence[MetricCurve]) -> list[Curve]:
         """A curve for each run; for a single run one for each of its attempts."""
         if len(courses) > 1:
             return [
@@ -134,7 +134,7 @@ class Plotter:
             for at in (order.index(number) if number in order else number,)
         ]
 
-    def _moments(self) -> list[Rule]:
+    def _moments(self) -> list[LimitLine]:
         """Where attempts begin and stalls stand; of several runs that would be a thicket."""
         if len(self._chapters) > 1:
             return []
@@ -143,15 +143,15 @@ class Plotter:
         for attempt in chapter.attempts[1:]:
             if attempt.first_row < len(places):
                 place = places[attempt.first_row]
-                rules.append(Rule(place, f"attempt {attempt.number}", "attempt"))
+                rules.append(LimitLine(place, f"attempt {attempt.number}", "attempt"))
         for stall in chapter.stalls:
             place = places[stall.row] if 0 <= stall.row < len(places) else self._x.low
-            rules.append(Rule(place, "stall", "stall"))
+            rules.append(LimitLine(place, "stall", "stall"))
         return rules[:24]
 
     # --- in words ----------------------------------------------------------------------------
 
-    def _said(self, courses: Sequence[Course], limit: Range | None) -> list[str]:
+    def _said(self, courses: Sequence[MetricCurve], limit: Range | None) -> list[str]:
         several = len(courses) > 1
         said = []
         for chapter, one in zip(self._chapters, courses, strict=True):
@@ -173,7 +173,7 @@ class Plotter:
             said.append(f"The limit of {limit.high:g}{grace} {verdict}.")
         return said
 
-    def _course_in_words(self, one: Course) -> str:
+    def _course_in_words(self, one: MetricCurve) -> str:
         assert one.first is not None
         assert one.last is not None
         if one.lowest[0] == one.highest[0]:
@@ -187,7 +187,7 @@ class Plotter:
 
     # --- times -------------------------------------------------------------------------------
 
-    def _times(self, trained: Sequence[str]) -> list[Picture]:
+    def _times(self, trained: Sequence[str]) -> list[Chart]:
         """Time of an iteration and of its data: over each other for one run, else one by one."""
         names = [name for name in trained if _base(name) in ("time", "data_time")]
         if len(self._chapters) > 1:
@@ -203,7 +203,7 @@ class Plotter:
         if not curves:
             return []
         said.append(_share(self._chapters[0], names))
-        picture = Picture(
+        picture = Chart(
             name="step-time",
             title="Seconds of an iteration",
             summary=" ".join(text[:1].upper() + text[1:] for text in said if text),
@@ -215,7 +215,7 @@ class Plotter:
         return [draw(picture, x_scale=self._x, show_x=_place)]
 
 
-def _share(chapter: Chapter, names: Sequence[str]) -> str:
+def _share(chapter: RunHistory, names: Sequence[str]) -> str:
     """How much of the time went into waiting for data."""
     sums = {}
     for name in names:
@@ -229,7 +229,7 @@ def _share(chapter: Chapter, names: Sequence[str]) -> str:
     return f"on average {shown} of it was spent on data."
 
 
-def _ranges(chapters: Sequence[Chapter]) -> dict[str, Range]:
+def _ranges(chapters: Sequence[RunHistory]) -> dict[str, Range]:
     """The limits that a run is judged by, in one place: those of a training with MACL."""
     for chapter in chapters:
         named = (*chapter.required, *chapter.table.columns)
@@ -238,9 +238,9 @@ def _ranges(chapters: Sequence[Chapter]) -> dict[str, Range]:
     return {}
 
 
-def _broken(courses: Sequence[Course]) -> list[Rule]:
+def _broken(courses: Sequence[MetricCurve]) -> list[LimitLine]:
     places = [place for one in courses for place in one.broken]
-    return [Rule(place, "no number", "broken") for place in places[:MOST_BROKEN]]
+    return [LimitLine(place, "no number", "broken") for place in places[:MOST_BROKEN]]
 
 
 def _place(value: float) -> str:

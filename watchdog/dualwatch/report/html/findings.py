@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dualwatch.events import Finding, Severity
-from dualwatch.history.model import Chapter
+from dualwatch.history.model import RunHistory
 from dualwatch.report.terminal import format
 from dualwatch.rules import ranking
 from dualwatch.rules.catalog import BY_CODE
@@ -15,7 +15,7 @@ MOST_EVIDENCE = 12
 
 
 @dataclass(slots=True)
-class Told:
+class FindingView:
     """A finding.
 
     Attributes:
@@ -41,12 +41,12 @@ class Told:
 class Findings:
     """Those that count, and the notes."""
 
-    told: list[Told]
-    notes: list[Told]
+    told: list[FindingView]
+    notes: list[FindingView]
     left_out: int
 
 
-def findings(chapter: Chapter) -> Findings:
+def findings(chapter: RunHistory) -> Findings:
     """All of a run, each code of an attempt once."""
     newest: dict[tuple[int | None, str, int | None], Finding] = {}
     times: dict[tuple[int | None, str, int | None], int] = {}
@@ -54,8 +54,8 @@ def findings(chapter: Chapter) -> Findings:
         key = (finding.attempt, finding.code, finding.rank)
         newest[key] = finding
         times[key] = times.get(key, 0) + 1
-    told: list[Told] = []
-    notes: dict[str, Told] = {}
+    told: list[FindingView] = []
+    notes: dict[str, FindingView] = {}
     for attempt in dict.fromkeys(key[0] for key in newest):
         ranked = ranking.rank([f for key, f in newest.items() if key[0] == attempt])
         for finding in ranked:
@@ -70,7 +70,7 @@ def findings(chapter: Chapter) -> Findings:
     return Findings(told[:MOST], list(notes.values())[:MOST], max(0, len(told) - MOST))
 
 
-def _told(chapter: Chapter, finding: Finding, times: int, symptom: bool) -> Told:
+def _told(chapter: RunHistory, finding: Finding, times: int, symptom: bool) -> FindingView:
     about = []
     if finding.attempt is not None and chapter.supervised and len(chapter.attempts) > 1:
         about.append(f"attempt {finding.attempt}")
@@ -86,4 +86,6 @@ def _told(chapter: Chapter, finding: Finding, times: int, symptom: bool) -> Told
         for one in finding.evidence[:MOST_EVIDENCE]
     ]
     code = BY_CODE.get(finding.code)
-    return Told(finding, times, symptom, ", ".join(about), evidence, code.means if code else "")
+    return FindingView(
+        finding, times, symptom, ", ".join(about), evidence, code.means if code else ""
+    )

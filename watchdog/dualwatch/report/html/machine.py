@@ -6,18 +6,18 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from dualwatch.history.curves import Stretch, thinned
-from dualwatch.history.memory import Line
-from dualwatch.history.model import Chapter
+from dualwatch.history.memory import MemoryLine
+from dualwatch.history.model import RunHistory
 from dualwatch.report.html import axes
-from dualwatch.report.html.charts import Curve, Picture, Rule, draw
+from dualwatch.report.html.charts import Chart, Curve, LimitLine, draw
 from dualwatch.report.terminal import format
 
 MOST_DEVICES = 8
 
-Lines = Mapping[str, Line]
+Lines = Mapping[str, MemoryLine]
 
 
-def pictures(chapters: Sequence[Chapter]) -> list[Picture]:
+def pictures(chapters: Sequence[RunHistory]) -> list[Chart]:
     """What was seen of memory; nothing for what was not."""
     made = [
         _picture(chapters, "gpu", "GPU memory in use", _gpus),
@@ -27,7 +27,7 @@ def pictures(chapters: Sequence[Chapter]) -> list[Picture]:
     return [picture for picture in made if picture is not None]
 
 
-def unseen(chapters: Sequence[Chapter]) -> list[str]:
+def unseen(chapters: Sequence[RunHistory]) -> list[str]:
     """What there is no picture of, and why."""
     said = []
     for chapter in chapters:
@@ -41,9 +41,9 @@ def unseen(chapters: Sequence[Chapter]) -> list[str]:
     return said
 
 
-def _gpus(chapter: Chapter) -> Lines:
+def _gpus(chapter: RunHistory) -> Lines:
     memory = chapter.memory
-    shown: dict[str, Line] = {}
+    shown: dict[str, MemoryLine] = {}
     for name, line in list(memory.gpus.items())[:MOST_DEVICES]:
         shown[f"{name} ({memory.names.get(name) or '?'})"] = line
         if name in memory.trees:
@@ -51,21 +51,21 @@ def _gpus(chapter: Chapter) -> Lines:
     return shown
 
 
-def _processes(chapter: Chapter) -> Lines:
+def _processes(chapter: RunHistory) -> Lines:
     return chapter.memory.processes
 
 
-def _host(chapter: Chapter) -> Lines:
+def _host(chapter: RunHistory) -> Lines:
     return chapter.memory.host
 
 
 def _picture(
-    chapters: Sequence[Chapter], name: str, title: str, lines_of: Callable[[Chapter], Lines]
-) -> Picture | None:
+    chapters: Sequence[RunHistory], name: str, title: str, lines_of: Callable[[RunHistory], Lines]
+) -> Chart | None:
     several = len(chapters) > 1
     curves: list[Curve] = []
     said: list[str] = []
-    limits: dict[float, Rule] = {}
+    limits: dict[float, LimitLine] = {}
     for chapter in chapters:
         for what, line in lines_of(chapter).items():
             label = f"{chapter.label}, {what}" if several else what
@@ -73,10 +73,10 @@ def _picture(
             curves.append(Curve(label, len(curves), [(part.xs, part.ys) for part in parts]))
             said.append(f"{label}: {_said(line)}.")
             if line.limit and not several:
-                limits[line.limit] = Rule(line.limit, f"there are {format.size(line.limit)}")
+                limits[line.limit] = LimitLine(line.limit, f"there are {format.size(line.limit)}")
     if not curves:
         return None
-    picture = Picture(
+    picture = Chart(
         name=name,
         title=title,
         summary=" ".join(said),
@@ -98,7 +98,7 @@ def _picture(
     )
 
 
-def _said(line: Line) -> str:
+def _said(line: MemoryLine) -> str:
     of = f" of {format.size(line.limit)}" if line.limit else ""
     return f"at most {format.size(max(line.values))}{of}, at the end {format.size(line.values[-1])}"
 
@@ -107,15 +107,15 @@ def _clock(wall: float) -> str:
     return format.clock(wall)[11:]
 
 
-def moments(chapter: Chapter) -> Iterator[Rule]:
+def moments(chapter: RunHistory) -> Iterator[LimitLine]:
     """When attempts began and when stalls were told, on an axis of time."""
     for attempt in chapter.attempts[1:13]:
-        yield Rule(attempt.begun, f"attempt {attempt.number}", "attempt")
+        yield LimitLine(attempt.begun, f"attempt {attempt.number}", "attempt")
     for stall in chapter.stalls[:12]:
-        yield Rule(stall.told, "stall", "stall")
+        yield LimitLine(stall.told, "stall", "stall")
 
 
-def _stretches(line: Line, begin: float) -> list[Stretch]:
+def _stretches(line: MemoryLine, begin: float) -> list[Stretch]:
     """One for each attempt: between two there was no process."""
     found: list[Stretch] = []
     xs, ys = array("d"), array("d")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from dualwatch import __version__
 from dualwatch.core.text import clean
-from dualwatch.history.model import Chapter
+from dualwatch.history.model import RunHistory
 from dualwatch.report.html import (
     checklist,
     configuration,
@@ -25,7 +25,7 @@ from dualwatch.report.html import (
     summary,
     timeline,
 )
-from dualwatch.report.html.checklist import Item
+from dualwatch.report.html.checklist import CheckItemView
 from dualwatch.report.html.curves import Plotter
 from dualwatch.report.terminal import format
 
@@ -40,15 +40,15 @@ _MARKS = dict.fromkeys((0x061C, 0x200E, 0x200F))
 class Part:
     """What the page says of one run."""
 
-    chapter: Chapter
+    chapter: RunHistory
     status: tuple[str, str]
     sentences: list[str]
     figures: list[tuple[str, str]]
     timeline: timeline.Timeline | None
     findings: findings.Findings
-    scenes: list[process_tree.Scene]
+    scenes: list[process_tree.StallScene]
     configuration: configuration.Configuration
-    checklist: list[Item] | None
+    checklist: list[CheckItemView] | None
 
     @property
     def counts(self) -> list[tuple[str, int]]:
@@ -56,7 +56,7 @@ class Part:
         return list(Counter(item.status for item in self.checklist or ()).items())
 
 
-def render(chapters: Sequence[Chapter], made: float) -> str:
+def render(chapters: Sequence[RunHistory], made: float) -> str:
     """The page of a run, or of several laid over each other.
 
     Args:
@@ -86,7 +86,7 @@ def render(chapters: Sequence[Chapter], made: float) -> str:
     )
 
 
-def _part(chapter: Chapter) -> Part:
+def _part(chapter: RunHistory) -> Part:
     return Part(
         chapter=chapter,
         status=summary.status(chapter),
@@ -100,7 +100,7 @@ def _part(chapter: Chapter) -> Part:
     )
 
 
-def _unseen(chapters: Sequence[Chapter]) -> list[tuple[str, str]]:
+def _unseen(chapters: Sequence[RunHistory]) -> list[tuple[str, str]]:
     """What could not be looked at, and what the reader should know of the sources."""
     rows = []
     for chapter in chapters:

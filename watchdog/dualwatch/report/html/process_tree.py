@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dualwatch.events import Frame, ProcessSample, ThreadStack
-from dualwatch.history.model import Chapter, Stall
+from dualwatch.history.model import RunHistory, StallHistory
 from dualwatch.report.terminal import fields, format
 from dualwatch.rules.catalog import BY_CODE
 
@@ -17,7 +17,7 @@ MOST_STACKS = 16
 
 
 @dataclass(slots=True)
-class Row:
+class ProcessRow:
     """A process of the tree; ``depth`` is how far it stands below the first."""
 
     depth: int
@@ -26,7 +26,7 @@ class Row:
 
 
 @dataclass(slots=True)
-class Stack:
+class StackView:
     """The stack of a thread, innermost frame first."""
 
     title: str
@@ -35,13 +35,13 @@ class Stack:
 
 
 @dataclass(slots=True)
-class Scene:
+class StallScene:
     """A stall."""
 
     title: str
     said: str
-    rows: list[Row]
-    stacks: list[Stack]
+    rows: list[ProcessRow]
+    stacks: list[StackView]
     more: int
     threads: int
     path: str
@@ -50,12 +50,12 @@ class Scene:
 HEAD = ("process", "role", "state", "CPU", "I/O", "memory", "waits in", "stands in")
 
 
-def scenes(chapter: Chapter) -> list[Scene]:
+def scenes(chapter: RunHistory) -> list[StallScene]:
     """Those of which the processes are on record."""
     return [_scene(stall) for stall in chapter.stalls if stall.processes is not None]
 
 
-def _scene(stall: Stall) -> Scene:
+def _scene(stall: StallHistory) -> StallScene:
     assert stall.processes is not None
     stacks = list(stall.stacks.stacks) if stall.stacks is not None else []
     by_pid: dict[int, list[ThreadStack]] = {}
@@ -68,7 +68,7 @@ def _scene(stall: Stall) -> Scene:
     caught = f", their stacks at {format.clock(stall.stacks.wall)[11:]}" if stall.stacks else ""
     named = ", ".join(f"{code} {BY_CODE[code].name}" for code in stall.codes if code in BY_CODE)
     shown = [_stack(one, roles) for pid in roles for one in by_pid.get(pid, [])[:MOST_THREADS]]
-    return Scene(
+    return StallScene(
         title=f"Attempt {stall.attempt}, {format.clock(stall.told)[11:]}: {named}",
         said=f"Processes as they stood at {looked}{caught}.",
         rows=[_row(node) for node in nodes[:MOST_PROCESSES]],
@@ -79,7 +79,7 @@ def _scene(stall: Stall) -> Scene:
     )
 
 
-def _plain(p: ProcessSample, stall: Stall, threads: list[ThreadStack]) -> dict[str, Any]:
+def _plain(p: ProcessSample, stall: StallHistory, threads: list[ThreadStack]) -> dict[str, Any]:
     activity = stall.activity
     main = next((t for t in threads if t.thread == "MainThread"), threads[0] if threads else None)
     return {
@@ -95,7 +95,7 @@ def _plain(p: ProcessSample, stall: Stall, threads: list[ThreadStack]) -> dict[s
     }
 
 
-def _row(node: fields.Node) -> Row:
+def _row(node: fields.Node) -> ProcessRow:
     p = node.process
     cells = [
         fields.line(p.get("pid")) or "?",
@@ -106,12 +106,12 @@ def _row(node: fields.Node) -> Row:
         format.size(fields.number(p.get("rss"))),
         fields.line(p.get("wchan"), 60) or "-",
     ]
-    return Row(min(len(node.lasts), 8), cells, fields.stack(p, frames=2) or "-")
+    return ProcessRow(min(len(node.lasts), 8), cells, fields.stack(p, frames=2) or "-")
 
 
-def _stack(one: ThreadStack, roles: dict[int, str]) -> Stack:
+def _stack(one: ThreadStack, roles: dict[int, str]) -> StackView:
     running = {True: ", running", False: ", idle", None: ""}[one.active]
-    return Stack(
+    return StackView(
         title=f"{roles.get(one.pid, '?')} {one.pid}, {one.thread}{running}",
         frames=[_frame(frame) for frame in one.frames[:MOST_FRAMES]],
         left_out=max(0, len(one.frames) - MOST_FRAMES),

@@ -7,7 +7,7 @@ import re
 
 from dualwatch.core.errors import Exit
 from dualwatch.events import Severity
-from dualwatch.history.model import Chapter, Stall
+from dualwatch.history.model import RunHistory, StallHistory
 from dualwatch.report.html.timeline import silent
 from dualwatch.report.terminal import format
 from dualwatch.rules.catalog import BY_CODE
@@ -25,7 +25,7 @@ _FIRST = ("loss_macl", "loss")
 _MOST_STALLS = 2
 
 
-def status(chapter: Chapter) -> tuple[str, str]:
+def status(chapter: RunHistory) -> tuple[str, str]:
     """A word for the outcome, and how good it is: "good", "bad", "open"."""
     if chapter.ended is not None:
         code = chapter.ended.exit_code
@@ -38,12 +38,12 @@ def status(chapter: Chapter) -> tuple[str, str]:
     return "end not known", "open"
 
 
-def sentences(chapter: Chapter) -> list[str]:
+def sentences(chapter: RunHistory) -> list[str]:
     """Three: what it was and how it ended, what went wrong, what was learnt."""
     return [_ending(chapter), _trouble(chapter), _learnt(chapter)]
 
 
-def figures(chapter: Chapter) -> list[tuple[str, str]]:
+def figures(chapter: RunHistory) -> list[tuple[str, str]]:
     """The numbers that are looked for first."""
     table = chapter.table
     shown = [
@@ -70,7 +70,7 @@ def figures(chapter: Chapter) -> list[tuple[str, str]]:
 # --- sentences -------------------------------------------------------------------------------
 
 
-def _ending(chapter: Chapter) -> str:
+def _ending(chapter: RunHistory) -> str:
     what = re.split(r"[\\/]", chapter.config_path)[-1] or chapter.label or "The training"
     took = format.span(chapter.last - chapter.first)
     reached = _reached(chapter)
@@ -89,7 +89,7 @@ def _ending(chapter: Chapter) -> str:
     return f"{what} ran for {took} in {attempts}{done}; outcome {ended.outcome}: {ended.reason}."
 
 
-def _trouble(chapter: Chapter) -> str:
+def _trouble(chapter: RunHistory) -> str:
     if chapter.stalls:
         told = [_stalled(chapter, stall) for stall in chapter.stalls[:_MOST_STALLS]]
         more = len(chapter.stalls) - len(told)
@@ -106,7 +106,7 @@ def _trouble(chapter: Chapter) -> str:
     return f"No stall was seen, and nothing found was an error{warned}."
 
 
-def _stalled(chapter: Chapter, stall: Stall) -> str:
+def _stalled(chapter: RunHistory, stall: StallHistory) -> str:
     causes = [code for code in stall.codes if not code.startswith("DW10")] or stall.codes
     named = ", ".join(f"{code} {BY_CODE[code].name}" for code in causes if code in BY_CODE)
     lead = f"attempt {stall.attempt} " if len(chapter.attempts) > 1 else "it "
@@ -122,7 +122,7 @@ def _stalled(chapter: Chapter, stall: Stall) -> str:
     return f"{text}; {done}" if done else text
 
 
-def _learnt(chapter: Chapter) -> str:
+def _learnt(chapter: RunHistory) -> str:
     table = chapter.table
     if not len(table):
         return "No training line is on record."
@@ -148,7 +148,7 @@ def _learnt(chapter: Chapter) -> str:
     return text[:1].upper() + text[1:] + "." if not said[0].startswith("loss") else text + "."
 
 
-def _reached(chapter: Chapter) -> str:
+def _reached(chapter: RunHistory) -> str:
     """``epoch 2 of 4, iteration 100 of 100``: the last training line."""
     table = chapter.table
     row = next((r for r in range(len(table) - 1, -1, -1) if table.training[r]), None)
@@ -162,7 +162,7 @@ def _reached(chapter: Chapter) -> str:
     return f"epoch {table.epochs[row]}{f' of {goal}' if goal else ''}, {iteration}"
 
 
-def _evaluated(chapter: Chapter) -> str:
+def _evaluated(chapter: RunHistory) -> str:
     """The last evaluation of a training that has no mAP."""
     table = chapter.table
     for name, column in table.columns.items():
@@ -171,12 +171,12 @@ def _evaluated(chapter: Chapter) -> str:
     return "no evaluation is on record"
 
 
-def _lost(chapter: Chapter) -> str:
+def _lost(chapter: RunHistory) -> str:
     known = [attempt.lost for attempt in chapter.attempts if attempt.lost is not None]
     return str(sum(known)) if known else "not known"
 
 
-def _best(chapter: Chapter) -> tuple[str, float, str] | None:
+def _best(chapter: RunHistory) -> tuple[str, float, str] | None:
     """The best value of the metric that a detector is judged by, and where it stood."""
     table = chapter.table
     for name, column in table.columns.items():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from dualwatch.history.model import Attempt, Chapter, Mark, Span
+from dualwatch.history.model import AttemptHistory, PhaseSpan, RunHistory, TimelineMark
 from dualwatch.history.phases import KINDS
 from dualwatch.report.html import axes
 from dualwatch.report.html.axes import Tick
@@ -47,12 +47,12 @@ class Band:
 
 
 @dataclass(slots=True)
-class Event:
+class TimelineEvent:
     """An event in the list below, and the number of its flag."""
 
     number: int
     clock: str
-    mark: Mark
+    mark: TimelineMark
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class Timeline:
 
     bands: list[Band]
     flags: list[tuple[float, str]]
-    events: list[Event]
+    events: list[TimelineEvent]
     across: list[Tick]
     kinds: list[Block]
     summary: str
@@ -73,7 +73,7 @@ class Timeline:
     names: list[str] = field(default_factory=list)
 
 
-def timeline(chapter: Chapter) -> Timeline | None:
+def timeline(chapter: RunHistory) -> Timeline | None:
     """The timeline of a run; None where nothing of its course is known."""
     if not chapter.spans:
         return None
@@ -81,7 +81,7 @@ def timeline(chapter: Chapter) -> Timeline | None:
     bands = [_band(chapter, attempt, scale) for attempt in chapter.attempts]
     marks = [mark for mark in chapter.marks if mark.kind in _SHOWN]
     events = [
-        Event(number, format.clock(mark.wall)[11:], mark)
+        TimelineEvent(number, format.clock(mark.wall)[11:], mark)
         for number, mark in enumerate(marks[:MOST_EVENTS], start=1)
     ]
     used = {block.what for band in bands for block in band.blocks}
@@ -100,7 +100,7 @@ def timeline(chapter: Chapter) -> Timeline | None:
     )
 
 
-def silent(chapter: Chapter, attempt: int) -> float:
+def silent(chapter: RunHistory, attempt: int) -> float:
     """Seconds of an attempt that its stalls took."""
     return sum(
         max(0.0, (stall.until or chapter.last) - stall.since)
@@ -109,7 +109,7 @@ def silent(chapter: Chapter, attempt: int) -> float:
     )
 
 
-def how_ended(chapter: Chapter, attempt: Attempt) -> str:
+def how_ended(chapter: RunHistory, attempt: AttemptHistory) -> str:
     """``exit code 0``, ``SIGTERM``; what is not known says so."""
     if attempt.ended is None:
         if chapter.alive:
@@ -121,10 +121,10 @@ def how_ended(chapter: Chapter, attempt: Attempt) -> str:
     return "exit code not known" if code is None else f"exit code {code}"
 
 
-def _band(chapter: Chapter, attempt: Attempt, scale: axes.Scale) -> Band:
+def _band(chapter: RunHistory, attempt: AttemptHistory, scale: axes.Scale) -> Band:
     spans = [span for span in chapter.spans if span.attempt == attempt.number]
     stalls = [
-        Span(attempt.number, STALL, stall.since, stall.until or chapter.last)
+        PhaseSpan(attempt.number, STALL, stall.since, stall.until or chapter.last)
         for stall in chapter.stalls
         if stall.attempt == attempt.number
     ]
@@ -136,7 +136,7 @@ def _band(chapter: Chapter, attempt: Attempt, scale: axes.Scale) -> Band:
     return Band(label, _blocks(spans, scale) + _blocks(stalls, scale, least=0.6), said)
 
 
-def _blocks(spans: Sequence[Span], scale: axes.Scale, least: float = 0.0) -> list[Block]:
+def _blocks(spans: Sequence[PhaseSpan], scale: axes.Scale, least: float = 0.0) -> list[Block]:
     """Pieces of a band. What is shorter than a grain gives way to the longest in that grain."""
     grain = (scale.high - scale.low) / COLUMNS
     longest: dict[int, dict[str, float]] = {}
@@ -173,9 +173,9 @@ class _following:
         return what, self._runs
 
 
-def _flags(events: Sequence[Event], scale: axes.Scale) -> list[tuple[float, str]]:
+def _flags(events: Sequence[TimelineEvent], scale: axes.Scale) -> list[tuple[float, str]]:
     """Places and numbers above the bands; neighbours share one."""
-    groups: list[list[Event]] = []
+    groups: list[list[TimelineEvent]] = []
     for event in events:
         at = scale.percent(event.mark.wall)
         if groups and at - scale.percent(groups[-1][0].mark.wall) < NEAR:
@@ -193,7 +193,7 @@ def _flags(events: Sequence[Event], scale: axes.Scale) -> list[tuple[float, str]
     ]
 
 
-def _summary(chapter: Chapter) -> str:
+def _summary(chapter: RunHistory) -> str:
     took = format.span(chapter.last - chapter.first)
     count = len(chapter.attempts)
     attempts = f"{count} attempts" if count != 1 else "one attempt"
@@ -208,7 +208,7 @@ def _summary(chapter: Chapter) -> str:
     )
 
 
-def _row(chapter: Chapter, attempt: Attempt) -> list[str]:
+def _row(chapter: RunHistory, attempt: AttemptHistory) -> list[str]:
     sums = dict.fromkeys(KINDS, 0.0)
     for span in chapter.spans:
         if span.attempt == attempt.number and span.what in sums:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dualwatch.events import RunEnded
-from dualwatch.report.run.summary import AttemptRecord
+from dualwatch.history.attempt_record import AttemptRecord
 from dualwatch.report.run.view import View
 from dualwatch.report.terminal import closing
 from dualwatch.report.terminal.progress import is_watched
@@ -38,7 +38,7 @@ def view_of(title: str, *, as_json: bool, quiet: bool = False) -> View:
     return PlainView()
 
 
-def farewell(records: Sequence[AttemptRecord], ended: RunEnded | None, folder: Path) -> None:
+def print_closing(records: Sequence[AttemptRecord], ended: RunEnded | None, folder: Path) -> None:
     """The result, on stdout; a terminal would break its lines within words."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     try:

@@ -1,4 +1,4 @@
-"""``--json``: every fact as one JSON line on stdout."""
+"""``--json``: every event as one JSON line on stdout."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TextIO
 
-from dualwatch.events import Fact, journal
+from dualwatch.events import Event, journal
 from dualwatch.state.snapshot import Snapshot
 
 
@@ -16,9 +16,9 @@ class EventsView:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
 
-    def fact(self, fact: Fact, snapshot: Snapshot) -> None:
+    def event(self, event: Event, snapshot: Snapshot) -> None:
         """One JSON object a line; ASCII only, so that every encoding holds it."""
-        data = {"schema_version": journal.SCHEMA_VERSION, **journal.encode(fact)}
+        data = {"schema_version": journal.SCHEMA_VERSION, **journal.encode(event)}
         self._stream.write(json.dumps(data, default=str) + "\n")
         self._stream.flush()
 

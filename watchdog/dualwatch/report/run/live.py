@@ -5,8 +5,15 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from dualwatch.events import Fact, Finding, FindingRaised, IterationLogged, OrderAnswered, Severity
-from dualwatch.protocol import Order
+from dualwatch.events import (
+    CommandAnswered,
+    Event,
+    Finding,
+    FindingRaised,
+    IterationLogged,
+    Severity,
+)
+from dualwatch.protocol import AgentCommand
 from dualwatch.report.run import view
 from dualwatch.report.terminal import format
 from dualwatch.report.terminal.console import holds_unicode, make, plain_text
@@ -39,30 +46,34 @@ class LiveView:
         self._findings: dict[str, Finding] = {}
         self._cured: set[str] = set()
         self._attempt = 0
-        self._news = view.News()
+        self._news = view.FindingNews()
         self._drawn_at = -REFRESH
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._live.start()
 
-    def fact(self, fact: Fact, snapshot: Snapshot) -> None:
+    def event(self, event: Event, snapshot: Snapshot) -> None:
         """Changes of state are printed above the table, so that they stay in the scroll-back."""
         if snapshot.started is not None and snapshot.started.attempt != self._attempt:
             self._attempt = snapshot.started.attempt
             self._findings.clear()
             self._cured.clear()
         style = ""
-        if isinstance(fact, OrderAnswered) and fact.done and fact.order == Order.REPLACE:
+        if (
+            isinstance(event, CommandAnswered)
+            and event.done
+            and event.order == AgentCommand.REPLACE
+        ):
             self._cured |= {code for code in self._findings if code.startswith(_STALLS)}
-        if isinstance(fact, FindingRaised):
-            self._findings[fact.finding.code] = fact.finding
-            self._cured.discard(fact.finding.code)
-            style = _STYLE[fact.finding.severity.word]
-        text = view.headline(fact)
-        if text is None or self._news.is_old(fact, text):
+        if isinstance(event, FindingRaised):
+            self._findings[event.finding.code] = event.finding
+            self._cured.discard(event.finding.code)
+            style = _STYLE[event.finding.severity.word]
+        text = view.headline(event)
+        if text is None or self._news.is_old(event, text):
             return
-        self._print(text, fact.wall, style)
-        for line in view.details(fact):
-            self._print(line, fact.wall, "dim")
+        self._print(text, event.wall, style)
+        for line in view.details(event):
+            self._print(line, event.wall, "dim")
 
     def tick(self, snapshot: Snapshot) -> None:
         """Redraws, at most once a second: the supervisor must not cost what it saves."""

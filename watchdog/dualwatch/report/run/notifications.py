@@ -13,15 +13,15 @@ from dualwatch.core.text import clean
 from dualwatch.events import (
     Action,
     AttemptStarted,
+    CommandAnswered,
     Decided,
-    Fact,
+    Event,
     Finding,
     FindingRaised,
-    OrderAnswered,
     RunEnded,
     Severity,
 )
-from dualwatch.protocol import Order
+from dualwatch.protocol import AgentCommand
 from dualwatch.report.run import view
 from dualwatch.report.terminal.changes import changes_table
 from dualwatch.rules import ranking
@@ -37,7 +37,7 @@ LINES = 12
 _KINDS = {"completed": "success", "completed-with-findings": "warning", "interrupted": "warning"}
 
 
-class Notices:
+class NotificationView:
     """A view that writes messages.
 
     Args:
@@ -67,20 +67,24 @@ class Notices:
         self._fresh: list[Finding] = []
         self._attempt = 0
 
-    def fact(self, fact: Fact, snapshot: Snapshot) -> None:
+    def event(self, event: Event, snapshot: Snapshot) -> None:
         """A finding waits for what is decided about it, so that both come as one message."""
-        if isinstance(fact, AttemptStarted):
-            self._attempt = fact.attempt
-        elif isinstance(fact, FindingRaised):
-            self._keep(fact.finding, snapshot)
-        elif isinstance(fact, Decided):
-            self._decided(fact)
-        elif isinstance(fact, OrderAnswered) and fact.order == Order.REPLACE and fact.done:
-            self._post("cured in place", [view.headline(fact) or ""], "success")
-        elif isinstance(fact, RunEnded):
-            said = view.headline(fact) or ""
-            kind = _KINDS.get(fact.outcome, "failure")
-            self._post(fact.outcome, [said, *self._taken()], kind)
+        if isinstance(event, AttemptStarted):
+            self._attempt = event.attempt
+        elif isinstance(event, FindingRaised):
+            self._keep(event.finding, snapshot)
+        elif isinstance(event, Decided):
+            self._decided(event)
+        elif (
+            isinstance(event, CommandAnswered)
+            and event.order == AgentCommand.REPLACE
+            and event.done
+        ):
+            self._post("cured in place", [view.headline(event) or ""], "success")
+        elif isinstance(event, RunEnded):
+            said = view.headline(event) or ""
+            kind = _KINDS.get(event.outcome, "failure")
+            self._post(event.outcome, [said, *self._taken()], kind)
 
     def tick(self, snapshot: Snapshot) -> None:
         """Nothing is done about what was found: it is told by itself."""
@@ -106,12 +110,12 @@ class Notices:
             self._told.add((finding.code, about))
             self._fresh.append(finding)
 
-    def _decided(self, fact: Decided) -> None:
-        decision = f"decision: {fact.reason}"
-        if fact.action == Action.RERUN:
-            changes = changes_table(fact.changes, reasons=False)
+    def _decided(self, event: Decided) -> None:
+        decision = f"decision: {event.reason}"
+        if event.action == Action.RERUN:
+            changes = changes_table(event.changes, reasons=False)
             self._post("rerun", [*self._taken(), decision, *changes], "warning")
-        elif fact.action in (Action.REPLACE, Action.WAKE) and self._fresh:
+        elif event.action in (Action.REPLACE, Action.WAKE) and self._fresh:
             self._post(_subject(self._fresh), [*self._taken(), decision], "failure")
         # Giving up and stopping end the run, which is told with its reason; a report is no deed.
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from typing import TextIO
 
-from dualwatch.events import Fact, IterationLogged
+from dualwatch.events import Event, IterationLogged
 from dualwatch.protocol import Phase
 from dualwatch.report.run import view
 from dualwatch.report.terminal import format
-from dualwatch.report.terminal.console import plain_text, soften
+from dualwatch.report.terminal.console import limit_encoding, plain_text
 from dualwatch.state.snapshot import Snapshot
 
 SIGN_OF_LIFE = 60.0
@@ -22,26 +22,26 @@ class PlainView:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
-        soften(self._stream)
+        limit_encoding(self._stream)
         self._said_at: float | None = None
         self._phase = ""
-        self._news = view.News()
+        self._news = view.FindingNews()
 
-    def fact(self, fact: Fact, snapshot: Snapshot) -> None:
+    def event(self, event: Event, snapshot: Snapshot) -> None:
         """One line for a change of state; training lines at most once a minute."""
-        text = view.headline(fact)
-        if isinstance(fact, IterationLogged) and fact.mode == "train":
+        text = view.headline(event)
+        if isinstance(event, IterationLogged) and event.mode == "train":
             if snapshot.train_lines <= 1 or self._is_due(snapshot.at):
-                text = view.iteration_line(fact)
+                text = view.iteration_line(event)
         elif text is None and snapshot.phase != self._phase and snapshot.started is not None:
             before, self._phase = self._phase, snapshot.phase
             # The loop alternates between waiting and stepping: that is no news.
             if before not in _IN_THE_LOOP or snapshot.phase not in _IN_THE_LOOP:
                 text = f"phase: {snapshot.phase}"
-        if text is None or self._news.is_old(fact, text):
+        if text is None or self._news.is_old(event, text):
             return
-        for line in (text, *view.details(fact)):
-            self._say(line, fact.wall, snapshot.at)
+        for line in (text, *view.details(event)):
+            self._say(line, event.wall, snapshot.at)
 
     def tick(self, snapshot: Snapshot) -> None:
         """A sign of life every minute."""

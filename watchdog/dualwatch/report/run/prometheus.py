@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from dualwatch import __version__
 from dualwatch.core.text import clean
 from dualwatch.events import Finding, Severity
+from dualwatch.history.attempt_record import AttemptRecord
 from dualwatch.protocol import PHASES
-from dualwatch.report.run.summary import AttemptRecord
 from dualwatch.state.snapshot import STALLS, Snapshot
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ OUTCOMES = ("running", "completed", "completed-with-findings", "gave-up", "faile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class RunState:
     """A run at one moment.
 
     Attributes:
@@ -47,14 +47,14 @@ class State:
     outcome: str = ""
 
 
-class Collector:
+class RunCollector:
     """Answers a scrape from what is known at that moment.
 
     Args:
         state: Gives the run as it is, None before it begins.
     """
 
-    def __init__(self, state: Callable[[], State | None]) -> None:
+    def __init__(self, state: Callable[[], RunState | None]) -> None:
         self._state = state
 
     def collect(self) -> Iterator[Metric]:
@@ -64,7 +64,7 @@ class Collector:
             yield from families(state)
 
 
-def families(state: State) -> Iterator[Metric]:
+def families(state: RunState) -> Iterator[Metric]:
     """The metrics of a run."""
     s = state.snapshot
     yield _labelled(
@@ -112,7 +112,7 @@ def _progress(s: Snapshot, now: float, running: bool) -> Iterator[Metric]:
         yield _plain("epoch", "Epoch, from 1.", line.epoch)
 
 
-def _learning(state: State) -> Iterator[Metric]:
+def _learning(state: RunState) -> Iterator[Metric]:
     known = state.snapshot.metrics
     yield _labelled(
         "required_metric_present",
@@ -122,7 +122,7 @@ def _learning(state: State) -> Iterator[Metric]:
     )
     # What was asked for comes first, so that it is never what is left out.
     names = [name for name in state.required if name in known]
-    names += [name for name in known if name not in state.required and _is_telling(name)]
+    names += [name for name in known if name not in state.required and _is_informative(name)]
     yield _labelled(
         "metric_value",
         "Last value of a loss, the gradient norm or an evaluation.",
@@ -131,12 +131,12 @@ def _learning(state: State) -> Iterator[Metric]:
     )
 
 
-def _is_telling(name: str) -> bool:
+def _is_informative(name: str) -> bool:
     last = name.rsplit("/", 1)[-1]
     return "loss" in last or last in ("grad_norm", "lr") or "map" in last.lower() or "/" in name
 
 
-def _troubles(state: State) -> Iterator[Metric]:
+def _troubles(state: RunState) -> Iterator[Metric]:
     over = {r.snapshot.started.attempt for r in state.records if r.snapshot.started is not None}
     s = state.snapshot
     is_new = s.started is not None and s.started.attempt not in over

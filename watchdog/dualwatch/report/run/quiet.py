@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from dualwatch.events import Decided, Fact, FindingRaised, OrderAnswered, Severity
+from dualwatch.events import CommandAnswered, Decided, Event, FindingRaised, Severity
 from dualwatch.report.run import view
 from dualwatch.report.run.plain import PlainView
 from dualwatch.state.snapshot import Snapshot
@@ -17,14 +17,14 @@ class QuietView(PlainView):
         super().__init__(stream)
         self._begun = False
 
-    def fact(self, fact: Fact, snapshot: Snapshot) -> None:
+    def event(self, event: Event, snapshot: Snapshot) -> None:
         """Findings that need looking at, decisions and what came of them."""
         self._begun = True
-        is_news = isinstance(fact, (Decided, OrderAnswered)) or (
-            isinstance(fact, FindingRaised) and fact.finding.severity > Severity.INFO
+        is_news = isinstance(event, (Decided, CommandAnswered)) or (
+            isinstance(event, FindingRaised) and event.finding.severity > Severity.INFO
         )
-        if is_news and view.headline(fact) is not None:
-            super().fact(fact, snapshot)
+        if is_news and view.headline(event) is not None:
+            super().event(event, snapshot)
 
     def tick(self, snapshot: Snapshot) -> None:
         """Nothing is said of what goes well."""

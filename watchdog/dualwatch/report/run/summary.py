@@ -1,30 +1,15 @@
-"""``summary.json``: a run in one document, folded from its facts."""
+"""``summary.json``: a run in one document, folded from its events."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dualwatch.events import Finding, RunEnded, RunStarted, journal
-from dualwatch.state.snapshot import Snapshot
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptRecord:
-    """One attempt when it was over.
-
-    Attributes:
-        lost_iterations: Iterations of this attempt that no checkpoint held when it ended.
-    """
-
-    snapshot: Snapshot
-    findings: tuple[Finding, ...]
-    ended_wall: float | None
-    lost_iterations: int = 0
+from dualwatch.events import RunEnded, RunStarted, journal
+from dualwatch.history.attempt_record import AttemptRecord
 
 
 def build(

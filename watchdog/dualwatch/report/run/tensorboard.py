@@ -11,20 +11,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from dualwatch.core.metric_names import is_metric
 from dualwatch.events import (
     AttemptEnded,
     AttemptStarted,
+    CommandAnswered,
     Decided,
-    Fact,
+    Event,
     Finding,
     FindingRaised,
+    HeartbeatRead,
     IterationLogged,
-    OrderAnswered,
-    Pulse,
     RunEnded,
     RunStarted,
 )
-from dualwatch.frameworks.mmengine.logs.fields import is_metric
 from dualwatch.protocol import Phase
 from dualwatch.report.bundle.markdown import inert
 from dualwatch.report.run import view
@@ -32,7 +32,7 @@ from dualwatch.report.terminal import explanation, format
 from dualwatch.state.metric_series import done
 from dualwatch.state.snapshot import Snapshot
 from dualwatch.tensorboard import records
-from dualwatch.tensorboard.writer import EventFile
+from dualwatch.tensorboard.writer import EventFileWriter
 
 INTERVAL = 10.0
 """Seconds between two points of a curve; a pause longer than that has a point of its own."""
@@ -46,8 +46,8 @@ LENGTH = 300
 _IN_A_STEP = (Phase.WAITING, Phase.STEP)
 
 
-class OwnCurves:
-    """Writes curves and texts as facts pass by; a view of a run.
+class TensorBoardWriter:
+    """Writes curves and texts as events pass by; a view of a run.
 
     Args:
         folder: ``WORK_DIR/dualwatch/tensorboard``.
@@ -57,37 +57,37 @@ class OwnCurves:
     def __init__(self, folder: Path, unseen: Callable[[str, str], None]) -> None:
         self._folder = folder
         self._unseen = unseen
-        self._file: EventFile | None = None
+        self._file: EventFileWriter | None = None
         self._attempt = 0
         self._resumes = False
         self._is_known = True
         self._has_complained = False
         self._step = 0
         self._drawn_at = 0.0
-        self._pace = Pace()
+        self._pace = IterationRate()
         self._silence = (0, 0.0)
         self._once: dict[str, float] = {}
         self._story: list[str] = []
         self._findings: dict[str, int] = {}
 
-    def fact(self, fact: Fact, snapshot: Snapshot) -> None:
-        """A fact was seen; the snapshot includes it."""
-        if isinstance(fact, RunStarted):
-            self._resumes = fact.resume
-        elif isinstance(fact, AttemptStarted):
-            self._begin(fact)
+    def event(self, event: Event, snapshot: Snapshot) -> None:
+        """An event was seen; the snapshot includes it."""
+        if isinstance(event, RunStarted):
+            self._resumes = event.resume
+        elif isinstance(event, AttemptStarted):
+            self._begin(event)
         elif self._file is None and snapshot.started is not None:
-            self._begin(snapshot.started, fact.wall)  # Taken up in the middle of an attempt.
+            self._begin(snapshot.started, event.wall)  # Taken up in the middle of an attempt.
         if self._file is None:
             return
         self._follow(snapshot)
-        if isinstance(fact, Pulse) and self._pace.pulse(fact):
+        if isinstance(event, HeartbeatRead) and self._pace.pulse(event):
             self._draw(snapshot)
-        elif isinstance(fact, IterationLogged):
-            self._line(fact, snapshot)
-        elif isinstance(fact, FindingRaised):
-            self._found(fact, snapshot)
-        self._tell(fact, snapshot)
+        elif isinstance(event, IterationLogged):
+            self._line(event, snapshot)
+        elif isinstance(event, FindingRaised):
+            self._found(event, snapshot)
+        self._tell(event, snapshot)
 
     def tick(self, snapshot: Snapshot) -> None:
         """Time has passed."""
@@ -104,14 +104,14 @@ class OwnCurves:
 
     # --- where we are ------------------------------------------------------------------------
 
-    def _begin(self, fact: AttemptStarted, wall: float | None = None) -> None:
+    def _begin(self, event: AttemptStarted, wall: float | None = None) -> None:
         self.close()
-        place = self._folder / f"attempt-{fact.attempt}"
-        self._file = EventFile(place, wall or fact.wall)
-        self._attempt = fact.attempt
+        place = self._folder / f"attempt-{event.attempt}"
+        self._file = EventFileWriter(place, wall or event.wall)
+        self._attempt = event.attempt
         # Where a resumed training goes on is not known before its loop begins.
-        self._is_known = not (fact.resumed_from or self._resumes or wall is not None)
-        self._step, self._drawn_at, self._pace = 0, fact.at, Pace()
+        self._is_known = not (event.resumed_from or self._resumes or wall is not None)
+        self._step, self._drawn_at, self._pace = 0, event.at, IterationRate()
         self._silence = (0, 0.0)
         self._once, self._story, self._findings = {}, [], {}
 
@@ -127,14 +127,14 @@ class OwnCurves:
 
     # --- curves ------------------------------------------------------------------------------
 
-    def _line(self, fact: IterationLogged, s: Snapshot) -> None:
+    def _line(self, event: IterationLogged, s: Snapshot) -> None:
         """What only the training's own lines tell."""
-        if fact.mode != "train":
+        if event.mode != "train":
             return
         found = {
             name: value
             for name in ("time", "data_time")
-            for key, value in fact.metrics.items()
+            for key, value in event.metrics.items()
             if is_metric(key, name)
         }
         whole = found.get("time", 0.0)
@@ -143,7 +143,7 @@ class OwnCurves:
                 self._once["data_time_share"] = found["data_time"] / whole
             if not s.pulses:
                 self._once["iteration_time"] = whole
-        self._step = max(self._step, done(fact)) if not s.pulses else self._step
+        self._step = max(self._step, done(event)) if not s.pulses else self._step
 
     def _draw(self, s: Snapshot) -> None:
         """One point of every curve that is known now; what is not known has none."""
@@ -168,31 +168,31 @@ class OwnCurves:
 
     # --- texts -------------------------------------------------------------------------------
 
-    def _found(self, fact: FindingRaised, s: Snapshot) -> None:
-        found = fact.finding
+    def _found(self, event: FindingRaised, s: Snapshot) -> None:
+        found = event.finding
         name = f"{found.code}-{found.name}"
         self._findings[name] = self._findings.get(name, 0) + 1
         if sum(self._findings.values()) <= MOST_FINDINGS:
             text = finding_text(found)
             tag = f"dualwatch/findings/{name}"
-            self._write(records.text(fact.wall, self._step, tag, text))
+            self._write(records.text(event.wall, self._step, tag, text))
         self._draw(s)
 
-    def _tell(self, fact: Fact, s: Snapshot) -> None:
+    def _tell(self, event: Event, s: Snapshot) -> None:
         """The story of the attempt so far, whole each time: of one step the last text is kept."""
-        kinds = (AttemptStarted, AttemptEnded, Decided, OrderAnswered, FindingRaised, RunEnded)
-        said = view.headline(fact) if isinstance(fact, kinds) else None
+        kinds = (AttemptStarted, AttemptEnded, Decided, CommandAnswered, FindingRaised, RunEnded)
+        said = view.headline(event) if isinstance(event, kinds) else None
         if said is None:
             return
-        moment = inert(format.clock(fact.wall))
-        changes = view.details(fact) if isinstance(fact, Decided) else []
+        moment = inert(format.clock(event.wall))
+        changes = view.details(event) if isinstance(event, Decided) else []
         where = f", iteration {self._step}" if self._is_known else ""
         row = f"- {moment}{where}: {inert(said[:LENGTH])}"
         self._story.append("\n".join([row, *(f"    - {inert(c[:LENGTH])}" for c in changes)]))
         self._story = self._story[-MOST_STORY:]
         story = "\n".join(self._story)
-        self._write(records.text(fact.wall, self._step, "dualwatch/story", story))
-        if isinstance(fact, (AttemptEnded, OrderAnswered)):
+        self._write(records.text(event.wall, self._step, "dualwatch/story", story))
+        if isinstance(event, (AttemptEnded, CommandAnswered)):
             self._draw(s)
 
     def _write(self, event: bytes) -> None:
@@ -204,7 +204,7 @@ class OwnCurves:
             self._unseen("dualwatch's curves in TensorBoard", f"not written: {file.lost_because}")
 
 
-class Pace:
+class IterationRate:
     """How long an iteration takes, by the heartbeat of one rank; validation does not count."""
 
     def __init__(self) -> None:
@@ -213,23 +213,23 @@ class Pace:
         self._spent = 0.0
         self._done = 0
 
-    def pulse(self, fact: Pulse) -> bool:
+    def pulse(self, event: HeartbeatRead) -> bool:
         """One more pulse; gives whether a long pause has just ended, which is worth a point."""
-        self._rank = fact.rank if self._rank is None else self._rank
-        if fact.rank != self._rank:
+        self._rank = event.rank if self._rank is None else self._rank
+        if event.rank != self._rank:
             return False
-        if fact.phase not in _IN_A_STEP:
+        if event.phase not in _IN_A_STEP:
             self._mark = None
             return False
-        mark, self._mark = self._mark, (fact.iteration, fact.at)
+        mark, self._mark = self._mark, (event.iteration, event.at)
         if mark is None:
             return False
-        if fact.iteration <= mark[0]:
+        if event.iteration <= mark[0]:
             self._mark = mark
             return False
-        self._spent += fact.at - mark[1]
-        self._done += fact.iteration - mark[0]
-        return fact.at - mark[1] > INTERVAL
+        self._spent += event.at - mark[1]
+        self._done += event.iteration - mark[0]
+        return event.at - mark[1] > INTERVAL
 
     def taken(self) -> float | None:
         """Seconds an iteration since the last call; None where none was done."""

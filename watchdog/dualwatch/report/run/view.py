@@ -1,4 +1,4 @@
-"""What every view of a run can do, and what all of them show of a fact."""
+"""What every view of a run can do, and what all of them show of an event."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Protocol
 from dualwatch.events import (
     AttemptEnded,
     AttemptStarted,
+    CommandAnswered,
     Decided,
     EvaluationLogged,
-    Fact,
+    Event,
     Finding,
     FindingRaised,
     IterationLogged,
-    OrderAnswered,
     RunEnded,
     Severity,
 )
-from dualwatch.protocol import Order
+from dualwatch.protocol import AgentCommand
 from dualwatch.report.terminal import format
 from dualwatch.report.terminal.changes import changes_table
 from dualwatch.report.terminal.console import plain_text
@@ -27,14 +27,14 @@ from dualwatch.state.snapshot import Snapshot
 class View(Protocol):
     """A view of a run in progress. It only shows; a failing view must not harm the run."""
 
-    def fact(self, fact: Fact, snapshot: Snapshot) -> None:
-        """A fact was seen; the snapshot includes it."""
+    def event(self, event: Event, snapshot: Snapshot) -> None:
+        """An event was seen; the snapshot includes it."""
 
     def tick(self, snapshot: Snapshot) -> None:
         """Time has passed."""
 
     def note(self, text: str) -> None:
-        """Something to tell that is no fact of the training."""
+        """Something to tell that is no event of the training."""
 
     def close(self) -> None:
         """The run is over."""
@@ -43,28 +43,31 @@ class View(Protocol):
 EVIDENCE_LENGTH = 150
 
 
-class News:
+class FindingNews:
     """Tells news from what was said: what cannot be seen is the same in every attempt."""
 
     def __init__(self) -> None:
         self._said: set[str] = set()
 
-    def is_old(self, fact: Fact, text: str) -> bool:
-        """Whether a fact's headline needs no saying again."""
+    def is_old(self, event: Event, text: str) -> bool:
+        """Whether an event's headline needs no saying again."""
         if text in self._said:
             return True
-        if isinstance(fact, FindingRaised) and fact.finding.severity is Severity.INFO:
+        if isinstance(event, FindingRaised) and event.finding.severity is Severity.INFO:
             self._said.add(text)
         return False
 
 
-def details(fact: Fact) -> list[str]:
+def details(event: Event) -> list[str]:
     """What belongs under the headline of a finding or a decision, indented."""
-    if isinstance(fact, FindingRaised) and fact.finding.severity > Severity.INFO:
-        shown = [_bounded(plain_text(e.text)) for e in fact.finding.evidence[1:7]]
-        return [*(f"  - {text}" for text in shown), f"  see: dualwatch explain {fact.finding.code}"]
-    if isinstance(fact, Decided):
-        return [plain_text(line) for line in changes_table(fact.changes)]
+    if isinstance(event, FindingRaised) and event.finding.severity > Severity.INFO:
+        shown = [_bounded(plain_text(e.text)) for e in event.finding.evidence[1:7]]
+        return [
+            *(f"  - {text}" for text in shown),
+            f"  see: dualwatch explain {event.finding.code}",
+        ]
+    if isinstance(event, Decided):
+        return [plain_text(line) for line in changes_table(event.changes)]
     return []
 
 
@@ -72,39 +75,39 @@ def _bounded(text: str) -> str:
     return text if len(text) <= EVIDENCE_LENGTH else text[: EVIDENCE_LENGTH - 3] + "..."
 
 
-def headline(fact: Fact) -> str | None:
-    """A fact as one line for people; None for facts that are no change of state."""
-    if isinstance(fact, AttemptStarted):
-        again = f", resumed from {fact.resumed_from}" if fact.resumed_from else ""
-        return plain_text(f"attempt {fact.attempt} started: pid {fact.pid}{again}")
-    if isinstance(fact, AttemptEnded):
-        how = fact.signal or f"exit code {fact.exit_code}"
-        return plain_text(f"attempt {fact.attempt} ended: {how}")
-    if isinstance(fact, FindingRaised):
-        return finding_line(fact.finding)
-    if isinstance(fact, Decided):
-        return plain_text(f"decision: {fact.action}: {fact.reason}")
-    if isinstance(fact, OrderAnswered):
-        return _answer_line(fact)
-    if isinstance(fact, EvaluationLogged):
-        shown = [f"{k} {format.value(v)}" for k, v in fact.metrics.items() if "time" not in k]
-        epoch = f" epoch {fact.epoch}" if fact.epoch is not None else ""
-        return plain_text(f"{fact.mode}{epoch}: {', '.join(shown[:6])}")
-    if isinstance(fact, RunEnded):
-        return plain_text(f"{fact.outcome} (exit code {fact.exit_code}): {fact.reason}")
+def headline(event: Event) -> str | None:
+    """An event as one line for people; None for events that are no change of state."""
+    if isinstance(event, AttemptStarted):
+        again = f", resumed from {event.resumed_from}" if event.resumed_from else ""
+        return plain_text(f"attempt {event.attempt} started: pid {event.pid}{again}")
+    if isinstance(event, AttemptEnded):
+        how = event.signal or f"exit code {event.exit_code}"
+        return plain_text(f"attempt {event.attempt} ended: {how}")
+    if isinstance(event, FindingRaised):
+        return finding_line(event.finding)
+    if isinstance(event, Decided):
+        return plain_text(f"decision: {event.action}: {event.reason}")
+    if isinstance(event, CommandAnswered):
+        return _answer_line(event)
+    if isinstance(event, EvaluationLogged):
+        shown = [f"{k} {format.value(v)}" for k, v in event.metrics.items() if "time" not in k]
+        epoch = f" epoch {event.epoch}" if event.epoch is not None else ""
+        return plain_text(f"{event.mode}{epoch}: {', '.join(shown[:6])}")
+    if isinstance(event, RunEnded):
+        return plain_text(f"{event.outcome} (exit code {event.exit_code}): {event.reason}")
     return None
 
 
-def _answer_line(fact: OrderAnswered) -> str | None:
-    at = f"at iteration {fact.iteration}"
-    if fact.order == Order.REPLACE:
+def _answer_line(event: CommandAnswered) -> str | None:
+    at = f"at iteration {event.iteration}"
+    if event.order == AgentCommand.REPLACE:
         done = f"cured in place {at}: the loader goes on without workers, no sample is lost"
-        return done if fact.done else plain_text(f"the loader was not replaced: {fact.why}")
-    if fact.order == Order.SAVE_TOGETHER and fact.rank > 0 and fact.done:
+        return done if event.done else plain_text(f"the loader was not replaced: {event.why}")
+    if event.order == AgentCommand.SAVE_TOGETHER and event.rank > 0 and event.done:
         return None  # Its part is in the checkpoint that the first rank tells of.
-    if fact.order in (Order.SAVE, Order.SAVE_TOGETHER):
-        done = f"rescue checkpoint {at}: {fact.path}"
-        return plain_text(done if fact.done else f"no rescue checkpoint: {fact.why}")
+    if event.order in (AgentCommand.SAVE, AgentCommand.SAVE_TOGETHER):
+        done = f"rescue checkpoint {at}: {event.path}"
+        return plain_text(done if event.done else f"no rescue checkpoint: {event.why}")
     return None
 
 
@@ -114,21 +117,21 @@ def finding_line(finding: Finding) -> str:
     return f"{finding.code} {finding.name} ({finding.severity.word}, {finding.certainty}): {text}"
 
 
-def iteration_line(fact: IterationLogged) -> str:
+def iteration_line(event: IterationLogged) -> str:
     """``epoch 1, 50/200  loss_macl 0.41  loss 0.9  eta 0:10:00``; loss_macl first."""
-    epoch = f"epoch {fact.epoch}, " if fact.epoch is not None else ""
-    total = f"/{fact.total}" if fact.total else ""
-    losses = losses_of(fact)
+    epoch = f"epoch {event.epoch}, " if event.epoch is not None else ""
+    total = f"/{event.total}" if event.total else ""
+    losses = losses_of(event)
     shown = "  ".join(f"{name} {format.value(value)}" for name, value in losses)
-    left = f"  eta {format.eta(fact.eta_s)}" if fact.eta_s is not None else ""
-    return plain_text(f"{epoch}{fact.iteration}{total}  {shown}{left}")
+    left = f"  eta {format.eta(event.eta_s)}" if event.eta_s is not None else ""
+    return plain_text(f"{epoch}{event.iteration}{total}  {shown}{left}")
 
 
-def losses_of(fact: IterationLogged) -> list[tuple[str, float]]:
+def losses_of(event: IterationLogged) -> list[tuple[str, float]]:
     """Losses and the gradient norm of a training line, MACL's first."""
     chosen = [
         (name, value)
-        for name, value in fact.metrics.items()
+        for name, value in event.metrics.items()
         if "loss" in name or name.endswith("grad_norm")
     ]
     return sorted(chosen, key=lambda item: ("macl" not in item[0], item[0] == "grad_norm"))

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dualwatch.events import RunEnded, Severity
+from dualwatch.history.attempt_record import AttemptRecord
 from dualwatch.report.run import view
-from dualwatch.report.run.summary import AttemptRecord
 from dualwatch.report.terminal import format
 from dualwatch.report.terminal.changes import changes_table
 from dualwatch.report.terminal.console import plain_text

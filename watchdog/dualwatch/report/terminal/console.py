@@ -16,7 +16,7 @@ Paint = Callable[[str, str], str]
 _FANCY = "✓✗▲•─█…→"
 
 
-def soften(stream: TextIO) -> None:
+def limit_encoding(stream: TextIO) -> None:
     """What the encoding of a stream cannot hold becomes "?", instead of an exception."""
     if isinstance(stream, io.TextIOWrapper):
         with contextlib.suppress(ValueError, OSError):
@@ -52,5 +52,5 @@ def make(stream: TextIO | None = None) -> Console:
     from rich.console import Console
 
     stream = stream or sys.stdout
-    soften(stream)
+    limit_encoding(stream)
     return Console(file=stream, markup=False, highlight=False, emoji=False)

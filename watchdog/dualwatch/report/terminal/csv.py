@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TextIO
 
 from dualwatch.core.text import clean
-from dualwatch.history.model import Chapter
+from dualwatch.history.model import RunHistory
 
 FIXED = ("run", "attempt", "logged_at", "kind", "mode", "epoch", "iteration", "total")
 
@@ -16,7 +16,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a spreadsheet takes for the beginning of a formula."""
 
 
-def write(stream: TextIO, chapters: Sequence[Chapter]) -> int:
+def write(stream: TextIO, chapters: Sequence[RunHistory]) -> int:
     """Writes the table and returns how many rows it has.
 
     Args:
@@ -45,7 +45,7 @@ def _metric(name: str) -> str:
     return f"metric {name}" if name in FIXED else text(name)
 
 
-def _rows(chapter: Chapter, names: Sequence[str]) -> Iterator[list[object]]:
+def _rows(chapter: RunHistory, names: Sequence[str]) -> Iterator[list[object]]:
     table = chapter.table
     columns = [table.columns.get(name) for name in names]
     # Each column is read alongside the rows: both are in the order of the lines.

@@ -9,7 +9,7 @@ from dualwatch.events import ErrorSeen, Evidence, Finding, Severity
 from dualwatch.protocol import Phase
 from dualwatch.rules.catalog import BY_CODE, finding
 from dualwatch.rules.deaths import error_patterns, host_evidence
-from dualwatch.rules.thresholds import Limits
+from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
 
 _OF_LAUNCHERS = ("ChildFailedError", "SignalException", "ProcessRaisedException")
@@ -28,7 +28,7 @@ EXCERPT = 8
 """Lines of a traceback that are quoted; the whole is in the console."""
 
 
-def died(s: Snapshot, limits: Limits) -> Iterator[Finding]:
+def died(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """The training ended by itself, and not well: the cause before its symptoms.
 
     An ``AttemptEnded`` without an exit code stands for a process that is gone and whose end nobody
@@ -284,7 +284,7 @@ def _fatal(
     )
 
 
-def unseen(s: Snapshot, limits: Limits) -> Iterator[Finding]:
+def unseen(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """What could not be looked at: said, never counted as well."""
     attempt = s.started.attempt if s.started is not None else None
     gpu = s.not_observed.get("gpu")
@@ -296,14 +296,14 @@ def unseen(s: Snapshot, limits: Limits) -> Iterator[Finding]:
             attempt=attempt,
         )
     stacks = [
-        fact
-        for what, fact in s.not_observed.items()
+        event
+        for what, event in s.not_observed.items()
         # Nobody forbids to read what has ended meanwhile.
-        if what.startswith("stack") and not fact.why.startswith("the process is")
+        if what.startswith("stack") and not event.why.startswith("the process is")
     ]
     if stacks:
         evidence = [
-            Evidence(text=f"{fact.what}: {fact.why}", source="py-spy", wall=fact.wall)
-            for fact in stacks
+            Evidence(text=f"{event.what}: {event.why}", source="py-spy", wall=event.wall)
+            for event in stacks
         ]
         yield finding("DW504", evidence, confidence=1.0, attempt=attempt)

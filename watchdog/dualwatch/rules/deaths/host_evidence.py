@@ -1,4 +1,4 @@
-"""What the machine around a training tells of a death: evidence out of the host's facts. Pure."""
+"""What the machine around a training tells of a death: evidence out of the host's events. Pure."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from dualwatch.rules.deaths.host_evidence import (
     is_scarce,
     size,
 )
-from dualwatch.rules.thresholds import Limits
+from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
 
 NEARLY = 0.9
@@ -42,7 +42,7 @@ _MEMORY_XIDS = frozenset((48, 63, 64, 92, 94))
 """Of the other numbers most are told of programs that failed, or were killed, on a sound device."""
 
 
-def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
+def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Findings about memory, files, disk and devices."""
     died_of = {found.code for found in exit.died(s, limits)}
     for found in (*_of_host(s), *_of_devices(s, "DW401" in died_of), *_orphans(s)):

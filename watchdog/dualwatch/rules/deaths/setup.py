@@ -7,7 +7,7 @@ from typing import Any
 
 from dualwatch.events import ConfigRead, Evidence, Finding, Severity
 from dualwatch.rules.catalog import finding
-from dualwatch.rules.thresholds import Limits
+from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
 
 NAMED = 5
@@ -17,7 +17,7 @@ BOUND = 100
 _TIMED_OUT = "did not load within"
 
 
-def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
+def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Findings about the configuration."""
     config = s.config
     if config is None:

@@ -45,7 +45,7 @@ _PLAIN = frozenset(("int", "float", "bool", "str", "NoneType", "bytes", "Path", 
 
 
 @dataclass(frozen=True, slots=True)
-class Modalities:
+class BatchModalities:
     """Whether a batch is paired, None where that cannot be told, and what says so."""
 
     paired: bool | None
@@ -69,7 +69,7 @@ class _Image(NamedTuple):
     channels: int
 
 
-def modalities(outline: Sequence[str]) -> Modalities:
+def modalities(outline: Sequence[str]) -> BatchModalities:
     """Recognises one or two modalities in the outline of a batch.
 
     Args:
@@ -82,9 +82,9 @@ def modalities(outline: Sequence[str]) -> Modalities:
     # Of the sample in which the outline was cut off, the rest is not known.
     last = _sample(parts[-1].name) if _is_cut(outline) and parts else None
     if lone := _alone([part for part in inner if _sample(part.name) != last]):
-        return Modalities(None, lone)
+        return BatchModalities(None, lone)
     if proof := _named_images(inner, images) or _two_images(inner, images):
-        return Modalities(True, proof)
+        return BatchModalities(True, proof)
     return _by_paths(inner, images) or _one_only(outline, inner, images)
 
 
@@ -137,7 +137,7 @@ def _counted(image: _Image, sizes: Mapping[str, int], names: Collection[str]) ->
     return None
 
 
-def _by_paths(parts: Sequence[_Part], images: Sequence[_Image]) -> Modalities | None:
+def _by_paths(parts: Sequence[_Part], images: Sequence[_Image]) -> BatchModalities | None:
     """Files of both modalities that one sample names."""
     for sample in dict.fromkeys(_sample(part.name) for part in parts):
         files = [part for part in parts if _sample(part.name) == sample and _path(part)]
@@ -148,8 +148,8 @@ def _by_paths(parts: Sequence[_Part], images: Sequence[_Image]) -> Modalities | 
         one, other = sorted(told.values())[:2] if len(told) > 1 else [f.name for f in files[:2]]
         text = f"it names two files of one sample, {one} and {other}"
         if images:
-            return Modalities(None, f"{text}, but holds one image only, {images[0].name}")
-        return Modalities(True if len(told) > 1 else None, text)
+            return BatchModalities(None, f"{text}, but holds one image only, {images[0].name}")
+        return BatchModalities(True if len(told) > 1 else None, text)
     return None
 
 
@@ -166,33 +166,33 @@ def _differ(files: Sequence[_Part]) -> bool:
 
 def _one_only(
     outline: Sequence[str], parts: Sequence[_Part], images: Sequence[_Image]
-) -> Modalities:
+) -> BatchModalities:
     """One modality where there is nothing that could be a second one."""
     tensors = [part for part in parts if _is_tensor(part) and not _SAMPLE.match(part.name)]
     named = [part for part in tensors if part.of is not None]
     if not images and not named:
-        return Modalities(None, "no image was recognised in it")
+        return BatchModalities(None, "no image was recognised in it")
     if _is_cut(outline):
-        return Modalities(None, "it has more parts than were looked at")
+        return BatchModalities(None, "it has more parts than were looked at")
     closed = next((part for part in parts if _is_closed(part)), None)
     if closed is not None:
-        return Modalities(None, f"{closed.name} ({closed.what}) was not looked into")
+        return BatchModalities(None, f"{closed.name} ({closed.what}) was not looked into")
     if len({_place(image.name) for image in images}) > 1:
         shown = ", ".join(image.name for image in images[:3])
-        return Modalities(None, f"it holds several images, {shown}")
+        return BatchModalities(None, f"it holds several images, {shown}")
     vague = next((part for part in named if not _channels_of(part)), None)
     if images and vague is not None:
-        return Modalities(None, f"{vague.name} ({vague.what}) may be a second modality")
+        return BatchModalities(None, f"{vague.name} ({vague.what}) may be a second modality")
     if images:
         image = images[0]
         shown = "x".join(map(str, image.shape))
         of = f" ({image.of})" if image.of else ""
         why = f"it holds one image a sample, {image.name} of {shown}{of}, and names no second one"
-        return Modalities(False, why)
+        return BatchModalities(False, why)
     other = next((p for p in tensors if p.of is None and p.what == named[0].what), None)
     if other is not None:
-        return Modalities(None, f"{other.name} may be the partner of {named[0].name}")
-    return Modalities(False, f"it holds {named[0].name} and nothing of another modality")
+        return BatchModalities(None, f"{other.name} may be the partner of {named[0].name}")
+    return BatchModalities(False, f"it holds {named[0].name} and nothing of another modality")
 
 
 def _alone(parts: Sequence[_Part]) -> str | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dualwatch.events import BatchSeen, Evidence, Finding
 from dualwatch.rules.catalog import BY_CODE, finding
 from dualwatch.rules.metrics import swallowed_errors
-from dualwatch.rules.thresholds import Limits
+from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.metric_series import Metric, done, is_followed, is_gradient, place
 from dualwatch.state.snapshot import Snapshot
 
@@ -42,7 +42,7 @@ def is_called(key: str, name: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Absence:
+class MissingMetric:
     """A required metric that is not trained.
 
     Attributes:
@@ -59,13 +59,13 @@ class Absence:
     confidence: float
 
 
-def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
+def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Findings about the metrics of the training lines."""
     if s.last_train is None:
         return
     for absence in absences(s, limits):
         yield _absent(s, absence)
-    spoilt = _spoilt(s)
+    spoilt = _non_finite(s)
     if spoilt is not None:
         text, wall = spoilt
         evidence = [Evidence(text=text, source="console.log", wall=wall)]
@@ -91,29 +91,29 @@ def batch_of_log(s: Snapshot) -> BatchSeen | None:
 # --- DW201, DW202 --------------------------------------------------------------------------------
 
 
-def absences(s: Snapshot, limits: Limits) -> list[Absence]:
+def absences(s: Snapshot, limits: Thresholds) -> list[MissingMetric]:
     """Required metrics that never came or went, each once."""
     found = (_absence(s, name) for name in dict.fromkeys(limits.required))
     return [absence for absence in found if absence is not None]
 
 
-def _absence(s: Snapshot, name: str) -> Absence | None:
+def _absence(s: Snapshot, name: str) -> MissingMetric | None:
     metric = named(s.metrics, name)
     if metric is None or not metric.last_line:
         text = f"{s.train_lines} training lines, none with {name}"
         enough = s.train_lines >= LINES_BEFORE_MISSING
-        return Absence(name, 0, "DW201", text, 1.0) if enough else None
+        return MissingMetric(name, 0, "DW201", text, 1.0) if enough else None
     gone = s.train_lines - metric.last_line
     if gone >= LINES_BEFORE_VANISHED:
         text = (
             f"{name} was in {metric.last_line} training lines, last {metric.value:g}, and is "
             f"absent from the {gone} since"
         )
-        return Absence(name, metric.last_line, "DW202", text, 0.9)
+        return MissingMetric(name, metric.last_line, "DW202", text, 0.9)
     return _frozen(s, name, metric) if not gone else None
 
 
-def _frozen(s: Snapshot, name: str, metric: Metric) -> Absence | None:
+def _frozen(s: Snapshot, name: str, metric: Metric) -> MissingMetric | None:
     """mmengine goes on printing the last mean of a loss that is computed no more."""
     same = s.train_lines - metric.since + 1
     if "loss" not in name:
@@ -126,15 +126,15 @@ def _frozen(s: Snapshot, name: str, metric: Metric) -> Absence | None:
         if is_returned or same < LINES_BEFORE_VANISHED:
             return None
         text += f", and since iteration {batch.iteration} the model does not return it"
-        return Absence(name, held, "DW202", text, 0.95)
+        return MissingMetric(name, held, "DW202", text, 0.95)
     others = [m for key, m in s.metrics.items() if is_followed(key) and not is_called(key, name)]
     moves = any(m.last_line == s.train_lines and m.since > metric.since for m in others)
     if same < LINES_BEFORE_FROZEN or abs(metric.value) < NOTHING or not moves:
         return None
-    return Absence(name, held, "DW202", f"{text} while other losses change", 0.7)
+    return MissingMetric(name, held, "DW202", f"{text} while other losses change", 0.7)
 
 
-def _absent(s: Snapshot, absence: Absence) -> Finding:
+def _absent(s: Snapshot, absence: MissingMetric) -> Finding:
     """DW201 or DW202 with what was seen beside it; its causes are other findings."""
     assert s.last_train is not None
     evidence = [_quote(s, absence.text)]
@@ -176,7 +176,7 @@ def _absent(s: Snapshot, absence: Absence) -> Finding:
 # --- DW203 ---------------------------------------------------------------------------------------
 
 
-def _spoilt(s: Snapshot) -> tuple[str, float] | None:
+def _non_finite(s: Snapshot) -> tuple[str, float] | None:
     """What says that the newest line is no number any more, and since when."""
     assert s.last_train is not None
     for name, value in s.last_train.metrics.items():

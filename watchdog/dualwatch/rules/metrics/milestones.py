@@ -12,14 +12,14 @@ from statistics import median
 from dualwatch.events import EvaluationLogged, Evidence, Finding
 from dualwatch.rules.catalog import finding
 from dualwatch.rules.metrics.metrics import attempt, is_called, named
-from dualwatch.rules.thresholds import Limits, Milestone
+from dualwatch.rules.thresholds import MetricTarget, Thresholds
 from dualwatch.state.snapshot import Snapshot
 
 MILESTONE = "milestone"
 """Source of its evidence: each of them is a matter of its own under one code."""
 
 
-def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
+def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Findings about the milestones of the newest evaluation, those that fail."""
     for milestone, value, last in _reached(s, limits):
         if not milestone.fails(value):
@@ -38,7 +38,9 @@ def is_milestone(found: Finding) -> bool:
     return found.evidence[0].source == MILESTONE
 
 
-def _reached(s: Snapshot, limits: Limits) -> Iterator[tuple[Milestone, float, EvaluationLogged]]:
+def _reached(
+    s: Snapshot, limits: Thresholds
+) -> Iterator[tuple[MetricTarget, float, EvaluationLogged]]:
     """The milestones of the epoch that was evaluated last, with their values."""
     last = s.last_evaluation
     if last is None or last.epoch is None or not last.metrics:

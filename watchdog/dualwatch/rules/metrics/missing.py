@@ -11,19 +11,19 @@ from collections.abc import Iterator, Sequence
 
 from dualwatch.events import BatchSeen, Evidence, Finding
 from dualwatch.rules.catalog import BY_CODE, finding
-from dualwatch.rules.metrics.batch_modalities import Modalities, modalities
+from dualwatch.rules.metrics.batch_modalities import BatchModalities, modalities
 from dualwatch.rules.metrics.metrics import (
     INSIDE,
     SHOWN,
-    Absence,
+    MissingMetric,
     absences,
     attempt,
     batch_of_log,
     is_called,
 )
-from dualwatch.rules.metrics.swallowed_errors import TOPICS, Suspect, suspect
-from dualwatch.rules.thresholds import Limits
-from dualwatch.state.repeated_errors import Repeated
+from dualwatch.rules.metrics.swallowed_errors import TOPICS, SwallowedError, suspect
+from dualwatch.rules.thresholds import Thresholds
+from dualwatch.state.repeated_errors import RepeatedError
 from dualwatch.state.snapshot import Snapshot
 
 QUOTED = 6
@@ -39,7 +39,7 @@ _WORD = re.compile(r"[a-z]+")
 _TELLING = re.compile(r"^(?!.*\bgt_).*: \S+ (?:(?:\d+x){2,}\d+$|.*[/\\])")
 
 
-def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
+def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """The causes of required metrics that are not trained."""
     if s.last_train is None:
         return
@@ -51,7 +51,7 @@ def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
     yield from of_batch
     # Without a second image a loss between two must fail: that error is no cause of its own.
     most = BESIDE_UNPAIRED if any(one.code == "DW211" for one in of_batch) else 1.0
-    told: list[Repeated] = []
+    told: list[RepeatedError] = []
     for absence in absent:
         found = suspect(s, absence.name, absence.held)
         if found is not None and found.repeated not in told:
@@ -67,7 +67,7 @@ def needs_a_pair(name: str) -> bool:
 # --- DW211, DW212: what was seen inside ----------------------------------------------------------
 
 
-def _of_batch(s: Snapshot, batch: BatchSeen, absent: Sequence[Absence]) -> Iterator[Finding]:
+def _of_batch(s: Snapshot, batch: BatchSeen, absent: Sequence[MissingMetric]) -> Iterator[Finding]:
     """What the batch and the model's answer to it say of absent metrics between modalities."""
     if not absent:
         return
@@ -84,7 +84,7 @@ def _of_batch(s: Snapshot, batch: BatchSeen, absent: Sequence[Absence]) -> Itera
         yield _no_loss(s, batch, pairing, ", ".join(unreturned))
 
 
-def _unpaired(s: Snapshot, batch: BatchSeen, pairing: Modalities) -> Finding:
+def _unpaired(s: Snapshot, batch: BatchSeen, pairing: BatchModalities) -> Finding:
     text = f"the batch of iteration {batch.iteration} is not paired: {pairing.why}"
     telling = [line for line in batch.outline if _TELLING.search(line)]
     evidence = [_inside(batch, text), *(_inside(batch, line) for line in telling[:QUOTED])]
@@ -105,7 +105,7 @@ def _unpaired(s: Snapshot, batch: BatchSeen, pairing: Modalities) -> Finding:
     return finding("DW211", evidence, confidence=confidence, remedy=remedy, attempt=attempt(s))
 
 
-def _no_loss(s: Snapshot, batch: BatchSeen, pairing: Modalities, names: str) -> Finding:
+def _no_loss(s: Snapshot, batch: BatchSeen, pairing: BatchModalities, names: str) -> Finding:
     returned = ", ".join(batch.losses[:SHOWN])
     if pairing.paired:
         text = f"the batches are paired, and the model returns no {names}"
@@ -132,7 +132,7 @@ def _inside(batch: BatchSeen, text: str) -> Evidence:
 # --- DW213: what the console shows ---------------------------------------------------------------
 
 
-def _swallowed(s: Snapshot, absence: Absence, found: Suspect, most: float) -> Finding:
+def _swallowed(s: Snapshot, absence: MissingMetric, found: SwallowedError, most: float) -> Finding:
     repeated, error = found.repeated, found.repeated.error
     first_line = error.message.partition("\n")[0][:HEADLINE]
     what = f"{error.exception}: {first_line}" if error.exception and first_line else first_line

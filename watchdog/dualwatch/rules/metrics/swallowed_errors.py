@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from dualwatch.state.repeated_errors import Repeated
+from dualwatch.state.repeated_errors import RepeatedError
 from dualwatch.state.snapshot import Snapshot
 
 HARMLESS: tuple[str, ...] = (
@@ -46,15 +46,15 @@ _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 @dataclass(frozen=True, slots=True)
-class Suspect:
+class SwallowedError:
     """An error, how surely it is the one, and what speaks for it."""
 
-    repeated: Repeated
+    repeated: RepeatedError
     confidence: float
     marks: tuple[str, ...]
 
 
-def suspect(s: Snapshot, name: str, held: int) -> Suspect | None:
+def suspect(s: Snapshot, name: str, held: int) -> SwallowedError | None:
     """The likeliest error behind an absent metric; None where no error is near.
 
     Args:
@@ -67,14 +67,14 @@ def suspect(s: Snapshot, name: str, held: int) -> Suspect | None:
     return max(found, key=lambda one: (one.confidence, one.repeated.told), default=None)
 
 
-def is_harmless(repeated: Repeated) -> bool:
+def is_harmless(repeated: RepeatedError) -> bool:
     """Whether an error is one of those that trainings print and live with."""
     error = repeated.error
     last = error.excerpt[-1] if error.excerpt else ""
     return _HARMLESS.search(f"{error.exception}: {error.message[:500]}\n{last}") is not None
 
 
-def _rated(s: Snapshot, repeated: Repeated, name: str, held: int) -> Suspect | None:
+def _rated(s: Snapshot, repeated: RepeatedError, name: str, held: int) -> SwallowedError | None:
     """How likely one error is the cause.
 
     Near means: no earlier than the line before the metric went, no later than the line after. An
@@ -111,10 +111,10 @@ def _rated(s: Snapshot, repeated: Repeated, name: str, held: int) -> Suspect | N
     is_told = bool({*own, *TOPICS, "loss"} & words) or repeated.told > 1
     if confidence < 0.4 or not (is_told or in_loop):
         return None
-    return Suspect(repeated, round(min(confidence, 0.95), 2), tuple(marks))
+    return SwallowedError(repeated, round(min(confidence, 0.95), 2), tuple(marks))
 
 
-def _due(s: Snapshot, repeated: Repeated) -> int:
+def _due(s: Snapshot, repeated: RepeatedError) -> int:
     """How often an error of every iteration would have been told by now."""
     if s.last_iteration is None or repeated.after_line > 1:
         return 1  # It is not known how many iterations there were since.
@@ -125,7 +125,7 @@ def _due(s: Snapshot, repeated: Repeated) -> int:
     return max(2, int(math.log10(iterations)))
 
 
-def _words(repeated: Repeated) -> frozenset[str]:
+def _words(repeated: RepeatedError) -> frozenset[str]:
     error = repeated.error
     texts = (error.exception, error.message[:1000], error.where, *error.excerpt[-20:])
     return frozenset(word for text in texts for word in _split(text))

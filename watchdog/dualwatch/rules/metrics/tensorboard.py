@@ -13,8 +13,8 @@ from dualwatch.events import ConfigRead, Evidence, Finding, Severity, TensorBoar
 from dualwatch.protocol import Phase
 from dualwatch.rules.catalog import BY_CODE, finding
 from dualwatch.rules.metrics.metrics import attempt, is_called, named
-from dualwatch.rules.thresholds import Limits
-from dualwatch.state.metric_series import Line, Metric
+from dualwatch.rules.thresholds import Thresholds
+from dualwatch.state.metric_series import Metric, SeriesLine
 from dualwatch.state.snapshot import Snapshot
 
 GRACE = 45.0
@@ -26,7 +26,7 @@ SHOWN = 12
 BACKEND = "TensorboardVisBackend"
 
 
-def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
+def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Findings about TensorBoard and its event files."""
     seen = s.tensorboard
     if seen is None:
@@ -65,7 +65,7 @@ def _unreachable(s: Snapshot, seen: TensorBoardSeen) -> Iterator[Finding]:
 # --- DW802 -----------------------------------------------------------------------------------
 
 
-def _no_file(s: Snapshot, seen: TensorBoardSeen, limits: Limits) -> Iterator[Finding]:
+def _no_file(s: Snapshot, seen: TensorBoardSeen, limits: Thresholds) -> Iterator[Finding]:
     """A file is made with the first event, before anything in it is written out."""
     first = _first_line(s.metrics.values())
     if not _has_ended_well(s) and (first is None or seen.at <= first.at + 1.0):
@@ -86,7 +86,7 @@ def _no_file(s: Snapshot, seen: TensorBoardSeen, limits: Limits) -> Iterator[Fin
     yield _of_tags(s, evidence, confidence, remedy, severity)
 
 
-def _missing(s: Snapshot, seen: TensorBoardSeen, limits: Limits) -> Iterator[Finding]:
+def _missing(s: Snapshot, seen: TensorBoardSeen, limits: Thresholds) -> Iterator[Finding]:
     names = [name for name in _expected(s, limits) if _lacks(s, seen, name)]
     held = ", ".join(seen.tags[:SHOWN]) or "no number at all"
     more = f" and {len(seen.tags) - SHOWN} more" if len(seen.tags) > SHOWN else ""
@@ -104,7 +104,7 @@ def _missing(s: Snapshot, seen: TensorBoardSeen, limits: Limits) -> Iterator[Fin
         yield _of_tags(s, [_quote(seen, text)], 0.9, remedy)
 
 
-def _expected(s: Snapshot, limits: Limits) -> list[str]:
+def _expected(s: Snapshot, limits: Thresholds) -> list[str]:
     """Required metrics that the training lines have: what they lack is DW201's matter."""
     return [
         name
@@ -125,7 +125,7 @@ def _lacks(s: Snapshot, seen: TensorBoardSeen, name: str) -> bool:
     return first is not None and seen.step is not None and seen.step > first.iteration
 
 
-def _first_line(metrics: Iterable[Metric]) -> Line | None:
+def _first_line(metrics: Iterable[Metric]) -> SeriesLine | None:
     """The first training line of those that held one of these metrics, where it is known."""
     lines = [metric.series.head[0].line for metric in metrics if metric.series.head]
     return min(lines, key=lambda line: line.number, default=None)

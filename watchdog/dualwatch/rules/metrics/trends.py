@@ -10,7 +10,7 @@ from statistics import median
 from dualwatch.events import Evidence, Finding
 from dualwatch.rules.catalog import finding
 from dualwatch.rules.metrics.metrics import named
-from dualwatch.rules.thresholds import MACL_RANGES, Limits, Range
+from dualwatch.rules.thresholds import MACL_RANGES, Range, Thresholds
 from dualwatch.state.metric_series import RECENT, Bucket, Metric, Point
 from dualwatch.state.snapshot import Snapshot
 
@@ -28,7 +28,7 @@ LEAST_FALL = 0.05
 """Share of its first values by which a loss that is learnt has fallen after so long."""
 
 
-def out_of_range(s: Snapshot, limits: Limits) -> Iterator[Finding]:
+def out_of_range(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Metrics of which most of the newest values are beyond their limits."""
     for name, allowed in ranges(s, limits).items():
         metric = named(s.metrics, name)
@@ -50,21 +50,21 @@ def out_of_range(s: Snapshot, limits: Limits) -> Iterator[Finding]:
         yield finding("DW204", evidence, confidence=round(certain, 2), attempt=_attempt(s))
 
 
-def ranges(s: Snapshot, limits: Limits) -> Mapping[str, Range]:
+def ranges(s: Snapshot, limits: Thresholds) -> Mapping[str, Range]:
     """The ranges in force: those of the settings, else those of a training with MACL."""
     if limits.ranges is not None:
         return limits.ranges
-    return MACL_RANGES if is_with_macl(s, limits) else {}
+    return MACL_RANGES if uses_macl(s, limits) else {}
 
 
-def is_with_macl(s: Snapshot, limits: Limits) -> bool:
+def uses_macl(s: Snapshot, limits: Thresholds) -> bool:
     """Whether this training is to be judged by what is usual with MACL."""
     if any(name.rsplit("/", 1)[-1] == MACL for name in limits.required):
         return True
     return named(s.metrics, MACL) is not None
 
 
-def not_converging(s: Snapshot, limits: Limits) -> Iterator[Finding]:
+def not_converging(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """``loss_macl`` stands where it began, after long enough to have fallen."""
     metric = named(s.metrics, MACL)
     if metric is None or s.last_train is None or not _seen_long_enough(metric, s):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from dualwatch.events import Evidence, Finding, Frame, Severity
 from dualwatch.protocol import Phase
 from dualwatch.rules.stalls import context, stack_patterns, stall
-from dualwatch.rules.thresholds import Limits
+from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
 
 
@@ -30,7 +30,7 @@ class Rank(NamedTuple):
     place: str
 
 
-def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
+def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Compares the places of all ranks of a stall."""
     kind = stall.state(s, limits).kind
     if kind not in (stall.STALLED, stall.SUSPECT) or not s.stacks:

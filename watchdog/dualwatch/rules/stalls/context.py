@@ -142,7 +142,7 @@ def enough_captures(s: Snapshot) -> bool:
     return len(s.stacks) == 2 and s.stacks[1].at - s.stacks[0].at >= STILL_APART
 
 
-def stands(s: Snapshot, pid: int) -> bool:
+def is_unchanged(s: Snapshot, pid: int) -> bool:
     """Whether a process showed the same functions in every capture, of which there are enough."""
     seen = {stack_patterns.outline_of(capture, pid) for capture in s.stacks}
     return enough_captures(s) and len(seen) == 1 and () not in seen
@@ -175,7 +175,7 @@ def idle(s: Snapshot) -> float:
     return min(silence(s), s.at - s.busy_at)
 
 
-def is_heard(s: Snapshot, limit: float) -> bool:
+def has_heartbeat(s: Snapshot, limit: float) -> bool:
     """Whether it is known for how long the training has not moved.
 
     Neither a heartbeat nor a line: then only somebody who looked before the time was up knows that

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dualwatch.events import Evidence, Finding, Frame, ProcessSample, Severity, ThreadStack
 from dualwatch.protocol import Phase
 from dualwatch.rules.stalls import context, stack_patterns, stall
-from dualwatch.rules.thresholds import Limits
+from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
 
 IDLE_SHARE = 0.5
@@ -21,7 +21,7 @@ _POOLS = ("OpenCV", "PyTorch", "NumPy")
 NO_WORKERS = "num_workers=0 avoids it (dualwatch does it)."
 
 
-def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
+def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Names a deadlock of the workers; also by the processes alone where stacks are refused."""
     kind = stall.state(s, limits).kind
     if kind not in (stall.STALLED, stall.SUSPECT, stall.SLOW):
@@ -43,7 +43,9 @@ def at_locks(s: Snapshot, main: int) -> tuple[list[ThreadStack], list[ThreadStac
     fetching = [w for w in context.worker_stacks(s, main) if stack_patterns.fetches(w.frames)]
     locked = [w for w in fetching if context.is_at_a_lock(s, w)]
     loose = [
-        w for w in fetching if w not in locked and w.pid in s.process and context.stands(s, w.pid)
+        w
+        for w in fetching
+        if w not in locked and w.pid in s.process and context.is_unchanged(s, w.pid)
     ]
     return locked, loose
 
@@ -56,7 +58,7 @@ def _seen(s: Snapshot, pid: int, kind: str) -> Finding | None:
     workers = context.worker_stacks(s, pid)
     locked, loose = at_locks(s, pid)
     if kind == stall.SUSPECT:
-        locked = [w for w in locked if context.stands(s, w.pid)]
+        locked = [w for w in locked if context.is_unchanged(s, w.pid)]
     if not locked or loose:
         return None
     inner = " < ".join(frame.function for frame in main[:3])

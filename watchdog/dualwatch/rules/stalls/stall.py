@@ -15,7 +15,7 @@ from dualwatch.events import Evidence, Finding, ProcessSample, Severity, wording
 from dualwatch.protocol import VALIDATION_PHASES, Phase
 from dualwatch.rules.catalog import finding
 from dualwatch.rules.stalls import context, stack_patterns
-from dualwatch.rules.thresholds import Limits
+from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.activity import STOPPED
 from dualwatch.state.snapshot import Gaps, Snapshot
 
@@ -39,7 +39,7 @@ MOVING, STOPPED_BY_HAND, UNREAD, SUSPECT, STALLED, SLOW = (
 )
 
 
-class State(NamedTuple):
+class StallState(NamedTuple):
     """What the silence amounts to.
 
     Attributes:
@@ -53,42 +53,42 @@ class State(NamedTuple):
     why: Evidence | None = None
 
 
-def timeout(s: Snapshot, limits: Limits) -> float:
+def timeout(s: Snapshot, limits: Thresholds) -> float:
     """Seconds of silence that are a stall here: the setting, or longer where pauses are long."""
     return max(limits.stall_timeout, limits.patience * s.gaps.get(s.place, Gaps()).longest)
 
 
-def state(s: Snapshot, limits: Limits) -> State:
+def state(s: Snapshot, limits: Thresholds) -> StallState:
     """Whether the training moves, and if not, whether that is a stall."""
     if s.started is None or s.ended is not None or context.phase(s) == Phase.FINISHED:
-        return State(MOVING)
+        return StallState(MOVING)
     limit, silence = timeout(s, limits), context.silence(s)
     if silence < limit:
-        return State(MOVING)
+        return StallState(MOVING)
     if stopped(s):
-        return State(STOPPED_BY_HAND, 1.0)
+        return StallState(STOPPED_BY_HAND, 1.0)
     if s.activity is None or s.activity.cpu is None:
-        return State(UNREAD, 0.3)
-    heard = context.is_heard(s, limit)
+        return StallState(UNREAD, 0.3)
+    heard = context.has_heartbeat(s, limit)
     # Work is known only by sample: it may have ended right after the one before.
     if context.idle(s) >= limit - min(s.activity.seconds, limit * GRAIN):
         if not heard:
             text = f"idle over the {s.activity.seconds:.0f} s of two looks; when it last moved is "
             why = Evidence(text=text + "not known", source="processes", wall=s.wall)
-            return State(SUSPECT, 0.5, why)
-        return State(STALLED, 0.95 if s.stacks else 0.85)
+            return StallState(SUSPECT, 0.5, why)
+        return StallState(STALLED, 0.95 if s.stacks else 0.85)
     if not heard:
-        return State(SLOW, 0.5)
-    if _stands_still(s, limits, silence):
+        return StallState(SLOW, 0.5)
+    if _makes_no_progress(s, limits, silence):
         text = f"{len(s.stacks)} captures over this silence show the same stack"
-        return State(STALLED, 0.75, Evidence(text=text, source="py-spy", wall=s.wall))
+        return StallState(STALLED, 0.75, Evidence(text=text, source="py-spy", wall=s.wall))
     if _is_patient(s) and silence >= limits.busy_timeout:
         text = f"busy, but silent for longer than the busy timeout ({limits.busy_timeout:.0f} s)"
-        return State(STALLED, 0.6, Evidence(text=text, source="settings"))
-    return State(SLOW, 0.8)
+        return StallState(STALLED, 0.6, Evidence(text=text, source="settings"))
+    return StallState(SLOW, 0.8)
 
 
-def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
+def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Findings about the silence at ``s.at``; none while the training moves."""
     now = state(s, limits)
     if now.kind == MOVING:
@@ -151,7 +151,7 @@ def _is_patient(s: Snapshot) -> bool:
     return context.starting(s) or not context.phases(s).isdisjoint(_PATIENT)
 
 
-def _stands_still(s: Snapshot, limits: Limits, silence: float) -> bool:
+def _makes_no_progress(s: Snapshot, limits: Thresholds, silence: float) -> bool:
     if _is_patient(s) or not context.enough_captures(s):
         return False
     usual = _usual_pause(s)
@@ -208,10 +208,10 @@ def _stopped(s: Snapshot, first: Evidence) -> Finding:
 # --- evidence ------------------------------------------------------------------------------------
 
 
-def _silence(s: Snapshot, limit: float, limits: Limits) -> Evidence:
+def _silence(s: Snapshot, limit: float, limits: Thresholds) -> Evidence:
     kind = "first training iteration" if context.starting(s) else "progress"
     since = datetime.fromtimestamp(s.progress_wall).strftime("%H:%M:%S")
-    if not context.is_heard(s, limit):
+    if not context.has_heartbeat(s, limit):
         text = f"it runs since {since} without a heartbeat or a log that tells when it last moved"
         return Evidence(text=text, source="processes", wall=s.progress_wall)
     text = f"no {kind} since {since}: {context.silence(s):.0f} s, limit {limit:.0f} s"

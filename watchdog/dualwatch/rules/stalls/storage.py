@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from dualwatch.events import Evidence, Finding, Severity
 from dualwatch.rules.stalls import context, stack_patterns, stall
-from dualwatch.rules.thresholds import Limits
+from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
 
 APART = 2.0
@@ -27,7 +27,7 @@ _KNOWN = (
 )
 
 
-def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
+def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Names the processes in disk sleep, where the training does not move."""
     kind = stall.state(s, limits).kind
     if kind not in (stall.STALLED, stall.SUSPECT, stall.SLOW) or s.activity is None:

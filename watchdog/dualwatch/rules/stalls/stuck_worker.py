@@ -12,7 +12,7 @@ from dualwatch.events import Evidence, Finding, Frame, Severity, ThreadStack
 from dualwatch.events.wordings import LOOPS
 from dualwatch.protocol import Phase
 from dualwatch.rules.stalls import context, loader, stack_patterns, stall
-from dualwatch.rules.thresholds import Limits
+from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
 
 AWAITED = 8
@@ -25,7 +25,7 @@ Much less than one: on a machine with more to do than cores a loop gets its shar
 """
 
 
-def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
+def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Names the place of a stall."""
     kind = stall.state(s, limits).kind
     if kind not in (stall.STALLED, stall.SUSPECT):
@@ -99,7 +99,7 @@ def _dataset_init(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> _Cause | No
 
 
 def _step(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> _Cause | None:
-    if not context.stands(s, pid) or stack_patterns.collective(main) is not None:
+    if not context.is_unchanged(s, pid) or stack_patterns.collective(main) is not None:
         return None
     part = stack_patterns.part_of_step(main)
     place = stack_patterns.place(main[:3])
@@ -156,7 +156,7 @@ def _workers(s: Snapshot, pid: int) -> _Cause | None:
 
 def _without_workers(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> _Cause | None:
     """The main process makes the batches itself, and is stuck where a worker would be."""
-    if not context.stands(s, pid):
+    if not context.is_unchanged(s, pid):
         return None
     place = stack_patterns.dataset_place(main)
     text = f"the main process makes the batches itself and stands in {place}"

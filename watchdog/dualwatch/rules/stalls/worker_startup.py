@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dualwatch.events import Evidence, Finding
 from dualwatch.protocol import Phase
 from dualwatch.rules.stalls import context, stack_patterns, stall
-from dualwatch.rules.thresholds import Limits
+from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
 
 _BEFORE_A_BATCH = frozenset((Phase.STARTING, Phase.WAITING, Phase.VAL_WAITING))
@@ -16,7 +16,7 @@ SPREAD = 2.0
 """Seconds between the first and the last worker from which they come one after another."""
 
 
-def judge(s: Snapshot, limits: Limits) -> Iterator[Finding]:
+def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Says that workers are being started while the tree is busy; an idle one stays a stall."""
     kind = stall.state(s, limits).kind
     if kind not in (stall.SLOW, stall.STALLED) or context.phase(s) not in _BEFORE_A_BATCH:

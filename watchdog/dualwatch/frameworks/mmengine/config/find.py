@@ -30,27 +30,27 @@ _TELLING = re.compile(rb"^\s*['\"]?(?:train_dataloader|train_cfg|model|data|_bas
 _HEAD = 1_000_000
 
 
-class Known(NamedTuple):
-    """A configuration as a fact, and what the fact is made of.
+class FoundConfig(NamedTuple):
+    """A configuration as an event, and what the event is made of.
 
     Attributes:
         values: What it assigns, empty where it does not load or was not read.
         roots: Where its relative paths may begin.
     """
 
-    fact: ConfigRead
+    event: ConfigRead
     values: Mapping[str, Any]
     roots: tuple[Path, ...]
 
 
-class Pairs(NamedTuple):
+class ConfigPairs(NamedTuple):
     """How the pairs of its data sets are compared; see ``pairs.compare``."""
 
     all_pairs: bool = False
     tell: Callable[[int, int], None] = pairs.nobody
 
 
-SAMPLED = Pairs()
+SAMPLED = ConfigPairs()
 
 
 def find(work_dir: Path) -> Path | None:
@@ -73,7 +73,7 @@ def read(path: Path, *, at: float, wall: float, folder: Path | None = None) -> C
         folder: Where its relative paths begin, as the folder of a process that trains; None where
             nobody tells.
     """
-    return read_whole(path, at=at, wall=wall, folder=folder).fact
+    return read_whole(path, at=at, wall=wall, folder=folder).event
 
 
 def read_whole(
@@ -82,13 +82,13 @@ def read_whole(
     at: float,
     wall: float,
     folder: Path | None = None,
-    how: Pairs = SAMPLED,
-) -> Known:
+    how: ConfigPairs = SAMPLED,
+) -> FoundConfig:
     """As ``read``, together with the values that were read."""
     found = _read(path)
     error = "; ".join(found.problems) if not found.values else ""
     roots = _roots(path) if folder is None else (folder,)
-    fact = _fact(
+    event = _fact(
         found.values,
         str(path),
         at,
@@ -99,7 +99,7 @@ def read_whole(
         error=error,
         pairing=how,
     )
-    return Known(fact, found.values, roots)
+    return FoundConfig(event, found.values, roots)
 
 
 def load(
@@ -109,7 +109,7 @@ def load(
     folder: Path,
     timeout: float = configs.TIME_LIMIT,
 ) -> ConfigRead:
-    """Loads a configuration as the training would; why it does not load is part of the fact.
+    """Loads a configuration as the training would; why it does not load is part of the event.
 
     Without an interpreter that has mmengine it is read as text instead: that its Python is not
     known here says nothing against a configuration.
@@ -119,7 +119,7 @@ def load(
         folder: First on its import path.
         timeout: Seconds; where the configuration imports torch, that takes the most of it.
     """
-    return load_whole(python, path, cfg_options, folder, timeout).fact
+    return load_whole(python, path, cfg_options, folder, timeout).event
 
 
 def load_whole(
@@ -128,8 +128,8 @@ def load_whole(
     cfg_options: Sequence[str],
     folder: Path,
     timeout: float = configs.TIME_LIMIT,
-    how: Pairs = SAMPLED,
-) -> Known:
+    how: ConfigPairs = SAMPLED,
+) -> FoundConfig:
     """As ``load``, together with the values that were loaded."""
     roots = (Path(),)
     try:
@@ -139,16 +139,16 @@ def load_whole(
         if error.code != "DW602":
             return read_whole(path, at=at, wall=wall, how=how)
         text = clean(f"{error.what}: {' '.join(error.why.split())}", 2000)
-        fact = _fact({}, str(path), at, wall, how="loaded", platform=sys.platform, error=text)
-        return Known(fact, {}, roots)
+        event = _fact({}, str(path), at, wall, how="loaded", platform=sys.platform, error=text)
+        return FoundConfig(event, {}, roots)
     at, wall = clock.now()
-    return Known(of_description(values, path, at=at, wall=wall, how=how), values, roots)
+    return FoundConfig(of_description(values, path, at=at, wall=wall, how=how), values, roots)
 
 
 def of_description(
-    values: Mapping[str, Any], path: Path, *, at: float, wall: float, how: Pairs = SAMPLED
+    values: Mapping[str, Any], path: Path, *, at: float, wall: float, how: ConfigPairs = SAMPLED
 ) -> ConfigRead:
-    """The fact of a configuration that was just loaded for a training of this machine."""
+    """The event of a configuration that was just loaded for a training of this machine."""
     return _fact(
         values,
         str(path),
@@ -162,7 +162,7 @@ def of_description(
 
 
 def from_values(values: Mapping[str, Any], path: str, at: float, wall: float) -> ConfigRead:
-    """The fact of a configuration that a log holds. Its data may lie on another machine."""
+    """The event of a configuration that a log holds. Its data may lie on another machine."""
     return _fact(values, path, at, wall, how="read")
 
 
@@ -185,7 +185,7 @@ def _fact(
     platform: str = "",
     roots: Sequence[Path] = (),
     error: str = "",
-    pairing: Pairs = SAMPLED,
+    pairing: ConfigPairs = SAMPLED,
 ) -> ConfigRead:
     missing: dict[str, str] = {}
     unpaired: tuple[str, ...] = ()
@@ -244,18 +244,18 @@ def _head(path: Path) -> bytes:
         return b""
 
 
-def _read(path: Path) -> static.Found:
+def _read(path: Path) -> static.StaticConfig:
     form = FORMS.get(path.suffix.lower(), "py")
     try:
         with path.open("rb") as stream:
             # One more than may be read tells that there is more.
             data = stream.read(4 * static.MAX_CHARS + 1)
     except (OSError, ValueError) as error:
-        return static.Found(problems=(clean(f"it cannot be read: {error}", 300),))
+        return static.StaticConfig(problems=(clean(f"it cannot be read: {error}", 300),))
     return static.read(data.decode("utf-8", "replace"), form)
 
 
-def _with_bases(path: Path) -> Iterator[static.Found]:
+def _with_bases(path: Path) -> Iterator[static.StaticConfig]:
     """A configuration and those that it builds on, nearest first; each is read once."""
     waiting, seen = [path], set[str]()
     while waiting and len(seen) < MAX_BASES:

@@ -43,7 +43,7 @@ def weight(value: Any, known: dict[int, int] | None = None, depth: int = 0) -> i
     return known[id(value)]
 
 
-class Reader:
+class LiteralReader:
     """Takes the statements of a module in their order.
 
     Attributes:

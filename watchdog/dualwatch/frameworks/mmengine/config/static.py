@@ -16,9 +16,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dualwatch.core.text import clean
-from dualwatch.frameworks.mmengine.config.literal import MAX_NODES, Reader, is_unknown, weight
+from dualwatch.frameworks.mmengine.config.literal import (
+    MAX_NODES,
+    LiteralReader,
+    is_unknown,
+    weight,
+)
 
-__all__ = ["Found", "is_unknown", "read"]
+__all__ = ["StaticConfig", "is_unknown", "read"]
 
 MAX_CHARS = 4_000_000
 MAX_YAML_CHARS = 500_000
@@ -32,7 +37,7 @@ _BRACKET = re.compile(r"[][(){}]")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class StaticConfig:
     """What a configuration says.
 
     Attributes:
@@ -53,14 +58,14 @@ class Found:
         return tuple(n for n in names if isinstance(n, str) and not is_unknown(n))
 
 
-def read(text: str, form: str = "py") -> Found:
+def read(text: str, form: str = "py") -> StaticConfig:
     """Reads a configuration. Never raises and never executes anything.
 
     Args:
         form: "py", "json", "yaml" or "yml", as the file's name ends.
     """
     if len(text) > MAX_CHARS:
-        return Found(problems=(f"too long to be read: {len(text)} characters",))
+        return StaticConfig(problems=(f"too long to be read: {len(text)} characters",))
     try:
         if form == "json":
             return _document(json.loads(text))
@@ -68,52 +73,52 @@ def read(text: str, form: str = "py") -> Found:
             return _yaml(text)
         return _python(text)
     except RecursionError:
-        return Found(problems=("nested too deeply to be read",))
+        return StaticConfig(problems=("nested too deeply to be read",))
     except (SyntaxError, ValueError, MemoryError) as error:
-        return Found(problems=(clean(f"{type(error).__name__}: {error}", 300),))
+        return StaticConfig(problems=(clean(f"{type(error).__name__}: {error}", 300),))
 
 
 # --- documents -------------------------------------------------------------------------------
 
 
-def _yaml(text: str) -> Found:
+def _yaml(text: str) -> StaticConfig:
     try:
         yaml: Any = importlib.import_module("yaml")
     except ImportError:
-        return Found(problems=("a YAML file needs PyYAML, which is not installed",))
+        return StaticConfig(problems=("a YAML file needs PyYAML, which is not installed",))
     if len(text) > MAX_YAML_CHARS:
-        return Found(problems=(f"too long to be read: {len(text)} characters",))
+        return StaticConfig(problems=(f"too long to be read: {len(text)} characters",))
     try:
         loaded = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (yaml.YAMLError, TypeError, AttributeError) as error:
-        return Found(problems=(clean(f"{type(error).__name__}: {error}", 300),))
+        return StaticConfig(problems=(clean(f"{type(error).__name__}: {error}", 300),))
     return _document(loaded)
 
 
-def _document(loaded: Any) -> Found:
+def _document(loaded: Any) -> StaticConfig:
     if not isinstance(loaded, dict):
-        return Found(problems=("it holds no mapping at its top",))
+        return StaticConfig(problems=("it holds no mapping at its top",))
     if weight(loaded) > MAX_NODES:
-        return Found(problems=(_TOO_MUCH,))
-    return Found(values={str(key): value for key, value in loaded.items()})
+        return StaticConfig(problems=(_TOO_MUCH,))
+    return StaticConfig(values={str(key): value for key, value in loaded.items()})
 
 
 # --- Python ----------------------------------------------------------------------------------
 
 
-def _python(text: str) -> Found:
+def _python(text: str) -> StaticConfig:
     text = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
     if _depth(text) > MAX_DEPTH:
-        return Found(problems=("nested too deeply to be read",))
+        return StaticConfig(problems=("nested too deeply to be read",))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "invalid escape sequence" is the writer's matter.
         tree = ast.parse(text)
-    reader = Reader(text.split("\n"))
+    reader = LiteralReader(text.split("\n"))
     for statement in tree.body:
         reader.take(statement)
     if weight(reader.values) > MAX_NODES:
-        return Found(problems=(_TOO_MUCH,))
-    return Found(reader.values, reader.written, tuple(reader.problems))
+        return StaticConfig(problems=(_TOO_MUCH,))
+    return StaticConfig(reader.values, reader.written, tuple(reader.problems))
 
 
 def _depth(text: str) -> int:

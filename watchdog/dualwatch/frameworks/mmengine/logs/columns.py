@@ -15,8 +15,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from dualwatch.frameworks.mmengine.logs.fields import is_metric
-from dualwatch.frameworks.mmengine.logs.scalars_rows import Layout, Lines, read_row
+from dualwatch.core.metric_names import is_metric
+from dualwatch.frameworks.mmengine.logs.scalars_rows import Lines, RowLayout, read_row
 
 COUNTERS = ("epoch", "iter", "step")
 """Keys that place a row; they are kept whatever is wanted."""
@@ -32,7 +32,7 @@ _EMPTY = re.compile("\n\n+")
 
 
 @dataclass(slots=True)
-class Table:
+class ColumnTable:
     """Rows that have the same keys.
 
     Attributes:
@@ -43,7 +43,7 @@ class Table:
     rows: array[int] = field(default_factory=lambda: array("q"))
     values: dict[str, array[float]] = field(default_factory=dict)
 
-    def add(self, other: Table) -> None:
+    def add(self, other: ColumnTable) -> None:
         """Takes the rows of another table with the same keys; they are a later one's as a rule."""
         in_order = not self.rows or not other.rows or self.rows[-1] < other.rows[0]
         self.rows.extend(other.rows)
@@ -70,16 +70,16 @@ class Columns:
         skipped: Lines that are no JSON object.
     """
 
-    tables: dict[tuple[str, ...], Table] = field(default_factory=dict)
+    tables: dict[tuple[str, ...], ColumnTable] = field(default_factory=dict)
     rows: int = 0
     skipped: int = 0
 
-    def add(self, tables: Iterable[Table]) -> None:
+    def add(self, tables: Iterable[ColumnTable]) -> None:
         """Takes what a ``ColumnReader`` gave."""
         for table in tables:
             keys = tuple(table.values)
             self.rows += len(table.rows)
-            self.tables.setdefault(keys, Table()).add(table)
+            self.tables.setdefault(keys, ColumnTable()).add(table)
 
     def names(self) -> list[str]:
         """All keys, counters included, in the order in which they came first."""
@@ -98,13 +98,13 @@ class Columns:
         A validation row belongs to the epoch of the training row before it: its own ``step`` is 0
         in some versions.
         """
-        stretches: dict[int | None, list[tuple[Table, int, int]]] = {}
+        stretches: dict[int | None, list[tuple[ColumnTable, int, int]]] = {}
         for table in self.tables.values():
             for epoch, start, end in self._runs(table):
                 stretches.setdefault(epoch, []).append((table, start, end))
         return {epoch: _joined(parts) for epoch, parts in stretches.items()}
 
-    def _runs(self, table: Table) -> Iterator[tuple[int | None, int, int]]:
+    def _runs(self, table: ColumnTable) -> Iterator[tuple[int | None, int, int]]:
         """Stretches of a table that lie in one epoch: (epoch, start, end)."""
         end = 0
         epochs: Iterable[float | None]
@@ -131,10 +131,10 @@ class ColumnReader:
         self._wanted = None if wanted is None else tuple(wanted)
         self._row = 0
         self._partial = b""
-        self._layouts: list[Layout] = []
+        self._layouts: list[RowLayout] = []
         self._met: dict[tuple[str, ...], int] = {}
 
-    def feed(self, data: bytes) -> list[Table]:
+    def feed(self, data: bytes) -> list[ColumnTable]:
         """The rows that these bytes complete, one table for each layout among them."""
         data = self._partial + data
         # A "\r" at the end may be half of an end: it waits for the other half.
@@ -145,12 +145,12 @@ class ColumnReader:
             self._partial = b"?"
         return self._read(data[:cut])
 
-    def close(self) -> list[Table]:
+    def close(self) -> list[ColumnTable]:
         """The last row, although nothing ended it."""
         data, self._partial = self._partial, b""
         return self._read(data)
 
-    def _read(self, data: bytes) -> list[Table]:
+    def _read(self, data: bytes) -> list[ColumnTable]:
         if b"\r" in data:
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         text = data.decode("utf-8", "replace")
@@ -161,7 +161,7 @@ class ColumnReader:
         count = text.count("\n")
         lines: Lines = range(self._row, self._row + count), text
         self._row += count
-        tables: list[Table] = []
+        tables: list[ColumnTable] = []
         for layout in self._layouts:
             if not lines[1]:
                 break
@@ -172,14 +172,14 @@ class ColumnReader:
             if columns and columns[0]:
                 layout.count += len(columns[0])
                 values = dict(zip(layout.wanted, columns, strict=True))
-                tables.append(Table(array("q", numbers), values))
+                tables.append(ColumnTable(array("q", numbers), values))
         # The most frequent one goes first, and the others see but a few rows.
         self._layouts.sort(key=lambda layout: -layout.count)
         return _united([*tables, *self._one_by_one(lines)])
 
-    def _one_by_one(self, lines: Lines) -> list[Table]:
+    def _one_by_one(self, lines: Lines) -> list[ColumnTable]:
         """Rows of layouts that are not known (yet)."""
-        tables: dict[tuple[str, ...], Table] = {}
+        tables: dict[tuple[str, ...], ColumnTable] = {}
         numbers, text = lines
         for number, line in zip(numbers, text.split("\n")[:-1], strict=True):
             row = read_row(line)
@@ -187,7 +187,7 @@ class ColumnReader:
                 self.skipped += 1
                 continue
             kept = {key: value for key, value in row.items() if self._wants(key)}
-            table = tables.setdefault(tuple(kept), Table())
+            table = tables.setdefault(tuple(kept), ColumnTable())
             table.rows.append(number)
             for key, value in kept.items():
                 table.values.setdefault(key, array("d")).append(value)
@@ -201,7 +201,7 @@ class ColumnReader:
             self._met.clear()
         met = self._met[keys] = self._met.get(keys, 0) + 1
         if met == LEARN_AFTER:
-            layout = Layout(keys, [key for key in keys if self._wants(key)])
+            layout = RowLayout(keys, [key for key in keys if self._wants(key)])
             # Not where a value is no number, or a key is written in another way.
             if layout.is_of(line):
                 self._layouts.append(layout)
@@ -222,11 +222,11 @@ def columns(chunks: Iterable[bytes], wanted: Collection[str] | None = None) -> C
     return all_of_it
 
 
-def _united(tables: Sequence[Table]) -> list[Table]:
+def _united(tables: Sequence[ColumnTable]) -> list[ColumnTable]:
     """One table for each set of keys: rows written in two ways, or that differ in what is not kept,
     come out of two layouts and lie between each other in the file.
     """
-    found: dict[tuple[str, ...], Table] = {}
+    found: dict[tuple[str, ...], ColumnTable] = {}
     for table in tables:
         known = found.setdefault(tuple(table.values), table)
         if known is not table:
@@ -234,7 +234,7 @@ def _united(tables: Sequence[Table]) -> list[Table]:
     return list(found.values())
 
 
-def _joined(stretches: Sequence[tuple[Table, int, int]]) -> dict[str, array[float]]:
+def _joined(stretches: Sequence[tuple[ColumnTable, int, int]]) -> dict[str, array[float]]:
     """Key -> values of some stretches of tables, in the order of their rows."""
     joined: dict[str, array[float]] = {}
     several: set[str] = set()
@@ -264,7 +264,7 @@ def _merged(pieces: Sequence[tuple[array[int], array[float]]]) -> tuple[array[in
     return rows, values
 
 
-def _epoch_before(tables: Sequence[Table], row: int) -> float | None:
+def _epoch_before(tables: Sequence[ColumnTable], row: int) -> float | None:
     """Epoch of the last training row before a row."""
     newest, epoch = -1, None
     for table in tables:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from dualwatch.events import Fact, IterationLogged
-from dualwatch.frameworks.mmengine.logs.fields import without_mode
+from dualwatch.core.metric_names import without_mode
+from dualwatch.events import Event, IterationLogged
 
 MAX_SHAPES = 8
 """A training has one or two, and making an expression takes as long as some hundred lines."""
@@ -28,7 +28,7 @@ _VALUE = "([-+.0-9A-Za-z]+)"
 
 
 @dataclass(frozen=True, slots=True)
-class _Shape:
+class _LineShape:
     """One shape.
 
     Attributes:
@@ -42,15 +42,15 @@ class _Shape:
     eta: int
 
 
-class Shapes:
+class LineShapes:
     """The shapes of one stream's training lines."""
 
     def __init__(self) -> None:
-        self._known: list[_Shape] = []
+        self._known: list[_LineShape] = []
         self._tries = 0
 
     def read(self, line: str, at: float, wall: float) -> IterationLogged | None:
-        """The fact of a line of a known shape; None for all other lines."""
+        """The event of a line of a known shape; None for all other lines."""
         if not self._known:
             return None
         cut = line.find(_INFO)
@@ -61,24 +61,26 @@ class Shapes:
                 return _fact(shape, match.groups(), at, wall)
         return None
 
-    def learn(self, line: str, fact: Fact) -> None:
-        """Takes the shape of a line whose fact is known, if it has one that can be relied on."""
-        if self._tries >= MAX_SHAPES or not isinstance(fact, IterationLogged):
+    def learn(self, line: str, event: Event) -> None:
+        """Takes the shape of a line whose event is known, if it has one that can be relied on."""
+        if self._tries >= MAX_SHAPES or not isinstance(event, IterationLogged):
             return
-        if fact.mode != "train":
+        if event.mode != "train":
             return
         self._tries += 1
         _, info, body = line.partition(_INFO)
-        shape = _shape(body if info else line, has_epoch=fact.epoch is not None)
+        shape = _shape(body if info else line, has_epoch=event.epoch is not None)
         if shape is None:
             return
         self._known.append(shape)
         # NaN is not equal to itself, but its representation is.
-        if repr(self.read(line, fact.at, fact.wall)) != repr(fact):
+        if repr(self.read(line, event.at, event.wall)) != repr(event):
             self._known.remove(shape)
 
 
-def _fact(shape: _Shape, groups: tuple[str, ...], at: float, wall: float) -> IterationLogged | None:
+def _fact(
+    shape: _LineShape, groups: tuple[str, ...], at: float, wall: float
+) -> IterationLogged | None:
     eta_s: float | None = None
     values = groups[3:]
     if shape.eta:
@@ -103,7 +105,7 @@ def _fact(shape: _Shape, groups: tuple[str, ...], at: float, wall: float) -> Ite
     )
 
 
-def _shape(body: str, *, has_epoch: bool) -> _Shape | None:
+def _shape(body: str, *, has_epoch: bool) -> _LineShape | None:
     """The shape of a line's body, None where it has no plain one."""
     fields = body[body.find("]  ") + 1 :].split("  ")
     fields = [field.strip() for field in fields if field.strip()]
@@ -123,4 +125,4 @@ def _shape(body: str, *, has_epoch: bool) -> _Shape | None:
         keys += [without_mode(name, "train") for name in names]
         parts.append(" ".join(f"{re.escape(name)}: {_VALUE}" for name in names))
     text = _HEADS[has_epoch] + "".join(" {2,}" + part for part in parts) + r" *\Z"
-    return _Shape(re.compile(text), tuple(keys), eta)
+    return _LineShape(re.compile(text), tuple(keys), eta)

@@ -22,16 +22,6 @@ def crowded(field: str, metrics: dict[str, float]) -> None:
     metrics[key] = float(parts[-1])
 
 
-def without_mode(key: str, mode: str) -> str:
-    """``train/loss_macl`` -> ``loss_macl``: the tag of ``log_with_hierarchy=True``."""
-    return key[len(mode) + 1 :] if key.startswith(mode + "/") else key
-
-
-def is_metric(tag: str, name: str) -> bool:
-    """Whether a tag is that metric, with or without the ``train/`` of hierarchical tags."""
-    return tag == name or tag.endswith("/" + name) or name.endswith("/" + tag)
-
-
 def seconds_of(eta: str) -> float | None:
     """Seconds of a printed ``timedelta``: ``0:16:36``, ``1 day, 7:32:05``, ``2 days, 0:00:00``."""
     days, comma, clock = eta.rpartition(",")
@@ -66,7 +56,7 @@ def progress(
     *,
     is_result: bool,
 ) -> IterationLogged | EvaluationLogged:
-    """The fact of a progress line, whichever format it had."""
+    """The event of a progress line, whichever format it had."""
     if is_result:
         return EvaluationLogged(
             at=at,

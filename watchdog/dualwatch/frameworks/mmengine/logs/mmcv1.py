@@ -9,21 +9,21 @@
 
 from __future__ import annotations
 
-from dualwatch.events import Fact
+from dualwatch.core.metric_names import without_mode
+from dualwatch.events import Event
 from dualwatch.frameworks.mmengine.logs.fields import (
     crowded,
     natural,
     progress,
     seconds_of,
-    without_mode,
 )
 
 _INFO = " - INFO - "
 _STARTS = ("Epoch [", "Iter [", "Epoch(", "Iter(")
 
 
-def parse_line(line: str, at: float, wall: float) -> Fact | None:
-    """The fact that one line of an mmcv 1.x log states, None for all other lines.
+def parse_line(line: str, at: float, wall: float) -> Event | None:
+    """The event that one line of an mmcv 1.x log states, None for all other lines.
 
     Milestones have the same words in both generations: ``mmengine_log`` knows them.
     """

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import re
 
+from dualwatch.core.metric_names import without_mode
 from dualwatch.core.text import bound, strip_control
-from dualwatch.events import Fact, Milestone
+from dualwatch.events import Event, LogMilestone
 from dualwatch.frameworks.mmengine.logs.fields import (
     crowded,
     natural,
     progress,
     seconds_of,
-    without_mode,
 )
 
 _INFO = " - INFO - "
@@ -62,8 +62,8 @@ _MILESTONE_STARTS = tuple(start for start, _ in _MILESTONES)
 _WHOLE_LINE = frozenset(("System environment:", "Environment info:", "Config:", "after_run:"))
 
 
-def parse_line(line: str, at: float, wall: float) -> Fact | None:
-    """The fact that one line of an mmengine log states, None for all other lines."""
+def parse_line(line: str, at: float, wall: float) -> Event | None:
+    """The event that one line of an mmengine log states, None for all other lines."""
     cut = line.find(_INFO)
     if cut < 0 and "\x1b" in line:
         line = strip_control(line)
@@ -94,7 +94,7 @@ def split_prefix(line: str) -> tuple[str, str]:
     return level, line[end:]
 
 
-def _progress(body: str, at: float, wall: float) -> Fact | None:
+def _progress(body: str, at: float, wall: float) -> Event | None:
     """An ``Epoch(mode) [e][i/n]  fields`` or ``Iter(mode) [i/n]  fields`` line."""
     # partition() splits once from the left, which is all that the head needs.
     head, _, rest = body.partition("]")
@@ -153,7 +153,7 @@ def _fields(text: str, mode: str) -> tuple[dict[str, float], float | None]:
     return metrics, eta_s
 
 
-def _milestone(body: str, at: float, wall: float) -> Fact | None:
+def _milestone(body: str, at: float, wall: float) -> Event | None:
     for start, name in _MILESTONES:
         if body.startswith(start):
             # Short starts are everyday words, believed only where they are the whole line.
@@ -161,5 +161,5 @@ def _milestone(body: str, at: float, wall: float) -> Fact | None:
                 return None
             if start == "initialize " and " with init_cfg" not in body:
                 return None
-            return Milestone(at=at, wall=wall, name=name, text=bound(body.rstrip(), 500))
+            return LogMilestone(at=at, wall=wall, name=name, text=bound(body.rstrip(), 500))
     return None

@@ -5,9 +5,9 @@ They are JSON but for bare ``NaN`` and ``Infinity``, which Python's reader takes
 
 from __future__ import annotations
 
-from dualwatch.events import EvaluationLogged, Fact, IterationLogged
+from dualwatch.core.metric_names import without_mode
+from dualwatch.events import EvaluationLogged, Event, IterationLogged
 from dualwatch.frameworks.mmengine.logs.columns import COUNTERS
-from dualwatch.frameworks.mmengine.logs.fields import without_mode
 from dualwatch.frameworks.mmengine.logs.scalars_rows import read_row
 
 
@@ -22,8 +22,8 @@ class ScalarsParser:
         self._epoch: int | None = None
         self._iteration = 0
 
-    def feed(self, line: str, at: float, wall: float) -> Fact | None:
-        """The fact that one row states; None for a row that is cut off or no object of numbers."""
+    def feed(self, line: str, at: float, wall: float) -> Event | None:
+        """The event that one row states; None for a row that is cut off or no object of numbers."""
         row = read_row(line)
         if row is None:
             return None
@@ -41,7 +41,7 @@ class ScalarsParser:
             metrics=_metrics(row, "train"),
         )
 
-    def _evaluation(self, row: dict[str, float], at: float, wall: float) -> Fact | None:
+    def _evaluation(self, row: dict[str, float], at: float, wall: float) -> Event | None:
         mode = "test" if any(key.startswith("test/") for key in row) else "val"
         metrics = _metrics(row, mode)
         if not metrics:
@@ -60,7 +60,7 @@ class ScalarsParser:
         )
 
 
-def parse_row(line: str, at: float, wall: float) -> Fact | None:
+def parse_row(line: str, at: float, wall: float) -> Event | None:
     """One row by itself; see ``ScalarsParser`` for what only a sequence of rows can tell."""
     return ScalarsParser().feed(line, at, wall)
 

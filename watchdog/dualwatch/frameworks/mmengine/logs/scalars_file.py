@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-from dualwatch.events import Fact
+from dualwatch.events import Event
 from dualwatch.frameworks.mmengine.logs.columns import Columns, columns
 from dualwatch.frameworks.mmengine.logs.scalars import ScalarsParser
 from dualwatch.logs.tail import Tail
@@ -40,17 +40,17 @@ def read_columns(
     return columns(_blocks(paths), wanted)
 
 
-class Scalars:
+class ScalarsFile:
     """Follows one file that grows; it need not be there yet."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._tail = Tail(path)
         self._parser = ScalarsParser()
 
-    def poll(self, at: float, wall: float) -> list[Fact]:
+    def poll(self, at: float, wall: float) -> list[Event]:
         """What the rows state that came since the last call."""
-        facts = [self._parser.feed(line, at, wall) for line in self._tail.poll()]
-        return [fact for fact in facts if fact is not None]
+        events = [self._parser.feed(line, at, wall) for line in self._tail.poll()]
+        return [event for event in events if event is not None]
 
 
 def _blocks(paths: Iterable[str | os.PathLike[str]]) -> Iterator[bytes]:

@@ -18,7 +18,7 @@ Lines = tuple[Sequence[int], str]
 """Some lines of a file: their numbers and their text."""
 
 
-class Layout:
+class RowLayout:
     """Takes the rows of one layout out of a text.
 
     Args:

@@ -1,0 +1,13 @@
+"""Names of metrics as tags write them."""
+
+from __future__ import annotations
+
+
+def without_mode(key: str, mode: str) -> str:
+    """``train/loss_macl`` -> ``loss_macl``: the tag of ``log_with_hierarchy=True``."""
+    return key[len(mode) + 1 :] if key.startswith(mode + "/") else key
+
+
+def is_metric(tag: str, name: str) -> bool:
+    """Whether a tag is that metric, with or without the ``train/`` of hierarchical tags."""
+    return tag == name or tag.endswith("/" + name) or name.endswith("/" + tag)
