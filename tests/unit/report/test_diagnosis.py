@@ -87,7 +87,7 @@ def test_the_page_is_ascii_unless_told_otherwise(deadlock) -> None:
 
 @pytest.mark.parametrize(
     ("confidence", "said"),
-    [(1.0, "almost certain, 100 %"), (0.8, "very likely, 80 %"), (0.6, "likely, 60 %"),
+    [(1.0, "certain, 100 %"), (0.8, "likely, 80 %"), (0.6, "likely, 60 %"),
      (0.2, "possible, 20 %"), (None, "?"), ("x", "?")],
 )  # fmt: skip
 def test_how_sure(confidence, said) -> None:

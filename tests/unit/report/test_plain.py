@@ -79,7 +79,7 @@ def test_changes_of_state_are_dated_lines(shown, change) -> None:
     assert all(DATED.match(line) for line in said)
     assert [line[20:] for line in said] == [
         "attempt 0 started: pid 100",
-        "DW102 stalled-training (error, almost certain): no progress",
+        "DW102 stalled-training (error, certain): no progress",
         "  - phase train-step",
         "  see: dualwatch explain DW102",
         "decision: rerun: DW102: rerun with no workers",

@@ -37,7 +37,7 @@ def test_only_findings_decisions_and_what_came_of_them(quiet, change) -> None:
     teller.tell(RunEnded, outcome="completed", exit_code=0, reason="to the end")
     said = [line[20:] if line[:2] == "20" else line for line in lines()]
     assert said == [
-        "DW102 stalled-training (error, almost certain): no progress",
+        "DW102 stalled-training (error, likely): no progress",
         "  see: dualwatch explain DW102",
         "decision: replace: DW111: replaced",
         "  train_dataloader.num_workers  2 -> 0  (no worker can block)",

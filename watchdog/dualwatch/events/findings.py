@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+READ = 0.95
+"""Confidence of what was read as such: an exit code, a printed error, a value, a process state."""
+
+AGREED = 0.9
+"""Confidence that is certainty where two independent kinds of evidence agree."""
+
+PROVEN = 0.5
+"""Confidence from which a cause is acted on as the cause."""
 
 
 class Severity(enum.IntEnum):
@@ -80,6 +90,21 @@ class Finding:
 
     @property
     def certainty(self) -> str:
-        """The confidence in a word, for people."""
-        steps = ((0.9, "almost certain"), (0.75, "very likely"), (0.5, "likely"))
-        return next((word for least, word in steps if self.confidence >= least), "possible")
+        """The confidence in a word."""
+        return certainty(self.confidence, (one.source for one in self.evidence))
+
+
+def certainty(confidence: float, sources: Iterable[str]) -> str:
+    """ "certain", "likely" or "possible", by the rule of ``docs/verdict.md``.
+
+    Args:
+        sources: Of the evidence.
+    """
+    if confidence >= READ or (confidence >= AGREED and len(kinds(sources)) > 1):
+        return "certain"
+    return "likely" if confidence >= PROVEN else "possible"
+
+
+def kinds(sources: Iterable[str]) -> frozenset[str]:
+    """The independent kinds of evidence: "py-spy pid 12" and "py-spy pid 13" are one kind."""
+    return frozenset(source.split(" ", 1)[0] for source in sources)

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dualwatch.events.findings import certainty
 from dualwatch.core.text import clean
-from dualwatch.events import Finding, Severity
 from dualwatch.report.terminal import format
 from dualwatch.report.terminal.console import plain_text
 
@@ -101,15 +101,12 @@ def clock(wall: Any) -> str:
 
 
 def sureness(finding: Mapping[str, Any]) -> str:
-    """``very likely, 85 %``."""
+    """``likely, 85 %``."""
     confidence = number(finding.get("confidence"))
     if confidence is None:
         return "?"
-    # The words are the finding's own: one scale for everything that dualwatch says.
-    judged = Finding(
-        code="", name="", severity=Severity.INFO, confidence=confidence, evidence=(), remedy=""
-    )
-    return f"{judged.certainty}, {confidence * 100:.0f} %"
+    sources = [line(evidence.get("source")) for evidence in parts(finding, "evidence")]
+    return f"{certainty(confidence, sources)}, {confidence * 100:.0f} %"
 
 
 def title(finding: Mapping[str, Any]) -> str:
