@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dualwatch.events.findings import certainty
 from dualwatch.core.text import clean
+from dualwatch.events.findings import certainty
 from dualwatch.report.terminal import format
 from dualwatch.report.terminal.console import plain_text
 
