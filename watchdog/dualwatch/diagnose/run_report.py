@@ -106,16 +106,12 @@ def sift(path: Path, start: int = 0) -> Iterator[Event]:
     """The events of a journal that a chapter is made of, the frequent ones thinned."""
     spacing = journal.span(path, start) / POINTS
     thin: dict[type[Event], Sampling[Any]] = {
-        HeartbeatRead: Sampling[HeartbeatRead](
-            spacing=spacing, key=lambda event: phases.kind_of(event.phase)
-        ),
-        ProcessesSampled: Sampling[ProcessesSampled](spacing=spacing, weight=_memory, newest=4),
-        GpusSampled: Sampling[GpusSampled](spacing=spacing, weight=_gpu_memory),
-        HostSampled: Sampling[HostSampled](
-            spacing=spacing, weight=lambda event: -(event.memory_available or 0)
-        ),
+        HeartbeatRead: Sampling(spacing=spacing, key=lambda event: phases.kind_of(event.phase)),
+        ProcessesSampled: Sampling(spacing=spacing, weight=_memory, newest=4),
+        GpusSampled: Sampling(spacing=spacing, weight=_gpu_memory),
+        HostSampled: Sampling(spacing=spacing, weight=lambda event: -(event.memory_available or 0)),
         # Of the looks that led to no verdict nobody asks any more.
-        StacksCaptured: Sampling[StacksCaptured](spacing=float("inf")),
+        StacksCaptured: Sampling(spacing=float("inf")),
     }
     wanted = {kind: thin.get(kind) for kind in (*WANTED, *check_record.WANTED)}
     return sampling.sample(path, wanted, landmarks=(FindingRaised,), start=start)
