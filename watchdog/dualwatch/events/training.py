@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import Struct
+
 from dualwatch.events.base import Event
 
 
@@ -141,6 +143,18 @@ class BatchSeen(Event, frozen=True, kw_only=True, tag="batch-seen"):
     losses: tuple[str, ...]
 
 
+class NotFollowed(Struct, frozen=True, kw_only=True):
+    """A part of a configuration that is not known, because it was read as text.
+
+    Attributes:
+        what: Dotted key, or the file that it builds on.
+        why: One clause.
+    """
+
+    what: str
+    why: str
+
+
 class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
     """A configuration, loaded as the training loads it or read without executing it.
 
@@ -161,6 +175,7 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
         load_from: Checkpoint that it starts from, "" for none.
         resumes: Whether it goes on with the state of that checkpoint, or of the newest one.
         error: Why it does not load; "" where it does.
+        not_followed: What of it is not known; bounded.
     """
 
     path: str
@@ -180,6 +195,7 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
     load_from: str = ""
     resumes: bool = False
     error: str = ""
+    not_followed: tuple[NotFollowed, ...] = ()
 
 
 class CommandAnswered(Event, frozen=True, kw_only=True, tag="order-answered"):
