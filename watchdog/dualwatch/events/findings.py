@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 READ = 0.95
 """Confidence of what was read as such: an exit code, a printed error, a value, a process state."""
@@ -16,18 +18,30 @@ PROVEN = 0.5
 """Confidence from which a cause is acted on as the cause."""
 
 
-class Severity(enum.IntEnum):
-    """Ordered, so that worse beats milder."""
+@functools.total_ordering
+class Severity(enum.Enum):
+    """Ordered, so that worse beats milder; the value is the word in JSON and on the terminal."""
 
-    INFO = 0
-    WARNING = 1
-    ERROR = 2
-    CRITICAL = 3
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
 
     @property
     def word(self) -> str:
         """The name that goes into JSON and onto the terminal."""
-        return self.name.lower()
+        return self.value
+
+    @property
+    def level(self) -> int:
+        """0 for the mildest, 3 for the worst."""
+        return _LEVELS[self.value]
+
+    def __lt__(self, other: object) -> bool:
+        return self.level < other.level if isinstance(other, Severity) else NotImplemented
+
+
+_LEVELS = {severity.value: level for level, severity in enumerate(Severity)}
 
 
 class Proof(str, enum.Enum):
@@ -44,8 +58,7 @@ class Proof(str, enum.Enum):
     MISSED_TARGET = "missed-target"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(Struct, frozen=True, kw_only=True):
     """One thing that was seen, quoted.
 
     Attributes:
@@ -59,8 +72,7 @@ class Evidence:
     wall: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True):
     """A verdict and its evidence.
 
     Attributes:
