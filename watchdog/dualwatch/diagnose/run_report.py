@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from dualwatch.collectors.target import Target
-from dualwatch.core import clock
+from dualwatch.core import clock, units
 from dualwatch.core.errors import DualwatchError, Exit
 from dualwatch.core.settings import Settings
 from dualwatch.diagnose import check, check_record, examine
@@ -35,7 +35,6 @@ from dualwatch.history.build import WANTED, HistoryBuilder, build
 from dualwatch.history.model import RunHistory
 from dualwatch.history.replay import lost_iterations
 from dualwatch.protocol import PHASES
-from dualwatch.report.terminal import format
 
 POINTS = 600
 """Samples of the machine over a whole run: more than a picture has room for."""
@@ -136,7 +135,7 @@ def _sum_of(numbers: re.Pattern[bytes]) -> Callable[[bytes], float]:
 
 
 def _unended(chapter: RunHistory) -> str:
-    when = format.clock(chapter.last)
+    when = units.clock(chapter.last)
     if chapter.alive:
         return f"it is still running; what is known of it ends at {when}"
     return (

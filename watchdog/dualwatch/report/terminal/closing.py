@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from dualwatch.core import units
 from dualwatch.events import RunEnded, Severity
 from dualwatch.history.attempt_record import AttemptRecord
 from dualwatch.report.run import view
-from dualwatch.report.terminal import format
 from dualwatch.report.terminal.changes import changes_table
 from dualwatch.report.terminal.console import plain_text
 
@@ -23,7 +23,7 @@ def lines(records: Sequence[AttemptRecord], ended: RunEnded | None, folder: Path
         yield from _attempt(record)
     metrics = {name: m.value for r in records for name, m in r.snapshot.metrics.items()}
     shown = [
-        f"{name} {format.value(value)}"
+        f"{name} {units.value(value)}"
         for name, value in metrics.items()
         if name.split("/")[-1] in _SHOWN_METRICS
     ]
@@ -44,7 +44,7 @@ def _attempt(record: AttemptRecord) -> Iterator[str]:
     how = "?"
     if s.ended is not None:
         how = s.ended.signal or f"exit code {s.ended.exit_code}"
-    took = format.span((record.ended_wall or s.wall) - s.started.wall)
+    took = units.span((record.ended_wall or s.wall) - s.started.wall)
     reached = f", iterations {s.first_iteration} to {s.last_iteration}" if s.last_iteration else ""
     cured = f", {s.replaced} x cured in place" if s.replaced else ""
     lost = f", {record.lost_iterations} lost" if record.lost_iterations else ""
