@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from dualwatch.events import Action, Decision, Finding, Severity, TriedStep
+from dualwatch.events import Action, Decision, Finding, Proof, Severity, TriedStep
 from dualwatch.protocol import Phase
 from dualwatch.remedies.decide import (
     STALLS,
@@ -22,10 +22,6 @@ from dualwatch.remedies.overrides import Overrides, overrides_of
 Decide = Callable[..., Decision | None]
 
 FIRST, SECOND = "no workers and batch 4 -> 2", "no workers and batch 4 -> 1"
-LOOPS = ("1 of 2 stand at one place", "worker 7 loops: running, 100 % of a core")
-WAITS = ("1 of 2 stand at one place", "worker 7 waits: sleeping, 0 % of a core")
-STOPPED = "stopped (state T): pid 7 (worker)"
-TRACED = "held by a debugger (state t): pid 8 (main)"
 
 
 def climb(
@@ -65,34 +61,27 @@ def test_a_stall_loses_its_workers_and_half_the_batch_then_all_but_one(
     assert "it stalled again without workers, so the loader is not the cause" in last.reason
 
 
-@pytest.mark.parametrize(("code", "words"), [("DW112", WAITS), ("DW114", ()), ("DW118", ())])
-def test_a_place_that_was_seen_gets_one_try(sections, found, code, words) -> None:
-    names, last = climb(decide_stall, found(code, *words), sections(), PATIENT)
+@pytest.mark.parametrize("code", ["DW112", "DW114", "DW118"])
+def test_a_place_that_was_seen_gets_one_try(sections, found, code) -> None:
+    names, last = climb(decide_stall, found(code), sections(), PATIENT)
     assert names == [FIRST]
     assert (last.action, last.cause) == (Action.GIVE_UP, code)
 
 
 @pytest.mark.parametrize(
-    ("code", "words", "why"),
-    [
-        ("DW112", LOOPS, "would loop in the dataset"),
-        ("DW113", (), "building a dataset"),
-        ("DW116", (), "cannot be ended"),
-        ("DW403", (), "this GPU"),
-    ],
+    ("code", "proof"), [("DW112", Proof.LOOPS), ("DW113", None), ("DW116", None), ("DW403", None)]
 )
-def test_what_no_rerun_can_help_is_given_up_at_once(sections, found, code, words, why) -> None:
-    findings = [found(code, *words), found("DW102")]
+def test_what_no_rerun_can_help_is_given_up_at_once(sections, found, code, proof) -> None:
+    findings = [found(code, proof=proof), found("DW102")]
     past = RemedyHistory(can_replace=True, phase=Phase.WAITING)
     decision = decide_stall(findings, past, sections(), Policy())
     assert (decision.action, decision.cause, decision.rung) == (Action.GIVE_UP, code, None)
     assert decision.reason.startswith(f"{code} {findings[0].name}: ")
-    assert why in decision.reason
 
 
 def test_a_worker_that_sleeps_in_the_dataset_needs_workers_to_be_tried(sections, found) -> None:
     config = sections(train_dataloader={"batch_size": 4, "num_workers": 0})
-    decision = decide_stall([found("DW112", *WAITS)], RemedyHistory(), config, Policy())
+    decision = decide_stall([found("DW112")], RemedyHistory(), config, Policy())
     assert decision.action is Action.GIVE_UP
 
 
@@ -343,28 +332,31 @@ def test_where_replacing_cannot_help_the_training_is_rerun(
 
 
 def test_a_stopped_process_is_woken_once(sections, found) -> None:
-    stopped = [found("DW115", STOPPED, TRACED)]
+    stopped = [found("DW115", proof=Proof.STOPPED)]
     first = decide_stall(stopped, RemedyHistory(), sections(), Policy())
     assert (first.action, first.cause) == (Action.WAKE, "DW115")
     again = decide_stall(stopped, RemedyHistory(woken=True), sections(), Policy())
     assert again.action is Action.REPORT
-    assert "somebody holds it" in again.reason
 
 
 def test_a_process_under_a_debugger_is_never_woken(sections, found) -> None:
-    decision = decide_stall([found("DW115", TRACED)], RemedyHistory(), sections(), Policy())
+    decision = decide_stall(
+        [found("DW115", proof=Proof.TRACED)], RemedyHistory(), sections(), Policy()
+    )
     assert decision.action is Action.REPORT
 
 
 @pytest.mark.parametrize("on_stall", ["stop", "report"])
 def test_a_stopped_process_is_no_stall(sections, found, on_stall) -> None:
     policy = Policy(on_stall=on_stall)
-    decision = decide_stall([found("DW115", STOPPED)], RemedyHistory(), sections(), policy)
+    decision = decide_stall(
+        [found("DW115", proof=Proof.STOPPED)], RemedyHistory(), sections(), policy
+    )
     assert decision.action is Action.REPORT
 
 
 def test_a_stall_after_waking_is_a_stall(sections, found) -> None:
-    findings = [found("DW102"), found("DW115", STOPPED)]
+    findings = [found("DW102"), found("DW115", proof=Proof.STOPPED)]
     decision = decide_stall(findings, RemedyHistory(woken=True), sections(), Policy())
     assert (decision.action, decision.cause) == (Action.RERUN, "DW102")
 

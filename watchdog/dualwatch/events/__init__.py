@@ -2,7 +2,7 @@
 
 from dualwatch.events.base import Event
 from dualwatch.events.decisions import Action, Change, Decision, RerunStep, TriedStep
-from dualwatch.events.findings import Evidence, Finding, Severity
+from dualwatch.events.findings import Evidence, Finding, Proof, Severity
 from dualwatch.events.lifecycle import (
     AttemptEnded,
     AttemptStarted,
@@ -83,6 +83,7 @@ __all__ = [
     "OrphansSeen",
     "ProcessSample",
     "ProcessesSampled",
+    "Proof",
     "RerunStep",
     "RunEnded",
     "RunStarted",

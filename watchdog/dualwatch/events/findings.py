@@ -1,4 +1,4 @@
-"""What a judge says: a code, how sure it is, and the evidence that it rests on."""
+"""A finding: a code, its confidence, and the evidence that it rests on."""
 
 from __future__ import annotations
 
@@ -20,6 +20,20 @@ class Severity(enum.IntEnum):
         return self.name.lower()
 
 
+class Proof(str, enum.Enum):
+    """What a finding proves beyond its code, where a remedy or a view depends on it.
+
+    ``LOOPS``: the process uses a core at one place of the dataset. ``STOPPED``: a process is in
+    state T, so SIGCONT continues it. ``TRACED``: a debugger holds it (state t). ``MISSED_TARGET``:
+    a metric missed its target at the end of an epoch.
+    """
+
+    LOOPS = "loops"
+    STOPPED = "stopped"
+    TRACED = "traced"
+    MISSED_TARGET = "missed-target"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """One thing that was seen, quoted.
@@ -37,11 +51,14 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A verdict with what it rests on.
+    """A verdict and its evidence.
 
     Attributes:
         code: "DW102"; its name and documentation are in ``rules.catalog``.
         confidence: 0 to 1.
+        subject: Metric or rule that it is about, "" for none. Findings of one code about two
+            subjects are two findings.
+        proof: What remedies and views decide on; never a phrase of the evidence.
     """
 
     code: str
@@ -53,10 +70,12 @@ class Finding:
     attempt: int | None = None
     rank: int | None = None
     pid: int | None = None
+    subject: str = ""
+    proof: Proof | None = None
 
     @property
     def headline(self) -> str:
-        """The first line of evidence, which says the matter in one sentence."""
+        """The first line of evidence: the finding in one sentence."""
         return self.evidence[0].text if self.evidence else self.name
 
     @property

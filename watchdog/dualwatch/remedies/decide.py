@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from dualwatch.events import Action, Decision, Finding, RerunStep, TriedStep, wordings
+from dualwatch.events import Action, Decision, Finding, Proof, RerunStep, TriedStep
 from dualwatch.frameworks.mmengine.config import edits
 from dualwatch.protocol import Phase
 from dualwatch.remedies import causes, table
@@ -98,7 +98,7 @@ def decide_stall(
     if policy.on_stall == "report":
         return _decision(Action.REPORT, "stalls are reported only, as you asked", cause.code)
     wakes = policy.on_stall == "rerun" and not history.woken
-    if stopped is not None and wakes and causes.says(stopped, wordings.STOPPED):
+    if stopped is not None and wakes and stopped.proof is Proof.STOPPED:
         reason = f"{causes.named(stopped)}: it is intact, so it is told to go on (SIGCONT)"
         return _decision(Action.WAKE, reason, stopped.code)
     if cause is stopped:
