@@ -45,6 +45,7 @@ from dualwatch.events.training import (
     HeartbeatRead,
     IterationLogged,
     LogMilestone,
+    NotFollowed,
 )
 
 __all__ = [
@@ -78,6 +79,7 @@ __all__ = [
     "LogMilestone",
     "ModelPart",
     "ModelSeen",
+    "NotFollowed",
     "NotObserved",
     "ObserverPaused",
     "OrphansSeen",

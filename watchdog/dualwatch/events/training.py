@@ -151,6 +151,19 @@ class BatchSeen(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotFollowed:
+    """A part of a configuration that is not known, because it was read as text.
+
+    Attributes:
+        what: Dotted key, or the file that it builds on.
+        why: One clause.
+    """
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigRead(Event):
     """A configuration, loaded as the training loads it or read without executing it.
 
@@ -171,6 +184,7 @@ class ConfigRead(Event):
         load_from: Checkpoint that it starts from, "" for none.
         resumes: Whether it goes on with the state of that checkpoint, or of the newest one.
         error: Why it does not load; "" where it does.
+        not_followed: What of it is not known; bounded.
     """
 
     path: str
@@ -190,6 +204,7 @@ class ConfigRead(Event):
     load_from: str = ""
     resumes: bool = False
     error: str = ""
+    not_followed: tuple[NotFollowed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ from dualwatch.events import (
     RunStarted,
     TriedStep,
 )
+from dualwatch.frameworks.base import Checkpoint
 from dualwatch.frameworks.mmengine import checkpoints
 from dualwatch.frameworks.mmengine.config import edits, find
 from dualwatch.history.attempt_record import AttemptRecord
@@ -106,7 +107,7 @@ class Supervisor:
     adoption: AttachedRun | None = None
     _started: RunStarted | None = None
     _decider: RemedyDecider = field(init=False)
-    _newest: checkpoints.Checkpoint | None = None
+    _newest: Checkpoint | None = None
     _passed_over: list[str] = field(default_factory=list)
     _unloadable: set[Path] = field(default_factory=set)
     _stop_requests: StopRequests = field(default_factory=StopRequests)
