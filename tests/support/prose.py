@@ -3,7 +3,7 @@
 Looks at messages (string literals), first lines of docstrings, data files and pages. Codes and
 decisions are left out: the former are made from the catalogue, the latter are history.
 
-``python -m tests.support.prose [PATH ...]`` lists what it finds, ``--update`` writes the allow-list:
+``python -m tests.support.prose [PATH ...]`` lists the uses, ``--update`` writes the allow-list:
 how many are left in each file. It only ever shrinks.
 """
 
