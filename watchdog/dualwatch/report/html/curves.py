@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from dualwatch import domains
 from dualwatch.core import units
+from dualwatch.domains.base import Range
 from dualwatch.history.curves import MetricCurve, MetricCurves
 from dualwatch.history.metrics_table import EPOCHS, ITERATIONS
 from dualwatch.history.model import RunHistory
 from dualwatch.report.html import axes
 from dualwatch.report.html.charts import Chart, Curve, LimitLine, draw
-from dualwatch.rules.thresholds import MACL_RANGES, Range
 from dualwatch.state.metric_series import is_gradient, is_loss
 
 MOST_PICTURES = 12
@@ -230,12 +231,9 @@ def _share(chapter: RunHistory, names: Sequence[str]) -> str:
 
 
 def _ranges(chapters: Sequence[RunHistory]) -> dict[str, Range]:
-    """The limits that a run is judged by, in one place: those of a training with MACL."""
-    for chapter in chapters:
-        named = (*chapter.required, *chapter.table.columns)
-        if any("macl" in name.lower() for name in named):
-            return dict(MACL_RANGES)
-    return {}
+    """The ranges of the run's domain."""
+    named = [name for chapter in chapters for name in (*chapter.required, *chapter.table.columns)]
+    return dict(domains.of_metrics(named).ranges)
 
 
 def _broken(courses: Sequence[MetricCurve]) -> list[LimitLine]:
