@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+import functools
+
+from msgspec import Struct
 
 
-class Severity(enum.IntEnum):
-    """Ordered, so that worse beats milder."""
+@functools.total_ordering
+class Severity(enum.Enum):
+    """Ordered, so that worse beats milder; the value is the word in JSON and on the terminal."""
 
-    INFO = 0
-    WARNING = 1
-    ERROR = 2
-    CRITICAL = 3
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
 
     @property
     def word(self) -> str:
         """The name that goes into JSON and onto the terminal."""
-        return self.name.lower()
+        return self.value
+
+    @property
+    def level(self) -> int:
+        """0 for the mildest, 3 for the worst."""
+        return _LEVELS[self.value]
+
+    def __lt__(self, other: object) -> bool:
+        return self.level < other.level if isinstance(other, Severity) else NotImplemented
+
+
+_LEVELS = {severity.value: level for level, severity in enumerate(Severity)}
 
 
 class Proof(str, enum.Enum):
@@ -34,8 +48,7 @@ class Proof(str, enum.Enum):
     MISSED_TARGET = "missed-target"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(Struct, frozen=True, kw_only=True):
     """One thing that was seen, quoted.
 
     Attributes:
@@ -49,8 +62,7 @@ class Evidence:
     wall: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True):
     """A verdict and its evidence.
 
     Attributes:

@@ -23,7 +23,7 @@ class RemedyDecider:
     Attributes:
         limits: What judges go by.
         tried: Reruns so far, oldest first.
-        rung: The remedy in force, None for the user's own configuration.
+        step: The remedy in force, None for the user's own configuration.
     """
 
     def __init__(self, plan: Plan, settings: Settings, recorder: EventRecorder) -> None:
@@ -33,7 +33,7 @@ class RemedyDecider:
         self._woken = False
         self._strange = False
         self.tried: list[TriedStep] = []
-        self.rung: RerunStep | None = None
+        self.step: RerunStep | None = None
         self.limits = Thresholds(
             stall_timeout=settings.stall_timeout,
             busy_timeout=settings.busy_timeout,
@@ -51,9 +51,9 @@ class RemedyDecider:
 
     def took(self, decision: Decision) -> None:
         """A rerun was decided, and will be done."""
-        assert decision.rung is not None
-        self.tried.append(TriedStep(cause=decision.cause, rung=decision.rung.name))
-        self.rung = decision.rung
+        assert decision.step is not None
+        self.tried.append(TriedStep(cause=decision.cause, step=decision.step.name))
+        self.step = decision.step
 
     @property
     def is_strange(self) -> bool:
@@ -122,10 +122,10 @@ class RemedyDecider:
     ) -> ladder.RemedyHistory:
         s = self._recorder.snapshot
         agent = s.agent
-        rung, sections = self.rung or RerunStep(name="", changes=()), self._plan.description or {}
+        step, sections = self.step or RerunStep(name="", changes=()), self._plan.description or {}
         return ladder.RemedyHistory(
             tried=tuple(self.tried),
-            dose=overrides_of(rung.overrides, sections, rung.environment),
+            dose=overrides_of(step.overrides, sections, step.environment),
             can_change=agent is not None or self.is_strange,
             refused=tuple(agent.refused) if agent is not None else (),
             survivors=survivors,

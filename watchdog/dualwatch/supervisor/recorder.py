@@ -78,19 +78,19 @@ class EventRecorder:
     def decide(self, decision: Decision) -> Decision:
         """Tells a decision, with the changes that it leads to, before they are applied."""
         moment = clock.now()
-        rung = decision.rung or RerunStep(name="", changes=())
+        step = decision.step or RerunStep(name="", changes=())
         self.record(
             Decided(
                 at=moment.at,
                 wall=moment.wall,
                 action=decision.action.value,
                 reason=decision.reason,
-                changes=rung.changes,
+                changes=step.changes,
                 cause=decision.cause,
-                rung=rung.name,
-                stretch=rung.stretch,
-                environment=dict(rung.environment),
-                older_checkpoint=rung.older_checkpoint,
+                step=step.name,
+                stretch=step.stretch,
+                environment=dict(step.environment),
+                older_checkpoint=step.older_checkpoint,
             )
         )
         return decision
