@@ -1,4 +1,4 @@
-"""The documents about recorded runs hold what they held; ``python -m tests.recorded`` compares all."""
+"""What check and diagnose say of recorded runs stays; ``python -m tests.recorded`` compares all."""
 
 from __future__ import annotations
 
