@@ -31,7 +31,7 @@ class ModelFiles:
                 parts=tuple(_part(part) for part in record["parts"][:MAX_PARTS]),
             )
             for record in self._records.poll()
-            if record["rank"] >= 0
+            if record["rank"] >= 0 and not any(map(_is_negative, record["parts"]))
         ]
         return sorted(events, key=lambda event: event.rank)
 
@@ -44,3 +44,7 @@ def _part(part: ModelPartDocument) -> ModelPart:
         trainable=part["trainable"],
         optimised=part["optimised"],
     )
+
+
+def _is_negative(part: ModelPartDocument) -> bool:
+    return min(part["parameters"], part["trainable"], part["optimised"] or 0) < 0
