@@ -21,7 +21,8 @@ with open(sys.argv[1], "w+b") as file:
     sequence = n = 0
     while True:
         n += 1
-        values = (1, 0, n % len(protocol.PHASES), *[n] * (len(protocol.HeartbeatRecord._fields) - 3))
+        rest = [n] * (len(protocol.HeartbeatRecord._fields) - 3)
+        values = (1, 0, n % len(protocol.PHASES), *rest)
         sequence = protocol.write_record(mapped, sequence, values)
         if n == 1:
             print("ready", flush=True)
