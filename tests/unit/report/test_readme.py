@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 from dualwatch.report.bundle import readme
 from dualwatch.report.bundle.markdown import code, fenced, prose
-from dualwatch.report.terminal import fields
+from dualwatch.report.diagnosis import Diagnosis
+from dualwatch.report.terminal.console import one_line
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from msgspec import Struct, structs
 
-DOCUMENTS = Path(__file__).parent / "documents"
 FILES = (readme.Listed("diagnosis.json", 2048), readme.Listed("raw/console.log", 8 << 20, 4096))
 HEADINGS = [
     "Diagnosis of a training",
-    "Where it stands",
+    "Status",
     "Likeliest cause",
     "Other possible causes",
     "Also found",
@@ -44,12 +43,7 @@ BREAKERS = (
 )
 
 
-@pytest.fixture
-def deadlock() -> dict[str, Any]:
-    return json.loads((DOCUMENTS / "deadlock.json").read_text(encoding="utf-8"))
-
-
-def told(document: dict[str, Any], legend: Any = None) -> str:
+def told(document: Diagnosis, legend: Any = None) -> str:
     return readme.text(document, files=FILES, legend=legend)
 
 
@@ -93,18 +87,21 @@ def test_nothing_was_taken_out(deadlock) -> None:
 
 
 def test_an_empty_document_is_told_as_well() -> None:
-    text = told({})
-    assert headings(text)[1:3] == ["Where it stands", "Likeliest cause"]
+    text = told(Diagnosis())
+    assert headings(text)[1:3] == ["Status", "Likeliest cause"]
     assert text.count("Not observed.") == 4
 
 
 @pytest.mark.parametrize("breaker", BREAKERS)
 def test_no_text_from_outside_is_markdown(deadlock, breaker) -> None:
     def poisoned(value: Any) -> Any:
+        if isinstance(value, Struct):
+            fields = structs.asdict(value).items()
+            return structs.replace(value, **{name: poisoned(item) for name, item in fields})
         if isinstance(value, dict):
             return {key: poisoned(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [poisoned(item) for item in value]
+        if isinstance(value, (list, tuple)):
+            return type(value)(poisoned(item) for item in value)
         # The words by which it is decided what to show stay as they are.
         return f"{value} {breaker}" if isinstance(value, str) and value not in WORDS else value
 
@@ -113,14 +110,14 @@ def test_no_text_from_outside_is_markdown(deadlock, breaker) -> None:
     assert inline_kinds(text) == inline_kinds(told(deadlock)) == KINDS
 
 
-WORDS = ("run", "main", "rank", "worker", "loaded")
+WORDS = ("run", "main", "rank", "worker", "loaded", "train_dataloader")
 KINDS = {"text", "code_inline", "strong_open", "strong_close", "softbreak", "hardbreak"} - {
     "softbreak"
 }
 
 # As they come to the page: one clean line each.
 TEXTS = (st.text("`*_[]()<>#+-!|~&$\\^{}=:. \t1aä", max_size=40) | st.text(max_size=30)).map(
-    lambda text: fields.line(" ".join(text.split())).strip()
+    lambda text: one_line(" ".join(text.split())).strip()
 )
 
 
