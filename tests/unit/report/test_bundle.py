@@ -18,7 +18,7 @@ import pytest
 from dualwatch.report.bundle import bundle
 from dualwatch.report.bundle.redaction import Redactor
 from dualwatch.report.diagnosis import Diagnosis, NotSeen
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 STAMP = 1_700_000_000.0
@@ -177,6 +177,7 @@ def test_names_that_become_equal_are_numbered(tmp_path) -> None:
     assert written.files[2:5] == ("raw/a-b.txt", "raw/a-b-2.txt", "raw/A-B-3.txt")
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=40), max_size=8))
 def test_any_names_are_different_and_plain(names) -> None:
     taken: set[str] = set()

@@ -10,7 +10,7 @@ from dualwatch.report.bundle import readme
 from dualwatch.report.bundle.markdown import code, fenced, prose
 from dualwatch.report.diagnosis import Diagnosis
 from dualwatch.report.terminal.console import one_line
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from msgspec import Struct, structs
@@ -121,6 +121,7 @@ TEXTS = (st.text("`*_[]()<>#+-!|~&$\\^{}=:. \t1aä", max_size=40) | st.text(max_
 )
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_a_span_of_code_shows_what_it_was_given(said) -> None:
     tokens = MarkdownIt().parse(f"a {code(said)} b")
@@ -128,6 +129,7 @@ def test_a_span_of_code_shows_what_it_was_given(said) -> None:
     assert spans == [said or "   "]
 
 
+@settings(deadline=None)
 @given(st.lists(TEXTS, max_size=6))
 def test_a_block_of_code_shows_what_it_was_given(lines: Sequence[str]) -> None:
     tokens = MarkdownIt().parse("\n".join(("a", *fenced(lines), "b")))
@@ -135,6 +137,7 @@ def test_a_block_of_code_shows_what_it_was_given(lines: Sequence[str]) -> None:
     assert blocks == ["".join(f"{line}\n" for line in lines)]
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_prose_shows_what_it_was_given(said) -> None:
     tokens = MarkdownIt().parse(prose(said))
