@@ -33,7 +33,11 @@ if mkdir {header}.claimed 2>/dev/null; then (
   for word do
     shift
     if [ "$skip" ]; then skip=; continue; fi
-    case $word in -c | -o | -MF) skip=1 ;; -MMD) ;; *) set -- "$@" "$word" ;; esac
+    case $word in
+      -o | -MF) skip=1 ;;
+      -MMD | -c | *.cpp) ;;
+      *) set -- "$@" "$word" ;;
+    esac
   done
   {cxx} "$@" -w -x c++-header {header} -o {header}.new && mv {header}.new {header}.gch
 ) fi

@@ -314,7 +314,7 @@ def test_torchs_headers_are_precompiled_once_with_the_flags_of_the_build(
     monkeypatch.setenv("CXX", str(compiler))
     env = load_mmcv_wheel().build_environment(folder, cuda=False)
     for name in ("a", "b"):
-        flags = f"-MMD -MF {name}.d -fPIC -c {name}.cpp -o {name}.o -DNAME=_ext"
+        flags = f"-MMD -MF {name}.d -fPIC -c -c {name}.cpp -o {name}.o -DNAME=_ext"
         subprocess.run([env["CXX"], *flags.split()], env=env, check=True, cwd=tmp_path)
         assert (tmp_path / f"{name}.o").exists()
     asked = log.read_text().splitlines()
