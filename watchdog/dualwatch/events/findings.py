@@ -102,19 +102,11 @@ class Finding(Struct, frozen=True, kw_only=True):
 
     @property
     def certainty(self) -> str:
-        """The confidence in a word."""
-        return certainty(self.confidence, (one.source for one in self.evidence))
-
-
-def certainty(confidence: float, sources: Iterable[str]) -> str:
-    """ "certain", "likely" or "possible", by the rule of ``docs/verdict.md``.
-
-    Args:
-        sources: Of the evidence.
-    """
-    if confidence >= READ or (confidence >= AGREED and len(kinds(sources)) > 1):
-        return "certain"
-    return "likely" if confidence >= PROVEN else "possible"
+        """ "certain", "likely" or "possible", by the rule of ``docs/verdict.md``."""
+        agree = len(kinds(one.source for one in self.evidence)) > 1
+        if self.confidence >= READ or (self.confidence >= AGREED and agree):
+            return "certain"
+        return "likely" if self.confidence >= PROVEN else "possible"
 
 
 def kinds(sources: Iterable[str]) -> frozenset[str]:
