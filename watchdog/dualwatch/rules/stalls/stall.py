@@ -95,9 +95,7 @@ def state(s: Snapshot, limits: Thresholds) -> StallState:
             StallKind.STALLED, 0.75, Evidence(text=text, source="py-spy", wall=s.wall)
         )
     if _is_patient(s) and silence >= limits.busy_timeout:
-        text = (
-            f"busy, without progress for longer than --busy-timeout ({span(limits.busy_timeout)})"
-        )
+        text = f"busy, no progress for longer than --busy-timeout ({span(limits.busy_timeout)})"
         return StallState(StallKind.STALLED, 0.6, Evidence(text=text, source="settings"))
     return StallState(StallKind.SLOW, 0.8)
 

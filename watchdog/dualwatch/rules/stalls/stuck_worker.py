@@ -146,10 +146,11 @@ def _workers(s: Snapshot, pid: int) -> _Cause | None:
     locked, stuck = loader.at_locks(s, pid)
     if not stuck:
         return None
+    are = "is" if len(stuck) == 1 else "are"
     if len(stuck) == len(workers) and len(workers) > 1:
         text = f"all {len(workers)} loader workers are stuck inside the dataset"
     else:
-        text = f"{len(stuck)} of {len(workers)} loader workers stuck inside the dataset"
+        text = f"{len(stuck)} of {len(workers)} loader workers {are} stuck inside the dataset"
     idle = sum(not stack_patterns.fetches(worker.frames) for worker in workers)
     rest = [f"{idle} wait for work"] if idle else []
     rest += [f"{len(locked)} wait for a lock that it may hold"] if locked else []
