@@ -28,6 +28,7 @@ from dualwatch.events import (
     ObserverPaused,
     RerunStep,
 )
+from dualwatch.events.modalities import CONTRASTIVE_WORDS
 from dualwatch.protocol import AgentCommand, Phase
 from dualwatch.rules.stalls import stall
 from dualwatch.rules.thresholds import Thresholds
@@ -133,7 +134,13 @@ class Attempt:
         overrides = {change.key: change.after for change in changes}
         stretch = self.rung.stretch if self.rung is not None else 1
         with writing(self.folder):
-            launch.write_orders(self.folder, overrides, stretch, rescue=self.settings.rescue)
+            launch.write_orders(
+                self.folder,
+                overrides,
+                stretch,
+                rescue=self.settings.rescue,
+                parts=CONTRASTIVE_WORDS,
+            )
         marker = uuid.uuid4().hex
         remedied = {**self.environment, **(self.rung.environment if self.rung is not None else {})}
         training = launch.launch(self.command, self.folder, marker, base=remedied)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dualwatch import agent
+from dualwatch.agent.mmengine import TRAIN_SCRIPT
 from dualwatch.checks import profiles
 from dualwatch.core.errors import DualwatchError, Exit, code_of
 from dualwatch.core.settings import Settings, choose_metrics
@@ -21,7 +21,7 @@ from dualwatch.remedies import table
 from dualwatch.remedies.decide import Policy, ladders
 from dualwatch.rules.thresholds import MetricTarget
 
-ENTRY = Path(agent.TRAIN_SCRIPT)
+ENTRY = Path(TRAIN_SCRIPT)
 MMENGINE_FORMS = (".py", ".json", ".yaml", ".yml")
 
 
