@@ -39,7 +39,7 @@ def test_history_and_the_remedy_in_force_come_back(tmp_path: Path) -> None:
             reason="why",
             changes=(CHANGE,),
             cause="DW102",
-            rung="batch 4 -> 2",
+            step="batch 4 -> 2",
             stretch=2,
         ),
         started(1),
@@ -47,15 +47,15 @@ def test_history_and_the_remedy_in_force_come_back(tmp_path: Path) -> None:
     run = replay.replay_journal(events, summary)
     assert run.started is not None
     assert run.started.command == ("python", "t.py")
-    assert [(past.cause, past.rung) for past in run.tried] == [("DW102", "batch 4 -> 2")]
-    assert run.rung is not None
-    assert (run.rung.overrides, run.rung.stretch) == ({CHANGE.key: 2}, 2)
+    assert [(past.cause, past.step) for past in run.tried] == [("DW102", "batch 4 -> 2")]
+    assert run.step is not None
+    assert (run.step.overrides, run.step.stretch) == ({CHANGE.key: 2}, 2)
     assert [record.lost_iterations for record in run.records] == [3]
     assert run.snapshot.started == events[-1]
 
 
 def test_a_rerun_that_was_decided_and_not_begun_is_not_in_force(tmp_path: Path) -> None:
-    decided = Decided(**NOW, action="rerun", reason="", changes=(CHANGE,), cause="DW102", rung="r")
+    decided = Decided(**NOW, action="rerun", reason="", changes=(CHANGE,), cause="DW102", step="r")
     run = replay.replay_journal([started(0), decided], tmp_path / "no-summary.json")
-    assert run.rung is None
+    assert run.step is None
     assert len(run.tried) == 1

@@ -6,9 +6,9 @@ look at as in a diagnosis.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from dualwatch.collectors.target import Target
 from dualwatch.core import clock
@@ -34,19 +34,10 @@ from dualwatch.history import phases
 from dualwatch.history.build import WANTED, HistoryBuilder, build
 from dualwatch.history.model import RunHistory
 from dualwatch.history.replay import lost_iterations
-from dualwatch.protocol import PHASES
 from dualwatch.report.terminal import format
 
 POINTS = 600
 """Samples of the machine over a whole run: more than a picture has room for."""
-
-_RSS = re.compile(rb'"rss": (\d+)')
-_USED = re.compile(rb'"used": (\d+)')
-_AVAILABLE = re.compile(rb'"memory_available": (\d+)')
-_PHASE = re.compile(rb'"phase": "([a-z-]*)"')
-_KINDS = {phase.encode(): phases.kind_of(phase) for phase in PHASES}
-_HEAD = 300
-"""Bytes of a line within which its phase stands."""
 
 
 def chapter_of(target: Target, settings: Settings) -> RunHistory:
@@ -113,12 +104,12 @@ def _supervised(target: Target, settings: Settings) -> RunHistory | None:
 
 def sift(path: Path, start: int = 0) -> Iterator[Event]:
     """The events of a journal that a chapter is made of, the frequent ones thinned."""
-    spacing = sampling.span(path, start) / POINTS
-    thin = {
-        HeartbeatRead: Sampling(spacing=spacing, key=_kind),
-        ProcessesSampled: Sampling(spacing=spacing, weight=_sum_of(_RSS), newest=4),
-        GpusSampled: Sampling(spacing=spacing, weight=_sum_of(_USED)),
-        HostSampled: Sampling(spacing=spacing, weight=lambda line: -_sum_of(_AVAILABLE)(line)),
+    spacing = journal.span(path, start) / POINTS
+    thin: dict[type[Event], Sampling[Any]] = {
+        HeartbeatRead: Sampling(spacing=spacing, key=lambda event: phases.kind_of(event.phase)),
+        ProcessesSampled: Sampling(spacing=spacing, weight=_memory, newest=4),
+        GpusSampled: Sampling(spacing=spacing, weight=_gpu_memory),
+        HostSampled: Sampling(spacing=spacing, weight=lambda event: -(event.memory_available or 0)),
         # Of the looks that led to no verdict nobody asks any more.
         StacksCaptured: Sampling(spacing=float("inf")),
     }
@@ -126,13 +117,12 @@ def sift(path: Path, start: int = 0) -> Iterator[Event]:
     return sampling.sample(path, wanted, landmarks=(FindingRaised,), start=start)
 
 
-def _kind(line: bytes) -> str:
-    found = _PHASE.search(line, 0, _HEAD)
-    return _KINDS.get(found[1], "") if found is not None else ""
+def _memory(event: ProcessesSampled) -> float:
+    return sum(process.rss or 0 for process in event.processes)
 
 
-def _sum_of(numbers: re.Pattern[bytes]) -> Callable[[bytes], float]:
-    return lambda line: sum(map(int, numbers.findall(line)))
+def _gpu_memory(event: GpusSampled) -> float:
+    return sum(gpu.used or 0 for gpu in event.gpus)
 
 
 def _unended(chapter: RunHistory) -> str:

@@ -33,7 +33,7 @@ class ReplayedRun:
         snapshot: Of the newest attempt.
         findings: Of the newest attempt.
         tried: Reruns so far, oldest first.
-        rung: The remedy under which the newest attempt was started, None for the user's own.
+        step: The remedy under which the newest attempt was started, None for the user's own.
         records: The attempts that are over.
     """
 
@@ -41,7 +41,7 @@ class ReplayedRun:
     snapshot: Snapshot = field(default_factory=Snapshot)
     findings: list[Finding] = field(default_factory=list)
     tried: list[TriedStep] = field(default_factory=list)
-    rung: RerunStep | None = None
+    step: RerunStep | None = None
     records: list[AttemptRecord] = field(default_factory=list)
 
 
@@ -59,11 +59,11 @@ def replay_journal(events: Iterable[Event], summary: Path) -> ReplayedRun:
         if isinstance(event, RunStarted):
             run.started = run.started or event
         elif isinstance(event, AttemptStarted):
-            run.findings, run.rung = [], pending
+            run.findings, run.step = [], pending
         elif isinstance(event, FindingRaised):
             run.findings.append(event.finding)
         elif isinstance(event, Decided) and event.action == Action.RERUN.value:
-            run.tried.append(TriedStep(cause=event.cause, rung=event.rung))
+            run.tried.append(TriedStep(cause=event.cause, step=event.step))
             pending = _rung(event)
         elif isinstance(event, AttemptEnded):
             run.records.append(_record(run, event, lost.get(event.attempt, 0)))
@@ -72,7 +72,7 @@ def replay_journal(events: Iterable[Event], summary: Path) -> ReplayedRun:
 
 def _rung(event: Decided) -> RerunStep:
     return RerunStep(
-        name=event.rung,
+        name=event.step,
         changes=event.changes,
         stretch=event.stretch,
         environment=event.environment,

@@ -181,7 +181,7 @@ def _attach_own_run(
         training=_adopted(training),
         started=run.started,
         tried=tuple(run.tried),
-        rung=run.rung,
+        step=run.step,
     )
     return Supervisor(
         plan,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dualwatch.actions import launch, shared_memory, terminate
 from dualwatch.actions.adopted import AttachedTraining
@@ -65,7 +67,7 @@ class Attempt:
     Attributes:
         folder: ``attempt-N``; made here.
         environment: What the training inherits.
-        rung: The remedy in force, None for the user's own configuration.
+        step: The remedy in force, None for the user's own configuration.
         decide: Judges the recorder's snapshot and decides what can be acted on.
         reconsider: Decides once more, where the loader could not be replaced in place.
         config: The configuration of this attempt, None where it is none of mmengine's.
@@ -78,7 +80,7 @@ class Attempt:
     folder: Path
     command: tuple[str, ...]
     environment: Mapping[str, str]
-    rung: RerunStep | None
+    step: RerunStep | None
     resume_from: Path | None
     settings: Settings
     limits: Thresholds
@@ -128,11 +130,11 @@ class Attempt:
     def _start(self) -> launch.Launched:
         with writing(self.folder):
             self.folder.mkdir(mode=0o700)
-        changes = self.rung.changes if self.rung is not None else ()
+        changes = self.step.changes if self.step is not None else ()
         if self.resume_from is not None:
             changes = (*changes, *_resume_changes(self.resume_from))
         overrides = {change.key: change.after for change in changes}
-        stretch = self.rung.stretch if self.rung is not None else 1
+        stretch = self.step.stretch if self.step is not None else 1
         with writing(self.folder):
             launch.write_orders(
                 self.folder,
@@ -142,7 +144,7 @@ class Attempt:
                 parts=CONTRASTIVE_WORDS,
             )
         marker = uuid.uuid4().hex
-        remedied = {**self.environment, **(self.rung.environment if self.rung is not None else {})}
+        remedied = {**self.environment, **(self.step.environment if self.step is not None else {})}
         training = launch.launch(self.command, self.folder, marker, base=remedied)
         moment = clock.now()
         self.recorder.record(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dualwatch.core.settings import Settings
-from dualwatch.events import Action, Decision, Finding, RerunStep, Severity, TriedStep
+from dualwatch.events import Action, Decision, Finding, Proof, RerunStep, Severity, TriedStep
 from dualwatch.protocol import Phase
 from dualwatch.remedies import decide as ladder
 from dualwatch.remedies.overrides import overrides_of
 from dualwatch.rules import ranking
-from dualwatch.rules.metrics.milestones import is_milestone
 from dualwatch.rules.registry import judge
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.supervisor.plan import Plan
@@ -24,7 +23,7 @@ class RemedyDecider:
     Attributes:
         limits: What judges go by.
         tried: Reruns so far, oldest first.
-        rung: The remedy in force, None for the user's own configuration.
+        step: The remedy in force, None for the user's own configuration.
     """
 
     def __init__(self, plan: Plan, settings: Settings, recorder: EventRecorder) -> None:
@@ -34,7 +33,7 @@ class RemedyDecider:
         self._woken = False
         self._strange = False
         self.tried: list[TriedStep] = []
-        self.rung: RerunStep | None = None
+        self.step: RerunStep | None = None
         self.limits = Thresholds(
             stall_timeout=settings.stall_timeout,
             busy_timeout=settings.busy_timeout,
@@ -52,9 +51,9 @@ class RemedyDecider:
 
     def took(self, decision: Decision) -> None:
         """A rerun was decided, and will be done."""
-        assert decision.rung is not None
-        self.tried.append(TriedStep(cause=decision.cause, rung=decision.rung.name))
-        self.rung = decision.rung
+        assert decision.step is not None
+        self.tried.append(TriedStep(cause=decision.cause, step=decision.step.name))
+        self.step = decision.step
 
     @property
     def is_strange(self) -> bool:
@@ -79,7 +78,7 @@ class RemedyDecider:
         if self._settings.on_missing == "stop" and any(found.code == "DW201" for found in fresh):
             reason = "a required metric is missing, which stops the training, as you asked"
             return self._recorder.decide(Decision(action=Action.STOP, reason=reason))
-        missed = [found.headline for found in fresh if is_milestone(found)]
+        missed = [found.headline for found in fresh if found.proof is Proof.MISSED_TARGET]
         if self._settings.on_fail == "stop" and missed:
             told = "; ".join(missed)
             reason = f"a milestone is missed, which stops the training, as you asked: {told}"
@@ -123,10 +122,10 @@ class RemedyDecider:
     ) -> ladder.RemedyHistory:
         s = self._recorder.snapshot
         agent = s.agent
-        rung, sections = self.rung or RerunStep(name="", changes=()), self._plan.description or {}
+        step, sections = self.step or RerunStep(name="", changes=()), self._plan.description or {}
         return ladder.RemedyHistory(
             tried=tuple(self.tried),
-            dose=overrides_of(rung.overrides, sections, rung.environment),
+            dose=overrides_of(step.overrides, sections, step.environment),
             can_change=agent is not None or self.is_strange,
             refused=tuple(agent.refused) if agent is not None else (),
             survivors=survivors,

@@ -20,7 +20,6 @@ from dualwatch.events import (
 )
 from dualwatch.events.journal import Journal
 from dualwatch.report.run.view import View
-from dualwatch.rules.metrics.milestones import is_milestone
 from dualwatch.rules.registry import judge
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot, advance
@@ -79,19 +78,19 @@ class EventRecorder:
     def decide(self, decision: Decision) -> Decision:
         """Tells a decision, with the changes that it leads to, before they are applied."""
         moment = clock.now()
-        rung = decision.rung or RerunStep(name="", changes=())
+        step = decision.step or RerunStep(name="", changes=())
         self.record(
             Decided(
                 at=moment.at,
                 wall=moment.wall,
                 action=decision.action.value,
                 reason=decision.reason,
-                changes=rung.changes,
+                changes=step.changes,
                 cause=decision.cause,
-                rung=rung.name,
-                stretch=rung.stretch,
-                environment=dict(rung.environment),
-                older_checkpoint=rung.older_checkpoint,
+                step=step.name,
+                stretch=step.stretch,
+                environment=dict(step.environment),
+                older_checkpoint=step.older_checkpoint,
             )
         )
         return decision
@@ -143,11 +142,8 @@ class EventRecorder:
     def _is_new(self, finding: Finding) -> bool:
         # A second stall of one attempt is news; the same one still going on is not.
         since = self.snapshot.progress_at if finding.code.startswith("DW1") else 0.0
-        # Two rules that fail are two matters under one code, and so are two missed milestones.
-        several = finding.code == "DW001" or is_milestone(finding)
-        about = finding.headline if several else ""
         # Ranks that came to stand at one moment stall one by one.
-        key = (finding.code, finding.severity, since, about, finding.rank)
+        key = (finding.code, finding.severity, since, finding.subject, finding.rank)
         if key in self._raised:
             return False
         self._raised.add(key)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import itertools
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dualwatch import __version__
 from dualwatch.actions.adopted import AttachedTraining
@@ -29,6 +31,7 @@ from dualwatch.events import (
     RunStarted,
     TriedStep,
 )
+from dualwatch.frameworks.base import Checkpoint
 from dualwatch.frameworks.mmengine import checkpoints
 from dualwatch.frameworks.mmengine.config import edits, find
 from dualwatch.history.attempt_record import AttemptRecord
@@ -50,7 +53,7 @@ class AttachedRun:
     Attributes:
         number: Of its attempt.
         tried: Reruns before it.
-        rung: The remedy that it runs under.
+        step: The remedy that it runs under.
         console: What it prints or logs, where that is not the attempt's own console.
     """
 
@@ -58,7 +61,7 @@ class AttachedRun:
     training: AttachedTraining
     started: RunStarted
     tried: tuple[TriedStep, ...] = ()
-    rung: RerunStep | None = None
+    step: RerunStep | None = None
     console: Path | None = None
 
 
@@ -106,7 +109,7 @@ class Supervisor:
     adoption: AttachedRun | None = None
     _started: RunStarted | None = None
     _decider: RemedyDecider = field(init=False)
-    _newest: checkpoints.Checkpoint | None = None
+    _newest: Checkpoint | None = None
     _passed_over: list[str] = field(default_factory=list)
     _unloadable: set[Path] = field(default_factory=set)
     _stop_requests: StopRequests = field(default_factory=StopRequests)
@@ -120,7 +123,7 @@ class Supervisor:
         if self.adoption is not None:
             self._started = self.adoption.started
             self._decider.tried += self.adoption.tried
-            self._decider.rung = self.adoption.rung
+            self._decider.step = self.adoption.step
         else:
             self._started = beginning(self.plan, self.settings)
             self.recorder.record(self._started)
@@ -183,7 +186,7 @@ class Supervisor:
             folder=self.folder / f"attempt-{number}",
             command=self.plan.command,
             environment=self.environment,
-            rung=self._decider.rung,
+            step=self._decider.step,
             resume_from=resume_from,
             settings=self.settings,
             limits=self._decider.limits,
@@ -193,7 +196,7 @@ class Supervisor:
             board=self.board,
             decide=self._decider.decide,
             reconsider=self._decider.without_replacement,
-            config=self._config_of(self._decider.rung),
+            config=self._config_of(self._decider.step),
             adopted=adoption.training if adoption is not None and is_adopted else None,
             console=adoption.console if adoption is not None and is_adopted else None,
         )
@@ -207,11 +210,11 @@ class Supervisor:
 
     def _prepare_rerun(self, decision: Decision) -> Path | None:
         """Notes what is tried next, waits where that is wise, and says where to take up."""
-        rung = decision.rung
-        assert rung is not None
+        step = decision.step
+        assert step is not None
         self._decider.took(decision)
         self._wait_for_gpu_memory()
-        if rung.older_checkpoint:
+        if step.older_checkpoint:
             self._pass_over_what_did_not_load()
         if decision.pause > 0:
             self.recorder.note(f"waiting {decision.pause:.0f} s before the rerun")
@@ -233,7 +236,7 @@ class Supervisor:
         if release.state is gpu_release.MemoryHolder.HELD or release.outside:
             self.recorder.note(release.text)
 
-    def _config_of(self, rung: RerunStep | None) -> ConfigRead | None:
+    def _config_of(self, step: RerunStep | None) -> ConfigRead | None:
         """The configuration of an attempt, as far as judges look at it."""
         if self.plan.description is None:
             return None
@@ -241,9 +244,9 @@ class Supervisor:
         event = find.of_description(
             self.plan.description, self.plan.config, at=moment.at, wall=moment.wall
         )
-        if rung is None:
+        if step is None:
             return event
-        return replace(event, loaders=edits.applied(event.loaders, rung.overrides))
+        return replace(event, loaders=edits.applied(event.loaders, step.overrides))
 
     def _record(self) -> None:
         s = self.recorder.snapshot
