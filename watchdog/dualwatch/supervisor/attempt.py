@@ -10,6 +10,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from dualwatch import domains
 from dualwatch.actions import launch, shared_memory, terminate
 from dualwatch.actions.adopted import AttachedTraining
 from dualwatch.actions.reaper import Reaper
@@ -30,7 +31,6 @@ from dualwatch.events import (
     ObserverPaused,
     RerunStep,
 )
-from dualwatch.events.modalities import CONTRASTIVE_WORDS
 from dualwatch.protocol import AgentCommand, Phase
 from dualwatch.rules.stalls import stall
 from dualwatch.rules.thresholds import Thresholds
@@ -141,7 +141,7 @@ class Attempt:
                 overrides,
                 stretch,
                 rescue=self.settings.rescue,
-                parts=CONTRASTIVE_WORDS,
+                parts=domains.parts(),
             )
         marker = uuid.uuid4().hex
         remedied = {**self.environment, **(self.step.environment if self.step is not None else {})}

@@ -15,12 +15,14 @@ from dualwatch import protocol
 from dualwatch.agent.mmengine.phases import optimizers_of
 from dualwatch.agent.torch import model_outline
 from dualwatch.collectors.agent_files.models import ModelFiles
+from dualwatch.domains.paired.domain import PairedImages
 from dualwatch.events import ModelPart
-from dualwatch.events.modalities import CONTRASTIVE_WORDS as WORDS
 
 torch = pytest.importorskip("torch")
 optim = pytest.importorskip("mmengine.optim")
 nn = torch.nn
+
+WORDS = PairedImages.parts
 
 
 class MACLHead(nn.Module):
