@@ -34,6 +34,14 @@ def private(path: str, mode: int) -> TextIO:
     return os.fdopen(descriptor, "w", encoding="utf-8")
 
 
+def append(path: str, record: Any) -> None:
+    """Appends a record to a file of JSON lines."""
+    import json
+
+    with private(path, os.O_APPEND) as stream:
+        stream.write(json.dumps(record) + "\n")
+
+
 def put(path: str, record: Any, default: Callable[[Any], Any] | None = None) -> None:
     """Writes a small record atomically.
 

@@ -87,6 +87,27 @@ class Trainer:
         rank, words = self.heart.rank, self.orders.parts
         model_outline.write(model, optimizers, self.folder, rank, words)
 
+    def write_metrics(self, mode: str, metrics: dict[str, float]) -> None:
+        """Records metrics of a framework whose log cannot be read: one line of JSON.
+
+        Args:
+            mode: "train", or "val" and "test" for the result of an evaluation.
+        """
+        heart = self.heart
+        if heart.rank != 0 or not metrics:
+            return
+        line = {
+            "mode": mode,
+            "epoch": heart.epoch + 1,
+            "iteration": heart.batch,
+            "total": heart.batches or None,
+            "metrics": metrics,
+        }
+        try:
+            files.append(os.path.join(self.folder, protocol.METRICS_FILE), line)
+        except OSError:
+            files.note_error("recording metrics")
+
     def during(self, phase: str, method: Callable[..., Any]) -> Callable[..., Any]:
         """Wraps a method: while it runs, the heartbeat shows a phase."""
 

@@ -195,7 +195,7 @@ class Attempt:
                 for event in watcher.stacks(moment):
                     recorder.record(event)
                 if self.settings.rescue:
-                    self._client(watcher, training).ask_what_is_awaited()
+                    self._client(watcher, training).request_pending_samples()
                 last = clock.now()  # Reading stacks took time; that is no pause of ours.
             recorder.reach(moment)
             decision = self.decide()
@@ -217,7 +217,7 @@ class Attempt:
             return None
         if decision.action is Action.REPLACE:
             asked = self.recorder.snapshot.slowest
-            answer = self._client(watcher, training).run(AgentCommand.REPLACE)
+            answer = self._client(watcher, training).request(AgentCommand.REPLACE)
             if (answer is not None and answer.done) or self._got_on(asked):
                 return None
             return None if self.stop_requests.to_stop else self.reconsider()

@@ -41,15 +41,17 @@ def guard_iterator(iterator: Any, guard: Any) -> bool:
 def _loader_class(kind: Any) -> type:
     class Guarded(kind):  # type: ignore[misc]
         def __iter__(self):
+            iterator = super().__iter__()
+            # None where persistent workers did not start the new pass and were replaced.
+            return self._dualwatch.iterator if iterator is None else iterator
+
+        def _get_iterator(self):
             guard = self.__dict__.get("_dualwatch")
             if guard is None:  # A copy that a framework made with this class.
-                return super().__iter__()
-            try:
-                with guard.without_extra_draws():
-                    iterator = super().__iter__()
-                return guard.begin(iterator)
-            except ReplaceLoader:
-                return guard.iterator  # Persistent workers did not start the new pass.
+                return super()._get_iterator()
+            with guard.without_extra_draws():
+                iterator = super()._get_iterator()
+            return guard.begin(iterator)
 
         @property
         def _index_sampler(self):
@@ -64,6 +66,13 @@ def _iterator_class(kind: Any) -> type:
     class Guarded(kind):  # type: ignore[misc]
         def __next__(self):
             return self._dualwatch.next(super().__next__)
+
+        def _reset(self, *args, **kwargs):
+            try:
+                super()._reset(*args, **kwargs)
+            except ReplaceLoader:
+                return
+            self._dualwatch.begin(self)
 
         def _try_get_data(self, timeout=5.0):
             return self._dualwatch.wait(super()._try_get_data, timeout)

@@ -8,6 +8,7 @@ supervisor.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator
 from typing import Any, Callable
@@ -207,6 +208,28 @@ def guarded(loader: Any, handler: Any) -> Any:
     except Exception:
         files.note_error("guarding a loader")
     return loader
+
+
+def guard_every_loader(guard: Callable[[Any], Any]) -> None:
+    """Guards each DataLoader of this process when it makes its first iterator.
+
+    For frameworks that build and rebuild loaders in ways of their own. At that moment the loader is
+    complete and its workers are not started yet.
+    """
+    from torch.utils.data import DataLoader
+
+    original = getattr(DataLoader._get_iterator, "__wrapped__", DataLoader._get_iterator)
+    pid = os.getpid()
+
+    @functools.wraps(original)
+    def _get_iterator(self):
+        if guard_of(self) is None and os.getpid() == pid:
+            guard(self)
+            if guard_of(self) is not None:
+                return self._get_iterator()
+        return original(self)
+
+    DataLoader._get_iterator = _get_iterator
 
 
 def guard_of(loader: Any) -> LoaderGuard | None:
