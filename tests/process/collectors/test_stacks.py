@@ -17,7 +17,9 @@ from dualwatch.collectors.stacks.capture import capture, find_reader, readable
 from dualwatch.collectors.stacks.from_agent import ask
 from dualwatch.events import Frame, NotObserved, StacksCaptured, ThreadStack
 
-WATCHDOG = str(SITE_FOLDER.parents[2])
+from tests.support import paths
+
+WATCHDOG = str(paths.WATCHDOG)
 
 posix = pytest.mark.skipif(os.name != "posix", reason="fake readers are shell scripts")
 

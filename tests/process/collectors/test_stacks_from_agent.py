@@ -22,11 +22,13 @@ from dualwatch.collectors.stacks.capture import capture
 from dualwatch.collectors.stacks.from_agent import ask
 from dualwatch.events import ThreadStack
 
+from tests.support import paths
+
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="elsewhere nobody is ever asked"
 )
 
-WATCHDOG = str(SITE_FOLDER.parents[2])
+WATCHDOG = str(paths.WATCHDOG)
 DEADLINE = 30.0
 """Seconds after which a test gives up waiting; nothing is judged by it."""
 
