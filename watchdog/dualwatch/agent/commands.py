@@ -174,7 +174,7 @@ class CommandHandler:
         awaited: list[str] | None = None,
     ) -> None:
         """Reports the result of a command, or of a rescue without one."""
-        answer = {
+        answer: protocol.ReplyDocument = {
             "rank": self._heart.rank,
             "number": number,
             "order": order,

@@ -156,7 +156,7 @@ class Trainer:
 
     def report(self, applied: dict[str, Any], refused: dict[str, str], work_dir: str) -> None:
         """Reports this training, and what became of the overrides, to the supervisor."""
-        record = {
+        record: protocol.AgentDocument = {
             "pid": os.getpid(),
             "rank": self.heart.rank,
             "applied": applied,

@@ -33,13 +33,18 @@ def write(model: Any, optimizers: list[Any], folder: str, rank: int, words: str 
     if rank != 0:
         return
     try:
-        record = {"rank": rank, "parts": model_parts(model, optimizers, words)}
+        record: protocol.ModelDocument = {
+            "rank": rank,
+            "parts": model_parts(model, optimizers, words),
+        }
         files.put(os.path.join(folder, protocol.model_file(rank)), record)
     except Exception:
         files.note_error("recording the model")
 
 
-def model_parts(model: Any, optimizers: list[Any], words: str = "") -> list[dict[str, Any]]:
+def model_parts(
+    model: Any, optimizers: list[Any], words: str = ""
+) -> list[protocol.ModelPartDocument]:
     """Upper modules and those whose name matches, in the model's order. Bounded.
 
     Args:
@@ -49,14 +54,8 @@ def model_parts(model: Any, optimizers: list[Any], words: str = "") -> list[dict
     """
     model = _unwrapped(model)
     held = _held(model, optimizers)
-    return [
-        {
-            "path": path[:LENGTH],
-            "kind": type(module).__name__[:LENGTH],
-            **_counted(module, held),
-        }
-        for path, module in _chosen(model, re.compile(words) if words else None)
-    ]
+    chosen = _chosen(model, re.compile(words) if words else None)
+    return [_part(path, module, held) for path, module in chosen]
 
 
 def has_word(name: str, words: re.Pattern[str] | None) -> bool:
@@ -108,7 +107,7 @@ def _held(model, optimizers) -> set[int] | None:
     return held if any(id(one) in held for one in model.parameters()) else None
 
 
-def _counted(module, held) -> dict[str, Any]:
+def _part(path, module, held) -> protocol.ModelPartDocument:
     """Parameters in a module: all, those with a gradient, those of them in an optimizer."""
     every, trainable, optimised = 0, 0, 0
     for one in module.parameters():
@@ -122,6 +121,8 @@ def _counted(module, held) -> dict[str, Any]:
             if held is not None and id(one) in held:
                 optimised += count
     return {
+        "path": path[:LENGTH],
+        "kind": type(module).__name__[:LENGTH],
         "parameters": every,
         "trainable": trainable,
         "optimised": None if held is None else optimised,
