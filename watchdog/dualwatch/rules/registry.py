@@ -21,21 +21,21 @@ Rule = Callable[[Snapshot, Thresholds], Iterator[Finding]]
 
 # Causes come before what they explain.
 RULES: tuple[Rule, ...] = (
-    storage.judge,
-    loader.judge,
-    collective.judge,
-    stuck_worker.judge,
-    worker_startup.judge,
-    stall.judge,
-    missing.judge,
-    metrics.judge,
+    storage.find,
+    loader.find,
+    collective.find,
+    stuck_worker.find,
+    worker_startup.find,
+    stall.find,
+    missing.find,
+    metrics.find,
     trends.out_of_range,
     trends.not_converging,
-    milestones.judge,
-    setup.judge,
-    tensorboard.judge,
+    milestones.find,
+    setup.find,
+    tensorboard.find,
     exit.died,
-    resources.judge,
+    resources.find,
     exit.unseen,
 )
 

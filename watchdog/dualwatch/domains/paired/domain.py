@@ -30,6 +30,8 @@ class PairedImages(Domain):
         "DW205": f"{LOSS} stays flat where the images of a pair do not show the same scene.",
         "DW211": "return_modality_pair=True (or what your dataset calls it) switches pairing on.",
     }
+    # "nce" alone, since it is also the end of "instance".
+    parts = r"macl|.*macl$|nce$|infonce|contrast|supcon|simclr|ntxent"
     topics = frozenset(
         (
             "macl", "contrast", "contrastive", "contrasts", "nce", "infonce", "infrared", "thermal",

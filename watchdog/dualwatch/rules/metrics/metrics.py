@@ -59,7 +59,7 @@ class MissingMetric:
     confidence: float
 
 
-def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
+def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Findings about the metrics of the training lines."""
     if s.last_train is None:
         return

@@ -39,7 +39,7 @@ BESIDE_UNPAIRED = 0.8
 _TELLING = re.compile(r"^(?!.*\bgt_).*: \S+ (?:(?:\d+x){2,}\d+$|.*[/\\])")
 
 
-def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
+def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """The causes of required metrics that are not trained."""
     if s.last_train is None:
         return

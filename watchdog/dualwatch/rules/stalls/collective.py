@@ -44,7 +44,7 @@ class Rank(NamedTuple):
     place: str
 
 
-def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
+def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Compares the positions of all ranks of a stalled training."""
     kind = stall.state(s, limits).kind
     if kind not in (StallKind.STALLED, StallKind.SUSPECT) or not s.stacks:

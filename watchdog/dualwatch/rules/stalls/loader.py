@@ -22,7 +22,7 @@ _POOLS = ("OpenCV", "PyTorch", "NumPy")
 NO_WORKERS = "num_workers=0 avoids it (dualwatch train sets it)."
 
 
-def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
+def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """A deadlock of the workers, by stacks or, where those are refused, by process states."""
     kind = stall.state(s, limits).kind
     if kind not in (StallKind.STALLED, StallKind.SUSPECT, StallKind.SLOW):

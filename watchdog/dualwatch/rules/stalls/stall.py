@@ -100,7 +100,7 @@ def state(s: Snapshot, limits: Thresholds) -> StallState:
     return StallState(StallKind.SLOW, 0.8)
 
 
-def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
+def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Findings about a training without progress at ``s.at``."""
     now = state(s, limits)
     if now.kind is StallKind.MOVING:

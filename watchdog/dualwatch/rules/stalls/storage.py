@@ -42,7 +42,7 @@ _KNOWN = (
 )
 
 
-def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
+def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Processes in disk sleep while the training makes no progress."""
     kind = stall.state(s, limits).kind
     if kind not in (StallKind.STALLED, StallKind.SUSPECT, StallKind.SLOW) or s.activity is None:

@@ -25,7 +25,7 @@ Much less than one: on a machine with more to do than cores a loop gets its shar
 """
 
 
-def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
+def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """The place where a stalled training is stuck."""
     kind = stall.state(s, limits).kind
     if kind not in (StallKind.STALLED, StallKind.SUSPECT):

@@ -17,7 +17,7 @@ SPREAD = 2.0
 """Seconds between the first and the last worker from which they start one after another."""
 
 
-def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
+def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Workers that are being started while the tree is busy; an idle tree is a stall."""
     kind = stall.state(s, limits).kind
     if kind not in (StallKind.SLOW, StallKind.STALLED) or context.phase(s) not in _BEFORE_A_BATCH:
