@@ -18,6 +18,7 @@ from dualwatch import agent, protocol
 from dualwatch.actions import windows_job
 from dualwatch.core import process_identity
 from dualwatch.core.errors import DualwatchError, writing
+from dualwatch.core.files import write_atomically
 from dualwatch.core.settings import SECRET_ENV
 
 SITE_FOLDER = agent.SITE_FOLDER
@@ -93,9 +94,7 @@ def write_orders(
         (protocol.OVERRIDES_FILE, {"overrides": overrides, "stretch": stretch, "rescue": rescue}),
         ("overrides.json", dict(overrides)),
     ):
-        path = attempt_dir / name
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-            json.dump(data, stream, indent=1)
+        write_atomically(attempt_dir / name, json.dumps(data, indent=1).encode())
 
 
 def launch(
