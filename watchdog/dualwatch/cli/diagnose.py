@@ -57,9 +57,9 @@ def diagnose(
             why=f"both {target} and process {pid} were given",
             do="give one of them",
         )
-    settings = resolve({})
+    policy = resolve({}).check_policy()
     delivery = diagnose_command.diagnose(
-        target, pid, settings, output=output if bundle else None, redact=redact
+        target, pid, policy, output=output if bundle else None, redact=redact
     )
     if as_json:
         sys.stdout.write(json.dumps(delivery.document, indent=1, ensure_ascii=False) + "\n")

@@ -17,7 +17,7 @@ from typing import Any
 from dualwatch.collectors import target as targets
 from dualwatch.core import units
 from dualwatch.core.errors import Exit
-from dualwatch.core.settings import Settings
+from dualwatch.core.policies import CheckPolicy
 from dualwatch.diagnose import document, environment, examine, raw_evidence
 from dualwatch.diagnose.examine import Examination
 from dualwatch.events import Severity
@@ -45,7 +45,7 @@ class DiagnoseOptions:
 
 
 def diagnose(
-    path: Path | None, pid: int | None, settings: Settings, *, output: Path | None, redact: bool
+    path: Path | None, pid: int | None, policy: CheckPolicy, *, output: Path | None, redact: bool
 ) -> DiagnoseOptions:
     """Examines a target.
 
@@ -57,7 +57,7 @@ def diagnose(
     """
     target = targets.resolve(path, pid)
     with progress() as tell:
-        done = examine.examine(target, settings, tell=tell)
+        done = examine.examine(target, policy, tell=tell)
     environ = environment.of_training(done)
     story = document.build(done, environment.bearing_on_hangs(environ))
     delivery = DiagnoseOptions(document=story, code=_code(done))
