@@ -326,7 +326,7 @@ def test_a_fault_of_ours_comes_with_all_that_a_report_needs() -> None:
     except ZeroDivisionError as error:
         text = render_fault(error)
     for part in (
-        "a fault of dualwatch itself (version",
+        "internal error",
         "please report",
         "ZeroDivisionError: ours",
     ):
