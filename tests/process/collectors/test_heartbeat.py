@@ -14,14 +14,14 @@ TRAIN_STEP = protocol.PHASES.index(protocol.Phase.STEP)
 
 RESTLESS_WRITER = """
 import mmap, sys
-from dualwatch import wire
+from dualwatch import protocol as wire
 with open(sys.argv[1], "w+b") as file:
     file.truncate(wire.RECORD_SIZE)
     mapped = mmap.mmap(file.fileno(), wire.RECORD_SIZE)
     sequence = n = 0
     while True:
         n += 1
-        values = (1, 0, n % len(wire.PHASES), *[n] * (len(wire.Record._fields) - 3))
+        values = (1, 0, n % len(wire.PHASES), *[n] * (len(wire.HeartbeatRecord._fields) - 3))
         sequence = wire.write_record(mapped, sequence, values)
         if n == 1:
             print("ready", flush=True)
