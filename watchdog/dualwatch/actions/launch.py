@@ -61,11 +61,11 @@ class Launched:
 
 
 def environment(base: Mapping[str, str], attempt_dir: Path, marker: str) -> dict[str, str]:
-    """The training's environment: the user's, and what loads the agent.
+    """The training's environment: the user's, plus what loads the agent.
 
-    The user's own PYTHONPATH follows ours.
+    The user's own PYTHONPATH follows the agent's folder.
     """
-    # The passwords of notifications are not passed on.
+    # Without the addresses and passwords of notifications.
     environ = {name: value for name, value in base.items() if name not in SECRET_ENV}
     own_path = environ.get("PYTHONPATH")
     environ["PYTHONPATH"] = os.pathsep.join(part for part in (str(SITE_FOLDER), own_path) if part)
@@ -87,11 +87,21 @@ def inherited(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def write_orders(
-    attempt_dir: Path, overrides: Mapping[str, Any], stretch: int, *, rescue: bool = True
+    attempt_dir: Path,
+    overrides: Mapping[str, Any],
+    stretch: int,
+    *,
+    rescue: bool = True,
+    parts: str = "",
 ) -> None:
-    """Writes the overrides of an attempt, for the agent and for readers of the folder."""
+    """Writes the instructions for the agent, and the overrides alone for whoever reads the folder.
+
+    Args:
+        parts: Pattern of words in the names of modules that the agent records at any depth.
+    """
+    orders = {"overrides": overrides, "stretch": stretch, "rescue": rescue, "parts": parts}
     for name, data in (
-        (protocol.OVERRIDES_FILE, {"overrides": overrides, "stretch": stretch, "rescue": rescue}),
+        (protocol.OVERRIDES_FILE, orders),
         ("overrides.json", dict(overrides)),
     ):
         write_atomically(attempt_dir / name, json.dumps(data, indent=1).encode())
@@ -102,8 +112,8 @@ def launch(
 ) -> Launched:
     """Starts a command in its own session, with its output in ``console.log``.
 
-    A file and not a pipe: the training never waits for dualwatch and survives it. Its own session:
-    Ctrl-C in the terminal reaches dualwatch alone, which then stops the training in order.
+    A file and not a pipe: a training never waits for dualwatch, and survives it. A session of its
+    own: a Ctrl-C on the terminal reaches dualwatch alone, which stops the training in order.
 
     Raises:
         DualwatchError: The command cannot be started.
