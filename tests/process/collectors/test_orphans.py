@@ -327,7 +327,7 @@ def test_another_users_are_not_looked_at(start: Start, tmp_path: Path) -> None:
     training.kill_main()
     code = (
         "import os, sys, psutil\n"
-        "from dualwatch.collectors import orphans\n"
+        "from dualwatch.collectors.processes import orphans\n"
         "orphans.find(None, (), at=1, wall=2)\n"  # imports all, while it can be read
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "seen = orphans.find(None, (), at=1, wall=2)\n"
@@ -512,7 +512,7 @@ def test_we_ourselves_and_those_above_us_are_none(start: Start, tmp_path: Path) 
     code = (
         "import os, signal\n"
         "from pathlib import Path\n"
-        "from dualwatch.collectors import orphans\n"
+        "from dualwatch.collectors.processes import orphans\n"
         "if os.fork() == 0:\n"
         "    seen = orphans.find(Path(os.environ['WORK_DIR']), (), at=1, wall=2)\n"
         "    print(os.getppid(), len(seen.processes) if seen else 0, flush=True)\n"

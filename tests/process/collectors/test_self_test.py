@@ -70,7 +70,7 @@ def test_the_hard_limit_of_open_files() -> None:
         "from dualwatch.collectors.stacks import self_test;"
         "print(self_test.look(sys.executable, at=0.0, wall=0.0).hard_open_files)"
     )
-    watchdog = Path(self_test.__file__).parents[2]
+    watchdog = Path(self_test.__file__).parents[3]
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=watchdog,

@@ -1,4 +1,4 @@
-"""Starts the training with the inside agent loaded by its environment."""
+"""Starts a training, with the agent loaded through its environment."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _NEW_GROUP: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # Windows 
 
 @dataclass(slots=True)
 class Launched:
-    """A started training. Its identity is (pid, create time).
+    """A started training, identified by (pid, create time).
 
     Attributes:
-        job: What ends its whole tree on Windows; None elsewhere.
-        notes: What the user should know of the start.
+        job: The job object with its tree on Windows; None elsewhere.
+        notes: Lines for the user about the start.
     """
 
     process: subprocess.Popen[bytes]
@@ -43,7 +43,7 @@ class Launched:
 
     @property
     def pid(self) -> int:
-        """Process id of the training's first process."""
+        """Process id of the training's main process."""
         return self.process.pid
 
     def is_over(self) -> bool:
@@ -55,30 +55,30 @@ class Launched:
         return self.process.poll()
 
     def wait(self, timeout: float) -> None:
-        """Waits for its end, a bounded time."""
+        """Waits until it has ended, at most ``timeout`` seconds."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=timeout)
 
 
 def environment(base: Mapping[str, str], attempt_dir: Path, marker: str) -> dict[str, str]:
-    """The training's environment: the user's, and what loads the agent.
+    """The training's environment: the user's, plus what loads the agent.
 
-    The user's own PYTHONPATH stays behind ours, where it was.
+    The user's own PYTHONPATH follows the agent's folder.
     """
-    # Whom we tell of the run, and with which passwords, is none of the training's business.
+    # Without the addresses and passwords of notifications.
     environ = {name: value for name, value in base.items() if name not in SECRET_ENV}
     own_path = environ.get("PYTHONPATH")
     environ["PYTHONPATH"] = os.pathsep.join(part for part in (str(SITE_FOLDER), own_path) if part)
     environ[protocol.ENV_ATTEMPT_DIR] = str(attempt_dir)
     environ[protocol.ENV_MARKER] = marker
     environ[protocol.ENV_SUPERVISOR] = str(os.getpid())
-    # The console is a file now: without this Python would hold lines back for minutes.
+    # The console is a file: without this Python would buffer lines for minutes.
     environ.setdefault("PYTHONUNBUFFERED", "1")
     return environ
 
 
 def inherited(environ: Mapping[str, str]) -> dict[str, str]:
-    """What a training was given by its user, out of the environment of one that we started."""
+    """The user's part of the environment of a training that dualwatch started."""
     theirs = {key: value for key, value in environ.items() if key not in protocol.INTERNAL_ENV}
     path = theirs.get("PYTHONPATH", "").split(os.pathsep)
     path = [part for part in path if part and part != str(SITE_FOLDER)]
@@ -87,11 +87,21 @@ def inherited(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def write_orders(
-    attempt_dir: Path, overrides: Mapping[str, Any], stretch: int, *, rescue: bool = True
+    attempt_dir: Path,
+    overrides: Mapping[str, Any],
+    stretch: int,
+    *,
+    rescue: bool = True,
+    parts: str = "",
 ) -> None:
-    """Writes what the agent shall change, for the agent and for the reader of the folder."""
+    """Writes the instructions for the agent, and the overrides alone for whoever reads the folder.
+
+    Args:
+        parts: Pattern of words in the names of modules that the agent records at any depth.
+    """
+    orders = {"overrides": overrides, "stretch": stretch, "rescue": rescue, "parts": parts}
     for name, data in (
-        (protocol.OVERRIDES_FILE, {"overrides": overrides, "stretch": stretch, "rescue": rescue}),
+        (protocol.OVERRIDES_FILE, orders),
         ("overrides.json", dict(overrides)),
     ):
         write_atomically(attempt_dir / name, json.dumps(data, indent=1).encode())
@@ -100,10 +110,10 @@ def write_orders(
 def launch(
     command: Sequence[str], attempt_dir: Path, marker: str, *, base: Mapping[str, str]
 ) -> Launched:
-    """Starts a command in a session of its own, its output going to ``console.log``.
+    """Starts a command in its own session, with its output in ``console.log``.
 
-    A file and not a pipe: a training never waits for us, and goes on when we die. A session of
-    its own: a Ctrl-C on our terminal reaches us alone, and we stop the training in order.
+    A file and not a pipe: a training never waits for dualwatch, and survives it. A session of its
+    own: a Ctrl-C on the terminal reaches dualwatch alone, which stops the training in order.
 
     Raises:
         DualwatchError: The command cannot be started.
@@ -134,14 +144,14 @@ def launch(
         raise DualwatchError(
             "the training cannot be started",
             why=f"{command[0]}: {getattr(error, 'strerror', None) or error}",
-            do="check --script, --python and the permissions of the file",
+            do="correct --script, --python or the permissions of the file",
         ) from error
     finally:
         os.close(console)
     try:
         create_time = process_identity.created(psutil.Process(process.pid))
     except psutil.Error:
-        create_time = 0.0  # Gone already; its exit code tells the rest.
+        create_time = 0.0  # Already ended; its exit code follows.
     why_not = joined.why_not
-    notes = (f"{why_not}: its processes are ended one by one",) if why_not else ()
+    notes = (f"{why_not}: its processes will be ended one by one",) if why_not else ()
     return Launched(process, create_time, marker, job=joined.job, notes=notes)

@@ -19,7 +19,8 @@ from dualwatch.collectors.stacks import fd_limit
 from dualwatch.collectors.target import Target
 from dualwatch.core import clock
 from dualwatch.core.clock import Moment
-from dualwatch.core.settings import Settings, choose_metrics
+from dualwatch.core.policies import CheckPolicy
+from dualwatch.core.settings import choose_metrics
 from dualwatch.diagnose import live_process
 from dualwatch.diagnose.parallel import Collector, collect
 from dualwatch.events import (
@@ -115,7 +116,7 @@ class ExamineOptions:
 
 def examine(
     target: Target,
-    settings: Settings,
+    policy: CheckPolicy,
     *,
     tell: Callable[[str], None] = lambda name: None,
     manner: ExamineOptions = ExamineOptions(),
@@ -130,7 +131,7 @@ def examine(
     """
     moment = clock.now()
     done = Examination(target=target, moment=moment)
-    asked = _collectors(target, settings, moment, manner.log_s)
+    asked = _collectors(target, policy, moment, manner.log_s)
     if manner.only is not None:
         asked = {name: ask for name, ask in asked.items() if name in manner.only}
     asked |= manner.more
@@ -144,7 +145,7 @@ def examine(
             one for one in (answer if isinstance(answer, list) else [answer]) if _is_told(one)
         ]
     done.snapshot = _settled(fold(story), target, moment)
-    _judge(done, settings, manner)
+    _judge(done, policy, manner)
     done.took_s = clock.now().at - moment.at
     return done
 
@@ -179,7 +180,7 @@ def _settled(s: Snapshot, target: Target, asked: Moment) -> Snapshot:
 
 
 def _collectors(
-    target: Target, settings: Settings, moment: Moment, log_s: float
+    target: Target, policy: CheckPolicy, moment: Moment, log_s: float
 ) -> dict[str, Collector]:
     training, work_dir = target.training, target.work_dir
     at, wall = moment
@@ -209,7 +210,7 @@ def _collectors(
         asked["batches"] = Collector(lambda: BatchFiles(attempt).poll(at, wall), LIVE_S)
     if target.config is not None:
         named = target.config
-        python = training_python(settings.python)
+        python = training_python(policy.python)
         asked["config"] = Collector(
             lambda: find.load(python, named, (), Path.cwd(), timeout=CONFIG_S), CONFIG_S + 2
         )
@@ -311,12 +312,12 @@ def _started(target: Target, moment: Moment) -> AttemptStarted:
     )
 
 
-def _judge(done: Examination, settings: Settings, manner: ExamineOptions) -> None:
+def _judge(done: Examination, policy: CheckPolicy, manner: ExamineOptions) -> None:
     target, s = done.target, done.snapshot
     limits = Thresholds(
-        stall_timeout=min(settings.stall_timeout, manner.silence or settings.stall_timeout),
-        busy_timeout=settings.busy_timeout,
-        required=required(done, settings),
+        stall_timeout=min(policy.stall.stall_timeout, manner.silence or policy.stall.stall_timeout),
+        busy_timeout=policy.stall.busy_timeout,
+        required=required(done, policy),
     )
     if manner.patience is not None:
         limits = replace(limits, patience=manner.patience)
@@ -336,12 +337,12 @@ def _still_counts(finding: Finding, done: Examination) -> bool:
     return not is_stall or done.history.has_ended or finding.severity <= Severity.INFO
 
 
-def required(done: Examination, settings: Settings) -> tuple[str, ...]:
+def required(done: Examination, policy: CheckPolicy) -> tuple[str, ...]:
     """Metrics that must be trained: as the run was started, else by settings and configuration."""
     if done.history.run is not None:
         return done.history.run.required_metrics
     words = done.config.model_words if done.config is not None else ()
-    return choose_metrics(settings.require, settings.origin("require"), words)[0]
+    return choose_metrics(policy.required, policy.required_from, words)[0]
 
 
 def _goal(done: Examination) -> Goal:

@@ -14,7 +14,7 @@ from dualwatch.collectors.target import Target
 from dualwatch.core import clock
 from dualwatch.core.errors import DualwatchError, Exit
 from dualwatch.core.files import write_atomically
-from dualwatch.core.settings import Settings
+from dualwatch.core.policies import CheckPolicy
 from dualwatch.diagnose import run_report
 from dualwatch.events.journal import SCHEMA_VERSION
 from dualwatch.history.model import RunHistory
@@ -34,7 +34,7 @@ class ReportOptions:
 
 
 def report(
-    paths: Sequence[Path], settings: Settings, *, output: Path | None, table: Path | None
+    paths: Sequence[Path], policy: CheckPolicy, *, output: Path | None, table: Path | None
 ) -> ReportOptions:
     """Writes the page of some runs.
 
@@ -48,7 +48,7 @@ def report(
             page cannot be written (3).
     """
     chosen = [targets.resolve(path) for path in _once(paths)] or [targets.resolve(None)]
-    chapters = [run_report.chapter_of(target, settings) for target in chosen]
+    chapters = [run_report.chapter_of(target, policy) for target in chosen]
     run_report.label(chapters, chosen)
     place = output or _place(chosen)
     _write(place, _page(chapters).encode("utf-8", "replace"))

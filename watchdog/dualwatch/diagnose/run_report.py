@@ -13,7 +13,7 @@ from typing import Any
 from dualwatch.collectors.target import Target
 from dualwatch.core import clock, units
 from dualwatch.core.errors import DualwatchError, Exit
-from dualwatch.core.settings import Settings
+from dualwatch.core.policies import CheckPolicy
 from dualwatch.diagnose import check, check_record, examine
 from dualwatch.diagnose.check_record import CheckRecordBuilder, record_of
 from dualwatch.diagnose.examine import FILES, Examination, ExamineOptions
@@ -39,15 +39,15 @@ POINTS = 600
 """Samples of the machine over a whole run: more than a picture has room for."""
 
 
-def chapter_of(target: Target, settings: Settings) -> RunHistory:
+def chapter_of(target: Target, policy: CheckPolicy) -> RunHistory:
     """All that is known of a run.
 
     Raises:
         DualwatchError: There is nothing to look at.
     """
-    chapter = _supervised(target, settings) if target.supervised else None
+    chapter = _supervised(target, policy) if target.supervised else None
     if chapter is None:
-        chapter = _foreign(target, settings)
+        chapter = _foreign(target, policy)
     chapter.kind = target.kind
     chapter.place = str(target.path or target.work_dir or target.log or "?")
     return chapter
@@ -69,7 +69,7 @@ def label(chapters: Sequence[RunHistory], targets: Sequence[Target]) -> None:
 # --- a run of ours ---------------------------------------------------------------------------
 
 
-def _supervised(target: Target, settings: Settings) -> RunHistory | None:
+def _supervised(target: Target, policy: CheckPolicy) -> RunHistory | None:
     """From the journal; None where it holds nothing."""
     assert target.attempt_dir is not None
     own = target.attempt_dir.parent
@@ -89,7 +89,7 @@ def _supervised(target: Target, settings: Settings) -> RunHistory | None:
     for attempt in chapter.attempts:
         attempt.lost = lost.get(attempt.number)
     chapter.alive = target.training is not None
-    chapter.checklist = check.items(witness.record(chapter.alive), settings)
+    chapter.checklist = check.items(witness.record(chapter.alive), policy)
     if start > 0:
         chapter.notes.append(
             "The journal of this work dir holds earlier runs as well; the newest is told here."
@@ -137,7 +137,7 @@ def _unended(chapter: RunHistory) -> str:
 # --- a run of somebody else ------------------------------------------------------------------
 
 
-def _foreign(target: Target, settings: Settings) -> RunHistory:
+def _foreign(target: Target, policy: CheckPolicy) -> RunHistory:
     """From the log of a training that dualwatch did not supervise."""
     if target.log is None:
         raise DualwatchError(
@@ -146,7 +146,7 @@ def _foreign(target: Target, settings: Settings) -> RunHistory:
             do="name the work dir or the log of a training",
             exit_code=Exit.NOT_OBSERVED,
         )
-    done = examine.examine(target, settings, manner=ExamineOptions(only=FILES))
+    done = examine.examine(target, policy, manner=ExamineOptions(only=FILES))
     if "log" in done.not_observed and done.log is None:
         raise _unreadable(target.log, OSError(done.not_observed["log"]))
     told = _told(target, done)
@@ -158,7 +158,7 @@ def _foreign(target: Target, settings: Settings) -> RunHistory:
             do="name the work dir or the log of a training",
             exit_code=Exit.NOT_OBSERVED,
         )
-    _settle(chapter, target, done, settings)
+    _settle(chapter, target, done, policy)
     return chapter
 
 
@@ -170,13 +170,13 @@ def _told(target: Target, done: Examination) -> list[Event]:
     return list(done.log.events) if done.log is not None else []
 
 
-def _settle(chapter: RunHistory, target: Target, done: Examination, settings: Settings) -> None:
+def _settle(chapter: RunHistory, target: Target, done: Examination, policy: CheckPolicy) -> None:
     """Adds what no line of the log tells by itself."""
     chapter.supervised = False
     chapter.alive = examine.is_alive(target)
     chapter.config = done.config
     chapter.findings, chapter.causes = done.findings, done.causes
-    chapter.checklist = check.items(record_of(done, settings), settings)
+    chapter.checklist = check.items(record_of(done, policy), policy)
     chapter.not_observed = dict(done.not_observed)
     chapter.not_observed |= dict.fromkeys(
         ("processes", "memory", "stacks"), "nobody looked while it ran: only its log is known"

@@ -25,7 +25,7 @@ from dualwatch.report.run import choose
 from dualwatch.report.run.tensorboard import TensorBoardWriter
 from dualwatch.report.run.view import View
 from dualwatch.supervisor import subscribers
-from dualwatch.supervisor.plan import Plan, milestones, policy, prepare_folder
+from dualwatch.supervisor.plan import Plan, milestones, policies, prepare_folder
 from dualwatch.supervisor.recorder import EventRecorder
 from dualwatch.supervisor.run import archive
 from dualwatch.supervisor.subscribers import Subscribers
@@ -44,7 +44,7 @@ def attach(named: str | None, settings: Settings, *, as_json: bool, quiet: bool 
         DualwatchError: There is nothing to attach to, or it may not be looked at.
     """
     target = _target(named)
-    followers = subscribers.open_subscribers(settings)
+    followers = subscribers.open_subscribers(settings.notify_policy())
     try:
         return _attach(target, settings, followers, as_json=as_json, quiet=quiet)
     finally:
@@ -71,7 +71,7 @@ def _attach(
             supervisor = _attach_own_run(target, training, folder, settings, view)
         else:
             supervisor = _attach_external(target, training, folder, settings, view)
-        if supervisor.settings.tensorboard:
+        if supervisor.plan.tensorboard_port is not None:
             _look_at_curves(supervisor, is_placed=target.work_dir is not None)
         followers.follow(supervisor)
         with reaper.adopting():
@@ -162,10 +162,12 @@ def _attach_own_run(
         command=run.started.command,
         required=run.started.required_metrics,
         required_because=run.started.required_because,
-        policy=policy(settings, run.started.sections),
         description=run.started.sections or None,
-        milestones=milestones(settings, Path(run.started.config), run.started.required_metrics),
+        milestones=milestones(
+            settings.check_policy(), Path(run.started.config), run.started.required_metrics
+        ),
         resume=run.started.resume,
+        **policies(settings, run.started.sections),
     )
     if training.cwd is not None and settings.on_stall == "rerun":
         os.chdir(training.cwd)  # Its command line is relative to where it was given.
@@ -185,7 +187,6 @@ def _attach_own_run(
     )
     return Supervisor(
         plan,
-        settings,
         folder,
         recorder,
         environment=_environment(training.pid),
@@ -204,9 +205,10 @@ def _attach_external(
     with writing(folder):
         archive(folder)
     config = dict(command_values(training.command, training.cwd)).get("config")
-    description = _description(config, training, settings, view)
+    description = _description(config, training, view)
     words = (description or {}).get("model_words", ())
-    required, because = choose_metrics(settings.require, settings.origin("require"), words)
+    check = settings.check_policy()
+    required, because = choose_metrics(check.required, check.required_from, words)
     plan = Plan(
         config=config or Path(training.command[-1]),
         script=Path(training.command[1] if len(training.command) > 1 else training.command[0]),
@@ -215,9 +217,9 @@ def _attach_external(
         command=training.command,
         required=required,
         required_because=because,
-        policy=policy(settings, description or {}),
         description=description,
-        milestones=milestones(settings, config, (*words, *required)) if config is not None else (),
+        milestones=milestones(check, config, (*words, *required)) if config is not None else (),
+        **policies(settings, description or {}),
     )
     if settings.on_stall == "rerun":
         _prepare_to_rerun(plan, training, view)
@@ -228,7 +230,7 @@ def _attach_external(
         (folder / "attempt-0").mkdir(mode=0o700)
         journal = Journal(folder / "journal.jsonl")
     recorder = EventRecorder(journal, view)
-    started = beginning(plan, settings)
+    started = beginning(plan)
     recorder.record(started)
     moment = clock.now()
     recorder.record(
@@ -247,7 +249,6 @@ def _attach_external(
     )
     return Supervisor(
         plan,
-        settings,
         folder,
         recorder,
         environment=_environment(training.pid),
@@ -255,9 +256,7 @@ def _attach_external(
     )
 
 
-def _description(
-    config: Path | None, training: Training, settings: Settings, view: View
-) -> Mapping[str, Any] | None:
+def _description(config: Path | None, training: Training, view: View) -> Mapping[str, Any] | None:
     """Its configuration, loaded as it loads it; None where that cannot be."""
     if config is None or not config.is_file():
         return None

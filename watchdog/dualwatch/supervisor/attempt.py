@@ -10,6 +10,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from dualwatch import domains
 from dualwatch.actions import launch, shared_memory, terminate
 from dualwatch.actions.adopted import AttachedTraining
 from dualwatch.actions.reaper import Reaper
@@ -18,7 +19,6 @@ from dualwatch.collectors.gpu.nvml import NvmlSampler
 from dualwatch.core import clock
 from dualwatch.core.clock import Moment
 from dualwatch.core.errors import writing
-from dualwatch.core.settings import Settings
 from dualwatch.events import (
     Action,
     AttemptEnded,
@@ -67,6 +67,8 @@ class Attempt:
         folder: ``attempt-N``; made here.
         environment: What the training inherits.
         step: The remedy in force, None for the user's own configuration.
+        rescue: Whether the loader may be replaced, and a checkpoint saved, in the running training.
+        grace: Seconds between SIGTERM and SIGKILL.
         decide: Judges the recorder's snapshot and decides what can be acted on.
         reconsider: Decides once more, where the loader could not be replaced in place.
         config: The configuration of this attempt, None where it is none of mmengine's.
@@ -81,7 +83,8 @@ class Attempt:
     environment: Mapping[str, str]
     step: RerunStep | None
     resume_from: Path | None
-    settings: Settings
+    rescue: bool
+    grace: float
     limits: Thresholds
     recorder: EventRecorder
     stop_requests: StopRequests
@@ -102,7 +105,7 @@ class Attempt:
             self.folder,
             training,
             self.gpus,
-            process_interval=min(PROCESS_INTERVAL, self.settings.stall_timeout / 6),
+            process_interval=min(PROCESS_INTERVAL, self.limits.stall_timeout / 6),
             console=self.console,
             known=self.recorder.snapshot if self.adopted is not None else None,
             board=self.board,
@@ -118,7 +121,7 @@ class Attempt:
             # Who did not start it does not end it either.
             self.recorder.note(f"the training goes on without us: pid {training.pid}")
             return AttemptOutcome(None, interrupted=True)
-        if not training.is_over() and self.settings.rescue:
+        if not training.is_over() and self.rescue:
             self._client(watcher, training).rescue(patient=interrupted)
         survivors = tuple(self._stop(watcher, training))
         self._close(watcher, training, survivors)
@@ -135,7 +138,13 @@ class Attempt:
         overrides = {change.key: change.after for change in changes}
         stretch = self.step.stretch if self.step is not None else 1
         with writing(self.folder):
-            launch.write_orders(self.folder, overrides, stretch, rescue=self.settings.rescue)
+            launch.write_orders(
+                self.folder,
+                overrides,
+                stretch,
+                rescue=self.rescue,
+                parts=domains.parts(),
+            )
         marker = uuid.uuid4().hex
         remedied = {**self.environment, **(self.step.environment if self.step is not None else {})}
         training = launch.launch(self.command, self.folder, marker, base=remedied)
@@ -187,8 +196,8 @@ class Attempt:
             if _capture_is_due(recorder.snapshot.silence(moment.at), limit, captured_at):
                 for event in watcher.stacks(moment):
                     recorder.record(event)
-                if self.settings.rescue:
-                    self._client(watcher, training).ask_what_is_awaited()
+                if self.rescue:
+                    self._client(watcher, training).request_pending_samples()
                 last = clock.now()  # Reading stacks took time; that is no pause of ours.
             recorder.reach(moment)
             decision = self.decide()
@@ -210,7 +219,7 @@ class Attempt:
             return None
         if decision.action is Action.REPLACE:
             asked = self.recorder.snapshot.slowest
-            answer = self._client(watcher, training).run(AgentCommand.REPLACE)
+            answer = self._client(watcher, training).request(AgentCommand.REPLACE)
             if (answer is not None and answer.done) or self._got_on(asked):
                 return None
             return None if self.stop_requests.to_stop else self.reconsider()
@@ -244,7 +253,7 @@ class Attempt:
         held = shared_memory.seen(process.pid for process in terminate.alive(tree))
         survivors = terminate.stop(
             tree,
-            grace=self.settings.grace,
+            grace=self.grace,
             hurry=lambda: self.stop_requests.force,
             look=lambda: watcher.everyone(clock.now()),
             job=training.job,

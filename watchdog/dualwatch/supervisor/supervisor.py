@@ -20,7 +20,6 @@ from dualwatch.collectors.gpu import release as gpu_release
 from dualwatch.collectors.gpu.nvml import NvmlSampler
 from dualwatch.core import clock
 from dualwatch.core.errors import DualwatchError, Exit, code_of
-from dualwatch.core.settings import Settings
 from dualwatch.events import (
     Action,
     ConfigRead,
@@ -65,7 +64,7 @@ class AttachedRun:
     console: Path | None = None
 
 
-def beginning(plan: Plan, settings: Settings) -> RunStarted:
+def beginning(plan: Plan) -> RunStarted:
     """The event that a run begins, with all that is needed to go on with it later."""
     moment = clock.now()
     return RunStarted(
@@ -81,7 +80,7 @@ def beginning(plan: Plan, settings: Settings) -> RunStarted:
         python=plan.python,
         resume=plan.resume,
         sections=dict(plan.description or {}),
-        settings={name: value for name, value, *_ in settings.rows()},
+        settings=dict(plan.settings),
     )
 
 
@@ -99,7 +98,6 @@ class Supervisor:
     """
 
     plan: Plan
-    settings: Settings
     folder: Path
     recorder: EventRecorder
     board: TensorBoardMonitor | None = None
@@ -116,7 +114,7 @@ class Supervisor:
     _gpus: NvmlSampler = field(default_factory=NvmlSampler)
 
     def __post_init__(self) -> None:
-        self._decider = RemedyDecider(self.plan, self.settings, self.recorder)
+        self._decider = RemedyDecider(self.plan, self.recorder)
 
     def run(self) -> Exit:
         """Runs attempts until the run is over, and returns the exit code of the contract."""
@@ -125,7 +123,7 @@ class Supervisor:
             self._decider.tried += self.adoption.tried
             self._decider.step = self.adoption.step
         else:
-            self._started = beginning(self.plan, self.settings)
+            self._started = beginning(self.plan)
             self.recorder.record(self._started)
         with self._stop_requests.listening():
             outcome, code, reason = self._attempts_or_reason()
@@ -188,7 +186,8 @@ class Supervisor:
             environment=self.environment,
             step=self._decider.step,
             resume_from=resume_from,
-            settings=self.settings,
+            rescue=self.plan.policy.rescue,
+            grace=self.plan.stop.grace,
             limits=self._decider.limits,
             recorder=self.recorder,
             stop_requests=self._stop_requests,

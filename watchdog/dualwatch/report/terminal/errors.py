@@ -1,4 +1,4 @@
-"""Errors in one voice: what, why, what to do."""
+"""Renders errors: what happened, why, what to do."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def render(error: DualwatchError) -> str:
 
 
 def render_fault(error: BaseException) -> str:
-    """A fault of our own, with all that a report needs."""
+    """An internal error, with everything that a bug report needs."""
     trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     return (
-        f"dualwatch: a fault of dualwatch itself (version {__version__})\n"
+        f"dualwatch: internal error (a bug in dualwatch {__version__})\n"
         "  do:  please report it with the lines below and the journal.jsonl of the run;\n"
-        "       a training that was started goes on by itself\n"
+        "       a started training keeps running\n"
         f"{textwrap.indent(trace, '  ')}"
     )
