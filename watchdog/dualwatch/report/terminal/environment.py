@@ -1,4 +1,4 @@
-"""What is around a training, in words: GPUs, the host, the loader's settings."""
+"""GPUs, host and loader settings of a diagnosis as lines."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dualwatch.report.terminal import format
 from dualwatch.report.terminal.fields import line, number, part, parts, texts
 
 TIGHT_SHARE = 0.1
-"""Of memory, shared memory or disk: less than this is left, and the line says so."""
+"""Of memory, shared memory or disk: with less than this left it is marked as tight."""
 
 SMALL_SHM = 128 << 20
-"""Bytes of /dev/shm; containers get 64 MiB unless told otherwise, too little for loader workers."""
+"""Bytes of /dev/shm; containers get 64 MiB by default, too little for loader workers."""
 
 
 def gpus(document: Mapping[str, Any]) -> Iterator[str]:
-    """One line a device, and one for each process of others that holds memory of it."""
+    """One line per device, and one per foreign process that holds its memory."""
     for gpu in parts(document, "gpus"):
         used, total, own = (number(gpu.get(key)) for key in ("used", "total", "tree"))
         busy = number(gpu.get("utilisation"))
@@ -26,16 +26,16 @@ def gpus(document: Mapping[str, Any]) -> Iterator[str]:
             f"{'?' if busy is None else f'{busy:.0f} %'} busy"
         )
         for error in texts(gpu, "errors"):
-            yield f"complains: {error}"
+            yield f"error: {error}"
         for holder in parts(gpu, "holders"):
             if not holder.get("ours"):
-                name = line(holder.get("name"), 200) or "unseen: dead, or in another container"
+                name = line(holder.get("name"), 200) or "unknown: dead, or in another container"
                 size = format.size(number(holder.get("used")))
                 yield f"{size} held by pid {line(holder.get('pid'))}, not of this run: {name}"
 
 
 def why_unseen(document: Mapping[str, Any], *needles: str) -> str:
-    """Why something could not be observed, "" where nothing is said of it."""
+    """Why something could not be observed, "" where it was."""
     for item in parts(document, "not_observed"):
         if any(needle in line(item.get("what")).lower() for needle in needles):
             return line(item.get("why"))
@@ -43,7 +43,7 @@ def why_unseen(document: Mapping[str, Any], *needles: str) -> str:
 
 
 def host(document: Mapping[str, Any]) -> list[str]:
-    """Two or three lines on the machine; what is tight says so."""
+    """Two or three lines on the machine; scarce resources are marked."""
     h = part(document, "host")
     if not h:
         return []

@@ -1,4 +1,4 @@
-"""Finding codes in words, for ``dualwatch explain`` and the pages under ``docs/``."""
+"""The documentation of finding codes, for ``dualwatch explain`` and the pages under ``docs/``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WIDTH = 78
 
 
 def document(codes: Sequence[Code]) -> dict[str, Any]:
-    """The codes as one JSON-able document."""
+    """The codes as one document for ``--json``."""
     fields = ("code", "name", "means", "matters", "cure", "example")
     return {
         "schema_version": SCHEMA_VERSION,
@@ -30,14 +30,14 @@ def document(codes: Sequence[Code]) -> dict[str, Any]:
 
 
 def text(codes: Sequence[Code], *, in_full: bool) -> str:
-    """A list of one line a code, or the whole text."""
+    """One line per code, or the whole text."""
     if not in_full:
         return "".join(f"{c.code}  {c.name:<26} {c.severity.word}\n" for c in codes)
     return "\n".join(_full(code) for code in codes)
 
 
 def address(code: str) -> str:
-    """Where the page of a code is on the net, "" where this installation names no such place."""
+    """URL of the page of a code, "" where this installation has no documentation URL."""
     from importlib import metadata
 
     try:
@@ -50,12 +50,12 @@ def address(code: str) -> str:
 
 
 def symptoms(code: Code) -> list[Code]:
-    """The codes of which this one is a cause, where both are found."""
+    """The codes that this one explains, where both are found."""
     return [BY_CODE[other] for other in code.explains]
 
 
 def causes(code: Code) -> list[Code]:
-    """The codes that are a cause of this one."""
+    """The codes that explain this one."""
     return [other for other in CODES if code.code in other.explains]
 
 
@@ -64,7 +64,7 @@ def _full(code: Code) -> str:
     for title, body in (
         ("What it means", code.means),
         ("Why it matters", code.matters),
-        ("How to cure it", code.cure),
+        ("What to do", code.cure),
     ):
         parts.append(f"\n{title}\n{_wrapped(body)}\n")
     if code.example:

@@ -1,4 +1,4 @@
-"""Numbers and moments in words."""
+"""Numbers and times as text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def span(seconds: float) -> str:
 
 
 def eta(seconds: float) -> str:
-    """Remaining time as mmengine writes it."""
+    """Remaining time, ``0:12:34``."""
     return str(timedelta(seconds=round(seconds)))
 
 
@@ -30,7 +30,7 @@ def clock(wall: float) -> str:
 
 
 def size(count: float | None) -> str:
-    """Bytes in binary units; "?" where unknown, never 0."""
+    """Bytes in binary units; "?" for unknown."""
     if count is None:
         return "?"
     for unit in ("B", "KiB", "MiB"):
@@ -41,5 +41,5 @@ def size(count: float | None) -> str:
 
 
 def value(number: float) -> str:
-    """A metric's value with four figures."""
+    """A metric's value with four significant digits."""
     return f"{number:.4g}"
