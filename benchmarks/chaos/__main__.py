@@ -1,4 +1,4 @@
-"""Random faults, one after the other, over small trainings: is anything lost, left behind or unreported?
+"""Random faults in small trainings: is anything lost, left behind or unreported?
 
 Each round starts a training under ``dualwatch train``, does something to it at a random iteration
 (told by the journal, not by a clock), goes on as a user would (``attach`` after a supervisor that

@@ -19,7 +19,7 @@ DOCUMENTS = Path(__file__).parent / "documents"
 FILES = (readme.Listed("diagnosis.json", 2048), readme.Listed("raw/console.log", 8 << 20, 4096))
 HEADINGS = [
     "Diagnosis of a training",
-    "Where it stands",
+    "State",
     "Likeliest cause",
     "Other possible causes",
     "Also found",
@@ -94,7 +94,7 @@ def test_nothing_was_taken_out(deadlock) -> None:
 
 def test_an_empty_document_is_told_as_well() -> None:
     text = told({})
-    assert headings(text)[1:3] == ["Where it stands", "Likeliest cause"]
+    assert headings(text)[1:3] == ["State", "Likeliest cause"]
     assert text.count("Not observed.") == 4
 
 

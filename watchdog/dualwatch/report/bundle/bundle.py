@@ -101,7 +101,7 @@ def write(
 
 
 def _claimed(folder: Path) -> Path:
-    """An empty folder of that name, or of the next free one; nobody else can get it."""
+    """Creates an empty folder of that name, or of the next free one."""
     number = 1
     while True:
         candidate = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
@@ -119,7 +119,7 @@ def _claimed(folder: Path) -> Path:
 def _files(
     document: Mapping[str, Any], raw: Mapping[str, str], redactor: Redactor | None
 ) -> list[_File]:
-    """All files. The manifest and the README come last: they tell of the others."""
+    """All files, with the manifest and the README last, which list the others."""
     shown = redactor.document(document) if redactor is not None else document
     files = [_File("diagnosis.json", _json(shown))]
     taken: set[str] = set()

@@ -1,4 +1,4 @@
-"""The README.md of a bundle: the diagnosis told to a stranger, in Markdown.
+"""The README.md of a bundle: the diagnosis in Markdown.
 
 Whatever comes from outside stands in code: in fences and spans longer than any run of backticks in
 it, so that no line of a log becomes a heading, a link or a table.
@@ -15,7 +15,7 @@ from dualwatch.report.bundle.markdown import code, fenced, prose
 from dualwatch.report.terminal import environment as surroundings
 from dualwatch.report.terminal import fields
 
-_TABLE = ("pid", "role", "state", "CPU", "I/O", "memory", "waits in", "stands in")
+_TABLE = ("pid", "role", "state", "CPU", "I/O", "memory", "waits in", "stack")
 _WHAT = {
     "README.md": "this page",
     "diagnosis.json": "all of this page and more, for programs",
@@ -74,11 +74,11 @@ def text(
 def _opening(document: Mapping[str, Any]) -> Iterator[str]:
     yield "# Diagnosis of a training"
     yield ""
-    yield f"What was looked at: {code(fields.target(document))}  "
+    yield f"Target: {code(fields.target(document))}  "
     yield f"When: {fields.clock(document.get('generated'))}"
-    yield from _headed("Where it stands")
+    yield from _headed("State")
     standing = fields.part(document, "standing")
-    yield prose(fields.line(standing.get("sentence")) or "Where it stands could not be told.")
+    yield prose(fields.line(standing.get("sentence")) or "The state of the training is not known.")
     yield ""
     if document.get("phase"):
         yield f"- phase: {code(fields.line(document['phase']))}"
@@ -132,7 +132,7 @@ def _processes(document: Mapping[str, Any]) -> Iterator[str]:
     if not nodes:
         yield _absent(document, "process")
         return
-    yield "CPU and I/O are those between two looks; a process stands below the one that started it."
+    yield "CPU and I/O between two samples; a process is listed below its parent."
     rows = [list(_TABLE)]
     for node in nodes:
         p = node.process
