@@ -27,6 +27,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "pictures"
 WORK = Path("work_dirs/pictures")
 DEMO = "configs/demo/dualmacl_tiny_synthetic_2e_deadlock.py"
+EARLY = "--cfg-options train_dataloader.dataset.dataset.pipeline.0.after_samples=40"
+"""The demo's workers deadlock in epoch 2; here they do after some iterations."""
+
 COLUMNS, LINES = 80, 24
 PATIENCE = 1800.0
 """Seconds after which a picture fails."""
@@ -169,7 +172,7 @@ def live() -> None:
     """A loader that deadlocks and is replaced, in the live view."""
     with terminal("live") as t:
         work_dir = fresh("resolved")
-        t.type(f"dualwatch train {DEMO} --stall-timeout 20s --work-dir {work_dir}")
+        t.type(f"dualwatch train {DEMO} --stall-timeout 20s --work-dir {work_dir} {EARLY}")
         t.wait("DW111 ", "replaced", "phase")
         time.sleep(6)  # The table is drawn anew once a second; some iterations go by.
         seen = t.shows(history=True, colours=True).split("\n")
@@ -183,7 +186,7 @@ def diagnose() -> None:
     work_dir = fresh("hung")
     options = f"--on-stall report --stall-timeout 20s --work-dir {work_dir} --no-tensorboard"
     with terminal("hung") as hung, terminal("diagnose", lines=400) as t:
-        hung.type(f"dualwatch train {DEMO} {options}")
+        hung.type(f"dualwatch train {DEMO} {options} {EARLY}")
         hung.wait("DW111 ")
         t.run(f"dualwatch diagnose {shlex.quote(str(work_dir))} --no-bundle")
         draw("diagnose", t.shows(colours=True), "dualwatch diagnose: its beginning", most=44)
