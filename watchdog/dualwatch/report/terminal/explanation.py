@@ -1,4 +1,4 @@
-"""The documentation of finding codes, for ``dualwatch explain`` and the pages under ``docs/``."""
+"""Finding codes in words, for ``dualwatch explain`` and the pages under ``docs/``."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ WIDTH = 78
 
 def document(codes: Sequence[Code]) -> dict[str, Any]:
     """The codes as one document for ``--json``."""
-    fields = ("code", "name", "means", "matters", "cure", "example")
+    fields = ("code", "name", "means", "matters", "example")
     return {
         "schema_version": SCHEMA_VERSION,
         "codes": [
             {
                 **{name: getattr(code, name) for name in fields},
+                "cure": code.remedy,
                 "severity": code.severity.word,
                 "explains": [symptom.code for symptom in symptoms(code)],
                 "explained_by": [cause.code for cause in causes(code)],
@@ -30,14 +31,14 @@ def document(codes: Sequence[Code]) -> dict[str, Any]:
 
 
 def text(codes: Sequence[Code], *, in_full: bool) -> str:
-    """One line per code, or the whole text."""
+    """A list of one line a code, or the whole text."""
     if not in_full:
         return "".join(f"{c.code}  {c.name:<26} {c.severity.word}\n" for c in codes)
     return "\n".join(_full(code) for code in codes)
 
 
 def address(code: str) -> str:
-    """URL of the page of a code, "" where this installation has no documentation URL."""
+    """Where the page of a code is on the net, "" where this installation names no such place."""
     from importlib import metadata
 
     try:
@@ -50,12 +51,12 @@ def address(code: str) -> str:
 
 
 def symptoms(code: Code) -> list[Code]:
-    """The codes that this one explains, where both are found."""
+    """The codes of which this one is a cause, where both are found."""
     return [BY_CODE[other] for other in code.explains]
 
 
 def causes(code: Code) -> list[Code]:
-    """The codes that explain this one."""
+    """The codes that are a cause of this one."""
     return [other for other in CODES if code.code in other.explains]
 
 
@@ -64,7 +65,7 @@ def _full(code: Code) -> str:
     for title, body in (
         ("What it means", code.means),
         ("Why it matters", code.matters),
-        ("What to do", code.cure),
+        ("What to do", code.remedy),
     ):
         parts.append(f"\n{title}\n{_wrapped(body)}\n")
     if code.example:
