@@ -242,6 +242,7 @@ def _attach_external(
             create_time=training.create_time,
             command=training.command,
             overrides={},
+            log=target.log.name if target.log is not None else "console.log",
         )
     )
     adoption = AttachedRun(

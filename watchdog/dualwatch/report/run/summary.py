@@ -19,7 +19,7 @@ def build(
     attempts: Sequence[AttemptRecord],
     ended: RunEnded | None,
 ) -> dict[str, Any]:
-    """The document; ``outcome`` and ``exit_code`` are None while the run goes on."""
+    """The document; ``outcome`` and ``exit_code`` are None while the run is in progress."""
     metrics: dict[str, float] = {}
     for record in attempts:
         metrics |= {name: m.value for name, m in record.snapshot.metrics.items()}
