@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from dualwatch.history.build import build
+from dualwatch.history.reported_run import ReportedRun
 
 pytest.importorskip("jinja2")
 
@@ -32,12 +32,12 @@ def look(tmp_path: Path):
     """Opens pages and gives what was seen of each, view by view."""
     from dualwatch.report.html import page
 
-    def opened(**chapters):
+    def opened(**runs):
         files = []
-        for name, told in chapters.items():
+        for name, told in runs.items():
             listed = told if isinstance(told, list) else [told]
-            for number, chapter in enumerate(listed):
-                chapter.label = chapter.label or f"{name} {number}"
+            for number, run in enumerate(listed):
+                run.label = run.label or f"{name} {number}"
             file = tmp_path / f"{name}.html"
             file.write_text(page.render(listed, 1_790_000_000.0), encoding="utf-8")
             files.append(str(file))
@@ -62,10 +62,12 @@ def test_pages_are_closed_readable_and_accessible(look, three_attempts, script):
     hostile = "<script>alert(1)</script><img src=//example.org/x>"
     bad = script().start(config=hostile).launch(0).train(1, 2, loss_macl=2.0, **{hostile: 1.0})
     bad.found("DW203", hostile, hostile).end(1).over("failed", 5, hostile)
-    chapter = build(three_attempts.events)
-    chapter.checklist = [{"title": "starts", "status": s} for s in ("pass", "fail", "warn", "skip")]
+    run = ReportedRun().fold(three_attempts.events)
+    run.checklist = [{"title": "starts", "status": s} for s in ("pass", "fail", "warn", "skip")]
 
-    told = look(one=chapter, several=[build(three_attempts.events), build(bad.events)])
+    told = look(
+        one=run, several=[ReportedRun().fold(three_attempts.events), ReportedRun().fold(bad.events)]
+    )
 
     assert len(told) == 2
     for views in told.values():

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import stat
+from dataclasses import replace
 
 import pytest
 from dualwatch.core.errors import DualwatchError
@@ -20,6 +21,7 @@ from dualwatch.events import (
     RunStarted,
     Severity,
 )
+from dualwatch.history.run import AttemptHistory
 from dualwatch.report.run import summary
 from dualwatch.report.run.json_lines import EventsView
 from dualwatch.report.run.plain import PlainView
@@ -41,7 +43,7 @@ ENDED = RunEnded(at=9.0, wall=1009.0, outcome="completed", exit_code=0, reason="
 
 
 @pytest.fixture
-def records(telling, change) -> list[summary.AttemptRecord]:
+def records(telling, change) -> list[AttemptHistory]:
     """Two attempts: one that stalled, one that trained to the end."""
     made = []
     for number, (code, signal) in enumerate([(None, "SIGKILL"), (0, None)]):
@@ -76,10 +78,9 @@ def records(telling, change) -> list[summary.AttemptRecord]:
         findings = tuple(f.finding for f in teller.events if hasattr(f, "finding"))
         teller.tell(AttemptEnded, attempt=number, exit_code=code, signal=signal)
         made.append(
-            summary.AttemptRecord(
+            AttemptHistory(
                 snapshot=teller.snapshot,
                 findings=findings,
-                ended_wall=teller.snapshot.wall,
                 lost_iterations=0 if number else 50,
             )
         )
@@ -178,6 +179,14 @@ def test_the_last_words(records, tmp_path) -> None:
     assert f"files: {tmp_path}" in said
     assert said[-1] == "what a code means: dualwatch explain DW102"
     assert not any("DW404" in line for line in said), "what is mild is in the summary"
+
+
+def test_an_interrupted_run_names_the_command_that_resumes_it(records, tmp_path) -> None:
+    stopped = replace(ENDED, outcome="interrupted", exit_code=130)
+    said = list(closing.lines(records, stopped, tmp_path, resume_with="dualwatch train c.py"))
+    assert said[-1].endswith("dualwatch train c.py")
+    said = list(closing.lines(records, ENDED, tmp_path, resume_with="dualwatch train c.py"))
+    assert not any("dualwatch train" in line for line in said)
 
 
 def test_the_last_words_of_a_run_that_never_began(tmp_path) -> None:

@@ -108,8 +108,8 @@ def check(
     """
     more = preflight.collectors(target, settings, all_pairs=wanted.all_pairs, tell=told)
     more |= _tensorboard(target, settings)
-    manner = ExamineOptions(silence=None, patience=None, log_s=LOG_S, more=more)
-    done = examine.examine(target, settings, tell=tell, manner=manner)
+    options = ExamineOptions(silence=None, patience=None, log_s=LOG_S, more=more)
+    done = examine.examine(target, settings, tell=tell, options=options)
     record = record_of(done, settings)
     choice, results = judged(record, settings, wanted)
     assert done.standing is not None

@@ -64,11 +64,11 @@ class Attempt:
     Attributes:
         folder: ``attempt-N``; made here.
         environment: What the training inherits.
-        rung: The remedy in force, None for the user's own configuration.
+        step: The remedy in force, None for the user's own configuration.
         decide: Judges the recorder's snapshot and decides what can be acted on.
         reconsider: Decides once more, where the loader could not be replaced in place.
         config: The configuration of this attempt, None where it is none of mmengine's.
-        adopted: A training that runs already; None to start one.
+        attached: A training that runs already; None to start one.
         console: What it prints or logs, where that is not the attempt's own console.
         board: TensorBoard beside it, None where nobody wants it.
     """
@@ -77,7 +77,7 @@ class Attempt:
     folder: Path
     command: tuple[str, ...]
     environment: Mapping[str, str]
-    rung: RerunStep | None
+    step: RerunStep | None
     resume_from: Path | None
     settings: Settings
     limits: Thresholds
@@ -87,13 +87,13 @@ class Attempt:
     decide: Callable[[], Decision | None]
     reconsider: Callable[[], Decision]
     config: ConfigRead | None = None
-    adopted: AttachedTraining | None = None
+    attached: AttachedTraining | None = None
     console: Path | None = None
     board: TensorBoardMonitor | None = None
 
     def run(self) -> AttemptOutcome:
         """Runs the attempt to its end; nothing of it is left alive but what is named."""
-        training = self.adopted or self._start()
+        training = self.attached or self._start()
         if self.config is not None and self.recorder.snapshot.config is None:
             self.recorder.record(replace(self.config, **clock.now()._asdict()))
         watcher = Monitor(
@@ -102,7 +102,7 @@ class Attempt:
             self.gpus,
             process_interval=min(PROCESS_INTERVAL, self.settings.stall_timeout / 6),
             console=self.console,
-            known=self.recorder.snapshot if self.adopted is not None else None,
+            known=self.recorder.snapshot if self.attached is not None else None,
             board=self.board,
         )
         try:
@@ -112,7 +112,7 @@ class Attempt:
             self.recorder.note(f"the training goes on without us: pid {training.pid}")
             raise
         interrupted = self.stop_requests.to_stop
-        if self.adopted is not None and interrupted and not training.is_over():
+        if self.attached is not None and interrupted and not training.is_over():
             # Who did not start it does not end it either.
             self.recorder.note(f"the training goes on without us: pid {training.pid}")
             return AttemptOutcome(None, interrupted=True)
@@ -127,15 +127,15 @@ class Attempt:
     def _start(self) -> launch.Launched:
         with writing(self.folder):
             self.folder.mkdir(mode=0o700)
-        changes = self.rung.changes if self.rung is not None else ()
+        changes = self.step.changes if self.step is not None else ()
         if self.resume_from is not None:
             changes = (*changes, *_resume_changes(self.resume_from))
         overrides = {change.key: change.after for change in changes}
-        stretch = self.rung.stretch if self.rung is not None else 1
+        stretch = self.step.stretch if self.step is not None else 1
         with writing(self.folder):
             launch.write_orders(self.folder, overrides, stretch, rescue=self.settings.rescue)
         marker = uuid.uuid4().hex
-        remedied = {**self.environment, **(self.rung.environment if self.rung is not None else {})}
+        remedied = {**self.environment, **(self.step.environment if self.step is not None else {})}
         training = launch.launch(self.command, self.folder, marker, base=remedied)
         moment = clock.now()
         self.recorder.record(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from dualwatch.history.curves import MetricCurve, MetricCurves
 from dualwatch.history.metrics_table import EPOCHS, ITERATIONS
-from dualwatch.history.model import RunHistory
+from dualwatch.history.reported_run import ReportedRun
 from dualwatch.report.html import axes
 from dualwatch.report.html.charts import Chart, Curve, LimitLine, draw
 from dualwatch.report.terminal import format
@@ -36,20 +36,19 @@ class CurveCharts:
 class Plotter:
     """Draws the metrics of one run, or of several over each other."""
 
-    def __init__(self, chapters: Sequence[RunHistory]) -> None:
-        self._chapters = chapters
-        counts = {chapter.table.axis() for chapter in chapters if chapter.table.trained}
+    def __init__(self, runs: Sequence[ReportedRun]) -> None:
+        self._runs = runs
+        counts = {run.table.axis() for run in runs if run.table.trained}
         self.axis = EPOCHS if counts == {EPOCHS} else ITERATIONS
-        self._places = [chapter.table.places(self.axis) for chapter in chapters]
+        self._places = [run.table.places(self.axis) for run in runs]
         self._courses_of = [
-            MetricCurves(chapter.table, places)
-            for chapter, places in zip(chapters, self._places, strict=True)
+            MetricCurves(run.table, places) for run, places in zip(runs, self._places, strict=True)
         ]
         low = min((min(places) for places in self._places if places), default=0.0)
         high = max((max(places) for places in self._places if places), default=1.0)
         low = 0.0 if low < 0.2 * high else low
         self._x = axes.Scale(low, high if high > low else low + 1.0)
-        self.ranges = _ranges(chapters)
+        self.ranges = _ranges(runs)
 
     def all(self) -> CurveCharts:
         """Every picture that there is something for."""
@@ -74,8 +73,8 @@ class Plotter:
         """Metrics of training lines and of evaluations, in the order of their appearance."""
         trained: dict[str, None] = {}
         evaluated: dict[str, None] = {}
-        for chapter in self._chapters:
-            table = chapter.table
+        for run in self._runs:
+            table = run.table
             for name, column in table.columns.items():
                 ends = (*column.rows[:50], *column.rows[-50:])
                 if any(table.training[row] for row in ends):
@@ -116,8 +115,8 @@ class Plotter:
         """A curve for each run; for a single run one for each of its attempts."""
         if len(courses) > 1:
             return [
-                Curve(chapter.label, number, [(s.xs, s.ys) for s in one.stretches])
-                for number, (chapter, one) in enumerate(zip(self._chapters, courses, strict=True))
+                Curve(run.label, number, [(s.xs, s.ys) for s in one.stretches])
+                for number, (run, one) in enumerate(zip(self._runs, courses, strict=True))
                 if one.stretches
             ]
         (only,) = courses
@@ -127,7 +126,7 @@ class Plotter:
         if len(by_attempt) <= 1:
             return [Curve(only.name, 0, parts) for parts in by_attempt.values()]
         # What counts in the end is drawn through, what was before it is dashed.
-        order = [attempt.number for attempt in self._chapters[0].attempts]
+        order = [attempt.number for attempt in self._runs[0].attempts]
         return [
             Curve(f"attempt {number}", at, parts, dash=max(0, len(order) - 1 - at))
             for number, parts in by_attempt.items()
@@ -136,15 +135,15 @@ class Plotter:
 
     def _moments(self) -> list[LimitLine]:
         """Where attempts begin and stalls stand; of several runs that would be a thicket."""
-        if len(self._chapters) > 1:
+        if len(self._runs) > 1:
             return []
-        (chapter,), (places,) = self._chapters, self._places
+        (run,), (places,) = self._runs, self._places
         rules = []
-        for attempt in chapter.attempts[1:]:
-            if attempt.first_row < len(places):
-                place = places[attempt.first_row]
-                rules.append(LimitLine(place, f"attempt {attempt.number}", "attempt"))
-        for stall in chapter.stalls:
+        for attempt in run.attempts[1:]:
+            row = run.timeline.first_rows.get(attempt.number, len(places))
+            if row < len(places):
+                rules.append(LimitLine(places[row], f"attempt {attempt.number}", "attempt"))
+        for stall in run.timeline.stalls:
             place = places[stall.row] if 0 <= stall.row < len(places) else self._x.low
             rules.append(LimitLine(place, "stall", "stall"))
         return rules[:24]
@@ -154,8 +153,8 @@ class Plotter:
     def _said(self, courses: Sequence[MetricCurve], limit: Range | None) -> list[str]:
         several = len(courses) > 1
         said = []
-        for chapter, one in zip(self._chapters, courses, strict=True):
-            lead = f"{chapter.label}: " if several else ""
+        for run, one in zip(self._runs, courses, strict=True):
+            lead = f"{run.label}: " if several else ""
             if one.is_empty:
                 said.append(f"{lead}{'no number' if one.broken else 'not logged'}.")
                 continue
@@ -190,7 +189,7 @@ class Plotter:
     def _times(self, trained: Sequence[str]) -> list[Chart]:
         """Time of an iteration and of its data: over each other for one run, else one by one."""
         names = [name for name in trained if _base(name) in ("time", "data_time")]
-        if len(self._chapters) > 1:
+        if len(self._runs) > 1:
             return self._pictures(names, training=True)
         curves, said = [], []
         for number, name in enumerate(sorted(names, key=lambda n: _base(n) != "time")):
@@ -202,7 +201,7 @@ class Plotter:
                 said.append(f"{what}: {self._course_in_words(one)}.")
         if not curves:
             return []
-        said.append(_share(self._chapters[0], names))
+        said.append(_share(self._runs[0], names))
         picture = Chart(
             name="step-time",
             title="Seconds of an iteration",
@@ -215,11 +214,11 @@ class Plotter:
         return [draw(picture, x_scale=self._x, show_x=_place)]
 
 
-def _share(chapter: RunHistory, names: Sequence[str]) -> str:
+def _share(run: ReportedRun, names: Sequence[str]) -> str:
     """How much of the time went into waiting for data."""
     sums = {}
     for name in names:
-        column = chapter.table.columns[name]
+        column = run.table.columns[name]
         finite = [v for v in column.values if 0 <= v < 1e9]
         sums[_base(name)] = sum(finite) / max(1, len(finite))
     if not sums.get("time") or "data_time" not in sums:
@@ -229,10 +228,10 @@ def _share(chapter: RunHistory, names: Sequence[str]) -> str:
     return f"on average {shown} of it was spent on data."
 
 
-def _ranges(chapters: Sequence[RunHistory]) -> dict[str, Range]:
+def _ranges(runs: Sequence[ReportedRun]) -> dict[str, Range]:
     """The limits that a run is judged by, in one place: those of a training with MACL."""
-    for chapter in chapters:
-        named = (*chapter.required, *chapter.table.columns)
+    for run in runs:
+        named = (*run.required, *run.table.columns)
         if any("macl" in name.lower() for name in named):
             return dict(MACL_RANGES)
     return {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dualwatch.events import Finding, Severity
-from dualwatch.history.model import RunHistory
+from dualwatch.history.reported_run import ReportedRun
 from dualwatch.report.terminal import format
 from dualwatch.rules import ranking
 from dualwatch.rules.catalog import BY_CODE
@@ -46,11 +46,11 @@ class Findings:
     left_out: int
 
 
-def findings(chapter: RunHistory) -> Findings:
+def findings(run: ReportedRun) -> Findings:
     """All of a run, each code of an attempt once."""
     newest: dict[tuple[int | None, str, int | None], Finding] = {}
     times: dict[tuple[int | None, str, int | None], int] = {}
-    for finding in chapter.findings:
+    for finding in run.findings:
         key = (finding.attempt, finding.code, finding.rank)
         newest[key] = finding
         times[key] = times.get(key, 0) + 1
@@ -60,7 +60,7 @@ def findings(chapter: RunHistory) -> Findings:
         ranked = ranking.rank([f for key, f in newest.items() if key[0] == attempt])
         for finding in ranked:
             count = times[(finding.attempt, finding.code, finding.rank)]
-            one = _told(chapter, finding, count, ranking.explained(finding, ranked))
+            one = _told(run, finding, count, ranking.explained(finding, ranked))
             if finding.severity > Severity.INFO:
                 told.append(one)
             elif finding.code in notes:
@@ -70,13 +70,13 @@ def findings(chapter: RunHistory) -> Findings:
     return Findings(told[:MOST], list(notes.values())[:MOST], max(0, len(told) - MOST))
 
 
-def _told(chapter: RunHistory, finding: Finding, times: int, symptom: bool) -> FindingView:
+def _told(run: ReportedRun, finding: Finding, times: int, symptom: bool) -> FindingView:
     about = []
-    if finding.attempt is not None and chapter.supervised and len(chapter.attempts) > 1:
+    if finding.attempt is not None and run.supervised and len(run.attempts) > 1:
         about.append(f"attempt {finding.attempt}")
     if finding.rank is not None:
         about.append(f"rank {finding.rank}")
-    if finding.pid is not None and chapter.supervised:
+    if finding.pid is not None and run.supervised:
         about.append(f"process {finding.pid}")
     evidence = [
         (

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dualwatch.events import Frame, ProcessSample, ThreadStack
-from dualwatch.history.model import RunHistory, StallHistory
+from dualwatch.history.reported_run import ReportedRun
+from dualwatch.history.timeline import StallHistory
 from dualwatch.report.terminal import fields, format
 from dualwatch.rules.catalog import BY_CODE
 
@@ -50,9 +51,9 @@ class StallScene:
 HEAD = ("process", "role", "state", "CPU", "I/O", "memory", "waits in", "stands in")
 
 
-def scenes(chapter: RunHistory) -> list[StallScene]:
+def scenes(run: ReportedRun) -> list[StallScene]:
     """Those of which the processes are on record."""
-    return [_scene(stall) for stall in chapter.stalls if stall.processes is not None]
+    return [_scene(stall) for stall in run.timeline.stalls if stall.processes is not None]
 
 
 def _scene(stall: StallHistory) -> StallScene:
@@ -69,7 +70,7 @@ def _scene(stall: StallHistory) -> StallScene:
     named = ", ".join(f"{code} {BY_CODE[code].name}" for code in stall.codes if code in BY_CODE)
     shown = [_stack(one, roles) for pid in roles for one in by_pid.get(pid, [])[:MOST_THREADS]]
     return StallScene(
-        title=f"Attempt {stall.attempt}, {format.clock(stall.told)[11:]}: {named}",
+        title=f"Attempt {stall.attempt}, {format.clock(stall.raised)[11:]}: {named}",
         said=f"Processes as they stood at {looked}{caught}.",
         rows=[_row(node) for node in nodes[:MOST_PROCESSES]],
         stacks=shown[:MOST_STACKS],

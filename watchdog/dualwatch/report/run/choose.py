@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from dualwatch.events import RunEnded
-from dualwatch.history.attempt_record import AttemptRecord
+from dualwatch.history.run import RunHistory
 from dualwatch.report.run.view import View
 from dualwatch.report.terminal import closing
 from dualwatch.report.terminal.progress import is_watched
@@ -38,11 +36,11 @@ def view_of(title: str, *, as_json: bool, quiet: bool = False) -> View:
     return PlainView()
 
 
-def print_closing(records: Sequence[AttemptRecord], ended: RunEnded | None, folder: Path) -> None:
+def print_closing(run: RunHistory, folder: Path, *, resume_with: str = "") -> None:
     """The result, on stdout; a terminal would break its lines within words."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     try:
-        for line in closing.lines(records, ended, folder):
+        for line in closing.lines(run.over, run.ended, folder, resume_with=resume_with):
             for row in folded(line, width) if width else [line]:
                 sys.stdout.write(row + "\n")
         sys.stdout.flush()

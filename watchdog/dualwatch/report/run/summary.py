@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from dualwatch.events import RunEnded, RunStarted, journal
-from dualwatch.history.attempt_record import AttemptRecord
+from dualwatch.history.run import AttemptHistory
 
 
 def build(
     started: RunStarted,
     command: Sequence[str],
-    attempts: Sequence[AttemptRecord],
+    attempts: Sequence[AttemptHistory],
     ended: RunEnded | None,
 ) -> dict[str, Any]:
     """The document; ``outcome`` and ``exit_code`` are None while the run goes on."""
@@ -37,7 +37,7 @@ def build(
     }
 
 
-def _attempt(record: AttemptRecord) -> dict[str, Any]:
+def _attempt(record: AttemptHistory) -> dict[str, Any]:
     s = record.snapshot
     assert s.started is not None
     return {
@@ -52,8 +52,8 @@ def _attempt(record: AttemptRecord) -> dict[str, Any]:
         "first_iteration": s.first_iteration,
         "last_iteration": s.last_iteration,
         "rescued": s.replaced,
-        "lost_iterations": record.lost_iterations,
-        "findings": [journal.plain(finding) for finding in record.findings],
+        "lost_iterations": record.lost_iterations or 0,
+        "findings": [journal.plain(finding) for finding in record.ranked],
     }
 
 

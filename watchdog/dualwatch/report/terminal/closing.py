@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dualwatch.events import RunEnded, Severity
-from dualwatch.history.attempt_record import AttemptRecord
+from dualwatch.events.outcome import Outcome
+from dualwatch.history.run import AttemptHistory
 from dualwatch.report.run import view
 from dualwatch.report.terminal import format
 from dualwatch.report.terminal.changes import changes_table
@@ -15,8 +16,18 @@ from dualwatch.report.terminal.console import plain_text
 _SHOWN_METRICS = ("loss_macl", "loss_cls", "loss_bbox", "loss", "grad_norm", "mAP")
 
 
-def lines(records: Sequence[AttemptRecord], ended: RunEnded | None, folder: Path) -> Iterator[str]:
-    """Lines for people, plain text."""
+def lines(
+    records: Sequence[AttemptHistory],
+    ended: RunEnded | None,
+    folder: Path,
+    *,
+    resume_with: str = "",
+) -> Iterator[str]:
+    """Lines for people, plain text.
+
+    Args:
+        resume_with: The command that resumes the run after an interruption.
+    """
     if ended is not None:
         yield f"{ended.outcome}: {plain_text(ended.reason)}"
     for record in records:
@@ -32,13 +43,15 @@ def lines(records: Sequence[AttemptRecord], ended: RunEnded | None, folder: Path
     yield f"files: {folder}"
     yield "  summary.json, journal.jsonl, attempt-N/console.log, attempt-N/stacks/"
     codes = dict.fromkeys(
-        f.code for r in records for f in r.findings if f.severity >= Severity.WARNING
+        f.code for r in records for f in r.ranked if f.severity >= Severity.WARNING
     )
     if codes:
         yield f"what a code means: dualwatch explain {next(iter(codes))}"
+    if resume_with and ended is not None and ended.outcome == Outcome.INTERRUPTED:
+        yield f"resume with: {plain_text(resume_with)}"
 
 
-def _attempt(record: AttemptRecord) -> Iterator[str]:
+def _attempt(record: AttemptHistory) -> Iterator[str]:
     s = record.snapshot
     assert s.started is not None
     how = "?"
@@ -50,6 +63,6 @@ def _attempt(record: AttemptRecord) -> Iterator[str]:
     lost = f", {record.lost_iterations} lost" if record.lost_iterations else ""
     yield f"attempt {s.started.attempt}: {took}, {how}{reached}{cured}{lost}"
     yield from (plain_text(line) for line in changes_table(s.started.changes, reasons=False))
-    for finding in record.findings:
+    for finding in record.ranked:
         if finding.severity >= Severity.WARNING:
             yield f"  {view.finding_line(finding)}"

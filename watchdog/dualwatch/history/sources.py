@@ -1,0 +1,120 @@
+"""The events of a training from its files: its journal, or the log of any training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from dualwatch.core.clock import Moment
+from dualwatch.events import (
+    AttemptStarted,
+    ConsoleGrew,
+    Event,
+    IterationLogged,
+    RunStarted,
+    journal,
+)
+from dualwatch.frameworks.mmengine.logs.scalars_file import ScalarsFile
+from dualwatch.history.run import RunHistory, fold
+
+KEPT = 20_000
+"""Rows that are folded; of a longer file the newest, and all that is no training row."""
+
+SAME_CLOCK_S = 5.0
+
+
+def read_journal(path: Path, now: Moment) -> Iterator[Event]:
+    """The events of the newest run of a journal, ``at`` on our own clock."""
+    for event in journal.read(path, journal.newest(path, RunStarted)):
+        yield _on_our_clock(event, now)
+
+
+def recorded_run(folder: Path) -> RunHistory:
+    """The newest run that dualwatch recorded.
+
+    Args:
+        folder: ``WORK_DIR/dualwatch``.
+    """
+    path = folder / "journal.jsonl"
+    run = fold(journal.read(path, journal.newest(path, RunStarted)))
+    lost = lost_iterations(folder / "summary.json")
+    for attempt in run.attempts:
+        attempt.lost_iterations = lost.get(attempt.number)
+    return run
+
+
+def lost_iterations(summary: Path) -> dict[int, int]:
+    """Attempt -> iterations that it lost; empty where the summary is unreadable."""
+    try:
+        attempts: Any = json.loads(summary.read_text(encoding="utf-8"))["attempts"]
+        return {int(one["number"]): int(one["lost_iterations"]) for one in attempts}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def of_log(
+    events: Sequence[Event], now: Moment, started: AttemptStarted, begun: float | None = None
+) -> list[Event]:
+    """The events of a log as those of an attempt; each line is a sign of progress.
+
+    Args:
+        events: As the reader of logs gives them, with the wall times of their lines.
+        started: The process, which a log does not name.
+        begun: Wall time of the log's first stamp, which may be of a line that is no event.
+    """
+    first = events[0].wall if events else started.wall
+    wall = min(first, started.wall, begun if begun is not None else first)
+    shifted = [replace(event, at=_at(event.wall, now)) for event in events]
+    return [replace(started, at=_at(wall, now), wall=wall), *_with_growth(shifted)]
+
+
+def of_scalars(path: Path) -> list[Event]:
+    """The events of a ``scalars.json``, whose rows have no times: they get that of the file.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    rows, modified = ScalarsFile(path), path.stat().st_mtime
+    events: list[Event] = []
+    while more := rows.poll(0.0, modified):
+        events += more
+    return _thin(events)
+
+
+def since(events: Iterable[Event], wall: float) -> list[Event]:
+    """Events that are newer than a wall time."""
+    return [event for event in events if event.wall > wall]
+
+
+def _thin(events: Sequence[Event]) -> list[Event]:
+    """Drops the oldest training rows beyond ``KEPT``."""
+    lines = sum(isinstance(event, IterationLogged) for event in events)
+    to_drop = max(0, lines - KEPT)
+    kept: list[Event] = []
+    for event in events:
+        if to_drop > 0 and isinstance(event, IterationLogged):
+            to_drop -= 1
+            continue
+        kept.append(event)
+    return kept
+
+
+def _with_growth(events: Sequence[Event]) -> Iterator[Event]:
+    """Adds a sign of progress after each line, for a training without a heartbeat."""
+    for number, event in enumerate(events, start=1):
+        yield event
+        if number == len(events) or events[number].wall > event.wall:
+            yield ConsoleGrew(at=event.at, wall=event.wall, lines=number, last_line="")
+
+
+def _on_our_clock(event: Event, now: Moment) -> Event:
+    """A monotonic time is only valid on the machine and in the boot in which it was read."""
+    at = _at(event.wall, now)
+    return event if abs(event.at - at) < SAME_CLOCK_S else replace(event, at=at)
+
+
+def _at(wall: float, now: Moment) -> float:
+    return now.at - (now.wall - wall)
