@@ -9,13 +9,12 @@ processes of their own, in turn. Target: 3 s for 100 MB.
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
+from dualwatch.core.json_codec import encode
 from dualwatch.events import (
     AttemptEnded,
     AttemptStarted,
@@ -42,7 +41,7 @@ from dualwatch.events import (
     StacksCaptured,
     ThreadStack,
 )
-from dualwatch.events.journal import encode
+from msgspec.structs import replace
 
 from benchmarks import measure
 
@@ -55,15 +54,15 @@ COMMAND = "python tools/train.py configs/llvip/stage2_2_planC_dualmodality_macl.
 _READ = """
 import sys
 from pathlib import Path
-from dualwatch import journal
+from dualwatch.events import journal
 for event in journal.read(Path(sys.argv[1])):
     pass
 """
 _SIFT = """
 import sys
 from pathlib import Path
-from dualwatch.diagnose.run_report import sift
-for event in sift(Path(sys.argv[1])):
+from dualwatch.diagnose.run_report import thinned
+for event in thinned(Path(sys.argv[1])):
     pass
 """
 
@@ -82,7 +81,7 @@ def main() -> None:
         page = Path(folder) / "page.html"
         commands = {
             "journal.read": [sys.executable, "-c", _READ, str(path)],
-            "sieve.sift": [sys.executable, "-c", _SIFT, str(path)],
+            "sift": [sys.executable, "-c", _SIFT, str(path)],
             "dualwatch report": [
                 *(sys.executable, "-m", "dualwatch", "report"),
                 *(str(work_dir), "--output", str(page)),
@@ -114,9 +113,9 @@ def main() -> None:
 def write(path: Path, size: int, *, worst: bool = False) -> int:
     """Writes a journal of about so many bytes and returns how many events it has."""
     count = 0
-    with path.open("w", encoding="utf-8") as stream:
+    with path.open("wb") as stream:
         for event in _run(lambda: stream.tell() >= size, worst):
-            stream.write(json.dumps(encode(event)) + "\n")
+            stream.write(encode(event) + b"\n")
             count += 1
     return count
 

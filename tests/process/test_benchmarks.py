@@ -309,7 +309,7 @@ def test_report_is_timed_beside_reading_the_whole_journal():
     pytest.importorskip("jinja2")
     text = run("report", "--runs", "1", "--megabytes", "0.3")
 
-    assert first_cells(text) == ["journal.read", "sieve.sift", "dualwatch report"]
+    assert first_cells(text) == ["journal.read", "thinned events", "dualwatch report"]
     assert "0 MB, " in text
     assert "(failed)" not in text
 

@@ -24,7 +24,8 @@ pytestmark = pytest.mark.skipif(
 # Prints one JSON line, a list with one entry per sample. Arguments: tree pids, samples, seconds
 # between them (told, not waited), patience. FAKE_NVML may be "a>b>c", one scenario per sample.
 READER = """
-import dataclasses, json, os, sys, time
+import json, os, sys, time
+from dualwatch.core.json_codec import plain
 from dualwatch.collectors.gpu.nvml import NvmlSampler
 gpus = NvmlSampler(retry_s=60, answer_s=float(sys.argv[4]))
 pids = {os.getpid()} if sys.argv[1] == "self" else {int(pid) for pid in sys.argv[1].split()}
@@ -35,7 +36,7 @@ scenarios = os.environ["FAKE_NVML"].split(">")
 for number in range(int(sys.argv[2])):
     os.environ["FAKE_NVML"] = scenarios[min(number, len(scenarios) - 1)]
     event = gpus.sample(pids, number * float(sys.argv[3]), 0.0)
-    samples.append({"type": type(event).__name__, **dataclasses.asdict(event)})
+    samples.append({"type": type(event).__name__, **plain(event)})
 gpus.close()
 print(json.dumps(samples), flush=True)
 os._exit(0)

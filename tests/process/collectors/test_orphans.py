@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -19,6 +19,7 @@ from dualwatch import protocol
 from dualwatch.collectors.processes import lineage, orphans
 from dualwatch.events import AttemptEnded, AttemptStarted, Event, ProcessSample
 from dualwatch.events.journal import Journal
+from msgspec.structs import replace
 
 from tests.support.paths import WATCHDOG
 

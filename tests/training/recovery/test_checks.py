@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dualwatch.events import AttemptStarted, HeartbeatRead, journal
+from dualwatch.core.json_codec import encode
+from dualwatch.events import AttemptStarted, HeartbeatRead
 
 from benchmarks.chaos import checks
 from benchmarks.chaos.faults import BATCH, EPOCHS, LENGTH, Played
@@ -65,7 +66,7 @@ def _journal(path: Path, resumed_from: Path | None) -> None:
         max_iterations=0,
         **numbers,
     )
-    path.write_text("".join(json.dumps(journal.encode(f)) + "\n" for f in (started, pulse)))
+    path.write_bytes(b"".join(encode(event) + b"\n" for event in (started, pulse)))
 
 
 def found(scene: Scene, **played: Any) -> str:

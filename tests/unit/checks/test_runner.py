@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from dualwatch.checks import profiles, runner
-from dualwatch.checks.item import CheckSubject, Item, RunLife, Status
+from dualwatch.checks.item import CheckSubject, Item, NotJudged, RunLife, Status
 from dualwatch.rules.catalog import BY_CODE
 
 
@@ -37,19 +37,22 @@ def test_one_fault_is_told_once(training, judged):
     assert told["loss-macl"].code == "DW201"
     for dependant in ("loss-macl-at-50", "loss-macl-falls"):
         assert told[dependant].status is Status.SKIP
-        assert told[dependant].observed == "needs 'loss-macl', which failed"
+        assert told[dependant].reason is NotJudged.BLOCKED
+        assert told[dependant].blocked_by == "loss-macl"
 
 
 def test_what_waits_says_for_what(training, judged):
     told = judged(training.wait(30).subject())
     assert told["first-line"].status is Status.PENDING
-    assert told["loss-macl"].observed == "waits for 'first-line'"
+    assert told["loss-macl"].reason is NotJudged.WAITING
+    assert told["loss-macl"].blocked_by == "first-line"
 
 
 def test_an_ignored_item_is_skipped_with_the_users_reason(training, judged):
     told = judged(training.lines(3).subject(), **{"grad-norm-at-50": "it is clipped"})
     assert told["grad-norm-at-50"].status is Status.SKIP
-    assert told["grad-norm-at-50"].observed == "ignored: it is clipped"
+    assert told["grad-norm-at-50"].reason is NotJudged.IGNORED
+    assert "it is clipped" in told["grad-norm-at-50"].observed
 
 
 def test_a_probe_that_raises_is_a_failure_of_its_own():
@@ -73,7 +76,7 @@ def test_the_log_of_another_machine_says_nothing_of_ours(training, judged):
     told = judged(training.lines(2).subject(elsewhere=True, life=RunLife.UNKNOWN))
     for name in ("disk", "memory", "gpu-memory", "stacks", "orphans", "console-encoding"):
         assert told[name].status is Status.SKIP
-        assert told[name].observed == "a log may be of another machine"
+        assert told[name].reason is NotJudged.ELSEWHERE
 
 
 def test_counts_are_complete(training, judged):

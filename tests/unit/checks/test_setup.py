@@ -20,6 +20,7 @@ from dualwatch.events import (
 )
 from dualwatch.rules.deaths.setup import judge as judge_setup
 from dualwatch.rules.thresholds import Thresholds
+from msgspec import structs
 
 NOW = {"at": 0.0, "wall": 0.0}
 GIB = 1024**3
@@ -31,7 +32,7 @@ def planned(training, judged):
 
     def judge(config=None, **seen):
         training.events, training.life = [], RunLife.PLANNED
-        training.config = replace(training.config, **(config or {}))
+        training.config = structs.replace(training.config, **(config or {}))
         subject = training.subject(**seen)
         found = list(judge_setup(subject.s, Thresholds()))
         return judged(replace(subject, findings=tuple(found)))
@@ -81,7 +82,7 @@ def test_loader_settings_by_platform(planned, platform, status):
 
 
 def test_data_of_a_training_that_runs_is_not_where_we_look(training, judged):
-    training.config = replace(training.config, missing={"a.data_root": "data/x"})
+    training.config = structs.replace(training.config, missing={"a.data_root": "data/x"})
     assert judged(training.lines(2).subject())["data-present"].status.value == "warn"
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
+from dualwatch.core.json_codec import plain
 from dualwatch.events import (
     ConsoleGrew,
     Event,
@@ -17,11 +17,8 @@ from dualwatch.events import (
     IterationLogged,
     Severity,
     journal,
-    sampling,
 )
 from dualwatch.events.sampling import Sampling, sample
-
-FREE = re.compile(rb'"memory_available": (\d+)')
 
 
 def host(wall: float, available: int) -> HostSampled:
@@ -75,9 +72,9 @@ def path(tmp_path: Path) -> Path:
 def test_unthinned_it_gives_what_the_journal_gives(path: Path):
     kinds = (HostSampled, IterationLogged, HeartbeatRead, FindingRaised)
 
-    sifted = [journal.encode(event) for event in sample(path, dict.fromkeys(kinds))]
+    sifted = [plain(event) for event in sample(path, dict.fromkeys(kinds))]
 
-    assert sifted == [journal.encode(event) for event in journal.read(path)]
+    assert sifted == [plain(event) for event in journal.read(path)]
     assert len(sifted) == 151
 
 
@@ -95,9 +92,9 @@ def test_damage_costs_the_damaged_lines_only(path: Path):
     path.write_bytes(b"".join([*whole[:10], *noise, *whole[10:], cut]))
     kinds = dict.fromkeys((HostSampled, IterationLogged, HeartbeatRead, FindingRaised))
 
-    sifted = [journal.encode(event) for event in sample(path, kinds)]
+    sifted = [plain(event) for event in sample(path, kinds)]
 
-    assert sifted == [journal.encode(event) for event in journal.read(path)]
+    assert sifted == [plain(event) for event in journal.read(path)]
     assert len(sifted) == 151
 
 
@@ -113,7 +110,7 @@ def test_a_line_of_another_writer_is_read_as_well(tmp_path: Path):
 def test_a_spike_stays(tmp_path: Path):
     events = [host(wall, 3 if wall == 57 else 90) for wall in range(1000)]
     path = write(tmp_path / "journal.jsonl", events)
-    thin = Sampling(spacing=100.0, weight=lambda text: -float(FREE.search(text)[1]))
+    thin = Sampling(spacing=100.0, weight=lambda event: -event.memory_available)
 
     seen = list(sample(path, {HostSampled: thin}))
 
@@ -136,7 +133,7 @@ def test_a_landmark_has_the_newest_before_it(tmp_path: Path):
 def test_a_change_of_key_is_given(tmp_path: Path):
     events = [pulse(wall, "saving" if 40 <= wall < 43 else "step") for wall in range(100)]
     path = write(tmp_path / "journal.jsonl", events)
-    thin = Sampling(spacing=1e6, key=lambda text: b"saving" in text)
+    thin = Sampling(spacing=1e6, key=lambda event: event.phase)
 
     seen = [(event.wall, event.phase) for event in sample(path, {HeartbeatRead: thin})]
 
@@ -147,5 +144,5 @@ def test_the_span_of_a_journal(path: Path, tmp_path: Path):
     empty = tmp_path / "empty.jsonl"
     empty.touch()
 
-    assert sampling.span(path) == 50.0
-    assert sampling.span(empty) == 0.0
+    assert journal.span(path) == 50.0
+    assert journal.span(empty) == 0.0

@@ -48,7 +48,7 @@ def test_history_and_the_remedy_in_force_come_back(tmp_path: Path) -> None:
             reason="why",
             changes=(CHANGE,),
             cause="DW102",
-            rung="batch 4 -> 2",
+            step="batch 4 -> 2",
             stretch=2,
         ),
         started(1),
@@ -60,7 +60,7 @@ def test_history_and_the_remedy_in_force_come_back(tmp_path: Path) -> None:
     run = recorded_run(tmp_path)
     assert run.started is not None
     assert run.started.command == ("python", "t.py")
-    assert [(past.cause, past.rung) for past in run.tried] == [("DW102", "batch 4 -> 2")]
+    assert [(past.cause, past.step) for past in run.tried] == [("DW102", "batch 4 -> 2")]
     step = run.attempt.step
     assert step is not None
     assert (step.overrides, step.stretch) == ({CHANGE.key: 2}, 2)
@@ -69,7 +69,7 @@ def test_history_and_the_remedy_in_force_come_back(tmp_path: Path) -> None:
 
 
 def test_a_rerun_that_was_decided_and_not_begun_is_not_in_force() -> None:
-    decided = Decided(**NOW, action="rerun", reason="", changes=(CHANGE,), cause="DW102", rung="r")
+    decided = Decided(**NOW, action="rerun", reason="", changes=(CHANGE,), cause="DW102", step="r")
     run = fold([started(0), decided])
     assert run.attempt.step is None
     assert run.tried == []

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from dualwatch.events import Action, Decision, Finding, Severity, TriedStep
+from dualwatch.events import Action, Decision, Finding, Proof, Severity, TriedStep
 from dualwatch.protocol import Phase
 from dualwatch.remedies.decide import (
     STALLS,
@@ -22,10 +22,6 @@ from dualwatch.remedies.overrides import Overrides, overrides_of
 Decide = Callable[..., Decision | None]
 
 FIRST, SECOND = "no workers and batch 4 -> 2", "no workers and batch 4 -> 1"
-LOOPS = ("1 of 2 stand at one place", "worker 7 loops: running, 100 % of a core")
-WAITS = ("1 of 2 stand at one place", "worker 7 waits: sleeping, 0 % of a core")
-STOPPED = "stopped (state T): pid 7 (worker)"
-TRACED = "held by a debugger (state t): pid 8 (main)"
 
 
 def climb(
@@ -36,14 +32,14 @@ def climb(
     names: list[str] = []
     for _ in range(20):
         decision = decide([finding], history, sections, policy)
-        if decision is None or decision.rung is None:
+        if decision is None or decision.step is None:
             return names, decision
-        rung = decision.rung
-        names.append(rung.name)
+        step = decision.step
+        names.append(step.name)
         history = replace(
             history,
-            tried=(*history.tried, TriedStep(cause=decision.cause, rung=rung.name)),
-            dose=overrides_of(rung.overrides, sections, rung.environment),
+            tried=(*history.tried, TriedStep(cause=decision.cause, step=step.name)),
+            dose=overrides_of(step.overrides, sections, step.environment),
         )
     raise AssertionError(f"never given up: {names}")
 
@@ -65,34 +61,27 @@ def test_a_stall_loses_its_workers_and_half_the_batch_then_all_but_one(
     assert "it stalled again without workers, so the loader is not the cause" in last.reason
 
 
-@pytest.mark.parametrize(("code", "words"), [("DW112", WAITS), ("DW114", ()), ("DW118", ())])
-def test_a_place_that_was_seen_gets_one_try(sections, found, code, words) -> None:
-    names, last = climb(decide_stall, found(code, *words), sections(), PATIENT)
+@pytest.mark.parametrize("code", ["DW112", "DW114", "DW118"])
+def test_a_place_that_was_seen_gets_one_try(sections, found, code) -> None:
+    names, last = climb(decide_stall, found(code), sections(), PATIENT)
     assert names == [FIRST]
     assert (last.action, last.cause) == (Action.GIVE_UP, code)
 
 
 @pytest.mark.parametrize(
-    ("code", "words", "why"),
-    [
-        ("DW112", LOOPS, "would loop in the dataset"),
-        ("DW113", (), "building a dataset"),
-        ("DW116", (), "cannot be ended"),
-        ("DW403", (), "this GPU"),
-    ],
+    ("code", "proof"), [("DW112", Proof.LOOPS), ("DW113", None), ("DW116", None), ("DW403", None)]
 )
-def test_what_no_rerun_can_help_is_given_up_at_once(sections, found, code, words, why) -> None:
-    findings = [found(code, *words), found("DW102")]
+def test_what_no_rerun_can_help_is_given_up_at_once(sections, found, code, proof) -> None:
+    findings = [found(code, proof=proof), found("DW102")]
     past = RemedyHistory(can_replace=True, phase=Phase.WAITING)
     decision = decide_stall(findings, past, sections(), Policy())
-    assert (decision.action, decision.cause, decision.rung) == (Action.GIVE_UP, code, None)
+    assert (decision.action, decision.cause, decision.step) == (Action.GIVE_UP, code, None)
     assert decision.reason.startswith(f"{code} {findings[0].name}: ")
-    assert why in decision.reason
 
 
 def test_a_worker_that_sleeps_in_the_dataset_needs_workers_to_be_tried(sections, found) -> None:
     config = sections(train_dataloader={"batch_size": 4, "num_workers": 0})
-    decision = decide_stall([found("DW112", *WAITS)], RemedyHistory(), config, Policy())
+    decision = decide_stall([found("DW112")], RemedyHistory(), config, Policy())
     assert decision.action is Action.GIVE_UP
 
 
@@ -105,7 +94,7 @@ def test_a_cause_that_is_not_proven_is_answered_as_a_plain_stall(
     doubtful = found("DW113", confidence=confidence, severity=severity)
     decision = decide_stall([doubtful, found("DW102")], RemedyHistory(), sections(), Policy())
     assert (decision.action, decision.cause) == (Action.RERUN, "DW102")
-    assert decision.rung.name == FIRST
+    assert decision.step.name == FIRST
 
 
 @pytest.mark.parametrize(
@@ -179,11 +168,11 @@ def test_the_likeliest_error_is_answered_and_not_what_was_wrong_from_the_start(
 def test_memory_in_a_validation_leaves_the_training_batch_alone(sections, found, phase) -> None:
     config = sections(val_dataloader={"batch_size": 3, "num_workers": 1})
     decision = decide_death([found("DW401")], RemedyHistory(phase=phase), config, Policy())
-    assert decision.rung.overrides == {"val_dataloader.batch_size": 1}
-    assert decision.rung.stretch == 1
+    assert decision.step.overrides == {"val_dataloader.batch_size": 1}
+    assert decision.step.stretch == 1
     now = replace(
-        RemedyHistory(phase=phase, tried=(TriedStep(cause="DW401", rung=decision.rung.name),)),
-        dose=overrides_of(decision.rung.overrides, config, {}),
+        RemedyHistory(phase=phase, tried=(TriedStep(cause="DW401", step=decision.step.name),)),
+        dose=overrides_of(decision.step.overrides, config, {}),
     )
     assert decide_death([found("DW401")], now, config, Policy()).action is Action.GIVE_UP
 
@@ -203,7 +192,7 @@ def test_a_worker_killed_in_a_validation_halves_the_workers_of_the_validation(
     )
     past = RemedyHistory(phase=Phase.VAL_WAITING)
     decision = decide_death([found("DW301")], past, config, Policy())
-    assert decision.rung.overrides == {
+    assert decision.step.overrides == {
         "train_dataloader.num_workers": 2,
         "val_dataloader.num_workers": 2,
     }
@@ -215,39 +204,39 @@ def test_a_worker_killed_in_a_validation_halves_the_workers_of_the_validation(
 def test_what_one_cause_taught_is_kept_when_another_comes(sections, found) -> None:
     stalled = decide_stall([found("DW111")], RemedyHistory(), sections(), Policy())
     now = RemedyHistory(
-        tried=(TriedStep(cause="DW111", rung=stalled.rung.name),),
-        dose=overrides_of(stalled.rung.overrides, sections(), {}),
+        tried=(TriedStep(cause="DW111", step=stalled.step.name),),
+        dose=overrides_of(stalled.step.overrides, sections(), {}),
         phase=Phase.STEP,
     )
     decision = decide_death([found("DW401")], now, sections(), Policy())
-    assert decision.rung.name == SECOND
-    assert decision.rung.overrides["optim_wrapper.accumulative_counts"] == 4
+    assert decision.step.name == SECOND
+    assert decision.step.overrides["optim_wrapper.accumulative_counts"] == 4
     printed = decide_death([found("DW503")], now, sections(), Policy())
-    assert printed.rung.overrides == stalled.rung.overrides
-    assert printed.rung.environment["PYTHONUTF8"] == "1"
+    assert printed.step.overrides == stalled.step.overrides
+    assert printed.step.environment["PYTHONUTF8"] == "1"
 
 
 def test_an_older_checkpoint_is_a_matter_of_one_start(sections, found) -> None:
     now = RemedyHistory(dose=Overrides(older_checkpoint=True), phase=Phase.STEP)
     decision = decide_death([found("DW401")], now, sections(), Policy())
-    assert not decision.rung.older_checkpoint
+    assert not decision.step.older_checkpoint
 
 
 def test_a_stall_after_lack_of_memory_halves_no_batch_twice(sections, found) -> None:
     past = RemedyHistory(
-        dose=Overrides(batch=2), tried=(TriedStep(cause="DW401", rung="batch 4 -> 2"),)
+        dose=Overrides(batch=2), tried=(TriedStep(cause="DW401", step="batch 4 -> 2"),)
     )
     decision = decide_stall([found("DW102")], past, sections(), Policy())
-    assert decision.rung.name == FIRST
+    assert decision.step.name == FIRST
     assert "acquitted" not in decision.reason
 
 
 def test_the_second_stall_acquits_the_loader(sections, found) -> None:
     past = RemedyHistory(
-        tried=(TriedStep(cause="DW102", rung=FIRST),), dose=Overrides(workers=0, batch=2)
+        tried=(TriedStep(cause="DW102", step=FIRST),), dose=Overrides(workers=0, batch=2)
     )
     decision = decide_stall([found("DW102")], past, sections(), Policy())
-    assert (decision.action, decision.rung.name) == (Action.RERUN, SECOND)
+    assert (decision.action, decision.step.name) == (Action.RERUN, SECOND)
     assert "the loader is acquitted" in decision.reason
 
 
@@ -269,7 +258,7 @@ def test_a_rerun_waits_the_longer_the_more_there_were(sections, found) -> None:
     config = sections(train_dataloader={"batch_size": 64, "num_workers": 2})
     pauses = []
     for count in range(6):
-        past = RemedyHistory(tried=(TriedStep(cause="DW301", rung="x"),) * count, phase=Phase.STEP)
+        past = RemedyHistory(tried=(TriedStep(cause="DW301", step="x"),) * count, phase=Phase.STEP)
         pauses.append(decide_death([found("DW401")], past, config, PATIENT).pause)
     assert pauses == [0, 5, 15, 45, 120, 120]
 
@@ -312,7 +301,7 @@ def test_a_batch_of_one_that_does_not_fit_is_an_error_of_the_training(sections, 
 def test_a_loader_that_can_be_replaced_is_replaced_first(sections, found, code, phase) -> None:
     past = RemedyHistory(can_replace=True, phase=phase)
     decision = decide_stall([found(code)], past, sections(), Policy())
-    assert (decision.action, decision.rung, decision.cause) == (Action.REPLACE, None, code)
+    assert (decision.action, decision.step, decision.cause) == (Action.REPLACE, None, code)
 
 
 def test_replacing_needs_no_rerun_to_be_left(sections, found) -> None:
@@ -343,35 +332,38 @@ def test_where_replacing_cannot_help_the_training_is_rerun(
 
 
 def test_a_stopped_process_is_woken_once(sections, found) -> None:
-    stopped = [found("DW115", STOPPED, TRACED)]
+    stopped = [found("DW115", proof=Proof.STOPPED)]
     first = decide_stall(stopped, RemedyHistory(), sections(), Policy())
     assert (first.action, first.cause) == (Action.WAKE, "DW115")
     again = decide_stall(stopped, RemedyHistory(woken=True), sections(), Policy())
     assert again.action is Action.REPORT
-    assert "somebody holds it" in again.reason
 
 
 def test_a_process_under_a_debugger_is_never_woken(sections, found) -> None:
-    decision = decide_stall([found("DW115", TRACED)], RemedyHistory(), sections(), Policy())
+    decision = decide_stall(
+        [found("DW115", proof=Proof.TRACED)], RemedyHistory(), sections(), Policy()
+    )
     assert decision.action is Action.REPORT
 
 
 @pytest.mark.parametrize("on_stall", ["stop", "report"])
 def test_a_stopped_process_is_no_stall(sections, found, on_stall) -> None:
     policy = Policy(on_stall=on_stall)
-    decision = decide_stall([found("DW115", STOPPED)], RemedyHistory(), sections(), policy)
+    decision = decide_stall(
+        [found("DW115", proof=Proof.STOPPED)], RemedyHistory(), sections(), policy
+    )
     assert decision.action is Action.REPORT
 
 
 def test_a_stall_after_waking_is_a_stall(sections, found) -> None:
-    findings = [found("DW102"), found("DW115", STOPPED)]
+    findings = [found("DW102"), found("DW115", proof=Proof.STOPPED)]
     decision = decide_stall(findings, RemedyHistory(woken=True), sections(), Policy())
     assert (decision.action, decision.cause) == (Action.RERUN, "DW102")
 
 
 # --- what forbids a rerun --------------------------------------------------------------------
 
-TRIED = tuple(TriedStep(cause=f"DW{n}", rung=f"rung {n}") for n in range(3))
+TRIED = tuple(TriedStep(cause=f"DW{n}", step=f"step {n}") for n in range(3))
 
 
 @pytest.mark.parametrize("decide", [decide_stall, decide_death])
@@ -387,7 +379,7 @@ TRIED = tuple(TriedStep(cause=f"DW{n}", rung=f"rung {n}") for n in range(3))
 def test_a_rerun_that_cannot_help_is_given_up(sections, found, decide, past, words) -> None:
     finding = found("DW102") if decide is decide_stall else found("DW301")
     decision = decide([finding], RemedyHistory(**past), sections(), Policy())
-    assert (decision.action, decision.rung) == (Action.GIVE_UP, None)
+    assert (decision.action, decision.step) == (Action.GIVE_UP, None)
     assert decision.cause == finding.code
     assert words in decision.reason
 
@@ -404,8 +396,8 @@ def test_an_environment_needs_no_runner(found) -> None:
     past = RemedyHistory(can_change=False)
     decision = decide_death([found("DW503")], past, {}, Policy())
     assert decision.action is Action.RERUN
-    assert decision.rung.environment == {"PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}
-    assert decision.rung.changes == ()
+    assert decision.step.environment == {"PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}
+    assert decision.step.changes == ()
 
 
 @pytest.mark.parametrize(("on_stall", "action"), [("stop", Action.STOP), ("report", Action.REPORT)])
@@ -418,7 +410,7 @@ def test_what_the_user_asked_for_goes_before_everything(sections, found, on_stal
         RemedyHistory(tried=TRIED),
     ):
         decision = decide_stall([found("DW102")], past, sections(), policy)
-        assert (decision.action, decision.rung, decision.cause) == (action, None, "DW102")
+        assert (decision.action, decision.step, decision.cause) == (action, None, "DW102")
         assert "as you asked" in decision.reason
         assert decide_death([found("DW401")], past, sections(), policy) is None
 
@@ -434,7 +426,7 @@ def test_no_rerun_at_all(sections, found) -> None:
 @pytest.mark.parametrize("code", ["DW104", "DW203", "DW401"])
 def test_what_is_no_stall_is_not_acted_on(sections, found, code) -> None:
     decision = decide_stall([found(code)], RemedyHistory(), sections(), Policy())
-    assert (decision.action, decision.rung) == (Action.REPORT, None)
+    assert (decision.action, decision.step) == (Action.REPORT, None)
 
 
 # --- for people ------------------------------------------------------------------------------
@@ -446,7 +438,7 @@ def test_every_ladder_is_shown(sections) -> None:
         val_dataloader={"batch_size": 2, "num_workers": 0},
     )
     shown = {
-        name: [rung.name for rung in rungs] for name, rungs in ladders(config, Policy()).items()
+        name: [step.name for step in steps] for name, steps in ladders(config, Policy()).items()
     }
     assert shown == {
         "stall": ["no workers and batch 8 -> 4", "no workers and batch 8 -> 1"],

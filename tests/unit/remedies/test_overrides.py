@@ -32,14 +32,14 @@ def loader(batch: int | None, workers: int) -> dict[str, Any]:
 )
 def test_a_rung_is_named_by_what_it_changes(sections, dose, name, stretch) -> None:
     config = sections(val_dataloader={"batch_size": 2, "num_workers": 1})
-    rung = step_of(config, dose, True)
-    assert (rung.name, rung.stretch) == (name, stretch)
-    assert bool(rung.changes) == (name not in ("", "the checkpoint before"))
+    step = step_of(config, dose, True)
+    assert (step.name, step.stretch) == (name, stretch)
+    assert bool(step.changes) == (name not in ("", "the checkpoint before"))
 
 
 def test_each_rung_is_a_whole_set_of_changes_of_the_users_configuration(sections) -> None:
-    rung = step_of(sections(), Overrides(workers=0, batch=1), True)
-    assert rung.overrides == {
+    step = step_of(sections(), Overrides(workers=0, batch=1), True)
+    assert step.overrides == {
         "train_dataloader.num_workers": 0,
         "train_dataloader.batch_size": 1,
         "optim_wrapper.accumulative_counts": 4,
@@ -51,15 +51,15 @@ def test_batch_times_accumulation_stays(sections) -> None:
     for size in range(2, 33):
         for batch in [d for d in range(1, size) if size % d == 0]:
             config = sections(train_dataloader=loader(size, 2), optim_wrapper=wrapper)
-            rung = step_of(config, Overrides(batch=batch), True)
-            counts = rung.overrides["optim_wrapper.accumulative_counts"]
-            assert rung.overrides["train_dataloader.batch_size"] * counts == size * 3
-            assert batch * rung.stretch == size
+            step = step_of(config, Overrides(batch=batch), True)
+            counts = step.overrides["optim_wrapper.accumulative_counts"]
+            assert step.overrides["train_dataloader.batch_size"] * counts == size * 3
+            assert batch * step.stretch == size
 
 
 def test_without_accumulation_nothing_is_accumulated(sections) -> None:
-    rung = step_of(sections(), Overrides(workers=0, batch=2), False)
-    assert rung.overrides == {"train_dataloader.num_workers": 0, "train_dataloader.batch_size": 2}
+    step = step_of(sections(), Overrides(workers=0, batch=2), False)
+    assert step.overrides == {"train_dataloader.num_workers": 0, "train_dataloader.batch_size": 2}
 
 
 @given(
@@ -79,6 +79,6 @@ def test_what_the_journal_tells_gives_the_same_rung_again(dose, trains, validate
         "val_dataloader": [loader(8, validates), loader(None, 1)],
         "optim_wrapper": {"optimizer": {}},
     }
-    rung = step_of(config, dose, True)
-    told = {**rung.overrides, "resume": True, "load_from": "epoch_1.pth"}
-    assert step_of(config, overrides_of(told, config, rung.environment), True) == rung
+    step = step_of(config, dose, True)
+    told = {**step.overrides, "resume": True, "load_from": "epoch_1.pth"}
+    assert step_of(config, overrides_of(told, config, step.environment), True) == step

@@ -19,6 +19,8 @@ def item(number: int, status: str, **fields):
         "observed": f"seen {number}",
         "remedy": "do something",
         "code": "DW201",
+        "reason": None,
+        "blocked_by": None,
     }
     return {**known, **fields}
 
@@ -55,7 +57,7 @@ def test_all_is_told_where_asked():
 
 
 def test_what_hangs_on_another_is_counted():
-    waiting = [item(n, "pending", observed="waits for 'first-line'") for n in range(5)]
+    waiting = [item(n, "pending", blocked_by="first-line") for n in range(5)]
     text = "\n".join(checklist.lines(document(item(9, "pending"), *waiting), width=80))
     assert "title 9: seen 9" in text
     assert "5 more wait for that" in text

@@ -7,7 +7,6 @@ import json
 import math
 import os
 import stat
-from dataclasses import replace
 
 import pytest
 from dualwatch.core.errors import DualwatchError
@@ -165,31 +164,30 @@ def test_a_summary_is_strict_json_and_its_owner_s_own(records, tmp_path) -> None
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-# --- last words ------------------------------------------------------------------------------
+# --- closing ---------------------------------------------------------------------------------
 
 
-def test_the_last_words(records, tmp_path) -> None:
-    said = list(closing.lines(records, ENDED, tmp_path))
-    assert said[0] == "completed: trained to the end"
-    assert "attempt 0: 1m00s, SIGKILL, iterations 1 to 50, 50 lost" in said
-    assert "attempt 1: 1m00s, exit code 0, iterations 101 to 150" in said
-    assert any(line.startswith("  train_dataloader.num_workers  2 -> 0") for line in said)
-    assert any(line.strip().startswith("DW102 stalled-training") for line in said)
-    assert "last values: loss 0.4, loss_macl nan" in said
-    assert f"files: {tmp_path}" in said
-    assert said[-1] == "what a code means: dualwatch explain DW102"
-    assert not any("DW404" in line for line in said), "what is mild is in the summary"
+def test_the_closing_ends_with_the_result(records, tmp_path) -> None:
+    shown = list(closing.lines(records, ENDED, tmp_path))
+    assert shown[-1].startswith("completed")
+    text = "\n".join(shown)
+    for part in ("attempt 0", "SIGKILL", "1 to 50", "attempt 1", "101 to 150", "2 -> 0"):
+        assert part in text
+    for part in ("DW102 stalled-training", "loss_macl nan", str(tmp_path)):
+        assert part in text
+    assert "dualwatch explain DW102" in text
+    assert "DW404" not in text, "an info is in the summary alone"
 
 
-def test_an_interrupted_run_names_the_command_that_resumes_it(records, tmp_path) -> None:
-    stopped = replace(ENDED, outcome="interrupted", exit_code=130)
-    said = list(closing.lines(records, stopped, tmp_path, resume_with="dualwatch train c.py"))
-    assert said[-1].endswith("dualwatch train c.py")
-    said = list(closing.lines(records, ENDED, tmp_path, resume_with="dualwatch train c.py"))
-    assert not any("dualwatch train" in line for line in said)
+def test_the_closing_of_an_interrupted_run_ends_with_the_command_that_resumes(tmp_path) -> None:
+    words = ("dualwatch", "train", "my config.py", "--resume")
+    ended = RunEnded(at=0, wall=0, outcome="interrupted", exit_code=130, reason="at your request")
+    *_, result, resume = closing.lines([], ended, tmp_path, resume=words)
+    assert result.startswith("interrupted")
+    assert resume.endswith("dualwatch train 'my config.py' --resume")
 
 
-def test_the_last_words_of_a_run_that_never_began(tmp_path) -> None:
+def test_the_closing_of_a_run_that_never_began(tmp_path) -> None:
     assert next(iter(closing.lines([], None, tmp_path))) == f"files: {tmp_path}"
 
 

@@ -16,6 +16,7 @@ from dualwatch.events import (
     NotObserved,
     ProcessesSampled,
     ProcessSample,
+    RunStarted,
 )
 from dualwatch.report.run.live import LiveView
 
@@ -34,7 +35,7 @@ def _terminal(monkeypatch) -> None:
 
 def a_run(teller):
     """A training in its second epoch, with a finding."""
-    teller.started()
+    begin(teller).started()
     teller.tell(
         HeartbeatRead,
         rank=0,
@@ -104,7 +105,7 @@ def test_every_row_is_drawn_within_80_columns(telling, encoding) -> None:
     text = ESCAPES.sub("", drawn(telling, wrapper(encoding)))
     table = text[text.index("dualwatch  my_config.py") :]
     for part in (
-        "attempt 0, train-step, nothing new for 32s",
+        "attempt 0, train-step, no progress for 32s",
         "epoch 2 of 12, iteration 50 of 200, ETA 0:12:34",
         "loss_macl 0.41",
         "loss 0.9",
@@ -119,7 +120,19 @@ def test_every_row_is_drawn_within_80_columns(telling, encoding) -> None:
     assert text.isascii() == (encoding != "utf-8")
 
 
-def test_losses_of_macl_are_marked(telling) -> None:
+def begin(teller):
+    return teller.tell(
+        RunStarted,
+        config="my_config.py",
+        script="train.py",
+        work_dir="work_dirs/my_config",
+        required_metrics=("loss_macl",),
+        required_because="--require",
+        version="1",
+    )
+
+
+def test_required_metrics_are_marked(telling) -> None:
     assert "→ loss_macl" in drawn(telling, wrapper("utf-8"))
     assert "> loss_macl" in drawn(telling, wrapper("ascii"))
 
@@ -198,7 +211,7 @@ def test_a_long_line_is_broken_between_words_and_beside_the_time(telling) -> Non
     assert "persistent_workers=True" in " ".join(told)
 
 
-def test_what_was_cured_in_place_is_no_longer_red(telling) -> None:
+def test_what_a_replaced_loader_resolved_is_no_longer_red(telling) -> None:
     stream = io.StringIO()
     view = LiveView("x.py", stream)
     teller = telling(view).started().found("DW111", "2 of 2 workers wait for a lock")
@@ -206,7 +219,7 @@ def test_what_was_cured_in_place_is_no_longer_red(telling) -> None:
     assert "loader-deadlock: 2 of 2 workers" in _table(stream)
     answer = {"rank": 0, "number": 1, "order": "replace", "done": True, "iteration": 7}
     teller.tell(CommandAnswered, **answer).wait(5)
-    assert "loader-deadlock: cured in place" in _table(stream)
+    assert "loader-deadlock: resolved" in _table(stream)
     teller.found("DW111", "again").wait(5)
     assert "loader-deadlock: again" in _table(stream)
     view.close()

@@ -66,8 +66,8 @@ def test_a_cure_in_place_is_told_when_it_worked(teller, post) -> None:
     teller.tell(CommandAnswered, done=False, why="it is not stuck", **answer)
     teller.tell(CommandAnswered, done=True, **answer)
     titles = [title.split(": ")[1] for title, *_ in post.sent]
-    assert titles == ["stalled-training", "cured in place"]
-    assert post.sent[1][1].startswith("cured in place at iteration 22")
+    assert titles == ["stalled-training", "loader replaced"]
+    assert post.sent[1][1].startswith("loader replaced at iteration 22")
 
 
 def test_what_is_only_reported_is_told_by_itself(teller, post) -> None:

@@ -75,20 +75,32 @@ def test_changes_of_state_are_dated_lines(shown, change) -> None:
     teller.started(attempt=1, resumed_from="epoch_1.pth")
     teller.tell(AttemptEnded, attempt=1, exit_code=0, signal=None)
     teller.tell(RunEnded, outcome="completed", exit_code=0, reason="trained to the end")
-    said = lines()
-    assert all(DATED.match(line) for line in said)
-    assert [line[20:] for line in said] == [
-        "attempt 0 started: pid 100",
-        "DW102 stalled-training (error, almost certain): no progress",
-        "  - phase train-step",
-        "  see: dualwatch explain DW102",
-        "decision: rerun: DW102: rerun with no workers",
-        "  train_dataloader.num_workers  2 -> 0  (no worker can block)",
-        "attempt 0 ended: SIGKILL",
-        "attempt 1 started: pid 100, resumed from epoch_1.pth",
-        "attempt 1 ended: exit code 0",
-        "completed (exit code 0): trained to the end",
-    ]
+    shown = lines()
+    assert all(DATED.match(line) for line in shown)
+    parts = (
+        *("attempt 0", "DW102 stalled-training", "phase train-step", "dualwatch explain DW102"),
+        *("rerun with no workers", "2 -> 0", "SIGKILL", "epoch_1.pth", "exit code 0", "completed"),
+    )
+    assert len(shown) == len(parts)
+    for line, part in zip(shown, parts, strict=True):
+        assert part in line
+
+
+def test_a_finding_takes_two_lines_of_evidence_and_a_symptom_of_it_none(shown, change) -> None:
+    teller, lines = shown
+    teller.started()
+    lines()
+    teller.found("DW111", "workers wait", *"abcd").found("DW102", "no progress", *"xyz")
+    (cause, first, second, more, symptom) = lines()
+    assert "DW111" in cause
+    assert first.endswith("a")
+    assert second.endswith("b")
+    assert "dualwatch explain DW111" in more
+    assert "DW102" in symptom
+    teller.tell(Decided, action="rerun", reason="DW111", changes=(change,))
+    lines()
+    teller.found("DW102", "no progress", *"xyz")
+    assert len(lines()) == 4, "after the decision the same symptom has another cause"
 
 
 def test_what_is_no_change_of_state_says_nothing(shown) -> None:
@@ -123,7 +135,7 @@ def test_training_lines_come_at_most_once_a_minute(shown) -> None:
     teller, lines = shown
     train_line(teller.started())
     (first,) = lines()[1:]
-    assert first[20:] == ("epoch 1, 50/200  loss_macl 0.41  loss 0.9123  grad_norm 3  eta 0:10:00")
+    assert first[20:] == ("epoch 1, 50/200  loss 0.9123  loss_macl 0.41  grad_norm 3  eta 0:10:00")
     for number in range(59):
         teller.t += 1
         train_line(teller, number)

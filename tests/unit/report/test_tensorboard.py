@@ -232,7 +232,7 @@ def test_the_story_is_told_whole_each_time(teller):
     teller.tell(Decided, action="report", reason="it goes on")
     (*_, (step, story)) = texts(teller)["dualwatch/story"]
     assert step == 30
-    assert all(word in story for word in ("attempt 0 started", "DW102", "cured in place"))
+    assert all(word in story for word in ("attempt 0 started", "DW102", "loader replaced"))
     assert story.count("\n- ") == 3
 
 

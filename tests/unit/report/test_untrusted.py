@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 
 import pytest
 from dualwatch.core.errors import DualwatchError
@@ -16,7 +15,7 @@ from dualwatch.events import (
     NotObserved,
     RunEnded,
 )
-from dualwatch.events.journal import decode
+from dualwatch.events.journal import event_of
 from dualwatch.history.run import AttemptHistory
 from dualwatch.report.run.json_lines import EventsView
 from dualwatch.report.run.live import LiveView
@@ -102,7 +101,7 @@ def test_events_are_ascii_and_lossless(telling, hostile, name) -> None:
     text = stream.getvalue()
     assert text.isascii()
     assert all(character.isprintable() or character == "\n" for character in text)
-    assert [decode(json.loads(line)) for line in text.splitlines()] == teller.events
+    assert [event_of(line.encode()) for line in text.splitlines()] == teller.events
 
 
 def test_errors(hostile, is_tame) -> None:

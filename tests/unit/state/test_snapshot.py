@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from dualwatch.core.json_codec import plain
 from dualwatch.events import (
     AgentReported,
     ErrorSeen,
@@ -52,7 +53,7 @@ def test_a_journal_read_back_folds_to_the_same_snapshot(story, frame, tmp_path, 
     again = fold(journal.read(tmp_path / "journal.jsonl"))
 
     # NaN is not equal to itself: compared as what would be written.
-    assert journal.plain(again) == journal.plain(story.snapshot)
+    assert plain(again) == plain(story.snapshot)
     limits = Thresholds(required=("loss_rpn",))
     assert judge(again, limits) == judge(story.snapshot, limits)
     assert {f.code for f in judge(again, limits)} >= {"DW102", "DW201", "DW203", "DW504"}
@@ -61,15 +62,15 @@ def test_a_journal_read_back_folds_to_the_same_snapshot(story, frame, tmp_path, 
 def test_folding_in_two_parts_is_folding_at_once(story, frame) -> None:
     events = eventful(story, frame).events
     for cut in range(0, len(events), 17):
-        assert journal.plain(fold(events[cut:], fold(events[:cut]))) == journal.plain(fold(events))
+        assert plain(fold(events[cut:], fold(events[:cut]))) == plain(fold(events))
 
 
 def test_advance_leaves_the_old_snapshot_alone(story, frame) -> None:
     before = eventful(story, frame).snapshot
-    kept = journal.plain(before)
+    kept = plain(before)
     for event in story.events:
         advance(before, event)
-    assert journal.plain(before) == kept
+    assert plain(before) == kept
 
 
 def test_a_new_attempt_knows_nothing_of_the_last(story, frame) -> None:

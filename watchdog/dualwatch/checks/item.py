@@ -14,7 +14,19 @@ from dualwatch.state.snapshot import Snapshot
 STAGES = ("preflight", "startup", "warmup", "epoch-1", "running")
 
 
-NOT_BEGUN = "the training has not begun"
+class NotJudged(str, enum.Enum):
+    """Why an item was skipped or is pending, where a view depends on it.
+
+    ``BLOCKED``: an item that it needs failed. ``WAITING``: one that it needs is pending.
+    ``NOT_BEGUN``: the training has not begun. ``IGNORED``: the user excluded it. ``ELSEWHERE``: it
+    is about this machine, and the training may have run on another one.
+    """
+
+    BLOCKED = "blocked"
+    WAITING = "waiting"
+    NOT_BEGUN = "not-begun"
+    IGNORED = "ignored"
+    ELSEWHERE = "elsewhere"
 
 
 class Status(str, enum.Enum):
@@ -104,12 +116,14 @@ class CheckSubject:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a probe says.
+    """The result of a check.
 
     Attributes:
         observed: What was seen, or why nothing was.
         expected: What it should be.
-        code: Of the finding that it goes back to, where the item's own does not fit.
+        code: Of the finding behind it, where the item's own code does not fit.
+        reason: Why it was not judged, where a view depends on it.
+        blocked_by: Id of the item that it needs and that failed or is pending, "" for none.
     """
 
     status: Status
@@ -117,11 +131,13 @@ class Reading:
     expected: str = ""
     code: str = ""
     remedy: str = ""
+    reason: NotJudged | None = None
+    blocked_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """An item and what it came to."""
+    """An item with its status; fields as in ``Reading``."""
 
     item: Item
     status: Status
@@ -129,6 +145,8 @@ class CheckResult:
     expected: str
     remedy: str = ""
     code: str = ""
+    reason: NotJudged | None = None
+    blocked_by: str = ""
 
 
 def passed(observed: str, expected: str = "") -> Reading:
@@ -156,10 +174,16 @@ def pending(what: str, expected: str = "") -> Reading:
     return Reading(Status.PENDING, what, expected)
 
 
+def not_begun(expected: str = "") -> Reading:
+    """Pending: the training has not begun."""
+    text = "the training has not begun"
+    return Reading(Status.PENDING, text, expected, reason=NotJudged.NOT_BEGUN)
+
+
 def not_yet(subject: CheckSubject, what: str, expected: str = "") -> Reading:
     """Pending while it can still come about, else skipped."""
     if subject.life is RunLife.PLANNED:
-        return pending(NOT_BEGUN, expected)
+        return not_begun(expected)
     if subject.life is RunLife.OVER:
         return skipped(f"the training ended before {what}", expected)
     if subject.life is RunLife.UNKNOWN:

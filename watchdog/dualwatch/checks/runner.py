@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from dualwatch.checks.item import CheckResult, CheckSubject, Item, Reading, Status, failed, skipped
+from dualwatch.checks.item import (
+    CheckResult,
+    CheckSubject,
+    Item,
+    NotJudged,
+    Reading,
+    Status,
+    failed,
+    pending,
+    skipped,
+)
 from dualwatch.checks.probes import PROBES
 from dualwatch.rules.catalog import BY_CODE
-
-NEEDS, WAITS = "needs", "waits for"
-"""How the reason of an item begins that says nothing of its own."""
 
 
 def judge(
@@ -47,16 +54,20 @@ def _reading(
     item: Item, subject: CheckSubject, needed: Sequence[CheckResult], ignored: Mapping[str, str]
 ) -> Reading:
     if item.id in ignored:
-        return skipped(f"ignored: {ignored[item.id]}")
+        return replace(skipped(f"ignored: {ignored[item.id]}"), reason=NotJudged.IGNORED)
     if subject.elsewhere and PROBES[item.probe].local:
-        return skipped("a log may be of another machine")
+        text = "the log may be from another machine"
+        return replace(skipped(text), reason=NotJudged.ELSEWHERE)
     for need in needed:
-        # One fault is told once: what hangs on it says nothing of its own. What could not be seen
-        # is no fault; whether the rest can be seen without it, each probe knows.
+        # One fault is reported once. A skipped item blocks nothing: whether the rest can be judged
+        # without it, each check decides.
+        name = need.item.id
         if need.status is Status.FAIL:
-            return skipped(f"{NEEDS} {need.item.id!r}, which failed")
+            reading = skipped(f"needs {name!r}, which failed")
+            return replace(reading, reason=NotJudged.BLOCKED, blocked_by=name)
         if need.status is Status.PENDING:
-            return Reading(Status.PENDING, f"{WAITS} {need.item.id!r}")
+            reading = pending(f"waits for {name!r}")
+            return replace(reading, reason=NotJudged.WAITING, blocked_by=name)
     try:
         reading = PROBES[item.probe].run(subject, item)
     except Exception as error:
@@ -75,4 +86,13 @@ def _result(item: Item, reading: Reading) -> CheckResult:
     if is_wrong:
         remedy = reading.remedy or item.remedy
         remedy = remedy or (BY_CODE[code].cure if code in BY_CODE else "")
-    return CheckResult(item, reading.status, reading.observed, reading.expected, remedy, code)
+    return CheckResult(
+        item,
+        reading.status,
+        reading.observed,
+        reading.expected,
+        remedy,
+        code,
+        reading.reason,
+        reading.blocked_by,
+    )

@@ -123,6 +123,7 @@ def _exists(path: str, ask: Callable[[str], bool]) -> bool:
 
 
 _Read = tuple[Sequence[str], Callable[[str], Files]]
+ReadLayout = Callable[[Mapping[str, Any], "_Place"], _Read]
 
 
 def _coco(dataset: Mapping[str, Any], place: _Place) -> _Read:

@@ -264,6 +264,8 @@ def item(result: CheckResult) -> dict[str, Any]:
         "status": result.status.value,
         "expected": result.expected,
         "observed": result.observed,
+        "reason": result.reason.value if result.reason is not None else None,
+        "blocked_by": result.blocked_by or None,
         "remedy": result.remedy or None,
         "code": result.code or None,
     }

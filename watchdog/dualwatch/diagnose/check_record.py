@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from dualwatch.checks.item import RunLife
 from dualwatch.core.settings import Settings
 from dualwatch.diagnose import examine
@@ -72,7 +74,7 @@ def _tensorboard(done: Examination) -> TensorBoardSeen | None:
     known = done.recorded.tensorboard if done.recorded is not None else None
     if known is None or now is None or known.answers is None:
         return now or known
-    return replace(
+    return structs.replace(
         now, url=known.url, answers=known.answers, shows_run=known.shows_run, why=known.why
     )
 

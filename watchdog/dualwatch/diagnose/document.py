@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dualwatch import __version__
+from dualwatch.core.json_codec import plain
 from dualwatch.diagnose.examine import Examination, is_alive
 from dualwatch.events import Finding, Frame, ProcessSample
-from dualwatch.events.journal import SCHEMA_VERSION, plain
+from dualwatch.events.journal import SCHEMA_VERSION
 
 FRAMES = 12
 """Frames of a stack in the document; the bundle's raw files hold all of them."""

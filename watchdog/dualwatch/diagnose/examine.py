@@ -24,6 +24,7 @@ from dualwatch.events import (
     NotObserved,
     Severity,
 )
+from dualwatch.frameworks.base import Goal
 from dualwatch.frameworks.mmengine.config import dump, find, static
 from dualwatch.history import sources
 from dualwatch.history.run import RunHistory
@@ -277,7 +278,7 @@ def required(done: Examination, settings: Settings) -> tuple[str, ...]:
     return choose_metrics(settings.require, settings.origin("require"), words)[0]
 
 
-def _goal(done: Examination) -> dump.Goal:
+def _goal(done: Examination) -> Goal:
     if done.config is None:
-        return dump.Goal()
-    return dump.Goal(done.config.epochs, done.config.iterations)
+        return Goal()
+    return Goal(done.config.epochs, done.config.iterations)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from dualwatch.collectors.target import Target
 from dualwatch.core import clock
@@ -31,19 +31,11 @@ from dualwatch.events import (
 from dualwatch.events.sampling import Sampling
 from dualwatch.history import phases, sources
 from dualwatch.history.reported_run import KINDS, ReportedRun
-from dualwatch.protocol import PHASES, Phase
+from dualwatch.protocol import Phase
 from dualwatch.report.terminal import format
 
 POINTS = 600
 """Samples of the machine over a whole run: more than a picture has room for."""
-
-_RSS = re.compile(rb'"rss": (\d+)')
-_USED = re.compile(rb'"used": (\d+)')
-_AVAILABLE = re.compile(rb'"memory_available": (\d+)')
-_PHASE = re.compile(rb'"phase": "([a-z-]*)"')
-_PHASE_KINDS = {phase.encode(): phases.kind_of(phase) for phase in PHASES}
-_HEAD = 300
-"""Bytes of a line that contain its phase."""
 
 
 def reported(target: Target, settings: Settings) -> ReportedRun:
@@ -105,26 +97,26 @@ def _supervised(target: Target, settings: Settings) -> ReportedRun | None:
 
 def thinned(path: Path, start: int = 0) -> Iterator[Event]:
     """The events of a journal that a report is made of, the frequent ones thinned."""
-    spacing = sampling.span(path, start) / POINTS
-    thin = {
-        HeartbeatRead: Sampling(spacing=spacing, key=_kind),
-        ProcessesSampled: Sampling(spacing=spacing, weight=_sum_of(_RSS), newest=4),
-        GpusSampled: Sampling(spacing=spacing, weight=_sum_of(_USED)),
-        HostSampled: Sampling(spacing=spacing, weight=lambda line: -_sum_of(_AVAILABLE)(line)),
+    spacing = journal.span(path, start) / POINTS
+    thin: dict[type[Event], Sampling[Any]] = {
+        HeartbeatRead: Sampling(spacing=spacing, key=lambda event: phases.kind_of(event.phase)),
+        ProcessesSampled: Sampling(spacing=spacing, weight=_memory, newest=4),
+        GpusSampled: Sampling(spacing=spacing, weight=_gpu_memory),
+        HostSampled: Sampling(spacing=spacing, weight=lambda event: -(event.memory_available or 0)),
         # Only the stacks before a finding are shown.
         StacksCaptured: Sampling(spacing=float("inf")),
     }
-    wanted = {kind: thin.get(kind) for kind in (*KINDS, ModelSeen, TensorBoardSeen)}
+    kinds: tuple[type[Event], ...] = (*KINDS, ModelSeen, TensorBoardSeen)
+    wanted = {kind: thin.get(kind) for kind in kinds}
     return sampling.sample(path, wanted, landmarks=(FindingRaised,), start=start)
 
 
-def _kind(line: bytes) -> str:
-    found = _PHASE.search(line, 0, _HEAD)
-    return _PHASE_KINDS.get(found[1], "") if found is not None else ""
+def _memory(event: ProcessesSampled) -> float:
+    return sum(process.rss or 0 for process in event.processes)
 
 
-def _sum_of(numbers: re.Pattern[bytes]) -> Callable[[bytes], float]:
-    return lambda line: sum(map(int, numbers.findall(line)))
+def _gpu_memory(event: GpusSampled) -> float:
+    return sum(gpu.used or 0 for gpu in event.gpus)
 
 
 def _unended(run: ReportedRun) -> str:

@@ -2,7 +2,7 @@
 
 from dualwatch.events.base import Event
 from dualwatch.events.decisions import Action, Change, Decision, RerunStep, TriedStep
-from dualwatch.events.findings import Evidence, Finding, Severity
+from dualwatch.events.findings import Evidence, Finding, Proof, Severity
 from dualwatch.events.lifecycle import (
     AttemptEnded,
     AttemptStarted,
@@ -45,6 +45,7 @@ from dualwatch.events.training import (
     HeartbeatRead,
     IterationLogged,
     LogMilestone,
+    NotFollowed,
 )
 
 __all__ = [
@@ -78,11 +79,13 @@ __all__ = [
     "LogMilestone",
     "ModelPart",
     "ModelSeen",
+    "NotFollowed",
     "NotObserved",
     "ObserverPaused",
     "OrphansSeen",
     "ProcessSample",
     "ProcessesSampled",
+    "Proof",
     "RerunStep",
     "RunEnded",
     "RunStarted",

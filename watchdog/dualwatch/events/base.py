@@ -6,12 +6,11 @@ object a line; the snapshot is a fold over them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """Base of all events.
+class Event(Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """Base of all events. The tag of a class is its published ``kind`` in the journal.
 
     Attributes:
         at: Monotonic seconds of the observer.

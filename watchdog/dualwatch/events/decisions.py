@@ -1,11 +1,12 @@
-"""What a treatment says: what is to be done, with which changes, and why."""
+"""A decision: what is to be done, with which changes, and why."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 
 class Action(str, enum.Enum):
@@ -23,8 +24,7 @@ class Action(str, enum.Enum):
     REPORT = "report"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Struct, frozen=True, kw_only=True):
     """One edit of the configuration.
 
     Attributes:
@@ -40,9 +40,8 @@ class Change:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RerunStep:
-    """One step of the ladder: a consistent set of changes.
+class RerunStep(Struct, frozen=True, kw_only=True):
+    """One step of an escalation: a consistent set of changes.
 
     Attributes:
         stretch: Iterations now for one iteration of the user's own configuration
@@ -55,17 +54,16 @@ class RerunStep:
     name: str
     changes: tuple[Change, ...]
     stretch: int = 1
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = {}
     older_checkpoint: bool = False
 
     @property
     def overrides(self) -> dict[str, Any]:
-        """Dotted key -> value, as they are handed to the inside agent."""
+        """Dotted key -> value, as they are handed to the agent."""
         return {change.key: change.after for change in self.changes}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(Struct, frozen=True, kw_only=True):
     """What to do about a finding, and the reason in one sentence.
 
     Attributes:
@@ -75,14 +73,13 @@ class Decision:
 
     action: Action
     reason: str
-    rung: RerunStep | None = None
+    step: RerunStep | None = None
     cause: str = ""
     pause: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TriedStep:
-    """One past rerun of this run: the code that it answered, and the name of its rung."""
+class TriedStep(Struct, frozen=True, kw_only=True):
+    """One past rerun of this run: the code that it answered, and the name of its step."""
 
     cause: str
-    rung: str
+    step: str

@@ -1,27 +1,54 @@
-"""What a judge says: a code, how sure it is, and the evidence that it rests on."""
+"""A finding: a code, its confidence, and the evidence that it rests on."""
 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+import functools
+
+from msgspec import Struct
 
 
-class Severity(enum.IntEnum):
-    """Ordered, so that worse beats milder."""
+@functools.total_ordering
+class Severity(enum.Enum):
+    """Ordered, so that worse beats milder; the value is the word in JSON and on the terminal."""
 
-    INFO = 0
-    WARNING = 1
-    ERROR = 2
-    CRITICAL = 3
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
 
     @property
     def word(self) -> str:
         """The name that goes into JSON and onto the terminal."""
-        return self.name.lower()
+        return self.value
+
+    @property
+    def level(self) -> int:
+        """0 for the mildest, 3 for the worst."""
+        return _LEVELS[self.value]
+
+    def __lt__(self, other: object) -> bool:
+        return self.level < other.level if isinstance(other, Severity) else NotImplemented
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+_LEVELS = {severity.value: level for level, severity in enumerate(Severity)}
+
+
+class Proof(str, enum.Enum):
+    """What a finding proves beyond its code, where a remedy or a view depends on it.
+
+    ``LOOPS``: the process uses a core at one place of the dataset. ``STOPPED``: a process is in
+    state T, so SIGCONT continues it. ``TRACED``: a debugger holds it (state t). ``MISSED_TARGET``:
+    a metric missed its target at the end of an epoch.
+    """
+
+    LOOPS = "loops"
+    STOPPED = "stopped"
+    TRACED = "traced"
+    MISSED_TARGET = "missed-target"
+
+
+class Evidence(Struct, frozen=True, kw_only=True):
     """One thing that was seen, quoted.
 
     Attributes:
@@ -35,13 +62,15 @@ class Evidence:
     wall: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """A verdict with what it rests on.
+class Finding(Struct, frozen=True, kw_only=True):
+    """A verdict and its evidence.
 
     Attributes:
         code: "DW102"; its name and documentation are in ``rules.catalog``.
         confidence: 0 to 1.
+        subject: Metric or rule that it is about, "" for none. Findings of one code about two
+            subjects are two findings.
+        proof: What remedies and views decide on; never a phrase of the evidence.
     """
 
     code: str
@@ -53,10 +82,12 @@ class Finding:
     attempt: int | None = None
     rank: int | None = None
     pid: int | None = None
+    subject: str = ""
+    proof: Proof | None = None
 
     @property
     def headline(self) -> str:
-        """The first line of evidence, which says the matter in one sentence."""
+        """The first line of evidence: the finding in one sentence."""
         return self.evidence[0].text if self.evidence else self.name
 
     @property

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import field
 
 from dualwatch.events.base import Event
 from dualwatch.events.decisions import Change
 from dualwatch.events.findings import Finding
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunStarted(Event):
+class RunStarted(Event, frozen=True, kw_only=True, tag="run-started"):
     """A supervised run began.
 
     Attributes:
@@ -31,12 +31,11 @@ class RunStarted(Event):
     command: tuple[str, ...] = ()
     python: str = ""
     resume: bool = False
-    sections: dict[str, Any] = field(default_factory=dict)
-    settings: dict[str, Any] = field(default_factory=dict)
+    sections: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptStarted(Event):
+class AttemptStarted(Event, frozen=True, kw_only=True, tag="attempt-started"):
     """The training process was launched. ``create_time`` with ``pid`` is its identity."""
 
     attempt: int
@@ -48,8 +47,7 @@ class AttemptStarted(Event):
     resumed_from: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptEnded(Event):
+class AttemptEnded(Event, frozen=True, kw_only=True, tag="attempt-ended"):
     """The training process is gone. ``signal`` is its name ("SIGKILL") where one ended it."""
 
     attempt: int
@@ -58,8 +56,7 @@ class AttemptEnded(Event):
     survivors: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunEnded(Event):
+class RunEnded(Event, frozen=True, kw_only=True, tag="run-ended"):
     """The run is over; ``reason`` in one sentence."""
 
     outcome: str
@@ -67,41 +64,37 @@ class RunEnded(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotObserved(Event):
+class NotObserved(Event, frozen=True, kw_only=True, tag="not-observed"):
     """Something that could not be looked at, and why. Unknown is not well."""
 
     what: str
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObserverPaused(Event):
+class ObserverPaused(Event, frozen=True, kw_only=True, tag="observer-paused"):
     """We ourselves did not run for a while: a laptop's sleep, a SIGSTOP, a debugger."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decided(Event):
+class Decided(Event, frozen=True, kw_only=True, tag="decided"):
     """A decision, kept in the journal with its reason; see ``Decision``.
 
     Attributes:
-        rung: Name of the remedy, "" where there is none.
+        step: Name of the remedy, "" where there is none.
     """
 
     action: str
     reason: str
     changes: tuple[Change, ...] = ()
     cause: str = ""
-    rung: str = ""
+    step: str = field(name="rung", default="")
     stretch: int = 1
-    environment: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = {}
     older_checkpoint: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FindingRaised(Event):
+class FindingRaised(Event, frozen=True, kw_only=True, tag="finding-raised"):
     """A verdict, kept in the journal beside what it rests on."""
 
     finding: Finding

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from dualwatch.events.base import Event
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessSample:
+class ProcessSample(Struct, frozen=True, kw_only=True):
     """One process of the training's tree. None means: could not be read.
 
     Attributes:
@@ -34,22 +33,19 @@ class ProcessSample:
     open_files: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessesSampled(Event):
+class ProcessesSampled(Event, frozen=True, kw_only=True, tag="processes-sampled"):
     """The whole tree at one moment, main first."""
 
     processes: tuple[ProcessSample, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrphansSeen(Event):
+class OrphansSeen(Event, frozen=True, kw_only=True, tag="orphans-seen"):
     """Processes of an earlier, dead training that are still alive."""
 
     processes: tuple[ProcessSample, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostSampled(Event):
+class HostSampled(Event, frozen=True, kw_only=True, tag="host-sampled"):
     """The machine around the training. None means: could not be read, or has no such thing.
 
     Attributes:
@@ -79,8 +75,7 @@ class HostSampled(Event):
     kernel: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GpuHolder:
+class GpuHolder(Struct, frozen=True, kw_only=True):
     """A process that holds memory of a device.
 
     Attributes:
@@ -95,8 +90,7 @@ class GpuHolder:
     ours: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GpuSample:
+class GpuSample(Struct, frozen=True, kw_only=True):
     """One device. None means: could not be read, never 0.
 
     Attributes:
@@ -117,15 +111,13 @@ class GpuSample:
     errors: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GpusSampled(Event):
+class GpusSampled(Event, frozen=True, kw_only=True, tag="gpus-sampled"):
     """All devices at one moment."""
 
     gpus: tuple[GpuSample, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
+class Frame(Struct, frozen=True, kw_only=True):
     """One Python frame, innermost first in a stack.
 
     Attributes:
@@ -144,8 +136,7 @@ class Frame:
         return self.function.rsplit(".", 1)[-1]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ThreadStack:
+class ThreadStack(Struct, frozen=True, kw_only=True):
     """The stack of one thread; ``active`` is what the reader believes of its running."""
 
     pid: int
@@ -154,8 +145,7 @@ class ThreadStack:
     frames: tuple[Frame, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StacksCaptured(Event):
+class StacksCaptured(Event, frozen=True, kw_only=True, tag="stacks-captured"):
     """Stacks of the tree at one moment. ``path`` is the file that holds them in full."""
 
     stacks: tuple[ThreadStack, ...]

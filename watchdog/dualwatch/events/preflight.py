@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from dualwatch.events.base import Event
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataSet:
+class DataSet(Struct, frozen=True, kw_only=True):
     """One data set of a configuration, as its annotations and folders show it.
 
     Attributes:
@@ -33,8 +32,7 @@ class DataSet:
     broken: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataSeen(Event):
+class DataSeen(Event, frozen=True, kw_only=True, tag="data-seen"):
     """The data sets of a configuration were looked through; pairs are in ``ConfigRead``.
 
     One that several loaders share is told once, under the first of them.
@@ -43,8 +41,7 @@ class DataSeen(Event):
     sets: tuple[DataSet, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckpointSeen(Event):
+class CheckpointSeen(Event, frozen=True, kw_only=True, tag="checkpoint-seen"):
     """The checkpoint that a training is to start from.
 
     Attributes:
@@ -60,8 +57,7 @@ class CheckpointSeen(Event):
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SurroundingsSeen(Event):
+class SurroundingsSeen(Event, frozen=True, kw_only=True, tag="surroundings-seen"):
     """What of the system may keep a training or its diagnosis from working.
 
     Attributes:
@@ -78,8 +74,7 @@ class SurroundingsSeen(Event):
     hard_open_files: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelPart:
+class ModelPart(Struct, frozen=True, kw_only=True):
     """One module of the model.
 
     Attributes:
@@ -98,8 +93,7 @@ class ModelPart:
     optimised: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelSeen(Event):
+class ModelSeen(Event, frozen=True, kw_only=True, tag="model-seen"):
     """The model as the agent found it before the first iteration: its upper modules, and every
     one whose name or class tells of a contrastive loss. Bounded."""
 
@@ -107,8 +101,7 @@ class ModelSeen(Event):
     parts: tuple[ModelPart, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TensorBoardSeen(Event):
+class TensorBoardSeen(Event, frozen=True, kw_only=True, tag="tensor-board-seen"):
     """The state of TensorBoard, and what its event files hold.
 
     Attributes:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from dualwatch.events.base import Event
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsoleGrew(Event):
+class ConsoleGrew(Event, frozen=True, kw_only=True, tag="console-grew"):
     """The console file grew; ``last_line`` is the newest whole line, bounded in length."""
 
     lines: int
     last_line: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IterationLogged(Event):
+class IterationLogged(Event, frozen=True, kw_only=True, tag="iteration-logged"):
     """A progress line: ``Epoch(train) [1][50/200] ... loss: 0.3``.
 
     Attributes:
@@ -38,8 +37,7 @@ class IterationLogged(Event):
     eta_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationLogged(Event):
+class EvaluationLogged(Event, frozen=True, kw_only=True, tag="evaluation-logged"):
     """The result line of a validation or test: ``Epoch(val) [1][10/10]  pascal_voc/mAP: 0.6``."""
 
     mode: str
@@ -49,8 +47,7 @@ class EvaluationLogged(Event):
     metrics: dict[str, float]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogMilestone(Event):
+class LogMilestone(Event, frozen=True, kw_only=True, tag="milestone"):
     """A line that tells where the run stands.
 
     ``name`` is one of: "environment", "config-dump", "hooks-listed", "weights-initialised",
@@ -62,8 +59,7 @@ class LogMilestone(Event):
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorSeen(Event):
+class ErrorSeen(Event, frozen=True, kw_only=True, tag="error-seen"):
     """An exception on the console.
 
     Attributes:
@@ -85,8 +81,7 @@ class ErrorSeen(Event):
     causes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentReported(Event):
+class AgentReported(Event, frozen=True, kw_only=True, tag="agent-reported"):
     """The inside agent met a Runner and says what it did.
 
     Attributes:
@@ -100,11 +95,10 @@ class AgentReported(Event):
     applied: dict[str, Any]
     refused: dict[str, str]
     work_dir: str
-    versions: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeartbeatRead(Event):
+class HeartbeatRead(Event, frozen=True, kw_only=True, tag="pulse"):
     """One reading of a rank's heartbeat record.
 
     Attributes:
@@ -132,8 +126,7 @@ class HeartbeatRead(Event):
     max_iterations: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchSeen(Event):
+class BatchSeen(Event, frozen=True, kw_only=True, tag="batch-seen"):
     """What a training iteration was given and what the model made of it, as the agent saw it.
 
     Written at the first iteration and whenever one of the two changes its form.
@@ -150,8 +143,19 @@ class BatchSeen(Event):
     losses: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigRead(Event):
+class NotFollowed(Struct, frozen=True, kw_only=True):
+    """A part of a configuration that is not known, because it was read as text.
+
+    Attributes:
+        what: Dotted key, or the file that it builds on.
+        why: One clause.
+    """
+
+    what: str
+    why: str
+
+
+class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
     """A configuration, loaded as the training loads it or read without executing it.
 
     Attributes:
@@ -171,6 +175,7 @@ class ConfigRead(Event):
         load_from: Checkpoint that it starts from, "" for none.
         resumes: Whether it goes on with the state of that checkpoint, or of the newest one.
         error: Why it does not load; "" where it does.
+        not_followed: What of it is not known; bounded.
     """
 
     path: str
@@ -179,7 +184,7 @@ class ConfigRead(Event):
     start_method: str | None = None
     platform: str = ""
     paired: bool | None = None
-    missing: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, str] = {}
     unpaired: tuple[str, ...] = ()
     looked_at: int = 0
     model_words: tuple[str, ...] = ()
@@ -190,10 +195,10 @@ class ConfigRead(Event):
     load_from: str = ""
     resumes: bool = False
     error: str = ""
+    not_followed: tuple[NotFollowed, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommandAnswered(Event):
+class CommandAnswered(Event, frozen=True, kw_only=True, tag="order-answered"):
     """The agent did what it was asked for, or says why not. See ``protocol.Order``.
 
     Attributes:

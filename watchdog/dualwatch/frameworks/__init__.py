@@ -1,1 +1,40 @@
-"""All that knows a training framework, one package each."""
+"""All that knows a training framework, one package each, and the registry of the adapters.
+
+An adapter of another distribution is an entry point of the group ``dualwatch.frameworks`` that
+names a subclass of ``base.Framework``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dualwatch.core import plugins
+from dualwatch.frameworks.base import Framework
+from dualwatch.logs.formats import LineFormat
+
+GROUP = "dualwatch.frameworks"
+BUILT_IN = ("dualwatch.frameworks.mmengine.adapter:MMEngine",)
+
+PLAIN = Framework()
+"""A training of no framework that is known."""
+
+
+def installed() -> tuple[Framework, ...]:
+    """The adapters: those that dualwatch ships, then those of other distributions."""
+    return plugins.load(GROUP, BUILT_IN, Framework)
+
+
+def get(name: str) -> Framework:
+    """The adapter of that name; ``PLAIN`` where there is none."""
+    return next((one for one in installed() if one.name == name), PLAIN)
+
+
+def of_config(config: Path) -> Framework | None:
+    """The adapter that may load a file as its configuration; None for none."""
+    return next((one for one in installed() if one.takes(config)), None)
+
+
+def line_formats() -> tuple[LineFormat, ...]:
+    """New readers of all frameworks' log lines, for one stream."""
+    formats = (one.line_format() for one in installed())
+    return tuple(one for one in formats if one is not None)

@@ -210,7 +210,7 @@ class RunHistory:
 
     def _attempt_started(self, event: AttemptStarted) -> None:
         if self._pending is not None:
-            self.tried.append(TriedStep(cause=self._pending.cause, rung=self._pending.rung))
+            self.tried.append(TriedStep(cause=self._pending.cause, step=self._pending.step))
             self._pending = None
         self._begin(AttemptHistory(event.attempt, begun=event.wall, step=self.next_step))
 
@@ -228,7 +228,7 @@ class RunHistory:
         if event.action == Action.RERUN.value:
             self._pending = event
             self.next_step = RerunStep(
-                name=event.rung,
+                name=event.step,
                 changes=event.changes,
                 stretch=event.stretch,
                 environment=event.environment,

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from dualwatch.events import ErrorSeen, Event, ObserverPaused
 from dualwatch.logs.console import ConsoleParser

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dualwatch.events import Finding, Severity, wordings
+from dualwatch.events import Finding, Proof, Severity
 from dualwatch.remedies import table
 
 STALLS = ("DW101", "DW102", "DW103", "DW105")
@@ -52,14 +52,9 @@ def hopeless(cause: Finding) -> str | None:
     """Why no rerun can help against a cause, None where one may."""
     if not is_proven(cause):
         return None
-    if cause.code == "DW112" and says(cause, wordings.LOOPS):
+    if cause.code == "DW112" and cause.proof is Proof.LOOPS:
         return table.LOOPS
     return table.HOPELESS.get(cause.code)
-
-
-def says(finding: Finding, words: str) -> bool:
-    """Whether its evidence has these words; see ``events.wordings``."""
-    return any(words in evidence.text for evidence in finding.evidence)
 
 
 def named(cause: Finding) -> str:

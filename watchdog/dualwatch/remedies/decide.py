@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from dualwatch.events import Action, Decision, Finding, RerunStep, TriedStep, wordings
+from dualwatch.events import Action, Decision, Finding, Proof, RerunStep, TriedStep
 from dualwatch.frameworks.mmengine.config import edits
 from dualwatch.protocol import Phase
 from dualwatch.remedies import causes, table
@@ -98,7 +98,7 @@ def decide_stall(
     if policy.on_stall == "report":
         return _decision(Action.REPORT, "stalls are reported only, as you asked", cause.code)
     wakes = policy.on_stall == "rerun" and not history.woken
-    if stopped is not None and wakes and causes.says(stopped, wordings.STOPPED):
+    if stopped is not None and wakes and stopped.proof is Proof.STOPPED:
         reason = f"{causes.named(stopped)}: it is intact, so it is told to go on (SIGCONT)"
         return _decision(Action.WAKE, reason, stopped.code)
     if cause is stopped:
@@ -149,12 +149,12 @@ def decide_death(
 def _rerun(
     cause: Finding, remedy: Remedy, history: RemedyHistory, sections: edits.Sections, policy: Policy
 ) -> Decision:
-    """The next rung of a remedy, unless a rerun cannot help or may not be."""
+    """The next step of a remedy, unless a rerun cannot help or may not be."""
     if history.survivors:
         pids = ", ".join(map(str, history.survivors))
         return _give_up(f"processes of the last attempt cannot be ended (pid {pids})", cause)
     dose = _next(cause, remedy, history, sections, policy)
-    rung = None if dose is None else step_of(sections, dose, policy.keep_effective_batch)
+    step = None if dose is None else step_of(sections, dose, policy.keep_effective_batch)
     if _needs_agent(remedy) and not history.can_change:
         return _give_up(
             "no mmengine Runner was met in the training, so no remedy can be applied, and the "
@@ -173,7 +173,7 @@ def _rerun(
         no_rerun = "no rerun is allowed (--max-reruns 0)"
         return _give_up(used_up if policy.max_reruns else no_rerun, cause)
     acquitted = causes.is_stall(cause) and history.dose.workers == 0 and edits.workers(sections) > 0
-    if rung is None:
+    if step is None:
         reason = f"{causes.named(cause)}: no remedy is left to try"
         if _is_at_floor(remedy, history, sections, policy):
             least = policy.min_batch
@@ -181,11 +181,11 @@ def _rerun(
         if acquitted:
             reason += "; it stalled again without workers, so the loader is not the cause"
         return _give_up(reason, cause)
-    reason = f"{causes.named(cause)}: rerun with {rung.name}"
+    reason = f"{causes.named(cause)}: rerun with {step.name}"
     if acquitted:
         reason += "; the stall came again without workers: the loader is acquitted"
     return Decision(
-        action=Action.RERUN, reason=reason, rung=rung, cause=cause.code, pause=_pause(reruns)
+        action=Action.RERUN, reason=reason, step=step, cause=cause.code, pause=_pause(reruns)
     )
 
 
@@ -250,7 +250,7 @@ def _give_up(reason: str, cause: Finding) -> Decision:
 
 
 def ladders(sections: edits.Sections, policy: Policy) -> dict[str, tuple[RerunStep, ...]]:
-    """Every ladder from its first rung to its last, by the name of its family.
+    """Every ladder from its first step to its last, by the name of its family.
 
     What a cause would meet if it came again and again, and nothing else did.
     """
@@ -261,15 +261,15 @@ def ladders(sections: edits.Sections, policy: Policy) -> dict[str, tuple[RerunSt
         if remedy is table.MEMORY:
             case = replace(case, phase=Phase.VAL_STEP)
             found[f"{remedy.family} in validation"] = _escalate(remedy, case, policy)
-    return {name: rungs for name, rungs in found.items() if rungs}
+    return {name: steps for name, steps in found.items() if steps}
 
 
 def _escalate(remedy: Remedy, case: RemedyCase, policy: Policy) -> tuple[RerunStep, ...]:
     keep = policy.keep_effective_batch
-    rungs: list[RerunStep] = []
+    steps: list[RerunStep] = []
     dose: Overrides | None = Overrides()
     while dose is not None:
-        dose = table.next_overrides(remedy, dose, case, used=len(rungs), keep_effective=keep)
+        dose = table.next_overrides(remedy, dose, case, used=len(steps), keep_effective=keep)
         if dose is not None:
-            rungs.append(step_of(case.sections, dose, keep))
-    return tuple(rungs)
+            steps.append(step_of(case.sections, dose, keep))
+    return tuple(steps)

@@ -1,7 +1,7 @@
 """What is in force in an attempt, relative to the user's own configuration. Pure.
 
 A remedy makes the dose stronger in one respect and keeps the rest, so that what one cause taught is
-not forgotten when another one comes. A rung is always the complete set of changes of its dose.
+not forgotten when another one comes. A step is always the complete set of changes of its dose.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ before them, and what is seen from several sides is more certain than each of th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from dualwatch.events import Finding, Severity
 from dualwatch.rules.catalog import BY_CODE
@@ -30,7 +31,7 @@ def rank(findings: Sequence[Finding]) -> list[Finding]:
         key=lambda f: (
             f.severity < Severity.ERROR,
             _depth(f.code, codes),
-            -f.severity,
+            -f.severity.level,
             -f.confidence,
             f.code,
         ),

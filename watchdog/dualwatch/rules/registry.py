@@ -45,5 +45,5 @@ def judge(snapshot: Snapshot, limits: Thresholds) -> list[Finding]:
             name = f"{rule.__module__.rsplit('.', 1)[-1]}.{rule.__name__}"
             text = f"rule {name} failed: {type(error).__name__}: {error}"
             evidence = [Evidence(text=text, source="dualwatch", wall=snapshot.wall)]
-            findings.append(finding("DW001", evidence, confidence=1.0))
+            findings.append(finding("DW001", evidence, confidence=1.0, subject=name))
     return findings

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from msgspec import structs
+
 from dualwatch.events import (
     AgentReported,
     AttemptEnded,
@@ -303,7 +305,7 @@ def _gpus(s: Snapshot, event: GpusSampled) -> Snapshot:
 def _host(s: Snapshot, event: HostSampled) -> Snapshot:
     """The kernel's log is read more seldom than the rest: what it said still stands."""
     if not event.kernel and s.host is not None:
-        event = replace(event, kernel=s.host.kernel)
+        event = structs.replace(event, kernel=s.host.kernel)
     return replace(s, host=event, host_before=s.host_before or event)
 
 

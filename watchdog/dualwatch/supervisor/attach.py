@@ -72,9 +72,10 @@ def _attach(
             view.close()
         lock.release()
     if not as_json:
-        choose.print_closing(
-            supervisor.recorder.run, folder, resume_with=f"dualwatch attach {folder.parent}"
-        )
+        run = supervisor.recorder.run
+        continues = run.snapshot.ended is None
+        again = ("dualwatch", "attach", str(folder.parent)) if continues else ()
+        choose.print_closing(run, folder, resume=again)
     return code
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dualwatch.core.settings import Settings
-from dualwatch.events import Action, Decision, Finding, RerunStep, Severity
+from dualwatch.events import Action, Decision, Finding, Proof, RerunStep, Severity
 from dualwatch.protocol import Phase
 from dualwatch.remedies import decide as ladder
 from dualwatch.remedies.overrides import overrides_of
 from dualwatch.rules import ranking
-from dualwatch.rules.metrics.milestones import is_milestone
 from dualwatch.rules.registry import judge
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.supervisor.plan import Plan
@@ -69,7 +68,7 @@ class RemedyDecider:
         if self._settings.on_missing == "stop" and any(found.code == "DW201" for found in fresh):
             reason = "a required metric is missing, which stops the training, as you asked"
             return self._recorder.decide(Decision(action=Action.STOP, reason=reason))
-        missed = [found.headline for found in fresh if is_milestone(found)]
+        missed = [found.headline for found in fresh if found.proof is Proof.MISSED_TARGET]
         if self._settings.on_fail == "stop" and missed:
             told = "; ".join(missed)
             reason = f"a milestone is missed, which stops the training, as you asked: {told}"

@@ -12,9 +12,10 @@ from typing import Any
 from dualwatch import agent
 from dualwatch.checks import profiles
 from dualwatch.core.errors import DualwatchError, Exit, code_of
+from dualwatch.core.json_codec import plain
 from dualwatch.core.settings import Settings, choose_metrics
 from dualwatch.events import RerunStep
-from dualwatch.events.journal import SCHEMA_VERSION, plain
+from dualwatch.events.journal import SCHEMA_VERSION
 from dualwatch.frameworks.mmengine.config import edits
 from dualwatch.frameworks.mmengine.config import load as configs
 from dualwatch.remedies import table
@@ -73,7 +74,7 @@ class Plan:
 
     def document(self) -> dict[str, Any]:
         """The plan as one JSON-able document, for ``--dry-run``."""
-        climbs = {name: _steps(rungs) for name, rungs in self._ladders().items()}
+        climbs = {name: _steps(steps) for name, steps in self._ladders().items()}
         return {
             "schema_version": SCHEMA_VERSION,
             "command": list(self.command),
@@ -94,9 +95,9 @@ class Plan:
         found = ladders(self.description or {}, self.policy)
         if self.description is None:  # Nobody is inside that could change or resume anything.
             return {
-                name: rungs
-                for name, rungs in found.items()
-                if not any(rung.changes or rung.older_checkpoint for rung in rungs)
+                name: steps
+                for name, steps in found.items()
+                if not any(step.changes or step.older_checkpoint for step in steps)
             }
         return found
 
@@ -107,15 +108,15 @@ class Plan:
         return table.IN_PLACE
 
 
-def _steps(rungs: Sequence[RerunStep]) -> list[dict[str, Any]]:
+def _steps(steps: Sequence[RerunStep]) -> list[dict[str, Any]]:
     return [
         {
             "step": number,
-            "name": rung.name,
-            "changes": plain(rung.changes),
-            "environment": dict(rung.environment),
+            "name": step.name,
+            "changes": plain(step.changes),
+            "environment": dict(step.environment),
         }
-        for number, rung in enumerate(rungs, start=1)
+        for number, step in enumerate(steps, start=1)
     ]
 
 

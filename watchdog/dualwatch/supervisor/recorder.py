@@ -21,7 +21,6 @@ from dualwatch.events import (
 from dualwatch.events.journal import Journal
 from dualwatch.history.run import RunHistory
 from dualwatch.report.run.view import View
-from dualwatch.rules.metrics.milestones import is_milestone
 from dualwatch.rules.registry import judge
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
@@ -87,7 +86,7 @@ class EventRecorder:
     def decide(self, decision: Decision) -> Decision:
         """Records a decision with its changes, before they are applied."""
         moment = clock.now()
-        step = decision.rung or RerunStep(name="", changes=())
+        step = decision.step or RerunStep(name="", changes=())
         self.record(
             Decided(
                 at=moment.at,
@@ -96,7 +95,7 @@ class EventRecorder:
                 reason=decision.reason,
                 changes=step.changes,
                 cause=decision.cause,
-                rung=step.name,
+                step=step.name,
                 stretch=step.stretch,
                 environment=dict(step.environment),
                 older_checkpoint=step.older_checkpoint,
@@ -151,11 +150,8 @@ class EventRecorder:
     def _is_new(self, finding: Finding) -> bool:
         # A second stall of an attempt is new; the same one continuing is not.
         since = self.snapshot.progress_at if finding.code.startswith("DW1") else 0.0
-        # Two failing rules share one code, and so do two missed milestones.
-        several = finding.code == "DW001" or is_milestone(finding)
-        about = finding.headline if several else ""
         # Ranks that stopped at the same moment are raised one by one.
-        key = (finding.code, finding.severity, since, about, finding.rank)
+        key = (finding.code, finding.severity, since, finding.subject, finding.rank)
         if key in self._raised:
             return False
         self._raised.add(key)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dualwatch.core import clock
 from dualwatch.events import NotObserved
+from dualwatch.frameworks.base import Checkpoint
 from dualwatch.frameworks.mmengine import checkpoints
 from dualwatch.rules import verdict
 from dualwatch.state.snapshot import Snapshot
@@ -19,7 +20,7 @@ class ResumePoint:
 
     recorder: EventRecorder
     work_dir: Path
-    _newest: checkpoints.Checkpoint | None = None
+    _newest: Checkpoint | None = None
     _rejected: list[str] = field(default_factory=list)
     _unloadable: set[Path] = field(default_factory=set)
 

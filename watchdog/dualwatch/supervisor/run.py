@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -16,6 +14,7 @@ from dualwatch.collectors.processes.live_attempt import living_attempt
 from dualwatch.core.errors import DualwatchError, Exit, writing
 from dualwatch.core.settings import Settings
 from dualwatch.events.journal import Journal
+from dualwatch.events.outcome import Outcome
 from dualwatch.report.run import choose
 from dualwatch.report.run.tensorboard import TensorBoardWriter
 from dualwatch.report.run.view import View
@@ -82,20 +81,23 @@ def _run(
             server.stop()
         lock.release()
     if not as_json:
-        choose.print_closing(recorder.run, folder, resume_with=resume_command(plan, sys.argv))
+        ended = recorder.run.ended
+        interrupted = ended is not None and ended.outcome == Outcome.INTERRUPTED
+        choose.print_closing(
+            recorder.run, folder, resume=resume_command(plan, sys.argv) if interrupted else ()
+        )
     return code
 
 
-def resume_command(plan: Plan, argv: Sequence[str]) -> str:
-    """The command that resumes a run: the words of the user with ``--resume``."""
+def resume_command(plan: Plan, argv: Sequence[str]) -> list[str]:
+    """The words of the command that resumes a run: the words of the user with ``--resume``."""
     words = list(argv[argv.index("train") :]) if "train" in argv else []
     if not words:
         words = ["train", str(plan.config), "--work-dir", str(plan.work_dir)]
     if not plan.resume:
         end = words.index("--") if "--" in words else len(words)
         words.insert(end, "--resume")
-    join = subprocess.list2cmdline if os.name == "nt" else shlex.join
-    return join(["dualwatch", *words])
+    return ["dualwatch", *words]
 
 
 def _refuse_beside(folder: Path) -> None:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import itertools
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dualwatch import __version__
 from dualwatch.actions.adopted import AttachedTraining
@@ -203,7 +205,7 @@ class Supervisor:
     def _prepare_rerun(self, decision: Decision) -> Path | None:
         """Waits until a rerun can succeed; returns the checkpoint that it resumes from."""
         self._wait_for_gpu_memory()
-        if decision.rung is not None and decision.rung.older_checkpoint:
+        if decision.step is not None and decision.step.older_checkpoint:
             self._resume.reject_resumed(self._since())
         if decision.pause > 0:
             self.recorder.note(f"waiting {decision.pause:.0f} s before the rerun")

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dualwatch.core.clock import Moment
 from dualwatch.core.text import clean, decode_line

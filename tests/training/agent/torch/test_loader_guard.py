@@ -8,7 +8,6 @@ import random
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from dualwatch.collectors.agent_files.heartbeat import HeartbeatFiles
 from dualwatch.collectors.agent_files.replies import AgentReplies
 from dualwatch.events import CommandAnswered
 from dualwatch.protocol import AgentCommand, Phase
+from msgspec.structs import replace
 
 torch = pytest.importorskip("torch")
 from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info  # noqa: E402

@@ -219,11 +219,11 @@ def three_attempts() -> Script:
     s.epoch(1, 0.5).evaluate(1, 0.54)
     s.stall().decide("replace").cure(10)
     s.train(2, 2, loss_macl=0.3, loss=1.0)
-    s.stall().decide("rerun", changes=(fewer,), rung="no workers").end(-15, "SIGTERM")
+    s.stall().decide("rerun", changes=(fewer,), step="no workers").end(-15, "SIGTERM")
     s.launch(1, (fewer,), resumed_from="epoch_1.pth").pulse("building")
     s.now += 10.0
     s.train(2, 2, loss_macl=0.31, loss=1.0).stall("DW112", "worker-stuck-in-dataset")
-    s.decide("rerun", changes=(half,), rung="half", stretch=2).end(None, "SIGKILL")
+    s.decide("rerun", changes=(half,), step="half", stretch=2).end(None, "SIGKILL")
     s.launch(2, (fewer, half), resumed_from="epoch_1.pth").pulse("building")
     s.now += 10.0
     s.epoch(2, 0.4, total=20).evaluate(2, 0.57).end().over()

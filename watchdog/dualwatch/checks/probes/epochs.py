@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dualwatch.checks.item import (
-    NOT_BEGUN,
     CheckSubject,
     Item,
     Reading,
     RunLife,
     failed,
+    not_begun,
     not_yet,
     passed,
-    pending,
     skipped,
     warned,
 )
@@ -98,7 +97,7 @@ def no_stall(subject: CheckSubject, item: Item) -> Reading:
         observed = f"it stalled, and was cured: {earlier.headline}"
         return warned(observed, expected, code=earlier.code)
     if subject.life is RunLife.PLANNED:
-        return pending(NOT_BEGUN, expected)
+        return not_begun(expected)
     slow = subject.found("DW104")
     if slow is not None and subject.life is RunLife.ALIVE:
         return warned(slow.headline, expected, code="DW104")
@@ -141,7 +140,7 @@ def ended_well(subject: CheckSubject, item: Item) -> Reading:
     """It trains, or has trained to the end."""
     expected = "it trains, or has trained to its end"
     if subject.life is RunLife.PLANNED:
-        return pending(NOT_BEGUN, expected)
+        return not_begun(expected)
     if subject.finished:
         return passed("trained to the end", expected)
     dead = next((f for f in subject.findings if f.severity is Severity.CRITICAL), None)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 from dualwatch.checks.item import (
-    NOT_BEGUN,
     CheckSubject,
     Item,
     Reading,
     RunLife,
     failed,
+    not_begun,
     not_yet,
     passed,
     pending,
@@ -89,8 +89,8 @@ def _logged(subject: CheckSubject, name: str, expected: str) -> Reading:
         seen = ", ".join(k for k in course.early[0].metrics if "loss" in k)
         lines = f"{course.lines} training line{'s' if course.lines > 1 else ''}"
         return failed(f"{lines}, none with {name}; there is {seen or 'no loss'}", expected)
-    gone = subject.found("DW202")
-    if gone is not None and name in gone.headline:
+    gone = next((f for f in subject.findings if f.code == "DW202" and f.subject == name), None)
+    if gone is not None:
         return failed(gone.headline, expected, code="DW202")
     return passed(observed, expected)
 
@@ -153,7 +153,7 @@ def tensorboard_answers(subject: CheckSubject, item: Item) -> Reading:
     """Its page can be reached, and shows this run."""
     seen, expected = subject.s.tensorboard, "TensorBoard answers, and shows this run"
     if subject.life is RunLife.PLANNED:
-        return pending(NOT_BEGUN, expected)
+        return not_begun(expected)
     if seen is None or seen.answers is None:
         why = seen.why if seen is not None else ""
         return skipped(why or "it was not asked for", expected)

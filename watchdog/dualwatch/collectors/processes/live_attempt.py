@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from dualwatch import protocol
 from dualwatch.collectors.agent_files.heartbeat import HeartbeatFiles

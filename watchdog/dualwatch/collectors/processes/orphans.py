@@ -8,7 +8,6 @@ one, since people end what is named here.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -31,7 +30,6 @@ MAX_NAMED = 100
 _SPAWNED = "--multiprocessing-fork"
 _TRACKER = "multiprocessing.resource_tracker import"
 _FORK_SERVER = "multiprocessing.forkserver import"
-_ATTEMPT_KINDS = (b'{"kind": "attempt-started"', b'{"kind": "attempt-ended"')
 
 
 @dataclass(slots=True)
@@ -158,14 +156,8 @@ def _attempts(place: Path, name: str) -> Iterator[_Attempt]:
     """All attempts of that name in the journals of a work dir, of earlier runs too."""
     for path in (place / "journal.jsonl", *place.glob("earlier/*/journal.jsonl")):
         found: dict[int, _Attempt] = {}
-        with contextlib.suppress(OSError), path.open("rb") as stream:
-            for line in stream:
-                if not line.startswith(_ATTEMPT_KINDS):
-                    continue  # a night has many lines, and reading one as JSON takes its time
-                try:
-                    event = journal.decode(json.loads(line))
-                except (ValueError, TypeError, KeyError, AttributeError):
-                    continue
+        with contextlib.suppress(OSError):
+            for event in journal.read(path):
                 if isinstance(event, AttemptStarted):
                     folder = path.parent / f"attempt-{event.attempt}"
                     found[event.attempt] = _Attempt(folder, event.pid, event.create_time)

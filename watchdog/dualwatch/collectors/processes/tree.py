@@ -6,9 +6,11 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+from msgspec.structs import replace
 
 from dualwatch import protocol
 from dualwatch.collectors.processes.roles import ORDER, OTHER, Roles

@@ -5,27 +5,15 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
+
+from dualwatch.frameworks.base import Checkpoint
 
 ZIPPED = "a zip archive"
 BEFORE_1_6 = "a pickle"
 """Form of a checkpoint that torch wrote before 1.6, and does still when it is asked to."""
 
 _NAME = re.compile(r"(epoch|iter|rescue_iter)_(\d+)\.pth$")
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """A whole checkpoint file.
-
-    Attributes:
-        by_epoch: Whether ``number`` counts epochs rather than iterations.
-    """
-
-    path: Path
-    by_epoch: bool
-    number: int
 
 
 def newest_good(

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from dualwatch import __version__
-from dualwatch.events.journal import plain
+from dualwatch.core.json_codec import plain
 from dualwatch.report.bundle import readme as story
 from dualwatch.report.bundle.redaction import Redactor
 

@@ -1,10 +1,11 @@
-"""Which view of a run is right for where its words go, and the last words."""
+"""Chooses the view of a run for its output stream, and prints the closing."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from dualwatch.history.run import RunHistory
@@ -15,9 +16,9 @@ from dualwatch.report.terminal.wrapping import folded
 
 
 def view_of(title: str, *, as_json: bool, quiet: bool = False) -> View:
-    """The view for a program, for who wants to hear of trouble only, for a terminal or a file.
+    """The view for a program, for ``--quiet``, for a terminal or for a file.
 
-    A program gets every event, also where its user wants to read little.
+    ``as_json`` wins over ``quiet``: a program gets every event.
     """
     if as_json:
         from dualwatch.report.run.json_lines import EventsView
@@ -36,14 +37,18 @@ def view_of(title: str, *, as_json: bool, quiet: bool = False) -> View:
     return PlainView()
 
 
-def print_closing(run: RunHistory, folder: Path, *, resume_with: str = "") -> None:
-    """The result, on stdout; a terminal would break its lines within words."""
+def print_closing(run: RunHistory, folder: Path, *, resume: Sequence[str] = ()) -> None:
+    """Prints the result to stdout; on a terminal its lines are broken between words.
+
+    Args:
+        resume: Words of the command that resumes an interrupted run; empty where none does.
+    """
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     try:
-        for line in closing.lines(run.over, run.ended, folder, resume_with=resume_with):
+        for line in closing.lines(run.over, run.ended, folder, resume=resume):
             for row in folded(line, width) if width else [line]:
                 sys.stdout.write(row + "\n")
         sys.stdout.flush()
     except OSError:
-        # Nobody reads it, or it is a file on a full disk: the exit code says it all the same.
+        # The reader is gone or the disk is full: the exit code still has the result.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,6 +6,7 @@ import json
 import sys
 from typing import TextIO
 
+from dualwatch.core.json_codec import plain
 from dualwatch.events import Event, journal
 from dualwatch.state.snapshot import Snapshot
 
@@ -18,8 +19,8 @@ class EventsView:
 
     def event(self, event: Event, snapshot: Snapshot) -> None:
         """One JSON object a line; ASCII only, so that every encoding holds it."""
-        data = {"schema_version": journal.SCHEMA_VERSION, **journal.encode(event)}
-        self._stream.write(json.dumps(data, default=str) + "\n")
+        data = {"schema_version": journal.SCHEMA_VERSION, **plain(event)}
+        self._stream.write(json.dumps(data) + "\n")
         self._stream.flush()
 
     def tick(self, snapshot: Snapshot) -> None:

@@ -1,4 +1,4 @@
-"""The calm live view of a terminal: where the training stands, and what is wrong with it."""
+"""The live view on a terminal: a small table with the state of the training and its findings."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ ROOM_FOR_CTRL_C = 3
 """Columns. The terminal echoes ``^C``; at the last column it would wrap and shift the table."""
 
 _STALLS = "DW1"
-"""The family of codes that a replaced loader is the answer to."""
+"""The family of codes that replacing the loader resolves."""
 
 _STYLE = {"info": "dim", "warning": "yellow", "error": "red", "critical": "bold red"}
 
 
 class LiveView:
-    """Redraws a small table at most once a second; what ended stays above it as lines."""
+    """A table that is redrawn at most once a second; changes of state are lines above it."""
 
     def __init__(self, title: str, stream: TextIO | None = None) -> None:
         from rich.live import Live
@@ -44,39 +44,37 @@ class LiveView:
         self._unicode = holds_unicode(self._stream)
         self._title = title
         self._findings: dict[str, Finding] = {}
-        self._cured: set[str] = set()
+        self._resolved: set[str] = set()
         self._attempt = 0
-        self._news = view.FindingNews()
+        self._text = view.RunText()
         self._drawn_at = -REFRESH
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._live.start()
 
     def event(self, event: Event, snapshot: Snapshot) -> None:
-        """Changes of state are printed above the table, so that they stay in the scroll-back."""
+        """Prints changes of state above the table, so that they stay in the scroll-back."""
         if snapshot.started is not None and snapshot.started.attempt != self._attempt:
             self._attempt = snapshot.started.attempt
             self._findings.clear()
-            self._cured.clear()
+            self._resolved.clear()
         style = ""
         if (
             isinstance(event, CommandAnswered)
             and event.done
             and event.order == AgentCommand.REPLACE
         ):
-            self._cured |= {code for code in self._findings if code.startswith(_STALLS)}
+            self._resolved |= {code for code in self._findings if code.startswith(_STALLS)}
         if isinstance(event, FindingRaised):
             self._findings[event.finding.code] = event.finding
-            self._cured.discard(event.finding.code)
+            self._resolved.discard(event.finding.code)
             style = _STYLE[event.finding.severity.word]
-        text = view.headline(event)
-        if text is None or self._news.is_old(event, text):
-            return
-        self._print(text, event.wall, style)
-        for line in view.details(event):
-            self._print(line, event.wall, "dim")
+        room = self._console.width - len(_clock(event.wall))
+        lines = self._text.lines(event, view.headline(event), room)
+        for number, line in enumerate(lines):
+            self._print(line, event.wall, "dim" if number else style)
 
     def tick(self, snapshot: Snapshot) -> None:
-        """Redraws, at most once a second: the supervisor must not cost what it saves."""
+        """Redraws the table, at most once a second."""
         if snapshot.at - self._drawn_at < REFRESH:
             return
         self._drawn_at = snapshot.at
@@ -86,18 +84,18 @@ class LiveView:
         self._live.update(Constrain(self._table(snapshot), width), refresh=True)
 
     def note(self, text: str) -> None:
-        """A line above the table."""
+        """Prints a line above the table."""
         self._console.print(plain_text(text), style="dim", soft_wrap=True)
 
     def close(self) -> None:
-        """Takes the table away; the printed lines stay."""
+        """Removes the table; the printed lines stay."""
         self._live.stop()
 
     def _print(self, text: str, wall: float, style: str) -> None:
         from rich.text import Text
 
-        # Broken between words and beside the time, where the terminal would break anywhere.
-        clock = format.clock(wall)[11:] + " "
+        # Broken between words and indented below the time; a terminal would break anywhere.
+        clock = _clock(wall)
         room = max(20, self._console.width - len(clock))
         first, *rest = Text(text).wrap(self._console, room) or [Text()]
         self._console.print(clock + first.plain.rstrip(), style=style, soft_wrap=True)
@@ -125,7 +123,7 @@ class LiveView:
 
     def _rows(self, s: Snapshot) -> list[tuple[str, str, str]]:
         silent = s.silence(s.at)
-        quiet = f", nothing new for {format.span(silent)}" if silent > 10 else ""
+        quiet = f", no progress for {format.span(silent)}" if silent > 10 else ""
         attempt = f"attempt {s.started.attempt}, " if s.started is not None else ""
         rows = [("phase", f"{attempt}{s.phase}{quiet}", "yellow" if silent > 60 else "")]
         rows.append(("progress", _progress(s), ""))
@@ -138,19 +136,23 @@ class LiveView:
         rows.append(("GPU memory", _gpus(s), ""))
         for finding in self._findings.values():
             if finding.severity is Severity.INFO:
-                continue  # Printed once above; it needs no place of its own for hours.
+                continue  # Printed once above the table.
             style, text = _STYLE[finding.severity.word], plain_text(finding.headline)
-            if finding.code in self._cured:
-                style, text = "dim", "cured in place"
+            if finding.code in self._resolved:
+                style, text = "dim", "resolved, loader replaced"
             rows.append((finding.code, f"{finding.name}: {text}", style))
         return rows
 
     def _losses(self, line: IterationLogged) -> str:
         mark = "→ " if self._unicode else "> "
         return "  ".join(
-            f"{mark if 'macl' in name else ''}{plain_text(name)} {format.value(value)}"
-            for name, value in view.losses_of(line)
+            f"{mark if name in self._text.required else ''}{plain_text(name)} {format.value(value)}"
+            for name, value in view.losses_of(line, self._text.required)
         )
+
+
+def _clock(wall: float) -> str:
+    return format.clock(wall)[11:] + " "
 
 
 def _progress(s: Snapshot) -> str:

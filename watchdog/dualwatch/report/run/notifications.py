@@ -80,7 +80,7 @@ class NotificationView:
             and event.order == AgentCommand.REPLACE
             and event.done
         ):
-            self._post("cured in place", [view.headline(event) or ""], "success")
+            self._post("loader replaced", [view.headline(event) or ""], "success")
         elif isinstance(event, RunEnded):
             said = view.headline(event) or ""
             kind = _KINDS.get(event.outcome, "failure")

@@ -1,10 +1,10 @@
-"""``--quiet``: what was found, what was decided, what came of it, and nothing else."""
+"""``--quiet``: findings, decisions and their results, nothing else."""
 
 from __future__ import annotations
 
 from typing import TextIO
 
-from dualwatch.events import CommandAnswered, Decided, Event, FindingRaised, Severity
+from dualwatch.events import CommandAnswered, Decided, Event, FindingRaised, RunStarted, Severity
 from dualwatch.report.run import view
 from dualwatch.report.run.plain import PlainView
 from dualwatch.state.snapshot import Snapshot
@@ -15,21 +15,21 @@ class QuietView(PlainView):
 
     def __init__(self, stream: TextIO | None = None) -> None:
         super().__init__(stream)
-        self._begun = False
+        self._started = False
 
     def event(self, event: Event, snapshot: Snapshot) -> None:
-        """Findings that need looking at, decisions and what came of them."""
-        self._begun = True
+        """Writes findings from warning upwards, decisions and their results."""
+        self._started = True
         is_news = isinstance(event, (Decided, CommandAnswered)) or (
             isinstance(event, FindingRaised) and event.finding.severity > Severity.INFO
         )
-        if is_news and view.headline(event) is not None:
+        if isinstance(event, RunStarted) or (is_news and view.headline(event) is not None):
             super().event(event, snapshot)
 
     def tick(self, snapshot: Snapshot) -> None:
-        """Nothing is said of what goes well."""
+        """Writes nothing while all is well."""
 
     def note(self, text: str) -> None:
-        """What is said before anything happened is a greeting; later it is a trouble."""
-        if self._begun:
+        """Writes warnings; notes from before the first event are a greeting and are left out."""
+        if self._started:
             super().note(text)

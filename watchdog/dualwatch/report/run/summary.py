@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dualwatch.core.json_codec import plain
 from dualwatch.events import RunEnded, RunStarted, journal
 from dualwatch.history.run import AttemptHistory
 
@@ -33,7 +34,7 @@ def build(
         "ended": ended.wall if ended is not None else None,
         "required_metrics": list(started.required_metrics),
         "attempts": [_attempt(record) for record in attempts],
-        "metrics": journal.plain(metrics),
+        "metrics": plain(metrics),
     }
 
 
@@ -53,7 +54,7 @@ def _attempt(record: AttemptHistory) -> dict[str, Any]:
         "last_iteration": s.last_iteration,
         "rescued": s.replaced,
         "lost_iterations": record.lost_iterations or 0,
-        "findings": [journal.plain(finding) for finding in record.ranked],
+        "findings": [plain(finding) for finding in record.ranked],
     }
 
 

@@ -29,6 +29,7 @@ from dualwatch.protocol import Phase
 from dualwatch.report.bundle.markdown import inert
 from dualwatch.report.run import view
 from dualwatch.report.terminal import explanation, format
+from dualwatch.report.terminal.changes import changes_table
 from dualwatch.state.metric_series import done
 from dualwatch.state.snapshot import Snapshot
 from dualwatch.tensorboard import records
@@ -185,7 +186,7 @@ class TensorBoardWriter:
         if said is None:
             return
         moment = inert(format.clock(event.wall))
-        changes = view.details(event) if isinstance(event, Decided) else []
+        changes = changes_table(event.changes) if isinstance(event, Decided) else []
         where = f", iteration {self._step}" if self._is_known else ""
         row = f"- {moment}{where}: {inert(said[:LENGTH])}"
         self._story.append("\n".join([row, *(f"    - {inert(c[:LENGTH])}" for c in changes)]))

@@ -1,7 +1,10 @@
-"""What every view of a run can do, and what all of them show of an event."""
+"""What every view of a run implements, and the lines that several of them show of an event."""
 
 from __future__ import annotations
 
+import os
+import shlex
+from collections.abc import Sequence
 from typing import Protocol
 
 from dualwatch.events import (
@@ -15,68 +18,93 @@ from dualwatch.events import (
     FindingRaised,
     IterationLogged,
     RunEnded,
+    RunStarted,
     Severity,
 )
 from dualwatch.protocol import AgentCommand
 from dualwatch.report.terminal import format
 from dualwatch.report.terminal.changes import changes_table
 from dualwatch.report.terminal.console import plain_text
+from dualwatch.report.terminal.wrapping import clipped
+from dualwatch.rules.catalog import BY_CODE
 from dualwatch.state.snapshot import Snapshot
+
+MOST_EVIDENCE = 2
+"""Lines of evidence below a finding; ``dualwatch diagnose`` shows the rest."""
 
 
 class View(Protocol):
     """A view of a run in progress. It only shows; a failing view must not harm the run."""
 
     def event(self, event: Event, snapshot: Snapshot) -> None:
-        """An event was seen; the snapshot includes it."""
+        """Shows an event; the snapshot includes it."""
 
     def tick(self, snapshot: Snapshot) -> None:
-        """Time has passed."""
+        """Called as time passes."""
 
     def note(self, text: str) -> None:
-        """Something to tell that is no event of the training."""
+        """Shows a message that is not an event of the training."""
 
     def close(self) -> None:
-        """The run is over."""
+        """Called at the end of the run."""
 
 
-EVIDENCE_LENGTH = 150
-
-
-class FindingNews:
-    """Tells news from what was said: what cannot be seen is the same in every attempt."""
+class RunText:
+    """Writes the events of one run as short lines, and keeps what was already shown."""
 
     def __init__(self) -> None:
-        self._said: set[str] = set()
+        self.required: tuple[str, ...] = ()
+        self._work_dir = ""
+        self._shown: set[str] = set()
+        self._open: set[str] = set()
+        """Codes that were shown since the last decision."""
 
-    def is_old(self, event: Event, text: str) -> bool:
-        """Whether an event's headline needs no saying again."""
-        if text in self._said:
-            return True
-        if isinstance(event, FindingRaised) and event.finding.severity is Severity.INFO:
-            self._said.add(text)
-        return False
+    def lines(self, event: Event, text: str | None, width: int) -> list[str]:
+        """The headline of an event and at most a few lines below it; empty for no news.
+
+        Args:
+            text: The headline, as ``headline`` or ``iteration_line`` returns it.
+            width: Columns that a line of evidence may take; longer ones are cut.
+        """
+        if isinstance(event, RunStarted):
+            self._work_dir, self.required = event.work_dir, event.required_metrics
+        if text is None or text in self._shown:
+            return []
+        if isinstance(event, FindingRaised):
+            return [text, *self._below(event.finding, text, width)]
+        if isinstance(event, Decided):
+            self._open.clear()
+            return [text, *map(plain_text, changes_table(event.changes, reasons=False))]
+        return [text]
+
+    def _below(self, finding: Finding, text: str, width: int) -> list[str]:
+        if finding.severity is Severity.INFO:
+            self._shown.add(text)  # The same in every attempt.
+            return []
+        explained = any(finding.code in BY_CODE[code].explains for code in self._open)
+        self._open.add(finding.code)
+        if explained:
+            return []  # The evidence is with its cause.
+        evidence = finding.evidence[1 : 1 + MOST_EVIDENCE]
+        shown = [clipped(f"  - {plain_text(e.text)}", width) for e in evidence]
+        return [*shown, f"  more: {self._commands(finding.code)}"]
+
+    def _commands(self, code: str) -> str:
+        place = shlex.quote(shortest_path(self._work_dir))
+        diagnose = f"dualwatch diagnose {place}; " if self._work_dir else ""
+        return plain_text(f"{diagnose}dualwatch explain {code}")
 
 
-def details(event: Event) -> list[str]:
-    """What belongs under the headline of a finding or a decision, indented."""
-    if isinstance(event, FindingRaised) and event.finding.severity > Severity.INFO:
-        shown = [_bounded(plain_text(e.text)) for e in event.finding.evidence[1:7]]
-        return [
-            *(f"  - {text}" for text in shown),
-            f"  see: dualwatch explain {event.finding.code}",
-        ]
-    if isinstance(event, Decided):
-        return [plain_text(line) for line in changes_table(event.changes)]
-    return []
-
-
-def _bounded(text: str) -> str:
-    return text if len(text) <= EVIDENCE_LENGTH else text[: EVIDENCE_LENGTH - 3] + "..."
+def shortest_path(path: str) -> str:
+    """A path as it is, or relative to the current folder where that is shorter."""
+    try:
+        return min(os.path.relpath(path), path, key=len) if path else path
+    except ValueError:  # Another drive.
+        return path
 
 
 def headline(event: Event) -> str | None:
-    """An event as one line for people; None for events that are no change of state."""
+    """An event in one line for people; None for events that change no state."""
     if isinstance(event, AttemptStarted):
         again = f", resumed from {event.resumed_from}" if event.resumed_from else ""
         return plain_text(f"attempt {event.attempt} started: pid {event.pid}{again}")
@@ -101,10 +129,10 @@ def headline(event: Event) -> str | None:
 def _answer_line(event: CommandAnswered) -> str | None:
     at = f"at iteration {event.iteration}"
     if event.order == AgentCommand.REPLACE:
-        done = f"cured in place {at}: the loader goes on without workers, no sample is lost"
+        done = f"loader replaced {at}: training continues without workers, no sample lost"
         return done if event.done else plain_text(f"the loader was not replaced: {event.why}")
     if event.order == AgentCommand.SAVE_TOGETHER and event.rank > 0 and event.done:
-        return None  # Its part is in the checkpoint that the first rank tells of.
+        return None  # Its part is in the checkpoint that rank 0 reports.
     if event.order in (AgentCommand.SAVE, AgentCommand.SAVE_TOGETHER):
         done = f"rescue checkpoint {at}: {event.path}"
         return plain_text(done if event.done else f"no rescue checkpoint: {event.why}")
@@ -117,21 +145,21 @@ def finding_line(finding: Finding) -> str:
     return f"{finding.code} {finding.name} ({finding.severity.word}, {finding.certainty}): {text}"
 
 
-def iteration_line(event: IterationLogged) -> str:
-    """``epoch 1, 50/200  loss_macl 0.41  loss 0.9  eta 0:10:00``; loss_macl first."""
+def iteration_line(event: IterationLogged, required: Sequence[str] = ()) -> str:
+    """``epoch 1, 50/200  loss_a 0.41  loss 0.9  eta 0:10:00``; required metrics first."""
     epoch = f"epoch {event.epoch}, " if event.epoch is not None else ""
     total = f"/{event.total}" if event.total else ""
-    losses = losses_of(event)
+    losses = losses_of(event, required)
     shown = "  ".join(f"{name} {format.value(value)}" for name, value in losses)
     left = f"  eta {format.eta(event.eta_s)}" if event.eta_s is not None else ""
     return plain_text(f"{epoch}{event.iteration}{total}  {shown}{left}")
 
 
-def losses_of(event: IterationLogged) -> list[tuple[str, float]]:
-    """Losses and the gradient norm of a training line, MACL's first."""
+def losses_of(event: IterationLogged, required: Sequence[str] = ()) -> list[tuple[str, float]]:
+    """Losses, gradient norm and required metrics of a training line, the required ones first."""
     chosen = [
         (name, value)
         for name, value in event.metrics.items()
-        if "loss" in name or name.endswith("grad_norm")
+        if name in required or "loss" in name or name.endswith("grad_norm")
     ]
-    return sorted(chosen, key=lambda item: ("macl" not in item[0], item[0] == "grad_norm"))
+    return sorted(chosen, key=lambda item: (item[0] not in required, item[0] == "grad_norm"))

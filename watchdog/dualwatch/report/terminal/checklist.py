@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from dualwatch.checks import runner
-from dualwatch.checks.item import NOT_BEGUN
+from dualwatch.checks.item import NotJudged
 from dualwatch.report.terminal.console import painter, plain_text
 from dualwatch.report.terminal.wrapping import clipped, wrapped
 
@@ -56,7 +55,7 @@ def lines(
         if items:
             yield ""
             yield sheet.paint(title, "bold")
-            shown = [item for item in items if verbose or not _hangs_on_another(item)]
+            shown = [item for item in items if verbose or not _is_blocked_by_other(item)]
             for item in shown:
                 yield from sheet.item(item)
             yield from sheet.rest([item for item in items if item not in shown])
@@ -88,13 +87,12 @@ def glance(
     return [*head, *shown, *more, "", sheet.counts(document["counts"])]
 
 
-def _hangs_on_another(item: Mapping[str, Any]) -> bool:
-    status, observed = item["status"], item["observed"]
-    if status == "pending":
-        # Before the start all that comes later waits for the same.
-        is_later = item["stage"] not in ("preflight", "startup")
-        return observed.startswith(runner.WAITS) or (is_later and observed == NOT_BEGUN)
-    return bool(status == "skip" and observed.startswith(runner.NEEDS + " '"))
+def _is_blocked_by_other(item: Mapping[str, Any]) -> bool:
+    if item["blocked_by"]:
+        return True
+    # Before the start everything later waits for the same thing.
+    is_later = item["stage"] not in ("preflight", "startup")
+    return bool(is_later and item["reason"] == NotJudged.NOT_BEGUN)
 
 
 class _Sheet:

@@ -1,19 +1,19 @@
-"""The last words of a run: what happened, what was learnt, where the files lie."""
+"""The closing of a run: attempts, last values, where the files are; the result comes last."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dualwatch.events import RunEnded, Severity
-from dualwatch.events.outcome import Outcome
 from dualwatch.history.run import AttemptHistory
 from dualwatch.report.run import view
 from dualwatch.report.terminal import format
 from dualwatch.report.terminal.changes import changes_table
 from dualwatch.report.terminal.console import plain_text
 
-_SHOWN_METRICS = ("loss_macl", "loss_cls", "loss_bbox", "loss", "grad_norm", "mAP")
+MOST_METRICS = 8
 
 
 def lines(
@@ -21,34 +21,37 @@ def lines(
     ended: RunEnded | None,
     folder: Path,
     *,
-    resume_with: str = "",
+    resume: Sequence[str] = (),
 ) -> Iterator[str]:
     """Lines for people, plain text.
 
     Args:
-        resume_with: The command that resumes the run after an interruption.
+        folder: ``WORK_DIR/dualwatch``.
+        resume: Words of the command that resumes the run; empty where there is none.
     """
-    if ended is not None:
-        yield f"{ended.outcome}: {plain_text(ended.reason)}"
     for record in records:
         yield from _attempt(record)
     metrics = {name: m.value for r in records for name, m in r.snapshot.metrics.items()}
-    shown = [
-        f"{name} {format.value(value)}"
-        for name, value in metrics.items()
-        if name.split("/")[-1] in _SHOWN_METRICS
-    ]
+    shown = [f"{n} {format.value(v)}" for n, v in metrics.items() if _is_shown(n)]
     if shown:
-        yield plain_text("last values: " + ", ".join(shown))
+        yield plain_text("last values: " + ", ".join(shown[:MOST_METRICS]))
     yield f"files: {folder}"
     yield "  summary.json, journal.jsonl, attempt-N/console.log, attempt-N/stacks/"
     codes = dict.fromkeys(
         f.code for r in records for f in r.ranked if f.severity >= Severity.WARNING
     )
     if codes:
-        yield f"what a code means: dualwatch explain {next(iter(codes))}"
-    if resume_with and ended is not None and ended.outcome == Outcome.INTERRUPTED:
-        yield f"resume with: {plain_text(resume_with)}"
+        place = shlex.quote(view.shortest_path(str(folder.parent)))
+        yield f"more: dualwatch diagnose {place}; dualwatch explain {next(iter(codes))}"
+    if ended is not None:
+        yield f"{ended.outcome}: {plain_text(ended.reason)}"
+    if resume:
+        yield f"resume: {plain_text(shlex.join(resume))}"
+
+
+def _is_shown(name: str) -> bool:
+    last = name.split("/")[-1]
+    return last.startswith("loss") or last == "grad_norm" or "mAP" in last
 
 
 def _attempt(record: AttemptHistory) -> Iterator[str]:
@@ -59,10 +62,14 @@ def _attempt(record: AttemptHistory) -> Iterator[str]:
         how = s.ended.signal or f"exit code {s.ended.exit_code}"
     took = format.span((record.ended_wall or s.wall) - s.started.wall)
     reached = f", iterations {s.first_iteration} to {s.last_iteration}" if s.last_iteration else ""
-    cured = f", {s.replaced} x cured in place" if s.replaced else ""
-    lost = f", {record.lost_iterations} lost" if record.lost_iterations else ""
-    yield f"attempt {s.started.attempt}: {took}, {how}{reached}{cured}{lost}"
+    replaced = f", loader replaced {_times(s.replaced)}" if s.replaced else ""
+    lost = f", {record.lost_iterations} iterations lost" if record.lost_iterations else ""
+    yield f"attempt {s.started.attempt}: {took}, {how}{reached}{replaced}{lost}"
     yield from (plain_text(line) for line in changes_table(s.started.changes, reasons=False))
     for finding in record.ranked:
         if finding.severity >= Severity.WARNING:
             yield f"  {view.finding_line(finding)}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

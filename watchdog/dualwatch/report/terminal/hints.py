@@ -1,4 +1,4 @@
-"""A word to who uses it for the first time: once, on a terminal, and never in the way."""
+"""Hints for the first run in a folder; only on a terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ USUAL_PLACE = "work_dirs"
 
 
 def is_first_run(work_dir: Path) -> bool:
-    """Whether nothing shows that dualwatch was ever used here."""
+    """Whether no work dir here has a dualwatch folder yet."""
     place = work_dir.parent
     folders = [work_dir]
     if place.name == USUAL_PLACE and place.is_dir():
@@ -21,12 +21,12 @@ def is_first_run(work_dir: Path) -> bool:
 
 
 def are_welcome(*, as_json: bool, quiet: bool) -> bool:
-    """Whether somebody sits there who did not ask for silence."""
+    """Whether stderr is a terminal and neither --json nor --quiet was given."""
     return not as_json and not quiet and is_watched(sys.stderr)
 
 
 def first_run() -> Iterator[str]:
-    """What one wants to know at the first start, after where the work dir is."""
-    yield "hint: logs and checkpoints go there; dualwatch's own record to its dualwatch/"
-    yield "hint: Ctrl-C saves a checkpoint where it can, stops in order; twice hurries"
-    yield "hint: `dualwatch config show` lists what can be set (dualwatch.toml or flags)"
+    """The hints, printed below the line with the work dir."""
+    yield "hint: logs and checkpoints go there; dualwatch's own files to its dualwatch/"
+    yield "hint: Ctrl-C saves a checkpoint and stops; a second Ctrl-C stops at once"
+    yield "hint: `dualwatch config show` lists all settings (flags or dualwatch.toml)"

@@ -6,7 +6,7 @@ tests read the same words. A code, once published, keeps its meaning.
 
 from __future__ import annotations
 
-from dualwatch.events import Evidence, Finding, Severity
+from dualwatch.events import Evidence, Finding, Proof, Severity
 from dualwatch.rules.catalog import gpus, host, metrics, own, setup, stalls, tensorboard, workers
 from dualwatch.rules.catalog.code import Code
 
@@ -35,8 +35,10 @@ def finding(
     severity: Severity | None = None,
     attempt: int | None = None,
     pid: int | None = None,
+    subject: str = "",
+    proof: Proof | None = None,
 ) -> Finding:
-    """A finding with the name, severity and cure of its code unless told otherwise."""
+    """A finding; name, severity and remedy default to those of its code."""
     entry = BY_CODE[code]
     return Finding(
         code=code,
@@ -47,4 +49,6 @@ def finding(
         remedy=remedy or entry.cure,
         attempt=attempt,
         pid=pid,
+        subject=subject,
+        proof=proof,
     )

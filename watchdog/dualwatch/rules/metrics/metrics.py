@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from dualwatch.events import BatchSeen, Evidence, Finding
-from dualwatch.rules.catalog import BY_CODE, finding
+from dualwatch.rules.catalog import finding
 from dualwatch.rules.metrics import swallowed_errors
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.metric_series import Metric, done, is_followed, is_gradient, place
@@ -168,8 +168,9 @@ def _absent(s: Snapshot, absence: MissingMetric) -> Finding:
         absence.code,
         evidence,
         confidence=absence.confidence,
-        remedy=remedy or BY_CODE[absence.code].cure,
+        remedy=remedy,
         attempt=attempt(s),
+        subject=absence.name,
     )
 
 

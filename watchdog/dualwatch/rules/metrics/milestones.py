@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import median
 
-from dualwatch.events import EvaluationLogged, Evidence, Finding
+from dualwatch.events import EvaluationLogged, Evidence, Finding, Proof
 from dualwatch.rules.catalog import finding
 from dualwatch.rules.metrics.metrics import attempt, is_called, named
 from dualwatch.rules.thresholds import MetricTarget, Thresholds
 from dualwatch.state.snapshot import Snapshot
-
-MILESTONE = "milestone"
-"""Source of its evidence: each of them is a matter of its own under one code."""
 
 
 def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
@@ -28,14 +25,17 @@ def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
             f"{milestone.metric} is {value:.4g} at the end of epoch {milestone.epoch}, wanted "
             f"{milestone.expected}"
         )
-        evidence = [Evidence(text=text, source=MILESTONE, wall=last.wall)]
+        evidence = [Evidence(text=text, source="console.log", wall=last.wall)]
         remedy = milestone.advice or None
-        yield finding("DW204", evidence, confidence=0.9, remedy=remedy, attempt=attempt(s))
-
-
-def is_milestone(found: Finding) -> bool:
-    """Whether a finding is of a missed milestone."""
-    return found.evidence[0].source == MILESTONE
+        yield finding(
+            "DW204",
+            evidence,
+            confidence=0.9,
+            remedy=remedy,
+            attempt=attempt(s),
+            subject=f"{milestone.metric} at epoch {milestone.epoch}",
+            proof=Proof.MISSED_TARGET,
+        )
 
 
 def _reached(

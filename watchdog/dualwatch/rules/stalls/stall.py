@@ -7,11 +7,12 @@ but only a tree that did nothing, or that stood in one stack all the time, is ca
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
-from dualwatch.events import Evidence, Finding, ProcessSample, Severity, wordings
+from msgspec.structs import replace
+
+from dualwatch.events import Evidence, Finding, ProcessSample, Proof, Severity
 from dualwatch.protocol import VALIDATION_PHASES, Phase
 from dualwatch.rules.catalog import finding
 from dualwatch.rules.stalls import context, stack_patterns
@@ -117,6 +118,7 @@ def found(
     remedy: str | None = None,
     severity: Severity | None = None,
     pid: int | None = None,
+    proof: Proof | None = None,
 ) -> Finding:
     """A finding about this attempt, and about one of its processes where that is known."""
     assert s.started is not None
@@ -128,6 +130,7 @@ def found(
         severity=severity,
         attempt=s.started.attempt,
         pid=s.started.pid if pid is None else pid,
+        proof=proof,
     )
     return replace(made, rank=context.rank_of(s, made.pid or 0)) if len(s.pulses) > 1 else made
 
@@ -185,8 +188,8 @@ def _stopped(s: Snapshot, first: Evidence) -> Finding:
     at_rest = stopped(s)
     evidence = [first]
     for kind, words in (
-        ("stopped", wordings.STOPPED),
-        ("tracing-stop", wordings.TRACED),
+        ("stopped", "stopped (state T)"),
+        ("tracing-stop", "held by a debugger (state t)"),
     ):
         held = [f"pid {p.pid} ({p.role})" for p in at_rest if p.status == kind]
         if held:
@@ -202,7 +205,8 @@ def _stopped(s: Snapshot, first: Evidence) -> Finding:
     remedy = [f"Continue it: kill -CONT {pids}."] if pids else []
     remedy += [f"Let the debugger continue, or detach it from pid {traced}."] if traced else []
     remedy.append("dualwatch train continues a stopped one once, and never restarts it.")
-    return found(s, "DW115", evidence, 1.0, remedy=" ".join(remedy))
+    proof = Proof.STOPPED if pids else Proof.TRACED
+    return found(s, "DW115", evidence, 1.0, remedy=" ".join(remedy), proof=proof)
 
 
 # --- evidence ------------------------------------------------------------------------------------

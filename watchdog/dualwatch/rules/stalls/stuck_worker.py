@@ -7,9 +7,9 @@ never told where it is stuck. The place must be the same in every capture of the
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from dualwatch.events import Evidence, Finding, Frame, Severity, ThreadStack
-from dualwatch.events.wordings import LOOPS
+from dualwatch.events import Evidence, Finding, Frame, Proof, Severity, ThreadStack
 from dualwatch.protocol import Phase
 from dualwatch.rules.stalls import context, loader, stack_patterns, stall
 from dualwatch.rules.thresholds import Thresholds
@@ -33,18 +33,29 @@ def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     found = _find(s)
     if found is None:
         return
-    code, evidence, sure, remedy, pid = found
-    if kind == stall.SUSPECT:
-        # Two looks at a training of which nothing else is known: it may as well be slow.
-        yield stall.found(
-            s, code, evidence, min(sure, 0.5), remedy=remedy, severity=Severity.WARNING, pid=pid
-        )
-    else:
-        yield stall.found(s, code, evidence, sure, remedy=remedy, pid=pid)
+    # Two samples of a training of which nothing else is known: it may as well be slow.
+    is_suspect = kind == stall.SUSPECT
+    yield stall.found(
+        s,
+        found.code,
+        found.evidence,
+        min(found.confidence, 0.5) if is_suspect else found.confidence,
+        remedy=found.remedy,
+        severity=Severity.WARNING if is_suspect else None,
+        pid=found.pid,
+        proof=found.proof,
+    )
 
 
-_Cause = tuple[str, list[Evidence], float, str, int]
-"""Code, evidence, confidence, remedy, pid."""
+class _Cause(NamedTuple):
+    """Where a stalled training is stuck."""
+
+    code: str
+    evidence: list[Evidence]
+    confidence: float
+    remedy: str
+    pid: int
+    proof: Proof | None = None
 
 
 def _find(s: Snapshot) -> _Cause | None:
@@ -92,7 +103,7 @@ def _dataset_init(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> _Cause | No
             "cache the annotations. Workers have no part in it, so num_workers=0 will not help."
         )
     sure = 0.9 if stack_patterns.builds_data(main) else 0.7 if main else 0.6
-    return "DW113", evidence, sure, remedy, pid
+    return _Cause("DW113", evidence, sure, remedy, pid)
 
 
 # --- DW114 ---------------------------------------------------------------------------------------
@@ -123,7 +134,7 @@ def _step(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> _Cause | None:
         state = f"it is {process.status} and uses {used * 100:.0f} % of a core"
         state += f", asleep in {process.wchan}" if process.wchan and used < RUNS else ""
         evidence.append(_said(s, state))
-    return "DW114", evidence, 0.85, remedy, pid
+    return _Cause("DW114", evidence, 0.85, remedy, pid)
 
 
 # --- DW112 ---------------------------------------------------------------------------------------
@@ -151,7 +162,8 @@ def _workers(s: Snapshot, pid: int) -> _Cause | None:
     evidence += _awaited(s)
     all_of_many = len(stuck) == len(workers) and len(workers) > 1
     sure = 0.75 if all_of_many else 0.9
-    return "DW112", evidence, sure, _dataset_remedy(s, stuck[0]), pid
+    proof = Proof.LOOPS if any(_loops(s, worker.pid) for worker in stuck[:8]) else None
+    return _Cause("DW112", evidence, sure, _dataset_remedy(s, stuck[0]), pid, proof)
 
 
 def _without_workers(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> _Cause | None:
@@ -163,7 +175,8 @@ def _without_workers(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> _Cause |
     evidence = [_evidence(s, text, pid), *_sample(s, main, "it", pid)]
     evidence += [_said(s, f"it {_doing(s, pid)}"), *_awaited(s)]
     stack = ThreadStack(pid=pid, thread="MainThread", active=None, frames=main)
-    return "DW112", evidence, 0.85, _dataset_remedy(s, stack), pid
+    proof = Proof.LOOPS if _loops(s, pid) else None
+    return _Cause("DW112", evidence, 0.85, _dataset_remedy(s, stack), pid, proof)
 
 
 def _sample(s: Snapshot, stack: tuple[Frame, ...], who: str, pid: int) -> Iterator[Evidence]:
@@ -184,8 +197,7 @@ def _dataset_remedy(s: Snapshot, stack: ThreadStack) -> str:
     inner = stack_patterns.dataset_frames(stack.frames)
     function = inner[0].function if inner else "the function that the evidence names"
     process = s.process.get(stack.pid)
-    used = _cpu(s, stack.pid)
-    if used is not None and used >= RUNS:
+    if _loops(s, stack.pid):
         what = f"Look at {function} and at the sample that it works on: it loops without an end."
     elif process is not None and process.status == "disk-sleep":
         what = f"Look at the storage that {function} reads from: it does not answer."
@@ -201,10 +213,13 @@ def _dataset_remedy(s: Snapshot, stack: ThreadStack) -> str:
 
 
 def _doing(s: Snapshot, pid: int) -> str:
+    return f"{'loops' if _loops(s, pid) else 'waits'}: {context.state(s, pid)}"
+
+
+def _loops(s: Snapshot, pid: int) -> bool:
+    """Whether a process uses the CPU at the place where it is stuck."""
     used = _cpu(s, pid)
-    if used is not None and used >= RUNS:
-        return f"{LOOPS} {context.state(s, pid)}"
-    return f"waits: {context.state(s, pid)}"
+    return used is not None and used >= RUNS
 
 
 def _cpu(s: Snapshot, pid: int) -> float | None:

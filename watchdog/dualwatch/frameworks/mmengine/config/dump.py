@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+from dualwatch.frameworks.base import Goal
 
 _STAMPED = re.compile(r"^(?:\d{4}[/-])?\d\d[/-]\d\d \d\d:\d\d:\d\d(?:,\d{3})? - ")
 _BEGINS = re.compile(r" - INFO - Config:\s*$")
 MAX_LINES = 20_000
-
-
-class Goal(NamedTuple):
-    """How long the training is to be; None where it is not told or counted the other way."""
-
-    epochs: int | None = None
-    iterations: int | None = None
 
 
 def config_text(lines: list[str]) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dualwatch.events import Change
+from dualwatch.frameworks.base import Overrides
 from dualwatch.frameworks.mmengine.config.schedules import stretched
 
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
@@ -94,12 +95,12 @@ def without_workers(sections: Sections) -> list[Change]:
 def batch_size(sections: Sections) -> int | None:
     """Batch size of the training loader, None where the configuration does not say."""
     loader = sections.get("train_dataloader")
-    return _batch_of(loader) if isinstance(loader, Mapping) else None
+    return batch_of(loader) if isinstance(loader, Mapping) else None
 
 
 def validation_batch(sections: Sections) -> int | None:
     """The largest batch of the validation loaders, None where the configuration does not say."""
-    sizes = [_batch_of(loader) for _, loader in loaders(sections, VALIDATION)]
+    sizes = [batch_of(loader) for _, loader in loaders(sections, VALIDATION)]
     return max((size for size in sizes if size is not None), default=None)
 
 
@@ -161,7 +162,7 @@ def smaller_validation_batch(sections: Sections, cap: int) -> list[Change]:
     """No validation loader with batches larger than ``cap``. Metrics do not depend on it."""
     changes = []
     for path, loader in loaders(sections, VALIDATION):
-        if (_batch_of(loader) or 0) <= cap:
+        if (batch_of(loader) or 0) <= cap:
             continue
         for key in ("batch_size", "batch_sampler.batch_size"):
             before = _at(loader, key)
@@ -219,7 +220,7 @@ def _accumulate(sections: Sections, factor: int) -> Iterator[Change]:
         )
 
 
-def _batch_of(loader: Mapping[str, Any]) -> int | None:
+def batch_of(loader: Mapping[str, Any]) -> int | None:
     """Samples of a batch: a batch sampler's own number goes before the loader's, as in mmengine."""
     for key in ("batch_sampler.batch_size", "batch_size"):
         size = _at(loader, key)
@@ -246,6 +247,28 @@ def _at(container: Mapping[str, Any], path: str) -> Any:
     for key in path.split("."):
         found = found.get(key) if isinstance(found, Mapping) else None
     return found
+
+
+# --- overrides ---------------------------------------------------------------------------------
+
+
+def in_force(sections: Sections, changed: Mapping[str, Any]) -> Overrides:
+    """The overrides that changed keys amount to. Other keys are passed over."""
+    counts = [
+        changed[key] for path, _ in loaders(sections) if (key := f"{path}.num_workers") in changed
+    ]
+    evaluated = [
+        changed[key]
+        for path, _ in loaders(sections, VALIDATION)
+        for key in (f"{path}.batch_size", f"{path}.batch_sampler.batch_size")
+        if key in changed
+    ]
+    trained = [changed[key] for key in TRAINING_BATCH if key in changed]
+    return Overrides(
+        workers=max(counts, default=None),
+        batch=min(trained, default=None),
+        validation_batch=max(evaluated, default=None),
+    )
 
 
 # --- the sections of an attempt ------------------------------------------------------------------

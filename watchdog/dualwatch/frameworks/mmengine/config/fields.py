@@ -111,6 +111,15 @@ def start(values: Mapping[str, Any]) -> tuple[str, bool]:
     return path if isinstance(path, str) else "", resume is True
 
 
+def imports(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Modules that it imports before training (``custom_imports``)."""
+    section = values.get("custom_imports")
+    named = section.get("imports") if isinstance(section, Mapping) else None
+    named = [named] if isinstance(named, str) else named
+    listed = named if isinstance(named, (list, tuple)) else ()
+    return tuple(one for one in listed if isinstance(one, str) and not is_unknown(one))
+
+
 def _is_old(values: Mapping[str, Any]) -> bool:
     """Whether it has mmcv 1.x's form."""
     return values.get("train_dataloader") is None and values.get("data") is not None

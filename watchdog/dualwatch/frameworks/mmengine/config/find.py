@@ -85,7 +85,7 @@ def read_whole(
     how: ConfigPairs = SAMPLED,
 ) -> FoundConfig:
     """As ``read``, together with the values that were read."""
-    found = _read(path)
+    found = read_file(path)
     error = "; ".join(found.problems) if not found.values else ""
     roots = _roots(path) if folder is None else (folder,)
     event = _fact(
@@ -244,7 +244,8 @@ def _head(path: Path) -> bytes:
         return b""
 
 
-def _read(path: Path) -> static.StaticConfig:
+def read_file(path: Path) -> static.StaticConfig:
+    """Reads a configuration as text; see ``static``."""
     form = FORMS.get(path.suffix.lower(), "py")
     try:
         with path.open("rb") as stream:
@@ -263,7 +264,7 @@ def _with_bases(path: Path) -> Iterator[static.StaticConfig]:
         if (real := os.path.realpath(path)) in seen:
             continue
         seen.add(real)
-        found = _read(path)
+        found = read_file(path)
         yield found
         # "mmdet::faster_rcnn.py" lies in a package, of which nothing is known here.
         waiting += [path.parent / base for base in found.bases if "::" not in base]

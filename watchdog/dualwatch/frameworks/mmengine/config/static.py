@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dualwatch.core.text import clean
+from dualwatch.events import NotFollowed
 from dualwatch.frameworks.mmengine.config.literal import (
     MAX_NODES,
     LiteralReader,
@@ -44,11 +45,13 @@ class StaticConfig:
         values: Top-level name -> value; what could not be read is a mark, see ``is_unknown``.
         written: Top-level name -> its assignments, exactly as they stand in the text.
         problems: What was passed over, and why; in whole words, bounded.
+        not_followed: What of it is not known; bounded.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     written: dict[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    not_followed: tuple[NotFollowed, ...] = ()
 
     @property
     def bases(self) -> tuple[str, ...]:

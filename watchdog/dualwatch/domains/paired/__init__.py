@@ -1,0 +1,1 @@
+"""Pairs of visible and infrared images, and the contrastive loss between them (MACL)."""

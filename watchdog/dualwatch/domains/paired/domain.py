@@ -1,0 +1,34 @@
+"""Pairs of visible and infrared images as ``domains.base`` asks for them."""
+
+from __future__ import annotations
+
+import re
+
+from dualwatch.domains.base import Domain, FallingMetric, Range
+
+LOSS = "loss_macl"
+
+_WORD = re.compile(r"[a-z]+")
+
+
+class PairedImages(Domain):
+    """Trainings on pairs of images, with a contrastive loss between the two."""
+
+    name = "paired"
+    mentions = "macl"
+    required = (LOSS,)
+    # The loss is 1.0 by chance, and falls from there.
+    ranges = {LOSS: Range(high=1.0), "grad_norm": Range(high=20.0, after=50)}
+    falling = (FallingMetric(name=LOSS, low_enough=0.3),)
+    shown_first = (LOSS,)
+    topics = frozenset(
+        (
+            "macl", "contrast", "contrastive", "contrasts", "nce", "infonce", "infrared", "thermal",
+            "ir", "modality", "modalities", "modal", "pair", "pairs", "paired", "unpaired",
+            "pairing", "projector", "projection", "align", "alignment",
+        )
+    )  # fmt: skip
+
+    def needs_pair(self, metric: str) -> bool:
+        """Whether a metric's name speaks of two modalities."""
+        return bool(self.topics & {*_WORD.findall(metric.lower())})

@@ -1,0 +1,97 @@
+"""mmengine, mmcv and mmdet as ``frameworks.base`` asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dualwatch import agent
+from dualwatch.events import Change
+from dualwatch.frameworks.base import (
+    TIME_LIMIT,
+    Checkpoint,
+    Framework,
+    LaunchOptions,
+    Overrides,
+    Sections,
+    TrainingSpec,
+)
+from dualwatch.frameworks.mmengine import checkpoints, knowledge
+from dualwatch.frameworks.mmengine.config import dump, edits, find, load, static
+from dualwatch.frameworks.mmengine.config.spec import spec_of
+from dualwatch.frameworks.mmengine.launch import command
+from dualwatch.frameworks.mmengine.logs.lines import MMEngineLines
+
+
+class MMEngine(Framework):
+    """The adapter."""
+
+    name = "mmengine"
+    config_suffixes = tuple(find.FORMS)
+    scripts = ("tools/train.py",)
+    entry = Path(agent.TRAIN_SCRIPT)
+
+    phases = knowledge.PHASES
+    libraries = knowledge.LIBRARIES
+    collective_files = ("mmengine/dist/",)
+    error_places = knowledge.ERROR_PLACES
+    error_patterns = knowledge.ERROR_PATTERNS
+    advice = knowledge.ADVICE
+
+    def load(
+        self,
+        python: str,
+        config: Path,
+        options: Sequence[str] = (),
+        folder: Path = Path(),
+        limit: float = TIME_LIMIT,
+    ) -> TrainingSpec:
+        return self.spec(load.describe(python, config, options, folder, limit=limit))
+
+    def read(self, config: Path) -> TrainingSpec:
+        found = find.read_file(config)
+        return spec_of(found.values, found.not_followed)
+
+    def spec(self, sections: Sections) -> TrainingSpec:
+        return spec_of(sections)
+
+    def find_config(self, work_dir: Path) -> Path | None:
+        return find.find(work_dir)
+
+    def config_in_log(self, lines: Sequence[str]) -> TrainingSpec | None:
+        text = dump.config_text(list(lines))
+        if not text:
+            return None
+        found = static.read(text)
+        return spec_of(found.values, found.not_followed)
+
+    def command(self, options: LaunchOptions, script: Path, python: str) -> tuple[str, ...]:
+        return command(options, script, python)
+
+    def changes(
+        self, spec: TrainingSpec, overrides: Overrides, *, keep_effective: bool
+    ) -> tuple[Change, ...]:
+        sections = spec.sections
+        changes: list[Change] = []
+        if overrides.workers is not None:
+            changes += edits.at_most_workers(sections, overrides.workers)
+        if overrides.batch is not None:
+            changes += edits.smaller_batch(sections, overrides.batch, keep_effective=keep_effective)
+        if overrides.validation_batch is not None:
+            changes += edits.smaller_validation_batch(sections, overrides.validation_batch)
+        return tuple(changes)
+
+    def in_force(self, spec: TrainingSpec, changed: Mapping[str, Any]) -> Overrides:
+        return edits.in_force(spec.sections, changed)
+
+    def newest_checkpoint(
+        self, work_dir: Path, *, since: float, without: Collection[Path] = ()
+    ) -> tuple[Checkpoint | None, list[str]]:
+        return checkpoints.newest_good(work_dir, since=since, without=without)
+
+    def last_checkpoint(self, work_dir: Path) -> Path | None:
+        return checkpoints.last_named(work_dir)
+
+    def line_format(self) -> MMEngineLines:
+        return MMEngineLines()

@@ -1,0 +1,39 @@
+"""What mmengine's and mmdet's own functions, files and errors mean, and what to advise."""
+
+from __future__ import annotations
+
+import re
+
+from dualwatch.protocol import Phase
+
+PHASES = {
+    **dict.fromkeys(("build_dataloader", "full_init", "load_data_list"), Phase.BUILDING_DATA),
+    **dict.fromkeys(("save_checkpoint", "_save_checkpoint"), Phase.SAVING),
+    **dict.fromkeys(("compute_metrics", "collect_results"), Phase.METRICS),
+    **dict.fromkeys(("val_step", "test_step"), Phase.VAL_STEP),
+    **dict.fromkeys(("train_step", "parse_losses", "update_params"), Phase.STEP),
+    **dict.fromkeys(("load_or_resume", "load_checkpoint"), Phase.LOADING),
+    **dict.fromkeys(("build_model", "build_train_loop"), Phase.BUILDING),
+}
+
+LIBRARIES = ((re.compile(r"mmcv/image/|mmdet/datasets/transforms/"), "OpenCV"),)
+
+ERROR_PLACES = (
+    (re.compile(r"mmengine/config/config\.py\", line \d+, in fromfile"), "DW602"),
+    (re.compile(r"mmengine/runner/checkpoint\.py\", line \d+, in \w*load_"), "DW605"),
+)
+
+ERROR_PATTERNS = (("DW307", re.compile(r"Cannot find valid image after")),)
+
+ADVICE = {
+    "DW117": "serialize_data=True keeps the annotations as one array, which pickles fast.",
+    "DW202": "mmengine prints the last mean of a loss that is no longer computed.",
+    "DW401": "--cfg-options train_dataloader.batch_size=N optim_wrapper.accumulative_counts=M "
+    "keeps the effective batch.",
+    "DW601": "--cfg-options train_dataloader.num_workers=0 "
+    "train_dataloader.persistent_workers=False",
+    "DW602": "python -c \"from mmengine import Config; Config.fromfile('CONFIG')\" shows the "
+    "same error.",
+    "DW606": "mmengine's .log file never holds the traceback; only the console shows it.",
+}
+"""One line for each finding whose remedy has a name in mmengine."""

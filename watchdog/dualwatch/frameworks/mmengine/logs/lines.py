@@ -1,0 +1,35 @@
+"""The lines of mmengine and of mmcv 1.x as one ``logs.formats.LineFormat``."""
+
+from __future__ import annotations
+
+from dualwatch.events import Event
+from dualwatch.frameworks.mmengine.logs import mmcv1, mmengine1
+from dualwatch.frameworks.mmengine.logs.fast_path import LineShapes
+
+_INFO = " - INFO - "
+_TRAINING = ("Epoch(train)", "Iter(train)", "Epoch [", "Iter [")
+
+
+class MMEngineLines:
+    """Reads one stream, and remembers the shapes of its training lines."""
+
+    split_prefix = staticmethod(mmengine1.split_prefix)
+
+    def __init__(self) -> None:
+        self._shapes = LineShapes()
+
+    def parse(self, line: str, at: float, wall: float) -> Event | None:
+        """The event that a line states; None for all other lines."""
+        known = self._shapes.read(line, at, wall)
+        if known is not None:
+            return known
+        event = mmengine1.parse_line(line, at, wall)
+        if event is None:
+            return mmcv1.parse_line(line, at, wall)
+        self._shapes.learn(line, event)
+        return event
+
+    def is_training_line(self, line: str) -> bool:
+        """Whether a line reports training iterations."""
+        cut = line.find(_INFO)
+        return line.startswith(_TRAINING, cut + len(_INFO) if cut >= 0 else 0)

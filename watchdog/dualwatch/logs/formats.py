@@ -1,0 +1,28 @@
+"""What the readers of logs need of a framework: the format of its lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from dualwatch.events import Event
+
+
+class LineFormat(Protocol):
+    """Reads the lines of one stream; it may remember what it saw."""
+
+    def parse(self, line: str, at: float, wall: float) -> Event | None:
+        """The event that a line states; None for all other lines."""
+        ...
+
+    def is_training_line(self, line: str) -> bool:
+        """Whether a line reports training iterations. Called for every line of huge logs."""
+        ...
+
+    def split_prefix(self, line: str) -> tuple[str, str]:
+        """Splits a logger's prefix off: ("ERROR", message), or ("", line) where there is none."""
+        ...
+
+
+NewFormats = Callable[[], Sequence[LineFormat]]
+"""Makes the formats of one stream."""
