@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from dualwatch.frameworks.mmengine.config import find
 from dualwatch.frameworks.mmengine.config.load import missing_data
+from dualwatch.frameworks.mmengine.config.static import StaticConfig
 from dualwatch.frameworks.mmengine.config.static import read as read_text
 
 DUMP = """model = dict(type='Detector', macl_head=dict(type='MACLHead', in_channels=48))
@@ -95,14 +96,14 @@ def test_what_cannot_be_read_is_an_error_and_what_is_marked_is_none(tmp_path) ->
 
 def test_the_loader_of_mmcv_1(tmp_path) -> None:
     text = "data = dict(samples_per_gpu=4, workers_per_gpu=2, train=dict(type='CocoDataset'))"
-    event = find.from_values(read_text(text).values, "a.log", 1.0, 2.0)
+    event = find.of_log(read_text(text), "a.log", 1.0, 2.0)
     assert event.loaders == {"train_dataloader": {"batch_size": 4, "num_workers": 2}}
     assert (event.paired, event.missing, event.platform) == (False, {}, "")
 
 
 @pytest.mark.parametrize("values", [{}, {"train_dataloader": 3, "env_cfg": [], "model": "x"}])
 def test_odd_values_are_no_trouble(values) -> None:
-    event = find.from_values(values, "", 1.0, 2.0)
+    event = find.of_log(StaticConfig(values), "", 1.0, 2.0)
     assert (event.loaders, event.start_method, event.paired) == ({}, None, None)
 
 

@@ -188,7 +188,7 @@ def _from_log(done: Examination) -> ConfigRead | None:
         return None
     found = static.read(text)
     done.written = found.written.get("train_dataloader")
-    return find.from_values(found.values, str(done.log.path), *done.moment)
+    return find.of_log(found, str(done.log.path), *done.moment)
 
 
 def _fold(done: Examination, answers: dict[str, Any], options: ExamineOptions) -> None:

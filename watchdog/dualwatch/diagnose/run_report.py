@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dualwatch.collectors.target import Target
-from dualwatch.core import clock
+from dualwatch.core import clock, units
 from dualwatch.core.errors import DualwatchError, Exit
 from dualwatch.core.settings import Settings
 from dualwatch.diagnose import check, examine
@@ -32,7 +32,6 @@ from dualwatch.events.sampling import Sampling
 from dualwatch.history import phases, sources
 from dualwatch.history.reported_run import KINDS, ReportedRun
 from dualwatch.protocol import Phase
-from dualwatch.report.terminal import format
 
 POINTS = 600
 """Samples of the machine over a whole run: more than a picture has room for."""
@@ -120,7 +119,7 @@ def _gpu_memory(event: GpusSampled) -> float:
 
 
 def _unended(run: ReportedRun) -> str:
-    when = format.clock(run.timeline.last)
+    when = units.clock(run.timeline.last)
     if run.alive:
         return f"it is still running; what is known of it ends at {when}"
     return (

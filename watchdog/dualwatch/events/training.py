@@ -147,12 +147,15 @@ class NotFollowed(Struct, frozen=True, kw_only=True):
     """A part of a configuration that is not known, because it was read as text.
 
     Attributes:
-        what: Dotted key, or the file that it builds on.
+        what: Dotted key; "_base_" for files that it builds on.
         why: One clause.
+        about: What it concerns, of "loaders", "data", "model", "start", "goal", "backends"; empty
+            where it may concern anything.
     """
 
     what: str
     why: str
+    about: tuple[str, ...] = ()
 
 
 class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
@@ -196,6 +199,11 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
     resumes: bool = False
     error: str = ""
     not_followed: tuple[NotFollowed, ...] = ()
+
+    def unknown(self, about: str) -> str | None:
+        """Why what it does not name about something is not known; None where it is."""
+        found = next((n for n in self.not_followed if not n.about or about in n.about), None)
+        return f"{found.what} was not followed: {found.why}" if found is not None else None
 
 
 class CommandAnswered(Event, frozen=True, kw_only=True, tag="order-answered"):

@@ -36,7 +36,7 @@ def supervisor(training: Training, folder: Path, settings: Settings, view: View)
             exit_code=Exit.NOT_OBSERVED,
         )
     run.ended = None  # An earlier attach may have ended while the training continued.
-    settings = settings.beneath(started.settings)
+    settings = settings.over(started.settings)
     recorder = EventRecorder(Journal(folder / "journal.jsonl"), view, run)
     if training.cwd is not None and settings.on_stall == "rerun":
         os.chdir(training.cwd)  # Its command line is relative to where it was given.

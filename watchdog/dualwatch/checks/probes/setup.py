@@ -32,7 +32,8 @@ def data_present(subject: CheckSubject, item: Item) -> Reading:
     """Folders and annotation files that it names exist."""
     config, expected = subject.s.config, "every folder and file that it names is there"
     if config is None or not config.loaders:
-        return skipped(_UNKNOWN if config is None else _UNREAD, expected)
+        why = _UNKNOWN if config is None else config.unknown("data") or _UNREAD
+        return skipped(why, expected)
     if config.missing:
         shown = [f"{path} ({key})" for key, path in list(config.missing.items())[:NAMED]]
         more = f" and {len(config.missing) - NAMED} more" if len(config.missing) > NAMED else ""
@@ -43,6 +44,8 @@ def data_present(subject: CheckSubject, item: Item) -> Reading:
         return failed(observed, expected)
     if not config.platform:
         return skipped("its data may lie on another machine", expected)
+    if (unknown := config.unknown("data")) is not None:
+        return skipped(unknown, expected)
     return passed("all that it names is there", expected)
 
 
@@ -85,6 +88,8 @@ def pairs_complete(subject: CheckSubject, item: Item) -> Reading:
         return failed(observed, expected)
     if not config.looked_at:
         return skipped("no two folders of images could be compared", expected)
+    if (unknown := config.unknown("data")) is not None:
+        return skipped(unknown, expected)
     return passed(f"{config.looked_at} pairs compared, none lacks a partner", expected)
 
 
@@ -118,6 +123,9 @@ def model_word(subject: CheckSubject, item: Item) -> Reading:
     if config is None or not config.model_words:
         return skipped(_UNKNOWN if config is None else _UNREAD, expected)
     named = next((word for word in config.model_words if wanted.lower() in word.lower()), None)
+    unknown = config.unknown("model")
+    if named is None and unknown is not None:
+        return skipped(unknown, expected)
     if named is None:
         return failed(f"no key and no type in the model mentions {wanted}", expected)
     return passed(f"the model mentions {named}", expected)
@@ -126,9 +134,12 @@ def model_word(subject: CheckSubject, item: Item) -> Reading:
 def loader_settings(subject: CheckSubject, item: Item) -> Reading:
     """Loader settings that are known to hang (DW601)."""
     config, expected = subject.s.config, "no loader settings that are known to hang"
+    unknown = config.unknown("loaders") if config is not None else None
     if config is None or not config.loaders:
-        return skipped(_UNKNOWN if config is None else _UNREAD, expected)
+        return skipped(_UNKNOWN if config is None else unknown or _UNREAD, expected)
     found = subject.found("DW601")
+    if found is None and unknown is not None:
+        return skipped(unknown, expected)
     if found is None:
         return passed(_settings(config), expected)
     by_spawn = config.start_method == "spawn" or config.platform.startswith("win")
@@ -169,6 +180,9 @@ def checkpoint(subject: CheckSubject, item: Item) -> Reading:
     if seen is None:
         if config is None or config.error:
             return skipped(_UNKNOWN, expected)
+        unknown = config.unknown("start")
+        if not config.load_from and unknown is not None:
+            return skipped(unknown, expected)
         if not config.load_from and not config.resumes:
             return passed("it starts from none", expected)
         return skipped("it was not looked at", expected)

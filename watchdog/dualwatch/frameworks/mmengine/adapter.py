@@ -19,6 +19,7 @@ from dualwatch.frameworks.base import (
 )
 from dualwatch.frameworks.mmengine import checkpoints, knowledge
 from dualwatch.frameworks.mmengine.config import dump, edits, find, load, static
+from dualwatch.frameworks.mmengine.config.inherit import FORMS, read_file
 from dualwatch.frameworks.mmengine.config.spec import spec_of
 from dualwatch.frameworks.mmengine.launch import command
 from dualwatch.frameworks.mmengine.logs.lines import MMEngineLines
@@ -28,7 +29,7 @@ class MMEngine(Framework):
     """The adapter."""
 
     name = "mmengine"
-    config_suffixes = tuple(find.FORMS)
+    config_suffixes = tuple(FORMS)
     scripts = ("tools/train.py",)
     entry = Path(agent.TRAIN_SCRIPT)
 
@@ -50,7 +51,7 @@ class MMEngine(Framework):
         return self.spec(load.describe(python, config, options, folder, limit=limit))
 
     def read(self, config: Path) -> TrainingSpec:
-        found = find.read_file(config)
+        found = read_file(config)
         return spec_of(found.values, found.not_followed)
 
     def spec(self, sections: Sections) -> TrainingSpec:

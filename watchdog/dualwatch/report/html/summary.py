@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import re
 
+from dualwatch.core import units
 from dualwatch.core.errors import Exit
 from dualwatch.events import Action, Severity
 from dualwatch.history.reported_run import ReportedRun
 from dualwatch.history.timeline import StallHistory
 from dualwatch.report.html.timeline import silent
-from dualwatch.report.terminal import format
 from dualwatch.rules.catalog import BY_CODE
 
 _RESPONSES = {
@@ -48,24 +48,24 @@ def figures(run: ReportedRun) -> list[tuple[str, str]]:
     """The numbers that a reader looks for first."""
     table = run.table
     shown = [
-        ("started", format.clock(run.timeline.first)),
-        ("took", format.span(run.timeline.last - run.timeline.first)),
+        ("started", units.clock(run.timeline.first)),
+        ("took", units.span(run.timeline.last - run.timeline.first)),
         ("attempts", str(len(run.attempts)) if run.supervised else "not supervised"),
         ("trained", _reached(run).split(",")[0] or "no training line"),
     ]
     if run.supervised:
         stood = sum(silent(run, attempt.number) for attempt in run.attempts)
         count = len(run.timeline.stalls)
-        stalls = f"{count} ({format.span(stood)})" if count else "none"
+        stalls = f"{count} ({units.span(stood)})" if count else "none"
         shown += [("stalls", stalls), ("lost iterations", _lost(run))]
     for name in _FIRST:
         if name in table.columns:
-            shown.append((f"{name}, last", format.value(table.columns[name].values[-1])))
+            shown.append((f"{name}, last", units.value(table.columns[name].values[-1])))
             break
     best = _best(run)
     if best is not None:
         name, value, where = best
-        shown.append((f"{name}, best", f"{format.value(value)}{where}"))
+        shown.append((f"{name}, best", f"{units.value(value)}{where}"))
     return shown
 
 
@@ -74,7 +74,7 @@ def figures(run: ReportedRun) -> list[tuple[str, str]]:
 
 def _ending(run: ReportedRun) -> str:
     what = re.split(r"[\\/]", run.config_path)[-1] or run.label or "The training"
-    took = format.span(run.timeline.last - run.timeline.first)
+    took = units.span(run.timeline.last - run.timeline.first)
     reached = _reached(run)
     done = f" ({reached})" if reached else ""
     if not run.supervised:
@@ -113,13 +113,13 @@ def _stalled(run: ReportedRun, stall: StallHistory) -> str:
     named = ", ".join(f"{code} {BY_CODE[code].name}" for code in causes if code in BY_CODE)
     lead = f"attempt {stall.attempt} " if len(run.attempts) > 1 else "it "
     text = (
-        f"{lead}stalled at {format.clock(stall.since)[11:]} ({named}), "
-        f"which was noticed after {format.span(stall.raised - stall.since)}"
+        f"{lead}stalled at {units.time_of_day(stall.since)} ({named}), "
+        f"which was noticed after {units.span(stall.raised - stall.since)}"
     )
     done = _RESPONSES[stall.response] if stall.response is not None else ""
     if stall.recovered and stall.until is not None:
         later = stall.until - stall.raised
-        went = f"it continued {format.span(later) if later >= 1 else 'less than a second'} later"
+        went = f"it continued {units.span(later) if later >= 1 else 'less than a second'} later"
         return f"{text}; {done} and {went}" if done else f"{text}; {went}"
     return f"{text}; {done}" if done else text
 
@@ -133,14 +133,14 @@ def _metrics(run: ReportedRun) -> str:
         column = table.columns.get(name)
         if column is not None and not any(text.startswith(name + " ") for text in said):
             first, last = column.values[0], column.values[-1]
-            said.append(f"{name} went from {format.value(first)} to {format.value(last)}")
+            said.append(f"{name} went from {units.value(first)} to {units.value(last)}")
     missing = [name for name in run.required if name not in table.columns]
     if missing:
         said.append(f"the required {', '.join(missing)} is in no line")
     best = _best(run)
     if best is not None:
         name, value, where = best
-        said.append(f"the best {name} was {format.value(value)}{where}")
+        said.append(f"the best {name} was {units.value(value)}{where}")
     else:
         said.append(_evaluated(run))
     lost = _lost(run) if run.supervised and len(run.attempts) > 1 else ""
@@ -169,7 +169,7 @@ def _evaluated(run: ReportedRun) -> str:
     table = run.table
     for name, column in table.columns.items():
         if table.evaluations[column.rows[-1]] and not name.endswith("time"):
-            return f"the last {name} was {format.value(column.values[-1])}"
+            return f"the last {name} was {units.value(column.values[-1])}"
     return "no evaluation is on record"
 
 

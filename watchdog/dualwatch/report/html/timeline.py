@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from dualwatch.core import units
 from dualwatch.history.phases import KINDS, PhaseSpan
 from dualwatch.history.reported_run import ReportedRun
 from dualwatch.history.run import AttemptHistory
 from dualwatch.history.timeline import MarkKind, TimelineMark
 from dualwatch.report.html import axes
 from dualwatch.report.html.axes import Tick
-from dualwatch.report.terminal import format
 
 COLUMNS = 500
 """Columns of a band; each shows its longest phase."""
@@ -84,7 +84,7 @@ def timeline(run: ReportedRun) -> Timeline | None:
     known = sorted(run.timeline.marks, key=lambda mark: mark.wall)
     marks = [mark for mark in known if mark.kind in _SHOWN]
     events = [
-        TimelineEvent(number, format.clock(mark.wall)[11:], mark)
+        TimelineEvent(number, units.time_of_day(mark.wall), mark)
         for number, mark in enumerate(marks[:MOST_EVENTS], start=1)
     ]
     used = {block.what for band in bands for block in band.blocks}
@@ -99,7 +99,7 @@ def timeline(run: ReportedRun) -> Timeline | None:
         rows=[_row(run, attempt) for attempt in run.attempts],
         left_out=max(0, len(marks) - MOST_EVENTS),
         label=run.label,
-        day=format.clock(run.timeline.first)[:10],
+        day=units.clock(run.timeline.first)[:10],
     )
 
 
@@ -131,8 +131,8 @@ def _band(run: ReportedRun, attempt: AttemptHistory, scale: axes.Scale) -> Band:
         for stall in run.timeline.stalls
         if stall.attempt == attempt.number
     ]
-    end = format.clock(attempt.ended_wall)[11:] if attempt.ended_wall is not None else "?"
-    said = f"{format.clock(attempt.begun)[11:]} to {end}, {how_ended(run, attempt)}"
+    end = units.time_of_day(attempt.ended_wall) if attempt.ended_wall is not None else "?"
+    said = f"{units.time_of_day(attempt.begun)} to {end}, {how_ended(run, attempt)}"
     if attempt.snapshot.replaced:
         said += f", loader replaced in place {attempt.snapshot.replaced} x"
     label = f"attempt {attempt.number}" if run.supervised else "the log"
@@ -197,17 +197,17 @@ def _flags(events: Sequence[TimelineEvent], scale: axes.Scale) -> list[tuple[flo
 
 
 def _summary(run: ReportedRun) -> str:
-    took = format.span(run.timeline.last - run.timeline.first)
-    when = f"from {format.clock(run.timeline.first)} to {format.clock(run.timeline.last)}"
+    took = units.span(run.timeline.last - run.timeline.first)
+    when = f"from {units.clock(run.timeline.first)} to {units.clock(run.timeline.last)}"
     count = len(run.attempts)
     attempts = f"{count} attempts" if count != 1 else "one attempt"
     if not run.supervised:
         return f"{took} of log, {when}."
     stalls = len(run.timeline.stalls)
     lost = sum(silent(run, attempt.number) for attempt in run.attempts)
-    stood = f"it stalled {stalls} x, {format.span(lost)} in all" if stalls else "no stall"
+    stood = f"it stalled {stalls} x, {units.span(lost)} in all" if stalls else "no stall"
     return (
-        f"{took} from {format.clock(run.timeline.first)} to {format.clock(run.timeline.last)}: "
+        f"{took} from {units.clock(run.timeline.first)} to {units.clock(run.timeline.last)}: "
         f"{attempts}, {stood}."
     )
 
@@ -218,12 +218,12 @@ def _row(run: ReportedRun, attempt: AttemptHistory) -> list[str]:
         if span.attempt == attempt.number and span.what in sums:
             sums[span.what] += span.end - span.start
     stood = silent(run, attempt.number)
-    end = format.clock(attempt.ended_wall)[11:] if attempt.ended_wall is not None else "?"
+    end = units.time_of_day(attempt.ended_wall) if attempt.ended_wall is not None else "?"
     return [
         str(attempt.number) if run.supervised else "the log",
-        format.clock(attempt.begun)[11:],
+        units.time_of_day(attempt.begun),
         end,
         how_ended(run, attempt),
-        *(format.span(value) if value else "-" for value in sums.values()),
-        format.span(stood) if stood else "-",
+        *(units.span(value) if value else "-" for value in sums.values()),
+        units.span(stood) if stood else "-",
     ]

@@ -6,7 +6,6 @@ would load it, in a child process with a time limit (``frameworks.mmengine.confi
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,13 +16,12 @@ from dualwatch.core import clock
 from dualwatch.core.errors import DualwatchError
 from dualwatch.core.text import clean
 from dualwatch.datasets import pairs
-from dualwatch.events import ConfigRead
-from dualwatch.frameworks.mmengine.config import fields, modality_names, static
+from dualwatch.events import ConfigRead, NotFollowed
+from dualwatch.frameworks.mmengine.config import fields, modality_names
 from dualwatch.frameworks.mmengine.config import load as configs
 from dualwatch.frameworks.mmengine.config.dump import goal
-
-FORMS = {".py": "py", ".json": "json", ".yaml": "yaml", ".yml": "yaml"}
-MAX_BASES = 50
+from dualwatch.frameworks.mmengine.config.inherit import FORMS, read_file
+from dualwatch.frameworks.mmengine.config.static import StaticConfig
 
 _STAMPED = re.compile(r"\d{8}_\d{6}$")
 _TELLING = re.compile(rb"^\s*['\"]?(?:train_dataloader|train_cfg|model|data|_base_)\b", re.M)
@@ -98,6 +96,7 @@ def read_whole(
         roots=roots,
         error=error,
         pairing=how,
+        not_followed=found.not_followed,
     )
     return FoundConfig(event, found.values, roots)
 
@@ -137,7 +136,7 @@ def load_whole(
     except DualwatchError as error:
         at, wall = clock.now()
         if error.code != "DW602":
-            return read_whole(path, at=at, wall=wall, how=how)
+            return read_whole(path, at=at, wall=wall, folder=Path(), how=how)
         text = clean(f"{error.what}: {' '.join(error.why.split())}", 2000)
         event = _fact({}, str(path), at, wall, how="loaded", platform=sys.platform, error=text)
         return FoundConfig(event, {}, roots)
@@ -161,18 +160,15 @@ def of_description(
     )
 
 
-def from_values(values: Mapping[str, Any], path: str, at: float, wall: float) -> ConfigRead:
+def of_log(found: StaticConfig, path: str, at: float, wall: float) -> ConfigRead:
     """The event of a configuration that a log holds. Its data may lie on another machine."""
-    return _fact(values, path, at, wall, how="read")
+    return _fact(found.values, path, at, wall, how="read", not_followed=found.not_followed)
 
 
 def written_loader(path: Path) -> str | None:
     """The source text of ``train_dataloader``, of the nearest base where the file has none."""
-    for found in _with_bases(path):
-        for name in ("train_dataloader", "data"):
-            if name in found.written:
-                return found.written[name]
-    return None
+    written = read_file(path).written
+    return next((written[n] for n in ("train_dataloader", "data") if n in written), None)
 
 
 def _fact(
@@ -186,6 +182,7 @@ def _fact(
     roots: Sequence[Path] = (),
     error: str = "",
     pairing: ConfigPairs = SAMPLED,
+    not_followed: tuple[NotFollowed, ...] = (),
 ) -> ConfigRead:
     missing: dict[str, str] = {}
     unpaired: tuple[str, ...] = ()
@@ -215,6 +212,7 @@ def _fact(
         load_from=clean(load_from, 1000),
         resumes=resumes,
         error=error,
+        not_followed=not_followed,
     )
 
 
@@ -242,32 +240,6 @@ def _head(path: Path) -> bytes:
             return stream.read(_HEAD)
     except OSError:
         return b""
-
-
-def read_file(path: Path) -> static.StaticConfig:
-    """Reads a configuration as text; see ``static``."""
-    form = FORMS.get(path.suffix.lower(), "py")
-    try:
-        with path.open("rb") as stream:
-            # One more than may be read tells that there is more.
-            data = stream.read(4 * static.MAX_CHARS + 1)
-    except (OSError, ValueError) as error:
-        return static.StaticConfig(problems=(clean(f"it cannot be read: {error}", 300),))
-    return static.read(data.decode("utf-8", "replace"), form)
-
-
-def _with_bases(path: Path) -> Iterator[static.StaticConfig]:
-    """A configuration and those that it builds on, nearest first; each is read once."""
-    waiting, seen = [path], set[str]()
-    while waiting and len(seen) < MAX_BASES:
-        path = waiting.pop(0)
-        if (real := os.path.realpath(path)) in seen:
-            continue
-        seen.add(real)
-        found = read_file(path)
-        yield found
-        # "mmdet::faster_rcnn.py" lies in a package, of which nothing is known here.
-        waiting += [path.parent / base for base in found.bases if "::" not in base]
 
 
 def _roots(path: Path) -> tuple[Path, ...]:

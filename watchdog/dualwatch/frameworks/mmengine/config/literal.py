@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dualwatch.core.text import clean
@@ -18,12 +18,20 @@ MAX_NUMBER = 10**15
 MAX_PROBLEMS = 20
 
 _MARK = "<not read: "
+_DELETE = "_delete_"
+REST = "..."
+"""Key of a dictionary of which only a part is known; its value is a mark."""
 _WIDTH = 60
 
 
 def is_unknown(value: Any) -> bool:
     """Whether a value is the mark of an expression that was not read."""
     return isinstance(value, str) and value.startswith(_MARK)
+
+
+def mark(expression: str) -> str:
+    """What stands in the values for an expression that was not read."""
+    return f"{_MARK}{clean(expression, _WIDTH)}>"
 
 
 def weight(value: Any, known: dict[int, int] | None = None, depth: int = 0) -> int:
@@ -47,7 +55,7 @@ class LiteralReader:
     """Takes the statements of a module in their order.
 
     Attributes:
-        values, written, problems: See ``pyconfig.Found``.
+        values, written, problems: See ``static.StaticConfig``.
     """
 
     def __init__(self, lines: list[str]) -> None:
@@ -57,6 +65,8 @@ class LiteralReader:
         self._lines = lines
         self._weights: dict[str, int] = {}
         self._left = MAX_NODES
+        self._classes: dict[str, str] = {}
+        self._from_others: set[str] = set()
 
     def take(self, statement: ast.stmt) -> None:
         """One top-level statement."""
@@ -75,8 +85,33 @@ class LiteralReader:
             self._assign(statement, statement.target, value, size + self._weights.get(name, 1))
         elif isinstance(statement, ast.Expr):
             self._expression(statement)
+        elif isinstance(statement, ast.Delete) and all(map(self._is_place, statement.targets)):
+            for target in statement.targets:
+                holder, key = self._place(target)
+                holder.pop(key)
         elif not isinstance(statement, ast.Pass):
             self._pass_over(statement)
+
+    def bind(self, name: str, value: Any, written: str = "") -> None:
+        """A value that another file defines under this name."""
+        self.values[name] = copy.deepcopy(value)
+        self._weights[name] = weight(value)
+        self._from_others.add(name)  # Its dictionaries have attributes.
+        if written:
+            self.written[name] = written
+
+    def bind_classes(self, statement: ast.Import | ast.ImportFrom) -> None:
+        """Imports of a file whose imports are not executed: the names become those of classes."""
+        module = getattr(statement, "module", None)
+        for alias in statement.names:
+            own = alias.asname or (alias.name if module else alias.name.partition(".")[0])
+            full = f"{module}.{alias.name}" if module else alias.name if alias.asname else own
+            self.values[own] = self._mark(statement)
+            self._classes[own] = full
+
+    def value(self, node: ast.expr) -> Any:
+        """The value of an expression, or a mark."""
+        return self._value(node)
 
     def _assign(self, statement: ast.stmt, target: ast.expr, value: Any, size: int) -> None:
         if isinstance(target, ast.Name):
@@ -85,8 +120,7 @@ class LiteralReader:
             self.written[target.id] = self._source(statement)
             return
         name = _root(target)
-        holder = self._value(target.value) if isinstance(target, ast.Subscript) else None
-        key = self._value(target.slice) if isinstance(target, ast.Subscript) else None
+        holder, key = self._place(target)
         is_known = isinstance(holder, dict) and _is_key(key)
         is_known |= (
             isinstance(holder, list) and type(key) is int and -len(holder) <= key < len(holder)
@@ -96,8 +130,20 @@ class LiteralReader:
             return
         self._put(statement, name, holder, {key: value})
 
+    def _place(self, target: ast.expr) -> tuple[Any, Any]:
+        """The container and the key that ``a['b']`` or ``a.b`` is; None for other targets."""
+        if isinstance(target, ast.Subscript):
+            return self._value(target.value), self._value(target.slice)
+        if isinstance(target, ast.Attribute) and _root(target) in self._from_others:
+            return self._value(target.value), target.attr
+        return (self.values, target.id) if isinstance(target, ast.Name) else (None, None)
+
+    def _is_place(self, target: ast.expr) -> bool:
+        holder, key = self._place(target)
+        return isinstance(holder, dict) and _is_key(key) and key in holder
+
     def _expression(self, statement: ast.Expr) -> None:
-        """``name.update(...)`` is followed; another call on a name may change it in any way."""
+        """``update``, ``merge`` and ``pop`` are followed; other calls may change anything."""
         call = statement.value
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
             return
@@ -109,6 +155,16 @@ class LiteralReader:
             added = self._value(ast.Call(ast.Name("dict", ast.Load()), call.args, call.keywords))
             if isinstance(added, dict):
                 self._put(statement, name, holder, added)
+                return
+        if call.func.attr == "pop" and isinstance(holder, dict) and call.args:
+            key = self._value(call.args[0])
+            if _is_key(key) and not is_unknown(key):
+                holder.pop(key, None)
+                return
+        if call.func.attr == "merge" and isinstance(holder, dict) and len(call.args) == 1:
+            added = self._value(call.args[0])
+            if isinstance(added, dict):
+                self._put(statement, name, holder, merge(added, holder))
                 return
         self._pass_over(statement)
 
@@ -127,8 +183,11 @@ class LiteralReader:
     def _pass_over(self, statement: ast.stmt) -> None:
         """What a statement that is not followed may have changed is unknown from here on."""
         for name in _changed_names(statement):
-            self.values[name] = self._mark(statement)
-            self._weights[name] = 1
+            before = self.values.get(name)
+            shared = [name, *(n for n, v in self.values.items() if _holds(v, before))]
+            for changed in shared:  # Another name for the same dictionary changes with it.
+                self.values[changed] = self._mark(statement)
+                self._weights[changed] = 1
         if len(self.problems) < MAX_PROBLEMS:
             first = clean(self._lines[statement.lineno - 1].strip(), _WIDTH)
             self.problems.append(f"line {statement.lineno} is not followed: {first}")
@@ -163,7 +222,24 @@ class LiteralReader:
                 return -number if isinstance(node.op, ast.USub) else number
         if isinstance(node, ast.Subscript):
             return self._part(node)
+        if isinstance(node, ast.Attribute):
+            return self._attribute(node)
         return self._mark(node)
+
+    def _attribute(self, node: ast.Attribute) -> Any:
+        """``_base_.model``."""
+        holder = self._value(node.value)
+        return (
+            holder.get(node.attr, self._mark(node))
+            if isinstance(holder, dict)
+            else self._mark(node)
+        )
+
+    def _entry(self, key: Any, node: ast.expr) -> Any:
+        """The value of a dictionary's key; a class that is not imported is named by its type."""
+        if key == "type" and (name := _root(node)) in self._classes and name is not None:
+            return f"{self._classes[name]}{ast.unparse(node).removeprefix(name)}"
+        return self._value(node)
 
     def _constant(self, node: ast.Constant) -> Any:
         value = node.value
@@ -181,8 +257,8 @@ class LiteralReader:
     def _dict(self, node: ast.Dict) -> Any:
         found: dict[Any, Any] = {}
         for key_node, value_node in zip(node.keys, node.values, strict=True):
-            value = self._value(value_node)
             if key_node is None:
+                value = self._value(value_node)
                 if not isinstance(value, dict):
                     return self._mark(node)
                 found.update(value)
@@ -190,7 +266,7 @@ class LiteralReader:
             key = self._value(key_node)
             if not _is_key(key) or is_unknown(key):
                 return self._mark(node)
-            found[key] = value
+            found[key] = self._entry(key, value_node)
         return found
 
     def _call(self, node: ast.Call) -> Any:
@@ -204,7 +280,7 @@ class LiteralReader:
                 return self._mark(node)
             found: dict[Any, Any] = dict(given[0]) if given else {}
             for keyword in node.keywords:
-                value = self._value(keyword.value)
+                value = self._entry(keyword.arg, keyword.value)
                 if keyword.arg is not None:
                     found[keyword.arg] = value
                 elif isinstance(value, dict):
@@ -261,11 +337,11 @@ class LiteralReader:
         """Says what stands there, by its first line."""
         line, start = getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
         if not line:
-            return f"{_MARK}?>"
+            return mark("?")
         end = node.end_col_offset if node.end_lineno == line else None  # type: ignore[attr-defined]
         # Columns count bytes, of which a character has four at most.
         head = self._lines[line - 1][: start + 4 * _WIDTH].encode("utf-8", "replace")
-        return f"{_MARK}{clean(head[start:end].decode('utf-8', 'replace').strip(), _WIDTH)}>"
+        return mark(head[start:end].decode("utf-8", "replace").strip())
 
     def _source(self, statement: ast.stmt) -> str:
         """The lines of a statement, as they are."""
@@ -301,6 +377,31 @@ def _changed_names(statement: ast.stmt) -> Iterator[str]:
             yield (node.asname or node.name).partition(".")[0]
         elif isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
             yield node.name
+
+
+def merge(own: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
+    """mmengine's rule: dictionaries are merged, unless ``_delete_`` says otherwise."""
+    values = dict(base)
+    for key, value in own.items():
+        if isinstance(value, dict):
+            below, replaces = values.get(key), bool(value.get(_DELETE))
+            value = {name: part for name, part in value.items() if name != _DELETE}
+            if isinstance(below, dict) and not replaces:
+                value = merge(value, below)
+            elif is_unknown(below) and not replaces:
+                value[REST] = below
+        values[key] = value
+    return values
+
+
+def _holds(value: Any, part: Any, depth: int = 0) -> bool:
+    """Whether a value is, or contains, that very dictionary or list."""
+    if not isinstance(part, (dict, list)) or depth > MAX_NESTING:
+        return False
+    if value is part:
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return isinstance(value, (dict, list, tuple)) and any(_holds(v, part, depth + 1) for v in inner)
 
 
 def _has_length(value: Any) -> bool:

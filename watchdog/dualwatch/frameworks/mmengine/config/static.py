@@ -12,6 +12,7 @@ import importlib
 import json
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,8 +24,9 @@ from dualwatch.frameworks.mmengine.config.literal import (
     is_unknown,
     weight,
 )
+from dualwatch.frameworks.mmengine.config.unread import unread_values
 
-__all__ = ["StaticConfig", "is_unknown", "read"]
+__all__ = ["MAX_NODES", "StaticConfig", "guarded", "is_unknown", "parse", "read", "weight"]
 
 MAX_CHARS = 4_000_000
 MAX_YAML_CHARS = 500_000
@@ -32,7 +34,7 @@ MAX_YAML_CHARS = 500_000
 
 MAX_DEPTH = 100
 
-_TOO_MUCH = "it stands for too many values to be read"
+TOO_MUCH = "it stands for too many values to be read"
 
 _BRACKET = re.compile(r"[][(){}]")
 
@@ -53,13 +55,6 @@ class StaticConfig:
     problems: tuple[str, ...] = ()
     not_followed: tuple[NotFollowed, ...] = ()
 
-    @property
-    def bases(self) -> tuple[str, ...]:
-        """Files that the configuration builds on (``_base_``), as named in it."""
-        base = self.values.get("_base_", ())
-        names = base if isinstance(base, (list, tuple)) else (base,)
-        return tuple(n for n in names if isinstance(n, str) and not is_unknown(n))
-
 
 def read(text: str, form: str = "py") -> StaticConfig:
     """Reads a configuration. Never raises and never executes anything.
@@ -67,14 +62,19 @@ def read(text: str, form: str = "py") -> StaticConfig:
     Args:
         form: "py", "json", "yaml" or "yml", as the file's name ends.
     """
+    if form == "json":
+        return guarded(lambda: _document(json.loads(text)), text)
+    if form in ("yaml", "yml"):
+        return guarded(lambda: _yaml(text), text)
+    return guarded(lambda: _python(text), text)
+
+
+def guarded(read_it: Callable[[], StaticConfig], text: str) -> StaticConfig:
+    """What is read of a text; why it cannot be read, where it is too long or not valid."""
     if len(text) > MAX_CHARS:
         return StaticConfig(problems=(f"too long to be read: {len(text)} characters",))
     try:
-        if form == "json":
-            return _document(json.loads(text))
-        if form in ("yaml", "yml"):
-            return _yaml(text)
-        return _python(text)
+        return read_it()
     except RecursionError:
         return StaticConfig(problems=("nested too deeply to be read",))
     except (SyntaxError, ValueError, MemoryError) as error:
@@ -102,7 +102,7 @@ def _document(loaded: Any) -> StaticConfig:
     if not isinstance(loaded, dict):
         return StaticConfig(problems=("it holds no mapping at its top",))
     if weight(loaded) > MAX_NODES:
-        return StaticConfig(problems=(_TOO_MUCH,))
+        return StaticConfig(problems=(TOO_MUCH,))
     return StaticConfig(values={str(key): value for key, value in loaded.items()})
 
 
@@ -110,18 +110,28 @@ def _document(loaded: Any) -> StaticConfig:
 
 
 def _python(text: str) -> StaticConfig:
-    text = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
-    if _depth(text) > MAX_DEPTH:
-        return StaticConfig(problems=("nested too deeply to be read",))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # "invalid escape sequence" is the writer's matter.
-        tree = ast.parse(text)
-    reader = LiteralReader(text.split("\n"))
+    tree, lines = parse(text)
+    reader = LiteralReader(lines)
     for statement in tree.body:
         reader.take(statement)
     if weight(reader.values) > MAX_NODES:
-        return StaticConfig(problems=(_TOO_MUCH,))
-    return StaticConfig(reader.values, reader.written, tuple(reader.problems))
+        return StaticConfig(problems=(TOO_MUCH,))
+    unread = tuple(unread_values(reader.values))
+    return StaticConfig(reader.values, reader.written, tuple(reader.problems), unread)
+
+
+def parse(text: str) -> tuple[ast.Module, list[str]]:
+    """The statements of a text and its lines.
+
+    Raises:
+        SyntaxError, ValueError: It is not Python, or too deeply nested.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
+    if _depth(text) > MAX_DEPTH:
+        raise ValueError("nested too deeply to be read")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "invalid escape sequence" is the writer's matter.
+        return ast.parse(text), text.split("\n")
 
 
 def _depth(text: str) -> int:
