@@ -78,7 +78,12 @@ def questions(
         cwd = training.cwd if training is not None else None
         asked["config"] = Collector(lambda: _found_config(work_dir, cwd, moment), LIVE_S)
     if work_dir is not None:
-        asked["orphans"] = Collector(lambda: orphans.find(work_dir, tree, at=at, wall=wall), LIVE_S)
+        asked["orphans"] = Collector(
+            lambda: orphans.find(
+                work_dir, tree, at=at, wall=wall, recorded=sources.recorded_attempts
+            ),
+            LIVE_S,
+        )
     return asked
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -9,17 +10,20 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from dualwatch.collectors.processes.orphans import RecordedAttempt
 from dualwatch.core.clock import Moment
 from dualwatch.events import (
+    AttemptEnded,
     AttemptStarted,
     ConsoleGrew,
     Event,
     IterationLogged,
     RunStarted,
     journal,
+    sampling,
 )
 from dualwatch.frameworks.mmengine.logs.scalars_file import ScalarsFile
-from dualwatch.history.run import RunHistory, fold
+from dualwatch.history.run import AttemptHistory, RunHistory, fold
 
 KEPT = 20_000
 """Rows that are folded; of a longer file the newest, and all that is no training row."""
@@ -45,6 +49,35 @@ def recorded_run(folder: Path) -> RunHistory:
     for attempt in run.attempts:
         attempt.lost_iterations = lost.get(attempt.number)
     return run
+
+
+def newest_attempt(folder: Path) -> AttemptHistory:
+    """The newest attempt of a journal, its start and end alone.
+
+    Args:
+        folder: ``WORK_DIR/dualwatch``.
+    """
+    path, run = folder / "journal.jsonl", RunHistory()
+    with contextlib.suppress(OSError):
+        run = fold(_starts_and_ends(path))
+    return run.attempt
+
+
+def recorded_attempts(folder: Path) -> Iterator[RecordedAttempt]:
+    """All attempts in the journals of a ``WORK_DIR/dualwatch``, of earlier runs too."""
+    for path in (folder / "journal.jsonl", *folder.glob("earlier/*/journal.jsonl")):
+        attempts: list[AttemptHistory] = []
+        with contextlib.suppress(OSError):
+            attempts = fold(_starts_and_ends(path)).attempts
+        for attempt in attempts:
+            if (started := attempt.started) is not None:
+                place = path.parent / f"attempt-{started.attempt}"
+                is_over = attempt.ended is not None
+                yield RecordedAttempt(place, started.pid, started.create_time, is_over)
+
+
+def _starts_and_ends(path: Path) -> Iterator[Event]:
+    return sampling.sample(path, {AttemptStarted: None, AttemptEnded: None})
 
 
 def lost_iterations(summary: Path) -> dict[int, int]:

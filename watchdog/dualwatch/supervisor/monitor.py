@@ -24,6 +24,7 @@ from dualwatch.collectors.processes.tree import ProcessTree
 from dualwatch.collectors.stacks import capture
 from dualwatch.core.clock import Moment
 from dualwatch.events import AgentReported, ConsoleGrew, Event, NotObserved, ProcessesSampled
+from dualwatch.history.sources import recorded_attempts
 from dualwatch.logs.console import ConsoleParser
 from dualwatch.logs.tail import Tail
 from dualwatch.state.snapshot import Snapshot
@@ -180,7 +181,13 @@ class Monitor:
     def _orphans(self, moment: Moment) -> list[Event]:
         """What earlier attempts in this work dir left alive."""
         place = self._dir.parent.parent
-        found = orphans.find(place, self._pids, at=moment.at, wall=moment.wall)
+        found = orphans.find(
+            place,
+            self._pids,
+            at=moment.at,
+            wall=moment.wall,
+            recorded=recorded_attempts,
+        )
         return [found] if found is not None else []
 
     def _console(self, lines: list[str], moment: Moment) -> list[Event]:

@@ -15,6 +15,7 @@ from dualwatch.core.errors import DualwatchError, Exit, writing
 from dualwatch.core.settings import Settings
 from dualwatch.events.journal import Journal
 from dualwatch.events.outcome import Outcome
+from dualwatch.history.sources import newest_attempt
 from dualwatch.report.run import choose
 from dualwatch.report.run.tensorboard import TensorBoardWriter
 from dualwatch.report.run.view import View
@@ -106,7 +107,8 @@ def _refuse_beside(folder: Path) -> None:
     Raises:
         DualwatchError: One runs.
     """
-    living = living_attempt(folder)
+    newest = newest_attempt(folder)
+    living = living_attempt(folder, newest.started) if newest.ended is None else None
     if living is None:
         return
     since = units.clock(living.create_time)
