@@ -178,12 +178,6 @@ def _subject(record: CheckRecord) -> CheckSubject:
     )
 
 
-def items(record: CheckRecord, settings: Settings) -> list[dict[str, Any]]:
-    """The items of ``check --json`` for what is known already, those that can be told of it."""
-    _, results = judged(record, settings, Wanted())
-    return [item(result) for result in results]
-
-
 # --- which items -----------------------------------------------------------------------------
 
 

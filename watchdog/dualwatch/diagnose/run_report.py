@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from dualwatch import domains
 from dualwatch.collectors.target import Target
 from dualwatch.core import clock, units
 from dualwatch.core.errors import DualwatchError, Exit
 from dualwatch.core.settings import Settings
 from dualwatch.diagnose import check, examine
-from dualwatch.diagnose.check_record import record_of, record_of_run
+from dualwatch.diagnose.check import Wanted
+from dualwatch.diagnose.check_record import CheckRecord, record_of, record_of_run
 from dualwatch.diagnose.examine import Examination, ExamineOptions
 from dualwatch.diagnose.questions import FILES
 from dualwatch.events import (
@@ -83,8 +85,7 @@ def _supervised(target: Target, settings: Settings) -> ReportedRun | None:
     for attempt in run.attempts:
         attempt.lost_iterations = lost.get(attempt.number)
     run.alive = target.training is not None
-    record = record_of_run(run.history, run.record, alive=run.alive)
-    run.checklist = check.items(record, settings)
+    _add_checklist(run, record_of_run(run.history, run.record, alive=run.alive), settings)
     if start > 0:
         run.notes.append("The journal has earlier runs too; this is the newest.")
     if run.started is None:
@@ -92,6 +93,15 @@ def _supervised(target: Target, settings: Settings) -> ReportedRun | None:
     if run.ended is None:
         run.status = _unended(run)
     return run
+
+
+def _add_checklist(run: ReportedRun, record: CheckRecord, settings: Settings) -> None:
+    """Adds the items of the profile in force, its limits, and what its domain shows first."""
+    choice, results = check.judged(record, settings, Wanted())
+    run.checklist = [check.item(result) for result in results]
+    run.limits = choice.profile.ranges
+    words = (*(run.config.model_words if run.config is not None else ()), *run.required)
+    run.shown_first = domains.of_words((*words, *run.table.columns)).shown_first
 
 
 def thinned(path: Path, start: int = 0) -> Iterator[Event]:
@@ -167,7 +177,7 @@ def _add_examined(run: ReportedRun, target: Target, done: Examination, settings:
     run.alive = examine.is_alive(target)
     run.config = done.config
     run.findings, run.causes = done.findings, done.causes
-    run.checklist = check.items(record_of(done, settings), settings)
+    _add_checklist(run, record_of(done, settings), settings)
     run.not_observed = dict(done.not_observed)
     run.not_observed |= dict.fromkeys(
         ("processes", "memory", "stacks"), "not observed while it ran: only its log is known"

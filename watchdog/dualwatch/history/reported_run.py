@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ from dualwatch.history.run import LINES_AT_ONCE, AttemptHistory, RunHistory
 from dualwatch.history.timeline import Timeline
 from dualwatch.history.training_record import TrainingRecord
 from dualwatch.rules import ranking
+from dualwatch.rules.thresholds import Range
 
 
 @dataclass(slots=True)
@@ -38,7 +39,8 @@ class ReportedRun:
         not_observed: What could not be looked at -> why.
         notes: What else the reader should know.
         checklist: Items in the form of ``check --json``; None where none was made.
-        limits: What metrics may be, by the profile in force: metric -> (low, high, after).
+        limits: Metric -> what it may be, by the profile in force.
+        shown_first: Metrics that are shown first, most important first.
     """
 
     label: str = ""
@@ -60,6 +62,8 @@ class ReportedRun:
     not_observed: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     checklist: list[dict[str, Any]] | None = None
+    limits: Mapping[str, Range] = field(default_factory=dict)
+    shown_first: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         views = (self.timeline, self.table, self.memory, self.record)

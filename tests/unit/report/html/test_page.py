@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pytest
 from dualwatch.events import Frame, Severity, StacksCaptured, ThreadStack
 from dualwatch.history.reported_run import ReportedRun
+from dualwatch.rules.thresholds import Range
 
 pytest.importorskip("jinja2")
 
@@ -103,7 +104,8 @@ def check_structure(page: str) -> None:
 
 
 def test_a_run_of_three_attempts(three_attempts):
-    page = page_of(ReportedRun().fold(three_attempts.events))
+    run = ReportedRun(limits={"loss_macl": Range(high=1.0)}).fold(three_attempts.events)
+    page = page_of(run)
 
     check_structure(page)
     said = words(page)

@@ -27,6 +27,7 @@ class Configuration:
 
     label: str
     events: list[tuple[str, str]]
+    loader: str
     loaders: list[tuple[str, str]]
     edits: list[Edits]
 
@@ -66,10 +67,11 @@ def configuration(run: ReportedRun) -> Configuration:
         ]
     if run.history.versions:
         shown.append(("versions", ", ".join(f"{k} {v}" for k, v in run.history.versions.items())))
-    loaders = _loaders(run)
+    loader, loaders = _loader(run)
     return Configuration(
         label=run.label,
         events=[(name, value) for name, value in shown if value],
+        loader=loader,
         loaders=loaders,
         edits=[
             Edits(
@@ -89,14 +91,17 @@ def comparison(runs: Sequence[ReportedRun]) -> Comparison:
     return Comparison([c.label for c in runs], found[:MOST], max(0, len(found) - MOST))
 
 
-def _loaders(run: ReportedRun) -> list[tuple[str, str]]:
-    """The user's own loader settings: the section of the start, else those that were read."""
-    section = run.sections.get("train_dataloader")
-    if not isinstance(section, dict) and run.config is not None:
-        section = run.config.loaders.get("train_dataloader")
-    if not isinstance(section, dict):
-        return []
-    return [(str(k), in_words(v)) for k, v in section.items() if k != "dataset"]
+def _loader(run: ReportedRun) -> tuple[str, list[tuple[str, str]]]:
+    """Name and settings of the training loader: the user's own, else those that were read."""
+    read = run.config.loaders if run.config is not None else {}
+    sections = {
+        key: value
+        for key, value in {**read, **run.sections}.items()
+        if isinstance(value, dict) and (key in read or "num_workers" in value)
+    }
+    name = next(iter(sections), "")
+    settings = sections.get(name, {})
+    return name, [(str(k), in_words(v)) for k, v in settings.items() if k != "dataset"]
 
 
 def _row(change: Change) -> tuple[str, str, str, str]:

@@ -11,15 +11,13 @@ from dualwatch.history.metrics_table import EPOCHS, ITERATIONS
 from dualwatch.history.reported_run import ReportedRun
 from dualwatch.report.html import axes
 from dualwatch.report.html.charts import Chart, Curve, LimitLine, draw
-from dualwatch.rules.thresholds import MACL_RANGES, Range
+from dualwatch.rules.thresholds import Range
 from dualwatch.state.metric_series import is_gradient, is_loss
 
 MOST_PICTURES = 12
 """Of the losses, and of the evaluated metrics; what is left out is told."""
 
 MOST_BROKEN = 30
-
-_FIRST = ("loss_macl", "loss_cls", "loss_bbox", "loss")
 
 
 @dataclass(slots=True)
@@ -48,13 +46,14 @@ class Plotter:
         high = max((max(places) for places in self._places if places), default=1.0)
         low = 0.0 if low < 0.2 * high else low
         self._x = axes.Scale(low, high if high > low else low + 1.0)
-        self.ranges = _ranges(runs)
+        self._limits = {key: limit for run in reversed(runs) for key, limit in run.limits.items()}
+        self._first = list(dict.fromkeys(name for run in runs for name in run.shown_first))
 
     def all(self) -> CurveCharts:
         """Every picture that there is something for."""
         made = CurveCharts()
         trained, evaluated = self._names()
-        losses = sorted((n for n in trained if is_loss(n)), key=_rank)
+        losses = sorted((n for n in trained if is_loss(n)), key=self._rank)
         made.losses = self._pictures(losses[:MOST_PICTURES], training=True)
         gradients = [name for name in trained if is_gradient(name)]
         rates = [name for name in trained if _base(name) == "lr"]
@@ -83,6 +82,9 @@ class Plotter:
                     evaluated[name] = None
         return list(trained), list(evaluated)
 
+    def _rank(self, name: str) -> int:
+        return self._first.index(_base(name)) if _base(name) in self._first else len(self._first)
+
     def _pictures(self, names: Sequence[str], *, training: bool) -> list[Chart]:
         made = [self._picture(name, training=training) for name in names]
         return [picture for picture in made if picture is not None]
@@ -91,7 +93,7 @@ class Plotter:
         courses = self._courses(name, training)
         if all(one.is_empty and not one.broken for one in courses):
             return None
-        limit = self.ranges.get(_base(name)) if training else None
+        limit = self._limits.get(_base(name)) if training else None
         levels = []
         if limit is not None and limit.high is not None:
             levels.append(LimitLine(limit.high, f"limit {limit.high:g}"))
@@ -228,15 +230,6 @@ def _share(run: ReportedRun, names: Sequence[str]) -> str:
     return f"on average {shown} of it was spent on data."
 
 
-def _ranges(runs: Sequence[ReportedRun]) -> dict[str, Range]:
-    """The limits that a run is judged by, in one place: those of a training with MACL."""
-    for run in runs:
-        named = (*run.required, *run.table.columns)
-        if any("macl" in name.lower() for name in named):
-            return dict(MACL_RANGES)
-    return {}
-
-
 def _broken(courses: Sequence[MetricCurve]) -> list[LimitLine]:
     places = [place for one in courses for place in one.broken]
     return [LimitLine(place, "no number", "broken") for place in places[:MOST_BROKEN]]
@@ -245,10 +238,6 @@ def _broken(courses: Sequence[MetricCurve]) -> list[LimitLine]:
 def _place(value: float) -> str:
     """A place on the axis: hundredths of an epoch, whole iterations."""
     return f"{value:.0f}" if value >= 1000 else f"{round(value, 2):g}"
-
-
-def _rank(name: str) -> int:
-    return _FIRST.index(_base(name)) if _base(name) in _FIRST else len(_FIRST)
 
 
 def _base(name: str) -> str:

@@ -22,7 +22,8 @@ _RESPONSES = {
     Action.REPORT: "it was reported only",
 }
 _BY_HAND = (Exit.INTERRUPTED, Exit.TERMINATED)
-_FIRST = ("loss_macl", "loss")
+_LOSS = "loss"
+"""The total, which every framework logs by this name."""
 _MOST_STALLS = 2
 
 
@@ -58,7 +59,7 @@ def figures(run: ReportedRun) -> list[tuple[str, str]]:
         count = len(run.timeline.stalls)
         stalls = f"{count} ({units.span(stood)})" if count else "none"
         shown += [("stalls", stalls), ("lost iterations", _lost(run))]
-    for name in _FIRST:
+    for name in (*run.shown_first, _LOSS):
         if name in table.columns:
             shown.append((f"{name}, last", units.value(table.columns[name].values[-1])))
             break
@@ -129,7 +130,7 @@ def _metrics(run: ReportedRun) -> str:
     if not len(table):
         return "No training line is on record."
     said: list[str] = []
-    for name in (*run.required, *_FIRST):
+    for name in (*run.required, *run.shown_first, _LOSS):
         column = table.columns.get(name)
         if column is not None and not any(text.startswith(name + " ") for text in said):
             first, last = column.values[0], column.values[-1]
