@@ -57,7 +57,7 @@ def diagnose(
     """
     target = targets.resolve(path, pid)
     with progress() as tell:
-        done = examine.examine(target, settings, tell=tell)
+        done = examine.examine(target, settings, collected=tell)
     environ = environment.of_training(done)
     story = document.build(done, environment.bearing_on_hangs(environ))
     delivery = DiagnoseOptions(document=story, code=_code(done))

@@ -88,7 +88,7 @@ class Examination:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExamineOptions:
-    """How thoroughly to look, and by what to judge.
+    """How thoroughly to collect, and the thresholds.
 
     Attributes:
         silence, patience: See ``Thresholds``; None for those of the settings.
@@ -108,7 +108,7 @@ def examine(
     target: Target,
     settings: Settings,
     *,
-    tell: Callable[[str], None] = lambda name: None,
+    collected: Callable[[str], None] = lambda name: None,
     options: ExamineOptions = ExamineOptions(),
 ) -> Examination:
     """Collects what can be known of a target and applies the rules.
@@ -116,7 +116,7 @@ def examine(
     The target is not changed; stacks are read without stopping it where that is possible.
 
     Args:
-        tell: Called with the name of each collector that is done.
+        collected: Called with the name of each collector that is done.
         options: How thoroughly, and with which thresholds.
     """
     moment = clock.now()
@@ -125,7 +125,7 @@ def examine(
     if options.only is not None:
         asked = {name: ask for name, ask in asked.items() if name in options.only}
     asked |= options.more
-    answers, failures = collect(asked, tell, one_by_one=fd_limit.are_few())
+    answers, failures = collect(asked, collected, one_by_one=fd_limit.are_few())
     done.not_observed.update(failures)
     _take(done, answers)
     _fold(done, answers, options)
@@ -255,7 +255,7 @@ def _judge(done: Examination, settings: Settings, options: ExamineOptions) -> No
     if options.patience is not None:
         limits = replace(limits, patience=options.patience)
     now = done.now = judge(s, limits)
-    # A supervised run was judged while it ran, when more could be observed than now.
+    # The rules ran while the run was supervised, when more could be observed than now.
     known = {finding.code for finding in now}
     then = [f for f in done.run.attempt.findings if f.code not in known and _still_counts(f, done)]
     done.findings = ranking.rank([*now, *then])

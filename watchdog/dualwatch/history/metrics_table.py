@@ -104,7 +104,7 @@ class MetricsTable:
         return EPOCHS if self.trained and self.counts_epochs else ITERATIONS
 
     def places(self, axis: str) -> array[float]:
-        """Where each row stands on an axis; an evaluation where the training stood."""
+        """The place of each row on an axis; of an evaluation that of the line before it."""
         places = array("d")
         last = 0.0
         for row in range(len(self.walls)):

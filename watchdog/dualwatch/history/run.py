@@ -143,8 +143,8 @@ class RunHistory:
 
     Args:
         views: Filled in the same pass.
-        lines_at_once: Training lines that are folded together; more than 1 where nobody reads the
-            snapshot between them.
+        lines_at_once: Training lines that are folded together; more than 1 where the
+            snapshot is not read between them.
 
     Attributes:
         attempt: The newest attempt; what was seen before the first one.

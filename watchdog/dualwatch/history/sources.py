@@ -26,7 +26,7 @@ from dualwatch.frameworks.mmengine.logs.scalars_file import ScalarsFile
 from dualwatch.history.run import AttemptHistory, RunHistory, fold
 
 KEPT = 20_000
-"""Rows that are folded; of a longer file the newest, and all that is no training row."""
+"""Training rows that are folded; of a longer file the newest."""
 
 SAME_CLOCK_S = 5.0
 
@@ -97,7 +97,7 @@ def of_log(
     Args:
         events: As the reader of logs gives them, with the wall times of their lines.
         started: The process, which a log does not name.
-        begun: Wall time of the log's first stamp, which may be of a line that is no event.
+        begun: Wall time of the log's first stamp, which may be of a line without an event.
     """
     first = events[0].wall if events else started.wall
     wall = min(first, started.wall, begun if begun is not None else first)

@@ -76,7 +76,7 @@ class StallHistory:
         until: When the training moved again or its attempt ended, None where neither was seen.
         codes: What was found, the stall itself and its causes.
         response: What was done, None where nothing was.
-        recovered: Whether the training went on in the same process.
+        recovered: Whether the training continued in the same process.
         row: Row of the metrics table before it, -1 before any.
         processes, stacks, activity: The process tree at that time.
     """

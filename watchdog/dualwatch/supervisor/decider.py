@@ -70,8 +70,8 @@ class RemedyDecider:
             return self._recorder.decide(Decision(action=Action.STOP, reason=reason))
         missed = [found.headline for found in fresh if found.proof is Proof.MISSED_TARGET]
         if self._settings.on_fail == "stop" and missed:
-            told = "; ".join(missed)
-            reason = f"a milestone is missed, which stops the training, as you asked: {told}"
+            listed = "; ".join(missed)
+            reason = f"a milestone is missed, which stops the training, as you asked: {listed}"
             return self._recorder.decide(Decision(action=Action.STOP, reason=reason))
         return None
 

@@ -101,7 +101,7 @@ def test_what_is_no_number_is_kept_apart(script):
         s.train(1, iteration, loss_macl=value)
     table = ReportedRun().fold(s.events).table
 
-    made = MetricCurves(table, table.places(EPOCHS)).course("loss_macl", training=True)
+    made = MetricCurves(table, table.places(EPOCHS)).curve("loss_macl", training=True)
 
     assert (made.count, made.first, made.last) == (4, 1.0, 3.0)
     assert made.broken == [0.2, 0.4]

@@ -206,7 +206,7 @@ def _started_by_main(process: psutil.Process) -> psutil.Process:
 
 
 def _works_above(process: psutil.Process, place: str) -> bool:
-    """Whether it was started in a folder that holds the work dir: its command tells nothing."""
+    """Whether it was started in a folder that contains the work dir, which its command lacks."""
     cwd = Path(os.path.realpath(process.cwd()))
     return cwd not in (Path(cwd.anchor), Path.home()) and Path(place).is_relative_to(cwd)
 

@@ -1,4 +1,4 @@
-"""The pictures of a training: losses, gradients, learning rate, evaluations, times."""
+"""The charts of a training: losses, gradients, learning rate, evaluations, times."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from dualwatch.rules.thresholds import Range
 from dualwatch.state.metric_series import is_gradient, is_loss
 
 MOST_PICTURES = 12
-"""Of the losses, and of the evaluated metrics; what is left out is told."""
+"""Of the losses, and of the evaluated metrics; the names of others are listed."""
 
 MOST_BROKEN = 30
 
 
 @dataclass(slots=True)
 class CurveCharts:
-    """The pictures by what they are about, and the names of metrics that got none."""
+    """The charts by topic, and the names of metrics without one."""
 
     losses: list[Chart] = field(default_factory=list)
     gradients: list[Chart] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Plotter:
         counts = {run.table.axis() for run in runs if run.table.trained}
         self.axis = EPOCHS if counts == {EPOCHS} else ITERATIONS
         self._places = [run.table.places(self.axis) for run in runs]
-        self._courses_of = [
+        self._curves_of = [
             MetricCurves(run.table, places) for run, places in zip(runs, self._places, strict=True)
         ]
         low = min((min(places) for places in self._places if places), default=0.0)
@@ -50,7 +50,7 @@ class Plotter:
         self._first = list(dict.fromkeys(name for run in runs for name in run.shown_first))
 
     def all(self) -> CurveCharts:
-        """Every picture that there is something for."""
+        """All charts that have data."""
         made = CurveCharts()
         trained, evaluated = self._names()
         losses = sorted((n for n in trained if is_loss(n)), key=self._rank)
@@ -111,7 +111,7 @@ class Plotter:
         return draw(picture, x_scale=self._x, show_x=_place)
 
     def _courses(self, name: str, training: bool) -> list[MetricCurve]:
-        return [courses.course(name, training=training) for courses in self._courses_of]
+        return [curves.curve(name, training=training) for curves in self._curves_of]
 
     def _curves(self, courses: Sequence[MetricCurve]) -> list[Curve]:
         """A curve for each run; for a single run one for each of its attempts."""
@@ -136,7 +136,7 @@ class Plotter:
         ]
 
     def _moments(self) -> list[LimitLine]:
-        """Where attempts begin and stalls stand; of several runs that would be a thicket."""
+        """Where attempts begin and stalls are; for a single run only."""
         if len(self._runs) > 1:
             return []
         (run,), (places,) = self._runs, self._places
@@ -169,7 +169,7 @@ class Plotter:
                 )
         if limit is not None and limit.high is not None:
             over = [one for one in courses if one.highest[0] > limit.high]
-            grace = f" (not judged before iteration {limit.after})" if limit.after else ""
+            grace = f" (not applied before iteration {limit.after})" if limit.after else ""
             verdict = "was exceeded" if over else "was never exceeded"
             said.append(f"The limit of {limit.high:g}{grace} {verdict}.")
         return said

@@ -1,4 +1,4 @@
-"""Findings as they are read: the causes first, what is told again once, the mere notes last."""
+"""Findings in reading order: causes first, repeated ones once, notes last."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class FindingView:
     """A finding.
 
     Attributes:
-        times: How often it was told.
+        times: How often it was raised.
         symptom: Another finding explains it.
         means: What its code means.
     """
@@ -39,9 +39,9 @@ class FindingView:
 
 @dataclass(slots=True)
 class Findings:
-    """Those that count, and the notes."""
+    """Findings above info, and notes."""
 
-    told: list[FindingView]
+    shown: list[FindingView]
     notes: list[FindingView]
     left_out: int
 
@@ -54,23 +54,23 @@ def findings(run: ReportedRun) -> Findings:
         key = (finding.attempt, finding.code, finding.rank)
         newest[key] = finding
         times[key] = times.get(key, 0) + 1
-    told: list[FindingView] = []
+    shown: list[FindingView] = []
     notes: dict[str, FindingView] = {}
     for attempt in dict.fromkeys(key[0] for key in newest):
         ranked = ranking.rank([f for key, f in newest.items() if key[0] == attempt])
         for finding in ranked:
             count = times[(finding.attempt, finding.code, finding.rank)]
-            one = _told(run, finding, count, ranking.explained(finding, ranked))
+            one = _view(run, finding, count, ranking.explained(finding, ranked))
             if finding.severity > Severity.INFO:
-                told.append(one)
+                shown.append(one)
             elif finding.code in notes:
                 notes[finding.code].times += count
             else:
                 notes[finding.code] = one
-    return Findings(told[:MOST], list(notes.values())[:MOST], max(0, len(told) - MOST))
+    return Findings(shown[:MOST], list(notes.values())[:MOST], max(0, len(shown) - MOST))
 
 
-def _told(run: ReportedRun, finding: Finding, times: int, symptom: bool) -> FindingView:
+def _view(run: ReportedRun, finding: Finding, times: int, symptom: bool) -> FindingView:
     about = []
     if finding.attempt is not None and run.supervised and len(run.attempts) > 1:
         about.append(f"attempt {finding.attempt}")

@@ -1,4 +1,4 @@
-"""The pictures of memory: devices, the training's processes, the machine."""
+"""The charts of memory: devices, the training's processes, the machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Lines = Mapping[str, MemoryLine]
 
 
 def pictures(runs: Sequence[ReportedRun]) -> list[Chart]:
-    """What was seen of memory; nothing for what was not."""
+    """The charts of what was observed."""
     made = [
         _picture(runs, "gpu", "GPU memory in use", _gpus),
         _picture(runs, "rss", "Memory of the training's processes", _processes),
@@ -28,15 +28,15 @@ def pictures(runs: Sequence[ReportedRun]) -> list[Chart]:
 
 
 def unseen(runs: Sequence[ReportedRun]) -> list[str]:
-    """What there is no picture of, and why."""
+    """What was not observed, and why."""
     said = []
     for run in runs:
         lead = f"{run.label}: " if len(runs) > 1 else ""
         if not run.memory.gpus:
-            why = run.not_observed.get("gpu") or "no look at a GPU is on record"
+            why = run.not_observed.get("gpu") or "no sample of a GPU is on record"
             said.append(f"{lead}GPU memory was not observed: {why}.")
         if not run.memory.processes:
-            why = run.not_observed.get("memory") or "no look at its processes is on record"
+            why = run.not_observed.get("memory") or "no sample of its processes is on record"
             said.append(f"{lead}The memory of its processes was not observed: {why}.")
     return said
 
@@ -73,7 +73,7 @@ def _picture(
             curves.append(Curve(label, len(curves), [(part.xs, part.ys) for part in parts]))
             said.append(f"{label}: {_said(line)}.")
             if line.limit and not several:
-                limits[line.limit] = LimitLine(line.limit, f"there are {units.size(line.limit)}")
+                limits[line.limit] = LimitLine(line.limit, f"total {units.size(line.limit)}")
     if not curves:
         return None
     picture = Chart(
@@ -104,7 +104,7 @@ def _said(line: MemoryLine) -> str:
 
 
 def moments(run: ReportedRun) -> Iterator[LimitLine]:
-    """When attempts began and when stalls were told, on an axis of time."""
+    """When attempts began and stalls were raised, on an axis of time."""
     for attempt in run.attempts[1:13]:
         yield LimitLine(attempt.begun, f"attempt {attempt.number}", "attempt")
     for stall in run.timeline.stalls[:12]:

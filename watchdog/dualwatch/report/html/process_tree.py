@@ -1,4 +1,4 @@
-"""The process tree at a stall, as it was seen then, with the stack of every process."""
+"""The process tree at a stall, with the stack of every process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_STACKS = 16
 
 @dataclass(slots=True)
 class ProcessRow:
-    """A process of the tree; ``depth`` is how far it stands below the first."""
+    """A process of the tree; ``depth`` is its level below the first."""
 
     depth: int
     cells: list[str]
@@ -49,7 +49,7 @@ class StallScene:
     path: str
 
 
-HEAD = ("process", "role", "state", "CPU", "I/O", "memory", "waits in", "stands in")
+HEAD = ("process", "role", "state", "CPU", "I/O", "memory", "waits in", "stack")
 
 
 def scenes(run: ReportedRun) -> list[StallScene]:
@@ -72,7 +72,7 @@ def _scene(stall: StallHistory) -> StallScene:
     shown = [_stack(one, roles) for pid in roles for one in by_pid.get(pid, [])[:MOST_THREADS]]
     return StallScene(
         title=f"Attempt {stall.attempt}, {units.time_of_day(stall.raised)}: {named}",
-        said=f"Processes as they stood at {looked}{caught}.",
+        said=f"Processes at {looked}{caught}.",
         rows=[_row(node) for node in nodes[:MOST_PROCESSES]],
         stacks=shown[:MOST_STACKS],
         more=max(0, len(nodes) - MOST_PROCESSES),

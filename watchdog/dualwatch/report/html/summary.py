@@ -55,9 +55,9 @@ def figures(run: ReportedRun) -> list[tuple[str, str]]:
         ("trained", _reached(run).split(",")[0] or "no training line"),
     ]
     if run.supervised:
-        stood = sum(silent(run, attempt.number) for attempt in run.attempts)
+        silence = sum(silent(run, attempt.number) for attempt in run.attempts)
         count = len(run.timeline.stalls)
-        stalls = f"{count} ({units.span(stood)})" if count else "none"
+        stalls = f"{count} ({units.span(silence)})" if count else "none"
         shown += [("stalls", stalls), ("lost iterations", _lost(run))]
     for name in (*run.shown_first, _LOSS):
         if name in table.columns:
@@ -94,10 +94,11 @@ def _ending(run: ReportedRun) -> str:
 
 def _trouble(run: ReportedRun) -> str:
     if run.timeline.stalls:
-        told = [_stalled(run, stall) for stall in run.timeline.stalls[:_MOST_STALLS]]
-        more = len(run.timeline.stalls) - len(told)
+        stalls = [_stalled(run, stall) for stall in run.timeline.stalls[:_MOST_STALLS]]
+        more = len(run.timeline.stalls) - len(stalls)
         tail = f"; and {more} more" if more > 0 else ""
-        return "; ".join(told)[:1].upper() + "; ".join(told)[1:] + tail + "."
+        text = "; ".join(stalls)
+        return text[:1].upper() + text[1:] + tail + "."
     bad = [f for f in run.causes if f.severity >= Severity.ERROR]
     if bad:
         first = bad[0]
@@ -182,7 +183,7 @@ def _lost(run: ReportedRun) -> str:
 
 
 def _best(run: ReportedRun) -> tuple[str, float, str] | None:
-    """The best value of the metric that a detector is judged by, and where it stood."""
+    """The best value of the main evaluation metric, and its epoch."""
     table = run.table
     for name, column in table.columns.items():
         if not name.rsplit("/", 1)[-1].endswith("mAP"):

@@ -205,10 +205,10 @@ def _summary(run: ReportedRun) -> str:
         return f"{took} of log, {when}."
     stalls = len(run.timeline.stalls)
     lost = sum(silent(run, attempt.number) for attempt in run.attempts)
-    stood = f"it stalled {stalls} x, {units.span(lost)} in all" if stalls else "no stall"
+    stalled = f"it stalled {stalls} x, {units.span(lost)} in all" if stalls else "no stall"
     return (
         f"{took} from {units.clock(run.timeline.first)} to {units.clock(run.timeline.last)}: "
-        f"{attempts}, {stood}."
+        f"{attempts}, {stalled}."
     )
 
 
@@ -217,7 +217,7 @@ def _row(run: ReportedRun, attempt: AttemptHistory) -> list[str]:
     for span in run.timeline.spans:
         if span.attempt == attempt.number and span.what in sums:
             sums[span.what] += span.end - span.start
-    stood = silent(run, attempt.number)
+    silence = silent(run, attempt.number)
     end = units.time_of_day(attempt.ended_wall) if attempt.ended_wall is not None else "?"
     return [
         str(attempt.number) if run.supervised else "the log",
@@ -225,5 +225,5 @@ def _row(run: ReportedRun, attempt: AttemptHistory) -> list[str]:
         end,
         how_ended(run, attempt),
         *(units.span(value) if value else "-" for value in sums.values()),
-        units.span(stood) if stood else "-",
+        units.span(silence) if silence else "-",
     ]

@@ -41,7 +41,7 @@ def text(value: str) -> str:
 
 
 def _metric(name: str) -> str:
-    """The name of a column; one of ours is told apart."""
+    """The name of a column; a metric named like a fixed column gets a prefix."""
     return f"metric {name}" if name in FIXED else text(name)
 
 
