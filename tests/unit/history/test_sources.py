@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from dualwatch.core.clock import Moment
 from dualwatch.events import (
     AttemptEnded,
     AttemptStarted,
-    EvaluationLogged,
     Event,
     Finding,
     FindingRaised,
@@ -127,13 +125,3 @@ def test_lines_of_a_log_are_signs_of_life(tmp_path):
 def test_a_log_without_any_fact_gives_the_start_alone():
     events = sources.of_log([], NOW, started(0, NOW.at, NOW.wall))
     assert events == [started(0, NOW.at, NOW.wall)]
-
-
-def test_of_many_rows_the_newest_and_all_evaluations_are_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "KEPT", 3)
-    rows = [json.dumps({"loss": 1.0, "epoch": 1, "iter": n, "step": n}) for n in range(1, 9)]
-    rows.insert(2, '{"tiny/error": 0.5, "step": 1}')
-    (tmp_path / "scalars.json").write_text("\n".join(rows) + "\n")
-    kept = sources.of_scalars(tmp_path / "scalars.json")
-    assert [f.iteration for f in kept if isinstance(f, IterationLogged)] == [6, 7, 8]
-    assert sum(isinstance(f, EvaluationLogged) for f in kept) == 1

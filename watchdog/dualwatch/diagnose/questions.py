@@ -16,9 +16,10 @@ from dualwatch.core.clock import Moment
 from dualwatch.core.settings import Settings
 from dualwatch.diagnose import live_process
 from dualwatch.diagnose.parallel import Collector
-from dualwatch.events import ConfigRead
+from dualwatch.events import ConfigRead, Event
 from dualwatch.frameworks.mmengine.config import find
 from dualwatch.frameworks.mmengine.config.load import training_python
+from dualwatch.frameworks.mmengine.logs import scalars
 from dualwatch.history import sources
 from dualwatch.history.run import LINES_AT_ONCE, RunHistory
 from dualwatch.history.training_record import TrainingRecord
@@ -29,6 +30,9 @@ LIVE_S = 8.0
 
 CONFIG_S = 30.0
 """Seconds for a configuration that the user named: loading it imports torch."""
+
+SCALAR_ROWS = 20_000
+"""Training rows of a ``scalars.json`` that are folded, the newest."""
 
 FILES = frozenset(("log", "scalars", "config"))
 """Questions that only read what the training left."""
@@ -60,7 +64,7 @@ def questions(
         limit = log_s + LIVE_S - 5.0
         asked["log"] = Collector(lambda: reader.read_log(log, deadline=log_s), limit)
         if target.scalars == log:
-            asked["scalars"] = Collector(lambda: sources.of_scalars(log), LIVE_S)
+            asked["scalars"] = Collector(lambda: read_scalars(log), LIVE_S)
     if target.attempt_dir is not None:
         attempt = target.attempt_dir
         journal = attempt.parent / "journal.jsonl"
@@ -85,6 +89,15 @@ def questions(
             LIVE_S,
         )
     return asked
+
+
+def read_scalars(path: Path) -> list[Event]:
+    """The newest rows of a ``scalars.json``; they have no times and get that of the file.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    return scalars.read(path, path.stat().st_mtime, SCALAR_ROWS)
 
 
 def _recorded(journal: Path, moment: Moment) -> tuple[RunHistory, TrainingRecord]:

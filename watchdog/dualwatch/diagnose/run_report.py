@@ -15,7 +15,7 @@ from dualwatch.diagnose import check, examine
 from dualwatch.diagnose.check import Wanted
 from dualwatch.diagnose.check_record import CheckRecord, record_of, record_of_run
 from dualwatch.diagnose.examine import Examination, ExamineOptions
-from dualwatch.diagnose.questions import FILES
+from dualwatch.diagnose.questions import FILES, read_scalars
 from dualwatch.events import (
     Event,
     FindingRaised,
@@ -168,7 +168,7 @@ def _of_log(target: Target, settings: Settings) -> ReportedRun:
 
 def _events(target: Target, done: Examination) -> list[Event]:
     if target.scalars is not None and target.scalars == target.log:
-        return sources.of_scalars(target.log)
+        return read_scalars(target.log)
     return list(done.log.events) if done.log is not None else []
 
 

@@ -17,16 +17,11 @@ from dualwatch.events import (
     AttemptStarted,
     ConsoleGrew,
     Event,
-    IterationLogged,
     RunStarted,
     journal,
     sampling,
 )
-from dualwatch.frameworks.mmengine.logs.scalars_file import ScalarsFile
 from dualwatch.history.run import AttemptHistory, RunHistory, fold
-
-KEPT = 20_000
-"""Training rows that are folded; of a longer file the newest."""
 
 SAME_CLOCK_S = 5.0
 
@@ -105,35 +100,9 @@ def of_log(
     return [replace(started, at=_at(wall, now), wall=wall), *_with_growth(shifted)]
 
 
-def of_scalars(path: Path) -> list[Event]:
-    """The events of a ``scalars.json``, whose rows have no times: they get that of the file.
-
-    Raises:
-        OSError: It cannot be read.
-    """
-    rows, modified = ScalarsFile(path), path.stat().st_mtime
-    events: list[Event] = []
-    while more := rows.poll(0.0, modified):
-        events += more
-    return _thin(events)
-
-
 def since(events: Iterable[Event], wall: float) -> list[Event]:
     """Events that are newer than a wall time."""
     return [event for event in events if event.wall > wall]
-
-
-def _thin(events: Sequence[Event]) -> list[Event]:
-    """Drops the oldest training rows beyond ``KEPT``."""
-    lines = sum(isinstance(event, IterationLogged) for event in events)
-    to_drop = max(0, lines - KEPT)
-    kept: list[Event] = []
-    for event in events:
-        if to_drop > 0 and isinstance(event, IterationLogged):
-            to_drop -= 1
-            continue
-        kept.append(event)
-    return kept
 
 
 def _with_growth(events: Sequence[Event]) -> Iterator[Event]:

@@ -89,7 +89,7 @@ def _unpaired(s: Snapshot, batch: BatchSeen, pairing: BatchModalities) -> Findin
     telling = [line for line in batch.outline if _TELLING.search(line)]
     evidence = [_inside(batch, text), *(_inside(batch, line) for line in telling[:QUOTED])]
     confidence = 0.9
-    remedy = BY_CODE["DW211"].cure
+    remedy = BY_CODE["DW211"].remedy
     if s.config is not None and s.config.paired is not None:
         names = "two modalities" if s.config.paired else "one modality only"
         text = f"the configuration names {names}: {s.config.path}"
