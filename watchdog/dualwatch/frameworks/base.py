@@ -186,6 +186,7 @@ class Framework:
     Attributes:
         name: Its name, unique among the adapters.
         config_suffixes: Suffixes of files that may be configurations of it.
+        modules: Packages that a training script of it imports.
         scripts: Training scripts to look for in the current folder, best first.
         entry: The training script that dualwatch ships for it, None for none.
         phases: Function name in a stack -> the ``protocol.Phase`` of the training there.
@@ -199,6 +200,7 @@ class Framework:
 
     name: str = ""
     config_suffixes: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()
     entry: Path | None = None
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dualwatch import agent
+from dualwatch import frameworks
+from dualwatch.agent.mmengine import TRAIN_SCRIPT
 from dualwatch.checks import profiles
 from dualwatch.core.errors import DualwatchError, Exit, code_of
 from dualwatch.core.json_codec import plain
@@ -22,7 +23,7 @@ from dualwatch.remedies import table
 from dualwatch.remedies.decide import Policy, ladders
 from dualwatch.rules.thresholds import MetricTarget
 
-ENTRY = Path(agent.TRAIN_SCRIPT)
+ENTRY = Path(TRAIN_SCRIPT)
 MMENGINE_FORMS = (".py", ".json", ".yaml", ".yml")
 
 
@@ -126,10 +127,15 @@ def make(options: Options, settings: Settings) -> Plan:
     Raises:
         DualwatchError: Something that the user named is missing or wrong.
     """
-    script = _script(options.script)
+    framework = frameworks.of_script(options.config) if options.script is None else None
+    script = options.config if framework is not None else _script(options.script)
     python = configs.training_python(settings.python)
     notes: list[str] = []
-    description = _describe(options, script, python, notes)
+    description = None
+    if framework is None:
+        description = _describe(options, script, python, notes)
+    else:
+        notes.append(f"{options.config.name} is a training script of {framework.name}")
     _require_data(description)
     work_dir = _work_dir(options, description)
     words = description.get("model_words", ()) if description is not None else ()
@@ -278,6 +284,8 @@ def _command(options: Options, script: Path, python: str) -> tuple[str, ...]:
             command += ["--standalone"] if options.nnodes == 1 else []
         launcher = ("--launcher", "pytorch")
     command += ["-m", str(script)] if is_module(script) else [str(script)]
+    if script == options.config:  # It takes no configuration, nor the options of one.
+        return (*command, *options.extra)
     command += [str(options.config)]
     if options.work_dir is not None:
         command += ["--work-dir", str(options.work_dir)]

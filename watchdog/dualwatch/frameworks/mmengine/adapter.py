@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dualwatch import agent
+from dualwatch.agent.mmengine import TRAIN_SCRIPT
 from dualwatch.events import Change
 from dualwatch.frameworks.base import (
     TIME_LIMIT,
@@ -31,7 +31,7 @@ class MMEngine(Framework):
     name = "mmengine"
     config_suffixes = tuple(FORMS)
     scripts = ("tools/train.py",)
-    entry = Path(agent.TRAIN_SCRIPT)
+    entry = Path(TRAIN_SCRIPT)
 
     phases = knowledge.PHASES
     libraries = knowledge.LIBRARIES

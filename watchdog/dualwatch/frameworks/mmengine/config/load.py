@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dualwatch import agent
+from dualwatch.agent.mmengine import DESCRIBE_CONFIG
 from dualwatch.core.errors import DualwatchError
 from dualwatch.frameworks.mmengine.config.literal import is_unknown
 
-DESCRIBE = agent.DESCRIBE_CONFIG
+DESCRIBE = DESCRIBE_CONFIG
 TIME_LIMIT = 120.0
 _MARK = "dualwatch-config "
 
