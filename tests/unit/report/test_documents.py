@@ -266,9 +266,9 @@ def test_a_dry_run_in_words() -> None:
         "step 1 on console-encoding: UTF-8 output",
         "  PYTHONUTF8=1",
         "",
-        "No batch below 2: the model's loss cannot learn from it.",
-        "Every step resumes where it stood, or from the newest good checkpoint; at most 2",
-        "reruns in all.",
+        "No batch below 2: the model's loss needs more samples.",
+        "Every rerun resumes at the same sample, or from the newest good checkpoint; at",
+        "most 2 reruns in all.",
         "Nothing was started.",
     ]
 
@@ -277,7 +277,7 @@ def test_a_dry_run_without_a_ladder() -> None:
     nothing = {"ladder": [], "ladders": {}, "in_place": None, "min_batch": 1}
     text = dryrun.text({**PLAN, **nothing, "required_metrics": []})
     assert "required:  none" in text
-    assert "a stall is given up" in text
+    assert "a stall ends the run" in text
     assert "reruns." not in text
 
 
@@ -333,8 +333,9 @@ def test_a_fault_of_ours_comes_with_all_that_a_report_needs() -> None:
     except ZeroDivisionError as error:
         text = render_fault(error)
     for part in (
-        "a fault of dualwatch itself (version",
-        "please report",
+        "internal error",
+        "(version ",
+        "report it",
         "ZeroDivisionError: ours",
     ):
         assert part in text

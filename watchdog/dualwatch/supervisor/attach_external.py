@@ -54,6 +54,7 @@ def supervisor(
             create_time=training.create_time,
             command=training.command,
             overrides={},
+            log=target.log.name if target.log is not None else "console.log",
         )
     )
     return Supervisor(

@@ -19,7 +19,7 @@ def build(
     attempts: Sequence[AttemptHistory],
     ended: RunEnded | None,
 ) -> dict[str, Any]:
-    """The document; ``outcome`` and ``exit_code`` are None while the run goes on."""
+    """The document; ``outcome`` and ``exit_code`` are None while the run is in progress."""
     metrics: dict[str, float] = {}
     for record in attempts:
         metrics |= {name: m.value for name, m in record.snapshot.metrics.items()}
@@ -59,7 +59,7 @@ def _attempt(record: AttemptHistory) -> dict[str, Any]:
 
 
 def write(path: Path, document: dict[str, Any]) -> None:
-    """Writes beside and renames: a reader never sees half a summary."""
+    """Writes the summary atomically: a reader never sees half of it."""
     beside = path.with_suffix(".tmp")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
@@ -68,5 +68,5 @@ def write(path: Path, document: dict[str, Any]) -> None:
             stream.write("\n")
         os.replace(beside, path)
     except OSError:
-        beside.unlink(missing_ok=True)  # Half of it serves nobody, and takes room.
+        beside.unlink(missing_ok=True)  # An incomplete file only takes space.
         raise

@@ -1,4 +1,4 @@
-"""All metrics of runs as a table that spreadsheets and pandas open: a row for each logged line."""
+"""All metrics of runs as a CSV table: one row per logged line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dualwatch.history.reported_run import ReportedRun
 FIXED = ("run", "attempt", "logged_at", "kind", "mode", "epoch", "iteration", "total")
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a spreadsheet takes for the beginning of a formula."""
+"""Characters with which a formula begins in a spreadsheet."""
 
 
 def write(stream: TextIO, runs: Sequence[ReportedRun]) -> int:
@@ -35,13 +35,13 @@ def write(stream: TextIO, runs: Sequence[ReportedRun]) -> int:
 
 
 def text(value: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
+    """A text that no spreadsheet evaluates as a formula."""
     cleaned = clean(value, 500)
     return f"'{cleaned}" if value.startswith(_FORMULA) or cleaned.startswith(_FORMULA) else cleaned
 
 
 def _metric(name: str) -> str:
-    """The name of a column; a metric named like a fixed column gets a prefix."""
+    """The name of a metric's column, distinct from the fixed columns."""
     return f"metric {name}" if name in FIXED else text(name)
 
 
