@@ -61,8 +61,8 @@ for event in journal.read(Path(sys.argv[1])):
 _SIFT = """
 import sys
 from pathlib import Path
-from dualwatch.diagnose.run_report import sift
-for event in sift(Path(sys.argv[1])):
+from dualwatch.diagnose.run_report import thinned
+for event in thinned(Path(sys.argv[1])):
     pass
 """
 

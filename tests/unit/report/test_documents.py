@@ -21,6 +21,7 @@ from dualwatch.events import (
     RunStarted,
     Severity,
 )
+from dualwatch.history.run import AttemptHistory
 from dualwatch.report.run import summary
 from dualwatch.report.run.json_lines import EventsView
 from dualwatch.report.run.plain import PlainView
@@ -42,7 +43,7 @@ ENDED = RunEnded(at=9.0, wall=1009.0, outcome="completed", exit_code=0, reason="
 
 
 @pytest.fixture
-def records(telling, change) -> list[summary.AttemptRecord]:
+def records(telling, change) -> list[AttemptHistory]:
     """Two attempts: one that stalled, one that trained to the end."""
     made = []
     for number, (code, signal) in enumerate([(None, "SIGKILL"), (0, None)]):
@@ -77,10 +78,9 @@ def records(telling, change) -> list[summary.AttemptRecord]:
         findings = tuple(f.finding for f in teller.events if hasattr(f, "finding"))
         teller.tell(AttemptEnded, attempt=number, exit_code=code, signal=signal)
         made.append(
-            summary.AttemptRecord(
+            AttemptHistory(
                 snapshot=teller.snapshot,
                 findings=findings,
-                ended_wall=teller.snapshot.wall,
                 lost_iterations=0 if number else 50,
             )
         )

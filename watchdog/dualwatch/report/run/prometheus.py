@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dualwatch import __version__
 from dualwatch.core.text import clean
 from dualwatch.events import Finding, Severity
-from dualwatch.history.attempt_record import AttemptRecord
+from dualwatch.history.run import AttemptHistory
 from dualwatch.protocol import PHASES
 from dualwatch.state.snapshot import STALLS, Snapshot
 
@@ -43,7 +43,7 @@ class RunState:
     required: tuple[str, ...]
     snapshot: Snapshot
     findings: tuple[Finding, ...]
-    records: tuple[AttemptRecord, ...]
+    records: tuple[AttemptHistory, ...]
     outcome: str = ""
 
 
@@ -140,7 +140,7 @@ def _troubles(state: RunState) -> Iterator[Metric]:
     over = {r.snapshot.started.attempt for r in state.records if r.snapshot.started is not None}
     s = state.snapshot
     is_new = s.started is not None and s.started.attempt not in over
-    findings = [finding for record in state.records for finding in record.findings]
+    findings = [finding for record in state.records for finding in record.ranked]
     findings += state.findings if is_new else ()
     replaced = sum(record.snapshot.replaced for record in state.records)
     replaced += s.replaced if is_new else 0
@@ -149,7 +149,7 @@ def _troubles(state: RunState) -> Iterator[Metric]:
     reruns = s.started.attempt if s.started is not None else 0
     yield _count("reruns", "Reruns of the training.", reruns)
     yield _count("cures_in_place", "Loaders replaced in the running training.", replaced)
-    lost = sum(record.lost_iterations for record in state.records)
+    lost = sum(record.lost_iterations or 0 for record in state.records)
     yield _count("lost_iterations", "Iterations repeated after a rerun.", lost)
     from prometheus_client.core import CounterMetricFamily
 

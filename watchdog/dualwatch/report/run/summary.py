@@ -10,13 +10,13 @@ from typing import Any
 
 from dualwatch.core.json_codec import plain
 from dualwatch.events import RunEnded, RunStarted, journal
-from dualwatch.history.attempt_record import AttemptRecord
+from dualwatch.history.run import AttemptHistory
 
 
 def build(
     started: RunStarted,
     command: Sequence[str],
-    attempts: Sequence[AttemptRecord],
+    attempts: Sequence[AttemptHistory],
     ended: RunEnded | None,
 ) -> dict[str, Any]:
     """The document; ``outcome`` and ``exit_code`` are None while the run is in progress."""
@@ -38,7 +38,7 @@ def build(
     }
 
 
-def _attempt(record: AttemptRecord) -> dict[str, Any]:
+def _attempt(record: AttemptHistory) -> dict[str, Any]:
     s = record.snapshot
     assert s.started is not None
     return {
@@ -53,8 +53,8 @@ def _attempt(record: AttemptRecord) -> dict[str, Any]:
         "first_iteration": s.first_iteration,
         "last_iteration": s.last_iteration,
         "rescued": s.replaced,
-        "lost_iterations": record.lost_iterations,
-        "findings": [plain(finding) for finding in record.findings],
+        "lost_iterations": record.lost_iterations or 0,
+        "findings": [plain(finding) for finding in record.ranked],
     }
 
 
