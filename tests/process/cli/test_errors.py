@@ -69,5 +69,5 @@ def test_the_help_that_an_error_names_is_that_of_the_command(dualwatch_) -> None
 def test_without_any_run_it_is_said_how_to_make_one(dualwatch_, command) -> None:
     said = dualwatch_(command)
     assert said.code == 3
-    assert "there is no run to look at" in said.err
+    assert "no run found" in said.err
     assert "dualwatch train CONFIG" in said.err.split("do:")[1]

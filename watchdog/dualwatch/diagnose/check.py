@@ -1,4 +1,4 @@
-"""From a target to its checklist: examined once, then judged item by item."""
+"""Examines a target once and evaluates its checklist item by item."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Wanted:
 
     Attributes:
         select: Ids or stages; empty for all of them.
-        ignore: Id -> why it is not to be judged.
+        ignore: Id -> why it is not evaluated.
         all_pairs: Compare every pair and look for every image, not a sample.
     """
 
@@ -45,7 +45,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """A checklist that was gone through."""
+    """An evaluated checklist."""
 
     target: Target
     life: RunLife
@@ -71,14 +71,13 @@ class Checked:
 
     @property
     def is_decided(self) -> bool:
-        """Whether waiting changes nothing any more."""
+        """Whether no item is pending, or one has failed."""
         found = runner.counts(self.results)
         return bool(found["fail"]) or not found["pending"]
 
 
 def resolve(path: Path | None) -> Target:
-    """The target of a checklist. A configuration stands for its next training, not for its last
-    one, unless one of it runs just now.
+    """The target of a checklist; a configuration means its next training, unless one is running.
 
     Raises:
         DualwatchError: It does not exist, or there is nothing to look at.
@@ -94,22 +93,22 @@ def check(
     settings: Settings,
     wanted: Wanted,
     *,
-    tell: Callable[[str], None] = lambda name: None,
-    told: Callable[[str, int, int], None] = lambda what, done, total: None,
+    collected: Callable[[str], None] = lambda name: None,
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Checked:
-    """Goes through the checklist of a target.
+    """Evaluates the checklist of a target.
 
     Args:
-        tell: Called with the name of each collector that is done.
-        told: Called with what is being looked through, how far, and of how many.
+        collected: Called with the name of each collector that is done.
+        progress: Called with what is being read, how many are done, and of how many.
 
     Raises:
-        DualwatchError: The profile is not valid, or there is no such item.
+        DualwatchError: The profile is not valid, or an item does not exist.
     """
-    more = preflight.collectors(target, settings, all_pairs=wanted.all_pairs, tell=told)
+    more = preflight.collectors(target, settings, all_pairs=wanted.all_pairs, tell=progress)
     more |= _tensorboard(target, settings)
-    manner = ExamineOptions(silence=None, patience=None, log_s=LOG_S, more=more)
-    done = examine.examine(target, settings, tell=tell, manner=manner)
+    options = ExamineOptions(silence=None, patience=None, log_s=LOG_S, more=more)
+    done = examine.examine(target, settings, collected=collected, options=options)
     record = record_of(done, settings)
     choice, results = judged(record, settings, wanted)
     assert done.standing is not None
@@ -139,10 +138,10 @@ def _tensorboard(target: Target, settings: Settings) -> dict[str, Collector]:
 def judged(
     record: CheckRecord, settings: Settings, wanted: Wanted
 ) -> tuple[Choice, list[CheckResult]]:
-    """The profile that fits, and what its items come to.
+    """The profile that fits, and the results of its items.
 
     Raises:
-        DualwatchError: The profile is not valid, or there is no such item.
+        DualwatchError: The profile is not valid, or an item does not exist.
     """
     choice = _profile(record, settings)
     items = chosen(choice.profile.all_items, wanted.select)
@@ -178,12 +177,6 @@ def _subject(record: CheckRecord) -> CheckSubject:
     )
 
 
-def items(record: CheckRecord, settings: Settings) -> list[dict[str, Any]]:
-    """The items of ``check --json`` for what is known already, those that can be told of it."""
-    _, results = judged(record, settings, Wanted())
-    return [item(result) for result in results]
-
-
 # --- which items -----------------------------------------------------------------------------
 
 
@@ -191,7 +184,7 @@ def chosen(items: Sequence[Item], select: Sequence[str]) -> list[Item]:
     """The items that are wanted, by id or by stage; all where nothing is named.
 
     Raises:
-        DualwatchError: There is no such item.
+        DualwatchError: An item does not exist.
     """
     _refuse_unknown("--select", select, items, STAGES)
     return [i for i in items if not select or i.id in select or i.stage in select]
@@ -219,7 +212,7 @@ def _refuse_unknown(
         near = did_you_mean(word, known)
         lines.append(f"{word!r}" + (f": {near}" if near else ""))
     raise DualwatchError(
-        f"{option}: the checklist has no such item",
+        f"{option}: not an item of the checklist",
         why="\n".join(lines),
         do="`dualwatch check --list` names them all",
     )

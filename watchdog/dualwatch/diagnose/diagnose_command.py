@@ -65,7 +65,7 @@ def diagnose(
     """
     target = targets.resolve(path, pid)
     with progress() as tell:
-        done = examine.examine(target, settings, tell=tell)
+        done = examine.examine(target, settings, collected=tell)
     environ = environment.of_training(done)
     made = document.build(done, environment.bearing_on_hangs(environ))
     result = DiagnoseResult(document=made, code=_code(done))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from dualwatch.actions import reaper
@@ -12,6 +14,8 @@ from dualwatch.core import units
 from dualwatch.core.errors import DualwatchError, Exit, writing
 from dualwatch.core.settings import Settings
 from dualwatch.events.journal import Journal
+from dualwatch.events.outcome import Outcome
+from dualwatch.history.sources import newest_attempt
 from dualwatch.report.run import choose
 from dualwatch.report.run.tensorboard import TensorBoardWriter
 from dualwatch.report.run.view import View
@@ -78,17 +82,33 @@ def _run(
             server.stop()
         lock.release()
     if not as_json:
-        choose.print_closing(supervisor.records, supervisor.ended, folder)
+        ended = recorder.run.ended
+        interrupted = ended is not None and ended.outcome == Outcome.INTERRUPTED
+        choose.print_closing(
+            recorder.run, folder, resume=resume_command(plan, sys.argv) if interrupted else ()
+        )
     return code
 
 
+def resume_command(plan: Plan, argv: Sequence[str]) -> list[str]:
+    """The words of the command that resumes a run: the words of the user with ``--resume``."""
+    words = list(argv[argv.index("train") :]) if "train" in argv else []
+    if not words:
+        words = ["train", str(plan.config), "--work-dir", str(plan.work_dir)]
+    if not plan.resume:
+        end = words.index("--") if "--" in words else len(words)
+        words.insert(end, "--resume")
+    return ["dualwatch", *words]
+
+
 def _refuse_beside(folder: Path) -> None:
-    """Says so where a training that lost its supervisor still lives here.
+    """Refuses to start beside a training that still runs in this work dir.
 
     Raises:
-        DualwatchError: One does.
+        DualwatchError: One runs.
     """
-    living = living_attempt(folder)
+    newest = newest_attempt(folder)
+    living = living_attempt(folder, newest.started) if newest.ended is None else None
     if living is None:
         return
     since = units.clock(living.create_time)
@@ -103,7 +123,7 @@ def _refuse_beside(folder: Path) -> None:
 
 
 def archive(folder: Path) -> None:
-    """Puts an earlier run of the same work dir aside; nothing is ever deleted."""
+    """Moves an earlier run of the same work dir aside; nothing is deleted."""
     earlier = [folder / name for name in _PER_RUN] + sorted(folder.glob("attempt-*"))
     earlier = [path for path in earlier if path.exists()]
     if not earlier:
@@ -132,7 +152,7 @@ def _greet(plan: Plan, followers: Subscribers, view: View) -> None:
 def _start_tensorboard(
     plan: Plan, settings: Settings, folder: Path, view: View
 ) -> tuple[tensorboard.TensorBoardServer | None, TensorBoardMonitor]:
-    """TensorBoard, where it can be started, and who looks at it."""
+    """Starts TensorBoard where it is installed, and its monitor."""
     log = folder / "tensorboard.log"
     if not tensorboard.is_installed(plan.python):
         view.note("TensorBoard is not started: the training's Python has none")

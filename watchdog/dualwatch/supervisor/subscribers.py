@@ -54,7 +54,8 @@ class Subscribers:
         supervisor = self._followed
         if supervisor is None:
             return None
-        plan, recorder, ended = supervisor.plan, supervisor.recorder, supervisor.ended
+        plan, recorder = supervisor.plan, supervisor.recorder
+        ended = recorder.run.ended
         return RunState(
             now=clock.now().at,
             config=str(plan.config),
@@ -62,7 +63,7 @@ class Subscribers:
             required=plan.required,
             snapshot=recorder.snapshot,
             findings=tuple(recorder.findings),
-            records=tuple(supervisor.records),
+            records=tuple(recorder.run.over),
             outcome=ended.outcome if ended is not None else "",
         )
 

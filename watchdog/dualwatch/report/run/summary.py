@@ -10,16 +10,16 @@ from typing import Any
 
 from dualwatch.core.json_codec import plain
 from dualwatch.events import RunEnded, RunStarted, journal
-from dualwatch.history.attempt_record import AttemptRecord
+from dualwatch.history.run import AttemptHistory
 
 
 def build(
     started: RunStarted,
     command: Sequence[str],
-    attempts: Sequence[AttemptRecord],
+    attempts: Sequence[AttemptHistory],
     ended: RunEnded | None,
 ) -> dict[str, Any]:
-    """The document; ``outcome`` and ``exit_code`` are None while the run goes on."""
+    """The document; ``outcome`` and ``exit_code`` are None while the run is in progress."""
     metrics: dict[str, float] = {}
     for record in attempts:
         metrics |= {name: m.value for name, m in record.snapshot.metrics.items()}
@@ -38,7 +38,7 @@ def build(
     }
 
 
-def _attempt(record: AttemptRecord) -> dict[str, Any]:
+def _attempt(record: AttemptHistory) -> dict[str, Any]:
     s = record.snapshot
     assert s.started is not None
     return {
@@ -53,13 +53,13 @@ def _attempt(record: AttemptRecord) -> dict[str, Any]:
         "first_iteration": s.first_iteration,
         "last_iteration": s.last_iteration,
         "rescued": s.replaced,
-        "lost_iterations": record.lost_iterations,
-        "findings": [plain(finding) for finding in record.findings],
+        "lost_iterations": record.lost_iterations or 0,
+        "findings": [plain(finding) for finding in record.ranked],
     }
 
 
 def write(path: Path, document: dict[str, Any]) -> None:
-    """Writes beside and renames: a reader never sees half a summary."""
+    """Writes the summary atomically: a reader never sees half of it."""
     beside = path.with_suffix(".tmp")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
@@ -68,5 +68,5 @@ def write(path: Path, document: dict[str, Any]) -> None:
             stream.write("\n")
         os.replace(beside, path)
     except OSError:
-        beside.unlink(missing_ok=True)  # Half of it serves nobody, and takes room.
+        beside.unlink(missing_ok=True)  # An incomplete file only takes space.
         raise

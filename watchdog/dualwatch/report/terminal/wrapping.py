@@ -1,4 +1,4 @@
-"""Text in so many columns of a terminal, where a Chinese character takes two."""
+"""Wraps text to terminal columns; a Chinese character takes two."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _DEEPEST_MARGIN = 16
 
 
 def cells(text: str) -> int:
-    """Columns that a terminal needs."""
+    """Columns that a text takes on a terminal."""
     if text.isascii():
         return len(text)
     return sum(
@@ -20,7 +20,7 @@ def cells(text: str) -> int:
 
 
 def clipped(text: str, width: int, mark: str = "...") -> str:
-    """The beginning of a text that is too long; the cut shows."""
+    """A text cut to a width, with a mark where it was cut."""
     if cells(text) <= width:
         return text
     kept = []
@@ -34,7 +34,7 @@ def clipped(text: str, width: int, mark: str = "...") -> str:
 
 
 def wrapped(text: str, width: int, lead: str, most: int) -> list[str]:
-    """A text in at most so many lines: the lead before the first, the others below its text."""
+    """A text in at most ``most`` lines, indented below the lead."""
     margin = " " * (len(lead) if len(lead) <= _DEEPEST_MARGIN else 4)
     # Characters of two columns: fewer of them fit.
     room = width * max(1, len(text)) // max(1, cells(text))
@@ -51,7 +51,7 @@ def wrapped(text: str, width: int, lead: str, most: int) -> list[str]:
 
 
 def folded(line: str, width: int) -> list[str]:
-    """A whole line in rows, deeper from the second on; a path stays whole."""
+    """A line in rows, indented from the second on; paths stay whole."""
     depth = len(line) - len(line.lstrip()) + 2
     if cells(line) <= width:
         return [line]
