@@ -99,7 +99,12 @@ def write_orders(
     Args:
         parts: Pattern of words in the names of modules that the agent records at any depth.
     """
-    orders = {"overrides": overrides, "stretch": stretch, "rescue": rescue, "parts": parts}
+    orders: protocol.OverridesDocument = {
+        "overrides": dict(overrides),
+        "stretch": stretch,
+        "rescue": rescue,
+        "parts": parts,
+    }
     for name, data in (
         (protocol.OVERRIDES_FILE, orders),
         ("overrides.json", dict(overrides)),
