@@ -13,6 +13,7 @@ from typing import Any
 from dualwatch.checks.item import STAGES, Item
 from dualwatch.checks.probes import PROBES
 from dualwatch.core.errors import did_you_mean
+from dualwatch.domains.base import Range
 from dualwatch.rules.catalog import BY_CODE
 from dualwatch.rules.thresholds import MetricTarget
 
@@ -44,6 +45,23 @@ class Profile:
         """The items with those that its milestones make, in the order of their stages."""
         made = [_of_milestone(milestone) for milestone in self.milestones]
         return tuple(sorted((*self.items, *made), key=lambda item: STAGES.index(item.stage)))
+
+    @property
+    def ranges(self) -> dict[str, Range]:
+        """Metric of the training lines -> what it may be: beyond it an item fails."""
+        found: dict[str, Range] = {}
+        for item in self.items:
+            limits = item.limits
+            metric, low, high = (limits.get(k) for k in ("metric", "fail_below", "fail_above"))
+            if metric is None or (low is None and high is None):
+                continue
+            other = found.get(metric, Range())
+            found[metric] = Range(
+                low=other.low if low is None else low,
+                high=other.high if high is None else high,
+                after=max(other.after, limits.get("after", 0)),
+            )
+        return found
 
 
 @dataclass(slots=True)

@@ -13,11 +13,11 @@ MAX_BYTES = 12 << 20
 
 
 def gather(done: Examination) -> dict[str, str]:
-    """File name -> text; what is not there is left out, what cannot be read is told."""
+    """File name -> text; what does not exist is left out, what cannot be read is not observed."""
     target = done.target
     files: dict[str, Path] = {}
     if target.log is not None:
-        files["console.log" if target.supervised else "training.log"] = target.log
+        files[target.log.name] = target.log
     if target.scalars is not None and target.scalars != target.log:
         files["scalars.json"] = target.scalars
     if done.config is not None and done.config.path != str(target.log):

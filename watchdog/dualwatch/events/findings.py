@@ -63,7 +63,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
 
     Attributes:
         text: What was seen, in words or quoted from the source.
-        source: Where: "console.log", "heartbeat", "processes", "py-spy pid 12", ...
+        source: Where: the name of a log, "heartbeat", "processes", "py-spy pid 12", ...
         wall: When, seconds since the epoch; None where the source has no time.
     """
 

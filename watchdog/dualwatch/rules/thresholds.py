@@ -1,4 +1,4 @@
-"""The limits that rules go by: the part of the settings that they need."""
+"""Limits of the rules: times, ranges and targets of metrics."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class MetricTarget:
     """The value that a metric should have reached at the end of an epoch.
 
     Attributes:
-        epoch: Number of the epoch; where a training has none, of the evaluation.
-        metric: Of the evaluation, else of the training lines.
-        fail_below, warn_below, fail_above, warn_above: The last sound values; None for no bound.
-        advice: What to do when it is missed.
+        epoch: Number of the epoch, or of the evaluation where a training counts no epochs.
+        metric: Of the evaluation, else of the training log.
+        fail_below, warn_below, fail_above, warn_above: Inclusive bounds; None for no bound.
+        advice: What to do about it.
     """
 
     epoch: int
@@ -33,12 +33,12 @@ class MetricTarget:
         return not _within(value, self.fail_below, self.fail_above)
 
     def warns(self, value: float) -> bool:
-        """Whether a value is acceptable but not good."""
+        """Whether a value passes, but is worse than expected."""
         return not _within(value, self.warn_below, self.warn_above)
 
     @property
     def expected(self) -> str:
-        """The bounds in words."""
+        """The expected values as text."""
         words = []
         for name, sign in (("below", ">="), ("above", "<=")):
             fail, warn = getattr(self, f"fail_{name}"), getattr(self, f"warn_{name}")

@@ -153,7 +153,7 @@ def _swallowed(s: Snapshot, absence: MissingMetric, found: SwallowedError, most:
     if repeated.told > 1:
         texts.append((f"its {repeated.at_least}th time", repeated.last_wall))
     texts += [(line, error.wall) for line in error.excerpt[-QUOTED:] if line.strip(" ^~")]
-    evidence = [Evidence(text=text, source="console.log", wall=wall) for text, wall in texts]
+    evidence = [Evidence(text=text, source=s.log, wall=wall) for text, wall in texts]
     remedy = None
     if error.where:
         remedy = (

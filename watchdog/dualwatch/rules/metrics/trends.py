@@ -40,8 +40,8 @@ def out_of_range(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
             f"{name} is {beyond[-1].value:g}, {side} {bound:g}, in {len(beyond)} of the last "
             f"{len(recent)} training lines"
         )
-        quotes = [_evidence(f"{name} {p.value:g} at {p.line.place}", p) for p in beyond]
-        evidence = [_evidence(headline, beyond[-1]), *quotes]
+        quotes = [_evidence(s, f"{name} {p.value:g} at {p.line.place}", p) for p in beyond]
+        evidence = [_evidence(s, headline, beyond[-1]), *quotes]
         certain = 0.7 + 0.05 * len(beyond)
         yield finding("DW204", evidence, confidence=round(certain, 2), attempt=_attempt(s))
 
@@ -80,9 +80,9 @@ def _not_converging(s: Snapshot, falling: FallingMetric) -> Iterator[Finding]:
         f"after {course.lines} training lines in {span(last.line.at - first.line.at)}"
     )
     evidence = [
-        _evidence(headline, last),
-        _evidence(f"{falling.name} {first.value:g} at {first.line.place}", first),
-        _evidence(f"{falling.name} {last.value:g} at {last.line.place}", last),
+        _evidence(s, headline, last),
+        _evidence(s, f"{falling.name} {first.value:g} at {first.line.place}", first),
+        _evidence(s, f"{falling.name} {last.value:g} at {last.line.place}", last),
     ]
     # The further it has risen, the less likely is a plateau that ends without help.
     confidence = 0.6 if late < 1.1 * abs(early) else 0.75
@@ -138,8 +138,8 @@ def _bound(value: float, allowed: Range) -> tuple[float, str]:
     return allowed.low if allowed.low is not None else value, "below"
 
 
-def _evidence(text: str, point: Point) -> Evidence:
-    return Evidence(text=text, source="console.log", wall=point.line.wall)
+def _evidence(s: Snapshot, text: str, point: Point) -> Evidence:
+    return Evidence(text=text, source=s.log, wall=point.line.wall)
 
 
 def _attempt(s: Snapshot) -> int | None:
