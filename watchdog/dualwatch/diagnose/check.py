@@ -14,7 +14,7 @@ from dualwatch.collectors import target as targets
 from dualwatch.collectors.target import Target
 from dualwatch.core import clock
 from dualwatch.core.errors import DualwatchError, Exit, did_you_mean
-from dualwatch.core.settings import Settings
+from dualwatch.core.policies import CheckPolicy
 from dualwatch.diagnose import examine, preflight
 from dualwatch.diagnose.check_record import CheckRecord, record_of
 from dualwatch.diagnose.examine import ExamineOptions
@@ -90,7 +90,7 @@ def resolve(path: Path | None) -> Target:
 
 def check(
     target: Target,
-    settings: Settings,
+    policy: CheckPolicy,
     wanted: Wanted,
     *,
     collected: Callable[[str], None] = lambda name: None,
@@ -105,12 +105,12 @@ def check(
     Raises:
         DualwatchError: The profile is not valid, or an item does not exist.
     """
-    more = preflight.collectors(target, settings, all_pairs=wanted.all_pairs, tell=progress)
-    more |= _tensorboard(target, settings)
+    more = preflight.collectors(target, policy, all_pairs=wanted.all_pairs, tell=progress)
+    more |= _tensorboard(target, policy)
     options = ExamineOptions(silence=None, patience=None, log_s=LOG_S, more=more)
-    done = examine.examine(target, settings, collected=collected, options=options)
-    record = record_of(done, settings)
-    choice, results = judged(record, settings, wanted)
+    done = examine.examine(target, policy, collected=collected, options=options)
+    record = record_of(done, policy)
+    choice, results = judged(record, policy, wanted)
     assert done.standing is not None
     planned = "not started yet"
     return Checked(
@@ -123,38 +123,38 @@ def check(
     )
 
 
-def _tensorboard(target: Target, settings: Settings) -> dict[str, Collector]:
+def _tensorboard(target: Target, policy: CheckPolicy) -> dict[str, Collector]:
     """The state of TensorBoard, where there is a run that it could show."""
     folder, moment = target.work_dir, clock.now()
     if folder is None:
         return {}
     ask = Collector(
-        lambda: status.look(folder, settings.port, at=moment.at, wall=moment.wall),
+        lambda: status.look(folder, policy.tensorboard_port, at=moment.at, wall=moment.wall),
         TENSORBOARD_S,
     )
     return {"tensorboard": ask}
 
 
 def judged(
-    record: CheckRecord, settings: Settings, wanted: Wanted
+    record: CheckRecord, policy: CheckPolicy, wanted: Wanted
 ) -> tuple[Choice, list[CheckResult]]:
     """The profile that fits, and the results of its items.
 
     Raises:
         DualwatchError: The profile is not valid, or an item does not exist.
     """
-    choice = _profile(record, settings)
+    choice = _profile(record, policy)
     items = chosen(choice.profile.all_items, wanted.select)
-    ignored = _ignored(choice.profile.all_items, settings.check, wanted.ignore or {})
+    ignored = _ignored(choice.profile.all_items, policy.profile, wanted.ignore or {})
     return choice, runner.judge(items, _subject(record), ignored)
 
 
-def _profile(record: CheckRecord, settings: Settings) -> Choice:
+def _profile(record: CheckRecord, policy: CheckPolicy) -> Choice:
     config = record.s.config
-    words = [*(config.model_words if config is not None else ()), *(settings.require or ())]
+    words = [*(config.model_words if config is not None else ()), *(policy.required or ())]
     words += [*record.required, *record.s.metrics]
     name = Path(record.path).name
-    return profiles.choose(settings.check, settings.origin("check"), config=name, words=words)
+    return profiles.choose(policy.profile, policy.profile_from, config=name, words=words)
 
 
 def _subject(record: CheckRecord) -> CheckSubject:

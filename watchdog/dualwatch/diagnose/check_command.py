@@ -15,7 +15,7 @@ from typing import Any
 from dualwatch.checks import profiles
 from dualwatch.core import units
 from dualwatch.core.errors import DualwatchError, Exit
-from dualwatch.core.settings import Settings
+from dualwatch.core.policies import CheckPolicy
 from dualwatch.diagnose import check
 from dualwatch.diagnose.check import Checked, Wanted
 from dualwatch.diagnose.diagnose_command import WIDEST
@@ -44,7 +44,7 @@ class CheckOptions:
     verbose: bool = False
 
 
-def run(order: CheckOptions, settings: Settings) -> Exit:
+def run(order: CheckOptions, policy: CheckPolicy) -> Exit:
     """Goes through the checklist, prints it, and gives the exit code of the contract.
 
     Raises:
@@ -56,7 +56,7 @@ def run(order: CheckOptions, settings: Settings) -> Exit:
     )
 
     def look(advance: Callable[[str, int, int], None] = lambda what, done, total: None) -> Checked:
-        return check.check(target, settings, wanted, progress=advance)
+        return check.check(target, policy, wanted, progress=advance)
 
     if order.watch:
         checked = _watched(look, order)
@@ -74,14 +74,14 @@ def run(order: CheckOptions, settings: Settings) -> Exit:
     return checked.code
 
 
-def name_items(order: CheckOptions, settings: Settings) -> Exit:
+def name_items(order: CheckOptions, policy: CheckPolicy) -> Exit:
     """Lists the items of the profile in force without evaluating them."""
     path = order.path
-    words = list(settings.require or ())
+    words = list(policy.required or ())
     if path is not None and path.suffix == ".py":
         words.append(path.name)
     choice = profiles.choose(
-        settings.check, settings.origin("check"), config=path.name if path else "", words=words
+        policy.profile, policy.profile_from, config=path.name if path else "", words=words
     )
     items = check.chosen(choice.profile.all_items, _split(order.select))
     if order.as_json:

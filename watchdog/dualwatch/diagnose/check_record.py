@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from msgspec import structs
 
 from dualwatch.checks.item import RunLife
-from dualwatch.core.settings import Settings
+from dualwatch.core.policies import CheckPolicy
 from dualwatch.diagnose import examine
 from dualwatch.diagnose.examine import Examination
 from dualwatch.events import Finding, TensorBoardSeen
@@ -44,7 +44,7 @@ class CheckRecord:
     orphans_looked_for: bool = False
 
 
-def record_of(done: Examination, settings: Settings) -> CheckRecord:
+def record_of(done: Examination, policy: CheckPolicy) -> CheckRecord:
     """What an examination has for a checklist."""
     target = done.target
     finished = done.standing is not None and done.standing.phase == Phase.FINISHED
@@ -58,7 +58,7 @@ def record_of(done: Examination, settings: Settings) -> CheckRecord:
         raised=done.run.attempt.findings,
         earlier=done.run.earlier_findings,
         has_ended=done.has_ended,
-        required=examine.required(done, settings),
+        required=examine.required(done, policy),
         path=config.path if config is not None else str(target.log or ""),
         elsewhere=target.kind == "log",
         orphans_looked_for=target.work_dir is not None and "orphans" not in done.not_observed,

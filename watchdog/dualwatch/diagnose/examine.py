@@ -12,7 +12,8 @@ from dualwatch.collectors.stacks import fd_limit
 from dualwatch.collectors.target import Target
 from dualwatch.core import clock
 from dualwatch.core.clock import Moment
-from dualwatch.core.settings import Settings, choose_metrics
+from dualwatch.core.policies import CheckPolicy
+from dualwatch.core.settings import choose_metrics
 from dualwatch.diagnose.parallel import Collector, collect
 from dualwatch.diagnose.questions import questions
 from dualwatch.events import (
@@ -106,7 +107,7 @@ class ExamineOptions:
 
 def examine(
     target: Target,
-    settings: Settings,
+    policy: CheckPolicy,
     *,
     collected: Callable[[str], None] = lambda name: None,
     options: ExamineOptions = ExamineOptions(),
@@ -121,7 +122,7 @@ def examine(
     """
     moment = clock.now()
     done = Examination(target=target, moment=moment)
-    asked = questions(target, settings, moment, options.log_s)
+    asked = questions(target, policy, moment, options.log_s)
     if options.only is not None:
         asked = {name: ask for name, ask in asked.items() if name in options.only}
     asked |= options.more
@@ -130,7 +131,7 @@ def examine(
     _take(done, answers)
     _fold(done, answers, options)
     done.snapshot = _settled(done.run.snapshot, target, moment)
-    _judge(done, settings, options)
+    _judge(done, policy, options)
     done.took_s = clock.now().at - moment.at
     return done
 
@@ -246,12 +247,14 @@ def _started(target: Target, moment: Moment) -> AttemptStarted:
     )
 
 
-def _judge(done: Examination, settings: Settings, options: ExamineOptions) -> None:
+def _judge(done: Examination, policy: CheckPolicy, options: ExamineOptions) -> None:
     target, s = done.target, done.snapshot
     limits = Thresholds(
-        stall_timeout=min(settings.stall_timeout, options.silence or settings.stall_timeout),
-        busy_timeout=settings.busy_timeout,
-        required=required(done, settings),
+        stall_timeout=min(
+            policy.stall.stall_timeout, options.silence or policy.stall.stall_timeout
+        ),
+        busy_timeout=policy.stall.busy_timeout,
+        required=required(done, policy),
     )
     if options.patience is not None:
         limits = replace(limits, patience=options.patience)
@@ -271,12 +274,12 @@ def _still_counts(finding: Finding, done: Examination) -> bool:
     return not is_stall or done.has_ended or finding.severity <= Severity.INFO
 
 
-def required(done: Examination, settings: Settings) -> tuple[str, ...]:
+def required(done: Examination, policy: CheckPolicy) -> tuple[str, ...]:
     """Metrics that must be trained: as the run was started, else by settings and configuration."""
     if done.run.started is not None:
         return done.run.started.required_metrics
     words = done.config.model_words if done.config is not None else ()
-    return choose_metrics(settings.require, settings.origin("require"), words)[0]
+    return choose_metrics(policy.required, policy.required_from, words)[0]
 
 
 def _goal(done: Examination) -> Goal:

@@ -13,7 +13,7 @@ from dualwatch.collectors.host import sample as host
 from dualwatch.collectors.processes import orphans
 from dualwatch.collectors.target import Target
 from dualwatch.core.clock import Moment
-from dualwatch.core.settings import Settings
+from dualwatch.core.policies import CheckPolicy
 from dualwatch.diagnose import live_process
 from dualwatch.diagnose.parallel import Collector
 from dualwatch.events import ConfigRead, Event
@@ -39,7 +39,7 @@ FILES = frozenset(("log", "scalars", "config"))
 
 
 def questions(
-    target: Target, settings: Settings, moment: Moment, log_s: float
+    target: Target, policy: CheckPolicy, moment: Moment, log_s: float
 ) -> dict[str, Collector]:
     """The questions about a target by name.
 
@@ -74,7 +74,7 @@ def questions(
         asked["batches"] = Collector(lambda: BatchFiles(attempt).poll(at, wall), LIVE_S)
     if target.config is not None:
         named = target.config
-        python = training_python(settings.python)
+        python = training_python(policy.python)
         asked["config"] = Collector(
             lambda: find.load(python, named, (), Path.cwd(), timeout=CONFIG_S), CONFIG_S + 2
         )

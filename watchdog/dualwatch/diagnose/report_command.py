@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 from collections.abc import Sequence
@@ -14,7 +13,8 @@ from dualwatch.collectors import target as targets
 from dualwatch.collectors.target import Target
 from dualwatch.core import clock
 from dualwatch.core.errors import DualwatchError, Exit
-from dualwatch.core.settings import Settings
+from dualwatch.core.files import write_atomically
+from dualwatch.core.policies import CheckPolicy
 from dualwatch.diagnose import run_report
 from dualwatch.events.journal import SCHEMA_VERSION
 from dualwatch.history.reported_run import ReportedRun
@@ -34,7 +34,7 @@ class ReportOptions:
 
 
 def report(
-    paths: Sequence[Path], settings: Settings, *, output: Path | None, table: Path | None
+    paths: Sequence[Path], policy: CheckPolicy, *, output: Path | None, table: Path | None
 ) -> ReportOptions:
     """Writes the page of some runs.
 
@@ -48,7 +48,7 @@ def report(
             page cannot be written (3).
     """
     chosen = [targets.resolve(path) for path in _once(paths)] or [targets.resolve(None)]
-    runs = [run_report.reported(target, settings) for target in chosen]
+    runs = [run_report.reported(target, policy) for target in chosen]
     run_report.label(runs, chosen)
     place = output or _place(chosen)
     _write(place, _page(runs).encode("utf-8", "replace"))
@@ -124,20 +124,13 @@ def _document(
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Writes beside and renames: readable by its owner only, and never half."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-        os.replace(beside, path)
+        write_atomically(path, data)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
         raise DualwatchError(
             f"cannot write {path}",
             why=error.strerror or str(error),
-            do="name another place with --output or --csv",
+            do="give another path with --output or --csv",
             exit_code=Exit.NOT_OBSERVED,
         ) from error

@@ -10,7 +10,7 @@ from dualwatch import domains
 from dualwatch.collectors.target import Target
 from dualwatch.core import clock, units
 from dualwatch.core.errors import DualwatchError, Exit
-from dualwatch.core.settings import Settings
+from dualwatch.core.policies import CheckPolicy
 from dualwatch.diagnose import check, examine
 from dualwatch.diagnose.check import Wanted
 from dualwatch.diagnose.check_record import CheckRecord, record_of, record_of_run
@@ -39,15 +39,15 @@ POINTS = 600
 """Samples of the machine over a whole run: more than a picture has room for."""
 
 
-def reported(target: Target, settings: Settings) -> ReportedRun:
+def reported(target: Target, policy: CheckPolicy) -> ReportedRun:
     """All that is known of a run.
 
     Raises:
         DualwatchError: Nothing can be read.
     """
-    run = _supervised(target, settings) if target.supervised else None
+    run = _supervised(target, policy) if target.supervised else None
     if run is None:
-        run = _of_log(target, settings)
+        run = _of_log(target, policy)
     run.kind = target.kind
     run.place = str(target.path or target.work_dir or target.log or "?")
     return run
@@ -69,7 +69,7 @@ def label(runs: Sequence[ReportedRun], targets: Sequence[Target]) -> None:
 # --- a run with a journal --------------------------------------------------------------------
 
 
-def _supervised(target: Target, settings: Settings) -> ReportedRun | None:
+def _supervised(target: Target, policy: CheckPolicy) -> ReportedRun | None:
     """From the journal; None where it holds nothing."""
     assert target.attempt_dir is not None
     own = target.attempt_dir.parent
@@ -85,7 +85,7 @@ def _supervised(target: Target, settings: Settings) -> ReportedRun | None:
     for attempt in run.attempts:
         attempt.lost_iterations = lost.get(attempt.number)
     run.alive = target.training is not None
-    _add_checklist(run, record_of_run(run.history, run.record, alive=run.alive), settings)
+    _add_checklist(run, record_of_run(run.history, run.record, alive=run.alive), policy)
     if start > 0:
         run.notes.append("The journal has earlier runs too; this is the newest.")
     if run.started is None:
@@ -95,9 +95,9 @@ def _supervised(target: Target, settings: Settings) -> ReportedRun | None:
     return run
 
 
-def _add_checklist(run: ReportedRun, record: CheckRecord, settings: Settings) -> None:
+def _add_checklist(run: ReportedRun, record: CheckRecord, policy: CheckPolicy) -> None:
     """Adds the items of the profile in force, its limits, and what its domain shows first."""
-    choice, results = check.judged(record, settings, Wanted())
+    choice, results = check.judged(record, policy, Wanted())
     run.checklist = [check.item(result) for result in results]
     run.limits = choice.profile.ranges
     words = (*(run.config.model_words if run.config is not None else ()), *run.required)
@@ -141,7 +141,7 @@ def _unended(run: ReportedRun) -> str:
 # --- a run without one -----------------------------------------------------------------------
 
 
-def _of_log(target: Target, settings: Settings) -> ReportedRun:
+def _of_log(target: Target, policy: CheckPolicy) -> ReportedRun:
     """From the log of a training that dualwatch did not supervise."""
     if target.log is None:
         raise DualwatchError(
@@ -150,7 +150,7 @@ def _of_log(target: Target, settings: Settings) -> ReportedRun:
             do="name the work dir or the log of a training",
             exit_code=Exit.NOT_OBSERVED,
         )
-    done = examine.examine(target, settings, options=ExamineOptions(only=FILES))
+    done = examine.examine(target, policy, options=ExamineOptions(only=FILES))
     if "log" in done.not_observed and done.log is None:
         raise _unreadable(target.log, OSError(done.not_observed["log"]))
     events = _events(target, done)
@@ -162,7 +162,7 @@ def _of_log(target: Target, settings: Settings) -> ReportedRun:
             exit_code=Exit.NOT_OBSERVED,
         )
     run = ReportedRun(supervised=False).fold(events)
-    _add_examined(run, target, done, settings)
+    _add_examined(run, target, done, policy)
     return run
 
 
@@ -172,12 +172,12 @@ def _events(target: Target, done: Examination) -> list[Event]:
     return list(done.log.events) if done.log is not None else []
 
 
-def _add_examined(run: ReportedRun, target: Target, done: Examination, settings: Settings) -> None:
+def _add_examined(run: ReportedRun, target: Target, done: Examination, policy: CheckPolicy) -> None:
     """Adds what is not an event of the log."""
     run.alive = examine.is_alive(target)
     run.config = done.config
     run.findings, run.causes = done.findings, done.causes
-    _add_checklist(run, record_of(done, settings), settings)
+    _add_checklist(run, record_of(done, policy), policy)
     run.not_observed = dict(done.not_observed)
     run.not_observed |= dict.fromkeys(
         ("processes", "memory", "stacks"), "not observed while it ran: only its log is known"

@@ -32,7 +32,7 @@ def attach(named: str | None, settings: Settings, *, as_json: bool, quiet: bool 
         DualwatchError: No such training runs, or permission to read its process is denied.
     """
     target = _target(named)
-    followers = subscribers.open_subscribers(settings)
+    followers = subscribers.open_subscribers(settings.notify_policy())
     try:
         return _attach(target, settings, followers, as_json=as_json, quiet=quiet)
     finally:
@@ -60,7 +60,7 @@ def _attach(
             supervisor = attach_own_run.supervisor(training, folder, settings, view)
         else:
             supervisor = attach_external.supervisor(target, training, folder, settings, view)
-        if supervisor.settings.tensorboard:
+        if supervisor.plan.tensorboard_port is not None:
             _read_curves(supervisor, has_work_dir=target.work_dir is not None)
         followers.follow(supervisor)
         with reaper.adopting():

@@ -17,7 +17,7 @@ from dualwatch.events.journal import Journal
 from dualwatch.frameworks.mmengine.config import load as configs
 from dualwatch.report.run.view import View
 from dualwatch.supervisor.attach_own_run import attached, environment_of, note_stall_action
-from dualwatch.supervisor.plan import Plan, milestones, policy
+from dualwatch.supervisor.plan import Plan, milestones, policies
 from dualwatch.supervisor.recorder import EventRecorder
 from dualwatch.supervisor.run import archive
 from dualwatch.supervisor.supervisor import AttachedRun, Supervisor, run_started
@@ -43,7 +43,7 @@ def supervisor(
         (folder / "attempt-0").mkdir(mode=0o700)
         journal = Journal(folder / "journal.jsonl")
     recorder = EventRecorder(journal, view)
-    recorder.record(run_started(plan, settings))
+    recorder.record(run_started(plan))
     moment = clock.now()
     recorder.record(
         AttemptStarted(
@@ -59,7 +59,6 @@ def supervisor(
     )
     return Supervisor(
         plan,
-        settings,
         folder,
         recorder,
         environment=environment_of(training.pid),
@@ -71,9 +70,10 @@ def _plan(training: Training, folder: Path, settings: Settings, view: View) -> P
     command = training.command
     config = dict(command_values(command, training.cwd)).get("config")
     script = Path(command[1] if len(command) > 1 else command[0])
-    description = _description(config, training, settings, view)
+    description = _description(config, training, view)
     words = (description or {}).get("model_words", ())
-    required, because = choose_metrics(settings.require, settings.origin("require"), words)
+    check = settings.check_policy()
+    required, because = choose_metrics(check.required, check.required_from, words)
     return Plan(
         config=config or Path(command[-1]),
         script=script,
@@ -82,15 +82,13 @@ def _plan(training: Training, folder: Path, settings: Settings, view: View) -> P
         command=command,
         required=required,
         required_because=because,
-        policy=policy(settings, description or {}),
         description=description,
-        milestones=milestones(settings, config, (*words, *required)) if config is not None else (),
+        milestones=milestones(check, config, (*words, *required)) if config is not None else (),
+        **policies(settings, description or {}),
     )
 
 
-def _description(
-    config: Path | None, training: Training, settings: Settings, view: View
-) -> Mapping[str, Any] | None:
+def _description(config: Path | None, training: Training, view: View) -> Mapping[str, Any] | None:
     """Its configuration, loaded as the training loads it; None where that fails."""
     if config is None or not config.is_file():
         return None

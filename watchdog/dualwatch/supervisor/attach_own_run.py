@@ -15,7 +15,7 @@ from dualwatch.events import ObserverPaused, RunStarted
 from dualwatch.events.journal import Journal
 from dualwatch.history import sources
 from dualwatch.report.run.view import View
-from dualwatch.supervisor.plan import Plan, milestones, policy
+from dualwatch.supervisor.plan import Plan, milestones, policies
 from dualwatch.supervisor.recorder import EventRecorder
 from dualwatch.supervisor.supervisor import AttachedRun, Supervisor
 
@@ -51,7 +51,6 @@ def supervisor(training: Training, folder: Path, settings: Settings, view: View)
     recorder.record(ObserverPaused(at=moment.at, wall=moment.wall, seconds=gone))
     return Supervisor(
         _plan(started, settings),
-        settings,
         folder,
         recorder,
         environment=environment_of(training.pid),
@@ -69,9 +68,9 @@ def _plan(started: RunStarted, settings: Settings) -> Plan:
         command=started.command,
         required=required,
         required_because=started.required_because,
-        policy=policy(settings, started.sections),
         description=started.sections or None,
-        milestones=milestones(settings, config, required),
+        milestones=milestones(settings.check_policy(), config, required),
+        **policies(settings, started.sections),
         resume=started.resume,
     )
 

@@ -19,7 +19,6 @@ from dualwatch.collectors.gpu.nvml import NvmlSampler
 from dualwatch.core import clock
 from dualwatch.core.clock import Moment
 from dualwatch.core.errors import writing
-from dualwatch.core.settings import Settings
 from dualwatch.events import (
     Action,
     AttemptEnded,
@@ -68,6 +67,8 @@ class Attempt:
         folder: ``attempt-N``; made here.
         environment: What the training inherits.
         step: The remedy in force, None for the user's own configuration.
+        rescue: Whether the loader may be replaced, and a checkpoint saved, in the running training.
+        grace: Seconds between SIGTERM and SIGKILL.
         decide: Applies the rules to the snapshot and decides.
         reconsider: Decides once more, where the loader could not be replaced in place.
         config: The configuration of this attempt, None where it is not known.
@@ -82,7 +83,8 @@ class Attempt:
     environment: Mapping[str, str]
     step: RerunStep | None
     resume_from: Path | None
-    settings: Settings
+    rescue: bool
+    grace: float
     limits: Thresholds
     recorder: EventRecorder
     stop_requests: StopRequests
@@ -103,7 +105,7 @@ class Attempt:
             self.folder,
             training,
             self.gpus,
-            process_interval=min(PROCESS_INTERVAL, self.settings.stall_timeout / 6),
+            process_interval=min(PROCESS_INTERVAL, self.limits.stall_timeout / 6),
             console=self.console,
             known=self.recorder.snapshot if self.attached is not None else None,
             board=self.board,
@@ -119,7 +121,7 @@ class Attempt:
             # A training that dualwatch only attached to is not ended by Ctrl-C.
             self.recorder.note(f"the training continues without dualwatch: pid {training.pid}")
             return AttemptOutcome(None, interrupted=True)
-        if not training.is_over() and self.settings.rescue:
+        if not training.is_over() and self.rescue:
             self._client(monitor, training).rescue(patient=interrupted)
         survivors = tuple(self._stop(monitor, training))
         self._close(monitor, training, survivors)
@@ -140,7 +142,7 @@ class Attempt:
                 self.folder,
                 overrides,
                 stretch,
-                rescue=self.settings.rescue,
+                rescue=self.rescue,
                 parts=domains.parts(),
             )
         marker = uuid.uuid4().hex
@@ -194,7 +196,7 @@ class Attempt:
             if _capture_is_due(recorder.snapshot.silence(moment.at), limit, captured_at):
                 for event in monitor.stacks(moment):
                     recorder.record(event)
-                if self.settings.rescue:
+                if self.rescue:
                     self._client(monitor, training).request_pending_samples()
                 last = clock.now()  # Reading stacks took time, which is not a pause of dualwatch.
             recorder.reach(moment)
@@ -251,7 +253,7 @@ class Attempt:
         held = shared_memory.seen(process.pid for process in terminate.alive(tree))
         survivors = terminate.stop(
             tree,
-            grace=self.settings.grace,
+            grace=self.grace,
             hurry=lambda: self.stop_requests.force,
             look=lambda: monitor.everyone(clock.now()),
             job=training.job,

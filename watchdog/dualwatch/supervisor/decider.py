@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dualwatch.core.settings import Settings
 from dualwatch.events import Action, Decision, Finding, Proof, RerunStep, Severity
 from dualwatch.protocol import Phase
 from dualwatch.remedies import decide as ladder
@@ -24,15 +23,14 @@ class RemedyDecider:
         limits: The thresholds of the rules.
     """
 
-    def __init__(self, plan: Plan, settings: Settings, recorder: EventRecorder) -> None:
+    def __init__(self, plan: Plan, recorder: EventRecorder) -> None:
         self._plan = plan
-        self._settings = settings
         self._recorder = recorder
         self._woken = False
         self._external = False
         self.limits = Thresholds(
-            stall_timeout=settings.stall_timeout,
-            busy_timeout=settings.busy_timeout,
+            stall_timeout=plan.stall.stall_timeout,
+            busy_timeout=plan.stall.busy_timeout,
             required=plan.required,
             milestones=plan.milestones,
         )
@@ -65,11 +63,11 @@ class RemedyDecider:
             for found in fresh
         ):
             return self._about_stall(self._present(), self._history(can_replace=True))
-        if self._settings.on_missing == "stop" and any(found.code == "DW201" for found in fresh):
+        if self._plan.stop.on_missing == "stop" and any(found.code == "DW201" for found in fresh):
             reason = "a required metric is missing, which stops the training, as you asked"
             return self._recorder.decide(Decision(action=Action.STOP, reason=reason))
         missed = [found.headline for found in fresh if found.proof is Proof.MISSED_TARGET]
-        if self._settings.on_fail == "stop" and missed:
+        if self._plan.stop.on_fail == "stop" and missed:
             listed = "; ".join(missed)
             reason = f"a milestone is missed, which stops the training, as you asked: {listed}"
             return self._recorder.decide(Decision(action=Action.STOP, reason=reason))
@@ -130,4 +128,4 @@ class RemedyDecider:
         s = self._recorder.snapshot
         waits = s.phase in (Phase.WAITING, Phase.VAL_WAITING)
         workers = any(process.role == "worker" for process in s.process.values())
-        return bool(self._settings.rescue) and s.agent is not None and waits and workers
+        return self._plan.policy.rescue and s.agent is not None and waits and workers

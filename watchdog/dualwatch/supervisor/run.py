@@ -12,7 +12,7 @@ from dualwatch.actions.lock import Lock
 from dualwatch.collectors.processes.live_attempt import living_attempt
 from dualwatch.core import units
 from dualwatch.core.errors import DualwatchError, Exit, writing
-from dualwatch.core.settings import Settings
+from dualwatch.core.policies import NotifyPolicy
 from dualwatch.events.journal import Journal
 from dualwatch.events.outcome import Outcome
 from dualwatch.history.sources import newest_attempt
@@ -31,7 +31,7 @@ from dualwatch.tensorboard.status import TensorBoardMonitor
 _PER_RUN = ("journal.jsonl", "summary.json", "tensorboard.log", "tensorboard")
 
 
-def run(plan: Plan, settings: Settings, *, as_json: bool, quiet: bool = False) -> Exit:
+def run(plan: Plan, notify: NotifyPolicy, *, as_json: bool, quiet: bool = False) -> Exit:
     """Runs a plan to its end.
 
     Args:
@@ -40,16 +40,14 @@ def run(plan: Plan, settings: Settings, *, as_json: bool, quiet: bool = False) -
     Raises:
         DualwatchError: The work dir cannot be used, or the training not be started.
     """
-    followers = subscribers.open_subscribers(settings)
+    followers = subscribers.open_subscribers(notify)
     try:
-        return _run(plan, settings, followers, as_json=as_json, quiet=quiet)
+        return _run(plan, followers, as_json=as_json, quiet=quiet)
     finally:
         followers.close()
 
 
-def _run(
-    plan: Plan, settings: Settings, followers: Subscribers, *, as_json: bool, quiet: bool
-) -> Exit:
+def _run(plan: Plan, followers: Subscribers, *, as_json: bool, quiet: bool) -> Exit:
     is_first = hints.is_first_run(plan.work_dir)
     folder = prepare_folder(plan.work_dir)
     lock = Lock(folder)
@@ -67,11 +65,11 @@ def _run(
         if is_first and hints.are_welcome(as_json=as_json, quiet=quiet):
             for line in hints.first_run():
                 view.note(line)
-        if settings.tensorboard:
-            server, board = _start_tensorboard(plan, settings, folder, view)
+        if plan.tensorboard_port is not None:
+            server, board = _start_tensorboard(plan, plan.tensorboard_port, folder, view)
             curves = TensorBoardWriter(folder / "tensorboard", recorder.unseen)
             recorder.sinks = (*recorder.sinks, curves)
-        supervisor = Supervisor(plan, settings, folder, recorder, board=board)
+        supervisor = Supervisor(plan, folder, recorder, board=board)
         followers.follow(supervisor)
         with reaper.adopting():
             code = supervisor.run()
@@ -150,7 +148,7 @@ def _greet(plan: Plan, followers: Subscribers, view: View) -> None:
 
 
 def _start_tensorboard(
-    plan: Plan, settings: Settings, folder: Path, view: View
+    plan: Plan, port: int, folder: Path, view: View
 ) -> tuple[tensorboard.TensorBoardServer | None, TensorBoardMonitor]:
     """Starts TensorBoard where it is installed, and its monitor."""
     log = folder / "tensorboard.log"
@@ -158,7 +156,7 @@ def _start_tensorboard(
         view.note("TensorBoard is not started: the training's Python has none")
         view.note(f"hint: {plan.python} -m pip install tensorboard; or --no-tensorboard")
         return None, TensorBoardMonitor(why="No module named tensorboard in the training's Python")
-    server = tensorboard.start(plan.python, plan.work_dir, settings.port, log)
+    server = tensorboard.start(plan.python, plan.work_dir, port, log)
     if isinstance(server, str):
         view.note(f"TensorBoard is not started: {server}")
         return None, TensorBoardMonitor(why=server)

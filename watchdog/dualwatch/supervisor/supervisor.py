@@ -19,7 +19,6 @@ from dualwatch.collectors.gpu import release as gpu_release
 from dualwatch.collectors.gpu.nvml import NvmlSampler
 from dualwatch.core import clock
 from dualwatch.core.errors import DualwatchError, Exit, code_of
-from dualwatch.core.settings import Settings
 from dualwatch.events import (
     Action,
     ConfigRead,
@@ -55,7 +54,7 @@ class AttachedRun:
     console: Path | None = None
 
 
-def run_started(plan: Plan, settings: Settings) -> RunStarted:
+def run_started(plan: Plan) -> RunStarted:
     """The event of a run's start, with all that ``attach`` needs to continue it."""
     moment = clock.now()
     return RunStarted(
@@ -71,7 +70,7 @@ def run_started(plan: Plan, settings: Settings) -> RunStarted:
         python=plan.python,
         resume=plan.resume,
         sections=dict(plan.description or {}),
-        settings={name: value for name, value, *_ in settings.rows()},
+        settings=dict(plan.settings),
     )
 
 
@@ -87,7 +86,6 @@ class Supervisor:
     """
 
     plan: Plan
-    settings: Settings
     folder: Path
     recorder: EventRecorder
     board: TensorBoardMonitor | None = None
@@ -99,13 +97,13 @@ class Supervisor:
     _gpus: NvmlSampler = field(default_factory=NvmlSampler)
 
     def __post_init__(self) -> None:
-        self._decider = RemedyDecider(self.plan, self.settings, self.recorder)
+        self._decider = RemedyDecider(self.plan, self.recorder)
         self._resume = ResumePoint(self.recorder, self.plan.work_dir)
 
     def run(self) -> Exit:
         """Runs attempts until the run is over, and returns the exit code of the contract."""
         if self.recorder.run.started is None:
-            self.recorder.record(run_started(self.plan, self.settings))
+            self.recorder.record(run_started(self.plan))
         with self._stop_requests.listening():
             outcome, code, reason = self._attempts_or_reason()
         moment = clock.now()
@@ -172,7 +170,8 @@ class Supervisor:
             environment=self.environment,
             step=step,
             resume_from=resume_from,
-            settings=self.settings,
+            rescue=self.plan.policy.rescue,
+            grace=self.plan.stop.grace,
             limits=self._decider.limits,
             recorder=self.recorder,
             stop_requests=self._stop_requests,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dualwatch.core.files import write_atomically
 from dualwatch.core.json_codec import plain
 from dualwatch.events import RunEnded, RunStarted, journal
 from dualwatch.history.run import AttemptHistory
@@ -59,14 +59,6 @@ def _attempt(record: AttemptHistory) -> dict[str, Any]:
 
 
 def write(path: Path, document: dict[str, Any]) -> None:
-    """Writes the summary atomically: a reader never sees half of it."""
-    beside = path.with_suffix(".tmp")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(document, stream, indent=1, ensure_ascii=False, default=str)
-            stream.write("\n")
-        os.replace(beside, path)
-    except OSError:
-        beside.unlink(missing_ok=True)  # An incomplete file only takes space.
-        raise
+    """Writes ``summary.json``."""
+    text = json.dumps(document, indent=1, ensure_ascii=False, default=str)
+    write_atomically(path, f"{text}\n".encode())

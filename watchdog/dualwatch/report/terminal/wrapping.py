@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-import unicodedata
 
 _NARROWEST = 20
 _DEEPEST_MARGIN = 16
@@ -13,24 +12,18 @@ def cells(text: str) -> int:
     """Columns that a text takes on a terminal."""
     if text.isascii():
         return len(text)
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
-        for c in text
-    )
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 def clipped(text: str, width: int, mark: str = "...") -> str:
     """A text cut to a width, with a mark where it was cut."""
     if cells(text) <= width:
         return text
-    kept = []
-    room = width - len(mark)
-    for character in text:
-        room -= cells(character)
-        if room < 0:
-            break
-        kept.append(character)
-    return "".join(kept).rstrip() + mark
+    from rich.cells import set_cell_size
+
+    return set_cell_size(text, max(0, width - len(mark))).rstrip() + mark
 
 
 def wrapped(text: str, width: int, lead: str, most: int) -> list[str]:
