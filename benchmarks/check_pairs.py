@@ -43,15 +43,18 @@ train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=1)
 visualizer = dict(type="Visualizer", vis_backends=[dict(type="TensorboardVisBackend")])
 """
 _PARTS = {
-    "pairs alone": "pairs.compare(values, all_pairs=True)",
-    "images alone": "datasets.look(values, at=0.0, wall=0.0, all_images=True)",
+    "pairs alone": "pairs.compare(spec.wrapped, all_pairs=True)",
+    "images alone": "scan.look(spec.datasets, *config_read.layouts(spec), at=0.0, wall=0.0, "
+    "all_images=True)",
 }
 _OBSERVE = """
 import sys
 from pathlib import Path
-from dualwatch.collectors import datasets, pairs
-from dualwatch.logs import pyconfig
-values = pyconfig.read(Path(sys.argv[1]).read_text(encoding="utf-8")).values
+from dualwatch import frameworks
+from dualwatch.datasets import scan
+from dualwatch.domains.paired import pairs
+from dualwatch.frameworks import config_read
+spec = frameworks.default().read(Path(sys.argv[1]))
 {}
 """
 

@@ -157,6 +157,7 @@ def train(
       dualwatch train configs/my_config.py --dry-run
     """
     from dualwatch.core import settings
+    from dualwatch.frameworks.base import LaunchOptions
     from dualwatch.report.terminal import dryrun
     from dualwatch.supervisor import plan
     from dualwatch.supervisor.run import run
@@ -182,7 +183,7 @@ def train(
         }
     )
     planned = plan.make(
-        plan.Options(
+        LaunchOptions(
             config=config,
             work_dir=work_dir,
             script=script,

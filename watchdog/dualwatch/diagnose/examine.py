@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from dualwatch import domains
 from dualwatch.collectors.agent_files import heartbeat
 from dualwatch.collectors.agent_files.batches import BatchFiles
 from dualwatch.collectors.agent_files.models import ModelFiles
@@ -19,7 +20,7 @@ from dualwatch.collectors.stacks import fd_limit
 from dualwatch.collectors.target import Target
 from dualwatch.core import clock
 from dualwatch.core.clock import Moment
-from dualwatch.core.settings import Settings, choose_metrics
+from dualwatch.core.settings import Settings
 from dualwatch.diagnose import live_process
 from dualwatch.diagnose.parallel import Collector, collect
 from dualwatch.events import (
@@ -31,9 +32,8 @@ from dualwatch.events import (
     NotObserved,
     Severity,
 )
+from dualwatch.frameworks import config_read, interpreter
 from dualwatch.frameworks.base import Goal
-from dualwatch.frameworks.mmengine.config import dump, find, static
-from dualwatch.frameworks.mmengine.config.load import training_python
 from dualwatch.history import past
 from dualwatch.history.training_record import TrainingRecord
 from dualwatch.logs import reader
@@ -209,9 +209,9 @@ def _collectors(
         asked["batches"] = Collector(lambda: BatchFiles(attempt).poll(at, wall), LIVE_S)
     if target.config is not None:
         named = target.config
-        python = training_python(settings.python)
+        python = interpreter.training_python(settings.python)
         asked["config"] = Collector(
-            lambda: find.load(python, named, (), Path.cwd(), timeout=CONFIG_S), CONFIG_S + 2
+            lambda: config_read.load(python, named, Path.cwd(), CONFIG_S).event, CONFIG_S + 2
         )
     elif work_dir is not None:
         cwd = training.cwd if training is not None else None
@@ -222,10 +222,10 @@ def _collectors(
 
 
 def _found(work_dir: Path, cwd: Path | None, moment: Moment) -> ConfigRead | None:
-    path = find.find(work_dir)
+    path = config_read.find(work_dir)
     if path is None:
         return None
-    return find.read(path, at=moment.at, wall=moment.wall, folder=cwd)
+    return config_read.read(path, **moment._asdict(), folder=cwd).event
 
 
 def _take(done: Examination, answers: dict[str, Any]) -> None:
@@ -241,19 +241,18 @@ def _take(done: Examination, answers: dict[str, Any]) -> None:
             done.not_observed["nvidia-smi"] = why
     done.config = answers.get("config") or _from_log(done)
     if done.config is not None and done.written is None and done.config.path:
-        done.written = find.written_loader(Path(done.config.path))
+        done.written = config_read.written_loader(Path(done.config.path))
 
 
 def _from_log(done: Examination) -> ConfigRead | None:
     """The configuration that the training printed into its log."""
     if done.log is None:
         return None
-    text = dump.config_text(list(done.log.head))
-    if not text:
+    found = config_read.of_log(done.log.head, str(done.log.path), **done.moment._asdict())
+    if found is None:
         return None
-    found = static.read(text)
-    done.written = found.written.get("train_dataloader")
-    return find.of_log(found, str(done.log.path), *done.moment)
+    done.written = found.spec.written
+    return found.event
 
 
 def _story(done: Examination, answers: dict[str, Any]) -> list[Event]:
@@ -341,7 +340,7 @@ def required(done: Examination, settings: Settings) -> tuple[str, ...]:
     if done.history.run is not None:
         return done.history.run.required_metrics
     words = done.config.model_words if done.config is not None else ()
-    return choose_metrics(settings.require, settings.origin("require"), words)[0]
+    return domains.required_metrics(settings.require, settings.origin("require"), words)[0]
 
 
 def _goal(done: Examination) -> Goal:

@@ -29,6 +29,11 @@ def get(name: str) -> Framework:
     return next((one for one in installed() if one.name == name), PLAIN)
 
 
+def default() -> Framework:
+    """The adapter for what names no framework: a command line's CONFIG, and old journals."""
+    return installed()[0]
+
+
 def of_config(config: Path) -> Framework | None:
     """The adapter that may load a file as its configuration; None for none."""
     return next((one for one in installed() if one.takes(config)), None)

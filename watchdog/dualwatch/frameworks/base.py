@@ -22,14 +22,13 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from dualwatch.events import Change, NotFollowed
+from dualwatch.datasets.layouts import ReadLayout
+from dualwatch.datasets.spec import DatasetSpec, Role
+from dualwatch.events import Change, CheckpointSeen, ConfigRead, NotFollowed
 from dualwatch.logs.formats import LineFormat
 
-__all__ = ["NotFollowed"]
-
-Role = Literal["train", "val", "test"]
 Sections = Mapping[str, Any]
 """A configuration as its framework describes it: plain, JSON-able dictionaries."""
 
@@ -63,28 +62,14 @@ class LoaderSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DatasetSpec:
-    """One data set, wrappers opened.
-
-    Attributes:
-        key: Dotted path in the configuration.
-        type: Name of its class, without a registry's scope; "" where it is not written.
-        settings: As written; None where it is not a mapping.
-    """
-
-    key: str
-    role: Role
-    type: str = ""
-    settings: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSpec:
     """A configuration, loaded by its framework or read as text.
 
     Attributes:
         framework: Name of the adapter that made it; "" for none.
         loaders: Every loader, those of the training first.
+        datasets: The data sets inside of all wrappers, those of the training first.
+        wrapped: The data set of each loader as written, wrappers included.
         start_method: Of worker processes, None for the platform's own.
         start_from: Checkpoint that it starts from, "" for none.
         resumes: Whether it continues with the state of that checkpoint, or of the newest one.
@@ -94,12 +79,15 @@ class TrainingSpec:
         backends: Types of what writes its scalars; None where that is not known.
         imports: Modules that it imports before training.
         not_followed: What of a configuration that was read as text is not known, and why.
+        error: Why it does not load or cannot be read; "" where it does.
+        written: Source text of the training loader, None where it is not known.
         sections: The configuration itself, for its adapter and for display.
     """
 
     framework: str = ""
     loaders: tuple[LoaderSpec, ...] = ()
     datasets: tuple[DatasetSpec, ...] = ()
+    wrapped: tuple[DatasetSpec, ...] = ()
     start_method: str | None = None
     goal: Goal = field(default_factory=Goal)
     start_from: str = ""
@@ -111,6 +99,8 @@ class TrainingSpec:
     backends: tuple[str, ...] | None = None
     imports: tuple[str, ...] = ()
     not_followed: tuple[NotFollowed, ...] = ()
+    error: str = ""
+    written: str | None = None
     sections: Sections = field(default_factory=dict)
 
     def of(self, role: Role | None = None) -> Iterator[LoaderSpec]:
@@ -180,6 +170,12 @@ class Checkpoint:
     number: int
 
 
+def is_module(script: Path) -> bool:
+    """Whether ``--script package.module`` names a module for ``python -m`` rather than a file."""
+    dotted = re.fullmatch(r"\w+(\.\w+)+", str(script)) is not None
+    return dotted and script.suffix != ".py" and not script.exists()
+
+
 class Framework:
     """What one framework does its own way. All methods have defaults for a plain training.
 
@@ -188,6 +184,7 @@ class Framework:
         config_suffixes: Suffixes of files that may be configurations of it.
         scripts: Training scripts to look for in the current folder, best first.
         entry: The training script that dualwatch ships for it, None for none.
+        layouts: Data set type -> reader of its layout.
         phases: Function name in a stack -> the ``protocol.Phase`` of the training there.
         libraries: (pattern over a frame's file, name of the library).
         collective_files: Parts of the paths of files whose functions are collectives.
@@ -202,6 +199,7 @@ class Framework:
     scripts: tuple[str, ...] = ()
     entry: Path | None = None
 
+    layouts: Mapping[str, ReadLayout] = {}
     phases: Mapping[str, str] = {}
     libraries: tuple[tuple[re.Pattern[str], str], ...] = ()
     collective_files: tuple[str, ...] = ()
@@ -234,6 +232,14 @@ class Framework:
             DualwatchError: With code DW602 it does not load; without one its Python cannot try.
         """
         raise NotImplementedError
+
+    def missing_data(self, spec: TrainingSpec, roots: Sequence[Path]) -> dict[str, str]:
+        """Dotted key -> path of the folders and annotation files that are named and missing.
+
+        Args:
+            roots: Where relative paths may begin.
+        """
+        return {}
 
     def read(self, config: Path) -> TrainingSpec:
         """Reads a configuration as text. Executes nothing and never raises.
@@ -287,6 +293,23 @@ class Framework:
 
     def last_checkpoint(self, work_dir: Path) -> Path | None:
         """The checkpoint that the framework itself would resume from; None for none."""
+        return None
+
+    def start_checkpoint(
+        self,
+        config: ConfigRead,
+        work_dir: Path | None,
+        *,
+        at: float,
+        wall: float,
+        roots: Sequence[Path] = (Path(),),
+    ) -> CheckpointSeen | None:
+        """Whether the checkpoint that a training starts from is whole; None: it starts from none.
+
+        Args:
+            work_dir: Folder of the run, where resuming looks for the newest checkpoint.
+            roots: Where a relative path may begin.
+        """
         return None
 
     # --- logs ---

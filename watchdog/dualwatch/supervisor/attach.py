@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from dualwatch import domains, frameworks
 from dualwatch.actions import launch, reaper
 from dualwatch.actions.adopted import AttachedTraining
 from dualwatch.actions.lock import Lock
@@ -16,10 +15,10 @@ from dualwatch.collectors.processes.trainings import Training, command_values
 from dualwatch.collectors.target import Target
 from dualwatch.core import clock
 from dualwatch.core.errors import DualwatchError, Exit, writing
-from dualwatch.core.settings import Settings, choose_metrics
+from dualwatch.core.settings import Settings
 from dualwatch.events import AttemptStarted, ObserverPaused, journal
 from dualwatch.events.journal import Journal
-from dualwatch.frameworks.mmengine.config import load as configs
+from dualwatch.frameworks.base import TrainingSpec
 from dualwatch.history import replay
 from dualwatch.report.run import choose
 from dualwatch.report.run.tensorboard import TensorBoardWriter
@@ -154,6 +153,10 @@ def _attach_own_run(
         )
     settings = settings.beneath(run.started.settings)
     recorder = EventRecorder(Journal(path), view, run.snapshot, [*run.findings])
+    spec = TrainingSpec()
+    if run.started.sections:
+        framework = frameworks.get(run.started.framework)
+        spec = (framework if framework.name else frameworks.default()).spec(run.started.sections)
     plan = Plan(
         config=Path(run.started.config),
         script=Path(run.started.script),
@@ -162,8 +165,8 @@ def _attach_own_run(
         command=run.started.command,
         required=run.started.required_metrics,
         required_because=run.started.required_because,
-        policy=policy(settings, run.started.sections),
-        description=run.started.sections or None,
+        policy=policy(settings, spec),
+        spec=spec,
         milestones=milestones(settings, Path(run.started.config), run.started.required_metrics),
         resume=run.started.resume,
     )
@@ -204,9 +207,11 @@ def _attach_external(
     with writing(folder):
         archive(folder)
     config = dict(command_values(training.command, training.cwd)).get("config")
-    description = _description(config, training, settings, view)
-    words = (description or {}).get("model_words", ())
-    required, because = choose_metrics(settings.require, settings.origin("require"), words)
+    spec = _spec(config, training, view)
+    words = spec.model_words
+    required, because = domains.required_metrics(
+        settings.require, settings.origin("require"), words
+    )
     plan = Plan(
         config=config or Path(training.command[-1]),
         script=Path(training.command[1] if len(training.command) > 1 else training.command[0]),
@@ -215,8 +220,8 @@ def _attach_external(
         command=training.command,
         required=required,
         required_because=because,
-        policy=policy(settings, description or {}),
-        description=description,
+        policy=policy(settings, spec),
+        spec=spec,
         milestones=milestones(settings, config, (*words, *required)) if config is not None else (),
     )
     if settings.on_stall == "rerun":
@@ -255,19 +260,18 @@ def _attach_external(
     )
 
 
-def _description(
-    config: Path | None, training: Training, settings: Settings, view: View
-) -> Mapping[str, Any] | None:
-    """Its configuration, loaded as it loads it; None where that cannot be."""
+def _spec(config: Path | None, training: Training, view: View) -> TrainingSpec:
+    """Its configuration, loaded as it loads it; an empty one where that cannot be."""
     if config is None or not config.is_file():
-        return None
+        return TrainingSpec()
     script = Path(training.command[1]) if len(training.command) > 1 else Path()
     folder = ((training.cwd or Path()) / script).parent
+    framework = frameworks.of_config(config) or frameworks.default()
     try:
-        return configs.describe(training.command[0], config, (), folder)
+        return framework.load(training.command[0], config, (), folder)
     except DualwatchError as error:
         view.note(f"note: {error.what}: what it requires and how it could be rerun is not known")
-        return None
+        return TrainingSpec()
 
 
 def _prepare_to_rerun(plan: Plan, training: Training, view: View) -> None:

@@ -102,14 +102,14 @@ class RemedyDecider:
         decision = ladder.decide_death(
             ranking.rank(self._recorder.findings),
             self._history(survivors=s.ended.survivors),
-            self._plan.description or {},
+            self._plan.spec,
             self._plan.policy,
         )
         return self._recorder.decide(decision) if decision is not None else None
 
     def _about_stall(self, findings: list[Finding], history: ladder.RemedyHistory) -> Decision:
-        sections, policy = self._plan.description or {}, self._plan.policy
-        decision = ladder.decide_stall(findings, history, sections, policy)
+        spec, policy = self._plan.spec, self._plan.policy
+        decision = ladder.decide_stall(findings, history, spec, policy)
         self._woken = self._woken or decision.action is Action.WAKE
         return self._recorder.decide(decision)
 
@@ -122,10 +122,10 @@ class RemedyDecider:
     ) -> ladder.RemedyHistory:
         s = self._recorder.snapshot
         agent = s.agent
-        step, sections = self.step or RerunStep(name="", changes=()), self._plan.description or {}
+        step = self.step or RerunStep(name="", changes=())
         return ladder.RemedyHistory(
             tried=tuple(self.tried),
-            dose=overrides_of(step.overrides, sections, step.environment),
+            overrides=overrides_of(step.overrides, self._plan.spec, step.environment),
             can_change=agent is not None or self.is_strange,
             refused=tuple(agent.refused) if agent is not None else (),
             survivors=survivors,

@@ -3,48 +3,23 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dualwatch import agent
+from dualwatch import domains, frameworks
 from dualwatch.checks import profiles
 from dualwatch.core.errors import DualwatchError, Exit, code_of
 from dualwatch.core.json_codec import plain
-from dualwatch.core.settings import Settings, choose_metrics
+from dualwatch.core.settings import Settings
 from dualwatch.events import RerunStep
 from dualwatch.events.journal import SCHEMA_VERSION
-from dualwatch.frameworks.mmengine.config import edits
-from dualwatch.frameworks.mmengine.config import load as configs
+from dualwatch.frameworks import interpreter
+from dualwatch.frameworks.base import Framework, LaunchOptions, TrainingSpec, is_module
 from dualwatch.remedies import table
-from dualwatch.remedies.decide import Policy, ladders
+from dualwatch.remedies.decide import Policy, escalations
 from dualwatch.rules.thresholds import MetricTarget
-
-ENTRY = Path(agent.TRAIN_SCRIPT)
-MMENGINE_FORMS = (".py", ".json", ".yaml", ".yml")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """The command line of ``dualwatch train``, as given.
-
-    Attributes:
-        extra: Words for the training's script, untouched.
-    """
-
-    config: Path
-    work_dir: Path | None = None
-    script: Path | None = None
-    cfg_options: tuple[str, ...] = ()
-    resume: bool = False
-    amp: bool = False
-    nproc_per_node: int | None = None
-    nnodes: int = 1
-    node_rank: int = 0
-    rdzv_endpoint: str | None = None
-    extra: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +28,7 @@ class Plan:
 
     Attributes:
         policy: What the treatment may do.
-        description: The configuration as ``agent.mmengine.describe_config`` read it; None for a
-            training that is not one of mmengine and is followed by its console alone.
+        spec: The configuration; empty for a training that is followed by its console alone.
         milestones: What metrics should have come to, of the checklist's profile.
         notes: What the user should know before the start.
     """
@@ -67,14 +41,14 @@ class Plan:
     required: tuple[str, ...]
     required_because: str
     policy: Policy
-    description: Mapping[str, Any] | None
+    spec: TrainingSpec = field(default_factory=TrainingSpec)
     milestones: tuple[MetricTarget, ...] = ()
     resume: bool = False
     notes: tuple[str, ...] = field(default=())
 
     def document(self) -> dict[str, Any]:
         """The plan as one JSON-able document, for ``--dry-run``."""
-        climbs = {name: _steps(steps) for name, steps in self._ladders().items()}
+        steps = {name: _steps(found) for name, found in self._escalations().items()}
         return {
             "schema_version": SCHEMA_VERSION,
             "command": list(self.command),
@@ -87,25 +61,24 @@ class Plan:
             "max_reruns": self.policy.max_reruns,
             "min_batch": self.policy.min_batch,
             "in_place": self._in_place(),
-            "ladder": climbs.get("stall", []),
-            "ladders": climbs,
+            "ladder": steps.get("stall", []),
+            "ladders": steps,
         }
 
-    def _ladders(self) -> dict[str, tuple[RerunStep, ...]]:
-        found = ladders(self.description or {}, self.policy)
-        if self.description is None:  # Nobody is inside that could change or resume anything.
-            return {
-                name: steps
-                for name, steps in found.items()
-                if not any(step.changes or step.older_checkpoint for step in steps)
-            }
-        return found
+    def _escalations(self) -> dict[str, tuple[RerunStep, ...]]:
+        found = escalations(self.spec, self.policy)
+        if self.spec.framework:
+            return found
+        # No agent could change a configuration or resume from a checkpoint.
+        return {
+            name: steps
+            for name, steps in found.items()
+            if not any(step.changes or step.older_checkpoint for step in steps)
+        }
 
     def _in_place(self) -> str | None:
         """What is done about a loader that hangs before any rerun, None where nothing can be."""
-        if not self.policy.rescue or not edits.workers(self.description or {}, edits.TRAINING):
-            return None
-        return table.IN_PLACE
+        return table.IN_PLACE if self.policy.rescue and self.spec.workers("train") else None
 
 
 def _steps(steps: Sequence[RerunStep]) -> list[dict[str, Any]]:
@@ -120,31 +93,33 @@ def _steps(steps: Sequence[RerunStep]) -> list[dict[str, Any]]:
     ]
 
 
-def make(options: Options, settings: Settings) -> Plan:
-    """Settles script, interpreter, work dir, command, required metrics and ladder.
+def make(options: LaunchOptions, settings: Settings) -> Plan:
+    """Settles script, interpreter, work dir, command, required metrics and escalations.
 
     Raises:
         DualwatchError: Something that the user named is missing or wrong.
     """
-    script = _script(options.script)
-    python = configs.training_python(settings.python)
+    framework = frameworks.of_config(options.config) or frameworks.default()
+    script = _script(options.script, framework)
+    python = interpreter.training_python(settings.python)
     notes: list[str] = []
-    description = _describe(options, script, python, notes)
-    _require_data(description)
-    work_dir = _work_dir(options, description)
-    words = description.get("model_words", ()) if description is not None else ()
-    required, because = choose_metrics(settings.require, settings.origin("require"), words)
+    spec = _spec(options, framework, script, python, notes)
+    _require_data(framework, spec)
+    required, because = domains.required_metrics(
+        settings.require, settings.origin("require"), spec.model_words
+    )
+    words = (*spec.model_words, *required)
     return Plan(
         config=options.config,
         script=script,
         python=python,
-        work_dir=work_dir,
-        command=_command(options, script, python),
+        work_dir=_work_dir(options, spec),
+        command=framework.command(options, script, python),
         required=required,
         required_because=because,
-        policy=policy(settings, description or {}),
-        description=description,
-        milestones=milestones(settings, options.config, (*words, *required)),
+        policy=policy(settings, spec),
+        spec=spec,
+        milestones=milestones(settings, options.config, words),
         resume=options.resume,
         notes=tuple(notes),
     )
@@ -163,19 +138,19 @@ def milestones(settings: Settings, config: Path, words: Sequence[str]) -> tuple[
     return profiles.choose(check, source, config=config.name, words=words).profile.milestones
 
 
-def policy(settings: Settings, description: Mapping[str, Any]) -> Policy:
-    """What the treatment may do."""
+def policy(settings: Settings, spec: TrainingSpec) -> Policy:
+    """What remedies may do."""
     return Policy(
         on_stall=settings.on_stall,
         max_reruns=settings.max_reruns,
         keep_effective_batch=settings.keep_effective_batch,
-        min_batch=settings.min_batch or edits.floor(description),
+        min_batch=settings.min_batch or spec.min_batch,
         rescue=settings.rescue,
     )
 
 
-def _script(named: Path | None) -> Path:
-    """The named script or module, else the user's ``tools/train.py``, else the built-in one."""
+def _script(named: Path | None, framework: Framework) -> Path:
+    """The named script or module, else the user's usual one, else the one that dualwatch ships."""
     if named is not None:
         if not named.is_file() and not is_module(named):
             raise DualwatchError(
@@ -184,58 +159,48 @@ def _script(named: Path | None) -> Path:
                 do="check --script",
             )
         return named
-    usual = Path("tools/train.py")
-    return usual if usual.is_file() else ENTRY
+    usual = next((path for name in framework.scripts if (path := Path(name)).is_file()), None)
+    return usual or framework.entry or Path(framework.scripts[0])
 
 
-def is_module(script: Path) -> bool:
-    """Whether ``--script package.module`` names a module for ``python -m`` rather than a file."""
-    name = str(script)
-    dotted = re.fullmatch(r"\w+(\.\w+)+", name) is not None
-    return dotted and script.suffix != ".py" and not script.exists()
-
-
-def _describe(
-    options: Options, script: Path, python: str, notes: list[str]
-) -> Mapping[str, Any] | None:
-    if not options.config.is_file() or options.config.suffix in MMENGINE_FORMS:
+def _spec(
+    options: LaunchOptions, framework: Framework, script: Path, python: str, notes: list[str]
+) -> TrainingSpec:
+    config = options.config
+    if not config.is_file() or framework.takes(config):
         try:
-            by_folder = script == ENTRY or is_module(script)
+            by_folder = script == framework.entry or is_module(script)
             folder = Path.cwd() if by_folder else script.resolve().parent
-            return configs.describe(python, options.config, options.cfg_options, folder)
+            return framework.load(python, config, options.cfg_options, folder)
         except DualwatchError as error:
-            # A script of the user's own need not be an mmengine training at all.
+            # A script of the user's own need not be a training of this framework at all.
             if error.code is not None or options.script is None:
                 raise
             notes.append(f"{error.what}: the training is followed by its console alone")
-            return None
+            return TrainingSpec()
     notes.append(
-        f"{options.config.name} is no mmengine configuration: the training is followed by its "
-        "console alone"
+        f"{config.name} is not a configuration of {framework.name}: the training is followed by "
+        "its console alone"
     )
-    return None
+    return TrainingSpec()
 
 
-def _require_data(description: Mapping[str, Any] | None) -> None:
-    missing = configs.missing_data(description) if description is not None else []
+def _require_data(framework: Framework, spec: TrainingSpec) -> None:
+    missing = framework.missing_data(spec, (Path(),))
     if missing:
         raise DualwatchError(
             "data that the configuration names is not there",
-            why="\n".join(f"{key} = {path}" for key, path in missing),
+            why="\n".join(f"{key} = {path}" for key, path in missing.items()),
             do="correct the path, or give it with --cfg-options KEY=PATH (relative paths count "
             f"from {Path.cwd()})",
             code="DW603",
         )
 
 
-def _work_dir(options: Options, description: Mapping[str, Any] | None) -> Path:
-    """As MMDetection's script chooses it: command line, configuration, name of the file."""
-    chosen = options.work_dir
-    if chosen is None and description is not None and description.get("work_dir"):
-        chosen = Path(str(description["work_dir"]))
-    if chosen is None:
-        chosen = Path("work_dirs") / options.config.stem
-    return Path(os.path.abspath(chosen))
+def _work_dir(options: LaunchOptions, spec: TrainingSpec) -> Path:
+    """The work dir of the command line, else of the configuration, else by the file's name."""
+    named = Path(spec.work_dir) if spec.work_dir else Path("work_dirs") / options.config.stem
+    return Path(os.path.abspath(options.work_dir or named))
 
 
 def prepare_folder(work_dir: Path) -> Path:
@@ -262,30 +227,3 @@ def prepare_folder(work_dir: Path) -> Path:
             code=code_of(error),
         ) from error
     return folder
-
-
-def _command(options: Options, script: Path, python: str) -> tuple[str, ...]:
-    """The exact command; nothing of ours is added to the user's script's arguments."""
-    command: list[str] = [python]
-    launcher: Sequence[str] = ()
-    if options.nproc_per_node is not None or options.nnodes > 1:
-        command += ["-m", "torch.distributed.run"]
-        command += [f"--nproc-per-node={options.nproc_per_node or 1}"]
-        command += [f"--nnodes={options.nnodes}", f"--node-rank={options.node_rank}"]
-        if options.rdzv_endpoint:
-            command += ["--rdzv-backend=c10d", f"--rdzv-endpoint={options.rdzv_endpoint}"]
-        else:
-            command += ["--standalone"] if options.nnodes == 1 else []
-        launcher = ("--launcher", "pytorch")
-    command += ["-m", str(script)] if is_module(script) else [str(script)]
-    command += [str(options.config)]
-    if options.work_dir is not None:
-        command += ["--work-dir", str(options.work_dir)]
-    if options.resume:
-        command += ["--resume"]
-    if options.amp:
-        command += ["--amp"]
-    command += launcher
-    if options.cfg_options:
-        command += ["--cfg-options", *options.cfg_options]
-    return (*command, *options.extra)

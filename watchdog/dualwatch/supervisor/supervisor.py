@@ -13,7 +13,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from dualwatch import __version__
+from dualwatch import __version__, frameworks
 from dualwatch.actions.adopted import AttachedTraining
 from dualwatch.actions.signals import StopRequests
 from dualwatch.collectors.gpu import release as gpu_release
@@ -31,9 +31,8 @@ from dualwatch.events import (
     RunStarted,
     TriedStep,
 )
-from dualwatch.frameworks.base import Checkpoint
-from dualwatch.frameworks.mmengine import checkpoints
-from dualwatch.frameworks.mmengine.config import edits, find
+from dualwatch.frameworks import config_read
+from dualwatch.frameworks.base import Checkpoint, Framework
 from dualwatch.history.attempt_record import AttemptRecord
 from dualwatch.protocol import Phase
 from dualwatch.report.run import summary
@@ -80,7 +79,8 @@ def beginning(plan: Plan, settings: Settings) -> RunStarted:
         command=plan.command,
         python=plan.python,
         resume=plan.resume,
-        sections=dict(plan.description or {}),
+        sections=dict(plan.spec.sections),
+        framework=plan.spec.framework,
         settings={name: value for name, value, *_ in settings.rows()},
     )
 
@@ -180,7 +180,7 @@ class Supervisor:
     def _attempt(self, number: int, resume_from: Path | None) -> AttemptOutcome:
         adoption = self.adoption
         is_adopted = adoption is not None and number == adoption.number
-        self._decider.begin(strange=is_adopted and self.plan.description is not None)
+        self._decider.begin(strange=is_adopted and bool(self.plan.spec.framework))
         attempt = Attempt(
             number=number,
             folder=self.folder / f"attempt-{number}",
@@ -238,15 +238,18 @@ class Supervisor:
 
     def _config_of(self, step: RerunStep | None) -> ConfigRead | None:
         """The configuration of an attempt, as far as judges look at it."""
-        if self.plan.description is None:
+        if not self.plan.spec.framework:
             return None
-        moment = clock.now()
-        event = find.of_description(
-            self.plan.description, self.plan.config, at=moment.at, wall=moment.wall
+        event = config_read.of_spec(
+            self.plan.spec,
+            str(self.plan.config),
+            "loaded",
+            **clock.now()._asdict(),
+            roots=(Path(),),
         )
         if step is None:
             return event
-        return replace(event, loaders=edits.applied(event.loaders, step.overrides))
+        return replace(event, loaders=config_read.with_overrides(event, step.overrides))
 
     def _record(self) -> None:
         s = self.recorder.snapshot
@@ -283,7 +286,7 @@ class Supervisor:
         last = self.records[-1].snapshot.started
         if last is not None and last.resumed_from:
             self._unloadable.add(Path(last.resumed_from))
-        elif (named := checkpoints.last_named(self._runner_work_dir())) is not None:
+        elif (named := self._framework.last_checkpoint(self._runner_work_dir())) is not None:
             self._unloadable.add(named)
         self._look_for_checkpoints()
 
@@ -301,9 +304,15 @@ class Supervisor:
         assert self._started is not None
         # Who resumes goes on with what an earlier run of this folder has learnt.
         since = 0.0 if self.plan.resume or self._decider.is_strange else self._started.wall
-        self._newest, self._passed_over = checkpoints.newest_good(
+        self._newest, self._passed_over = self._framework.newest_checkpoint(
             self._runner_work_dir(), since=since, without=self._unloadable
         )
+
+    @property
+    def _framework(self) -> Framework:
+        """The adapter of this training. An agent may be in one whose configuration is not known."""
+        name = self.plan.spec.framework
+        return frameworks.get(name) if name else frameworks.default()
 
     def _runner_work_dir(self) -> Path:
         """The Runner's own work dir, which a user's script may choose by itself."""

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from dualwatch.frameworks.base import LaunchOptions
-
-
-def is_module(script: Path) -> bool:
-    """Whether ``--script package.module`` names a module for ``python -m`` rather than a file."""
-    dotted = re.fullmatch(r"\w+(\.\w+)+", str(script)) is not None
-    return dotted and script.suffix != ".py" and not script.exists()
+from dualwatch.frameworks.base import LaunchOptions, is_module
 
 
 def command(options: LaunchOptions, script: Path, python: str) -> tuple[str, ...]:
