@@ -374,7 +374,7 @@ def test_without_a_runner_a_stall_is_given_up_and_a_death_is_an_error(spec, foun
     past = RemedyHistory(can_change=False)
     decision = decide_stall([found("DW102")], past, spec(), Policy())
     assert decision.action is Action.GIVE_UP
-    assert "no mmengine Runner was met" in decision.reason
+    assert "no training loop" in decision.reason
     assert decide_death([found("DW401")], past, spec(), Policy()) is None
 
 

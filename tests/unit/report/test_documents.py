@@ -9,6 +9,7 @@ import os
 import stat
 
 import pytest
+from dualwatch.core import units
 from dualwatch.core.errors import DualwatchError
 from dualwatch.events import (
     AttemptEnded,
@@ -23,7 +24,7 @@ from dualwatch.events import (
 from dualwatch.report.run import summary
 from dualwatch.report.run.json_lines import EventsView
 from dualwatch.report.run.plain import PlainView
-from dualwatch.report.terminal import changes, closing, dryrun, explanation, format
+from dualwatch.report.terminal import changes, closing, dryrun, explanation
 from dualwatch.report.terminal.errors import render, render_fault
 from dualwatch.rules.catalog import BY_CODE, CODES
 
@@ -350,7 +351,7 @@ def test_a_fault_of_ours_comes_with_all_that_a_report_needs() -> None:
     ],
 )
 def test_spans(seconds, text) -> None:
-    assert format.span(seconds) == text
+    assert units.span(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -366,4 +367,4 @@ def test_spans(seconds, text) -> None:
     ],
 )
 def test_sizes(count, text) -> None:
-    assert format.size(count) == text
+    assert units.size(count) == text

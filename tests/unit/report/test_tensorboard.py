@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+from dualwatch.core.units import GIB
 from dualwatch.events import (
     AttemptEnded,
     CommandAnswered,
@@ -23,7 +24,7 @@ from dualwatch.events import (
 )
 from dualwatch.protocol import Phase
 from dualwatch.report.run import tensorboard
-from dualwatch.report.run.tensorboard import GIB, TensorBoardWriter, finding_text
+from dualwatch.report.run.tensorboard import TensorBoardWriter, finding_text
 from dualwatch.tensorboard import records
 from dualwatch.tensorboard.reader import EventFiles
 from dualwatch.tensorboard.writer import EventFileWriter

@@ -1,4 +1,4 @@
-"""The command line: one file a command over plain functions. Heavy imports wait until needed."""
+"""The command line: one file per command. Heavy imports wait until a command runs."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ Examples:
 
 app = typer.Typer(
     name="dualwatch",
-    help="Watches MMDetection trainings, says why they hang, and cures them.",
+    help="Supervises MMDetection trainings: detects stalls, names the cause, applies the remedy.",
     epilog=_EXAMPLES,
     no_args_is_help=True,
     context_settings=_HELP_OPTIONS,
-    # Help without Rich's boxes: it starts faster, and every encoding and pipe can hold it.
+    # Help without Rich's boxes: it starts faster and fits every encoding and pipe.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 _SUMMARIES = (
-    (train.train, "Run a training under supervision: flag stalls, cure them."),
-    (attach.attach, "Watch a training that goes on already."),
-    (check.check, "The checklist: pass or fail, before, during and after."),
-    (diagnose.diagnose, "Why does a training hang, why did it die?"),
-    (explain.explain, "What a finding's code means, and how to cure it."),
-    (report.report, "A page to look at: curves, timeline, processes, findings."),
+    (train.train, "Run a training under supervision."),
+    (attach.attach, "Attach to a running training."),
+    (check.check, "Run the checklist before, during or after a training."),
+    (diagnose.diagnose, "Find out why a training hangs or died."),
+    (explain.explain, "Explain a finding code."),
+    (report.report, "Write an HTML page on a run."),
 )
 for _command, _summary in _SUMMARIES:
     _more = train.CONTEXT if _command is train.train else {}
@@ -46,7 +46,7 @@ for _command, _summary in _SUMMARIES:
         _command.__name__, short_help=_summary, context_settings={**_HELP_OPTIONS, **_more}
     )(_command)
 _config = typer.Typer(
-    help="The settings in force.",
+    help="Show the settings.",
     epilog="\b\nExamples:\n  dualwatch config show",
     no_args_is_help=True,
     context_settings=_HELP_OPTIONS,
@@ -76,12 +76,12 @@ def _root(
 
 
 def main() -> None:
-    """Entry point: runs the command and turns every failure into a message and an exit code."""
+    """Runs the command; turns every failure into a message and an exit code."""
     for stream in (sys.stdout, sys.stderr):
         limit_encoding(stream)
     words = train.join_lists(sys.argv[1:])
     try:
-        # Otherwise Typer words and exits by itself where something is wrong with the command line.
+        # In standalone mode Typer would print usage errors and exit on its own.
         code = app(args=words, prog_name="dualwatch", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except DualwatchError as error:
@@ -93,16 +93,16 @@ def main() -> None:
         sys.stderr.write("interrupted\n")
         sys.exit(int(Exit.INTERRUPTED))
     except BrokenPipeError:
-        # The reader went away (`| head`): that is no fault.
+        # The reader is gone (`| head`).
         _leave_quietly(Exit.OK)
     except OSError as error:
         from dualwatch.report.terminal.errors import render
 
-        # Files of ours have errors of their own; what is left is the place that we write to.
+        # Our own files raise errors of their own; what is left is the output stream.
         failure = DualwatchError(
-            f"cannot go on: {error.strerror or error}",
+            f"the output cannot be written: {error.strerror or error}",
             why=f"{error.filename}: {error.strerror}" if error.filename else "",
-            do="make room, or mend the permissions; a training that was started goes on by itself",
+            do="free disk space or correct the permissions; a started training keeps running",
             exit_code=Exit.NOT_OBSERVED,
         )
         sys.stderr.write(render(failure))
@@ -120,6 +120,6 @@ def main() -> None:
 
 
 def _leave_quietly(code: Exit) -> None:
-    """Exits without Python's complaint that the rest of stdout cannot be written."""
+    """Exits without Python's error message on a stdout that cannot be flushed."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(int(code))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from dualwatch.cli import common
+from dualwatch.cli import options
 
 
+@options.from_settings("require", "port", "python")
 def check(
     target: Annotated[
         Path | None,
@@ -22,44 +23,37 @@ def check(
         str | None,
         typer.Option(
             metavar="NAME|FILE",
-            help="Checklist: macl, macl-demo, neutral or a file.",
-            autocompletion=common.profiles,
+            help="Profile of the checklist: macl, macl-demo, neutral or a file.",
+            autocompletion=options.profiles,
         ),
-    ] = None,
-    require: Annotated[
-        list[str] | None,
-        typer.Option(metavar="METRIC", help="Must be in the training lines; repeatable."),
     ] = None,
     select: Annotated[
         list[str] | None,
-        typer.Option(metavar="ID|STAGE", help="Judge only these; repeatable."),
+        typer.Option(metavar="ID|STAGE", help="Run only these checks (repeatable)."),
     ] = None,
     ignore: Annotated[
         list[str] | None,
-        typer.Option(metavar="ID[=WHY]", help="Do not judge this one; repeatable."),
+        typer.Option(metavar="ID[=WHY]", help="Skip this check (repeatable)."),
     ] = None,
     all_pairs: Annotated[
-        bool, typer.Option("--all-pairs", help="Look at every image and pair, not at a sample.")
+        bool, typer.Option("--all-pairs", help="Read every image and pair instead of a sample.")
     ] = False,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Look again until all is decided or one fails.")
+        bool, typer.Option("--watch", help="Repeat until nothing is pending or a check fails.")
     ] = False,
-    listed: Annotated[bool, typer.Option("--list", help="Name the items and judge none.")] = False,
+    listed: Annotated[
+        bool, typer.Option("--list", help="List the checks without running them.")
+    ] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show what was observed of all.")
+        bool, typer.Option("--verbose", "-v", help="Show what every check observed.")
     ] = False,
-    port: Annotated[
-        str | None, typer.Option(metavar="PORT", help="Port of TensorBoard (6006).")
-    ] = None,
-    python: Annotated[
-        str | None, typer.Option(help="Python of the training, which loads the configuration.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As one JSON document.")] = False,
+    as_json: options.AsJson = False,
     junit_xml: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write JUnit XML for a CI system as well.")
+        Path | None, typer.Option(metavar="FILE", help="Also write JUnit XML, for a CI system.")
     ] = None,
+    **flags: Any,
 ) -> None:
-    """Go through the checklist: pass, fail, warn, skip (with the reason) or pending.
+    """Run the checklist: pass, fail, warn, skip (with the reason) or pending.
 
     \b
     Examples:
@@ -73,12 +67,10 @@ def check(
     from dualwatch.core.settings import resolve
     from dualwatch.diagnose import check_command
 
-    settings = resolve({"require": require, "port": port, "python": python})
+    settings = resolve(flags)
     if profile is not None:
-        # What the settings change of a profile is changed of this one, too.
-        table = {**settings.check, "profile": profile}
-        settings = settings.with_value("check", table, "flag")
-    order = check_command.CheckOptions(
+        settings = settings.with_profile(profile)
+    wanted = check_command.CheckOptions(
         path=target,
         select=tuple(select or ()),
         ignore=tuple(ignore or ()),
@@ -88,7 +80,6 @@ def check(
         as_json=as_json,
         verbose=verbose,
     )
-    code = (
-        check_command.name_items(order, settings) if listed else check_command.run(order, settings)
-    )
+    run = check_command.name_items if listed else check_command.run
+    code = run(wanted, settings)
     sys.exit(int(code)) if code is not Exit.OK else None

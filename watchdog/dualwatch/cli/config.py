@@ -1,22 +1,21 @@
-"""``dualwatch config show``: every setting in force, and where its value came from."""
+"""``dualwatch config show``: every setting with its value and where that came from."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from typing import Annotated
 
-import typer
+from dualwatch.cli import options
 
 
 def show(
-    as_json: Annotated[bool, typer.Option("--json", help="As one JSON document.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
-    """List every setting in force, and where its value came from.
+    """List every setting with its value and where that came from.
 
-    Flags win over DUALWATCH_* variables, these over dualwatch.toml or [tool.dualwatch] in
-    pyproject.toml (the nearest upwards), these over defaults. Passwords are not shown.
+    Flags override DUALWATCH_* variables, which override dualwatch.toml or [tool.dualwatch] in
+    pyproject.toml (the nearest upwards), which override defaults. Passwords are not shown.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""``dualwatch diagnose``: collects the evidence and names the likeliest cause."""
+"""``dualwatch diagnose``: collects evidence and names the likeliest cause."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from dualwatch.cli import options
+
 
 def diagnose(
     target: Annotated[
@@ -18,13 +20,13 @@ def diagnose(
         ),
     ] = None,
     pid: Annotated[
-        int | None, typer.Option(help="A process that trains, or one of its workers.", min=1)
+        int | None, typer.Option(help="A training process, or one of its workers.", min=1)
     ] = None,
     output: Annotated[
-        Path, typer.Option(help="Folder in which the bundle is written.", show_default="here")
+        Path, typer.Option(help="Folder for the bundle.", show_default="here")
     ] = Path(),
     bundle: Annotated[
-        bool, typer.Option("--bundle/--no-bundle", help="Write a bundle that can be sent.")
+        bool, typer.Option("--bundle/--no-bundle", help="Write a bundle to send to others.")
     ] = True,
     redact: Annotated[
         bool,
@@ -32,11 +34,11 @@ def diagnose(
             "--redact/--no-redact", help="Replace names, paths and secrets in the bundle."
         ),
     ] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="As one JSON document.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Collect the evidence of a training, dead or alive, and name the likeliest cause.
+    """Collect the evidence of a training, running or ended, and name the likeliest cause.
 
-    Nothing of the target is changed, and it may go on running.
+    Nothing is changed, and a running training keeps running.
 
     \b
     Examples:
@@ -52,8 +54,8 @@ def diagnose(
     if target is not None and pid is not None:
         raise DualwatchError(
             "a target and --pid exclude each other",
-            why=f"{target} and process {pid} were named",
-            do="name one of them",
+            why=f"both {target} and process {pid} were given",
+            do="give one of them",
         )
     settings = resolve({})
     delivery = diagnose_command.diagnose(

@@ -1,15 +1,14 @@
-"""``dualwatch explain``: what a finding code means."""
+"""``dualwatch explain``: the meaning of a finding code."""
 
 from __future__ import annotations
 
-import difflib
 import json
 import sys
 from typing import Annotated
 
 import typer
 
-from dualwatch.cli import common
+from dualwatch.cli import options
 
 
 def explain(
@@ -18,19 +17,19 @@ def explain(
         typer.Argument(
             metavar="CODE",
             help="A finding code such as DW102, or its name.",
-            autocompletion=common.codes,
+            autocompletion=options.codes,
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As one JSON document.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Say what CODE means, why it matters and how to cure it; without CODE, list them all.
+    """Explain a finding code: meaning, impact and remedy; without CODE, list all codes.
 
     \b
     Examples:
       dualwatch explain DW102
       dualwatch explain
     """
-    from dualwatch.core.errors import DualwatchError
+    from dualwatch.core.errors import DualwatchError, did_you_mean
     from dualwatch.report.terminal import explanation
     from dualwatch.rules.catalog import BY_CODE, CODES
 
@@ -40,11 +39,10 @@ def explain(
         by_name = {**BY_CODE, **{entry.name: entry for entry in CODES}}
         wanted = code.upper() if code.upper() in by_name else code.lower()
         if wanted not in by_name:
-            close = difflib.get_close_matches(wanted, by_name, n=1, cutoff=0.3)
             raise DualwatchError(
-                f"there is no finding code {code!r}",
-                why=f"the nearest is {close[0]}" if close else "",
-                do="`dualwatch explain` lists them all",
+                f"unknown finding code {code!r}",
+                why=did_you_mean(wanted, by_name),
+                do="`dualwatch explain` lists all codes",
             )
         chosen = [by_name[wanted]]
     if as_json:

@@ -1,4 +1,4 @@
-"""``dualwatch report``: one self-contained HTML page of a run, or of several over each other."""
+"""``dualwatch report``: one self-contained HTML page on one or several runs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from dualwatch.cli import options
 
 
 def report(
@@ -19,21 +21,19 @@ def report(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="The page. Default: WORK_DIR/dualwatch/report.html, for several runs or a bare "
-            "log ./dualwatch-report.html.",
+            help="File of the page.  [default: WORK_DIR/dualwatch/report.html; for several runs "
+            "or a log ./dualwatch-report.html]",
         ),
     ] = None,
     table: Annotated[
         Path | None,
-        typer.Option("--csv", metavar="FILE", help="Write all metrics as a table, too."),
+        typer.Option("--csv", metavar="FILE", help="Also write all metrics as a table."),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Tell of it as one JSON document.")
-    ] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Write one HTML page on a run: what happened, curves, timeline, processes, findings.
 
-    The page is one file that loads nothing. Several runs are laid over each other on the same axes.
+    The page is one self-contained file. Several runs share the same axes.
 
     \b
     Examples:

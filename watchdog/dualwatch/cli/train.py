@@ -1,4 +1,4 @@
-"""``dualwatch train``: runs the training as a supervised process."""
+"""``dualwatch train``: runs a training as a supervised process."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from dualwatch.cli import common
+from dualwatch.cli import options
 
-# What follows `--` goes to the training's script; the words before are ours.
+# Words after `--` go to the training script, those before are dualwatch's.
 CONTEXT: dict[str, Any] = {"allow_interspersed_args": True}
 
 _REPEATED = "--cfg-options"
@@ -36,115 +36,73 @@ def join_lists(words: Sequence[str]) -> list[str]:
     return joined
 
 
+@options.from_settings(
+    "stall_timeout",
+    "busy_timeout",
+    "require",
+    "on_stall",
+    "on_missing",
+    "on_fail",
+    "max_reruns",
+    "keep_effective_batch",
+    "min_batch",
+    "rescue",
+    "tensorboard",
+    "port",
+    "notify",
+    "metrics_port",
+    "metrics_host",
+    "python",
+)
 def train(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Training configuration.")],
     extra: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[-- ARGS...]", help="Goes to the training's script untouched."),
+        typer.Argument(metavar="[-- ARGS...]", help="Arguments passed on to the training script."),
     ] = None,
-    work_dir: Annotated[Path | None, typer.Option(help="Where logs and checkpoints go.")] = None,
+    work_dir: Annotated[Path | None, typer.Option(help="Folder for logs and checkpoints.")] = None,
     script: Annotated[
         Path | None,
-        typer.Option(help="Script, or module for python -m; default: tools/train.py, else ours."),
-    ] = None,
-    python: Annotated[
-        str | None,
-        typer.Option(help="Python that runs the training; default: the active environment's."),
+        typer.Option(
+            help="Training script, or module for python -m.  [default: tools/train.py if it "
+            "exists, else built in]"
+        ),
     ] = None,
     cfg_options: Annotated[
         list[str] | None,
-        typer.Option(metavar="K=V ...", help="Override parts of the configuration."),
+        typer.Option(metavar="K=V ...", help="Override entries of the configuration."),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the last checkpoint.")
+        bool, typer.Option("--resume", help="Resume from the last checkpoint.")
     ] = False,
-    amp: Annotated[bool, typer.Option("--amp", help="Automatic mixed precision.")] = False,
-    stall_timeout: Annotated[
-        str | None,
-        typer.Option(metavar="DURATION", help="Silence that makes a suspect (5m)."),
-    ] = None,
-    busy_timeout: Annotated[
-        str | None,
-        typer.Option(metavar="DURATION", help="Busy silence that counts as a stall (30m)."),
-    ] = None,
-    require: Annotated[
-        list[str] | None,
-        typer.Option(metavar="METRIC", help="Must be in the training lines; repeatable."),
-    ] = None,
-    on_stall: Annotated[
-        str | None,
-        typer.Option(
-            metavar="rerun|stop|report",
-            help="What a stall leads to (rerun).",
-            autocompletion=common.one_of("rerun", "stop", "report"),
-        ),
-    ] = None,
-    on_missing: Annotated[
-        str | None,
-        typer.Option(
-            metavar="report|stop",
-            help="What a missing metric leads to (report).",
-            autocompletion=common.one_of("report", "stop"),
-        ),
-    ] = None,
-    on_fail: Annotated[
-        str | None,
-        typer.Option(
-            metavar="report|stop",
-            help="What a missed milestone leads to (report).",
-            autocompletion=common.one_of("report", "stop"),
-        ),
-    ] = None,
-    max_reruns: Annotated[
-        str | None,
-        typer.Option(metavar="N", help="Reruns before giving up (3)."),
-    ] = None,
-    keep_effective_batch: Annotated[
-        bool | None,
-        typer.Option(
-            "--keep-effective-batch/--no-keep-effective-batch",
-            help="Accumulate gradients for a smaller batch (keep).",
-        ),
-    ] = None,
-    min_batch: Annotated[
-        str | None,
-        typer.Option(metavar="N", help="Smallest batch tried (what the model's loss needs)."),
-    ] = None,
-    rescue: Annotated[
-        bool | None,
-        typer.Option("--rescue/--no-rescue", help="Replace a stuck loader in place (rescue)."),
-    ] = None,
-    tensorboard: Annotated[
-        bool | None,
-        typer.Option("--tensorboard/--no-tensorboard", help="Start TensorBoard beside it (on)."),
-    ] = None,
-    port: Annotated[
-        str | None,
-        typer.Option(metavar="PORT", help="Port of TensorBoard (6006)."),
-    ] = None,
-    notify: common.Notify = None,
-    metrics_port: common.MetricsPort = None,
-    metrics_host: common.MetricsHost = None,
+    amp: Annotated[bool, typer.Option("--amp", help="Use automatic mixed precision.")] = False,
     nproc_per_node: Annotated[
         int | None,
-        typer.Option(help="Processes on this machine, as torchrun.", min=1),
+        typer.Option(help="Processes on this machine (as torchrun --nproc-per-node).", min=1),
     ] = None,
-    nnodes: Annotated[int, typer.Option(help="Machines, as torchrun.", min=1)] = 1,
-    node_rank: Annotated[int, typer.Option(help="Rank of this machine.", min=0)] = 0,
+    nnodes: Annotated[
+        int, typer.Option(help="Number of machines (as torchrun --nnodes).", min=1)
+    ] = 1,
+    node_rank: Annotated[
+        int, typer.Option(help="Rank of this machine (as torchrun --node-rank).", min=0)
+    ] = 0,
     rdzv_endpoint: Annotated[
         str | None,
-        typer.Option(metavar="HOST:PORT", help="Meeting point of several machines."),
+        typer.Option(
+            metavar="HOST:PORT", help="Rendezvous endpoint (as torchrun --rdzv-endpoint)."
+        ),
     ] = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Print command and ladder of remedies, run nothing."),
+        typer.Option(
+            "--dry-run", help="Print the command and the steps of every remedy, run nothing."
+        ),
     ] = False,
-    quiet: common.Quiet = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Events as JSON Lines on stdout.")
-    ] = False,
+    quiet: options.Quiet = False,
+    as_json: options.JsonLines = False,
+    **flags: Any,
 ) -> None:
-    """Train CONFIG under supervision: flags stalls, says why, reruns with what helps.
+    """Train CONFIG under supervision: detect stalls, explain them, rerun with a remedy.
 
     \b
     Examples:
@@ -162,26 +120,7 @@ def train(
     from dualwatch.supervisor import plan
     from dualwatch.supervisor.run import run
 
-    in_force = settings.resolve(
-        {
-            "stall_timeout": stall_timeout,
-            "busy_timeout": busy_timeout,
-            "require": require,
-            "on_stall": on_stall,
-            "on_missing": on_missing,
-            "on_fail": on_fail,
-            "max_reruns": max_reruns,
-            "keep_effective_batch": keep_effective_batch,
-            "min_batch": min_batch,
-            "rescue": rescue,
-            "tensorboard": tensorboard,
-            "port": port,
-            "notify": notify,
-            "metrics_port": metrics_port,
-            "metrics_host": metrics_host,
-            "python": python,
-        }
-    )
+    in_force = settings.resolve(flags)
     planned = plan.make(
         LaunchOptions(
             config=config,

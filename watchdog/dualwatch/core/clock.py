@@ -34,7 +34,7 @@ def duration(value: Any) -> float:
         parts = re.findall(r"(\d+(?:\.\d+)?)([hms])", text)
         seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
     else:
-        raise ValueError("is no duration; write 90s, 5m, 1h30m or plain seconds")
+        raise ValueError("invalid duration; use 90s, 5m or 1h30m")
     if not 0 < seconds < 10**9:
-        raise ValueError("must be longer than nothing")
+        raise ValueError("invalid duration; must be more than 0 seconds")
     return seconds

@@ -12,10 +12,17 @@ from pathlib import Path
 DISK_FULL = "DW502"
 
 
+def nearest(word: str, allowed: Iterable[str], most: int = 1, cutoff: float = 0.4) -> list[str]:
+    """The valid names that are most like a word; those that begin with it come first."""
+    names = list(allowed)
+    longer = sorted((name for name in names if word and name.startswith(word)), key=len)
+    alike = difflib.get_close_matches(word, names, n=most, cutoff=cutoff)
+    return list(dict.fromkeys((*longer, *alike)))[:most]
+
+
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
-    """The nearest valid name in words, "" where none is near."""
-    close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.4)
-    return f"did you mean {close[0]!r}?" if close else ""
+    """A question with the nearest valid name, "" where none is near."""
+    return "".join(f"did you mean {name!r}?" for name in nearest(word, allowed))
 
 
 class Exit(enum.IntEnum):

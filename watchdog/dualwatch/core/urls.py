@@ -1,42 +1,42 @@
-"""Addresses that the user gives, to send to and to listen on, and what of them may be seen."""
+"""Parses the URLs of notifications and the address to listen on; masks what is secret in them."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-# Of other services, the host is a part of the token.
+# For other services the host is part of the token.
 _WITH_HOST = ("http", "https", "json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos")
 
 
 def urls(value: Any) -> tuple[str, ...]:
-    """Several URLs, of a list or of words.
+    """URLs of a list, or of one text with spaces between them.
 
     Raises:
-        ValueError: Something is no URL; what it is, is not said: it may hold a password.
+        ValueError: One is not a URL. It is not quoted, as it may hold a password.
     """
     # Not by commas: an address may hold several receivers.
     found = value.split() if isinstance(value, str) else value
     if not isinstance(found, (list, tuple)) or not all(isinstance(url, str) for url in found):
         raise ValueError("must be a list of URLs")
     if not all(re.fullmatch(r"[A-Za-z][\w+.-]*://\S+", url) for url in found):
-        raise ValueError("holds what is no URL; write SERVICE://..., as apprise does")
+        raise ValueError("not a valid URL; use SERVICE://..., as apprise does")
     return tuple(dict.fromkeys(found))
 
 
 def host(value: Any) -> str:
-    """An address of this machine to listen on.
+    """An address to listen on.
 
     Raises:
-        ValueError: It cannot be one.
+        ValueError: It is not valid.
     """
     if not isinstance(value, str) or not re.fullmatch(r"[\w.:-]+", value):
-        raise ValueError("is no address of this machine; write 127.0.0.1, 0.0.0.0 or a name")
+        raise ValueError("not a valid address; use 127.0.0.1, 0.0.0.0 or a host name")
     return value
 
 
 def masked(url: str) -> str:
-    """What may be shown of a URL that holds tokens or passwords: ``json://host:8000/***``."""
+    """A URL without its tokens and passwords: ``json://host:8000/***``."""
     scheme, colon, rest = url.partition("://")
     if not colon or not re.fullmatch(r"[A-Za-z][\w+.-]{0,30}", scheme):
         return "***"

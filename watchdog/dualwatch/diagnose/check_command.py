@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dualwatch.checks import profiles
+from dualwatch.core import units
 from dualwatch.core.errors import DualwatchError, Exit
 from dualwatch.core.settings import Settings
 from dualwatch.diagnose import check
@@ -131,7 +132,7 @@ def _display(
 
 def _say_changes(document: Mapping[str, Any], told: Mapping[str, str]) -> None:
     """One dated line for each item that has changed, where there is no terminal."""
-    stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+    stamp = units.clock(time.time())
     for item in document["items"]:
         before = told.get(item["id"])
         if item["status"] == before or (before is None and item["status"] in ("pass", "skip")):

@@ -9,13 +9,13 @@ import shutil
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dualwatch.collectors import target as targets
+from dualwatch.core import units
 from dualwatch.core.errors import Exit
 from dualwatch.core.settings import Settings
 from dualwatch.diagnose import document, environment, examine, raw_evidence
@@ -99,7 +99,7 @@ def _bundle(
     delivery: DiagnoseOptions, done: Examination, output: Path, redactor: Redactor | None
 ) -> None:
     files = raw_evidence.gather(done)
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(done.moment.wall))
+    stamp = units.stamp(done.moment.wall)
     try:
         delivery.bundle = bundles.write(
             output / f"dualwatch-{stamp}",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dualwatch.collectors.target import Target
-from dualwatch.core import clock
+from dualwatch.core import clock, units
 from dualwatch.core.errors import DualwatchError, Exit
 from dualwatch.core.settings import Settings
 from dualwatch.diagnose import check, check_record, examine
@@ -34,7 +34,6 @@ from dualwatch.history import phases
 from dualwatch.history.build import WANTED, HistoryBuilder, build
 from dualwatch.history.model import RunHistory
 from dualwatch.history.replay import lost_iterations
-from dualwatch.report.terminal import format
 
 POINTS = 600
 """Samples of the machine over a whole run: more than a picture has room for."""
@@ -126,7 +125,7 @@ def _gpu_memory(event: GpusSampled) -> float:
 
 
 def _unended(chapter: RunHistory) -> str:
-    when = format.clock(chapter.last)
+    when = units.clock(chapter.last)
     if chapter.alive:
         return f"it is still running; what is known of it ends at {when}"
     return (

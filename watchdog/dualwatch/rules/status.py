@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
+from dualwatch.core import units
 from dualwatch.protocol import Phase
 from dualwatch.rules.stalls import context
 from dualwatch.state.snapshot import Snapshot
@@ -63,17 +63,17 @@ def run_status(
         return RunStatus(phase=phase, sentence=sentence, decided=True)
     if alive:
         silence = s.silence(s.at)
-        quiet = f"silent for {silence:.0f} s (since {_clock(s.progress_wall)}), "
+        quiet = f"silent for {silence:.0f} s (since {units.clock(s.progress_wall)}), "
         text = f"alive, {quiet if silence >= MOVING else ''}{where}"
         return RunStatus(phase=phase, sentence=text, decided=True)
     if alive is None and s.ended is None:
         # The log of a training that runs elsewhere, hangs, crashed or was killed ends alike.
         text = (
-            f"the log ends at {_clock(s.progress_wall)}, {where}; whether it crashed, hangs or "
-            "still runs elsewhere: crash or hang is not decidable from the log alone"
+            f"the log ends at {units.clock(s.progress_wall)}, {where}; whether it crashed, hangs "
+            "or still runs elsewhere: crash or hang is not decidable from the log alone"
         )
         return RunStatus(phase=phase, sentence=text, decided=False)
-    sentence = f"dead since about {_clock(s.progress_wall)}; it was {where}"
+    sentence = f"dead since about {units.clock(s.progress_wall)}; it was {where}"
     return RunStatus(phase=phase, sentence=sentence, decided=True)
 
 
@@ -115,7 +115,3 @@ def _progress(s: Snapshot) -> str:
     epoch = f"epoch {line.epoch}, " if line.epoch is not None else ""
     of = f" of {line.total}" if line.total else ""
     return f" (last line: {epoch}iteration {line.iteration}{of})"
-
-
-def _clock(wall: float) -> str:
-    return datetime.fromtimestamp(wall).strftime("%Y-%m-%d %H:%M:%S")

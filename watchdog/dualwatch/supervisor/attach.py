@@ -151,7 +151,7 @@ def _attach_own_run(
             do=f"dualwatch attach {training.pid} watches the process alone",
             exit_code=Exit.NOT_OBSERVED,
         )
-    settings = settings.beneath(run.started.settings)
+    settings = settings.over(run.started.settings)
     recorder = EventRecorder(Journal(path), view, run.snapshot, [*run.findings])
     spec = TrainingSpec()
     if run.started.sections:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 from dualwatch.actions import reaper
 from dualwatch.actions.lock import Lock
 from dualwatch.collectors.processes.live_attempt import living_attempt
+from dualwatch.core import units
 from dualwatch.core.errors import DualwatchError, Exit, writing
 from dualwatch.core.settings import Settings
 from dualwatch.events.journal import Journal
@@ -91,7 +91,7 @@ def _refuse_beside(folder: Path) -> None:
     living = living_attempt(folder)
     if living is None:
         return
-    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(living.create_time))
+    since = units.clock(living.create_time)
     raise DualwatchError(
         "a training is still running in this work dir, and its dualwatch is gone",
         why=f"pid {living.pid}, attempt {living.attempt}, running since {since}: "
@@ -108,7 +108,7 @@ def archive(folder: Path) -> None:
     earlier = [path for path in earlier if path.exists()]
     if not earlier:
         return
-    stamp = time.strftime("%Y%m%d_%H%M%S", time.localtime(min(p.stat().st_mtime for p in earlier)))
+    stamp = units.stamp(min(p.stat().st_mtime for p in earlier))
     place = folder / "earlier" / stamp
     number = 1
     while place.exists():

@@ -6,7 +6,6 @@ import pytest
 from dualwatch.events import ConfigRead, ErrorSeen, HostSampled, NotObserved, Severity
 from dualwatch.protocol import Phase
 from dualwatch.rules.deaths.exit import ends_with_an_error
-from dualwatch.rules.deaths.host_evidence import size
 
 MIB = 1024**2
 GIB = 1024**3
@@ -130,7 +129,7 @@ def test_shared_memory_is_told_with_its_size(story) -> None:
     error(story, "RuntimeError", KILLED.replace("Killed", "Bus error"))
     (found,) = story.ended(exit_code=1).judged()
     assert found.code == "DW302"
-    assert "/dev/shm: 64 MiB in all, 0 KiB free" in texts(found)
+    assert "/dev/shm: 64 MiB in all, 0 B free" in texts(found)
 
 
 @pytest.mark.parametrize(
@@ -304,20 +303,6 @@ def test_a_finished_training_of_which_nobody_saw_the_end_ended_well(story) -> No
     story.trains(5).pulse(Phase.FINISHED)
     error(story, "ValueError", "at exit")
     assert story.ended(exit_code=None).codes() == []
-
-
-@pytest.mark.parametrize(
-    ("count", "words"),
-    [
-        (0, "0 KiB"),
-        (MIB - 1, "1024 KiB"),
-        (MIB, "1 MiB"),
-        (GIB, "1.0 GiB"),
-        (1536 * MIB, "1.5 GiB"),
-    ],
-)
-def test_sizes_in_words(count, words) -> None:
-    assert size(count) == words
 
 
 @pytest.mark.parametrize(("code", "finished"), [(0, True), (1, False), (None, False)])

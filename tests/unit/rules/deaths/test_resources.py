@@ -97,7 +97,7 @@ def test_what_it_died_of_is_said_once(story) -> None:
     assert [f.severity for f in story.judged()] == [Severity.WARNING]
     (found,) = story.ended(exit_code=1).judged()
     assert (found.code, found.severity) == ("DW502", Severity.CRITICAL)
-    assert "0 KiB free of 900.0 GiB" in texts(found)
+    assert "0 B free of 900.0 GiB" in texts(found)
 
 
 # --- devices ---------------------------------------------------------------------------------

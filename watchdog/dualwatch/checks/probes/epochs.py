@@ -14,7 +14,7 @@ from dualwatch.checks.item import (
     skipped,
     warned,
 )
-from dualwatch.checks.probes.wording import span
+from dualwatch.core import units
 from dualwatch.events import Severity
 from dualwatch.rules.thresholds import MetricTarget
 
@@ -107,7 +107,7 @@ def no_stall(subject: CheckSubject, item: Item) -> Reading:
         return skipped("a log alone does not tell whether its training stands still", expected)
     if subject.life is RunLife.OVER:
         return passed("none up to its end", expected)
-    return passed(f"last progress {span(subject.s.silence(subject.s.at))} ago", expected)
+    return passed(f"last progress {units.span(subject.s.silence(subject.s.at))} ago", expected)
 
 
 def none_vanished(subject: CheckSubject, item: Item) -> Reading:

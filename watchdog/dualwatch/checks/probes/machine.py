@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dualwatch.checks.item import CheckSubject, Item, Reading, failed, passed, skipped, warned
+from dualwatch.core import units
 from dualwatch.events import ConfigRead, GpuSample
-from dualwatch.rules.deaths.host_evidence import SCARCE_SHM, is_scarce, size
+from dualwatch.rules.deaths.host_evidence import SCARCE_SHM, is_scarce
 
 _UNSEEN = "the machine was not looked at"
 
@@ -14,22 +15,22 @@ _UNSEEN = "the machine was not looked at"
 def disk(subject: CheckSubject, item: Item) -> Reading:
     """Room for checkpoints and logs."""
     host, limits = subject.s.host, item.limits
-    expected = f"at least {size(limits['warn'])} free for the work dir"
+    expected = f"at least {units.size(limits['warn'])} free for the work dir"
     if host is None or host.disk_free is None:
         return skipped(_UNSEEN, expected)
-    observed = f"{size(host.disk_free)} free for {host.disk or 'the work dir'}"
+    observed = f"{units.size(host.disk_free)} free for {host.disk or 'the work dir'}"
     return _by_floor(host.disk_free, limits, observed, expected)
 
 
 def shared_memory(subject: CheckSubject, item: Item) -> Reading:
     """Workers hand over batches through /dev/shm."""
     host, limits = subject.s.host, item.limits
-    expected = f"at least {size(limits['warn'])} of /dev/shm where there are workers"
+    expected = f"at least {units.size(limits['warn'])} of /dev/shm where there are workers"
     if _without_workers(subject.s.config):
         return passed("no loader has workers: none is needed", expected)
     if host is None or host.shm_total is None or host.shm_free is None:
         return skipped("there is no /dev/shm to be seen", expected)
-    observed = f"/dev/shm: {size(host.shm_free)} free of {size(host.shm_total)}"
+    observed = f"/dev/shm: {units.size(host.shm_free)} free of {units.size(host.shm_total)}"
     if is_scarce(host.shm_free, host.shm_total, SCARCE_SHM):
         return failed(observed, expected)
     return (
@@ -59,7 +60,7 @@ def memory(subject: CheckSubject, item: Item) -> Reading:
     if not known:
         return skipped("it could not be read", expected)
     left, available, total, of = min(known)
-    observed = f"{size(max(0, available))} available of {size(total)} of {of}"
+    observed = f"{units.size(max(0, available))} available of {units.size(total)} of {of}"
     return _by_floor(left, limits, observed, expected)
 
 
@@ -86,7 +87,7 @@ def _by_floor(value: float, limits: Mapping[str, float], observed: str, expected
 def gpu_memory(subject: CheckSubject, item: Item) -> Reading:
     """Each device has memory free, and no stranger holds it."""
     seen, limits = subject.s.gpus, item.limits
-    expected = f"at least {size(limits['free'])} free on each GPU, none held by others"
+    expected = f"at least {units.size(limits['free'])} free on each GPU, none held by others"
     if seen is None or not seen.gpus:
         why = subject.s.not_observed.get("gpu")
         return skipped(why.why if why is not None else "no GPU is to be seen", expected)
@@ -108,7 +109,7 @@ def gpu_memory(subject: CheckSubject, item: Item) -> Reading:
 def _device(gpu: GpuSample) -> str:
     if gpu.used is None or gpu.total is None:
         return f"GPU {gpu.index}: its memory cannot be read"
-    return f"GPU {gpu.index}: {size(gpu.total - gpu.used)} free of {size(gpu.total)}"
+    return f"GPU {gpu.index}: {units.size(gpu.total - gpu.used)} free of {units.size(gpu.total)}"
 
 
 def stacks(subject: CheckSubject, item: Item) -> Reading:

@@ -18,7 +18,8 @@ from dualwatch.checks.item import (
     skipped,
     warned,
 )
-from dualwatch.checks.probes.wording import beyond, range_words, span
+from dualwatch.checks.probes.wording import beyond, range_words
+from dualwatch.core import units
 from dualwatch.history.training_record import Sample
 from dualwatch.rules.metrics.metrics import named
 
@@ -33,7 +34,7 @@ LEAST = 5
 def falls(subject: CheckSubject, item: Item) -> Reading:
     """A loss has fallen to where it should be by the end of the warm-up."""
     limits, name = item.limits, item.limits["metric"]
-    expected = f"{name} falls to {limits['passes']:g} or less within {span(limits['within'])}"
+    expected = f"{name} falls to {limits['passes']:g} or less within {units.span(limits['within'])}"
     samples, why = _window(subject, name, limits["within"], expected)
     if why is not None:
         return why
@@ -56,7 +57,7 @@ def falls(subject: CheckSubject, item: Item) -> Reading:
 def steady(subject: CheckSubject, item: Item) -> Reading:
     """A metric keeps within its range through the warm-up."""
     limits, name = item.limits, item.limits["metric"]
-    expected = f"{name} {range_words(limits)} for {span(limits['within'])}"
+    expected = f"{name} {range_words(limits)} for {units.span(limits['within'])}"
     samples, why = _window(subject, name, limits["within"], expected)
     if why is not None:
         return why

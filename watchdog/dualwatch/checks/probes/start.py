@@ -17,7 +17,8 @@ from dualwatch.checks.item import (
     skipped,
     warned,
 )
-from dualwatch.checks.probes.wording import beyond, range_words, span
+from dualwatch.checks.probes.wording import beyond, range_words
+from dualwatch.core import units
 from dualwatch.rules.metrics.metrics import is_called, named
 from dualwatch.state.metric_series import done, place
 
@@ -28,7 +29,7 @@ SHOWN = 8
 def line_within(subject: CheckSubject, item: Item) -> Reading:
     """The first training line comes soon."""
     course, limits = subject.course, item.limits
-    expected = f"within {span(limits['passes'])}"
+    expected = f"within {units.span(limits['passes'])}"
     if course.first is None:
         return _no_line(subject, limits["passes"], limits["fails"], expected)
     if course.begins_late and subject.s.started is None:
@@ -36,7 +37,7 @@ def line_within(subject: CheckSubject, item: Item) -> Reading:
     if course.begun_at is None or not course.timed:
         return skipped("its beginning has no time", expected)
     took = max(0.0, course.first.at - course.begun_at)
-    observed = f"{place(course.first)} after {span(took)}"
+    observed = f"{place(course.first)} after {units.span(took)}"
     if took <= limits["passes"]:
         return passed(observed, expected)
     return (failed if took >= limits["fails"] else warned)(observed, expected)
@@ -50,7 +51,7 @@ def _no_line(subject: CheckSubject, passes: float, fails: float, expected: str) 
         return failed("it ended without a single training line", expected)
     if subject.life is not RunLife.ALIVE or elapsed is None or elapsed <= passes:
         return not_yet(subject, "the first training line", expected)
-    observed = f"no training line after {span(elapsed)}"
+    observed = f"no training line after {units.span(elapsed)}"
     return (failed if elapsed >= fails else warned)(observed, expected)
 
 

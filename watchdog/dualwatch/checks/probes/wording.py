@@ -5,14 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 
-def span(seconds: float) -> str:
-    """A duration for people: "12 s", "2 min", "1 h 05 min"."""
-    if seconds < 120:
-        return f"{max(0.0, seconds):.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
 def range_words(limits: Mapping[str, float]) -> str:
     """ "0.3 to 0.5", "at most 15"."""
     low, high = limits.get("low"), limits.get("high")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from dualwatch.collectors.gpu.nvml import NvmlSampler
-from dualwatch.core import clock
+from dualwatch.core import clock, units
 from dualwatch.events import GpuHolder, GpuSample, GpusSampled, NotObserved
 
 PATIENCE_S = 10.0
@@ -97,7 +97,7 @@ def judged(answer: GpusSampled | NotObserved, before: GpusSampled | None) -> Rel
         if more is None:
             unknown.append(f"GPU {gpu.index} ({gpu.name}) does not say who holds its memory")
         elif more > SLACK:
-            text = f"GPU {gpu.index} holds {_mib(more)} more than before the training was started"
+            text = f"GPU {gpu.index} holds {units.size(more)} more than before the training started"
             return ReleaseWait(MemoryHolder.HELD, text, (), outside, answer)
     if unknown:
         text = "; ".join(unknown)
@@ -129,10 +129,6 @@ def _merged(holders: Iterable[GpuHolder]) -> tuple[GpuHolder, ...]:
 
 def _named(holders: Collection[GpuHolder]) -> str:
     return ", ".join(
-        f"pid {one.pid}" + (f" ({_mib(one.used)})" if one.used is not None else "")
+        f"pid {one.pid}" + (f" ({units.size(one.used)})" if one.used is not None else "")
         for one in holders
     )
-
-
-def _mib(size: int) -> str:
-    return f"{size >> 20:,} MiB"

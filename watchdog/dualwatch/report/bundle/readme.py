@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dualwatch import __version__
+from dualwatch.core import units
 from dualwatch.report.bundle.markdown import code, fenced, prose
 from dualwatch.report.terminal import environment as surroundings
-from dualwatch.report.terminal import fields, format
+from dualwatch.report.terminal import fields
 
 _TABLE = ("pid", "role", "state", "CPU", "I/O", "memory", "waits in", "stands in")
 _WHAT = {
@@ -142,7 +143,7 @@ def _processes(document: Mapping[str, Any]) -> Iterator[str]:
                 fields.line(p.get("status"), 20) or "?",
                 fields.share(p.get("cpu")),
                 fields.rate(p.get("io")),
-                format.size(fields.number(p.get("rss"))),
+                units.size(fields.number(p.get("rss"))),
                 fields.line(p.get("wchan"), 60),
                 fields.stack(p),
             ]
@@ -241,16 +242,16 @@ def _files(files: Sequence[Listed]) -> Iterator[str]:
     own = [Listed(name, 0) for name in ("README.md", "manifest.json") if name not in named]
     for file in (*own[:1], *files, *own[1:]):
         about = [_WHAT[file.name]] if file.name in _WHAT else []
-        about += [format.size(file.size)] if file.size else []
+        about += [units.size(file.size)] if file.size else []
         if file.left_out:
-            about.append(f"the beginning and the end; {format.size(file.left_out)} left out")
+            about.append(f"the beginning and the end; {units.size(file.left_out)} left out")
         yield f"- {code(file.name)}: {', '.join(about) or 'empty'}"
 
 
 def _making(document: Mapping[str, Any], legend: Mapping[str, int] | None) -> Iterator[str]:
     yield from _headed("How this was made")
     took = fields.number(document.get("took_s"))
-    in_time = f" in {format.span(took)}" if took is not None else ""
+    in_time = f" in {units.span(took)}" if took is not None else ""
     yield (
         f"By `dualwatch diagnose` (version {__version__}){in_time}, which looks and changes "
         "nothing. What a code means: `dualwatch explain CODE`."

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from dualwatch.report.terminal import format
+from dualwatch.core import units
 
 STEEP = 50.0
 """The greatest value is this many times the usual one: the scale is logarithmic."""
@@ -100,7 +100,7 @@ def sizes(scale: Scale, most: int = 4) -> list[Tick]:
     step = _step((scale.high - scale.low) / unit, most) * unit
     count = int((scale.high - scale.low) / step + 1e-9)
     values = [scale.low + n * step for n in range(count + 1)]
-    return [Tick(scale.percent(value), format.size(value) if value else "0") for value in values]
+    return [Tick(scale.percent(value), units.size(value) if value else "0") for value in values]
 
 
 def clocks(scale: Scale, most: int = 6) -> list[Tick]:
@@ -129,7 +129,7 @@ def spans(scale: Scale, most: int = 6) -> list[Tick]:
     step = step or _DAY * math.ceil(length / most / _DAY)
     count = int(length / step + 1e-9)
     return [
-        Tick(scale.percent(scale.low + n * step), format.span(scale.low + n * step) if n else "0")
+        Tick(scale.percent(scale.low + n * step), units.span(scale.low + n * step) if n else "0")
         for n in range(count + 1)
     ]
 

@@ -11,9 +11,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from dualwatch.core import units
 from dualwatch.report.html import axes
 from dualwatch.report.html.axes import Scale, Tick
-from dualwatch.report.terminal import format
 
 WIDTH, HEIGHT = 1000, 400
 STYLES = 6
@@ -85,8 +85,8 @@ def draw(
     x_scale: Scale | None = None,
     across: Callable[[Scale], list[Tick]] = axes.ticks,
     up: Callable[[Scale], list[Tick]] = axes.ticks,
-    show_x: Callable[[float], str] = format.value,
-    show_y: Callable[[float], str] = format.value,
+    show_x: Callable[[float], str] = units.value,
+    show_y: Callable[[float], str] = units.value,
     scale_of: Callable[[Sequence[float]], Scale] = axes.of_values,
 ) -> Chart:
     """Works out the geometry of a picture, its ticks and its table."""

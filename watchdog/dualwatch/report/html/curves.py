@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from dualwatch.core import units
 from dualwatch.history.curves import MetricCurve, MetricCurves
 from dualwatch.history.metrics_table import EPOCHS, ITERATIONS
 from dualwatch.history.model import RunHistory
 from dualwatch.report.html import axes
 from dualwatch.report.html.charts import Chart, Curve, LimitLine, draw
-from dualwatch.report.terminal import format
 from dualwatch.rules.thresholds import MACL_RANGES, Range
 from dualwatch.state.metric_series import is_gradient, is_loss
 
@@ -178,11 +178,11 @@ class Plotter:
         assert one.last is not None
         if one.lowest[0] == one.highest[0]:
             times = f"in all {one.count} lines" if one.count > 1 else "in the only line"
-            return f"{format.value(one.first)} {times}"
+            return f"{units.value(one.first)} {times}"
         return (
-            f"from {format.value(one.first)} to {format.value(one.last)}; "
-            f"lowest {format.value(one.lowest[0])} at {self.axis} {_place(one.lowest[1])}, "
-            f"highest {format.value(one.highest[0])} at {self.axis} {_place(one.highest[1])}"
+            f"from {units.value(one.first)} to {units.value(one.last)}; "
+            f"lowest {units.value(one.lowest[0])} at {self.axis} {_place(one.lowest[1])}, "
+            f"highest {units.value(one.highest[0])} at {self.axis} {_place(one.highest[1])}"
         )
 
     # --- times -------------------------------------------------------------------------------

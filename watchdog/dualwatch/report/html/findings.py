@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dualwatch.core import units
 from dualwatch.events import Finding, Severity
 from dualwatch.history.model import RunHistory
-from dualwatch.report.terminal import format
 from dualwatch.rules import ranking
 from dualwatch.rules.catalog import BY_CODE
 
@@ -81,7 +81,7 @@ def _told(chapter: RunHistory, finding: Finding, times: int, symptom: bool) -> F
     evidence = [
         (
             one.text,
-            one.source + (f", {format.clock(one.wall)[11:]}" if one.wall is not None else ""),
+            one.source + (f", {units.time_of_day(one.wall)}" if one.wall is not None else ""),
         )
         for one in finding.evidence[:MOST_EVIDENCE]
     ]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from dualwatch.core import units
 from dualwatch.history.curves import Stretch, thinned
 from dualwatch.history.memory import MemoryLine
 from dualwatch.history.model import RunHistory
 from dualwatch.report.html import axes
 from dualwatch.report.html.charts import Chart, Curve, LimitLine, draw
-from dualwatch.report.terminal import format
 
 MOST_DEVICES = 8
 
@@ -73,7 +73,7 @@ def _picture(
             curves.append(Curve(label, len(curves), [(part.xs, part.ys) for part in parts]))
             said.append(f"{label}: {_said(line)}.")
             if line.limit and not several:
-                limits[line.limit] = LimitLine(line.limit, f"there are {format.size(line.limit)}")
+                limits[line.limit] = LimitLine(line.limit, f"there are {units.size(line.limit)}")
     if not curves:
         return None
     picture = Chart(
@@ -92,19 +92,15 @@ def _picture(
         x_scale=None if several else axes.Scale(first, max(last, first + 1)),
         across=lambda scale: across(scale, 4),
         up=axes.sizes,
-        show_x=format.span if several else _clock,
-        show_y=format.size,
+        show_x=units.span if several else units.time_of_day,
+        show_y=units.size,
         scale_of=axes.of_sizes,
     )
 
 
 def _said(line: MemoryLine) -> str:
-    of = f" of {format.size(line.limit)}" if line.limit else ""
-    return f"at most {format.size(max(line.values))}{of}, at the end {format.size(line.values[-1])}"
-
-
-def _clock(wall: float) -> str:
-    return format.clock(wall)[11:]
+    of = f" of {units.size(line.limit)}" if line.limit else ""
+    return f"at most {units.size(max(line.values))}{of}, at the end {units.size(line.values[-1])}"
 
 
 def moments(chapter: RunHistory) -> Iterator[LimitLine]:

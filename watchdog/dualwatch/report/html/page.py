@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dualwatch import __version__
+from dualwatch.core import units
 from dualwatch.core.text import clean
 from dualwatch.history.model import RunHistory
 from dualwatch.report.html import (
@@ -27,7 +28,6 @@ from dualwatch.report.html import (
 )
 from dualwatch.report.html.checklist import CheckItemView
 from dualwatch.report.html.curves import Plotter
-from dualwatch.report.terminal import format
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -79,7 +79,7 @@ def render(chapters: Sequence[RunHistory], made: float) -> str:
             comparison=configuration.comparison(chapters) if several else None,
             unseen=_unseen(chapters),
             process_head=process_tree.HEAD,
-            made=format.clock(made),
+            made=units.clock(made),
             zone=time.strftime("%Z", time.localtime(made)) or "local time",
             version=__version__,
         )
@@ -121,7 +121,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["span"] = format.span
+    made.filters["span"] = units.span
     return made
 
 

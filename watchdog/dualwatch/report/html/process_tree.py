@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from dualwatch.core import units
 from dualwatch.events import Frame, ProcessSample, ThreadStack
 from dualwatch.history.model import RunHistory, StallHistory
-from dualwatch.report.terminal import fields, format
+from dualwatch.report.terminal import fields
 from dualwatch.rules.catalog import BY_CODE
 
 MOST_PROCESSES = 48
@@ -64,12 +65,12 @@ def _scene(stall: StallHistory) -> StallScene:
     plain = [_plain(p, stall, by_pid.get(p.pid, [])) for p in stall.processes.processes]
     nodes = fields.tree({"processes": plain})
     roles = {p.pid: p.role for p in stall.processes.processes}
-    looked = format.clock(stall.processes.wall)[11:]
-    caught = f", their stacks at {format.clock(stall.stacks.wall)[11:]}" if stall.stacks else ""
+    looked = units.time_of_day(stall.processes.wall)
+    caught = f", their stacks at {units.time_of_day(stall.stacks.wall)}" if stall.stacks else ""
     named = ", ".join(f"{code} {BY_CODE[code].name}" for code in stall.codes if code in BY_CODE)
     shown = [_stack(one, roles) for pid in roles for one in by_pid.get(pid, [])[:MOST_THREADS]]
     return StallScene(
-        title=f"Attempt {stall.attempt}, {format.clock(stall.told)[11:]}: {named}",
+        title=f"Attempt {stall.attempt}, {units.time_of_day(stall.told)}: {named}",
         said=f"Processes as they stood at {looked}{caught}.",
         rows=[_row(node) for node in nodes[:MOST_PROCESSES]],
         stacks=shown[:MOST_STACKS],
@@ -103,7 +104,7 @@ def _row(node: fields.Node) -> ProcessRow:
         fields.line(p.get("status"), 20) or "?",
         fields.share(p.get("cpu")),
         fields.rate(p.get("io")),
-        format.size(fields.number(p.get("rss"))),
+        units.size(fields.number(p.get("rss"))),
         fields.line(p.get("wchan"), 60) or "-",
     ]
     return ProcessRow(min(len(node.lasts), 8), cells, fields.stack(p, frames=2) or "-")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import re
 
+from dualwatch.core import units
 from dualwatch.core.errors import Exit
 from dualwatch.events import Severity
 from dualwatch.history.model import RunHistory, StallHistory
 from dualwatch.report.html.timeline import silent
-from dualwatch.report.terminal import format
 from dualwatch.rules.catalog import BY_CODE
 
 _CURES = {
@@ -47,23 +47,23 @@ def figures(chapter: RunHistory) -> list[tuple[str, str]]:
     """The numbers that are looked for first."""
     table = chapter.table
     shown = [
-        ("started", format.clock(chapter.first)),
-        ("took", format.span(chapter.last - chapter.first)),
+        ("started", units.clock(chapter.first)),
+        ("took", units.span(chapter.last - chapter.first)),
         ("attempts", str(len(chapter.attempts)) if chapter.supervised else "not supervised"),
         ("trained", _reached(chapter).split(",")[0] or "no training line"),
     ]
     if chapter.supervised:
         stood = sum(silent(chapter, attempt.number) for attempt in chapter.attempts)
-        stalls = f"{len(chapter.stalls)} ({format.span(stood)})" if chapter.stalls else "none"
+        stalls = f"{len(chapter.stalls)} ({units.span(stood)})" if chapter.stalls else "none"
         shown += [("stalls", stalls), ("lost iterations", _lost(chapter))]
     for name in _FIRST:
         if name in table.columns:
-            shown.append((f"{name}, last", format.value(table.columns[name].values[-1])))
+            shown.append((f"{name}, last", units.value(table.columns[name].values[-1])))
             break
     best = _best(chapter)
     if best is not None:
         name, value, where = best
-        shown.append((f"{name}, best", f"{format.value(value)}{where}"))
+        shown.append((f"{name}, best", f"{units.value(value)}{where}"))
     return shown
 
 
@@ -72,7 +72,7 @@ def figures(chapter: RunHistory) -> list[tuple[str, str]]:
 
 def _ending(chapter: RunHistory) -> str:
     what = re.split(r"[\\/]", chapter.config_path)[-1] or chapter.label or "The training"
-    took = format.span(chapter.last - chapter.first)
+    took = units.span(chapter.last - chapter.first)
     reached = _reached(chapter)
     done = f" ({reached})" if reached else ""
     if not chapter.supervised:
@@ -111,13 +111,13 @@ def _stalled(chapter: RunHistory, stall: StallHistory) -> str:
     named = ", ".join(f"{code} {BY_CODE[code].name}" for code in causes if code in BY_CODE)
     lead = f"attempt {stall.attempt} " if len(chapter.attempts) > 1 else "it "
     text = (
-        f"{lead}stalled at {format.clock(stall.since)[11:]} ({named}), "
-        f"which was noticed after {format.span(stall.told - stall.since)}"
+        f"{lead}stalled at {units.time_of_day(stall.since)} ({named}), "
+        f"which was noticed after {units.span(stall.told - stall.since)}"
     )
     done = _CURES.get(stall.cure, "")
     if stall.cured and stall.until is not None:
         later = stall.until - stall.told
-        went = f"it went on {format.span(later) if later >= 1 else 'less than a second'} later"
+        went = f"it went on {units.span(later) if later >= 1 else 'less than a second'} later"
         return f"{text}; {done} and {went}" if done else f"{text}; {went}"
     return f"{text}; {done}" if done else text
 
@@ -131,14 +131,14 @@ def _learnt(chapter: RunHistory) -> str:
         column = table.columns.get(name)
         if column is not None and not any(text.startswith(name + " ") for text in said):
             first, last = column.values[0], column.values[-1]
-            said.append(f"{name} went from {format.value(first)} to {format.value(last)}")
+            said.append(f"{name} went from {units.value(first)} to {units.value(last)}")
     missing = [name for name in chapter.required if name not in table.columns]
     if missing:
         said.append(f"the required {', '.join(missing)} is in no line")
     best = _best(chapter)
     if best is not None:
         name, value, where = best
-        said.append(f"the best {name} was {format.value(value)}{where}")
+        said.append(f"the best {name} was {units.value(value)}{where}")
     else:
         said.append(_evaluated(chapter))
     lost = _lost(chapter) if chapter.supervised and len(chapter.attempts) > 1 else ""
@@ -167,7 +167,7 @@ def _evaluated(chapter: RunHistory) -> str:
     table = chapter.table
     for name, column in table.columns.items():
         if table.evaluations[column.rows[-1]] and not name.endswith("time"):
-            return f"the last {name} was {format.value(column.values[-1])}"
+            return f"the last {name} was {units.value(column.values[-1])}"
     return "no evaluation is on record"
 
 

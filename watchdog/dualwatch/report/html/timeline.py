@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from dualwatch.core import units
 from dualwatch.history.model import AttemptHistory, PhaseSpan, RunHistory, TimelineMark
 from dualwatch.history.phases import KINDS
 from dualwatch.report.html import axes
 from dualwatch.report.html.axes import Tick
-from dualwatch.report.terminal import format
 
 COLUMNS = 500
 """Grains of a band; of what is shorter the longest in a grain is shown."""
@@ -81,7 +81,7 @@ def timeline(chapter: RunHistory) -> Timeline | None:
     bands = [_band(chapter, attempt, scale) for attempt in chapter.attempts]
     marks = [mark for mark in chapter.marks if mark.kind in _SHOWN]
     events = [
-        TimelineEvent(number, format.clock(mark.wall)[11:], mark)
+        TimelineEvent(number, units.time_of_day(mark.wall), mark)
         for number, mark in enumerate(marks[:MOST_EVENTS], start=1)
     ]
     used = {block.what for band in bands for block in band.blocks}
@@ -96,7 +96,7 @@ def timeline(chapter: RunHistory) -> Timeline | None:
         rows=[_row(chapter, attempt) for attempt in chapter.attempts],
         left_out=max(0, len(marks) - MOST_EVENTS),
         label=chapter.label,
-        day=format.clock(chapter.first)[:10],
+        day=units.clock(chapter.first)[:10],
     )
 
 
@@ -128,8 +128,8 @@ def _band(chapter: RunHistory, attempt: AttemptHistory, scale: axes.Scale) -> Ba
         for stall in chapter.stalls
         if stall.attempt == attempt.number
     ]
-    end = format.clock(attempt.end)[11:] if attempt.end is not None else "?"
-    said = f"{format.clock(attempt.begun)[11:]} to {end}, {how_ended(chapter, attempt)}"
+    end = units.time_of_day(attempt.end) if attempt.end is not None else "?"
+    said = f"{units.time_of_day(attempt.begun)} to {end}, {how_ended(chapter, attempt)}"
     if attempt.replaced:
         said += f", loader replaced in place {attempt.replaced} x"
     label = f"attempt {attempt.number}" if chapter.supervised else "the log"
@@ -194,16 +194,16 @@ def _flags(events: Sequence[TimelineEvent], scale: axes.Scale) -> list[tuple[flo
 
 
 def _summary(chapter: RunHistory) -> str:
-    took = format.span(chapter.last - chapter.first)
+    took = units.span(chapter.last - chapter.first)
     count = len(chapter.attempts)
     attempts = f"{count} attempts" if count != 1 else "one attempt"
     if not chapter.supervised:
-        return f"{took} of log, from {format.clock(chapter.first)} to {format.clock(chapter.last)}."
+        return f"{took} of log, from {units.clock(chapter.first)} to {units.clock(chapter.last)}."
     stalls = len(chapter.stalls)
     lost = sum(silent(chapter, attempt.number) for attempt in chapter.attempts)
-    stood = f"it stood still {stalls} x, {format.span(lost)} in all" if stalls else "no stall"
+    stood = f"it stood still {stalls} x, {units.span(lost)} in all" if stalls else "no stall"
     return (
-        f"{took} from {format.clock(chapter.first)} to {format.clock(chapter.last)}: "
+        f"{took} from {units.clock(chapter.first)} to {units.clock(chapter.last)}: "
         f"{attempts}, {stood}."
     )
 
@@ -214,12 +214,12 @@ def _row(chapter: RunHistory, attempt: AttemptHistory) -> list[str]:
         if span.attempt == attempt.number and span.what in sums:
             sums[span.what] += span.end - span.start
     stood = silent(chapter, attempt.number)
-    end = format.clock(attempt.end)[11:] if attempt.end is not None else "?"
+    end = units.time_of_day(attempt.end) if attempt.end is not None else "?"
     return [
         str(attempt.number) if chapter.supervised else "the log",
-        format.clock(attempt.begun)[11:],
+        units.time_of_day(attempt.begun),
         end,
         how_ended(chapter, attempt),
-        *(format.span(value) if value else "-" for value in sums.values()),
-        format.span(stood) if stood else "-",
+        *(units.span(value) if value else "-" for value in sums.values()),
+        units.span(stood) if stood else "-",
     ]

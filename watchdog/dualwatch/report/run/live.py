@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+from dualwatch.core import units
 from dualwatch.events import (
     CommandAnswered,
     Event,
@@ -15,7 +16,6 @@ from dualwatch.events import (
 )
 from dualwatch.protocol import AgentCommand
 from dualwatch.report.run import view
-from dualwatch.report.terminal import format
 from dualwatch.report.terminal.console import holds_unicode, make, plain_text
 from dualwatch.state.snapshot import Snapshot
 
@@ -123,7 +123,7 @@ class LiveView:
 
     def _rows(self, s: Snapshot) -> list[tuple[str, str, str]]:
         silent = s.silence(s.at)
-        quiet = f", no progress for {format.span(silent)}" if silent > 10 else ""
+        quiet = f", no progress for {units.span(silent)}" if silent > 10 else ""
         attempt = f"attempt {s.started.attempt}, " if s.started is not None else ""
         rows = [("phase", f"{attempt}{s.phase}{quiet}", "yellow" if silent > 60 else "")]
         rows.append(("progress", _progress(s), ""))
@@ -146,13 +146,13 @@ class LiveView:
     def _losses(self, line: IterationLogged) -> str:
         mark = "→ " if self._unicode else "> "
         return "  ".join(
-            f"{mark if name in self._text.required else ''}{plain_text(name)} {format.value(value)}"
+            f"{mark if name in self._text.required else ''}{plain_text(name)} {units.value(value)}"
             for name, value in view.losses_of(line, self._text.required)
         )
 
 
 def _clock(wall: float) -> str:
-    return format.clock(wall)[11:] + " "
+    return units.clock(wall)[11:] + " "
 
 
 def _progress(s: Snapshot) -> str:
@@ -162,7 +162,7 @@ def _progress(s: Snapshot) -> str:
     of_epochs = f"epoch {pulse.epoch + 1} of {pulse.max_epochs}, " if pulse.max_epochs else ""
     text = f"{of_epochs}iteration {pulse.batch} of {pulse.batches}"
     if s.last_train is not None and s.last_train.eta_s is not None:
-        text += f", ETA {format.eta(s.last_train.eta_s)}"
+        text += f", ETA {units.eta(s.last_train.eta_s)}"
     return text
 
 
@@ -174,7 +174,7 @@ def _processes(s: Snapshot) -> str:
     memory = sum(p.rss for p in tree if p.rss is not None)
     cpu = s.activity.cpu if s.activity is not None else None
     used = "?" if cpu is None else f"{cpu * 100:.0f} %"
-    return f"{len(tree)}, {workers} loader workers, CPU {used}, memory {format.size(memory)}"
+    return f"{len(tree)}, {workers} loader workers, CPU {used}, memory {units.size(memory)}"
 
 
 def _gpus(s: Snapshot) -> str:
@@ -182,7 +182,6 @@ def _gpus(s: Snapshot) -> str:
         unseen = s.not_observed.get("gpu")
         return f"not observed: {plain_text(unseen.why)}" if unseen is not None else "?"
     return ", ".join(
-        f"{g.index}: {format.size(g.used)} of {format.size(g.total)} "
-        f"(training {format.size(g.tree)})"
+        f"{g.index}: {units.size(g.used)} of {units.size(g.total)} (training {units.size(g.tree)})"
         for g in s.gpus.gpus
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TextIO
 
+from dualwatch.core import units
 from dualwatch.events import Event, IterationLogged
 from dualwatch.protocol import Phase
 from dualwatch.report.run import view
-from dualwatch.report.terminal import format
 from dualwatch.report.terminal.console import limit_encoding, plain_text
 from dualwatch.state.snapshot import Snapshot
 
@@ -47,7 +47,7 @@ class PlainView:
         """Writes a line every minute, so that silence means that dualwatch is gone."""
         if snapshot.started is None or not self._is_due(snapshot.at):
             return
-        silent = format.span(snapshot.silence(snapshot.at))
+        silent = units.span(snapshot.silence(snapshot.at))
         where = f"phase {snapshot.phase}, last progress {silent} ago"
         if snapshot.last_iteration is not None:
             where += f", iteration {snapshot.last_iteration}"
@@ -66,5 +66,5 @@ class PlainView:
 
     def _write(self, text: str, wall: float, at: float) -> None:
         self._written_at = at
-        self._stream.write(f"{format.clock(wall)} {text}\n")
+        self._stream.write(f"{units.clock(wall)} {text}\n")
         self._stream.flush()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from dualwatch.core import units
 from dualwatch.core.metric_names import is_metric
 from dualwatch.events import (
     AttemptEnded,
@@ -28,7 +29,7 @@ from dualwatch.events import (
 from dualwatch.protocol import Phase
 from dualwatch.report.bundle.markdown import inert
 from dualwatch.report.run import view
-from dualwatch.report.terminal import explanation, format
+from dualwatch.report.terminal import explanation
 from dualwatch.report.terminal.changes import changes_table
 from dualwatch.state.metric_series import done
 from dualwatch.state.snapshot import Snapshot
@@ -38,7 +39,6 @@ from dualwatch.tensorboard.writer import EventFileWriter
 INTERVAL = 10.0
 """Seconds between two points of a curve; a pause longer than that has a point of its own."""
 
-GIB = 1 << 30
 MOST_FINDINGS = 100
 MOST_STORY = 60
 MOST_EVIDENCE = 6
@@ -185,7 +185,7 @@ class TensorBoardWriter:
         said = view.headline(event) if isinstance(event, kinds) else None
         if said is None:
             return
-        moment = inert(format.clock(event.wall))
+        moment = inert(units.clock(event.wall))
         changes = changes_table(event.changes) if isinstance(event, Decided) else []
         where = f", iteration {self._step}" if self._is_known else ""
         row = f"- {moment}{where}: {inert(said[:LENGTH])}"
@@ -244,7 +244,7 @@ def finding_text(found: Finding) -> str:
     said = f"**{found.code} {found.name}** ({found.severity.word}, {found.certainty})"
     rows = [said, "", inert(found.headline[:LENGTH]), ""]
     for evidence in found.evidence[1 : 1 + MOST_EVIDENCE]:
-        when = f", {format.clock(evidence.wall)}" if evidence.wall is not None else ""
+        when = f", {units.clock(evidence.wall)}" if evidence.wall is not None else ""
         source = inert(f"{evidence.source[:80]}{when}")
         rows.append(f"- {inert(evidence.text[:LENGTH])} *({source})*")
     rows += ["", f"What to do: {inert(found.remedy[: 2 * LENGTH])}", ""]
@@ -259,12 +259,12 @@ def _memory(s: Snapshot) -> dict[str, float]:
     if s.gpus is not None:
         for gpu in s.gpus.gpus:
             if gpu.tree is not None:
-                values[f"gpu_memory_gib/{gpu.index}"] = gpu.tree / GIB
+                values[f"gpu_memory_gib/{gpu.index}"] = gpu.tree / units.GIB
     host = s.host
     if host is not None and host.memory_total is not None and host.memory_available is not None:
-        values["host_memory_gib"] = (host.memory_total - host.memory_available) / GIB
+        values["host_memory_gib"] = (host.memory_total - host.memory_available) / units.GIB
     if host is not None and host.shm_total is not None and host.shm_free is not None:
-        values["shared_memory_gib"] = (host.shm_total - host.shm_free) / GIB
+        values["shared_memory_gib"] = (host.shm_total - host.shm_free) / units.GIB
     return values
 
 

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Protocol
 
+from dualwatch.core import units
 from dualwatch.events import (
     AttemptEnded,
     AttemptStarted,
@@ -22,7 +23,6 @@ from dualwatch.events import (
     Severity,
 )
 from dualwatch.protocol import AgentCommand
-from dualwatch.report.terminal import format
 from dualwatch.report.terminal.changes import changes_table
 from dualwatch.report.terminal.console import plain_text
 from dualwatch.report.terminal.wrapping import clipped
@@ -118,7 +118,7 @@ def headline(event: Event) -> str | None:
     if isinstance(event, CommandAnswered):
         return _answer_line(event)
     if isinstance(event, EvaluationLogged):
-        shown = [f"{k} {format.value(v)}" for k, v in event.metrics.items() if "time" not in k]
+        shown = [f"{k} {units.value(v)}" for k, v in event.metrics.items() if "time" not in k]
         epoch = f" epoch {event.epoch}" if event.epoch is not None else ""
         return plain_text(f"{event.mode}{epoch}: {', '.join(shown[:6])}")
     if isinstance(event, RunEnded):
@@ -150,8 +150,8 @@ def iteration_line(event: IterationLogged, required: Sequence[str] = ()) -> str:
     epoch = f"epoch {event.epoch}, " if event.epoch is not None else ""
     total = f"/{event.total}" if event.total else ""
     losses = losses_of(event, required)
-    shown = "  ".join(f"{name} {format.value(value)}" for name, value in losses)
-    left = f"  eta {format.eta(event.eta_s)}" if event.eta_s is not None else ""
+    shown = "  ".join(f"{name} {units.value(value)}" for name, value in losses)
+    left = f"  eta {units.eta(event.eta_s)}" if event.eta_s is not None else ""
     return plain_text(f"{epoch}{event.iteration}{total}  {shown}{left}")
 
 

@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from dualwatch.core import units
 from dualwatch.events import RunEnded, Severity
 from dualwatch.history.attempt_record import AttemptRecord
 from dualwatch.report.run import view
-from dualwatch.report.terminal import format
 from dualwatch.report.terminal.changes import changes_table
 from dualwatch.report.terminal.console import plain_text
 
@@ -32,7 +32,7 @@ def lines(
     for record in records:
         yield from _attempt(record)
     metrics = {name: m.value for r in records for name, m in r.snapshot.metrics.items()}
-    shown = [f"{n} {format.value(v)}" for n, v in metrics.items() if _is_shown(n)]
+    shown = [f"{n} {units.value(v)}" for n, v in metrics.items() if _is_shown(n)]
     if shown:
         yield plain_text("last values: " + ", ".join(shown[:MOST_METRICS]))
     yield f"files: {folder}"
@@ -60,7 +60,7 @@ def _attempt(record: AttemptRecord) -> Iterator[str]:
     how = "?"
     if s.ended is not None:
         how = s.ended.signal or f"exit code {s.ended.exit_code}"
-    took = format.span((record.ended_wall or s.wall) - s.started.wall)
+    took = units.span((record.ended_wall or s.wall) - s.started.wall)
     reached = f", iterations {s.first_iteration} to {s.last_iteration}" if s.last_iteration else ""
     replaced = f", loader replaced {_times(s.replaced)}" if s.replaced else ""
     lost = f", {record.lost_iterations} iterations lost" if record.lost_iterations else ""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dualwatch.core import units
 from dualwatch.report.bundle.bundle import Bundle
-from dualwatch.report.terminal import environment, fields, format
+from dualwatch.report.terminal import environment, fields
 from dualwatch.report.terminal.console import Paint, painter
 from dualwatch.report.terminal.wrapping import clipped, wrapped
 
@@ -235,7 +236,7 @@ class _Page:
             fields.line(p.get("status"), 12) or "?",
             fields.share(p.get("cpu")),
             fields.rate(p.get("io")),
-            format.size(fields.number(p.get("rss"))),
+            units.size(fields.number(p.get("rss"))),
             fields.line(p.get("wchan"), 40),
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dualwatch.report.terminal import format
+from dualwatch.core import units
 from dualwatch.report.terminal.fields import line, number, part, parts, texts
 
 TIGHT_SHARE = 0.1
@@ -21,8 +21,8 @@ def gpus(document: Mapping[str, Any]) -> Iterator[str]:
         used, total, own = (number(gpu.get(key)) for key in ("used", "total", "tree"))
         busy = number(gpu.get("utilisation"))
         yield (
-            f"{line(gpu.get('index'))}: {line(gpu.get('name'))}, {format.size(used)} of "
-            f"{format.size(total)} used, {format.size(own)} by the training, "
+            f"{line(gpu.get('index'))}: {line(gpu.get('name'))}, {units.size(used)} of "
+            f"{units.size(total)} used, {units.size(own)} by the training, "
             f"{'?' if busy is None else f'{busy:.0f} %'} busy"
         )
         for error in texts(gpu, "errors"):
@@ -30,7 +30,7 @@ def gpus(document: Mapping[str, Any]) -> Iterator[str]:
         for holder in parts(gpu, "holders"):
             if not holder.get("ours"):
                 name = line(holder.get("name"), 200) or "unseen: dead, or in another container"
-                size = format.size(number(holder.get("used")))
+                size = units.size(number(holder.get("used")))
                 yield f"{size} held by pid {line(holder.get('pid'))}, not of this run: {name}"
 
 
@@ -73,7 +73,7 @@ def _free(what: str, free: Any, total: Any, *, also_tight: bool = False) -> str:
         return f"{what}: ?"
     known = left is not None and whole is not None and whole > 0
     tight = also_tight or (known and left < TIGHT_SHARE * whole)  # type: ignore[operator]
-    said = f"{what}: {format.size(left)} of {format.size(whole)} free"
+    said = f"{what}: {units.size(left)} of {units.size(whole)} free"
     return f"{said} (tight)" if tight else said
 
 

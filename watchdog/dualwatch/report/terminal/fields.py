@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dualwatch.core import units
 from dualwatch.core.text import clean
 from dualwatch.events import Finding, Severity
-from dualwatch.report.terminal import format
 from dualwatch.report.terminal.console import plain_text
 
 LARGEST = 1e18
@@ -85,14 +85,14 @@ def progress(document: Mapping[str, Any]) -> str:
     wall, silence = number(standing.get("last_progress")), number(standing.get("silence_s"))
     if wall is None:
         return ""
-    ago = f", {format.span(silence)} before this look" if silence is not None else ""
+    ago = f", {units.span(silence)} before this look" if silence is not None else ""
     return f"last progress {clock(wall)}{ago}"
 
 
 def clock(wall: Any) -> str:
     """Local date and time, "?" where there is none."""
     try:
-        return format.clock(wall)
+        return units.clock(wall)
     except (TypeError, ValueError, OverflowError, OSError):
         return "?"
 
@@ -197,7 +197,7 @@ def share(value: Any) -> str:
 def rate(value: Any) -> str:
     """Bytes a second."""
     per_second = number(value)
-    return "?" if per_second is None else f"{format.size(per_second)}/s"
+    return "?" if per_second is None else f"{units.size(per_second)}/s"
 
 
 _PLUMBING = frozenset(

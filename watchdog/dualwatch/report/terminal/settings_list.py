@@ -31,7 +31,7 @@ def lines(rows: Iterable[tuple[str, Any, str, str]], folder: str) -> Iterator[st
         else:
             yield from _wrapped(f"{name:<{_NAME}}", shown)
             yield from _wrapped(" " * _NAME, f"from {origin}")
-        yield f"    {help_text}"
+        yield from textwrap.wrap(help_text, WIDTH, initial_indent="    ", subsequent_indent="    ")
 
 
 def _wrapped(lead: str, text: str) -> list[str]:

@@ -6,11 +6,9 @@ import re
 from collections.abc import Collection
 from typing import NamedTuple
 
+from dualwatch.core.units import MIB, size
 from dualwatch.events import Evidence, HostSampled
 from dualwatch.state.snapshot import Snapshot
-
-MIB = 1024**2
-GIB = 1024**3
 
 SCARCE_SHM = (0.05, 64 * MIB)
 SCARCE_DISK = (0.01, 500 * MIB)
@@ -129,13 +127,6 @@ def is_scarce(free: int | None, total: int | None, bounds: tuple[float, int]) ->
     """Whether a file system is as good as full; False where that is not known."""
     share, least = bounds
     return free is not None and bool(total) and free < share * (total or 0) and free < least
-
-
-def size(count: int) -> str:
-    """Bytes in words."""
-    if count < MIB:
-        return f"{count / 1024:.0f} KiB"
-    return f"{count / MIB:.0f} MiB" if count < GIB else f"{count / GIB:.1f} GiB"
 
 
 def _killed(line: str) -> int | None:

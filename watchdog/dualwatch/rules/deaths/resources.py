@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
 
+from dualwatch.core import units
 from dualwatch.events import Evidence, Finding, GpuHolder, GpuSample, ProcessSample, Severity
 from dualwatch.protocol import Phase
 from dualwatch.rules.catalog import finding
 from dualwatch.rules.deaths import error_patterns, exit, host_evidence
 from dualwatch.rules.deaths.host_evidence import (
-    GIB,
     SCARCE_DISK,
     SCARCE_MEMORY,
     SCARCE_SHM,
     is_scarce,
-    size,
 )
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
@@ -30,7 +28,7 @@ NEARLY = 0.9
 """Share of the limit of open files from which a process is told of."""
 
 HELD_SHARE = 0.1
-HELD_BYTES = GIB
+HELD_BYTES = units.GIB
 """Memory of a device in foreign hands that may be missing: either is enough."""
 
 NAMED = 5
@@ -60,13 +58,13 @@ def _of_host(s: Snapshot) -> Iterator[Finding]:
     if is_scarce(host.shm_free, host.shm_total, SCARCE_SHM):
         met = any(error_patterns.recognise(error)[0] == "DW302" for error in s.errors)
         if met or _waits_for_workers(s):
-            text = f"/dev/shm is nearly full: {size(host.shm_free or 0)} free"
+            text = f"/dev/shm is nearly full: {units.size(host.shm_free or 0)} free"
             first = Evidence(text=text, source="host", wall=host.wall)
             evidence = [first, *host_evidence.shared_memory(host)]
             yield _warning(s, "DW302", evidence, 0.8 if met else 0.6)
     yield from _open_files(s)
     if is_scarce(host.disk_free, host.disk_total, SCARCE_DISK):
-        text = f"the disk of the work dir is nearly full: {size(host.disk_free or 0)} free"
+        text = f"the disk of the work dir is nearly full: {units.size(host.disk_free or 0)} free"
         first = Evidence(text=text, source="host", wall=host.wall)
         yield _warning(s, "DW502", [first, *host_evidence.disk(host)], 0.8)
     tight = []
@@ -107,7 +105,7 @@ def _open_files(s: Snapshot) -> Iterator[Finding]:
 def _greatest(s: Snapshot) -> list[Evidence]:
     """The processes of the training that hold most memory."""
     held = sorted(((p.rss or 0, p.role, p.pid) for p in s.process.values()), reverse=True)
-    text = ", ".join(f"{role} {pid}: {size(rss)}" for rss, role, pid in held[:3] if rss)
+    text = ", ".join(f"{role} {pid}: {units.size(rss)}" for rss, role, pid in held[:3] if rss)
     if not text or s.processes is None:
         return []
     return [Evidence(text=f"of this training {text}", source="processes", wall=s.processes.wall)]
@@ -147,8 +145,8 @@ def _held(s: Snapshot, gpu: GpuSample) -> list[Evidence]:
     much = held >= HELD_BYTES or (gpu.total is not None and held >= HELD_SHARE * gpu.total > 0)
     if not others or not much:
         return []
-    of_total = f" of {size(gpu.total)}" if gpu.total is not None else ""
-    lines = [f"{size(held)}{of_total} of GPU {gpu.index} are held outside of this training"]
+    of_total = f" of {units.size(gpu.total)}" if gpu.total is not None else ""
+    lines = [f"{units.size(held)}{of_total} of GPU {gpu.index} are held outside of this training"]
     lines += [_holder(holder) for holder in others[:NAMED]]
     if len(others) > NAMED:
         lines.append(f"and {len(others) - NAMED} more processes")
@@ -156,7 +154,7 @@ def _held(s: Snapshot, gpu: GpuSample) -> list[Evidence]:
 
 
 def _holder(holder: GpuHolder) -> str:
-    held = size(holder.used) if holder.used is not None else "an unknown part"
+    held = units.size(holder.used) if holder.used is not None else "an unknown part"
     name = holder.name or "a process that cannot be seen: dead, or in another container"
     return f"pid {holder.pid} holds {held}: {name}"
 
@@ -220,14 +218,14 @@ def _orphans(s: Snapshot) -> Iterator[Finding]:
 
 
 def _orphan(s: Snapshot, process: ProcessSample) -> str:
-    since = datetime.fromtimestamp(process.create_time).strftime("%Y-%m-%d %H:%M:%S")
-    held = [f"{size(process.rss)} of memory"] if process.rss else []
+    since = units.clock(process.create_time)
+    held = [f"{units.size(process.rss)} of memory"] if process.rss else []
     if process.open_files:
         held.append(f"{process.open_files} open files")
     for gpu in s.gpus.gpus if s.gpus is not None else ():
         for holder in gpu.holders:
             if holder.pid == process.pid:
-                much = size(holder.used) if holder.used is not None else "memory"
+                much = units.size(holder.used) if holder.used is not None else "memory"
                 held.append(f"{much} of GPU {gpu.index}")
     what = f", holds {', '.join(held)}" if held else ""
     return f"{process.role} {process.pid}, since {since}{what}: {process.command}"

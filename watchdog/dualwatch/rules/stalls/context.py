@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dualwatch.core import units
 from dualwatch.events import Frame, ProcessSample, ThreadStack
 from dualwatch.protocol import STARTUP_PHASES, VALIDATION_PHASES, Phase
 from dualwatch.rules.stalls import stack_patterns
@@ -225,16 +226,7 @@ def state(s: Snapshot, pid: int) -> str:
     io = s.activity.io_by_pid.get(pid) if s.activity is not None else None
     words = process.status + (f" in {process.wchan}" if process.wchan else "")
     words += "" if cpu is None else f", {cpu * 100:.0f} % of a core"
-    return words + ("" if io is None else f", {amount(io)}/s of I/O")
-
-
-def amount(count: float) -> str:
-    """Bytes for people."""
-    for unit in ("B", "KiB", "MiB"):
-        if abs(count) < 1024:
-            return f"{count:.0f} {unit}"
-        count /= 1024
-    return f"{count:.1f} GiB"
+    return words + ("" if io is None else f", {units.size(io)}/s of I/O")
 
 
 def names(pids: Iterator[int] | list[int] | tuple[int, ...]) -> str:

@@ -7,11 +7,11 @@ but only a tree that did nothing, or that stood in one stack all the time, is ca
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from dualwatch.core import units
 from dualwatch.events import Evidence, Finding, ProcessSample, Proof, Severity
 from dualwatch.protocol import VALIDATION_PHASES, Phase
 from dualwatch.rules.catalog import finding
@@ -214,7 +214,7 @@ def _stopped(s: Snapshot, first: Evidence) -> Finding:
 
 def _silence(s: Snapshot, limit: float, limits: Thresholds) -> Evidence:
     kind = "first training iteration" if context.starting(s) else "progress"
-    since = datetime.fromtimestamp(s.progress_wall).strftime("%H:%M:%S")
+    since = units.time_of_day(s.progress_wall)
     if not context.has_heartbeat(s, limit):
         text = f"it runs since {since} without a heartbeat or a log that tells when it last moved"
         return Evidence(text=text, source="processes", wall=s.progress_wall)
@@ -262,7 +262,7 @@ def _work(s: Snapshot) -> Iterator[Evidence]:
         return
     states = ", ".join(f"{p.role} {p.pid} {p.status}" for p in s.processes.processes[:9])
     cpu = "unknown" if s.activity.cpu is None else f"{s.activity.cpu * 100:.0f} % of a core"
-    io = "" if s.activity.io is None else f", I/O {context.amount(s.activity.io)}/s"
+    io = "" if s.activity.io is None else f", I/O {units.size(s.activity.io)}/s"
     yield Evidence(
         text=f"tree idle for {context.idle(s):.0f} s, CPU now {cpu}{io}: {states}",
         source="processes",

@@ -1,8 +1,11 @@
-"""Numbers and moments in words."""
+"""Durations, sizes, moments and figures as text."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+
+MIB = 1024**2
+GIB = 1024**3
 
 
 def span(seconds: float) -> str:
@@ -29,6 +32,16 @@ def clock(wall: float) -> str:
     return datetime.fromtimestamp(wall).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def time_of_day(wall: float) -> str:
+    """Local time without the date."""
+    return clock(wall)[11:]
+
+
+def stamp(wall: float) -> str:
+    """Local date and time as part of a file's name."""
+    return datetime.fromtimestamp(wall).strftime("%Y%m%d_%H%M%S")
+
+
 def size(count: float | None) -> str:
     """Bytes in binary units; "?" where unknown, never 0."""
     if count is None:
@@ -38,6 +51,11 @@ def size(count: float | None) -> str:
             return f"{count:.0f} {unit}"
         count /= 1024
     return f"{count:.1f} GiB"
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 minute``, ``2 minutes``: a count with its noun."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def value(number: float) -> str:
