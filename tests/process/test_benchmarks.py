@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from dualwatch import frameworks
 from dualwatch.events import EvaluationLogged, IterationLogged
 from dualwatch.frameworks.mmengine.logs.scalars import ScalarsParser
 from dualwatch.logs.console import ConsoleParser
@@ -225,7 +226,7 @@ def test_generated_console_is_what_mmengine_prints():
     from benchmarks import parsing
 
     lines = list(parsing.console_lines(5000))
-    parser = ConsoleParser()
+    parser = ConsoleParser(frameworks.line_formats())
     events = [event for line in lines for event in parser.feed(line, 0.0, 0.0)]
 
     assert len(lines) == 5000

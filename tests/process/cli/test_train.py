@@ -213,13 +213,13 @@ ENDS = ["run.ini", "--launcher", "pytorch"]
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ([], ["entry.py", "run.ini"]),
-        (["--resume", "--amp"], ["entry.py", "run.ini", "--resume", "--amp"]),
+        ([], ["train_script.py", "run.ini"]),
+        (["--resume", "--amp"], ["train_script.py", "run.ini", "--resume", "--amp"]),
         (
             ["--cfg-options", "a=1", "b='x y'", "--work-dir", "w"],
-            ["entry.py", "run.ini", "--work-dir", "w", "--cfg-options", "a=1", "b='x y'"],
+            ["train_script.py", "run.ini", "--work-dir", "w", "--cfg-options", "a=1", "b='x y'"],
         ),
-        (["--", "--cfg-options", "z=1"], ["entry.py", "run.ini", "--cfg-options", "z=1"]),
+        (["--", "--cfg-options", "z=1"], ["train_script.py", "run.ini", "--cfg-options", "z=1"]),
         (["--script", "mine.py", "--", "--flag", "-h"], ["mine.py", "run.ini", "--flag", "-h"]),
         (["--script", "my.package.train"], ["-m", "my.package.train", "run.ini"]),
         (
@@ -227,7 +227,7 @@ ENDS = ["run.ini", "--launcher", "pytorch"]
             [
                 *RANKS,
                 *["--nproc-per-node=2", "--nnodes=1", "--node-rank=0", "--standalone"],
-                *["entry.py", *ENDS],
+                *["train_script.py", *ENDS],
             ],
         ),
         (
@@ -246,7 +246,9 @@ def test_the_exact_command(dualwatch_, other, words, expected) -> None:
     assert said.code == 0, said.err
     command = json.loads(said.out)["command"]
     assert command[0] == sys.executable
-    shown = [os.path.basename(word) if word.endswith("entry.py") else word for word in command]
+    shown = [
+        os.path.basename(word) if word.endswith("train_script.py") else word for word in command
+    ]
     assert shown[1:] == expected
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from dualwatch import domains
+from dualwatch import domains, frameworks
 from dualwatch.collectors.agent_files import heartbeat
 from dualwatch.collectors.agent_files.batches import BatchFiles
 from dualwatch.collectors.agent_files.models import ModelFiles
@@ -197,7 +197,9 @@ def _collectors(
     if target.log is not None:
         log = target.log
         limit = log_s + LIVE_S - 5.0
-        asked["log"] = Collector(lambda: reader.read_log(log, deadline=log_s), limit)
+        asked["log"] = Collector(
+            lambda: reader.read_log(log, frameworks.line_formats(), deadline=log_s), limit
+        )
         if target.scalars == log:
             asked["scalars"] = Collector(lambda: past.of_scalars(log), LIVE_S)
     if target.attempt_dir is not None:
