@@ -278,4 +278,4 @@ def test_a_configuration_of_another_framework_has_no_ladder(dualwatch_, other) -
     said = dualwatch_("train", other, "--script", "mine.py", "--dry-run")
     assert said.code == 0
     assert "no step: a rerun could change nothing here" in said.out
-    assert "run.ini is no mmengine configuration" in said.out
+    assert "run.ini is not a configuration of" in said.out

@@ -27,7 +27,7 @@ class Profile:
     """A checklist.
 
     Attributes:
-        name: "macl", or the path of the file that it came from.
+        name: One that ships, or the path of the file that it came from.
         mentions: Word by which the model or the metrics of a training choose it.
         config: Pattern of a configuration's name by which it is chosen.
     """

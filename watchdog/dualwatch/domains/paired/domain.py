@@ -14,6 +14,8 @@ from dualwatch.domains.paired import layouts, modality_names, pairs
 
 LOSS = "loss_macl"
 
+_PROFILES = Path(__file__).resolve().parent / "profiles"
+
 _WORD = re.compile(r"[a-z]+")
 
 
@@ -35,6 +37,7 @@ class PairedImages(Domain):
         )
     )  # fmt: skip
 
+    profiles = (_PROFILES / "macl-demo.toml", _PROFILES / "macl.toml")
     layouts_of = "dualmacl"
     layouts = {
         "KAISTPairedDataset": layouts.kaist,
