@@ -23,7 +23,7 @@ def span(seconds: float) -> str:
 
 
 def eta(seconds: float) -> str:
-    """Remaining time as mmengine writes it."""
+    """Remaining time, "1 day, 7:32:05"."""
     return str(timedelta(seconds=round(seconds)))
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dualwatch import __version__
+from dualwatch import __version__, frameworks
 from dualwatch.core.json_codec import plain
 from dualwatch.diagnose.examine import Examination, is_alive
 from dualwatch.events import Finding, Frame, ProcessSample
@@ -111,11 +111,11 @@ def _main_threads(done: Examination) -> dict[int, tuple[Frame, ...]]:
 
 def _config(done: Examination) -> dict[str, Any]:
     config = done.config
-    loaded = config.loaders.get("train_dataloader") if config is not None else None
+    loaded = config.training_loader if config is not None else None
     return {
         "path": config.path if config is not None else None,
         "how": config.how if config is not None else None,
-        "train_dataloader": {"loaded": loaded, "written": done.written},
+        frameworks.LOADER_KEY: {"loaded": loaded, "written": done.written},
     }
 
 

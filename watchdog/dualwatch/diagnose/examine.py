@@ -70,7 +70,7 @@ class Examination:
         findings: Ranked, likeliest cause first; with what the newest attempt is on record for.
         causes: Those of them that are no mere symptom or note.
         config: As it was loaded or read.
-        written: Source text of ``train_dataloader``.
+        written: Source text of the training loader.
         not_observed: What could not be looked at -> why.
     """
 

@@ -15,6 +15,9 @@ from dualwatch.logs.formats import LineFormat
 GROUP = "dualwatch.frameworks"
 BUILT_IN = ("dualwatch.frameworks.mmengine.adapter:MMEngine",)
 
+LOADER_KEY = "train_dataloader"
+"""Key of the training loader in the document of ``diagnose --json`` and in the title above it."""
+
 PLAIN = Framework()
 """A training of no framework that is known."""
 

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 from dualwatch.datasets.layouts import ReadLayout
 from dualwatch.datasets.spec import DatasetSpec, Role
-from dualwatch.events import Change, CheckpointSeen, ConfigRead, NotFollowed
+from dualwatch.events import Change, CheckpointSeen, ConfigRead, Event, NotFollowed
 from dualwatch.logs.formats import LineFormat
 
 Sections = Mapping[str, Any]
@@ -313,6 +313,14 @@ class Framework:
         return None
 
     # --- logs ---
+
+    def scalars(self, path: Path) -> Iterator[Event]:
+        """The events of the framework's own file of scalars, at the file's time.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        return iter(())
 
     def line_format(self) -> LineFormat | None:
         """A new reader of the framework's log lines, for one stream; None: it has no lines."""

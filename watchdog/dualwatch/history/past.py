@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from dualwatch import frameworks
 from dualwatch.core.clock import Moment
 from dualwatch.events import (
     AttemptEnded,
@@ -21,7 +22,6 @@ from dualwatch.events import (
     RunStarted,
     journal,
 )
-from dualwatch.frameworks.mmengine.logs.scalars_file import ScalarsFile
 from dualwatch.history.training_record import TrainingRecord
 
 KEPT = 20_000
@@ -108,11 +108,7 @@ def of_scalars(path: Path) -> list[Event]:
     Raises:
         OSError: It cannot be read.
     """
-    rows, modified = ScalarsFile(path), path.stat().st_mtime
-    events: list[Event] = []
-    while more := rows.poll(0.0, modified):
-        events += more
-    return _thin(events)
+    return _thin([event for one in frameworks.installed() for event in one.scalars(path)])
 
 
 def since(events: Iterable[Event], wall: float) -> list[Event]:

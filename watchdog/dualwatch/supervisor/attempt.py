@@ -69,7 +69,7 @@ class Attempt:
         step: The remedy in force, None for the user's own configuration.
         decide: Judges the recorder's snapshot and decides what can be acted on.
         reconsider: Decides once more, where the loader could not be replaced in place.
-        config: The configuration of this attempt, None where it is none of mmengine's.
+        config: The configuration of this attempt, None where it is not known.
         adopted: A training that runs already; None to start one.
         console: What it prints or logs, where that is not the attempt's own console.
         board: TensorBoard beside it, None where nobody wants it.

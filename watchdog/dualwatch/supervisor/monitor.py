@@ -168,7 +168,7 @@ class Monitor:
     def _host(self, moment: Moment, *, kernel: bool) -> list[Event]:
         """The machine around us, which outlives the training, with the limits that it has itself.
 
-        It inherits ours, and may then have raised them (mmengine does) or live elsewhere.
+        It inherits ours, and may then have raised them, or live elsewhere.
         """
         place = self._dir.parent.parent
         seen, unseen = host.sample(place, None, at=moment.at, wall=moment.wall, kernel=kernel)

@@ -1,6 +1,6 @@
 """Finds the live training of a work dir, and the work dir of a live training.
 
-A training of ours says it in its environment. Any other one is known by the log that mmengine's
+A training of ours says it in its environment. Any other one is known by the log that its
 main process holds open, which its forked workers share.
 """
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dualwatch import agent
 from dualwatch.datasets.layouts import coco, voc
-from dualwatch.events import Change, CheckpointSeen, ConfigRead
+from dualwatch.events import Change, CheckpointSeen, ConfigRead, Event
 from dualwatch.frameworks.base import (
     TIME_LIMIT,
     Checkpoint,
@@ -24,6 +24,7 @@ from dualwatch.frameworks.mmengine.config.inherit import FORMS, read_file
 from dualwatch.frameworks.mmengine.config.spec import read_spec, spec_of
 from dualwatch.frameworks.mmengine.launch import command
 from dualwatch.frameworks.mmengine.logs.lines import MMEngineLines
+from dualwatch.frameworks.mmengine.logs.scalars_file import ScalarsFile
 
 
 class MMEngine(Framework):
@@ -105,6 +106,11 @@ class MMEngine(Framework):
         roots: Sequence[Path] = (Path(),),
     ) -> CheckpointSeen | None:
         return start_checkpoint.look(config, work_dir, at=at, wall=wall, roots=roots)
+
+    def scalars(self, path: Path) -> Iterator[Event]:
+        rows, modified = ScalarsFile(path), path.stat().st_mtime
+        while more := rows.poll(0.0, modified):
+            yield from more
 
     def line_format(self) -> MMEngineLines:
         return MMEngineLines()

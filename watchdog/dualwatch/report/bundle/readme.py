@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from dualwatch import __version__
 from dualwatch.core import units
+from dualwatch.frameworks import LOADER_KEY
 from dualwatch.report.bundle.markdown import code, fenced, prose
 from dualwatch.report.terminal import environment as surroundings
 from dualwatch.report.terminal import fields
@@ -159,7 +160,7 @@ def _processes(document: Mapping[str, Any]) -> Iterator[str]:
 def _loader(document: Mapping[str, Any]) -> Iterator[str]:
     if not fields.part(document, "config"):
         return
-    yield from _headed("train_dataloader")
+    yield from _headed(LOADER_KEY)
     source = surroundings.config_source(document)
     if source:
         yield f"From {code(source)}."

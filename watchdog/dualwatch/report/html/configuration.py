@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dualwatch.events import Change
+from dualwatch.frameworks import LOADER_KEY
 from dualwatch.history.config_diff import MOST, Difference, differences, in_words
 from dualwatch.history.model import RunHistory
 
@@ -91,9 +92,9 @@ def comparison(chapters: Sequence[RunHistory]) -> Comparison:
 
 def _loaders(chapter: RunHistory) -> list[tuple[str, str]]:
     """The user's own loader settings: the section of the start, else those that were read."""
-    section = chapter.sections.get("train_dataloader")
+    section = chapter.sections.get(LOADER_KEY)
     if not isinstance(section, dict) and chapter.config is not None:
-        section = chapter.config.loaders.get("train_dataloader")
+        section = chapter.config.training_loader
     if not isinstance(section, dict):
         return []
     return [(str(k), in_words(v)) for k, v in section.items() if k != "dataset"]

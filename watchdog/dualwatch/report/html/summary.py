@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 
+from dualwatch import domains
 from dualwatch.core import units
 from dualwatch.core.errors import Exit
 from dualwatch.events import Severity
@@ -21,7 +22,6 @@ _CURES = {
     "report": "it was reported only",
 }
 _BY_HAND = (Exit.INTERRUPTED, Exit.TERMINATED)
-_FIRST = ("loss_macl", "loss")
 _MOST_STALLS = 2
 
 
@@ -56,7 +56,7 @@ def figures(chapter: RunHistory) -> list[tuple[str, str]]:
         stood = sum(silent(chapter, attempt.number) for attempt in chapter.attempts)
         stalls = f"{len(chapter.stalls)} ({units.span(stood)})" if chapter.stalls else "none"
         shown += [("stalls", stalls), ("lost iterations", _lost(chapter))]
-    for name in _FIRST:
+    for name in (*domains.shown_first(), "loss"):
         if name in table.columns:
             shown.append((f"{name}, last", units.value(table.columns[name].values[-1])))
             break
@@ -127,7 +127,7 @@ def _learnt(chapter: RunHistory) -> str:
     if not len(table):
         return "No training line is on record."
     said: list[str] = []
-    for name in (*chapter.required, *_FIRST):
+    for name in (*chapter.required, *domains.shown_first(), "loss"):
         column = table.columns.get(name)
         if column is not None and not any(text.startswith(name + " ") for text in said):
             first, last = column.values[0], column.values[-1]

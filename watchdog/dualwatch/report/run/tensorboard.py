@@ -1,7 +1,7 @@
 """dualwatch's own curves and texts in TensorBoard, beside those of the training.
 
-Every attempt is a run of its own there, ``dualwatch/tensorboard/attempt-N``, as it is one of
-mmengine's: steps that a rerun does again would else wipe out what stood there. Steps are the
+Every attempt is a run of its own there, ``dualwatch/tensorboard/attempt-N``, as it is for
+the training: steps that a rerun does again would else wipe out what stood there. Steps are the
 training's iterations, times are real, so that a stall is a peak over one axis and a gap over the
 other. See ``docs/decisions/0012-own-event-files.md``.
 """

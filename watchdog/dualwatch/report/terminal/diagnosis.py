@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dualwatch.core import units
+from dualwatch.frameworks import LOADER_KEY
 from dualwatch.report.bundle.bundle import Bundle
 from dualwatch.report.terminal import environment, fields
 from dualwatch.report.terminal.console import Paint, painter
@@ -144,7 +145,7 @@ class _Page:
         config = fields.part(document, "config")
         if not config:
             return
-        yield self._title("train_dataloader")
+        yield self._title(LOADER_KEY)
         source = environment.config_source(document)
         if source:
             yield self._dim(self._clipped(f"  {source}"))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dualwatch.core import units
+from dualwatch.frameworks import LOADER_KEY
 from dualwatch.report.terminal.fields import line, number, part, parts, texts
 
 TIGHT_SHARE = 0.1
@@ -89,7 +90,7 @@ def _open_files(document: Mapping[str, Any], h: Mapping[str, Any]) -> str:
 
 def loader(document: Mapping[str, Any]) -> str:
     """``batch_size=2, num_workers=4, ...`` as loaded, "" where it was not."""
-    loaded = part(document, "config", "train_dataloader", "loaded")
+    loaded = part(document, "config", LOADER_KEY, "loaded")
     return ", ".join(f"{line(key)}={_setting(value)}" for key, value in loaded.items())
 
 
@@ -107,7 +108,7 @@ def _setting(value: Any, depth: int = 0) -> str:
 
 def written(document: Mapping[str, Any]) -> list[str]:
     """The lines of the configuration that set it, "" where they are not known."""
-    source = part(document, "config", "train_dataloader").get("written")
+    source = part(document, "config", LOADER_KEY).get("written")
     return [line(text) for text in source.splitlines()] if isinstance(source, str) else []
 
 
