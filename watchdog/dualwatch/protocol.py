@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 # --- environment -------------------------------------------------------------------------
 
@@ -73,6 +73,75 @@ Nobody but servers of out-of-band data uses it, debuggers let it pass, it does n
 where nobody handles it the kernel drops it: a real-time signal would kill a process that has just
 called ``exec``.
 """
+
+
+# --- documents ---------------------------------------------------------------------------
+# The form of each JSON file, for its writer and its reader. Typed dictionaries: the standard
+# library's json writes them as they are, msgspec checks them when they are read.
+
+
+class OverridesDocument(TypedDict):
+    """``orders.json``.
+
+    Attributes:
+        overrides: Dotted key -> value; None removes the key.
+        stretch: See ``events.RerunStep``.
+        rescue: Whether a rescue checkpoint is wanted.
+    """
+
+    overrides: dict[str, Any]
+    stretch: int
+    rescue: bool
+
+
+class AgentDocument(TypedDict):
+    """``agent-RANK.json``; see ``events.AgentReported``."""
+
+    pid: int
+    rank: int
+    applied: dict[str, Any]
+    refused: dict[str, str]
+    work_dir: str
+    versions: dict[str, str]
+
+
+class BatchDocument(TypedDict):
+    """``batch-RANK.json``; see ``events.BatchSeen``."""
+
+    rank: int
+    iteration: int
+    outline: list[str]
+    losses: list[str]
+
+
+class ModelPartDocument(TypedDict):
+    """One module of the model; see ``events.ModelPart``."""
+
+    path: str
+    kind: str
+    parameters: int
+    trainable: int
+    optimised: int | None
+
+
+class ModelDocument(TypedDict):
+    """``model-RANK.json``; see ``events.ModelSeen``."""
+
+    rank: int
+    parts: list[ModelPartDocument]
+
+
+class ReplyDocument(TypedDict):
+    """``answer-RANK-NUMBER.json``; see ``events.CommandAnswered``."""
+
+    rank: int
+    number: int
+    order: str
+    done: bool
+    why: str
+    path: str
+    iteration: int
+    awaited: list[str]
 
 
 # --- phases ------------------------------------------------------------------------------

@@ -14,15 +14,16 @@ TRAIN_STEP = protocol.PHASES.index(protocol.Phase.STEP)
 
 RESTLESS_WRITER = """
 import mmap, sys
-from dualwatch import wire
+from dualwatch import protocol
 with open(sys.argv[1], "w+b") as file:
-    file.truncate(wire.RECORD_SIZE)
-    mapped = mmap.mmap(file.fileno(), wire.RECORD_SIZE)
+    file.truncate(protocol.RECORD_SIZE)
+    mapped = mmap.mmap(file.fileno(), protocol.RECORD_SIZE)
     sequence = n = 0
     while True:
         n += 1
-        values = (1, 0, n % len(wire.PHASES), *[n] * (len(wire.Record._fields) - 3))
-        sequence = wire.write_record(mapped, sequence, values)
+        rest = [n] * (len(protocol.HeartbeatRecord._fields) - 3)
+        values = (1, 0, n % len(protocol.PHASES), *rest)
+        sequence = protocol.write_record(mapped, sequence, values)
         if n == 1:
             print("ready", flush=True)
 """

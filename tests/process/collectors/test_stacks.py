@@ -17,7 +17,7 @@ from dualwatch.collectors.stacks.capture import capture, find_reader, readable
 from dualwatch.collectors.stacks.from_agent import ask
 from dualwatch.events import Frame, NotObserved, StacksCaptured, ThreadStack
 
-WATCHDOG = str(SITE_FOLDER.parents[2])
+from tests.support.paths import WATCHDOG
 
 posix = pytest.mark.skipif(os.name != "posix", reason="fake readers are shell scripts")
 
@@ -251,7 +251,7 @@ def test_somebody_elses_process_is_refused_with_a_way_out(spawn: Any, tmp_path: 
 def test_the_agent_of_somebody_elses_process_is_not_asked(spawn: Any, tmp_path: Path) -> None:
     inside = tmp_path / "attempt-1"
     inside.mkdir()
-    path = os.pathsep.join((str(SITE_FOLDER), WATCHDOG))
+    path = os.pathsep.join((str(SITE_FOLDER), str(WATCHDOG)))
     process = spawn(WAITING, PYTHONPATH=path, **{protocol.ENV_ATTEMPT_DIR: str(inside)})
     code = (
         "import os, sys, psutil\n"

@@ -22,11 +22,12 @@ from dualwatch.collectors.stacks.capture import capture
 from dualwatch.collectors.stacks.from_agent import ask
 from dualwatch.events import ThreadStack
 
+from tests.support.paths import WATCHDOG
+
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="elsewhere nobody is ever asked"
 )
 
-WATCHDOG = str(SITE_FOLDER.parents[2])
 DEADLINE = 30.0
 """Seconds after which a test gives up waiting; nothing is judged by it."""
 
@@ -92,7 +93,7 @@ def training(spawn: Any, tmp_path: Path) -> Any:
         return spawn(
             code,
             *arguments,
-            PYTHONPATH=os.pathsep.join((str(SITE_FOLDER), WATCHDOG)),
+            PYTHONPATH=os.pathsep.join((str(SITE_FOLDER), str(WATCHDOG))),
             **{protocol.ENV_ATTEMPT_DIR: str(tmp_path)},
         )
 

@@ -160,7 +160,7 @@ def bundle(tmp_path: Path) -> Callable[..., tuple[str, Path | None]]:
     """Runs ``dualwatch diagnose`` for people; gives what it printed and the archive."""
 
     def ask(*words: object, **environ: str) -> tuple[str, Path | None]:
-        before = set(tmp_path.glob("*.zip"))
+        before = set(tmp_path.rglob("*.zip"))
         done = subprocess.run(
             [sys.executable, "-m", "dualwatch", "diagnose", *map(str, words)],
             cwd=tmp_path,
@@ -172,7 +172,7 @@ def bundle(tmp_path: Path) -> Callable[..., tuple[str, Path | None]]:
         )
         err = done.stderr.decode("utf-8", "replace")
         assert "Traceback" not in err, err
-        new = set(tmp_path.glob("*.zip")) - before
+        new = set(tmp_path.rglob("*.zip")) - before
         return done.stdout.decode("utf-8"), next(iter(new), None)
 
     return ask

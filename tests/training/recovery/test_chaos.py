@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.training.recovery.scene import ROOT
+from tests.support.paths import ROOT
 
 KINDS = {
     "the main process": "^main: kill",

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 import signal
-from pathlib import Path
 
 import pytest
 
-_SPEC = importlib.util.spec_from_file_location("browser", Path(__file__).with_name("browser.py"))
-assert _SPEC is not None
-assert _SPEC.loader is not None
-browser = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(browser)
+from tests.support.browser import chromium
+
+__all__ = ["chromium"]
 
 OURS = ("dualwatch/attempt", "dualwatch/iteration_time", "dualwatch/silence_s")
 ONLY = "tagFilter=loss_macl%7Cdualwatch"
 
 
-@pytest.mark.skipif(bool(browser.missing()), reason=f"not installed: {browser.missing()}")
-def test_a_run_in_the_browser(train, interrupt, tmp_path):
+WAIT_MS = 90_000
+
+
+def test_a_run_in_the_browser(chromium, train, interrupt):
     pytest.importorskip("tensorboard")
     run = train(
         *("--tensorboard", "--port", "16206", "--require", "loss_macl", "--require", "loss_gone"),
@@ -32,19 +30,17 @@ def test_a_run_in_the_browser(train, interrupt, tmp_path):
     run.wait_for(lambda f: f["kind"] == "finding-raised" and f["finding"]["code"] == "DW201")
     assert seen["shows_run"] is True
     assert "train/loss_macl" in seen["tags"]
-    with browser.opened(tmp_path) as page:
-        page.open(f"{seen['url']}#scalars&_smoothingWeight=0&{ONLY}")
-        text = page.wait_for("train/loss_macl", *OURS)
-        charts = page.count("vz-line-chart2")
-        page.shoot(tmp_path / "scalars.png")
-        page.open("about:blank")
-        page.open(f"{seen['url']}#text&tagFilter=dualwatch")
-        texts = page.wait_for("DW201 required-metric-missing", "attempt 0 started")
-        page.shoot(tmp_path / "text.png")
+    page = chromium.new_page()
+    page.goto(f"{seen['url']}#scalars&_smoothingWeight=0&{ONLY}")
+    for tag in ("train/loss_macl", *OURS):
+        page.get_by_text(tag, exact=True).first.wait_for(timeout=WAIT_MS, state="attached")
+    charts = page.locator("vz-line-chart2").count()
+    page.goto("about:blank")
+    page.goto(f"{seen['url']}#text&tagFilter=dualwatch")
+    texts = page.locator("body")
+    for words in ("DW201", "none with loss_gone", "dualwatch explain DW201", "attempt 0 started"):
+        texts.get_by_text(words).first.wait_for(timeout=WAIT_MS, state="attached")
     interrupt(run, signal.SIGINT)
     assert run.finish() == 130
-    assert [name for name in ("train/loss_macl", *OURS) if name not in text] == []
     assert charts >= 4
-    assert "none with loss_gone" in texts
-    assert "dualwatch explain DW201" in texts
     assert "DW802" not in run.codes(0)

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from dualwatch import protocol
-from dualwatch.collectors.agent_files.batches import MAX_BYTES, MAX_LINES, BatchFiles
+from dualwatch.collectors.agent_files.batches import BatchFiles
+from dualwatch.collectors.agent_files.records import MAX_BYTES, MAX_LINES
 
 RECORD: dict[str, Any] = {
     "rank": 0,

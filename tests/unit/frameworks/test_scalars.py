@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 from dualwatch.events import EvaluationLogged, IterationLogged
+from dualwatch.frameworks.mmengine.logs import scalars
 from dualwatch.frameworks.mmengine.logs.scalars import ScalarsParser, parse_row
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
@@ -83,6 +85,7 @@ def test_a_number_too_big_for_a_float_is_left_out() -> None:
     assert event.metrics == {"loss": 1.0}
 
 
+@settings(deadline=None)
 @given(
     st.one_of(
         st.text(),
@@ -94,3 +97,47 @@ def test_a_number_too_big_for_a_float_is_left_out() -> None:
 )
 def test_never_raises(line: str) -> None:
     parse_row(line, 0.0, 0.0)
+
+
+# --- files -----------------------------------------------------------------------------------
+
+
+def training_row(number: int, loss: str = "0.5") -> str:
+    return f'{{"loss": {loss}, "epoch": 1, "iter": {number}, "step": {number}}}\n'
+
+
+def test_all_rows_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "scalars.json"
+    noise = 'no row\n\n[1]\n{"note": "x"}\n'
+    cut = '{"loss": 0.1, "ite'
+    rows = [training_row(n, "NaN" if n == 70_000 else f"{n}.25") for n in range(1, 90_000)]
+    path.write_text("".join((*rows[:50_000], noise, *rows[50_000:], cut)))
+
+    found = [row for row in scalars.rows(path) if row]
+
+    assert [row["iter"] for row in found] == list(range(1, 90_000))
+    assert sum(row["loss"] != row["iter"] + 0.25 for row in found) == 1
+    assert math.isnan(found[69_999]["loss"])
+
+
+def test_a_line_without_an_end_is_not_kept_in_memory(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(scalars, "MAX_ROW", 1000)
+    monkeypatch.setattr(scalars, "_BLOCK", 100)
+    path = tmp_path / "scalars.json"
+    path.write_text(training_row(1) + '{"loss": ' + "1" * 5000 + "}\n" + training_row(2))
+    assert [row["iter"] for row in scalars.rows(path) if "iter" in row] == [1, 2]
+
+
+def test_the_newest_training_rows_and_every_evaluation(tmp_path: Path) -> None:
+    path = tmp_path / "scalars.json"
+    result = '{"pascal_voc/mAP": NaN, "step": 1}\n'
+    path.write_text("".join((training_row(1), result, training_row(2), training_row(3))))
+    evaluation, second, third = scalars.read(path, 4.0, newest=2)
+    assert isinstance(evaluation, EvaluationLogged)
+    assert (evaluation.epoch, evaluation.iteration, evaluation.wall) == (1, 1, 4.0)
+    assert [event.iteration for event in (second, third)] == [2, 3]
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        list(scalars.rows(tmp_path / "none"))

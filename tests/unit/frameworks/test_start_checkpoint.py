@@ -39,17 +39,6 @@ def test_a_whole_one(tmp_path: Path) -> None:
     assert told(checkpoint(tmp_path / "a.pth")) == (True, True, "")
 
 
-def test_one_that_torch_wrote(tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch")
-    state = {"state_dict": {"a": torch.zeros(1000)}, "meta": {"epoch": 1}}
-    torch.save(state, tmp_path / "new.pth")
-    torch.save(state, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
-    assert told(tmp_path / "new.pth") == (True, True, "")
-    exists, whole, why = told(tmp_path / "old.pth")
-    assert (exists, whole) == (True, None)
-    assert "before 1.6" in why
-
-
 @pytest.mark.parametrize("kept", [0.0, 0.3, 0.999])
 def test_a_truncated_one(tmp_path: Path, kept: float) -> None:
     path = checkpoint(tmp_path / "a.pth")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from dualwatch.events import AttemptStarted, Change, Event, Evidence, FindingRaised, Severity
+from dualwatch.report.diagnosis import Diagnosis
 from dualwatch.rules.catalog import finding
 from dualwatch.state.snapshot import Snapshot, advance
 
@@ -51,6 +55,24 @@ class Teller:
         evidence = [Evidence(text=text, source="console.log", wall=EPOCH) for text in texts]
         raised = finding(code, evidence, confidence=0.9, severity=severity, attempt=0)
         return self.tell(FindingRaised, finding=raised)
+
+
+DEADLOCK = Path(__file__).parent / "documents" / "deadlock.json"
+
+
+def diagnosis_of(document: dict[str, Any]) -> Diagnosis:
+    """A published document as its type; what it lacks has its default."""
+    config = document.get("config")
+    if config is not None:
+        config = {"loader_name": "train_dataloader", **config}
+        document = {**document, "config": {**config, "loader": config.pop("train_dataloader")}}
+    return msgspec.convert(document, Diagnosis)
+
+
+@pytest.fixture
+def deadlock() -> Diagnosis:
+    """The diagnosis of a deadlock, everything in it."""
+    return diagnosis_of(json.loads(DEADLOCK.read_text(encoding="utf-8")))
 
 
 @pytest.fixture

@@ -9,47 +9,49 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from dualwatch.report.bundle import bundle
 from dualwatch.report.bundle.redaction import Redactor
-from hypothesis import given
+from dualwatch.report.diagnosis import Diagnosis, NotSeen
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-DOCUMENTS = Path(__file__).parent / "documents"
 STAMP = 1_700_000_000.0
 
 
-@pytest.fixture
-def deadlock() -> dict[str, Any]:
-    return json.loads((DOCUMENTS / "deadlock.json").read_text(encoding="utf-8"))
+class Written(NamedTuple):
+    """A bundle, and what is in it: ``folder`` lies elsewhere and was unpacked from the archive."""
+
+    archive: Path
+    folder: Path
+    files: tuple[str, ...]
 
 
-def write(folder: Path, document: Any, raw: Any = None, redactor: Any = None) -> bundle.Bundle:
-    return bundle.write(folder / "diagnosis", document, raw or {}, redactor, stamp=STAMP)
+def write(folder: Path, document: Diagnosis, raw: Any = None, redactor: Any = None) -> Written:
+    path = bundle.write(folder / "diagnosis.zip", document, raw or {}, redactor, stamp=STAMP)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        place = Path(tempfile.mkdtemp(dir=folder.parent))
+        archive.extractall(place)
+        names = tuple(name.partition("/")[2] for name in archive.namelist())
+    return Written(path, place / path.stem, names)
 
 
-def test_the_folder_and_the_archive_hold_the_same(tmp_path, deadlock) -> None:
-    written = write(tmp_path, deadlock, {"console.log": "a\nb\n", "config.py": "x = 1\n"})
+def test_one_file_holds_all_of_it(tmp_path, deadlock) -> None:
+    written = write(tmp_path / "w", deadlock, {"console.log": "a\nb\n", "config.py": "x = 1\n"})
     assert written.files == (
         "README.md", "diagnosis.json", "raw/console.log", "raw/config.py", "manifest.json",
     )  # fmt: skip
-    assert written.folder == tmp_path / "diagnosis"
-    assert sorted(os.listdir(tmp_path)) == sorted([written.folder.name, written.archive.name])
-    found = [p for p in written.folder.rglob("*") if p.is_file()]
-    assert {p.relative_to(written.folder).as_posix() for p in found} == set(written.files)
-    with zipfile.ZipFile(written.archive) as archive:
-        assert archive.testzip() is None
-        for name in written.files:
-            data = archive.read(f"{written.folder.name}/{name}")
-            assert data == (written.folder / name).read_bytes()
-    assert json.loads((written.folder / "diagnosis.json").read_text()) == deadlock
+    assert os.listdir(tmp_path / "w") == ["diagnosis.zip"]
+    assert json.loads((written.folder / "diagnosis.json").read_text()) == deadlock.as_json()
 
 
-def test_the_manifest_tells_of_every_file(tmp_path, deadlock) -> None:
+def test_the_manifest_lists_every_file(tmp_path, deadlock) -> None:
     written = write(tmp_path, deadlock, {"console.log": "a\n"})
     manifest = json.loads((written.folder / "manifest.json").read_text())
     assert {entry["file"] for entry in manifest["files"]} == set(written.files) - {"manifest.json"}
@@ -58,7 +60,7 @@ def test_the_manifest_tells_of_every_file(tmp_path, deadlock) -> None:
         assert (entry["bytes"], entry["cut"]) == (len(data), False)
         assert entry["sha256"] == hashlib.sha256(data).hexdigest()
     assert manifest["redacted"] is None
-    assert manifest["not_observed"] == deadlock["not_observed"]
+    assert manifest["not_observed"] == deadlock.as_json()["not_observed"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="permissions of Unix")
@@ -68,9 +70,8 @@ def test_only_the_owner_can_read_it(tmp_path, deadlock) -> None:
         written = write(tmp_path / "new", deadlock, {"console.log": ""})
     finally:
         os.umask(before)
-    modes = {p: stat.S_IMODE(p.stat().st_mode) for p in (tmp_path / "new").rglob("*")}
-    assert set(modes.values()) == {0o700, 0o600}
-    assert all((mode == 0o700) == path.is_dir() for path, mode in modes.items())
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
+    assert stat.S_IMODE(written.archive.stat().st_mode) == 0o600
     with zipfile.ZipFile(written.archive) as archive:
         assert {info.external_attr >> 16 for info in archive.infolist()} == {0o100600}
 
@@ -84,12 +85,9 @@ def test_unzip_opens_it(tmp_path, deadlock) -> None:
 
 def test_no_bundle_is_overwritten(tmp_path, deadlock) -> None:
     first = write(tmp_path, deadlock)
-    shutil.rmtree(first.folder)
     content = first.archive.read_bytes()
-    (tmp_path / f"{first.folder.name}-2").mkdir()
-    third = write(tmp_path, deadlock)
-    assert third.folder.name == f"{first.folder.name}-3"
-    assert third.archive.name == f"{first.folder.name}-3.zip"
+    (tmp_path / "diagnosis-2.zip").mkdir()
+    assert write(tmp_path, deadlock).archive.name == "diagnosis-3.zip"
     assert first.archive.read_bytes() == content
 
 
@@ -100,10 +98,10 @@ def test_everything_is_redacted(tmp_path, deadlock) -> None:
     redactor = Redactor.of_machine(
         {"HF_TOKEN": "s3cr3t/value"}, "alice", "/home/alice", "gpu01.lab.example.org"
     )
-    deadlock["log_tail"].append("alice on gpu01: /home/alice/x s3cr3t/value")
-    deadlock["standing"]["sentence"] = "alice waits"
-    deadlock["environment"]["variables"]["/home/alice"] = "s3cr3t%2Fvalue"
-    deadlock["not_observed"].append({"what": "x", "why": "/home/alice/.x: no"})
+    deadlock.log_tail.append("alice on gpu01: /home/alice/x s3cr3t/value")
+    deadlock.status.sentence = "alice waits"
+    deadlock.environment.variables["/home/alice"] = "s3cr3t%2Fvalue"
+    deadlock.not_observed.append(NotSeen(what="x", why="/home/alice/.x: no"))
     raw = {"alice-console.log": "alice /home/alice s3cr3t/value gpu01.lab.example.org\n"}
     written = write(tmp_path, deadlock, raw, redactor)
     assert "raw/user-1-console.log" in written.files
@@ -122,7 +120,7 @@ def test_everything_is_redacted(tmp_path, deadlock) -> None:
 
 def test_a_huge_file_keeps_its_beginning_and_its_end(tmp_path) -> None:
     lines = [f"{number:07d} ä{'x' * 90}\n" for number in range(120_000)]
-    written = write(tmp_path, {}, {"console.log": "".join(lines), "small.txt": "a"})
+    written = write(tmp_path, Diagnosis(), {"console.log": "".join(lines), "small.txt": "a"})
     data = (written.folder / "raw/console.log").read_bytes()
     assert bundle.LARGEST - 1000 < len(data) <= bundle.LARGEST
     kept = data.decode("utf-8").splitlines(keepends=True)
@@ -143,7 +141,7 @@ def test_a_huge_file_keeps_its_beginning_and_its_end(tmp_path) -> None:
 
 
 def test_one_endless_line_is_cut_between_characters(tmp_path) -> None:
-    written = write(tmp_path, {}, {"console.log": "页" * 4_000_000})
+    written = write(tmp_path, Diagnosis(), {"console.log": "页" * 4_000_000})
     data = (written.folder / "raw/console.log").read_bytes()
     assert len(data) <= bundle.LARGEST
     assert set(data.decode("utf-8").replace("\n", "")) > {"页"}
@@ -169,16 +167,17 @@ def test_one_endless_line_is_cut_between_characters(tmp_path) -> None:
     ],
 )
 def test_a_name_leads_nowhere_else(tmp_path, name, safe) -> None:
-    written = write(tmp_path, {}, {name: "x"})
+    written = write(tmp_path, Diagnosis(), {name: "x"})
     assert written.files[2] == f"raw/{safe}"
     assert (written.folder / "raw" / safe).read_text() == "x"
 
 
 def test_names_that_become_equal_are_numbered(tmp_path) -> None:
-    written = write(tmp_path, {}, {"a/b.txt": "1", "a-b.txt": "2", "A-B.txt": "3"})
+    written = write(tmp_path, Diagnosis(), {"a/b.txt": "1", "a-b.txt": "2", "A-B.txt": "3"})
     assert written.files[2:5] == ("raw/a-b.txt", "raw/a-b-2.txt", "raw/A-B-3.txt")
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=40), max_size=8))
 def test_any_names_are_different_and_plain(names) -> None:
     taken: set[str] = set()
@@ -195,18 +194,20 @@ def test_any_names_are_different_and_plain(names) -> None:
 def test_nothing_is_left_behind_where_it_cannot_be_written(tmp_path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match=r"."):
-        write(tmp_path / "file" / "below", {})
+        write(tmp_path / "file" / "below", Diagnosis())
     assert os.listdir(tmp_path) == ["file"]
 
 
 FULL = """
-import resource, signal, sys
+import random, resource, signal, sys
 from pathlib import Path
 from dualwatch.report.bundle import bundle
+from dualwatch.report.diagnosis import Diagnosis
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 try:
-    bundle.write(Path(sys.argv[1], "d"), {}, {"a.log": "x" * 60_000}, None, stamp=0.0)
+    noise = random.Random(0).randbytes(100_000).hex()
+    bundle.write(Path(sys.argv[1], "d.zip"), Diagnosis(), {"a.log": noise}, None, stamp=0.0)
 except OSError:
     print("OSError")
 """
@@ -223,13 +224,13 @@ def test_nothing_is_left_behind_on_a_full_disk(tmp_path) -> None:
 
 @pytest.mark.parametrize("stamp", [0.0, -1e18, 1e18, STAMP])
 def test_any_moment_will_do(tmp_path, stamp) -> None:
-    written = bundle.write(tmp_path / "d", {}, {}, None, stamp=stamp)
-    with zipfile.ZipFile(written.archive) as archive:
+    written = bundle.write(tmp_path / "d.zip", Diagnosis(), {}, None, stamp=stamp)
+    with zipfile.ZipFile(written) as archive:
         assert archive.infolist()[0].date_time[0] in range(1980, 2108)
 
 
 def test_text_that_no_encoding_holds(tmp_path) -> None:
-    written = write(tmp_path, {"phase": "\udc80", "x": float("nan")}, {"a.log": "\udc80\n"})
+    written = write(tmp_path, Diagnosis(phase="\udc80"), {"a.log": "\udc80\n"})
     for name in written.files:
         (written.folder / name).read_text(encoding="utf-8")
     json.loads((written.folder / "diagnosis.json").read_text(encoding="utf-8"))

@@ -108,7 +108,7 @@ def _before_build(original, runner, args, kwargs):
     follower.stretch = wanted.stretch
     if wanted.rescue:
         follower.rescue_from_now_on(named)
-    report = {
+    report: protocol.AgentDocument = {
         "pid": os.getpid(),
         "rank": rank,
         "applied": applied,

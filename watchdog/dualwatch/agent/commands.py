@@ -165,7 +165,7 @@ class CommandHandler:
         awaited: list[str] | None = None,
     ) -> None:
         """Says what came of an order, or of a rescue that nobody ordered."""
-        answer = {
+        answer: protocol.ReplyDocument = {
             "rank": self._heart.rank,
             "number": number,
             "order": order,

@@ -23,8 +23,11 @@ def diagnose(
         int | None, typer.Option(help="A training process, or one of its workers.", min=1)
     ] = None,
     output: Annotated[
-        Path, typer.Option(help="Folder for the bundle.", show_default="here")
-    ] = Path(),
+        Path | None,
+        typer.Option(
+            help="Folder for the bundle.", show_default="the run's dualwatch folder, else here"
+        ),
+    ] = None,
     bundle: Annotated[
         bool, typer.Option("--bundle/--no-bundle", help="Write a bundle to send to others.")
     ] = True,
@@ -58,11 +61,11 @@ def diagnose(
             do="give one of them",
         )
     settings = resolve({})
-    delivery = diagnose_command.diagnose(
-        target, pid, settings, output=output if bundle else None, redact=redact
+    result = diagnose_command.diagnose(
+        target, pid, settings, output=output, bundle=bundle, redact=redact
     )
     if as_json:
-        sys.stdout.write(json.dumps(delivery.document, indent=1, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(result.document.as_json(), indent=1, ensure_ascii=False) + "\n")
     else:
-        diagnose_command.show(delivery)
-    sys.exit(int(delivery.code)) if delivery.code is not Exit.OK else None
+        diagnose_command.show(result)
+    sys.exit(int(result.code)) if result.code is not Exit.OK else None

@@ -1,4 +1,4 @@
-"""From a target to what the user gets: the findings, the document and the bundle."""
+"""``diagnose``: from a target to the findings, the document and the bundle."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from dualwatch.collectors import target as targets
 from dualwatch.core import units
@@ -23,6 +22,7 @@ from dualwatch.diagnose.examine import Examination
 from dualwatch.events import Severity
 from dualwatch.report.bundle import bundle as bundles
 from dualwatch.report.bundle.redaction import Redactor
+from dualwatch.report.diagnosis import Diagnosis
 from dualwatch.report.terminal import console
 
 WIDEST = 120
@@ -30,27 +30,35 @@ WIDEST = 120
 
 
 @dataclass(slots=True)
-class DiagnoseOptions:
+class DiagnoseResult:
     """What ``diagnose`` hands over.
 
     Attributes:
-        bundle: The bundle that was written, None where none was wanted or could be.
+        bundle: The file that was written, None where none was wanted or could be.
         notes: What the user should know beside the findings.
     """
 
-    document: dict[str, Any]
+    document: Diagnosis
     code: Exit
-    bundle: bundles.Bundle | None = None
+    bundle: Path | None = None
     notes: list[str] = field(default_factory=list)
 
 
 def diagnose(
-    path: Path | None, pid: int | None, settings: Settings, *, output: Path | None, redact: bool
-) -> DiagnoseOptions:
+    path: Path | None,
+    pid: int | None,
+    settings: Settings,
+    *,
+    output: Path | None,
+    bundle: bool,
+    redact: bool,
+) -> DiagnoseResult:
     """Examines a target.
 
     Args:
-        output: Folder for the bundle, None for none.
+        output: Folder for the bundle; by default the run's own ``dualwatch/`` where there is one,
+            else the current folder.
+        bundle: Whether to write one.
 
     Raises:
         DualwatchError: The target does not exist, or there is nothing to look at.
@@ -59,29 +67,29 @@ def diagnose(
     with progress() as tell:
         done = examine.examine(target, settings, tell=tell)
     environ = environment.of_training(done)
-    story = document.build(done, environment.bearing_on_hangs(environ))
-    delivery = DiagnoseOptions(document=story, code=_code(done))
-    if output is not None:
+    made = document.build(done, environment.bearing_on_hangs(environ))
+    result = DiagnoseResult(document=made, code=_code(done))
+    if bundle:
         redactor = _redactor(environ) if redact else None
-        _bundle(delivery, done, output, redactor)
-    return delivery
+        _bundle(result, done, output, redactor)
+    return result
 
 
-def show(delivery: DiagnoseOptions) -> None:
+def show(result: DiagnoseResult) -> None:
     """Prints it for people: results to stdout, hints to stderr."""
     from dualwatch.report.terminal import diagnosis
 
     out = console.make()
     for line in diagnosis.lines(
-        delivery.document,
+        result.document,
         width=min(out.width, WIDEST),
         color=out.is_terminal and not out.no_color,
         fancy=console.holds_unicode(sys.stdout),
-        bundle=delivery.bundle,
+        bundle=result.bundle,
     ):
         sys.stdout.write(line + "\n")
     sys.stdout.flush()
-    for note in delivery.notes:
+    for note in result.notes:
         sys.stderr.write(console.plain_text(note) + "\n")
 
 
@@ -96,23 +104,23 @@ def _code(done: Examination) -> Exit:
 
 
 def _bundle(
-    delivery: DiagnoseOptions, done: Examination, output: Path, redactor: Redactor | None
+    result: DiagnoseResult, done: Examination, output: Path | None, redactor: Redactor | None
 ) -> None:
     files = raw_evidence.gather(done)
-    stamp = units.stamp(done.moment.wall)
-    try:
-        delivery.bundle = bundles.write(
-            output / f"dualwatch-{stamp}",
-            delivery.document,
-            files,
-            redactor,
-            stamp=done.moment.wall,
-        )
-    except OSError as error:
-        place = error.filename or output
-        delivery.notes.append(
-            f"no bundle was written: {place}: {error.strerror}; name another folder with --output"
-        )
+    stamp = done.moment.wall
+    name = f"diagnosis-{units.stamp(stamp)}.zip"
+    own = done.target.attempt_dir.parent if done.target.attempt_dir is not None else None
+    # The run may be another user's: then its folder is not ours to write to.
+    places = [output] if output is not None else [own, Path()] if own is not None else [Path()]
+    for place in places:
+        try:
+            result.bundle = bundles.write(
+                place / name, result.document, files, redactor, stamp=stamp
+            )
+            return
+        except OSError as error:
+            why = f"{error.filename or place}: {error.strerror}"
+    result.notes.append(f"no bundle was written: {why}; name another folder with --output")
 
 
 def _redactor(environ: dict[str, str]) -> Redactor:

@@ -1,4 +1,4 @@
-"""An examination as one JSON-able document: what ``diagnose --json`` prints and bundles hold."""
+"""Builds the document of an examination: what ``diagnose --json`` prints and bundles contain."""
 
 from __future__ import annotations
 
@@ -6,75 +6,98 @@ import os
 import platform
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+
+from msgspec import structs
 
 from dualwatch import __version__, frameworks
-from dualwatch.core.json_codec import plain
 from dualwatch.diagnose.examine import Examination, is_alive
 from dualwatch.events import Finding, Frame, ProcessSample
-from dualwatch.events.journal import SCHEMA_VERSION
+from dualwatch.report.diagnosis import (
+    Config,
+    Diagnosis,
+    Environment,
+    Host,
+    Loader,
+    NotSeen,
+    Process,
+    Status,
+    Target,
+)
 
 FRAMES = 12
 """Frames of a stack in the document; the bundle's raw files hold all of them."""
 
+"""The loader whose settings are in the document, by its published name."""
 
-def build(done: Examination, environ: Mapping[str, str]) -> dict[str, Any]:
+
+def build(done: Examination, environ: Mapping[str, str]) -> Diagnosis:
     """The document.
 
     Args:
         environ: Variables of the training's environment that bear on hangs.
     """
-    target, s, standing = done.target, done.snapshot, done.standing
-    assert standing is not None
-    line = s.last_train
-    tail = list(done.log.tail) if done.log is not None else []
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "target": {
-            "kind": target.kind,
-            "path": _text(target.path),
-            "pid": target.training.pid if target.training is not None else None,
-            "work_dir": _text(target.work_dir),
-            "alive": is_alive(target),
-            "supervised": target.supervised,
-        },
-        "phase": standing.phase,
-        "standing": {
-            "sentence": standing.sentence,
-            "decided": standing.decided,
-            "mode": line.mode if line is not None else None,
-            "epoch": line.epoch if line is not None else None,
-            "iteration": line.iteration if line is not None else None,
-            "total": line.total if line is not None else None,
-            "last_progress": s.progress_wall or None,
-            "silence_s": s.silence(s.at) if target.training is not None else None,
-            "last_line": next((text for text in reversed(tail) if text.strip()), s.last_line),
-        },
-        "causes": _findings(done, done.causes),
-        "findings": _findings(done, done.findings),
-        "log_path": _text(target.log),
-        "log_tail": tail,
-        "nvidia_smi": done.nvidia_smi,
-        "gpus": plain(s.gpus.gpus) if s.gpus is not None else [],
-        "processes": _processes(done),
-        "config": _config(done),
-        "host": _host(done),
-        "environment": _environment(done, environ),
-        "not_observed": [
-            {"what": what, "why": why} for what, why in sorted(done.not_observed.items())
+    target, s, agent = done.target, done.snapshot, done.snapshot.agent
+    assert done.standing is not None
+    return Diagnosis(
+        target=Target(
+            kind=target.kind,
+            path=_text(target.path),
+            pid=target.training.pid if target.training is not None else None,
+            work_dir=_text(target.work_dir),
+            alive=is_alive(target),
+            supervised=target.supervised,
+        ),
+        phase=done.standing.phase,
+        status=_status(done),
+        causes=_findings(done, done.causes),
+        findings=_findings(done, done.findings),
+        log_path=_text(target.log),
+        log_tail=list(done.log.tail) if done.log is not None else [],
+        nvidia_smi=done.nvidia_smi,
+        gpus=list(s.gpus.gpus) if s.gpus is not None else [],
+        processes=_processes(done),
+        config=_config(done),
+        host=_host(done),
+        environment=Environment(
+            dualwatch=__version__,
+            python=sys.version.split()[0],
+            platform=platform.platform(),
+            versions=dict(agent.versions) if agent is not None else {},
+            variables=dict(environ),
+        ),
+        not_observed=[
+            NotSeen(what=what, why=why) for what, why in sorted(done.not_observed.items())
         ],
-        "generated": done.moment.wall,
-        "took_s": round(done.took_s, 2),
-    }
+        generated=done.moment.wall,
+        took_s=round(done.took_s, 2),
+    )
 
 
-def _findings(done: Examination, findings: Sequence[Finding]) -> list[dict[str, Any]]:
+def _status(done: Examination) -> Status:
+    s, line = done.snapshot, done.snapshot.last_train
+    tail = done.log.tail if done.log is not None else ()
+    assert done.standing is not None
+    return Status(
+        sentence=done.standing.sentence,
+        decided=done.standing.decided,
+        mode=line.mode if line is not None else None,
+        epoch=line.epoch if line is not None else None,
+        iteration=line.iteration if line is not None else None,
+        total=line.total if line is not None else None,
+        last_progress=s.progress_wall or None,
+        silence_s=s.silence(s.at) if done.target.training is not None else None,
+        last_line=next((text for text in reversed(tail) if text.strip()), s.last_line),
+    )
+
+
+def _findings(done: Examination, findings: Sequence[Finding]) -> list[Finding]:
     """A training that dualwatch did not start has no attempts."""
-    listed: list[dict[str, Any]] = plain(list(findings))
-    return listed if done.target.supervised else [{**one, "attempt": None} for one in listed]
+    if done.target.supervised:
+        return list(findings)
+    return [structs.replace(one, attempt=None) for one in findings]
 
 
-def _processes(done: Examination) -> list[dict[str, Any]]:
+def _processes(done: Examination) -> list[Process]:
     s = done.snapshot
     if s.processes is None or done.target.training is None:
         return []
@@ -84,19 +107,24 @@ def _processes(done: Examination) -> list[dict[str, Any]]:
     ]
 
 
-def _process(
-    process: ProcessSample, done: Examination, frames: tuple[Frame, ...]
-) -> dict[str, Any]:
+def _process(process: ProcessSample, done: Examination, frames: tuple[Frame, ...]) -> Process:
     activity = done.snapshot.activity
     cpu = activity.by_pid.get(process.pid) if activity is not None else None
     io = activity.io_by_pid.get(process.pid) if activity is not None else None
-    kept = ("pid", "ppid", "role", "status", "wchan", "threads", "open_files", "rss", "command")
-    return {
-        **{name: getattr(process, name) for name in kept},
-        "cpu": round(cpu, 3) if cpu is not None else None,
-        "io": round(io) if io is not None else None,
-        "stack": [f"{f.function} ({f.file}:{f.line})" for f in frames[:FRAMES]],
-    }
+    return Process(
+        pid=process.pid,
+        ppid=process.ppid,
+        role=process.role,
+        status=process.status,
+        wchan=process.wchan,
+        threads=process.threads,
+        open_files=process.open_files,
+        rss=process.rss,
+        command=process.command,
+        cpu=round(cpu, 3) if cpu is not None else None,
+        io=round(io) if io is not None else None,
+        stack=[f"{f.function} ({f.file}:{f.line})" for f in frames[:FRAMES]],
+    )
 
 
 def _main_threads(done: Examination) -> dict[int, tuple[Frame, ...]]:
@@ -109,33 +137,24 @@ def _main_threads(done: Examination) -> dict[int, tuple[Frame, ...]]:
     return found
 
 
-def _config(done: Examination) -> dict[str, Any]:
+def _config(done: Examination) -> Config:
     config = done.config
-    loaded = config.training_loader if config is not None else None
-    return {
-        "path": config.path if config is not None else None,
-        "how": config.how if config is not None else None,
-        frameworks.LOADER_KEY: {"loaded": loaded, "written": done.written},
-    }
+    return Config(
+        path=config.path if config is not None else None,
+        how=config.how if config is not None else None,
+        loader_name=frameworks.LOADER_KEY,
+        loader=Loader(
+            loaded=config.training_loader if config is not None else None,
+            written=done.written,
+        ),
+    )
 
 
-def _host(done: Examination) -> dict[str, Any] | None:
+def _host(done: Examination) -> Host | None:
     host = done.snapshot.host
     if host is None:
         return None
-    fields: dict[str, Any] = plain(host)
-    return {name: value for name, value in fields.items() if name not in ("at", "wall")}
-
-
-def _environment(done: Examination, environ: Mapping[str, str]) -> dict[str, Any]:
-    agent = done.snapshot.agent
-    return {
-        "dualwatch": __version__,
-        "python": sys.version.split()[0],
-        "platform": platform.platform(),
-        "versions": dict(agent.versions) if agent is not None else {},
-        "variables": dict(environ),
-    }
+    return Host(**{name: getattr(host, name) for name in Host.__struct_fields__})
 
 
 def _text(path: os.PathLike[str] | None) -> str | None:

@@ -314,13 +314,16 @@ class Framework:
 
     # --- logs ---
 
-    def scalars(self, path: Path) -> Iterator[Event]:
+    def scalars(self, path: Path, newest: int) -> list[Event]:
         """The events of the framework's own file of scalars, at the file's time.
+
+        Args:
+            newest: So many training rows are given, the newest; and every evaluation.
 
         Raises:
             OSError: It cannot be read.
         """
-        return iter(())
+        return []
 
     def line_format(self) -> LineFormat | None:
         """A new reader of the framework's log lines, for one stream; None: it has no lines."""

@@ -17,7 +17,6 @@ from dualwatch.events import (
     Event,
     Finding,
     FindingRaised,
-    IterationLogged,
     RunEnded,
     RunStarted,
     journal,
@@ -25,7 +24,7 @@ from dualwatch.events import (
 from dualwatch.history.training_record import TrainingRecord
 
 KEPT = 20_000
-"""Rows that are folded; of a longer file the newest, and all that is no training row."""
+"""Training rows that are folded, the newest: a million rows show no more than these."""
 
 SAME_CLOCK_S = 5.0
 
@@ -108,25 +107,12 @@ def of_scalars(path: Path) -> list[Event]:
     Raises:
         OSError: It cannot be read.
     """
-    return _thin([event for one in frameworks.installed() for event in one.scalars(path)])
+    return [event for one in frameworks.installed() for event in one.scalars(path, KEPT)]
 
 
 def since(events: Iterable[Event], wall: float) -> list[Event]:
     """Facts that are newer than a wall time."""
     return [event for event in events if event.wall > wall]
-
-
-def _thin(events: Sequence[Event]) -> list[Event]:
-    """Bounds the work of folding: a million rows tell no more than the newest of them."""
-    lines = sum(isinstance(event, IterationLogged) for event in events)
-    to_drop = max(0, lines - KEPT)
-    kept: list[Event] = []
-    for event in events:
-        if to_drop > 0 and isinstance(event, IterationLogged):
-            to_drop -= 1
-            continue
-        kept.append(event)
-    return kept
 
 
 def _with_growth(events: Sequence[Event]) -> Iterator[Event]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from dualwatch import frameworks, protocol
@@ -206,7 +206,7 @@ class Monitor:
             if path.name in self._reported:
                 continue
             self._reported.add(path.name)
-            data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            data = msgspec.json.decode(path.read_bytes(), type=protocol.AgentDocument)
             report = AgentReported(at=moment.at, wall=moment.wall, **data)
             events.append(report)
             if self._board is not None and report.rank == 0:

@@ -72,12 +72,3 @@ def test_a_metric_of_our_own_name_is_told_apart(script):
     (row,) = rows(written(build(s.events)))
 
     assert (row["kind"], row["metric kind"]) == ("line", "7.0")
-
-
-def test_pandas_reads_it(three_attempts):
-    pandas = pytest.importorskip("pandas")
-
-    frame = pandas.read_csv(io.BytesIO(written(build(three_attempts.events))))
-
-    assert frame["loss_macl"].dtype == float
-    assert len(frame) == 19

@@ -65,7 +65,7 @@ class BatchRecorder:
 
     def _write(self, iteration, batch, outputs) -> None:
         names = list(outputs)[:LOSSES] if isinstance(outputs, dict) else []
-        record = {
+        record: protocol.BatchDocument = {
             "rank": self._rank,
             "iteration": iteration,
             "outline": outline(batch),

@@ -34,7 +34,7 @@ def write(runner: Any, folder: str, rank: int) -> None:
     if rank != 0:
         return
     try:
-        record = {
+        record: protocol.ModelDocument = {
             "rank": rank,
             "parts": model_parts(runner.model, getattr(runner, "optim_wrapper", None)),
         }
@@ -43,7 +43,7 @@ def write(runner: Any, folder: str, rank: int) -> None:
         files.note_error("looking at the model")
 
 
-def model_parts(model: Any, optimizer: Any) -> list[dict[str, Any]]:
+def model_parts(model: Any, optimizer: Any) -> list[protocol.ModelPartDocument]:
     """Upper modules and those that tell of a contrastive loss, in the model's order. Bounded.
 
     Args:
@@ -52,14 +52,7 @@ def model_parts(model: Any, optimizer: Any) -> list[dict[str, Any]]:
     """
     model = _unwrapped(model)
     held = _held(model, optimizer)
-    return [
-        {
-            "path": path[:LENGTH],
-            "kind": type(module).__name__[:LENGTH],
-            **_counted(module, held),
-        }
-        for path, module in _chosen(model)
-    ]
+    return [_part(path, module, held) for path, module in _chosen(model)]
 
 
 def is_informative(name: str) -> bool:
@@ -117,7 +110,7 @@ def _ids(optimizer, depth) -> set[int]:
     return {id(one) for group in optimizer.param_groups for one in group["params"]}
 
 
-def _counted(module, held) -> dict[str, Any]:
+def _part(path, module, held) -> protocol.ModelPartDocument:
     """Numbers in a module: all, those that want a gradient, those of them that are optimised."""
     every, trainable, optimised = 0, 0, 0
     for one in module.parameters():
@@ -131,6 +124,8 @@ def _counted(module, held) -> dict[str, Any]:
             if held is not None and id(one) in held:
                 optimised += count
     return {
+        "path": path[:LENGTH],
+        "kind": type(module).__name__[:LENGTH],
         "parameters": every,
         "trainable": trainable,
         "optimised": None if held is None else optimised,

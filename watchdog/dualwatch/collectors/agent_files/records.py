@@ -2,40 +2,57 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypeVar
+
+import msgspec
+
+from dualwatch.core.text import clean
 
 MAX_BYTES = 1 << 18
+MAX_LINES = 100
+LINE_LENGTH = 200
 
+T = TypeVar("T")
 _Stamp = tuple[int, int, int]
 
 
-class RecordFiles:
+class RecordFiles(Generic[T]):
     """The records of one kind in an attempt's folder.
 
     Args:
         attempt_dir: The folder.
         name: What their file names match.
+        form: A document of ``protocol``.
     """
 
-    def __init__(self, attempt_dir: str | os.PathLike[str], name: re.Pattern[str]) -> None:
+    def __init__(
+        self, attempt_dir: str | os.PathLike[str], name: re.Pattern[str], form: type[T]
+    ) -> None:
         self._folder = Path(attempt_dir)
         self._name = name
+        self._form = msgspec.json.Decoder(form)
         self._known: dict[str, _Stamp] = {}
 
-    def poll(self) -> list[dict[str, Any]]:
+    def poll(self) -> list[T]:
         """Those that are new since the last call.
 
-        One that cannot be read, or is none, is tried again when its file has changed.
+        One that cannot be read, or is of another form, is tried again when its file has changed.
         """
         try:
             names = [name for name in os.listdir(self._folder) if self._name.fullmatch(name)]
         except OSError:
             return []
-        return [record for name in names if (record := _record(self._changed(name))) is not None]
+        return [record for name in names if (record := self._record(name)) is not None]
+
+    def _record(self, name: str) -> T | None:
+        data = self._changed(name)
+        try:
+            return self._form.decode(data) if data is not None else None
+        except (ValueError, RecursionError):
+            return None
 
     def _changed(self, name: str) -> bytes | None:
         """A record's bytes where its file is not the one that was read last."""
@@ -53,16 +70,6 @@ class RecordFiles:
         return data if len(data) <= MAX_BYTES else None
 
 
-def _record(data: bytes | None) -> dict[str, Any] | None:
-    if data is None:
-        return None
-    try:
-        record = json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) else None
-
-
-def natural(value: Any) -> int | None:
-    """A number that counts something; None where it is none."""
-    return value if type(value) is int and value >= 0 else None
+def lines(texts: list[str], most: int = MAX_LINES, length: int = LINE_LENGTH) -> tuple[str, ...]:
+    """Text of the training as clean lines, bounded in number and length."""
+    return tuple(clean(text, length) for text in texts[:most])

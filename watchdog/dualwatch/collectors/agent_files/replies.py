@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from dualwatch import protocol
+from dualwatch.collectors.agent_files.records import MAX_BYTES, lines
 from dualwatch.core.text import clean
 from dualwatch.events import CommandAnswered
 
-MAX_BYTES = 1 << 18
 MAX_AWAITED = 64
 LENGTH = 300
+
+_REPLY = msgspec.json.Decoder(protocol.ReplyDocument)
 
 
 class AgentReplies:
@@ -55,18 +56,18 @@ def _answer(path: Path, at: float, wall: float) -> CommandAnswered | None:
     """An answer as an event; None where the file holds none: it is never renamed half written."""
     try:
         with path.open("rb") as stream:
-            data: Any = json.loads(stream.read(MAX_BYTES))
-        return CommandAnswered(
-            at=at,
-            wall=wall,
-            rank=int(data["rank"]),
-            number=int(data["number"]),
-            order=str(data["order"]),
-            done=bool(data["done"]),
-            why=clean(str(data.get("why", "")), LENGTH),
-            path=os.fspath(str(data.get("path", ""))),
-            iteration=int(data.get("iteration", 0)),
-            awaited=tuple(clean(str(text), LENGTH) for text in data["awaited"][:MAX_AWAITED]),
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+            reply = _REPLY.decode(stream.read(MAX_BYTES))
+    except (OSError, ValueError):
         return None
+    return CommandAnswered(
+        at=at,
+        wall=wall,
+        rank=reply["rank"],
+        number=reply["number"],
+        order=reply["order"],
+        done=reply["done"],
+        why=clean(reply["why"], LENGTH),
+        path=reply["path"],
+        iteration=reply["iteration"],
+        awaited=lines(reply["awaited"], MAX_AWAITED, LENGTH),
+    )

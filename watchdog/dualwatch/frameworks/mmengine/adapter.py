@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,8 @@ from dualwatch.frameworks.mmengine.config import dump, edits, find, load, static
 from dualwatch.frameworks.mmengine.config.inherit import FORMS, read_file
 from dualwatch.frameworks.mmengine.config.spec import read_spec, spec_of
 from dualwatch.frameworks.mmengine.launch import command
+from dualwatch.frameworks.mmengine.logs import scalars
 from dualwatch.frameworks.mmengine.logs.lines import MMEngineLines
-from dualwatch.frameworks.mmengine.logs.scalars_file import ScalarsFile
 
 
 class MMEngine(Framework):
@@ -107,10 +107,8 @@ class MMEngine(Framework):
     ) -> CheckpointSeen | None:
         return start_checkpoint.look(config, work_dir, at=at, wall=wall, roots=roots)
 
-    def scalars(self, path: Path) -> Iterator[Event]:
-        rows, modified = ScalarsFile(path), path.stat().st_mtime
-        while more := rows.poll(0.0, modified):
-            yield from more
+    def scalars(self, path: Path, newest: int) -> list[Event]:
+        return scalars.read(path, path.stat().st_mtime, newest)
 
     def line_format(self) -> MMEngineLines:
         return MMEngineLines()

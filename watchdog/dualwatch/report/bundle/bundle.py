@@ -1,4 +1,4 @@
-"""Writes the bundle of a diagnosis: a folder and a .zip of it, to read oneself or to send.
+"""Writes the bundle of a diagnosis: one .zip, to read or to send.
 
 Readable by its owner only, bounded in size, and whole or not there: it is written beside its place
 and renamed. A bundle that exists is never touched.
@@ -11,19 +11,19 @@ import hashlib
 import json
 import os
 import re
-import shutil
-import tempfile
 import time
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from msgspec import Struct
 
 from dualwatch import __version__
 from dualwatch.core.json_codec import plain
 from dualwatch.report.bundle import readme as story
 from dualwatch.report.bundle.redaction import Redactor
+from dualwatch.report.diagnosis import Diagnosis, NotSeen
 
 SCHEMA_VERSION = 1
 LARGEST = 8 << 20
@@ -37,19 +37,6 @@ _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE
 
 
 @dataclass(frozen=True, slots=True)
-class Bundle:
-    """What was written.
-
-    Attributes:
-        files: Names within the folder, as the archive holds them below the folder's name.
-    """
-
-    folder: Path
-    archive: Path
-    files: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class _File:
     name: str
     data: bytes
@@ -57,18 +44,17 @@ class _File:
 
 
 def write(
-    folder: Path,
-    document: Mapping[str, Any],
+    archive: Path,
+    document: Diagnosis,
     raw: Mapping[str, str],
     redactor: Redactor | None,
     *,
     stamp: float,
-) -> Bundle:
-    """Writes a folder and its ``.zip`` beside it.
+) -> Path:
+    """Writes the archive and returns its path.
 
     Args:
-        folder: The bundle's own; where that or its archive exists, the next free number is added
-            to the name. Its parents are made.
+        archive: Where it exists, the next free number is added to the name. Its parents are made.
         document: The diagnosis.
         raw: Name -> text of what it rests on; a name that is no plain file name is made one.
         redactor: Takes people, machines and secrets out of everything, None to keep them.
@@ -78,50 +64,39 @@ def write(
         OSError: The disk is full, or the folder cannot be written; nothing is left behind.
     """
     files = _files(document, raw, redactor)
-    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    final = _claimed(folder)
-    archive = final.with_name(final.name + ".zip")
+    archive.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    final = _claimed(archive)
+    beside = final.with_name(f".{final.name}.tmp")
     try:
-        beside = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=folder.parent))
-        try:
-            _write_folder(beside / final.name, files)
-            _write_archive(beside / archive.name, final.name, files, stamp)
-            os.replace(beside / archive.name, archive)
-            if os.name == "nt":
-                final.rmdir()  # Windows replaces no folder, not even an empty one.
-            os.replace(beside / final.name, final)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+        _write_archive(beside, final.stem, files, stamp)
+        os.replace(beside, final)
     except BaseException:
-        with contextlib.suppress(OSError):
-            final.rmdir()  # Only while it is empty: it was ours to claim, and is not filled.
-            archive.unlink(missing_ok=True)
+        for path in (beside, final):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
         raise
-    return Bundle(final, archive, tuple(file.name for file in files))
+    return final
 
 
-def _claimed(folder: Path) -> Path:
-    """An empty folder of that name, or of the next free one; nobody else can get it."""
+def _claimed(archive: Path) -> Path:
+    """An empty file of that name, or of the next free one; no other process can get it."""
     number = 1
     while True:
-        candidate = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
+        name = archive.name if number == 1 else f"{archive.stem}-{number}{archive.suffix}"
         number += 1
-        if os.path.lexists(candidate.with_name(candidate.name + ".zip")):
-            continue
         with contextlib.suppress(FileExistsError):
-            candidate.mkdir(mode=0o700)
+            candidate = archive.with_name(name)
+            os.close(os.open(candidate, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             return candidate
 
 
 # --- what is in it ---------------------------------------------------------------------------
 
 
-def _files(
-    document: Mapping[str, Any], raw: Mapping[str, str], redactor: Redactor | None
-) -> list[_File]:
-    """All files. The manifest and the README come last: they tell of the others."""
+def _files(document: Diagnosis, raw: Mapping[str, str], redactor: Redactor | None) -> list[_File]:
+    """All files. The README and the manifest come last: they list the others."""
     shown = redactor.document(document) if redactor is not None else document
-    files = [_File("diagnosis.json", _json(shown))]
+    files = [_File("diagnosis.json", _json(shown.as_json()))]
     taken: set[str] = set()
     for name, text in raw.items():
         if redactor is not None:
@@ -135,30 +110,41 @@ def _files(
     return [*files, _File("manifest.json", _json(_manifest(shown, files, legend)))]
 
 
+class _Listed(Struct):
+    file: str
+    bytes: int
+    sha256: str
+    cut: bool
+    left_out: int
+
+
+class _Manifest(Struct):
+    generated: float
+    redacted: Mapping[str, int] | None
+    files: list[_Listed]
+    not_observed: list[NotSeen]
+    schema_version: int = SCHEMA_VERSION
+    dualwatch: str = __version__
+
+
 def _manifest(
-    document: Mapping[str, Any], files: list[_File], legend: Mapping[str, int] | None
-) -> dict[str, Any]:
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "dualwatch": __version__,
-        "generated": document.get("generated"),
-        "redacted": legend,
-        "files": [
-            {
-                "file": file.name,
-                "bytes": len(file.data),
-                "sha256": hashlib.sha256(file.data).hexdigest(),
-                "cut": file.left_out > 0,
-                "left_out": file.left_out,
-            }
-            for file in files
-        ],
-        "not_observed": document.get("not_observed") or [],
-    }
+    document: Diagnosis, files: list[_File], legend: Mapping[str, int] | None
+) -> _Manifest:
+    listed = [
+        _Listed(
+            file=file.name,
+            bytes=len(file.data),
+            sha256=hashlib.sha256(file.data).hexdigest(),
+            cut=file.left_out > 0,
+            left_out=file.left_out,
+        )
+        for file in files
+    ]
+    return _Manifest(document.generated, legend, listed, document.not_observed)
 
 
-def _json(value: Any) -> bytes:
-    text = json.dumps(plain(value), indent=1, ensure_ascii=False, default=str) + "\n"
+def _json(value: object) -> bytes:
+    text = json.dumps(plain(value), indent=1, ensure_ascii=False) + "\n"
     return text.encode("utf-8", "backslashreplace")
 
 
@@ -198,21 +184,11 @@ def _safe(name: str, taken: set[str]) -> str:
     return flat
 
 
-# --- the folder and the archive ---------------------------------------------------------------
-
-
-def _write_folder(folder: Path, files: list[_File]) -> None:
-    folder.mkdir(mode=0o700)
-    for file in files:
-        path = folder / file.name
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(file.data)
+# --- the archive -----------------------------------------------------------------------------
 
 
 def _write_archive(path: Path, name: str, files: list[_File], stamp: float) -> None:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w+b") as stream, zipfile.ZipFile(stream, "w") as archive:
         for entry in _entries(name, files, stamp):
             archive.writestr(*entry)

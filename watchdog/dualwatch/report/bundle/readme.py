@@ -1,22 +1,24 @@
-"""The README.md of a bundle: the diagnosis told to a stranger, in Markdown.
+"""The README.md of a bundle: the diagnosis for somebody who was not there, in Markdown.
 
-Whatever comes from outside stands in code: in fences and spans longer than any run of backticks in
-it, so that no line of a log becomes a heading, a link or a table.
+Text from outside is in code: in fences and spans longer than any run of backticks in it, so that no
+line of a log becomes a heading, a link or a table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from dualwatch import __version__
 from dualwatch.core import units
-from dualwatch.frameworks import LOADER_KEY
+from dualwatch.events import Finding
 from dualwatch.report.bundle.markdown import code, fenced, prose
+from dualwatch.report.diagnosis import Diagnosis
 from dualwatch.report.terminal import environment as surroundings
-from dualwatch.report.terminal import fields
+from dualwatch.report.terminal import processes, wording
+from dualwatch.report.terminal.console import one_line
 
-_TABLE = ("pid", "role", "state", "CPU", "I/O", "memory", "waits in", "stands in")
+_TABLE = ("pid", "role", "state", "CPU", "I/O", "memory", "waits in", "stack")
 _WHAT = {
     "README.md": "this page",
     "diagnosis.json": "all of this page and more, for programs",
@@ -40,12 +42,7 @@ class Listed(NamedTuple):
     left_out: int = 0
 
 
-def text(
-    document: Mapping[str, Any],
-    *,
-    files: Sequence[Listed],
-    legend: Mapping[str, int] | None,
-) -> str:
+def text(document: Diagnosis, *, files: Sequence[Listed], legend: Mapping[str, int] | None) -> str:
     """The page.
 
     Args:
@@ -72,38 +69,36 @@ def text(
 # --- sections --------------------------------------------------------------------------------
 
 
-def _opening(document: Mapping[str, Any]) -> Iterator[str]:
+def _opening(document: Diagnosis) -> Iterator[str]:
     yield "# Diagnosis of a training"
     yield ""
-    yield f"What was looked at: {code(fields.target(document))}  "
-    yield f"When: {fields.clock(document.get('generated'))}"
-    yield from _headed("Where it stands")
-    standing = fields.part(document, "standing")
-    yield prose(fields.line(standing.get("sentence")) or "Where it stands could not be told.")
+    yield f"Target: {code(wording.target(document))}  "
+    yield f"Time: {units.clock(document.generated)}"
+    yield from _headed("Status")
+    yield prose(one_line(document.status.sentence) or "unknown")
     yield ""
-    if document.get("phase"):
-        yield f"- phase: {code(fields.line(document['phase']))}"
-    progress = fields.progress(document)
+    if document.phase:
+        yield f"- phase: {code(one_line(document.phase))}"
+    progress = wording.progress(document)
     if progress:
         yield f"- {prose(progress)}"
-    last = fields.line(standing.get("last_line"))
+    last = one_line(document.status.last_line)
     if last:
         yield f"- last line: {code(last)}"
 
 
-def _cause(document: Mapping[str, Any]) -> Iterator[str]:
-    causes = fields.parts(document, "causes")
+def _cause(document: Diagnosis) -> Iterator[str]:
     yield from _headed("Likeliest cause")
-    if not causes:
-        yield prose(fields.no_cause(document))
+    if not document.causes:
+        yield prose(wording.no_cause(document))
         return
-    yield from _finding(causes[0])
+    yield from _finding(document.causes[0])
 
 
-def _others(document: Mapping[str, Any]) -> Iterator[str]:
+def _others(document: Diagnosis) -> Iterator[str]:
     for heading, findings in (
-        ("Other possible causes", fields.parts(document, "causes")[1:]),
-        ("Also found", fields.other_findings(document)),
+        ("Other possible causes", document.causes[1:]),
+        ("Also found", document.other_findings),
     ):
         if findings:
             yield from _headed(heading)
@@ -113,42 +108,30 @@ def _others(document: Mapping[str, Any]) -> Iterator[str]:
             yield from _finding(finding)
 
 
-def _finding(finding: Mapping[str, Any]) -> Iterator[str]:
-    about = fields.subject(finding)
-    severity = fields.line(finding.get("severity"))
-    said = ", ".join(prose(s) for s in (severity, fields.sureness(finding), about) if s)
-    yield f"**{prose(fields.title(finding))}** ({said})"
+def _finding(finding: Finding) -> Iterator[str]:
+    about = wording.subject(finding)
+    said = (finding.severity.word, wording.sureness(finding), about)
+    yield f"**{prose(wording.title(finding))}** ({', '.join(prose(s) for s in said if s)})"
     yield ""
-    for quoted, source in fields.evidence(finding):
+    for quoted, source in wording.evidence(finding):
         yield f"- {code(quoted)} ({prose(source)})"
-    remedy = fields.line(finding.get("remedy"))
+    remedy = one_line(finding.remedy)
     if remedy:
         yield ""
         yield f"What to do: {prose(remedy)}"
 
 
-def _processes(document: Mapping[str, Any]) -> Iterator[str]:
-    nodes = fields.tree(document)
+def _processes(document: Diagnosis) -> Iterator[str]:
+    nodes = processes.tree(document.processes)
     yield from _headed("Processes")
     if not nodes:
         yield _absent(document, "process")
         return
-    yield "CPU and I/O are those between two looks; a process stands below the one that started it."
+    yield "CPU and I/O are those between two samples; a process is below the one that started it."
     rows = [list(_TABLE)]
     for node in nodes:
-        p = node.process
-        rows.append(
-            [
-                "  " * len(node.lasts) + (fields.line(p.get("pid")) or "?"),
-                fields.line(p.get("role"), 20) or "?",
-                fields.line(p.get("status"), 20) or "?",
-                fields.share(p.get("cpu")),
-                fields.rate(p.get("io")),
-                units.size(fields.number(p.get("rss"))),
-                fields.line(p.get("wchan"), 60),
-                fields.stack(p),
-            ]
-        )
+        pid, *rest = processes.cells(node.process, role=20, wchan=60)
+        rows.append(["  " * len(node.lasts) + pid, *rest, processes.stack(node.process)])
     widths = [max(len(row[column]) for row in rows) for column in range(len(_TABLE) - 1)]
     yield ""
     yield from fenced(
@@ -157,10 +140,10 @@ def _processes(document: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def _loader(document: Mapping[str, Any]) -> Iterator[str]:
-    if not fields.part(document, "config"):
+def _loader(document: Diagnosis) -> Iterator[str]:
+    if document.config is None:
         return
-    yield from _headed(LOADER_KEY)
+    yield from _headed(one_line(document.config.loader_name))
     source = surroundings.config_source(document)
     if source:
         yield f"From {code(source)}."
@@ -175,66 +158,63 @@ def _loader(document: Mapping[str, Any]) -> Iterator[str]:
         yield from fenced(written, "python")
 
 
-def _gpu(document: Mapping[str, Any]) -> Iterator[str]:
+def _gpu(document: Diagnosis) -> Iterator[str]:
     yield from _headed("GPU")
     devices = list(surroundings.gpus(document))
-    table = document.get("nvidia_smi")
-    has_table = isinstance(table, str) and bool(table.strip())
+    table = surroundings.nvidia_smi(document)
     if devices:
         yield from fenced(devices)
-    if has_table:
-        if devices:
-            yield ""
-        yield from fenced(fields.line(row) for row in str(table).strip("\r\n").splitlines())
+    if devices and table:
+        yield ""
+    if table:
+        yield from fenced(table)
     elif not devices:
-        why = surroundings.why_unseen(document, "gpu", "nvidia")
-        yield f"Not observed: {prose(why)}" if why else "Not observed."
+        yield _absent(document, "gpu", "nvidia")
 
 
-def _host(document: Mapping[str, Any]) -> Iterator[str]:
+def _host(document: Diagnosis) -> Iterator[str]:
     yield from _headed("Host and software")
     shown = surroundings.host(document)
     yield from (f"- {prose(said)}" for said in shown)
     if not shown:
         yield f"- {_absent(document, 'host', 'memory')}"
-    environment = fields.part(document, "environment")
-    for name in ("dualwatch", "python", "platform"):
-        if environment.get(name):
-            yield f"- {name}: {code(fields.line(environment[name]))}"
-    for name in ("versions", "variables"):
-        pairs = fields.part(environment, name).items()
+    software = document.environment
+    for name, value in (
+        ("dualwatch", software.dualwatch),
+        ("python", software.python),
+        ("platform", software.platform),
+    ):
+        if value:
+            yield f"- {name}: {code(one_line(value))}"
+    for name, pairs in (("versions", software.versions), ("variables", software.variables)):
         if pairs:
-            said = ", ".join(code(f"{fields.line(k)}={fields.line(v)}") for k, v in pairs)
+            said = ", ".join(code(f"{one_line(k)}={one_line(v)}") for k, v in pairs.items())
             yield f"- {name}: {said}"
-    kernel = fields.texts(fields.part(document, "host"), "kernel")
-    if kernel:
+    if document.host is not None and document.host.kernel:
         yield ""
-        yield "The kernel says:"
+        yield "Kernel log:"
         yield ""
-        yield from fenced(kernel)
+        yield from fenced(one_line(text) for text in document.host.kernel)
 
 
-def _log(document: Mapping[str, Any]) -> Iterator[str]:
-    tail = fields.texts(document, "log_tail")
+def _log(document: Diagnosis) -> Iterator[str]:
     yield from _headed("End of the log")
-    if not tail:
+    if not document.log_tail:
         yield _absent(document, "log", "console")
         return
-    path = fields.line(document.get("log_path"))
+    path = one_line(document.log_path)
     if path:
         yield f"From {code(path)}:"
         yield ""
-    yield from fenced(tail)
+    yield from fenced(one_line(text) for text in document.log_tail)
 
 
-def _unseen(document: Mapping[str, Any]) -> Iterator[str]:
-    unseen = fields.parts(document, "not_observed")
+def _unseen(document: Diagnosis) -> Iterator[str]:
     yield from _headed("What could not be observed")
-    if not unseen:
+    if not document.not_observed:
         yield "Everything that was asked for answered."
-    for item in unseen:
-        what = prose(fields.line(item.get("what")) or "?")
-        yield f"- {what}: {prose(fields.line(item.get('why')) or '?')}"
+    for item in document.not_observed:
+        yield f"- {prose(one_line(item.what) or '?')}: {prose(one_line(item.why) or '?')}"
 
 
 def _files(files: Sequence[Listed]) -> Iterator[str]:
@@ -249,10 +229,9 @@ def _files(files: Sequence[Listed]) -> Iterator[str]:
         yield f"- {code(file.name)}: {', '.join(about) or 'empty'}"
 
 
-def _making(document: Mapping[str, Any], legend: Mapping[str, int] | None) -> Iterator[str]:
+def _making(document: Diagnosis, legend: Mapping[str, int] | None) -> Iterator[str]:
     yield from _headed("How this was made")
-    took = fields.number(document.get("took_s"))
-    in_time = f" in {units.span(took)}" if took is not None else ""
+    in_time = f" in {units.span(document.took_s)}" if document.took_s else ""
     yield (
         f"By `dualwatch diagnose` (version {__version__}){in_time}, which looks and changes "
         "nothing. What a code means: `dualwatch explain CODE`."
@@ -274,6 +253,6 @@ def _headed(title: str) -> tuple[str, ...]:
     return ("", f"## {title}", "")
 
 
-def _absent(document: Mapping[str, Any], *needles: str) -> str:
-    why = surroundings.why_unseen(document, *needles)
+def _absent(document: Diagnosis, *needles: str) -> str:
+    why = one_line(document.why_unseen(*needles))
     return f"Not observed: {prose(why)}" if why else "Not observed."

@@ -7,9 +7,12 @@ disk or in a message, nothing raises, and the work grows with the length of the 
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
+
+from msgspec import Struct, structs
 
 from dualwatch.report.bundle.identities import (
     Identities,
@@ -27,6 +30,8 @@ from dualwatch.report.bundle.secrets import (
     is_harmless,
     looks_like_secret,
 )
+
+T = TypeVar("T")
 
 _ROUNDS = 8
 """A token that takes a word's place may free another one beside it; two rounds are the rule."""
@@ -101,9 +106,9 @@ class Redactor:
         """The text with tokens for what must not be seen; a text without it is given back."""
         return self._clean(str(text))
 
-    def document(self, value: Any) -> Any:
-        """A copy of dictionaries, lists and texts; keys and paths included."""
-        return self._walk(value, "", 0)
+    def document(self, value: T) -> T:
+        """A copy of structs, dictionaries, lists and texts; keys and paths included."""
+        return cast("T", self._walk(value, "", 0))
 
     def legend(self) -> dict[str, int]:
         """How many different ones of each kind were replaced; kinds that did not occur are absent.
@@ -155,10 +160,18 @@ class Redactor:
     # --- documents ---------------------------------------------------------------------------
 
     def _walk(self, value: Any, key: str, depth: int) -> Any:
-        if value is None or isinstance(value, (bool, float)):
+        if value is None or isinstance(value, (bool, float, enum.Enum)):
             return value
         if depth > _DEEPEST:
             return "..."
+        if isinstance(value, Struct):
+            return structs.replace(
+                value,
+                **{
+                    name: self._walk(item, key if key in _VERSION_KEYS else name, depth + 1)
+                    for name, item in structs.asdict(value).items()
+                },
+            )
         if isinstance(value, Mapping):
             return self._mapping(value, key, depth)
         if isinstance(value, (list, tuple, set, frozenset)):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dualwatch.report.terminal import fields
+from dualwatch.report.terminal.console import one_line
 
 STATUSES = ("pass", "fail", "warn", "skip", "pending")
 
@@ -40,7 +40,7 @@ def items(listed: Sequence[Mapping[str, Any]] | None) -> list[CheckItemView] | N
 
 def _item(one: Mapping[str, Any]) -> CheckItemView:
     def text(key: str) -> str:
-        return fields.line(one.get(key))
+        return one_line(one.get(key))
 
     return CheckItemView(
         status=text("status"),

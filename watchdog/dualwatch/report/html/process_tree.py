@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from dualwatch.core import units
 from dualwatch.events import Frame, ProcessSample, ThreadStack
 from dualwatch.history.model import RunHistory, StallHistory
-from dualwatch.report.terminal import fields
+from dualwatch.report.diagnosis import Process
+from dualwatch.report.terminal import processes
 from dualwatch.rules.catalog import BY_CODE
 
 MOST_PROCESSES = 48
@@ -62,8 +62,9 @@ def _scene(stall: StallHistory) -> StallScene:
     by_pid: dict[int, list[ThreadStack]] = {}
     for one in stacks:
         by_pid.setdefault(one.pid, []).append(one)
-    plain = [_plain(p, stall, by_pid.get(p.pid, [])) for p in stall.processes.processes]
-    nodes = fields.tree({"processes": plain})
+    nodes = processes.tree(
+        [_process(p, stall, by_pid.get(p.pid, [])) for p in stall.processes.processes]
+    )
     roles = {p.pid: p.role for p in stall.processes.processes}
     looked = units.time_of_day(stall.processes.wall)
     caught = f", their stacks at {units.time_of_day(stall.stacks.wall)}" if stall.stacks else ""
@@ -80,34 +81,27 @@ def _scene(stall: StallHistory) -> StallScene:
     )
 
 
-def _plain(p: ProcessSample, stall: StallHistory, threads: list[ThreadStack]) -> dict[str, Any]:
+def _process(p: ProcessSample, stall: StallHistory, threads: list[ThreadStack]) -> Process:
     activity = stall.activity
     main = next((t for t in threads if t.thread == "MainThread"), threads[0] if threads else None)
-    return {
-        "pid": p.pid,
-        "ppid": p.ppid,
-        "role": p.role,
-        "status": p.status,
-        "cpu": activity.by_pid.get(p.pid) if activity is not None else None,
-        "io": activity.io_by_pid.get(p.pid) if activity is not None else None,
-        "rss": p.rss,
-        "wchan": p.wchan,
-        "stack": [_frame(frame) for frame in main.frames[:MOST_FRAMES]] if main else [],
-    }
+    io = activity.io_by_pid.get(p.pid) if activity is not None else None
+    return Process(
+        pid=p.pid,
+        ppid=p.ppid,
+        role=p.role,
+        status=p.status,
+        cpu=activity.by_pid.get(p.pid) if activity is not None else None,
+        io=round(io) if io is not None else None,
+        rss=p.rss,
+        wchan=p.wchan,
+        stack=[_frame(frame) for frame in main.frames[:MOST_FRAMES]] if main else [],
+    )
 
 
-def _row(node: fields.Node) -> ProcessRow:
-    p = node.process
-    cells = [
-        fields.line(p.get("pid")) or "?",
-        fields.line(p.get("role"), 20) or "?",
-        fields.line(p.get("status"), 20) or "?",
-        fields.share(p.get("cpu")),
-        fields.rate(p.get("io")),
-        units.size(fields.number(p.get("rss"))),
-        fields.line(p.get("wchan"), 60) or "-",
-    ]
-    return ProcessRow(min(len(node.lasts), 8), cells, fields.stack(p, frames=2) or "-")
+def _row(node: processes.Node) -> ProcessRow:
+    *cells, wchan = processes.cells(node.process, role=20, wchan=60)
+    where = processes.stack(node.process, frames=2) or "-"
+    return ProcessRow(min(len(node.lasts), 8), [*cells, wchan or "-"], where)
 
 
 def _stack(one: ThreadStack, roles: dict[int, str]) -> StackView:

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
+from dualwatch.core.text import clean
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -35,6 +37,13 @@ def holds_unicode(stream: TextIO) -> bool:
 def plain_text(text: str) -> str:
     """Untrusted text for one line of a terminal: no control characters, so no escape sequences."""
     return "".join(c if c.isprintable() or c == "\t" else "?" for c in text)
+
+
+def one_line(value: object, limit: int = 2000) -> str:
+    """Anything as one line of text that a terminal shows and does not obey; None is ""."""
+    text = value if isinstance(value, str) else "" if value is None else str(value)
+    joined = " ".join(text[: 4 * limit].splitlines()) if text else ""
+    return plain_text(clean(joined, limit).expandtabs(4)).rstrip()
 
 
 def painter(color: bool) -> Paint:

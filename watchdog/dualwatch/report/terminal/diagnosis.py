@@ -1,34 +1,34 @@
-"""What ``dualwatch diagnose`` prints: the likeliest cause first, then all that it rests on."""
+"""What ``dualwatch diagnose`` prints: the evidence first, the verdict on the last screen."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
 
-from dualwatch.core import units
-from dualwatch.frameworks import LOADER_KEY
-from dualwatch.report.bundle.bundle import Bundle
-from dualwatch.report.terminal import environment, fields
-from dualwatch.report.terminal.console import Paint, painter
+from dualwatch.events import Finding, Severity
+from dualwatch.report.diagnosis import Diagnosis
+from dualwatch.report.terminal import environment, processes, wording
+from dualwatch.report.terminal.console import Paint, one_line, painter
+from dualwatch.report.terminal.processes import Node
 from dualwatch.report.terminal.wrapping import clipped, wrapped
 
 NARROWEST = 50
 MOST_PROCESSES = 40
 MOST_WRITTEN = 12
-MOST_EVIDENCE = 8
+MOST_EVIDENCE = 6
 MOST_LINES_OF_ONE = 4
 MOST_OF_A_PARAGRAPH = 30
 
-_SEVERITY_STYLE = {"info": "", "warning": "yellow", "error": "red", "critical": "bold red"}
+_STYLE = {Severity.WARNING: "yellow", Severity.ERROR: "red", Severity.CRITICAL: "bold red"}
 
 
 def lines(
-    document: Mapping[str, Any],
+    document: Diagnosis,
     *,
     width: int,
     color: bool,
     fancy: bool = False,
-    bundle: Bundle | None = None,
+    bundle: Path | None = None,
 ) -> Iterator[str]:
     """The diagnosis for people, line by line.
 
@@ -36,20 +36,21 @@ def lines(
         width: Columns of the terminal.
         color: Whether to paint with escape sequences.
         fancy: Whether the stream holds signs beyond ASCII, see ``console.holds_unicode``.
-        bundle: Where all of it was written to.
+        bundle: The file that all of it was written to.
     """
-    page = _Page(max(width, NARROWEST), painter(color), fancy)
+    page = _Page(document, max(width, NARROWEST), painter(color), fancy)
     sections = (
-        page.standing(document),
-        page.causes(document),
-        page.others(document),
-        page.processes(document),
-        page.loader(document),
-        page.gpus(document),
-        page.host(document),
-        page.log(document),
-        page.unseen(document),
-        page.ending(document, bundle),
+        page.target(),
+        page.log(),
+        page.processes(),
+        page.loader(),
+        page.gpus(),
+        page.host(),
+        page.unseen(),
+        page.others(),
+        page.status(),
+        page.verdict(),
+        page.ending(bundle),
     )
     between = False
     for section in sections:
@@ -63,61 +64,28 @@ def lines(
 class _Page:
     """Sections of so many columns; each begins with its title, and is empty where nothing is."""
 
-    def __init__(self, width: int, paint: Paint, fancy: bool) -> None:
+    def __init__(self, document: Diagnosis, width: int, paint: Paint, fancy: bool) -> None:
+        self._document = document
         self._width = width
         self._paint = paint
         self._fancy = fancy
 
-    # --- sections ----------------------------------------------------------------------------
+    # --- evidence ----------------------------------------------------------------------------
 
-    def standing(self, document: Mapping[str, Any]) -> Iterator[str]:
-        yield self._title(fields.target(document))
-        standing = fields.part(document, "standing")
-        sentence = fields.line(standing.get("sentence"))
-        yield from self._wrapped(sentence or "Where it stands could not be told.", "  ")
-        progress = fields.progress(document)
-        if progress:
-            yield self._dim(self._clipped(f"  {progress}"))
-        last = fields.line(standing.get("last_line"))
-        if last:
-            yield self._dim(self._clipped(f"  last line: {last}"))
+    def target(self) -> Iterator[str]:
+        yield self._title(wording.target(self._document))
 
-    def causes(self, document: Mapping[str, Any]) -> Iterator[str]:
-        causes = fields.parts(document, "causes")
-        if not causes:
-            yield from self._wrapped(fields.no_cause(document), "", most=MOST_OF_A_PARAGRAPH)
+    def log(self) -> Iterator[str]:
+        tail = self._document.log_tail
+        if not tail:
             return
-        likeliest = causes[0]
-        yield self._title("Likeliest cause")
-        about = fields.subject(likeliest)
-        head = f"{fields.title(likeliest)}: {fields.sureness(likeliest)}"
-        style = _SEVERITY_STYLE.get(str(likeliest.get("severity")), "")
-        yield self._styled(self._clipped(f"  {head}" + (f" ({about})" if about else "")), style)
-        shown = list(fields.evidence(likeliest))
-        for text, source in shown[:MOST_EVIDENCE]:
-            yield from self._wrapped(text, "  - ", tail=source)
-        if len(shown) > MOST_EVIDENCE:
-            yield self._dim(f"    and {len(shown) - MOST_EVIDENCE} more, see the bundle")
-        remedy = fields.line(likeliest.get("remedy"))
-        if remedy:
-            yield from self._wrapped(remedy, "  What to do: ", most=MOST_OF_A_PARAGRAPH)
+        path = one_line(self._document.log_path)
+        last = f"last {len(tail)} lines" if len(tail) != 1 else "last line"
+        yield self._title(f"Log: {last} of {path}" if path else f"Log: {last}")
+        yield from (self._clipped(f"  {one_line(text)}".rstrip()) for text in tail)
 
-    def others(self, document: Mapping[str, Any]) -> Iterator[str]:
-        causes = fields.parts(document, "causes")[1:]
-        if causes:
-            yield self._title("Other possible causes")
-            for cause in causes:
-                yield from self._short(cause, fields.sureness(cause))
-        findings = fields.other_findings(document)
-        if findings:
-            if causes:
-                yield ""
-            yield self._title("Also found")
-            for finding in findings:
-                yield from self._short(finding, fields.line(finding.get("severity")))
-
-    def processes(self, document: Mapping[str, Any]) -> Iterator[str]:
-        nodes = fields.tree(document)
+    def processes(self) -> Iterator[str]:
+        nodes = processes.tree(self._document.processes)
         if not nodes:
             return
         yield self._title("Processes")
@@ -135,23 +103,23 @@ class _Page:
                 yield self._dim(text)
                 continue
             yield text
-            stack = fields.stack(node.process)
+            stack = processes.stack(node.process)
             if stack:
                 yield self._dim(self._clipped(f"  {self._branch(node, below=True)}{stack}"))
         if len(nodes) > MOST_PROCESSES:
             yield self._dim(f"  and {len(nodes) - MOST_PROCESSES} more, see the bundle")
 
-    def loader(self, document: Mapping[str, Any]) -> Iterator[str]:
-        config = fields.part(document, "config")
-        if not config:
+    def loader(self) -> Iterator[str]:
+        config = self._document.config
+        if config is None:
             return
-        yield self._title(LOADER_KEY)
-        source = environment.config_source(document)
+        yield self._title(one_line(config.loader_name))
+        source = environment.config_source(self._document)
         if source:
             yield self._dim(self._clipped(f"  {source}"))
-        settings = environment.loader(document)
+        settings = environment.loader(self._document)
         yield from self._wrapped(settings or "not loaded", "  as loaded: ", most=8)
-        written = environment.written(document)
+        written = environment.written(self._document)
         if not written:
             return
         yield "  as written:"
@@ -159,57 +127,87 @@ class _Page:
         if len(written) > MOST_WRITTEN:
             yield self._dim(f"    and {len(written) - MOST_WRITTEN} more lines, see the bundle")
 
-    def gpus(self, document: Mapping[str, Any]) -> Iterator[str]:
+    def gpus(self) -> Iterator[str]:
         yield self._title("GPU")
-        devices = list(environment.gpus(document))
+        devices = list(environment.gpus(self._document))
         for text in devices:
             yield from self._wrapped(text, "  ")
-        table = document.get("nvidia_smi")
-        if isinstance(table, str) and table.strip():
-            rows = [fields.line(row) for row in table.strip("\r\n").splitlines()]
-            # The table has 79 or 91 columns of its own: it stands at the margin.
-            yield from (self._clipped(row, mark="") for row in rows)
-        elif not devices:
-            why = environment.why_unseen(document, "gpu", "nvidia")
+        table = environment.nvidia_smi(self._document)
+        # The table has 79 or 91 columns of its own: it is not indented.
+        yield from (self._clipped(row, mark="") for row in table)
+        if not table and not devices:
+            why = one_line(self._document.why_unseen("gpu", "nvidia"))
             yield from self._wrapped(f"not observed: {why}" if why else "not observed", "  ")
 
-    def host(self, document: Mapping[str, Any]) -> Iterator[str]:
-        shown = environment.host(document)
-        kernel = fields.texts(fields.part(document, "host"), "kernel")
+    def host(self) -> Iterator[str]:
+        shown = environment.host(self._document)
         if shown:
             yield self._title("Host")
         for text in shown:
             for row in self._wrapped(text, "  "):
                 yield self._styled(row, "yellow") if "(tight)" in row else row
-        for text in kernel[-3:] if shown else ():
-            yield self._clipped(f"  kernel: {text}")
+        for text in self._document.host.kernel[-3:] if self._document.host else ():
+            yield self._clipped(f"  kernel: {one_line(text)}")
 
-    def log(self, document: Mapping[str, Any]) -> Iterator[str]:
-        tail = fields.texts(document, "log_tail")
-        if not tail:
-            return
-        path = fields.line(document.get("log_path"))
-        last = f"last {len(tail)} lines" if len(tail) != 1 else "last line"
-        yield self._title(f"Log: {last} of {path}" if path else f"Log: {last}")
-        yield from (self._clipped(f"  {text}".rstrip()) for text in tail)
-
-    def unseen(self, document: Mapping[str, Any]) -> Iterator[str]:
-        unseen = fields.parts(document, "not_observed")
-        if unseen:
+    def unseen(self) -> Iterator[str]:
+        if self._document.not_observed:
             yield self._title("Not observed")
-        for item in unseen:
-            what = fields.line(item.get("what")) or "?"
-            yield from self._wrapped(fields.line(item.get("why")) or "?", f"  {what}: ")
+        for one in self._document.not_observed:
+            yield from self._wrapped(one_line(one.why) or "?", f"  {one_line(one.what)}: ")
 
-    def ending(self, document: Mapping[str, Any], bundle: Bundle | None) -> Iterator[str]:
-        codes = [fields.line(finding.get("code")) for finding in fields.parts(document, "causes")]
+    def others(self) -> Iterator[str]:
+        findings = self._document.other_findings
+        if findings:
+            yield self._title("Also found")
+            for finding in findings:
+                yield from self._short(finding, finding.severity.word)
+        causes = self._document.causes[1:]
+        if causes:
+            if findings:
+                yield ""
+            yield self._title("Other possible causes")
+            for cause in causes:
+                yield from self._short(cause, wording.sureness(cause))
+
+    # --- the verdict -------------------------------------------------------------------------
+
+    def status(self) -> Iterator[str]:
+        status = self._document.status
+        yield self._title("Status")
+        yield from self._wrapped(one_line(status.sentence) or "unknown", "  ")
+        progress = wording.progress(self._document)
+        if progress:
+            yield self._dim(self._clipped(f"  {progress}"))
+        last = one_line(status.last_line)
+        if last:
+            yield self._dim(self._clipped(f"  last line: {last}"))
+
+    def verdict(self) -> Iterator[str]:
+        if not self._document.causes:
+            said = wording.no_cause(self._document)
+            yield from self._wrapped(said, "", most=MOST_OF_A_PARAGRAPH)
+            return
+        likeliest = self._document.causes[0]
+        yield self._title("Likeliest cause")
+        about = wording.subject(likeliest)
+        head = f"{wording.title(likeliest)}: {wording.sureness(likeliest)}"
+        style = _STYLE.get(likeliest.severity, "")
+        yield self._styled(self._clipped(f"  {head}" + (f" ({about})" if about else "")), style)
+        shown = list(wording.evidence(likeliest))
+        for text, source in shown[:MOST_EVIDENCE]:
+            yield from self._wrapped(text, "  - ", tail=source)
+        if len(shown) > MOST_EVIDENCE:
+            yield self._dim(f"    and {len(shown) - MOST_EVIDENCE} more, see the bundle")
+        remedy = one_line(likeliest.remedy)
+        if remedy:
+            yield from self._wrapped(remedy, "  What to do: ", most=MOST_OF_A_PARAGRAPH)
+
+    def ending(self, bundle: Path | None) -> Iterator[str]:
         if bundle is not None:
             # Paths are for copying: they are never cut.
-            yield self._title("All of it was written to")
-            yield f"  {fields.line(str(bundle.folder))}"
-            yield f"  {fields.line(str(bundle.archive))}"
-        if codes:
-            yield f"What a code means: dualwatch explain {codes[0]}"
+            yield f"All of it: {one_line(str(bundle))}"
+        if self._document.causes:
+            yield f"Next:      dualwatch explain {one_line(self._document.causes[0].code)}"
 
     # --- lines -------------------------------------------------------------------------------
 
@@ -222,26 +220,16 @@ class _Page:
     def _styled(self, text: str, style: str) -> str:
         return self._paint(text, style) if style else text
 
-    def _short(self, finding: Mapping[str, Any], how: str) -> Iterator[str]:
-        style = _SEVERITY_STYLE.get(str(finding.get("severity")), "")
-        yield self._styled(self._clipped(f"  {fields.title(finding)} ({how})"), style)
-        text = fields.headline(finding)
-        if text:
-            yield from self._wrapped(text, "    ", most=2)
+    def _short(self, finding: Finding, how: str) -> Iterator[str]:
+        style = _STYLE.get(finding.severity, "")
+        yield self._styled(self._clipped(f"  {wording.title(finding)} ({how})"), style)
+        yield from self._wrapped(one_line(finding.headline), "    ", most=2)
 
-    def _row(self, node: fields.Node) -> tuple[str, ...]:
-        p = node.process
-        return (
-            self._branch(node) + (fields.line(p.get("pid")) or "?"),
-            fields.line(p.get("role"), 12) or "?",
-            fields.line(p.get("status"), 12) or "?",
-            fields.share(p.get("cpu")),
-            fields.rate(p.get("io")),
-            units.size(fields.number(p.get("rss"))),
-            fields.line(p.get("wchan"), 40),
-        )
+    def _row(self, node: Node) -> tuple[str, ...]:
+        pid, *rest = processes.cells(node.process)
+        return (self._branch(node) + pid, *rest)
 
-    def _branch(self, node: fields.Node, *, below: bool = False) -> str:
+    def _branch(self, node: Node, *, below: bool = False) -> str:
         """The lines of the tree before a process, or before what stands below it."""
         through, fork, end = ("│  ", "├─ ", "└─ ") if self._fancy else ("|  ", "|- ", "`- ")
         drawn = "".join("   " if last else through for last in node.lasts[:-1])

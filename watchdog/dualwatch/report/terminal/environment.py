@@ -1,13 +1,13 @@
-"""What is around a training, in words: GPUs, the host, the loader's settings."""
+"""The surroundings of a training in words: GPUs, the host, the loader's settings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from dualwatch.core import units
-from dualwatch.frameworks import LOADER_KEY
-from dualwatch.report.terminal.fields import line, number, part, parts, texts
+from dualwatch.report.diagnosis import Diagnosis
+from dualwatch.report.terminal.console import one_line
 
 TIGHT_SHARE = 0.1
 """Of memory, shared memory or disk: less than this is left, and the line says so."""
@@ -15,109 +15,99 @@ TIGHT_SHARE = 0.1
 SMALL_SHM = 128 << 20
 """Bytes of /dev/shm; containers get 64 MiB unless told otherwise, too little for loader workers."""
 
+_HOW = {
+    "loaded": "loaded as the training loads it",
+    "read": "read without executing it, since it was merely found",
+}
 
-def gpus(document: Mapping[str, Any]) -> Iterator[str]:
+
+def gpus(document: Diagnosis) -> Iterator[str]:
     """One line a device, and one for each process of others that holds memory of it."""
-    for gpu in parts(document, "gpus"):
-        used, total, own = (number(gpu.get(key)) for key in ("used", "total", "tree"))
-        busy = number(gpu.get("utilisation"))
+    for gpu in document.gpus:
+        busy = "?" if gpu.utilisation is None else f"{gpu.utilisation} %"
         yield (
-            f"{line(gpu.get('index'))}: {line(gpu.get('name'))}, {units.size(used)} of "
-            f"{units.size(total)} used, {units.size(own)} by the training, "
-            f"{'?' if busy is None else f'{busy:.0f} %'} busy"
+            f"{gpu.index}: {one_line(gpu.name)}, {units.size(gpu.used)} of "
+            f"{units.size(gpu.total)} used, {units.size(gpu.tree)} by the training, {busy} busy"
         )
-        for error in texts(gpu, "errors"):
-            yield f"complains: {error}"
-        for holder in parts(gpu, "holders"):
-            if not holder.get("ours"):
-                name = line(holder.get("name"), 200) or "unseen: dead, or in another container"
-                size = units.size(number(holder.get("used")))
-                yield f"{size} held by pid {line(holder.get('pid'))}, not of this run: {name}"
+        for error in gpu.errors:
+            yield f"complains: {one_line(error)}"
+        for holder in gpu.holders:
+            if not holder.ours:
+                name = one_line(holder.name, 200) or "unseen: dead, or in another container"
+                size = units.size(holder.used)
+                yield f"{size} held by pid {holder.pid}, not of this run: {name}"
 
 
-def why_unseen(document: Mapping[str, Any], *needles: str) -> str:
-    """Why something could not be observed, "" where nothing is said of it."""
-    for item in parts(document, "not_observed"):
-        if any(needle in line(item.get("what")).lower() for needle in needles):
-            return line(item.get("why"))
-    return ""
+def nvidia_smi(document: Diagnosis) -> list[str]:
+    """The rows of its table; none where it did not answer."""
+    table = document.nvidia_smi or ""
+    return [one_line(row) for row in table.strip("\r\n").splitlines()] if table.strip() else []
 
 
-def host(document: Mapping[str, Any]) -> list[str]:
+def host(document: Diagnosis) -> list[str]:
     """Two or three lines on the machine; what is tight says so."""
-    h = part(document, "host")
-    if not h:
+    h = document.host
+    if h is None:
         return []
-    limit = number(h.get("cgroup_limit"))
-    used = number(h.get("cgroup_used"))
-    left = limit - used if limit is not None and used is not None else None
-    memory = [_free("memory", h.get("memory_available"), h.get("memory_total"))]
-    if limit is not None:
-        memory.append(_free("cgroup", left, limit))
-    shm_total = number(h.get("shm_total"))
-    small = shm_total is not None and shm_total <= SMALL_SHM
+    memory = [_free("memory", h.memory_available, h.memory_total)]
+    if h.cgroup_limit is not None:
+        left = h.cgroup_limit - h.cgroup_used if h.cgroup_used is not None else None
+        memory.append(_free("cgroup", left, h.cgroup_limit))
+    small = h.shm_total is not None and h.shm_total <= SMALL_SHM
     folders = [
-        _free("/dev/shm", h.get("shm_free"), shm_total, also_tight=small),
-        _free("disk", h.get("disk_free"), h.get("disk_total")),
+        _free("/dev/shm", h.shm_free, h.shm_total, also_tight=small),
+        _free("disk", h.disk_free, h.disk_total),
     ]
-    rest = [f"open files {_open_files(document, h)}"]
-    if h.get("container"):
-        rest.append(f"container: {line(h['container'])}")
-    if number(h.get("cgroup_oom_kills")):
-        rest.append(f"processes killed for memory so far: {h['cgroup_oom_kills']} (tight)")
+    rest = [f"open files {_open_files(document, h.open_files_limit)}"]
+    if h.container:
+        rest.append(f"container: {one_line(h.container)}")
+    if h.cgroup_oom_kills:
+        rest.append(f"processes killed for memory so far: {h.cgroup_oom_kills} (tight)")
     return ["; ".join(memory), "; ".join(folders), "; ".join(rest)]
 
 
-def _free(what: str, free: Any, total: Any, *, also_tight: bool = False) -> str:
-    left, whole = number(free), number(total)
+def _free(what: str, left: int | None, whole: int | None, *, also_tight: bool = False) -> str:
     if left is None and whole is None:
         return f"{what}: ?"
-    known = left is not None and whole is not None and whole > 0
-    tight = also_tight or (known and left < TIGHT_SHARE * whole)  # type: ignore[operator]
+    tight = also_tight or (bool(whole) and left is not None and left < TIGHT_SHARE * (whole or 0))
     said = f"{what}: {units.size(left)} of {units.size(whole)} free"
     return f"{said} (tight)" if tight else said
 
 
-def _open_files(document: Mapping[str, Any], h: Mapping[str, Any]) -> str:
-    limit = number(h.get("open_files_limit"))
-    counts = [number(p.get("open_files")) for p in parts(document, "processes")]
-    most = max((count for count in counts if count is not None), default=None)
-    if limit is None or most is None:
-        return f"limit {'?' if limit is None else f'{limit:.0f}'}"
-    tight = " (tight)" if most > (1 - TIGHT_SHARE) * limit else ""
-    return f"at most {most:.0f} in a process, limit {limit:.0f}{tight}"
+def _open_files(document: Diagnosis, limit: int | None) -> str:
+    counts = [p.open_files for p in document.processes if p.open_files is not None]
+    if limit is None or not counts:
+        return f"limit {'?' if limit is None else limit}"
+    tight = " (tight)" if max(counts) > (1 - TIGHT_SHARE) * limit else ""
+    return f"at most {max(counts)} in a process, limit {limit}{tight}"
 
 
-def loader(document: Mapping[str, Any]) -> str:
+def loader(document: Diagnosis) -> str:
     """``batch_size=2, num_workers=4, ...`` as loaded, "" where it was not."""
-    loaded = part(document, "config", LOADER_KEY, "loaded")
-    return ", ".join(f"{line(key)}={_setting(value)}" for key, value in loaded.items())
+    loaded = (document.config.loader.loaded if document.config is not None else None) or {}
+    return ", ".join(f"{one_line(key)}={_setting(value)}" for key, value in loaded.items())
 
 
 def _setting(value: Any, depth: int = 0) -> str:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         inner = {key: item for key, item in value.items() if key != "type"}
         if depth > 1:
             return "..."
-        shown = ", ".join(f"{line(k)}={_setting(v, depth + 1)}" for k, v in inner.items())
-        return f"{line(value.get('type')) or 'dict'}({shown})"
+        shown = ", ".join(f"{one_line(k)}={_setting(v, depth + 1)}" for k, v in inner.items())
+        return f"{one_line(value.get('type')) or 'dict'}({shown})"
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(_setting(item, depth + 1) for item in value[:8])}]"
-    return line(repr(value) if isinstance(value, str) else value, 200)
+    return one_line(repr(value) if isinstance(value, str) else value, 200)
 
 
-def written(document: Mapping[str, Any]) -> list[str]:
-    """The lines of the configuration that set it, "" where they are not known."""
-    source = part(document, "config", LOADER_KEY).get("written")
-    return [line(text) for text in source.splitlines()] if isinstance(source, str) else []
+def written(document: Diagnosis) -> list[str]:
+    """The lines of the configuration that set the loader; none where they are not known."""
+    source = document.config.loader.written if document.config is not None else None
+    return [one_line(text) for text in (source or "").splitlines()]
 
 
-def config_source(document: Mapping[str, Any]) -> str:
+def config_source(document: Diagnosis) -> str:
     """``configs/demo.py, loaded as the training loads it``."""
-    config = part(document, "config")
-    hows = {
-        "loaded": "loaded as the training loads it",
-        "read": "read without executing it, since it was merely found",
-    }
-    said = (line(config.get("path")), hows.get(str(config.get("how")), ""))
+    config = document.config
+    said = (one_line(config.path), _HOW.get(config.how or "", "")) if config is not None else ()
     return ", ".join(text for text in said if text)

@@ -1,67 +1,167 @@
-"""Rows of ``vis_data/scalars.json`` and ``vis_data/<timestamp>.json``, one object a line.
+"""``vis_data/scalars.json`` and ``vis_data/<timestamp>.json``: rows of numbers, one object a line.
 
-They are JSON but for bare ``NaN`` and ``Infinity``, which Python's reader takes.
+They are JSON but for bare ``NaN`` and ``Infinity``, which only the standard library's reader takes.
 """
 
 from __future__ import annotations
 
+import json
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
 from dualwatch.core.metric_names import without_mode
 from dualwatch.events import EvaluationLogged, Event, IterationLogged
-from dualwatch.frameworks.mmengine.logs.columns import COUNTERS
-from dualwatch.frameworks.mmengine.logs.scalars_rows import read_row
+
+COUNTERS = ("epoch", "iter", "step")
+"""Keys that place a row."""
+
+MAX_ROW = 1 << 20
+"""Bytes of a row; what does not end within them is not a row."""
+
+_BLOCK = 1 << 20
+_MOST = 1e18
+_ROW = msgspec.json.Decoder(dict[str, float])
+
+
+def read(path: Path, wall: float, newest: int) -> list[Event]:
+    """The events of a file, in the order of its rows.
+
+    Args:
+        wall: Time of all of them, since rows have none.
+        newest: So many training rows are given, the newest; and every evaluation.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    parser = ScalarsParser()
+    evaluations: list[tuple[int, Event]] = []
+    # The events of rows that are not given are not made.
+    training: deque[dict[str, float]] = deque(maxlen=newest)
+    count = 0
+    for row in rows(path):
+        if parser.place(row):
+            training.append(row)
+            count += 1
+        elif (event := parser.evaluation(row, 0.0, wall)) is not None:
+            evaluations.append((count, event))
+    first = count - len(training)
+    lines = [(n, iteration(row, 0.0, wall)) for n, row in enumerate(training, start=first + 1)]
+    # An evaluation comes after the training row that was read before it.
+    ordered = sorted([*lines, *evaluations], key=lambda one: one[0])
+    return [event for _, event in ordered]
+
+
+def rows(path: Path) -> Iterator[dict[str, float]]:
+    """The numbers of every row; a line that is not a row is passed over.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    rest = b""
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            whole, end, rest = (rest + block).rpartition(b"\n")
+            if end:
+                yield from _rows(whole)
+            if len(rest) > MAX_ROW:
+                rest = b""
+    yield from _rows(rest)
+
+
+def _rows(lines: bytes) -> list[dict[str, float]]:
+    try:
+        return _ROW.decode_lines(lines)
+    except (ValueError, RecursionError):
+        found = map(read_row, lines.splitlines())
+        return [row for row in found if row is not None]
+
+
+def read_row(line: str | bytes) -> dict[str, float] | None:
+    """The numbers of one row; None for a line that is not a JSON object."""
+    try:
+        return _ROW.decode(line)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        row: object = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(row, dict):
+        return None
+    numbers: dict[str, float] = {}
+    for key, value in row.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            continue
+        try:
+            numbers[key] = float(value)
+        except OverflowError:  # an integer of over 308 digits
+            continue
+    return numbers
 
 
 class ScalarsParser:
-    """Reads rows in their order, since a validation row does not say where the run stands.
-
-    ``iteration`` of a training row is the count over the whole run, in epoch-based loops too:
-    the rows do not tell the length of an epoch.
-    """
+    """Reads rows in their order: a validation row does not contain the iteration of the run."""
 
     def __init__(self) -> None:
-        self._epoch: int | None = None
-        self._iteration = 0
+        self._training: dict[str, float] = {}
 
     def feed(self, line: str, at: float, wall: float) -> Event | None:
-        """The event that one row states; None for a row that is cut off or no object of numbers."""
+        """The event of one row; None for a row that is cut off or no object of numbers."""
         row = read_row(line)
         if row is None:
             return None
-        iteration = _count(row.get("iter"))
-        if iteration is None:
-            return self._evaluation(row, at, wall)
-        self._epoch, self._iteration = _count(row.get("epoch")), iteration
-        return IterationLogged(
-            at=at,
-            wall=wall,
-            mode="train",
-            epoch=self._epoch,
-            iteration=iteration,
-            total=None,
-            metrics=_metrics(row, "train"),
-        )
+        return iteration(row, at, wall) if self.place(row) else self.evaluation(row, at, wall)
 
-    def _evaluation(self, row: dict[str, float], at: float, wall: float) -> Event | None:
+    def place(self, row: dict[str, float]) -> bool:
+        """Whether a row is a training row; later evaluations come after it then."""
+        if not 0 <= row.get("iter", -1) < _MOST:  # not true of NaN either
+            return False
+        self._training = row
+        return True
+
+    def evaluation(self, row: dict[str, float], at: float, wall: float) -> Event | None:
+        """The event of a row that is not a training row; None where it holds no metric."""
         mode = "test" if any(key.startswith("test/") for key in row) else "val"
         metrics = _metrics(row, mode)
         if not metrics:
             return None
         # `step` is the epoch in epoch-based loops, and 0 or the iteration in the others.
         step = _count(row.get("step")) or 0
-        by_iterations = self._epoch is None and self._iteration > 0
+        done, epochs = _count(self._training.get("iter")) or 0, _count(self._training.get("epoch"))
+        by_iterations = epochs is None and done > 0
         return EvaluationLogged(
             at=at,
             wall=wall,
             mode=mode,
-            epoch=None if by_iterations else (step or self._epoch),
-            iteration=(step or self._iteration) if by_iterations else self._iteration,
+            epoch=None if by_iterations else (step or epochs),
+            iteration=(step or done) if by_iterations else done,
             total=None,
             metrics=metrics,
         )
 
 
+def iteration(row: dict[str, float], at: float, wall: float) -> IterationLogged:
+    """The event of a training row.
+
+    Its ``iteration`` is the count over the whole run, in epoch-based loops too: the rows do not
+    contain the length of an epoch.
+    """
+    return IterationLogged(
+        at=at,
+        wall=wall,
+        mode="train",
+        epoch=_count(row.get("epoch")),
+        iteration=_count(row.get("iter")) or 0,
+        total=None,
+        metrics=_metrics(row, "train"),
+    )
+
+
 def parse_row(line: str, at: float, wall: float) -> Event | None:
-    """One row by itself; see ``ScalarsParser`` for what only a sequence of rows can tell."""
+    """One row alone; see ``ScalarsParser`` for what only a sequence of rows shows."""
     return ScalarsParser().feed(line, at, wall)
 
 
@@ -71,6 +171,4 @@ def _metrics(row: dict[str, float], mode: str) -> dict[str, float]:
 
 def _count(value: float | None) -> int | None:
     """A counter of a row; versions write 5 or 5.0."""
-    if value is None or not 0 <= value < 1e18:  # not true of NaN either
-        return None
-    return int(value)
+    return int(value) if value is not None and 0 <= value < _MOST else None

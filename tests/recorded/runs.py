@@ -1,0 +1,45 @@
+"""Recorded runs: 107 trainings of the corpus.
+
+Journals, summaries and consoles as version 0.1.0 wrote them; only paths and the machine's name were
+replaced.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).resolve().parent
+
+
+@functools.cache
+def expected() -> dict[str, Any]:
+    """Run -> what was said about it when it was recorded."""
+    answers: dict[str, Any] = json.loads((FOLDER / "expected.json").read_text(encoding="utf-8"))
+    return answers
+
+
+@functools.cache
+def unpacked() -> Path:
+    """A folder with one work dir a run; it goes with the process."""
+    holder = _kept(tempfile.TemporaryDirectory(prefix="dualwatch-recorded-"))
+    with tarfile.open(FOLDER / "runs.tar.xz") as archive:
+        archive.extractall(holder, filter="data")
+    return Path(holder)
+
+
+_folders: list[tempfile.TemporaryDirectory[str]] = []
+
+
+def _kept(folder: tempfile.TemporaryDirectory[str]) -> str:
+    _folders.append(folder)
+    return folder.name
+
+
+def journal_of(name: str) -> Path:
+    """The journal of a run."""
+    return unpacked() / name / "dualwatch" / "journal.jsonl"
