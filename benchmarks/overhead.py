@@ -22,11 +22,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from dualwatch import protocol
 from dualwatch.agent.commands import CommandHandler
 from dualwatch.agent.heartbeat import HeartbeatWriter
 from dualwatch.agent.mmengine.phases import PhaseTracker
+from dualwatch.agent.mmengine.trainer import MMEngineTrainer
 from dualwatch.agent.torch import loader_guard
-from dualwatch.agent.torch.batch_outline import BatchRecorder
 from dualwatch.protocol import Phase
 
 from benchmarks import measure, training
@@ -193,7 +194,7 @@ def measure_batches(folder: str, number: int, repeats: int) -> list[tuple[float,
     """Seconds of a batch of a loader of torch's, and of one in our care, in turn."""
     from torch.utils.data import DataLoader
 
-    desk = CommandHandler(folder, HeartbeatWriter(folder, 0), _nothing)
+    handler = CommandHandler(folder, HeartbeatWriter(folder, 0), _nothing)
 
     def seconds(loader: Any) -> float:
         begun = time.perf_counter()
@@ -204,9 +205,8 @@ def measure_batches(folder: str, number: int, repeats: int) -> list[tuple[float,
     def loader() -> Any:
         return DataLoader(range(4 * number), batch_size=4, shuffle=True)  # type: ignore[arg-type]
 
-    return [
-        (seconds(loader()), seconds(loader_guard.guarded(loader(), desk))) for _ in range(repeats)
-    ]
+    guarded = functools.partial(loader_guard.guarded, handler=handler)
+    return [(seconds(loader()), seconds(guarded(loader()))) for _ in range(repeats)]
 
 
 def measure_beats(folder: str, number: int, repeats: int) -> list[Beats]:
@@ -217,8 +217,9 @@ def measure_beats(folder: str, number: int, repeats: int) -> list[Beats]:
         number: Calls in each timing.
         repeats: Timings.
     """
-    heart = HeartbeatWriter(folder, 0)
-    follower = PhaseTracker(heart, BatchRecorder(folder, 0), folder)
+    os.environ[protocol.ENV_ATTEMPT_DIR] = folder
+    trainer = MMEngineTrainer()
+    heart = trainer.heart
     runner = SimpleNamespace(
         iter=0,
         train_loop=SimpleNamespace(dataloader=None),
@@ -227,7 +228,7 @@ def measure_beats(folder: str, number: int, repeats: int) -> list[Beats]:
         load_or_resume=_nothing,
         call_hook=_nothing,
     )
-    follower.runner_built(runner)
+    PhaseTracker(trainer).follow(runner)
 
     def iterate(call_hook: Callable[..., None]) -> None:
         call_hook("before_train_iter", batch_idx=0, data_batch=None)

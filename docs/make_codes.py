@@ -21,7 +21,7 @@ def page(code: Code) -> str:
         f"Severity: {code.severity.word}\n\n"
         f"## What it means\n\n{code.means}\n\n"
         f"## Why it matters\n\n{code.matters}\n\n"
-        f"## How to cure it\n\n{code.cure}\n\n"
+        f"## What to do\n\n{code.remedy}\n\n"
         f"{_example(code)}"
         f"{_links('It explains', symptoms(code))}"
         f"{_links('Explained by', causes(code))}"

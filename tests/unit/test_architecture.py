@@ -82,7 +82,7 @@ def test_codes_are_unique_and_sorted() -> None:
 
 @pytest.mark.parametrize("entry", catalog.CODES, ids=lambda entry: entry.code)
 def test_a_code_is_documented_in_whole_sentences(entry) -> None:
-    for text in (entry.means, entry.matters, entry.cure):
+    for text in (entry.means, entry.matters, entry.remedy):
         assert text.endswith("."), text
         assert text == " ".join(text.split()), "text has stray blanks"
         assert text[0].isupper() or text.startswith(("num_workers", "loss_macl", "dualwatch")), text

@@ -59,6 +59,10 @@ def model_file(rank: int | str) -> str:
     return f"model-{rank}.json"
 
 
+METRICS_FILE = "metrics.jsonl"
+"""Metrics of a training whose log has no format that the supervisor reads, one line for each."""
+
+
 STACKS_FILE = "stacks-inside.txt"
 """Where every process of an attempt writes its stacks when it is asked by ``STACKS_SIGNAL``.
 

@@ -185,7 +185,7 @@ def test_explain_lists_every_code(dualwatch_) -> None:
 def test_explain_takes_a_code_or_its_name(dualwatch_, word) -> None:
     said = dualwatch_("explain", word)
     assert said.code == 0
-    for part in ("DW102 stalled-training (error)", "What it means", "Why it", "How to cure it"):
+    for part in ("DW102 stalled-training (error)", "What it means", "Why it", "What to do"):
         assert part in said.out
     assert max(map(len, said.out.splitlines())) <= 80
 

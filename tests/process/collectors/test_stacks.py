@@ -269,7 +269,7 @@ def test_the_agent_of_somebody_elses_process_is_not_asked(spawn: Any, tmp_path: 
     finally:
         for folder in reached:
             folder.chmod(0o700)
-    assert answer == "its descriptors cannot be seen: Permission denied"
+    assert answer == "its descriptors cannot be read: Permission denied"
     (mine,) = ask([process.pid], inside).values()
     assert isinstance(mine, tuple)
 

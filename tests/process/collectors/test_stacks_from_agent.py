@@ -247,7 +247,7 @@ def test_a_program_that_was_started_by_the_training_is_left_alone(
         "print(child.pid, flush=True)\nsys.stdin.readline()\n"
         "child.communicate()\nsys.exit(child.returncode)"
     )
-    assert asked(int(process.hello), tmp_path) == "it has no agent inside that answers"
+    assert asked(int(process.hello), tmp_path) == "it has no agent that answers"
     process.communicate("\n", timeout=DEADLINE)
     assert process.returncode == 0
 
@@ -340,7 +340,7 @@ def test_while_an_older_answer_is_due_nobody_else_is_asked(training: Any, tmp_pa
     os.kill(late.pid, SIGURG)  # As one that was frozen at the moment when it was asked.
     assert pending(late.pid)
     answer = ask([well.pid, late.pid], tmp_path)[well.pid]
-    assert answer == f"pid {late.pid} still owes an answer, which could be taken for its own"
+    assert answer == f"an answer of pid {late.pid} is still due, which could be taken for its own"
     assert not pending(well.pid)
     os.kill(late.pid, signal.SIGCONT)
     assert all(isinstance(one, tuple) for one in ask([well.pid, late.pid], tmp_path).values())
@@ -360,7 +360,7 @@ def test_two_askers_do_not_take_each_others_answers(training: Any, tmp_path: Pat
 def test_a_process_that_is_gone_and_a_folder_without_agents(tmp_path: Path) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    assert "no agent inside can answer" in asked(gone.pid, tmp_path)
+    assert "no agent can answer" in asked(gone.pid, tmp_path)
     (tmp_path / protocol.STACKS_FILE).touch()
     assert asked(gone.pid, tmp_path) == "the process is gone"
 
@@ -416,7 +416,7 @@ def test_where_nobody_answers_the_kernels_view_is_kept(spawn: Any, tmp_path: Pat
                                 reader=reader, inside=tmp_path)  # fmt: skip
     assert captured is None
     assert [one.what for one in missing] == [f"stacks of pid {process.pid}"]
-    assert "; from inside: no agent inside can answer" in missing[0].why
+    assert "; from inside: no agent can answer" in missing[0].why
     document = json.loads((tmp_path / "stacks" / "stacks-001.json").read_text(encoding="utf-8"))
     kernel = document["kernel"][str(process.pid)]
     assert f"thread {process.pid} (" in kernel[1]

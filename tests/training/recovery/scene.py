@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
-from dualwatch import agent
+from dualwatch.agent.mmengine import TRAIN_SCRIPT
 from dualwatch.events import AttemptStarted, Event, HeartbeatRead, journal
 
 from tests.training.recovery import accounting
@@ -86,7 +86,7 @@ class Scene:
 
     def bare(self, *words: str) -> list[str]:
         """The training without dualwatch."""
-        script = str(self.script or agent.TRAIN_SCRIPT)
+        script = str(self.script or TRAIN_SCRIPT)
         return [sys.executable, script, str(self.config), "--work-dir", str(self.work_dir), *words]
 
     def start(self, command: Sequence[str] | None = None) -> subprocess.Popen[bytes]:

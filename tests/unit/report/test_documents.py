@@ -296,7 +296,14 @@ def test_an_explanation_has_all_its_parts_within_80_columns() -> None:
         text = explanation.text([code], in_full=True)
         assert max(map(len, text.splitlines())) <= 80
         flat = " ".join(text.split())
-        for part in (code.code, code.name, code.severity.word, code.means, code.matters, code.cure):
+        for part in (
+            code.code,
+            code.name,
+            code.severity.word,
+            code.means,
+            code.matters,
+            code.remedy,
+        ):
             assert part in flat
 
 

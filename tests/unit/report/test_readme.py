@@ -66,7 +66,7 @@ def test_what_it_tells(deadlock) -> None:
     text = told(deadlock, {"user": 1, "secret": 2})
     for part in (
         "It trains, epoch 1, and waits for a batch after iteration 12 of 40",
-        "**DW111 loader-deadlock** (error, almost certain, 95 %, attempt 0, pid 4711)",
+        "**DW111 loader-deadlock** (error, certain, 95 %, attempt 0, pid 4711)",
         "- `worker 4720: acquire (locks.py:7) < read (paired.py:88); sleeps in futex_do_wait`",
         "What to do: num\\_workers=0",
         "  4720  worker   sleeping  0 %  0 B/s  640 MiB  futex_do_wait          acquire (locks",

@@ -60,11 +60,11 @@ class Launched:
 
 
 def environment(base: Mapping[str, str], attempt_dir: Path, marker: str) -> dict[str, str]:
-    """The training's environment: the user's, and what loads the agent.
+    """The training's environment: the user's, plus what loads the agent.
 
-    The user's own PYTHONPATH stays behind ours, where it was.
+    The user's own PYTHONPATH follows the agent's folder.
     """
-    # Whom we tell of the run, and with which passwords, is none of the training's business.
+    # Without the addresses and passwords of notifications.
     environ = {name: value for name, value in base.items() if name not in SECRET_ENV}
     own_path = environ.get("PYTHONPATH")
     environ["PYTHONPATH"] = os.pathsep.join(part for part in (str(SITE_FOLDER), own_path) if part)
@@ -77,7 +77,7 @@ def environment(base: Mapping[str, str], attempt_dir: Path, marker: str) -> dict
 
 
 def inherited(environ: Mapping[str, str]) -> dict[str, str]:
-    """What a training was given by its user, out of the environment of one that we started."""
+    """The user's part of the environment of a training that dualwatch started."""
     theirs = {key: value for key, value in environ.items() if key not in protocol.INTERNAL_ENV}
     path = theirs.get("PYTHONPATH", "").split(os.pathsep)
     path = [part for part in path if part and part != str(SITE_FOLDER)]
@@ -86,11 +86,21 @@ def inherited(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def write_orders(
-    attempt_dir: Path, overrides: Mapping[str, Any], stretch: int, *, rescue: bool = True
+    attempt_dir: Path,
+    overrides: Mapping[str, Any],
+    stretch: int,
+    *,
+    rescue: bool = True,
+    parts: str = "",
 ) -> None:
-    """Writes what the agent shall change, for the agent and for the reader of the folder."""
+    """Writes the instructions for the agent, and the overrides alone for whoever reads the folder.
+
+    Args:
+        parts: Pattern of words in the names of modules that the agent records at any depth.
+    """
+    orders = {"overrides": overrides, "stretch": stretch, "rescue": rescue, "parts": parts}
     for name, data in (
-        (protocol.OVERRIDES_FILE, {"overrides": overrides, "stretch": stretch, "rescue": rescue}),
+        (protocol.OVERRIDES_FILE, orders),
         ("overrides.json", dict(overrides)),
     ):
         path = attempt_dir / name
@@ -103,8 +113,8 @@ def launch(
 ) -> Launched:
     """Starts a command in a session of its own, its output going to ``console.log``.
 
-    A file and not a pipe: a training never waits for us, and goes on when we die. A session of
-    its own: a Ctrl-C on our terminal reaches us alone, and we stop the training in order.
+    A file and not a pipe: a training never waits for dualwatch, and survives it. A session of its
+    own: a Ctrl-C on the terminal reaches dualwatch alone, which stops the training in order.
 
     Raises:
         DualwatchError: The command cannot be started.

@@ -1,13 +1,14 @@
-"""Meets mmengine's Runner: applies the orders, and follows its phases.
+"""Sets up the agent in a Python process of the training.
 
-``prepare`` runs at the start of every Python process of the training. It imports nothing heavy: a
-finder on ``sys.meta_path`` waits for ``mmengine.runner.runner``, and a process that never imports
-it (a plain script, a spawned loader worker) pays nothing.
+``prepare`` runs at the start of every Python process of the training and imports nothing heavy. A
+finder on ``sys.meta_path`` waits for the modules of the known training frameworks
+(``trainers.txt``); a process that never imports one (a plain script, a spawned loader worker) pays
+nothing more.
 """
 
 from __future__ import annotations
 
-import functools
+import importlib
 import importlib.machinery
 import os
 import sys
@@ -15,38 +16,53 @@ import sys
 from dualwatch import protocol
 from dualwatch.agent import console, files, stacks
 
-RUNNER_MODULE = "mmengine.runner.runner"
+_TRAINERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "trainers.txt")
 
 
 def prepare() -> None:
-    """Sets the import hook and lets the supervisor read our stacks."""
+    """Installs the import hook and lets the supervisor read the stacks of this process."""
     try:
         stacks.install_signal_handler(os.environ[protocol.ENV_ATTEMPT_DIR])
     except Exception:
-        files.note_error("preparing to show the stacks")
+        files.note_error("installing the stack signal handler")
     try:
         console.tolerate_full_disk(os.environ[protocol.ENV_ATTEMPT_DIR])
     except Exception:
         files.note_error("preparing for a full disk")
     _allow_reading_stacks()
     if hasattr(os, "register_at_fork"):
-        # A permission of Yama is not inherited over fork: the workers must give it as well.
+        # Yama's permission is not inherited over fork: every worker has to give it again.
         os.register_at_fork(after_in_child=_allow_reading_stacks)
-    if not any(isinstance(finder, _RunnerFinder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _RunnerFinder())
+    if not any(isinstance(finder, _TrainerFinder) for finder in sys.meta_path):
+        try:
+            sys.meta_path.insert(0, _TrainerFinder(_read_trainers()))
+        except Exception:
+            files.note_error("reading the list of training frameworks")
 
 
-class _RunnerFinder:
-    """Finds nothing itself; wraps the loader of the one module that we wait for.
+def _read_trainers() -> dict[str, str]:
+    """Module of a framework -> module of its adapter."""
+    with open(_TRAINERS, encoding="utf-8") as stream:
+        rows = [line.split() for line in stream if not line.startswith("#")]
+    return {row[0]: row[1] for row in rows if len(row) == 2}
+
+
+class _TrainerFinder:
+    """Wraps the loaders of the frameworks' modules; finds no module itself.
 
     Without a base class: ``importlib.abc`` would load half of the standard library into every
     process.
+
+    Args:
+        adapters: Module of a framework -> module of its adapter.
     """
 
+    def __init__(self, adapters: dict[str, str]) -> None:
+        self._adapters = adapters
+
     def find_spec(self, fullname, path=None, target=None):
-        if fullname != RUNNER_MODULE:
+        if fullname not in self._adapters:
             return None
-        sys.meta_path.remove(self)
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is None or spec.loader is None:
             return spec
@@ -54,92 +70,21 @@ class _RunnerFinder:
 
         def exec_module(module):
             execute(module)
+            # Here and not above: code may look for a module without importing it.
+            adapter = self._adapters.pop(fullname, None)
+            if adapter is None:
+                return
             try:
-                _patch(module.Runner)
+                importlib.import_module(adapter).install(module)
             except Exception:
-                files.note_error("patching the Runner")
+                files.note_error("installing " + adapter)
 
         spec.loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec
 
 
-def _patch(runner_class) -> None:
-    """Wraps ``Runner.__init__``: every way to a Runner goes through it."""
-    original = runner_class.__init__
-
-    @functools.wraps(original)
-    def __init__(self, *args, **kwargs):
-        follower = None
-        if not _is_loader_worker():
-            try:
-                args, kwargs, follower = _before_build(original, self, args, kwargs)
-            except Exception:
-                files.note_error("applying the orders")
-        original(self, *args, **kwargs)
-        if follower is not None:
-            try:
-                follower.runner_built(self)
-            except Exception:
-                files.note_error("following the Runner")
-
-    runner_class.__init__ = __init__
-
-
-def _before_build(original, runner, args, kwargs):
-    import inspect
-
-    from dualwatch.agent import heartbeat
-    from dualwatch.agent.mmengine import overrides, phases, resume
-    from dualwatch.agent.torch import batch_outline
-
-    folder = os.environ[protocol.ENV_ATTEMPT_DIR]
-    rank = protocol.rank_from_environment(dict(os.environ))
-    heart = heartbeat.HeartbeatWriter(folder, rank)
-    heart.beat(protocol.Phase.BUILDING)
-    follower = phases.PhaseTracker(heart, batch_outline.BatchRecorder(folder, rank), folder)
-
-    # Positional arguments get their names, so that every order finds its place.
-    bound = inspect.signature(original).bind(runner, *args, **kwargs)
-    named = dict(bound.arguments)
-    named.pop("self", None)
-    wanted = overrides.read(folder)
-    applied, refused = overrides.apply(wanted.overrides, named)
-    resume.allow_safe_classes()
-    follower.stretch = wanted.stretch
-    if wanted.rescue:
-        follower.rescue_from_now_on(named)
-    report: protocol.AgentDocument = {
-        "pid": os.getpid(),
-        "rank": rank,
-        "applied": applied,
-        "refused": refused,
-        "work_dir": os.path.abspath(str(named.get("work_dir", "."))),
-        "versions": _versions(),
-    }
-    path = os.path.join(folder, protocol.agent_file(rank))
-    try:
-        files.put(path, report, default=str)
-    except OSError:
-        files.note_error("reporting")  # A full disk: the orders are in force all the same.
-    return (), named, follower
-
-
-def _is_loader_worker() -> bool:
-    data = sys.modules.get("torch.utils.data")
-    return data is not None and data.get_worker_info() is not None
-
-
-def _versions() -> dict[str, str]:
-    versions = {"python": sys.version.split()[0]}
-    for name in ("torch", "mmengine", "mmcv", "mmdet"):
-        module = sys.modules.get(name)
-        if module is not None:
-            versions[name] = str(getattr(module, "__version__", "unknown"))
-    return versions
-
-
 def _allow_reading_stacks() -> None:
-    """Under Yama only an ancestor may read a process; py-spy is our cousin: name its parent."""
+    """Names the supervisor as tracer: under Yama only an ancestor may read a process otherwise."""
     supervisor = os.environ.get(protocol.ENV_SUPERVISOR, "")
     if not sys.platform.startswith("linux") or not supervisor.isdigit():
         return

@@ -1,9 +1,8 @@
-"""Where the supervisor's orders of the moment come in, and where they are carried out.
+"""Receives the supervisor's commands and carries them out.
 
-The main thread of the training carries them out itself, at the places where it stands between two
-iterations: before each batch, while it waits for one and, where it is stuck in its own dataset,
-in a signal handler. No thread of ours exists, since a thread before a fork is itself a cause of
-deadlocks.
+The main thread of the training does that itself, where it is between two iterations: before each
+batch, while it waits for one and, where it is stuck in its own dataset, in a signal handler. There
+is no extra thread, since a thread before a fork is itself a cause of deadlocks.
 """
 
 from __future__ import annotations
@@ -13,61 +12,71 @@ import os
 import signal
 import threading
 import time
-from typing import Any
+from typing import Any, Callable
 
 from dualwatch import protocol
 from dualwatch.agent import files, mapped_file
 from dualwatch.agent.torch import loader_guard
+from dualwatch.agent.torch.guarded_classes import ReplaceLoader
 from dualwatch.protocol import AgentCommand, Phase
 
 HOLD = 60.0
-"""Seconds for which a saved training waits to be ended, before it goes on after all."""
+"""Seconds that a saved training waits to be stopped, before it continues after all."""
 
 _INTACT = frozenset(
     (Phase.WAITING, Phase.VAL_WAITING, Phase.VAL_STEP, Phase.METRICS),
 )
-"""Where no parameter changes, so that a checkpoint is whole whatever was interrupted."""
+"""Phases in which no parameter changes, so that a checkpoint is whole whatever was interrupted."""
 
 
 class CommandHandler:
-    """Orders of one rank.
+    """Carries out the commands for one rank.
 
     Args:
         folder: The attempt's folder.
         heart: This rank's heartbeat.
-        save: Writes a rescue checkpoint and returns its path; raises where that cannot be.
-        save_together: The same, or this rank's part of it, where all ranks stand together.
+        save: Writes a rescue checkpoint and returns its path; raises where that is impossible.
+        save_together: Writes this rank's part of a checkpoint of all ranks.
+
+    Attributes:
+        guards: Of all loaders in care.
     """
 
-    def __init__(self, folder: str, heart: Any, save: Any, save_together: Any = None) -> None:
+    def __init__(
+        self,
+        folder: str,
+        heart: Any,
+        save: Callable[[], str],
+        save_together: Callable[[], str] | None = None,
+    ) -> None:
         self._folder, self._heart = folder, heart
         self._save, self._save_together = save, save_together
         path = os.path.join(folder, protocol.command_file(heart.rank))
         self._buffer = mapped_file.mapped(path, protocol.COMMAND_SIZE)
         self._seen = bytes(8)
         self._pid = os.getpid()
-        self._present: loader_guard.LoaderGuard | None = None
+        self._current: loader_guard.LoaderGuard | None = None
         self.guards: list[loader_guard.LoaderGuard] = []
 
     def listen(self) -> None:
-        """Looks at the handler when the supervisor rings, also in the middle of a sample."""
+        """Installs the handler of the supervisor's signal, which also interrupts a sample."""
         number = getattr(signal, protocol.COMMAND_SIGNAL, None)
         if number is None or threading.current_thread() is not threading.main_thread():
             return
         if signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, self._rung)
+            signal.signal(number, self._signalled)
 
-    def look(self, present: loader_guard.LoaderGuard, waiting: bool = False) -> None:
-        """Carries out a new order, if there is one.
+    def look(self, guard: loader_guard.LoaderGuard, waiting: bool = False) -> None:
+        """Carries out a new command, if there is one.
 
         Args:
-            present: The loader that a batch is wanted of.
-            waiting: Its workers have been asked already, and did not deliver yet.
+            guard: Of the loader that a batch is requested of.
+            waiting: Its workers were asked already, and did not deliver yet.
 
         Raises:
-            guard.Replace: The loader was replaced while it was waited for.
+            ReplaceLoader: The loader was replaced while a batch was waited for.
         """
-        self._present = present
+        self._current = guard
         if self._buffer[:8] == self._seen or os.getpid() != self._pid:
             return
         record = protocol.read_command(self._buffer)
@@ -77,11 +86,11 @@ class CommandHandler:
             return  # Not yet: it is looked at again before the next batch.
         self._seen = self._buffer[:8]
         if record.order == AgentCommand.REPLACE:
-            self._replace(record, present, waiting)
+            self._replace(record, guard, waiting)
         else:
             self._carry_out(record)
 
-    def _rung(self, number: int, frame: Any) -> None:
+    def _signalled(self, number: int, frame: Any) -> None:
         if os.getpid() != self._pid or self._heart.phase not in _INTACT:
             return
         record = protocol.read_command(self._buffer)
@@ -91,43 +100,43 @@ class CommandHandler:
             self._seen = self._buffer[:8]
             self._carry_out(record)
 
-    # --- the orders ------------------------------------------------------------------------------
+    # --- the commands ----------------------------------------------------------------------------
 
     def _replace(
-        self, record: protocol.CommandRecord, present: loader_guard.LoaderGuard, waiting: bool
+        self, record: protocol.CommandRecord, guard: loader_guard.LoaderGuard, waiting: bool
     ) -> None:
-        why = self._reason_against(record, present, waiting)
+        why = self._reason_against(record, guard, waiting)
         if not why:
             try:
-                present.replace()
+                guard.replace()
                 for other in self.guards:
-                    if other is not present:
-                        other.without_workers()
+                    if other is not guard:
+                        other.disable_workers()
             except Exception as error:
                 files.note_error("replacing the loader")
                 why = f"{type(error).__name__}: {error}"
-        awaited = present.awaited() if not why else []
+        awaited = guard.awaited() if not why else []
         if not why:
             self._heart.beat(self._heart.phase)
         self.answer(record.number, record.order, why=why, awaited=awaited)
         if not why:
-            raise loader_guard.ReplaceLoader
+            raise ReplaceLoader
 
     def _reason_against(
-        self, record: protocol.CommandRecord, present: loader_guard.LoaderGuard, waiting: bool
+        self, record: protocol.CommandRecord, guard: loader_guard.LoaderGuard, waiting: bool
     ) -> str:
         if not waiting or record.beats != self._heart.beats:
             return "the batch has come"
-        if not present.has_workers:
+        if not guard.has_workers:
             return "it has no workers"
-        if loader_guard.is_iterable_style(present.loader):
-            return "its dataset hands out samples in an order of its own, which cannot be taken up"
-        if not getattr(present.loader, "in_order", True):
-            return "its batches come out of order (in_order=False), so what is missing is not known"
+        if loader_guard.is_iterable_style(guard.loader):
+            return "its dataset has an order of its own, which cannot be resumed"
+        if not getattr(guard.loader, "in_order", True):
+            return "its batches come out of order (in_order=False), so the missing ones are unknown"
         return ""
 
     def _carry_out(self, record: protocol.CommandRecord) -> None:
-        awaited = self._present.awaited() if self._present is not None else []
+        awaited = self._current.awaited() if self._current is not None else []
         path = why = ""
         if record.order in (AgentCommand.SAVE, AgentCommand.SAVE_TOGETHER):
             try:
@@ -140,14 +149,14 @@ class CommandHandler:
             self._hold(record.number)
 
     def _saved(self, record: protocol.CommandRecord) -> str:
-        if record.order == AgentCommand.SAVE:
-            return str(self._save())
+        if record.order == AgentCommand.SAVE or self._save_together is None:
+            return self._save()
         if self._heart.iteration != record.beats:
             raise RuntimeError(f"it is past iteration {record.beats}")
-        return str(self._save_together())
+        return self._save_together()
 
     def _hold(self, number: int) -> None:
-        """Stands still until it is ended: what would be learnt now were lost."""
+        """Pauses until the training is stopped: what it trained now would be lost."""
         end = time.monotonic() + HOLD
         while time.monotonic() < end:
             record = protocol.read_command(self._buffer)
@@ -164,7 +173,7 @@ class CommandHandler:
         path: str = "",
         awaited: list[str] | None = None,
     ) -> None:
-        """Says what came of an order, or of a rescue that nobody ordered."""
+        """Reports the result of a command, or of a rescue without one."""
         answer: protocol.ReplyDocument = {
             "rank": self._heart.rank,
             "number": number,
@@ -175,6 +184,6 @@ class CommandHandler:
             "iteration": self._heart.iteration,
             "awaited": [text[:300] for text in (awaited or [])],
         }
-        place = os.path.join(self._folder, protocol.reply_file(self._heart.rank, number))
+        reply = os.path.join(self._folder, protocol.reply_file(self._heart.rank, number))
         with contextlib.suppress(OSError):
-            files.put(place, answer)
+            files.put(reply, answer)

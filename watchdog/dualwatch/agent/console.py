@@ -1,7 +1,7 @@
-"""Lets a ``print`` fail in silence where dualwatch's own disk is full.
+"""Lets a ``print`` fail silently when the disk of the attempt's console is full.
 
-Without dualwatch a training prints to a terminal, which is never full. Its console is a file of
-ours now, so a full disk must not end it: what it prints is lost, and nothing else.
+Without dualwatch a training prints to a terminal, which is never full. Now its console is a file,
+so a full disk must not end the training: only the output is lost.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _CONSOLE = "console.log"
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
-class _Forgiving(io.FileIO):
+class _FullDiskTolerant(io.FileIO):
     """A file whose writes succeed on a full disk."""
 
     def write(self, data):
@@ -28,31 +28,31 @@ class _Forgiving(io.FileIO):
 
 
 def tolerate_full_disk(folder: str) -> None:
-    """Takes the place of stdout and stderr where they lead to the attempt's console.
+    """Replaces stdout and stderr where they lead to the attempt's console.
 
     Args:
         folder: The attempt's folder.
     """
     try:
-        ours = os.stat(os.path.join(folder, _CONSOLE))
+        console = os.stat(os.path.join(folder, _CONSOLE))
     except OSError:
-        return  # Nobody's console that we know of.
+        return  # No console of a supervised training.
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if type(stream) is io.TextIOWrapper and _leads_to(stream, ours):
-            setattr(sys, name, _forgiving(stream, name))
+        if type(stream) is io.TextIOWrapper and _leads_to(stream, console):
+            setattr(sys, name, _tolerant(stream, name))
 
 
 def _leads_to(stream: io.TextIOWrapper, file: os.stat_result) -> bool:
     return os.path.samestat(os.fstat(stream.fileno()), file)
 
 
-def _forgiving(stream: io.TextIOWrapper, name: str) -> io.TextIOWrapper:
-    """The same stream over a file that forgives; it looks and behaves like the old one."""
+def _tolerant(stream: io.TextIOWrapper, name: str) -> io.TextIOWrapper:
+    """The same stream over a tolerant file; otherwise it behaves like the old one."""
     stream.flush()
-    raw = _Forgiving(stream.fileno(), "w", closefd=False)
+    raw = _FullDiskTolerant(stream.fileno(), "w", closefd=False)
     raw.name = f"<{name}>"
-    # Buffered where the old one was: PYTHONUNBUFFERED is the user's to choose.
+    # Buffered where the old one was: PYTHONUNBUFFERED is the user's choice.
     unbuffered = isinstance(stream.buffer, io.RawIOBase)
     return io.TextIOWrapper(
         raw if unbuffered else io.BufferedWriter(raw),

@@ -1,4 +1,4 @@
-"""What the agent writes: small records, whole, and what failed in it.
+"""Writes the agent's small records, atomically, and its errors.
 
 A leaf of the agent: every other part of it may use this one.
 """
@@ -12,14 +12,14 @@ from dualwatch import protocol
 
 
 def note_error(doing: str) -> None:
-    """Writes down what failed in the agent; never raises."""
+    """Writes the present exception to ``agent-error.txt``; never raises."""
     import traceback
 
     note(f"{doing} (pid {os.getpid()}):\n{traceback.format_exc()}")
 
 
 def note(text: str) -> None:
-    """Writes down what the supervisor should know; never raises."""
+    """Writes a message for the supervisor to ``agent-error.txt``; never raises."""
     try:
         folder = os.environ[protocol.ENV_ATTEMPT_DIR]
         with private(os.path.join(folder, "agent-error.txt"), os.O_APPEND) as stream:
@@ -34,13 +34,21 @@ def private(path: str, mode: int) -> TextIO:
     return os.fdopen(descriptor, "w", encoding="utf-8")
 
 
+def append(path: str, record: Any) -> None:
+    """Appends a record to a file of JSON lines."""
+    import json
+
+    with private(path, os.O_APPEND) as stream:
+        stream.write(json.dumps(record) + "\n")
+
+
 def put(path: str, record: Any, default: Callable[[Any], Any] | None = None) -> None:
-    """Puts a small record in its place as a whole: whoever reads it never meets half of one.
+    """Writes a small record atomically.
 
     Args:
-        default: What stands for a value that JSON does not know; without it such a value raises.
+        default: Replaces a value that JSON does not know; without it such a value raises.
     """
-    import json  # Not at the top: every process of the training passes by there.
+    import json  # Not at the top: every process of the training imports this module.
 
     with private(path + ".tmp", os.O_TRUNC) as stream:
         json.dump(record, stream, default=default)

@@ -39,7 +39,7 @@ class HeartbeatWriter:
         self.max_iterations = 0
 
     def beat(self, phase: str) -> None:
-        """Enters a phase and says so."""
+        """Enters a phase and writes the record."""
         self.phase = phase
         self.beats += 1
         self._sequence = protocol.write_record(

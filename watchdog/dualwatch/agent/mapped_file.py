@@ -1,4 +1,4 @@
-"""Small files that are written through the memory, without a system call."""
+"""Memory-mapped files, which are written without a system call."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _NO_SUCH_CALL = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 def mapped(path: str, size: int) -> mmap.mmap:
-    """Maps a file of our own, made where there is none; plain memory where the disk is full.
+    """Maps a file, which is created if necessary; plain memory where the disk is full.
 
-    Room is taken before it is mapped: the first store into a page for which there is none would
-    kill the training with SIGBUS, and no handler could prevent it.
+    Disk space is allocated first: the first store into a page without any would kill the training
+    with SIGBUS, and no handler could prevent it.
 
     Args:
-        path: The file; what it holds is kept.
+        path: The file; its content is kept.
         size: Bytes of the map.
     """
     try:
@@ -29,12 +29,12 @@ def mapped(path: str, size: int) -> mmap.mmap:
         finally:
             os.close(descriptor)
     except OSError:
-        files.note_error(f"making room for {os.path.basename(path)}")
+        files.note_error(f"allocating {os.path.basename(path)}")
         return mmap.mmap(-1, size)
 
 
 def _make_room(descriptor: int, size: int) -> None:
-    """Lets the file have its size, with room on the disk for all of it."""
+    """Allocates disk space for the whole file."""
     allocate = getattr(os, "posix_fallocate", None)
     try:
         if allocate is not None:

@@ -85,7 +85,7 @@ def _result(item: Item, reading: Reading) -> CheckResult:
     remedy = ""
     if is_wrong:
         remedy = reading.remedy or item.remedy
-        remedy = remedy or (BY_CODE[code].cure if code in BY_CODE else "")
+        remedy = remedy or (BY_CODE[code].remedy if code in BY_CODE else "")
     return CheckResult(
         item,
         reading.status,

@@ -309,6 +309,7 @@ def _started(target: Target, moment: Moment) -> AttemptStarted:
         create_time=wall,
         command=training.command if training is not None else (),
         overrides={},
+        log=target.log.name if target.log is not None else "console.log",
     )
 
 

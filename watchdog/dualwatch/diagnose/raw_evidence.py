@@ -17,7 +17,7 @@ def gather(done: Examination) -> dict[str, str]:
     target = done.target
     files: dict[str, Path] = {}
     if target.log is not None:
-        files["console.log" if target.supervised else "training.log"] = target.log
+        files[target.log.name] = target.log
     if target.scalars is not None and target.scalars != target.log:
         files["scalars.json"] = target.scalars
     if done.config is not None and done.config.path != str(target.log):

@@ -23,6 +23,11 @@ def installed() -> tuple[Domain, ...]:
     return plugins.load(GROUP, BUILT_IN, Domain)
 
 
+def parts() -> str:
+    """Pattern of the words by which the domains know the parts of a model."""
+    return "|".join(one.parts for one in installed() if one.parts)
+
+
 def of_words(words: Iterable[str]) -> Domain:
     """The domain that words name: keys and types of a model, and names of metrics."""
     named = tuple(words)

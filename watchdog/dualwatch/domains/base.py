@@ -89,6 +89,7 @@ class Domain:
         ranges: Values that its metrics may have.
         falling: Losses that must fall.
         shown_first: Metrics that views show first, most important first.
+        parts: Pattern of words in the names of modules that are recorded at any depth of a model.
         topics: Words by which an error message refers to the domain's part of the loss.
         profiles: Profiles of the checklist, most special first.
         layouts: Data set type -> reader of its layout.
@@ -101,6 +102,7 @@ class Domain:
     ranges: Mapping[str, Range] = {}
     falling: tuple[FallingMetric, ...] = ()
     shown_first: tuple[str, ...] = ()
+    parts: str = ""
     topics: frozenset[str] = frozenset()
     profiles: tuple[Path, ...] = ()
     layouts: Mapping[str, ReadLayout] = {}

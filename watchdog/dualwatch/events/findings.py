@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import enum
 import functools
+from collections.abc import Iterable
 
 from msgspec import Struct
+
+READ = 0.95
+"""Confidence of what was read as such: an exit code, a printed error, a value, a process state."""
+
+AGREED = 0.9
+"""Confidence that is certainty where two independent kinds of evidence agree."""
+
+PROVEN = 0.5
+"""Confidence from which a cause is acted on as the cause."""
 
 
 @functools.total_ordering
@@ -53,7 +63,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
 
     Attributes:
         text: What was seen, in words or quoted from the source.
-        source: Where: "console.log", "heartbeat", "processes", "py-spy pid 12", ...
+        source: Where: the name of a log, "heartbeat", "processes", "py-spy pid 12", ...
         wall: When, seconds since the epoch; None where the source has no time.
     """
 
@@ -92,6 +102,13 @@ class Finding(Struct, frozen=True, kw_only=True):
 
     @property
     def certainty(self) -> str:
-        """The confidence in a word, for people."""
-        steps = ((0.9, "almost certain"), (0.75, "very likely"), (0.5, "likely"))
-        return next((word for least, word in steps if self.confidence >= least), "possible")
+        """ "certain", "likely" or "possible", by the rule of ``docs/verdict.md``."""
+        agree = len(kinds(one.source for one in self.evidence)) > 1
+        if self.confidence >= READ or (self.confidence >= AGREED and agree):
+            return "certain"
+        return "likely" if self.confidence >= PROVEN else "possible"
+
+
+def kinds(sources: Iterable[str]) -> frozenset[str]:
+    """The independent kinds of evidence: "py-spy pid 12" and "py-spy pid 13" are one kind."""
+    return frozenset(source.split(" ", 1)[0] for source in sources)

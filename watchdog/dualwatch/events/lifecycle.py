@@ -38,7 +38,11 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run-started"):
 
 
 class AttemptStarted(Event, frozen=True, kw_only=True, tag="attempt-started"):
-    """The training process was launched. ``create_time`` with ``pid`` is its identity."""
+    """The training process was launched. ``create_time`` with ``pid`` is its identity.
+
+    Attributes:
+        log: Name of the file that its lines are read from: what evidence of a line cites.
+    """
 
     attempt: int
     pid: int
@@ -47,6 +51,7 @@ class AttemptStarted(Event, frozen=True, kw_only=True, tag="attempt-started"):
     overrides: dict[str, Any]
     changes: tuple[Change, ...] = ()
     resumed_from: str | None = None
+    log: str = "console.log"
 
 
 class AttemptEnded(Event, frozen=True, kw_only=True, tag="attempt-ended"):

@@ -6,6 +6,7 @@ names a subclass of ``base.Framework``.
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 from dualwatch.core import plugins
@@ -13,7 +14,10 @@ from dualwatch.frameworks.base import Framework
 from dualwatch.logs.formats import LineFormat
 
 GROUP = "dualwatch.frameworks"
-BUILT_IN = ("dualwatch.frameworks.mmengine.adapter:MMEngine",)
+BUILT_IN = (
+    "dualwatch.frameworks.mmengine.adapter:MMEngine",
+    "dualwatch.frameworks.lightning.adapter:Lightning",
+)
 
 LOADER_KEY = "train_dataloader"
 """Key of the training loader in the document of ``diagnose --json`` and in the title above it."""
@@ -40,6 +44,21 @@ def default() -> Framework:
 def of_config(config: Path) -> Framework | None:
     """The adapter that may load a file as its configuration; None for none."""
     return next((one for one in installed() if one.takes(config)), None)
+
+
+def of_script(script: Path) -> Framework | None:
+    """The adapter whose packages a training script imports; None for none. Executes nothing."""
+    try:
+        tree = ast.parse(script.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return None
+    imported = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            imported.add(node.module.partition(".")[0])
+    return next((one for one in installed() if imported & {*one.modules}), None)
 
 
 def line_formats() -> tuple[LineFormat, ...]:

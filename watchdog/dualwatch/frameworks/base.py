@@ -176,12 +176,27 @@ def is_module(script: Path) -> bool:
     return dotted and script.suffix != ".py" and not script.exists()
 
 
+def launcher(options: LaunchOptions, python: str) -> tuple[str, ...]:
+    """The words before the script: the interpreter, by torchrun where ranks are asked for."""
+    if options.nproc_per_node is None and options.nnodes <= 1:
+        return (python,)
+    words = [python, "-m", "torch.distributed.run"]
+    words += [f"--nproc-per-node={options.nproc_per_node or 1}"]
+    words += [f"--nnodes={options.nnodes}", f"--node-rank={options.node_rank}"]
+    if options.rdzv_endpoint:
+        words += ["--rdzv-backend=c10d", f"--rdzv-endpoint={options.rdzv_endpoint}"]
+    elif options.nnodes == 1:
+        words += ["--standalone"]
+    return tuple(words)
+
+
 class Framework:
     """What one framework does its own way. All methods have defaults for a plain training.
 
     Attributes:
         name: Its name, unique among the adapters.
         config_suffixes: Suffixes of files that may be configurations of it.
+        modules: Packages that a training script of it imports.
         scripts: Training scripts to look for in the current folder, best first.
         entry: The training script that dualwatch ships for it, None for none.
         layouts: Data set type -> reader of its layout.
@@ -196,6 +211,7 @@ class Framework:
 
     name: str = ""
     config_suffixes: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()
     entry: Path | None = None
 
@@ -264,7 +280,7 @@ class Framework:
 
     def command(self, options: LaunchOptions, script: Path, python: str) -> tuple[str, ...]:
         """The exact command of a training."""
-        return (python, str(script), *options.extra)
+        return (*launcher(options, python), str(script), *options.extra)
 
     # --- remedies ---
 

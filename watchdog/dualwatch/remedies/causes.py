@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dualwatch.events import Finding, Proof, Severity
+from dualwatch.events.findings import PROVEN
 from dualwatch.remedies import table
 
 STALLS = ("DW101", "DW102", "DW103", "DW105")
 """What is acted on. "Slow" (DW104) never is."""
-
-PROVEN = 0.5
-"""Confidence from which a cause is taken for the cause."""
 
 _STANDING = ("DW602", "DW603", "DW604")
 """What is wrong with configuration or data from the start: by itself it ends no training."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from dualwatch.events import Finding, Severity
+from dualwatch.events.findings import kinds
 from dualwatch.rules.catalog import BY_CODE
 
 SUPPORT = 0.3
@@ -67,17 +68,11 @@ def _depth(code: str, present: set[str], seen: frozenset[str] = frozenset()) -> 
 
 
 def _supported(finding: Finding, findings: Sequence[Finding]) -> Finding:
-    own = {_kind(e.source) for e in finding.evidence}
+    own = kinds(e.source for e in finding.evidence)
     doubt = 1.0 - finding.confidence
     for other in findings:
         if other.code not in BY_CODE[finding.code].explains:
             continue
-        theirs = {_kind(e.source) for e in other.evidence}
-        if theirs - own:
+        if kinds(e.source for e in other.evidence) - own:
             doubt *= 1.0 - SUPPORT * other.confidence
     return replace(finding, confidence=round(1.0 - doubt, 3))
-
-
-def _kind(source: str) -> str:
-    """ "py-spy pid 12" and "py-spy pid 13" are one kind of source."""
-    return source.split(" ", 1)[0]

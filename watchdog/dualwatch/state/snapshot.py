@@ -120,6 +120,11 @@ class Snapshot:
     stall_told: bool = False
 
     @property
+    def log(self) -> str:
+        """Name of the file that the training's lines are read from."""
+        return self.started.log if self.started is not None else "console.log"
+
+    @property
     def replaced(self) -> int:
         """How often a stuck loader was replaced while the training went on."""
         return sum(answer.done and answer.order == AgentCommand.REPLACE for answer in self.answers)

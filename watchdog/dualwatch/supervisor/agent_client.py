@@ -1,4 +1,4 @@
-"""Sends the agent inside the training on an client, and waits a bounded time for its answer."""
+"""Sends commands to the agent inside the training, and waits a bounded time for its replies."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dualwatch.actions import agent_commands as orders
+from dualwatch.actions import agent_commands
 from dualwatch.actions.signals import StopRequests
 from dualwatch.core import clock
 from dualwatch.core.clock import Moment
@@ -19,37 +19,37 @@ from dualwatch.supervisor.recorder import EventRecorder
 
 TICK = 0.05
 PATIENCE = 5.0
-"""Seconds for an answer of a training that waits for a batch; its agent looks much more often."""
+"""Seconds to wait for a training that waits for a batch; its agent looks much more often."""
 
 LONGEST_STEP = 60.0
-"""Seconds at most for which a running training is given time to come to the end of a step."""
+"""Seconds at most to wait for a running training to finish its step."""
 
 WRITING = 600.0
-"""Seconds at most for a checkpoint that is being written."""
+"""Seconds at most to wait for a checkpoint that is being written."""
 
 QUIET = 1.0
-"""Seconds for which it must have stood still; whoever moves looks by itself."""
+"""Seconds without progress before a signal is sent; a training that moves looks without one."""
 
-RING_EVERY = 0.6
-"""Seconds between two rings at an agent that does not look by itself."""
+SIGNAL_EVERY = 0.6
+"""Seconds between two signals to an agent that does not look."""
 
-LOOK = 0.25
-"""Seconds over which it is seen how fast several ranks do iterations."""
+PACE_TIME = 0.25
+"""Seconds over which the pace of several ranks is measured."""
 
 MARGIN = 0.5
-"""Seconds in which an order has reached every rank."""
+"""Seconds in which a command has reached every rank."""
 
-_BETWEEN = frozenset((Phase.WAITING, *VALIDATION_PHASES))
-"""Where no parameter changes."""
+_BETWEEN_STEPS = frozenset((Phase.WAITING, *VALIDATION_PHASES))
+"""Phases in which no parameter changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentClient:
-    """What is needed to ask the agent for something.
+    """The agents of one attempt.
 
     Attributes:
         folder: The attempt's.
-        look: What is new from inside.
+        look: Reads the agents' newest events.
         over: Whether the training has ended.
     """
 
@@ -59,34 +59,38 @@ class AgentClient:
     over: Callable[[], bool]
     stop_requests: StopRequests
 
-    def run(self, order: str, *, patience: float = PATIENCE) -> CommandAnswered | None:
-        """Gives an order and waits; None where nobody answered."""
+    def request(self, command: str, *, patience: float = PATIENCE) -> CommandAnswered | None:
+        """Sends a command to the slowest rank and waits for the reply; None for no reply.
+
+        Args:
+            command: One of ``AgentCommand``.
+            patience: Seconds to wait.
+        """
         pulse = self.recorder.snapshot.slowest
-        number = orders.send(self.folder, pulse, order) if pulse is not None else None
+        number = agent_commands.send(self.folder, pulse, command) if pulse is not None else None
         if pulse is None or number is None:
             return None
         begun = clock.now().at
-        rung = begun - RING_EVERY
+        signalled = begun - SIGNAL_EVERY
         while True:
             moment = self._pause()
-            answer = self._answer(pulse, number)
+            reply = self._reply(pulse.rank, number)
             waited = moment.at - begun
-            if answer is not None or self.over() or self.stop_requests.force:
-                return answer
+            if reply is not None or self.over() or self.stop_requests.force:
+                return reply
             now = self.recorder.snapshot.pulses.get(pulse.rank, pulse)
             if waited >= (WRITING if now.phase == Phase.SAVING else patience):
                 return None
-            if moment.at - rung >= RING_EVERY and self._can_be_rung(order, now):
-                orders.notify_process(
-                    now.pid
-                )  # Again and again: one signal may come just before the wait.
-                rung = moment.at
+            if moment.at - signalled >= SIGNAL_EVERY and self._can_be_signalled(command, now):
+                # Repeatedly: one signal may arrive just before the wait.
+                agent_commands.notify_process(now.pid)
+                signalled = moment.at
 
     def rescue(self, *, patient: bool) -> None:
-        """Lets the training save what it has learnt, where that can be.
+        """Lets the training save a rescue checkpoint, if it can.
 
         Args:
-            patient: It runs, and may come to the end of its step first.
+            patient: It is running, and may finish its step first.
         """
         s = self.recorder.snapshot
         pulse = s.slowest
@@ -94,48 +98,47 @@ class AgentClient:
             if patient:
                 self._rescue_together()
             return
-        if pulse is None or pulse.begun < 0 or not self._answers(pulse):
+        if pulse is None or pulse.begun < 0 or not self._is_alive(pulse):
             return
-        if pulse.phase in _BETWEEN or (patient and pulse.phase in (Phase.STEP, Phase.SAVING)):
+        if pulse.phase in _BETWEEN_STEPS or (patient and pulse.phase in (Phase.STEP, Phase.SAVING)):
             patience = PATIENCE
             if patient:
                 usual = s.gaps.get(s.place, Gaps()).longest
                 patience = min(max(PATIENCE, 3 * usual), LONGEST_STEP)
-            self.run(AgentCommand.SAVE, patience=patience)
+            self.request(AgentCommand.SAVE, patience=patience)
 
     def _rescue_together(self) -> None:
-        """Lets all ranks come to stand after one iteration, a little ahead of the fastest.
+        """Stops all ranks after the same iteration, a little ahead of the fastest, to save.
 
-        Who is killed somewhere in between would take a step of the others with it. Only where all
-        of them get on: one that is stuck keeps the others in a collective, where nothing can be
-        asked of them.
+        A rank that was killed in between would lose a step of the others with its own. Only where
+        all ranks move: one that is stuck keeps the others in a collective, in which they answer
+        nothing.
         """
         s = self.recorder.snapshot
-        if not all(pulse.begun >= 0 and self._answers(pulse) for pulse in s.pulses.values()):
+        if not all(pulse.begun >= 0 and self._is_alive(pulse) for pulse in s.pulses.values()):
             return
         usual = s.gaps.get(s.place, Gaps()).longest
-        at = self._ahead()
-        pulses = self.recorder.snapshot.pulses
+        at = self._iteration_ahead()
         numbers = {
-            rank: orders.send(self.folder, pulse, AgentCommand.SAVE_TOGETHER, at=at)
-            for rank, pulse in pulses.items()
+            rank: agent_commands.send(self.folder, pulse, AgentCommand.SAVE_TOGETHER, at=at)
+            for rank, pulse in self.recorder.snapshot.pulses.items()
         }
         begun, patience = clock.now().at, min(max(PATIENCE, 9 * usual), LONGEST_STEP)
         while None not in numbers.values():
             self._pause()
-            answers = [self._answer(pulses[rank], number or 0) for rank, number in numbers.items()]
-            refused = any(answer is not None and not answer.done for answer in answers)
-            if all(answers) or refused or self.over() or self.stop_requests.force:
+            replies = [self._reply(rank, number or 0) for rank, number in numbers.items()]
+            refused = any(reply is not None and not reply.done for reply in replies)
+            if all(replies) or refused or self.over() or self.stop_requests.force:
                 return
             now = self.recorder.snapshot.pulses.values()
             writing = any(pulse.phase == Phase.SAVING for pulse in now)
             if clock.now().at - begun >= (WRITING if writing else patience):
                 return
 
-    def _ahead(self) -> int:
-        """Iterations that no rank will have completed when an order has reached them all."""
+    def _iteration_ahead(self) -> int:
+        """An iteration that no rank will have completed when a command has reached them all."""
         begun, before = clock.now().at, self._fastest()
-        while (passed := clock.now().at - begun) < LOOK:
+        while (passed := clock.now().at - begun) < PACE_TIME:
             self._pause()
         pace = (self._fastest() - before) / passed
         return self._fastest() + 2 + math.ceil(pace * MARGIN)
@@ -144,34 +147,36 @@ class AgentClient:
         return max(pulse.iteration for pulse in self.recorder.snapshot.pulses.values())
 
     def _pause(self) -> Moment:
-        """Lets a little time pass and tells what is new from inside; gives the time it is then."""
+        """Waits for a moment and records what the agents wrote; returns the time it is then."""
         self.stop_requests.sleep(TICK)
         moment = clock.now()
         for event in self.look(moment):
             self.recorder.record(event)
         return moment
 
-    def ask_what_is_awaited(self) -> None:
-        """Which samples the batch that does not come is made of; the answer comes when it comes."""
+    def request_pending_samples(self) -> None:
+        """Asks for the samples of the batch that is waited for, without waiting for the reply."""
         s = self.recorder.snapshot
         pulse = s.slowest
         if pulse is None or s.awaited or pulse.phase not in (Phase.WAITING, Phase.VAL_WAITING):
             return
-        if self._answers(pulse) and orders.send(self.folder, pulse, AgentCommand.TELL) is not None:
-            orders.notify_process(pulse.pid)
+        if not self._is_alive(pulse):
+            return
+        if agent_commands.send(self.folder, pulse, AgentCommand.TELL) is not None:
+            agent_commands.notify_process(pulse.pid)
 
-    def _answer(self, pulse: HeartbeatRead, number: int) -> CommandAnswered | None:
-        answers = self.recorder.snapshot.answers
-        found = [a for a in answers if (a.rank, a.number) == (pulse.rank, number)]
-        return found[0] if found else None
+    def _reply(self, rank: int, number: int) -> CommandAnswered | None:
+        replies = self.recorder.snapshot.answers
+        return next((one for one in replies if (one.rank, one.number) == (rank, number)), None)
 
-    def _answers(self, pulse: HeartbeatRead) -> bool:
-        """Whether its process can: not one that is stopped or gone."""
+    def _is_alive(self, pulse: HeartbeatRead) -> bool:
+        """Whether its process can reply: one that is not stopped and not gone."""
         process = self.recorder.snapshot.process.get(pulse.pid)
         return process is not None and process.status not in (*STOPPED, "zombie", "dead")
 
-    def _can_be_rung(self, order: str, pulse: HeartbeatRead) -> bool:
+    def _can_be_signalled(self, command: str, pulse: HeartbeatRead) -> bool:
         s = self.recorder.snapshot
-        if order == AgentCommand.REPLACE or pulse.phase not in _BETWEEN or not self._answers(pulse):
+        if command == AgentCommand.REPLACE or pulse.phase not in _BETWEEN_STEPS:
             return False
-        return clock.now().at - s.moved_at.get(pulse.rank, s.progress_at) >= QUIET
+        quiet = clock.now().at - s.moved_at.get(pulse.rank, s.progress_at)
+        return self._is_alive(pulse) and quiet >= QUIET

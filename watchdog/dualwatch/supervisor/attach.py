@@ -153,7 +153,7 @@ def _attach_own_run(
         )
     settings = settings.over(run.started.settings)
     recorder = EventRecorder(Journal(path), view, run.snapshot, [*run.findings])
-    spec = TrainingSpec()
+    spec = TrainingSpec(framework=run.started.framework)
     if run.started.sections:
         framework = frameworks.get(run.started.framework)
         spec = (framework if framework.name else frameworks.default()).spec(run.started.sections)
@@ -245,6 +245,7 @@ def _attach_external(
             create_time=training.create_time,
             command=training.command,
             overrides={},
+            log=target.log.name if target.log is not None else "console.log",
         )
     )
     adoption = AttachedRun(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from dualwatch import domains
 from dualwatch.actions import launch, shared_memory, terminate
 from dualwatch.actions.adopted import AttachedTraining
 from dualwatch.actions.reaper import Reaper
@@ -135,7 +136,13 @@ class Attempt:
         overrides = {change.key: change.after for change in changes}
         stretch = self.step.stretch if self.step is not None else 1
         with writing(self.folder):
-            launch.write_orders(self.folder, overrides, stretch, rescue=self.settings.rescue)
+            launch.write_orders(
+                self.folder,
+                overrides,
+                stretch,
+                rescue=self.settings.rescue,
+                parts=domains.parts(),
+            )
         marker = uuid.uuid4().hex
         remedied = {**self.environment, **(self.step.environment if self.step is not None else {})}
         training = launch.launch(self.command, self.folder, marker, base=remedied)
@@ -188,7 +195,7 @@ class Attempt:
                 for event in watcher.stacks(moment):
                     recorder.record(event)
                 if self.settings.rescue:
-                    self._client(watcher, training).ask_what_is_awaited()
+                    self._client(watcher, training).request_pending_samples()
                 last = clock.now()  # Reading stacks took time; that is no pause of ours.
             recorder.reach(moment)
             decision = self.decide()
@@ -210,7 +217,7 @@ class Attempt:
             return None
         if decision.action is Action.REPLACE:
             asked = self.recorder.snapshot.slowest
-            answer = self._client(watcher, training).run(AgentCommand.REPLACE)
+            answer = self._client(watcher, training).request(AgentCommand.REPLACE)
             if (answer is not None and answer.done) or self._got_on(asked):
                 return None
             return None if self.stop_requests.to_stop else self.reconsider()

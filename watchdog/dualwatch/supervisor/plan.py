@@ -67,7 +67,7 @@ class Plan:
 
     def _escalations(self) -> dict[str, tuple[RerunStep, ...]]:
         found = escalations(self.spec, self.policy)
-        if self.spec.framework:
+        if self.spec.sections:
             return found
         # No agent could change a configuration or resume from a checkpoint.
         return {
@@ -99,11 +99,16 @@ def make(options: LaunchOptions, settings: Settings) -> Plan:
     Raises:
         DualwatchError: Something that the user named is missing or wrong.
     """
-    framework = frameworks.of_config(options.config) or frameworks.default()
-    script = _script(options.script, framework)
     python = interpreter.training_python(settings.python)
     notes: list[str] = []
-    spec = _spec(options, framework, script, python, notes)
+    framework = frameworks.of_script(options.config) if options.script is None else None
+    if framework is not None:
+        script, spec = options.config, TrainingSpec(framework=framework.name)
+        notes.append(f"{options.config.name} is a training script of {framework.name}")
+    else:
+        framework = frameworks.of_config(options.config) or frameworks.default()
+        script = _script(options.script, framework)
+        spec = _spec(options, framework, script, python, notes)
     _require_data(framework, spec)
     required, because = domains.required_metrics(
         settings.require, settings.origin("require"), spec.model_words

@@ -180,7 +180,7 @@ class Supervisor:
     def _attempt(self, number: int, resume_from: Path | None) -> AttemptOutcome:
         adoption = self.adoption
         is_adopted = adoption is not None and number == adoption.number
-        self._decider.begin(strange=is_adopted and bool(self.plan.spec.framework))
+        self._decider.begin(strange=is_adopted and bool(self.plan.spec.sections))
         attempt = Attempt(
             number=number,
             folder=self.folder / f"attempt-{number}",
@@ -238,7 +238,7 @@ class Supervisor:
 
     def _config_of(self, step: RerunStep | None) -> ConfigRead | None:
         """The configuration of an attempt, as far as judges look at it."""
-        if not self.plan.spec.framework:
+        if not self.plan.spec.sections:
             return None
         event = config_read.of_spec(
             self.plan.spec,

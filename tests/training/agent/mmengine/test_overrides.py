@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from dualwatch import protocol
 from dualwatch.actions.launch import write_orders
+from dualwatch.agent import overrides as orders_file
 from dualwatch.agent.mmengine import overrides as orders
 
 
@@ -163,19 +164,19 @@ def test_a_loader_that_the_script_took_out_does_not_come_back(arguments) -> None
 def test_what_the_supervisor_writes_is_what_the_agent_reads(tmp_path) -> None:
     overrides = {"train_dataloader.num_workers": 0, "load_from": "ü.pth", "x.prefetch": None}
     write_orders(tmp_path, overrides, 4)
-    assert orders.read(str(tmp_path)) == (overrides, 4, True)
+    assert orders_file.read(str(tmp_path)) == (overrides, 4, True, "")
     assert json.loads((tmp_path / "overrides.json").read_text()) == overrides
 
 
 def test_rescue_can_be_switched_off(tmp_path) -> None:
     write_orders(tmp_path, {}, 1, rescue=False)
-    assert orders.read(str(tmp_path)).rescue is False
+    assert orders_file.read(str(tmp_path)).rescue is False
 
 
 def test_no_file_no_orders(tmp_path) -> None:
-    assert orders.read(str(tmp_path)) == ({}, 1, True)
+    assert orders_file.read(str(tmp_path)) == ({}, 1, True, "")
 
 
 def test_a_file_of_an_earlier_version_has_no_stretch(tmp_path) -> None:
     (tmp_path / protocol.OVERRIDES_FILE).write_text('{"overrides": {"resume": true}}')
-    assert orders.read(str(tmp_path)) == ({"resume": True}, 1, True)
+    assert orders_file.read(str(tmp_path)) == ({"resume": True}, 1, True, "")

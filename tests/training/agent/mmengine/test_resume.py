@@ -25,7 +25,7 @@ WATCHDOG = str(Path(dualwatch.__file__).parents[1])
 LOADER = """
 import json, sys
 import torch
-from dualwatch.agent import checkpoints
+from dualwatch.agent.mmengine import resume as checkpoints
 
 if "--bare" not in sys.argv:
     checkpoints.allow_safe_classes()

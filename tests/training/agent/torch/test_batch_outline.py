@@ -132,7 +132,7 @@ class Odd:
 
 
 def test_one_odd_part_does_not_hide_the_others() -> None:
-    assert outline({"a": Odd(), "b": Tensor(2)}) == ["a: Odd (cannot be looked at)", "b: Tensor 2"]
+    assert outline({"a": Odd(), "b": Tensor(2)}) == ["a: Odd (cannot be read)", "b: Tensor 2"]
 
 
 def test_an_endless_batch_is_bounded() -> None:
@@ -216,7 +216,7 @@ def test_what_fails_is_noted_once_and_the_training_goes_on(folder: Path) -> None
     for iteration in range(3):
         seen.note(iteration, {f"key{iteration}": 1}, LOSSES)
     noted = (folder / "agent-error.txt").read_text(encoding="utf-8")
-    assert noted.count("looking at the batch") == 1
+    assert noted.count("recording the batch") == 1
 
 
 def test_the_supervisor_reads_what_the_agent_wrote(folder: Path) -> None:

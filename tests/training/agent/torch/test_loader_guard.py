@@ -64,14 +64,14 @@ class Endless(IterableDataset):
 
 
 class Office:
-    """A desk with a heartbeat, and a supervisor who gives orders once a worker is stuck."""
+    """A command handler, and a supervisor that sends commands once a worker is stuck."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.heart = Heart(str(folder), 0)
         self.heart.beat(Phase.WAITING)
         self.saved: list[int] = []
-        self.desk = CommandHandler(str(folder), self.heart, self._save)
+        self.handler = CommandHandler(str(folder), self.heart, self._save)
         self.answers: list[CommandAnswered] = []
         self._reader = AgentReplies(folder)
 
@@ -121,7 +121,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
 def load(office: Office) -> Callable[..., Any]:
     def make(dataset: Any, **options: Any) -> Any:
         loader = DataLoader(dataset, **{"batch_size": 4, "num_workers": 2, **options})
-        return loader_guard.guarded(loader, office.desk)
+        return loader_guard.guarded(loader, office.handler)
 
     return make
 
@@ -243,7 +243,7 @@ def test_what_cannot_be_saved_is_said_and_the_loader_waits_on(office, load) -> N
     assert office.saved == [0]
 
 
-def test_the_desk_is_looked_at_in_the_middle_of_a_sample_when_it_rings(office, load) -> None:
+def test_commands_are_looked_at_in_the_middle_of_a_sample_when_it_rings(office, load) -> None:
     class Slow(Numbers):
         def __getitem__(self, index: int) -> int:
             if index == 9 and not get_worker_info():
@@ -254,7 +254,7 @@ def test_the_desk_is_looked_at_in_the_middle_of_a_sample_when_it_rings(office, l
     answered = threading.Event()
     dataset = Slow()
     loader = load(dataset, num_workers=0)
-    office.desk.listen()
+    office.handler.listen()
 
     def supervise() -> None:
         assert dataset.stuck.wait(60)
@@ -308,11 +308,11 @@ def test_a_guarded_loader_looks_like_what_it_was(load) -> None:
 def test_a_loader_of_single_samples(load) -> None:
     loader = load(Numbers(6), batch_size=None, num_workers=0)
     assert [int(value) for value in loader] == list(range(6))
-    assert loader_guard.guard_of(loader).ledger.position()["samples"] == 6
+    assert loader_guard.guard_of(loader).tracker.position()["samples"] == 6
 
 
 def test_what_is_no_loader_is_left_alone(office) -> None:
     plan = {"batch_size": 4}
-    assert loader_guard.guarded(plan, office.desk) is plan
-    assert loader_guard.guarded(None, office.desk) is None
+    assert loader_guard.guarded(plan, office.handler) is plan
+    assert loader_guard.guarded(None, office.handler) is None
     assert loader_guard.guard_of(plan) is None

@@ -1,9 +1,10 @@
-"""What the agent notes of the model: its upper parts, the contrastive ones, who is optimised."""
+"""What the agent records of the model: upper parts, parts by name, which are optimised."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,13 +12,17 @@ from typing import Any
 
 import pytest
 from dualwatch import protocol
+from dualwatch.agent.mmengine.phases import optimizers_of
 from dualwatch.agent.torch import model_outline
 from dualwatch.collectors.agent_files.models import ModelFiles
+from dualwatch.domains.paired.domain import PairedImages
 from dualwatch.events import ModelPart
 
 torch = pytest.importorskip("torch")
 optim = pytest.importorskip("mmengine.optim")
 nn = torch.nn
+
+WORDS = PairedImages.parts
 
 
 class MACLHead(nn.Module):
@@ -45,10 +50,14 @@ class Detector(nn.Module):
         self.neck = nn.Sequential(nn.Sequential(InfoNCELoss(), nn.InstanceNorm2d(2)))
 
 
+def parts_of(model: Any, optimizer: Any, words: str = WORDS) -> list[dict[str, Any]]:
+    return model_outline.model_parts(model, optimizers_of(optimizer), words)
+
+
 def numbers(model: Any, optimizer: Any) -> dict[str, tuple[int, int, int | None]]:
     return {
         one["path"]: (one["parameters"], one["trainable"], one["optimised"])
-        for one in model_outline.model_parts(model, optimizer)
+        for one in parts_of(model, optimizer)
     }
 
 
@@ -56,9 +65,14 @@ def sgd(parameters: Any) -> Any:
     return torch.optim.SGD(parameters, lr=0.1)
 
 
+def test_without_words_only_upper_parts() -> None:
+    told = parts_of(Detector(), None, words="")
+    assert "neck.0.0" not in [one["path"] for one in told]
+
+
 def test_upper_parts_and_every_contrastive_one() -> None:
     model = Detector()
-    told = model_outline.model_parts(model, optim.OptimWrapper(sgd(model.parameters())))
+    told = parts_of(model, optim.OptimWrapper(sgd(model.parameters())))
     assert [(one["path"], one["kind"]) for one in told] == [
         ("backbone", "Linear"),
         ("roi_head", "RoIHead"),
@@ -120,16 +134,16 @@ def test_a_wrapper_is_looked_through(name: str) -> None:
      ("", False), ("0", False)],
 )  # fmt: skip
 def test_names_that_tell_of_a_contrastive_loss(name: str, telling: bool) -> None:
-    assert model_outline.is_informative(name) is telling
+    assert model_outline.has_word(name, re.compile(WORDS)) is telling
 
 
 def test_a_model_that_computes_the_loss_itself_is_a_part_of_itself() -> None:
     class MACLDetector(nn.Sequential):
         pass
 
-    told = model_outline.model_parts(MACLDetector(nn.Linear(2, 2)), None)
+    told = parts_of(MACLDetector(nn.Linear(2, 2)), None)
     assert [(one["path"], one["kind"]) for one in told] == [("", "MACLDetector"), ("0", "Linear")]
-    told = model_outline.model_parts(MACLDetector(MACLHead()), None)
+    told = parts_of(MACLDetector(MACLHead()), None)
     assert [one["path"] for one in told] == ["0", "0.embed"]
 
 
@@ -140,7 +154,7 @@ def test_a_lazy_part_has_no_numbers_yet() -> None:
 
 def test_of_a_huge_model_the_telling_part_is_kept() -> None:
     model = nn.Sequential(*(nn.Identity() for _ in range(model_outline.MOST + 50)), RoIHead())
-    told = model_outline.model_parts(model, None)
+    told = parts_of(model, None)
     assert len(told) == model_outline.MOST
     assert told[-1]["kind"] == "MACLHead"
 
@@ -154,13 +168,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def runner() -> Any:
+def write(folder: Path, rank: int) -> None:
     model = Detector()
-    return SimpleNamespace(model=model, optim_wrapper=optim.OptimWrapper(sgd(model.parameters())))
+    model_outline.write(model, [sgd(model.parameters())], str(folder), rank, WORDS)
 
 
 def test_the_supervisor_reads_what_the_agent_wrote(folder: Path) -> None:
-    model_outline.write(runner(), str(folder), 0)
+    write(folder, 0)
     assert os.listdir(folder) == ["model-0.json"]
     if os.name != "nt":
         assert stat.S_IMODE((folder / "model-0.json").stat().st_mode) == 0o600
@@ -174,14 +188,13 @@ def test_the_supervisor_reads_what_the_agent_wrote(folder: Path) -> None:
 
 
 def test_the_first_rank_tells_for_all(folder: Path) -> None:
-    model_outline.write(runner(), str(folder), 1)
+    write(folder, 1)
     assert os.listdir(folder) == []
 
 
-@pytest.mark.parametrize("given", [SimpleNamespace(), SimpleNamespace(model=3)])
-def test_what_fails_is_noted_and_the_training_goes_on(folder: Path, given: Any) -> None:
-    model_outline.write(given, str(folder), 0)
-    assert "looking at the model" in (folder / "agent-error.txt").read_text(encoding="utf-8")
+def test_what_fails_is_noted_and_the_training_goes_on(folder: Path) -> None:
+    model_outline.write(3, [], str(folder), 0)
+    assert "recording the model" in (folder / "agent-error.txt").read_text(encoding="utf-8")
 
 
 GOOD = {"path": "a", "kind": "B", "parameters": 3, "trainable": 2, "optimised": None}

@@ -6,6 +6,7 @@ import pytest
 from dualwatch.events import ConfigRead, ErrorSeen, HostSampled, NotObserved, Severity
 from dualwatch.protocol import Phase
 from dualwatch.rules.deaths.exit import ends_with_an_error
+from msgspec import structs
 
 MIB = 1024**2
 GIB = 1024**3
@@ -310,3 +311,13 @@ def test_a_loop_without_mmengine_has_finished_when_its_exit_code_says_so(story, 
     from dualwatch.rules.status import is_finished
 
     assert is_finished(story.ended(exit_code=code).snapshot, (None, None)) is finished
+
+
+def test_evidence_cites_the_log_that_it_was_read_from(new_story) -> None:
+    story = new_story().started()
+    (started,) = story.events
+    story.events[:] = [structs.replace(started, log="20261123_062046.log")]
+    story.line(loss=1.0).complains("ValueError", "bad").ended(1)
+    sources = {e.source for found in story.judged() for e in found.evidence}
+    assert "20261123_062046.log" in sources
+    assert "console.log" not in sources

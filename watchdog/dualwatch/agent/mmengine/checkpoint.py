@@ -1,8 +1,8 @@
-"""Rescue checkpoints: all that a training has learnt, at the iteration at which it stands.
+"""Writes and restores rescue checkpoints: the training's whole state at the present iteration.
 
-Written beside and renamed, and loaded once before it is trusted. Beside what mmengine saves it
-holds the place in the pass over the data, the random states and, in the middle of an accumulation,
-the gradients, so that the next attempt goes on as if nothing had happened.
+Written to a temporary name, loaded once to verify it, then renamed. Besides what mmengine saves it
+contains the position in the data, the random states and, in the middle of an accumulation, the
+gradients, so that the next attempt resumes exactly.
 """
 
 from __future__ import annotations
@@ -14,13 +14,10 @@ from typing import Any
 
 from dualwatch import protocol
 from dualwatch.agent.torch import rng
+from dualwatch.agent.trainer import RescueError
 
 KEY = "dualwatch"
-"""In a checkpoint: what only a rescue holds."""
-
-
-class RescueError(Exception):
-    """A rescue checkpoint cannot be saved, and why."""
+"""In a checkpoint: what only a rescue contains."""
 
 
 def save(runner: Any, iteration: int, meta: dict[str, Any], *, validating: bool) -> str:
@@ -28,8 +25,8 @@ def save(runner: Any, iteration: int, meta: dict[str, Any], *, validating: bool)
 
     Args:
         iteration: Iterations completed.
-        meta: Epoch, iteration and what else belongs into the checkpoint's ``meta``.
-        validating: A validation is going on, for which hooks may have swapped the weights.
+        meta: Epoch, iteration and the rest of the checkpoint's ``meta``.
+        validating: A validation is running, for which hooks may have swapped the weights.
 
     Raises:
         RescueError: It cannot be done here.
@@ -56,7 +53,7 @@ def save(runner: Any, iteration: int, meta: dict[str, Any], *, validating: bool)
 
 
 def extras(runner: Any) -> dict[str, Any]:
-    """What only a rescue checkpoint holds."""
+    """What only a rescue checkpoint contains."""
     kept: dict[str, Any] = {"random": rng.states()}
     wrapper = getattr(runner, "optim_wrapper", None)
     counts = getattr(wrapper, "_accumulative_counts", 1)
@@ -69,8 +66,8 @@ def extras(runner: Any) -> dict[str, Any]:
     return kept
 
 
-def put_back(runner: Any, kept: dict[str, Any]) -> None:
-    """Gives a resumed training what only a rescue checkpoint holds."""
+def restore(runner: Any, kept: dict[str, Any]) -> None:
+    """Restores gradients and random states of a rescue checkpoint in a resumed training."""
     gradients = kept.get("gradients", {})
     for name, parameter in runner.model.named_parameters():
         if name in gradients:
@@ -79,9 +76,9 @@ def put_back(runner: Any, kept: dict[str, Any]) -> None:
 
 
 def is_whole(runner: Any, traceback: Any) -> bool:
-    """Whether the parameters are those of the last whole step, though an error came in a step.
+    """Whether an error in a step left the parameters of the last whole step.
 
-    They are as long as the optimizer was not at work and no gradients had been accumulated.
+    True unless the optimizer was running or gradients had been accumulated.
     """
     wrapper = getattr(runner, "optim_wrapper", None)
     optimizer = getattr(wrapper, "optimizer", None)
@@ -101,13 +98,13 @@ def _steps_done(wrapper: Any) -> int:
 
 
 def averaging(runner: Any) -> list[Any]:
-    """Hooks that put an averaged model (EMA) in the place of the trained one for a validation."""
+    """Hooks that swap in an averaged model (EMA) for a validation."""
     return [hook for hook in runner.hooks if hasattr(hook, "_swap_ema_parameters")]
 
 
 @contextlib.contextmanager
 def _swapped_back(runner: Any, validating: bool):
-    """The trained model in its own place, also while an averaged one is validated."""
+    """Swaps the trained model back while an averaged one is being validated."""
     hooks = averaging(runner) if validating else []
     for hook in hooks:
         hook._swap_ema_parameters()
@@ -119,18 +116,18 @@ def _swapped_back(runner: Any, validating: bool):
 
 
 def _verify(path: str, runner: Any) -> None:
-    """Loads what was written, as the next attempt will."""
+    """Loads the file as the next attempt will."""
     import torch
 
     loaded = torch.load(path, map_location="cpu", **protected(torch))
     model = getattr(runner.model, "module", runner.model)
     missing = set(model.state_dict()) - set(loaded["state_dict"])
     if missing or KEY not in loaded:
-        raise RescueError(f"what was written lacks {sorted(missing)[:3] or KEY}")
+        raise RescueError(f"the written file lacks {sorted(missing)[:3] or KEY}")
 
 
 def protected(torch: Any) -> dict[str, Any]:
-    """``weights_only`` where this torch can be told which classes are safe."""
+    """``weights_only`` where this torch has a list of safe classes."""
     known = hasattr(torch.serialization, "add_safe_globals")
     return {"weights_only": True} if known else {}
 
@@ -144,7 +141,7 @@ def _sync(path: str) -> None:
 
 
 def _announce(folder: str, path: str) -> None:
-    """Lets mmengine's own ``--resume`` find it, and removes rescues that it replaces."""
+    """Points mmengine's own ``--resume`` to it and removes older rescues."""
     last = os.path.join(folder, "last_checkpoint")
     with open(last + ".part", "w", encoding="utf-8") as stream:
         stream.write(path)

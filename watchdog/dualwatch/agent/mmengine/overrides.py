@@ -1,37 +1,13 @@
-"""The supervisor's changes to the configuration, applied where the Runner is built.
+"""Applies the supervisor's overrides to the arguments of a Runner that is about to be built.
 
-They are set on the Runner's own arguments, so that they take effect whatever the user's script
-does with its command line, and its configuration file stays as it is.
+They take effect whatever the user's script does with its command line, and the configuration file
+stays as it is.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-from typing import Any, NamedTuple
-
-from dualwatch import protocol
-
-
-class OverrideFile(NamedTuple):
-    """What the supervisor wants changed; see ``events.RerunStep``."""
-
-    overrides: dict[str, Any]
-    stretch: int
-    rescue: bool = True
-
-
-def read(folder: str) -> OverrideFile:
-    """Reads ``orders.json``; no file means no orders."""
-    try:
-        with open(os.path.join(folder, protocol.OVERRIDES_FILE), encoding="utf-8") as stream:
-            data = json.load(stream)
-    except FileNotFoundError:
-        return OverrideFile({}, 1)
-    return OverrideFile(
-        dict(data.get("overrides", {})), int(data.get("stretch", 1)), bool(data.get("rescue", True))
-    )
+from typing import Any
 
 
 def apply(
@@ -61,7 +37,7 @@ def apply(
             continue
         applied[key] = value
         if cfg is not None:
-            # Where it fails only the dump lacks it; the argument above is what counts.
+            # If this fails only the dump lacks it; the argument above is what counts.
             with contextlib.suppress(KeyError, IndexError, TypeError, ValueError):
                 set_dotted(cfg, path, value)
     return applied, refused
@@ -75,7 +51,8 @@ def set_dotted(container: Any, path: list[str], value: Any) -> None:
         path: Keys; a number is an index where the container is a list.
 
     Raises:
-        KeyError, IndexError, TypeError, ValueError: The path leads nowhere; the message says where.
+        KeyError, IndexError, TypeError, ValueError: The path does not exist; the message has the
+            part that is missing.
     """
     *parents, last = path
     for depth, part in enumerate(parents):
@@ -83,7 +60,7 @@ def set_dotted(container: Any, path: list[str], value: Any) -> None:
             container = container[int(part)]
         elif _is_mapping(container):
             if part not in container or container[part] is None:
-                # The script took this part out: there is nothing that the change could mean.
+                # The script removed this part: there is nothing to change.
                 return
             container = container[part]
         else:

@@ -1,8 +1,8 @@
 """Follows a Runner through its phases, without being one of its hooks.
 
 Every stage of an mmengine loop is announced through ``runner.call_hook``. Wrapping that one method
-sees both ends of every stage, in whatever order the user's hooks run, and leaves the list of hooks
-as the user wrote it. See ``docs/decisions/0002-call-hook-instead-of-a-hook.md``.
+covers both ends of every stage, in whatever order the user's hooks run, and leaves the list of
+hooks unchanged. See ``docs/decisions/0002-call-hook-instead-of-a-hook.md``.
 """
 
 from __future__ import annotations
@@ -10,94 +10,52 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from dualwatch.agent import commands, files
-from dualwatch.agent.mmengine import position, rescue, resume
-from dualwatch.agent.torch import loader_guard, model_outline
+from dualwatch.agent import files
+from dualwatch.agent.mmengine import position, resume
 from dualwatch.protocol import Phase
-
-LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
 class PhaseTracker:
     """Turns the stages of one Runner into heartbeats.
 
     Args:
-        heart: This rank's heartbeat record.
-        seen: Notes what the batches hold and which losses come of them.
-        folder: The attempt's folder.
+        trainer: Whose heartbeat it is.
 
     Attributes:
         stage: The stage whose hooks run now, "" for none.
     """
 
-    def __init__(self, heart, seen, folder) -> None:
-        self._heart = heart
-        self._seen = seen
-        self._folder = folder
+    def __init__(self, trainer: Any) -> None:
+        self._trainer = trainer
+        self._heart = trainer.heart
         self._runner: Any = None
-        self._train_place = (0, 0)
-        self._boat: rescue.RescueSaver | None = None
-        self._desk: commands.CommandHandler | None = None
-        # Batches of the present epoch that an earlier attempt has done; mmengine counts from 0.
+        self._train_batches = (0, 0)
+        # Batches of the present epoch done by an earlier attempt; mmengine counts from 0.
         self._done_before = 0
-        self._begun_at = -1
-        self._told_model = False
+        self._resumed_epoch = -1
+        self._model_written = False
         self.stage = ""
-        self.stretch = 1
 
-    def rescue_from_now_on(self, arguments: dict[str, Any]) -> None:
-        """Loaders can be replaced, and rescue checkpoints be saved.
-
-        Args:
-            arguments: Of the Runner; loaders that the script built itself are among them.
-        """
-        self._boat = rescue.RescueSaver(self._heart, self._folder)
-        self._desk = self._boat.handler
-        for name in LOADERS:
-            loader_guard.guarded(arguments.get(name), self._desk)
-
-    def runner_built(self, runner) -> None:
+    def follow(self, runner: Any) -> None:
         """Wraps the Runner's methods that mark a phase; on the instance, so subclasses count."""
-        self._runner = runner
-        runner.build_dataloader = self._during(
-            Phase.BUILDING_DATA, self._guarding(runner.build_dataloader)
-        )
-        runner.save_checkpoint = self._during(Phase.SAVING, runner.save_checkpoint)
-        runner.load_or_resume = self._during(
-            Phase.LOADING, resume.resuming(runner, self.stretch, self._taken_up)
-        )
-        runner.call_hook = self._announcing(runner.call_hook)
-        if self._boat is not None:
-            self._boat.board(runner, self.stretch, lambda: self.stage)
-
-    def _guarding(self, build):
-        if self._desk is None:
-            return build
+        self._runner, during = runner, self._trainer.during
+        build = runner.build_dataloader
 
         @functools.wraps(build)
-        def guarding(*args, **kwargs):
-            return loader_guard.guarded(build(*args, **kwargs), self._desk)
+        def build_dataloader(*args, **kwargs):
+            return self._trainer.guard(build(*args, **kwargs))
 
-        return guarding
+        runner.build_dataloader = during(Phase.BUILDING_DATA, build_dataloader)
+        runner.save_checkpoint = during(Phase.SAVING, runner.save_checkpoint)
+        stretch = self._trainer.orders.stretch
+        load = resume.resuming(runner, stretch, self._resumed)
+        runner.load_or_resume = during(Phase.LOADING, load)
+        runner.call_hook = self._announcing(runner.call_hook)
 
-    def _taken_up(self, loaded) -> None:
-        """A checkpoint was resumed: the data go on where it stood."""
+    def _resumed(self, loaded) -> None:
         self._done_before = position.resume_from(self._runner, loaded.get("place"))
-        self._begun_at = self._runner.train_loop.epoch
-        if self._boat is not None:
-            self._boat.taken_up(loaded)
-
-    def _during(self, phase, method):
-        @functools.wraps(method)
-        def during(*args, **kwargs):
-            before = self._heart.phase
-            self._heart.beat(phase)
-            try:
-                return method(*args, **kwargs)
-            finally:
-                self._heart.beat(before)
-
-        return during
+        self._resumed_epoch = self._runner.train_loop.epoch
+        self._trainer.resumed(loaded)
 
     def _announcing(self, call_hook):
         before, after = self._before(), self._after()
@@ -156,7 +114,7 @@ class PhaseTracker:
     def _train_epoch_begins(self, **_) -> None:
         heart, loop = self._heart, self._runner.train_loop
         by_iterations = position.is_by_iterations(loop)
-        if loop.epoch != self._begun_at:
+        if loop.epoch != self._resumed_epoch:
             self._done_before = 0
         heart.max_iterations = int(loop.max_iters)
         heart.max_epochs = 0 if by_iterations else int(loop.max_epochs)
@@ -167,10 +125,11 @@ class PhaseTracker:
         heart.batch = heart.iteration if by_iterations else self._done_before
         heart.batches = heart.max_iterations if by_iterations else len(loop.dataloader)
         heart.beat(Phase.WAITING)
-        if not self._told_model:
-            # Hooks may freeze parts until here.
-            self._told_model = True
-            model_outline.write(self._runner, self._folder, heart.rank)
+        if not self._model_written:
+            # Not earlier: hooks may freeze parts until here.
+            self._model_written = True
+            wrapper = getattr(self._runner, "optim_wrapper", None)
+            self._trainer.write_model(self._runner.model, optimizers_of(wrapper))
 
     def _train_batch_came(self, **_) -> None:
         self._heart.beat(Phase.STEP)
@@ -182,17 +141,17 @@ class PhaseTracker:
         heart.batch = batch_idx + 1
         heart.beat(Phase.WAITING)
         position.note_complaint(self._runner)
-        self._seen.note(heart.iteration, data_batch, outputs)
+        self._trainer.batches.note(heart.iteration, data_batch, outputs)
 
     def _val_begins(self, **_) -> None:
-        self._loop_of_validation_begins(self._runner.val_loop)
+        self._evaluation_begins(self._runner.val_loop)
 
     def _test_begins(self, **_) -> None:
-        self._loop_of_validation_begins(self._runner.test_loop)
+        self._evaluation_begins(self._runner.test_loop)
 
-    def _loop_of_validation_begins(self, loop) -> None:
+    def _evaluation_begins(self, loop) -> None:
         heart = self._heart
-        self._train_place = (heart.batch, heart.batches)
+        self._train_batches = (heart.batch, heart.batches)
         heart.batch, heart.batches = 0, len(loop.dataloader)
         heart.beat(Phase.VAL_WAITING)
 
@@ -206,23 +165,31 @@ class PhaseTracker:
 
     def _val_done(self, **_) -> None:
         heart = self._heart
-        heart.batch, heart.batches = self._train_place
+        heart.batch, heart.batches = self._train_batches
         # Between two loops; an epoch-based one announces the next epoch, an iteration-based one
         # asks for the next batch at once.
         heart.beat(Phase.WAITING)
 
     def _train_begins(self, **_) -> None:
-        if self._boat is not None:
-            self._boat.finish_validation()
+        self._trainer.finish_validation()
 
     def _mark_checkpoint(self, checkpoint=None, **_) -> None:
-        if self._boat is not None and self._boat.saving:
-            self._boat.complete(checkpoint)
+        if self._trainer.saving:
+            self._trainer.complete(checkpoint)
             return
         meta = checkpoint.get("meta", {}) if isinstance(checkpoint, dict) else {}
-        # A checkpoint of a whole epoch names the next one: its place is that one's beginning.
+        # A checkpoint of a whole epoch names the next one: it resumes at that one's beginning.
         epoch = self._heart.epoch if meta.get("epoch") == self._heart.epoch else -1
-        resume.mark(checkpoint, self.stretch, position.of(self._runner, epoch=epoch))
+        where = position.of(self._runner, epoch=epoch)
+        resume.mark(checkpoint, self._trainer.orders.stretch, where)
 
     def _finished(self, **_) -> None:
         self._heart.beat(Phase.FINISHED)
+
+
+def optimizers_of(wrapper: Any) -> list[Any]:
+    """The plain optimizers of mmengine's wrapper of one or of several; a plain one is its own."""
+    several = getattr(wrapper, "optim_wrappers", None)
+    if isinstance(several, dict):
+        return [one for each in several.values() for one in optimizers_of(each)]
+    return [getattr(wrapper, "optimizer", wrapper)]

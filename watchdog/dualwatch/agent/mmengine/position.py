@@ -1,7 +1,7 @@
-"""Where a training stands in its data, written into every checkpoint, and how it goes on there.
+"""The position in the data: written into every checkpoint, restored on resume.
 
-mmengine resumes at the beginning of an epoch, and an iteration-based training by loading all that
-was seen once more. Here the sampler is led to the very sample, without a single one being loaded.
+mmengine resumes at the beginning of an epoch, and an iteration-based training by loading all
+earlier batches again. Here the sampler is advanced to the exact sample without loading any.
 """
 
 from __future__ import annotations
@@ -19,60 +19,60 @@ def world(runner: Any) -> int:
 
 
 def of(
-    runner: Any, *, epoch: int, unlearnt: bool = False, every_rank: bool = False
+    runner: Any, *, epoch: int, without_last: bool = False, every_rank: bool = False
 ) -> dict[str, Any] | None:
-    """The place in the present pass; None at the beginning of an epoch, or where none is known.
+    """The position in the present pass; None at the beginning of an epoch, or where it is unknown.
 
     Args:
         epoch: The epoch of the present pass, as the loop counts them.
-        unlearnt: The batch that came last was not learnt from.
-        every_rank: The checkpoint will hold the places of all ranks. Where it holds that of one,
-            the others could not follow it, and would wait for ever for each other.
+        without_last: The newest batch was not trained on.
+        every_rank: The checkpoint will contain the positions of all ranks. With that of one rank
+            alone the others could not follow, and all would wait for each other for ever.
     """
     loop = runner.train_loop
-    keeper = loader_guard.guard_of(getattr(loop, "dataloader", None))
-    if keeper is None or loader_guard.is_iterable_style(keeper.loader):
+    guard = loader_guard.guard_of(getattr(loop, "dataloader", None))
+    if guard is None or loader_guard.is_iterable_style(guard.loader):
         return None
-    seed = getattr(loader_guard.sampler_of(keeper.loader), "seed", None)
-    place: dict[str, Any] = {
+    seed = getattr(loader_guard.sampler_of(guard.loader), "seed", None)
+    found: dict[str, Any] = {
         "seed": seed if isinstance(seed, int) else None,
-        "batch_size": _batch_size(keeper.loader),
+        "batch_size": _batch_size(guard.loader),
         "world": world(runner),
     }
     if world(runner) > 1 and not every_rank:
-        return place
-    if keeper.ledger.passes and (is_by_iterations(loop) or loop.epoch == epoch):
-        position = keeper.ledger.position(without_last=unlearnt)
+        return found
+    if guard.tracker.passes and (is_by_iterations(loop) or loop.epoch == epoch):
+        position = guard.tracker.position(without_last=without_last)
         if position is None:
             return None
-        place["position"] = position
-    return place
+        found["position"] = position
+    return found
 
 
-def resume_from(runner: Any, place: dict[str, Any] | None) -> int:
-    """Leads the training loader to a place; returns the batches of its epoch that are done."""
+def resume_from(runner: Any, saved: dict[str, Any] | None) -> int:
+    """Advances the training loader to a position; returns the finished batches of its epoch."""
     loop = runner.train_loop
-    keeper = loader_guard.guard_of(getattr(loop, "dataloader", None))
-    if keeper is None or place is None:
+    guard = loader_guard.guard_of(getattr(loop, "dataloader", None))
+    if guard is None or saved is None:
         return 0
-    sampler = loader_guard.sampler_of(keeper.loader)
-    seed = place.get("seed")
+    sampler = loader_guard.sampler_of(guard.loader)
+    seed = saved.get("seed")
     if seed is not None and isinstance(getattr(sampler, "seed", None), int):
-        sampler.seed = seed  # A training without a seed drew another one at its start.
-    position = place.get("position")
+        sampler.seed = seed  # Without a configured seed, each start draws a new one.
+    position = saved.get("position")
     if position is None:
         return 0
-    if int(place.get("world", 1)) != world(runner):
-        files.note("it was saved by another number of ranks: its epoch begins anew")
+    if int(saved.get("world", 1)) != world(runner):
+        files.note("the checkpoint was saved by another number of ranks: its epoch is repeated")
         return 0
-    size = _batch_size(keeper.loader)
-    resized = size is not None and size != place.get("batch_size")
+    size = _batch_size(guard.loader)
+    resized = size is not None and size != saved.get("batch_size")
     done = int(position["batches"])
     if resized:
         done = -(-int(position["samples"]) // size)
-    keeper.ledger.resume(position, batches=done)
+    guard.tracker.resume(position, batches=done)
     if is_by_iterations(loop):
-        return _advance(loop, keeper, position)
+        return _advance(loop, guard, position)
     if resized:
         loop._iter = loop.epoch * len(loop.dataloader) + done
         runner.message_hub.update_info("iter", loop.iter)
@@ -91,27 +91,28 @@ def _batch_size(loader: Any) -> Any:
     return size if isinstance(size, int) and size > 0 else None
 
 
-def _advance(loop: Any, keeper: Any, position: dict[str, Any]) -> int:
-    """An iteration-based loop has its iterator already: it gets one that begins at the place."""
+def _advance(loop: Any, guard: Any, position: dict[str, Any]) -> int:
+    """Gives an iteration-based loop another iterator, which begins at the position."""
     passes = int(position["passes"])
     endless = loop.dataloader_iterator
 
     def begin() -> None:
-        keeper.ledger.passes = passes - 1
+        guard.tracker.passes = passes - 1
         endless._epoch = passes - 1
-        sampler = loader_guard.sampler_of(keeper.loader)
+        sampler = loader_guard.sampler_of(guard.loader)
         if passes > 1 and hasattr(sampler, "set_epoch"):
             sampler.set_epoch(passes - 1)
-        endless._iterator = keeper.start_anew()
+        _reset_samplers(guard)
+        endless._iterator = guard.restart()
 
     loop.dataloader_iterator = _Advanced(endless, loop.iter, begin)
     return 0
 
 
 class _Advanced:
-    """An iterator that mmengine "advances": what was seen is not loaded again.
+    """An iterator that mmengine can advance without loading earlier batches again.
 
-    It begins when it is first asked, after mmengine's hook that gives the sampler the epoch 0.
+    It begins with the first batch, after mmengine's hook that sets the sampler's epoch to 0.
     """
 
     def __init__(self, iterator: Any, steps: int, begin: Callable[[], None]) -> None:
@@ -134,9 +135,19 @@ class _Advanced:
         return getattr(self._iterator, name)
 
 
+def _reset_samplers(guard: Any) -> None:
+    """Returns samplers that keep state between passes to the start of a pass."""
+    buckets = getattr(guard.loader.batch_sampler, "_aspect_ratio_buckets", None)
+    if buckets is not None:
+        guard.loader.batch_sampler._aspect_ratio_buckets = [[] for _ in buckets]
+    sampler = loader_guard.sampler_of(guard.loader)
+    if hasattr(sampler, "_indices_of_rank"):  # The endless one.
+        sampler.indices = sampler._indices_of_rank()
+
+
 def note_complaint(runner: Any) -> None:
-    """Says where a place could not be taken up."""
-    keeper = loader_guard.guard_of(getattr(runner.train_loop, "dataloader", None))
-    if keeper is not None and keeper.ledger.complaint:
-        files.note(f"{keeper.ledger.complaint}: its epoch begins anew")
-        keeper.ledger.complaint = ""
+    """Notes that a position could not be restored."""
+    guard = loader_guard.guard_of(getattr(runner.train_loop, "dataloader", None))
+    if guard is not None and guard.tracker.complaint:
+        files.note(f"{guard.tracker.complaint}: its epoch is repeated")
+        guard.tracker.complaint = ""

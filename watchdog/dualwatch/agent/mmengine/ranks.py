@@ -1,7 +1,7 @@
-"""Several ranks that train one model: what each of them adds to a rescue checkpoint of all.
+"""Collects what each rank adds to one rescue checkpoint of several ranks.
 
 Parameters, optimizer and schedulers are the same in every rank of a DistributedDataParallel model;
-the place in the data, the random states and gradients that are being accumulated are not.
+the position in the data, the random states and gradients that are being accumulated are not.
 """
 
 from __future__ import annotations
@@ -12,36 +12,37 @@ from typing import Any
 
 from dualwatch import protocol
 from dualwatch.agent.mmengine import checkpoint
+from dualwatch.agent.trainer import RescueError
 
 KEY = "ranks"
-"""In what only a rescue holds: rank -> its part, for all ranks but the first."""
+"""In what only a rescue contains: rank -> its part, for all ranks but the first."""
 
 WAIT = 30.0
-"""Seconds for which the first rank waits for the parts of the others."""
+"""Seconds that the first rank waits for the parts of the others."""
 
 
 def require(runner: Any, rank: int) -> None:
-    """Makes sure that the first rank's parameters are those of all, and all ranks are here.
+    """Checks that all ranks are on this machine and have the first rank's parameters.
 
     Raises:
-        rescue.RescueError: They are not.
+        RescueError: They do not.
     """
     from torch.nn.parallel import DistributedDataParallel
 
     world = int(getattr(runner, "world_size", 1))
     if world < 2 or int(getattr(runner, "rank", 0)) != rank:
-        raise checkpoint.RescueError("several ranks, each of which trains a model of its own")
+        raise RescueError("several ranks, each of which trains a model of its own")
     if os.environ.get("LOCAL_WORLD_SIZE", str(world)) != str(world):
-        raise checkpoint.RescueError("several machines: what stands on the others is not known")
+        raise RescueError("several machines: the state of the others is not known")
     if not isinstance(runner.model, DistributedDataParallel):
-        raise checkpoint.RescueError("several ranks, and no DistributedDataParallel model")
+        raise RescueError("several ranks, and no DistributedDataParallel model")
     optimizer = getattr(getattr(runner, "optim_wrapper", None), "optimizer", None)
     if optimizer is None or hasattr(optimizer, "consolidate_state_dict"):
-        raise checkpoint.RescueError("the optimizer's state is spread over the ranks")
+        raise RescueError("the optimizer's state is spread over the ranks")
 
 
 def put(folder: str, rank: int, iteration: int, part: dict[str, Any]) -> str:
-    """Gives the first rank what this one adds; returns the path."""
+    """Writes this rank's part for the first rank; returns the path."""
     import torch
 
     path = os.path.join(folder, protocol.part_file(rank, iteration))
@@ -53,10 +54,10 @@ def put(folder: str, rank: int, iteration: int, part: dict[str, Any]) -> str:
 
 
 def collect(folder: str, world: int, iteration: int) -> dict[int, Any]:
-    """The parts of all ranks but the first, which are waited for.
+    """Waits for the parts of all ranks but the first and loads them.
 
     Raises:
-        rescue.RescueError: One did not come.
+        RescueError: One did not come.
     """
     import torch
 
@@ -64,7 +65,7 @@ def collect(folder: str, world: int, iteration: int) -> dict[int, Any]:
     end = time.monotonic() + WAIT
     while not all(map(os.path.exists, paths.values())):
         if time.monotonic() >= end:
-            raise checkpoint.RescueError("not every rank came to stand after this iteration")
+            raise RescueError("not every rank stopped after this iteration")
         time.sleep(0.02)
     return {
         rank: torch.load(path, map_location="cpu", **checkpoint.protected(torch))
@@ -73,6 +74,6 @@ def collect(folder: str, world: int, iteration: int) -> dict[int, Any]:
 
 
 def mine(kept: Any) -> dict[str, Any] | None:
-    """This rank's part of what a rescue holds; None for the first rank, or where there is none."""
+    """This rank's part of a rescue; None for the first rank, or where there is none."""
     parts = kept.get(KEY) if isinstance(kept, dict) else None
     return parts.get(protocol.rank_from_environment(dict(os.environ))) if parts else None

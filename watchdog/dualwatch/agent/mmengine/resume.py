@@ -1,9 +1,9 @@
-"""Loading checkpoints: safe classes under torch >= 2.6, counters under another batch size, and the
-place in the pass over the data.
+"""Resumes checkpoints: safe classes under torch >= 2.6, counters under another batch size, and the
+position in the data.
 
 When a rerun reads smaller batches, an epoch has more iterations: ``stretch`` times as many.
-Counters and schedules that a checkpoint holds are in the units of the attempt that wrote it; they
-are converted here, so that the learning rate stays the same function of the samples seen.
+Counters and schedules in a checkpoint are in the units of the attempt that wrote it; they are
+converted here, so that the learning rate stays the same function of the samples seen.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ from dualwatch.agent.mmengine import checkpoint as rescue
 from dualwatch.agent.mmengine import ranks
 
 STRETCH_KEY = "dualwatch_stretch"
-PLACE_KEY = "dualwatch_place"
-"""In a checkpoint's ``meta``: where the pass over the data stood; see ``place``."""
+POSITION_KEY = "dualwatch_place"
+"""In a checkpoint's ``meta``: the position in the data; see ``position``."""
 VALIDATION_KEY = "dualwatch_validation"
 """In ``meta``: the validation that was due after this iteration was not finished."""
 
-# What a scheduler counts; everything else in its state is its configuration.
+# Counters of a scheduler; everything else in its state is its configuration.
 _COUNTERS = ("last_step", "_global_step")
-# What it derives from the optimizer at its beginning; kept from the checkpoint.
+# Derived from the optimizer at its beginning; kept from the checkpoint.
 _DERIVED = ("base_values", "_last_value")
 
 _loaded_stretch = 1
 _loaded: dict[str, Any] = {}
-"""Of the checkpoint that was loaded last: its place, and what only a rescue holds."""
+"""Of the checkpoint that was loaded last: its position, and what only a rescue contains."""
 
 
 def allow_safe_classes() -> None:
     """Registers the classes of mmengine's own checkpoints as safe to load.
 
     torch >= 2.6 loads with ``weights_only=True`` and refuses them; switching that off would also
-    let a foreign checkpoint run code. See the decision ``0003-safe-classes.md``.
+    let a malicious checkpoint run code. See the decision ``0003-safe-classes.md``.
     """
     import torch
 
     register = getattr(torch.serialization, "add_safe_globals", None)
     if register is None:
-        return  # Before torch 2.4 there is no list, nor need of one.
+        return  # Before torch 2.4 there is no list, and none is needed.
     try:
         register(_safe_classes())
     except Exception:
@@ -49,10 +49,10 @@ def allow_safe_classes() -> None:
 
 
 def _method_of_history_buffer(owner, name):
-    """Stands in for ``getattr`` while a checkpoint is read.
+    """Replaces ``getattr`` while a checkpoint is read.
 
-    A HistoryBuffer holds its own methods; pickle writes ``getattr(HistoryBuffer, "mean")``.
-    The real ``getattr`` would let a checkpoint reach anything; this one gives just those.
+    A HistoryBuffer contains its own methods; pickle writes ``getattr(HistoryBuffer, "mean")``.
+    The real ``getattr`` would let a checkpoint reach anything; this one returns just those.
     """
     from mmengine.logging.history_buffer import HistoryBuffer
 
@@ -88,21 +88,21 @@ def _safe_classes():
 
 
 def mark(checkpoint, stretch, where=None) -> None:
-    """Writes the units of the counters, and the place, into a checkpoint about to be saved."""
+    """Adds the units of the counters, and the position, to a checkpoint about to be saved."""
     if isinstance(checkpoint, dict) and isinstance(checkpoint.get("meta"), dict):
         checkpoint["meta"][STRETCH_KEY] = stretch
         if where is not None:
-            checkpoint["meta"][PLACE_KEY] = where
+            checkpoint["meta"][POSITION_KEY] = where
 
 
 def remember(checkpoint=None, **_) -> None:
-    """Takes from a checkpoint that was just loaded what mmengine does not know of."""
+    """Keeps what mmengine ignores of a checkpoint that was just loaded."""
     global _loaded_stretch, _loaded
     meta = checkpoint.get("meta", {}) if isinstance(checkpoint, dict) else {}
     meta = meta if hasattr(meta, "get") else {}
     _loaded_stretch = int(meta.get(STRETCH_KEY, 1))
     kept = checkpoint.get(rescue.KEY) if isinstance(checkpoint, dict) else None
-    place = meta.get(PLACE_KEY)
+    place = meta.get(POSITION_KEY)
     mine = ranks.mine(kept)
     if mine is not None:
         place, kept = mine.get("place"), mine
@@ -113,11 +113,11 @@ def remember(checkpoint=None, **_) -> None:
     }
 
 
-def resuming(runner, stretch, taken_up):
+def resuming(runner, stretch, resumed):
     """Wraps ``load_or_resume`` so that what was resumed counts in the units of this attempt.
 
     Args:
-        taken_up: Called with what the checkpoint says beyond mmengine, once counters are converted.
+        resumed: Called with what mmengine ignores of the checkpoint, once counters are converted.
     """
     original = runner.load_or_resume
 
@@ -131,9 +131,9 @@ def resuming(runner, stretch, taken_up):
             if runner.iter > 0 and stretch != _loaded_stretch:
                 _convert(runner, stretch / _loaded_stretch, fresh)
             try:
-                taken_up(_loaded)
+                resumed(_loaded)
             except Exception:
-                files.note_error("taking up the place in the data")
+                files.note_error("restoring the position in the data")
         return result
 
     return load_or_resume
@@ -147,7 +147,7 @@ def _schedulers(runner):
 
 
 def _scheduler_settings(runner):
-    """What this attempt's configuration says, before a checkpoint overwrites it."""
+    """The schedulers' configuration in this attempt, before a checkpoint overwrites it."""
     return [
         {
             key: value

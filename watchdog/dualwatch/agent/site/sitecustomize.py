@@ -1,8 +1,8 @@
-"""First on the training's PYTHONPATH: loads the inside agent, then the user's own sitecustomize.
+"""First on the training's PYTHONPATH: loads the agent, then the user's own sitecustomize.
 
 Python imports ``sitecustomize`` at every start. This one does as little as possible: it loads
-``dualwatch`` from where it lies (the training's Python need not have it installed), lets the agent
-set its import hook, and hands over to the ``sitecustomize`` that it hides, if there is one.
+``dualwatch`` from its own location (the training's Python need not have it installed), lets the
+agent set its import hook, and runs the ``sitecustomize`` that it hides, if there is one.
 """
 
 import os
@@ -18,8 +18,8 @@ def _load_agent():
 
     package_dir = os.path.dirname(os.path.dirname(_HERE))
     if "dualwatch" not in sys.modules:
-        # Our own copy by its place: another version may be installed in this Python, and the
-        # folder above holds all the packages of the supervisor's Python, which must not leak in.
+        # By its path: another version may be installed in this Python, and the folder above
+        # contains all packages of the supervisor's Python, which must not leak in.
         spec = importlib.util.spec_from_file_location(
             "dualwatch",
             os.path.join(package_dir, "__init__.py"),
@@ -36,7 +36,7 @@ def _load_agent():
 
 
 def _chain_to_hidden():
-    """Runs the sitecustomize that would have been imported had ours not been first."""
+    """Runs the sitecustomize that is hidden by this one."""
     import importlib.machinery
     import importlib.util
 

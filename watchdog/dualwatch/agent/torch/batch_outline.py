@@ -1,8 +1,8 @@
-"""Notes what a training batch holds and which losses the model made of it.
+"""Records what a training batch contains and which losses the model returned.
 
-A batch of one modality and a model that leaves out its contrastive loss look alike from outside.
-Here they are told apart, without a look at a single value: forms, names and paths only. As long as
-the form stays the same an iteration pays a few microseconds; a record is written when it changes.
+A data set that delivers an incomplete batch and a model that leaves out a loss look alike in a log;
+here they differ. Only shapes, names and paths are recorded, no values. As long as the form stays
+the same an iteration pays a few microseconds; a record is written when it changes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LINES = 40
 LENGTH = 200
 LOSSES = 100
 PATH_PARTS = 3
-"""Last parts of a path that are shown: ``infrared/train/0001.jpg`` tells the modality."""
+"""Last parts of a path that are recorded: ``infrared/train/0001.jpg`` shows the modality."""
 
 
 class BatchRecorder:
@@ -60,8 +60,8 @@ class BatchRecorder:
             self._left -= 1
             self._write(iteration, batch, outputs)
         except Exception:
-            self._left = 0  # What fails once fails at every iteration.
-            files.note_error("looking at the batch")
+            self._left = 0  # It would fail at every iteration.
+            files.note_error("recording the batch")
 
     def _write(self, iteration, batch, outputs) -> None:
         names = list(outputs)[:LOSSES] if isinstance(outputs, dict) else []
@@ -75,10 +75,10 @@ class BatchRecorder:
 
 
 def _form(value, depth):
-    """What two batches of one kind have in common: types, keys, dimensions and channels.
+    """The form of a batch: types, keys, dimensions and channels.
 
     Sizes are left out (the last batch of an epoch is smaller, augmentation changes them), and
-    only the first item of a list is looked at. Reads no value, so a GPU is never waited for.
+    only the first item of a list is used. Reads no value, so nothing waits for a GPU.
     """
     kind = type(value)
     if depth >= DEPTH:
@@ -99,8 +99,8 @@ def _form(value, depth):
 def outline(batch: Any) -> list[str]:
     """The parts of a batch, one a line: "inputs.visible: Tensor 2x3x512x640". Bounded.
 
-    Of a list the first items are shown, and those after the first one only where they differ from
-    it: a single sample without its partner is seen, eight equal ones take no room.
+    Of a list the first items are included, and those after the first one only where they differ
+    from it: a single sample that lacks a part shows up, eight equal ones take no room.
     """
     lines: list[str] = []
     for name, what, path in _parts("", batch, 0):
@@ -113,14 +113,14 @@ def outline(batch: Any) -> list[str]:
 
 
 _Parts = Iterator[tuple[str, str, str]]
-"""Where it is, what it is, and a path that it names. Lazy, since a batch may hold anything."""
+"""Name, description, and a path if there is one. Lazy, since a batch may contain anything."""
 
 
 def _parts(name, value, depth) -> _Parts:
     try:
         yield from _look(name, value, depth)
     except Exception:  # One odd object must not hide the others.
-        yield name, type(value).__name__ + " (cannot be looked at)", ""
+        yield name, type(value).__name__ + " (cannot be read)", ""
 
 
 def _look(name, value, depth) -> _Parts:
@@ -138,10 +138,10 @@ def _look(name, value, depth) -> _Parts:
         yield name, f"{kind} of {len(value)}", ""
         if depth < DEPTH and value and not isinstance(value[0], (bool, int, float)):
             yield from _items(name, value, depth)
-    elif hasattr(type(value), "all_keys"):  # mmengine's data elements, by whatever name
+    elif hasattr(type(value), "all_keys"):  # A data element that lists its fields.
         yield name, kind, ""
         if depth < DEPTH:
-            # They are kept in a set: without an order the outline would differ from run to run.
+            # From a set: unsorted, the outline would differ from run to run.
             entries = sorted(value.metainfo_items(), key=lambda entry: str(entry[0]))
             yield from _named(name, entries, depth)
             yield from _named(name, value.items(), depth)
@@ -176,14 +176,14 @@ def _without_sizes(what: str) -> str:
 
 
 def _path(name, value) -> str:
-    """The end of a path where the name says that it is one; every other value is the user's."""
+    """The end of a path, if the name is that of a path; other values are never recorded."""
     key = name.rsplit(".", 1)[-1].split("[", 1)[0].lower()
     if not isinstance(value, (str, os.PathLike)) or not ("path" in key or "file" in key):
         return ""
     text = os.fspath(value)
     if not isinstance(text, str):
         return ""
-    # A signed address carries its secret behind the question mark.
+    # A signed URL has its secret behind the question mark.
     parts = text.split("?", 1)[0].replace("\\", "/").split("/")
     shown = "/".join(parts[-PATH_PARTS:])
     return shown if len(parts) <= PATH_PARTS else ".../" + shown

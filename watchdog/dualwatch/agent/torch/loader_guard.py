@@ -1,64 +1,55 @@
-"""Loaders in our care: where they stand is known, and one that is waited for can be replaced.
+"""Tracks a DataLoader and replaces its workers while a batch is waited for.
 
-A loader gets a subclass of its own class, and so do its sampler and its iterators: whoever asks
-for their type or their attributes sees what was there before. Nothing is imported or started in a
-worker. What torch does between two batches stays torch's own; only while a batch is waited for,
-four times a second, the guard looks whether the supervisor wants something.
+Nothing is imported or started in a worker. What torch does between two batches stays torch's own;
+only while a batch is waited for, four times a second, the guard looks for a command of the
+supervisor.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
-from collections.abc import Callable, Iterator
-from itertools import chain
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Callable
 
 from dualwatch.agent import files
-from dualwatch.agent.torch import worker_processes
+from dualwatch.agent.torch import guarded_classes, main_process, worker_processes
+from dualwatch.agent.torch.guarded_classes import ReplaceLoader
 from dualwatch.agent.torch.rng import RandomStates
 from dualwatch.agent.torch.sample_tracker import SampleTracker
 
 TICK = 0.25
-"""Seconds between two looks at the order while a batch is waited for."""
-
-
-class ReplaceLoader(BaseException):
-    """Unwinds torch's waiting. No Exception, which torch would take for a fault of its queue."""
+"""Seconds between two looks for a command while a batch is waited for."""
 
 
 class LoaderGuard:
-    """What is known of one loader, and what is done to it.
+    """The guard of one loader.
 
     Args:
-        loader: A ``DataLoader``; it is given a class of its own.
-        handler: Where orders come in; asked while a batch is waited for and before each one.
+        loader: A ``DataLoader``; its class is replaced by a subclass.
+        handler: Carries out commands; asked before each batch and while one is waited for.
+
+    Attributes:
+        tracker: Samples of the present pass.
+        iterator: torch's iterator of the present pass.
+        on_first: Called once, before the next batch.
     """
 
     def __init__(self, loader: Any, handler: Any) -> None:
         handler.guards.append(self)
         self.loader = loader
-        self.ledger = SampleTracker()
-        self._desk = handler
+        self.tracker = SampleTracker()
+        self._handler = handler
         self.iterator: Any = None
         self._rest: Iterator[Any] | None = None
-        self._dice: RandomStates | None = None
+        self._random: RandomStates | None = None
         self._persisted = False
         self.on_first: Callable[[], None] | None = None
-        loader.__dict__["_dualwatch"] = self
-        _become(loader, _loader_like)
-        self._arm_sampler()
-
-    def _arm_sampler(self) -> None:
-        """Where it cannot be done, the books are kept by batches."""
-        sampler = sampler_of(self.loader)
-        # Where there are no batches, it is taken from directly.
-        if self.loader.batch_sampler is not None and hasattr(sampler, "__dict__"):
-            try:
-                _become(sampler, _sampler_like)
-            except TypeError:
-                return
-            sampler._dualwatch = self
+        guarded_classes.guard_loader(loader, self)
+        # Without batches samples are taken from the sampler directly.
+        if loader.batch_sampler is not None:
+            guarded_classes.guard_sampler(sampler_of(loader), self)
 
     @property
     def has_workers(self) -> bool:
@@ -67,19 +58,16 @@ class LoaderGuard:
 
     # --- a pass over the data --------------------------------------------------------------------
 
-    def begun(self, iterator: Any) -> Any:
-        """Torch made an iterator, or took its persistent one up again."""
-        if not hasattr(iterator, "_dualwatch"):
-            iterator._dualwatch = self
-            _become(iterator, _iterator_like)
-            if hasattr(iterator, "_workers"):
-                worker_processes.report_deaths_between_iterations()
+    def begin(self, iterator: Any) -> Any:
+        """Guards an iterator that torch made, or its persistent one that starts over."""
+        if guarded_classes.guard_iterator(iterator, self) and hasattr(iterator, "_workers"):
+            worker_processes.report_deaths_between_iterations()
         self.iterator, self._rest = iterator, None
         return iterator
 
     def next(self, ask_torch: Callable[[], Any]) -> Any:
         """The next batch."""
-        self._desk.look(self)
+        self._handler.look(self)
         first, self.on_first = self.on_first, None
         if first is not None:
             first()
@@ -87,17 +75,17 @@ class LoaderGuard:
             with worker_processes.waiting():
                 batch = self._next(ask_torch)
         except StopIteration:
-            self.ledger.ended()
+            self.tracker.ended()
             raise
-        self.ledger.delivered()
+        self.tracker.delivered()
         return batch
 
     def _next(self, ask_torch: Callable[[], Any]) -> Any:
         if self._rest is None:
             try:
-                return self._with_dice(ask_torch)
+                return self._with_own_randomness(ask_torch)
             except ReplaceLoader:
-                pass  # The handler has put the rest of the pass in place of torch's iterator.
+                pass  # The rest of the pass has taken the place of torch's iterator.
             except StopIteration:
                 raise
             except Exception as error:
@@ -107,20 +95,20 @@ class LoaderGuard:
                 raise RuntimeError(killed) from error
         assert self._rest is not None
         rest = self._rest
-        return self._with_dice(lambda: next(rest))
+        return self._with_own_randomness(lambda: next(rest))
 
-    def _with_dice(self, fetch: Callable[[], Any]) -> Any:
-        """Samples that take the place of a worker's are drawn with dice of their own."""
-        if self._dice is None or self.has_workers:
+    def _with_own_randomness(self, fetch: Callable[[], Any]) -> Any:
+        """Draws what a worker would have drawn from random states of its own."""
+        if self._random is None or self.has_workers:
             return fetch()
-        with self._dice.thrown():
+        with self._random.active():
             return fetch()
 
     def wait(self, ask_torch: Callable[[float], Any], seconds: float) -> Any:
-        """Waits for a worker, as torch does, and looks at the handler in between.
+        """Waits for a worker, as torch does, and looks for a command in between.
 
         Raises:
-            Replace: The loader was replaced.
+            ReplaceLoader: The loader was replaced.
         """
         left = seconds
         while True:
@@ -129,46 +117,48 @@ class LoaderGuard:
             left -= tick
             if found[0] or left <= 0:
                 return found
-            self._desk.look(self, waiting=True)
+            self._handler.look(self, waiting=True)
 
     # --- replacement -----------------------------------------------------------------------------
 
     def replace(self) -> None:
-        """Puts the workers down and goes on without: this pass, and all that follow.
+        """Ends the workers and continues without: in this pass, and in all that follow.
 
-        The batches that the workers had and did not deliver come first, in their order; then what
-        the sampler, which was never asked anew, still has to give.
+        The batches that the workers had and did not deliver come first, in their order; then the
+        rest of the sampler, which continues where it was.
         """
         iterator = self.iterator
-        if self._dice is None:
-            self._dice = RandomStates(int(getattr(iterator, "_base_seed", 0)) + self.ledger.batches)
-        waiting = [*self.ledger.given]
-        self._rest = self._read(waiting, iterator._sampler_iter)
+        if self._random is None:
+            seed = int(getattr(iterator, "_base_seed", 0)) + self.tracker.batches
+            self._random = RandomStates(seed)
+        pending = [*self.tracker.given]
+        pinned = getattr(iterator, "_pin_memory", False)
+        self._rest = main_process.read(self.loader, pending, iterator._sampler_iter, pinned)
         worker_processes.terminate_workers(iterator)
-        self.without_workers()
+        self.disable_workers()
 
-    def without_workers(self) -> None:
-        """From the next pass on; the present one is left alone."""
+    def disable_workers(self) -> None:
+        """Uses no workers from the next pass on; the present one is left alone."""
         loader = self.loader
         if not loader.num_workers:
             return
         idle = getattr(loader, "_iterator", None)
-        if idle is not None and (idle is not self.iterator or not self.ledger.active):
+        if idle is not None and (idle is not self.iterator or not self.tracker.active):
             worker_processes.terminate_workers(idle)
-        if self._dice is None:
-            self._dice = RandomStates(int(getattr(idle, "_base_seed", 0)))
+        if self._random is None:
+            self._random = RandomStates(int(getattr(idle, "_base_seed", 0)))
         self._persisted = bool(loader.persistent_workers)
-        # Past torch's own watch over its attributes: nothing of this pass reads them any more.
+        # Directly, since torch forbids setting them: nothing of this pass reads them any more.
         loader.__dict__.update(num_workers=0, timeout=0, prefetch_factor=None, _iterator=None)
         loader.__dict__["persistent_workers"] = False
 
     @contextlib.contextmanager
-    def drawing_as_before(self) -> Iterator[None]:
-        """Inside, an iterator is made that persistent workers would not have needed.
+    def without_extra_draws(self) -> Iterator[None]:
+        """Restores torch's random state around an iterator that persistent workers would not need.
 
-        Torch draws a seed for each; the model must not notice.
+        Torch draws a seed for each iterator; the model must not notice.
         """
-        if not self._persisted or not self.ledger.passes:
+        if not self._persisted or not self.tracker.passes:
             yield
             return
         import torch
@@ -179,36 +169,20 @@ class LoaderGuard:
         finally:
             torch.set_rng_state(state)
 
-    def start_anew(self) -> Any:
-        """A fresh iterator, where the present one was made before the place to go on was known."""
+    def restart(self) -> Any:
+        """A fresh iterator in place of one that was made before a position was restored."""
         worker_processes.terminate_workers(self.iterator)
         if getattr(self.loader, "_iterator", None) is not None:
             self.loader.__dict__["_iterator"] = None
-        batch_sampler: Any = getattr(self.loader, "batch_sampler", None)
-        if hasattr(batch_sampler, "_aspect_ratio_buckets"):
-            batch_sampler._aspect_ratio_buckets = [[] for _ in batch_sampler._aspect_ratio_buckets]
-        sampler = sampler_of(self.loader)
-        if hasattr(sampler, "_indices_of_rank"):
-            sampler.indices = sampler._indices_of_rank()  # mmengine's endless one, from its start
         return iter(self.loader)
 
-    def _read(self, waiting: list[Any], rest: Iterator[Any]) -> Iterator[Any]:
-        from torch.utils.data._utils import fetch
-
-        loader, pinned = self.loader, getattr(self.iterator, "_pin_memory", False)
-        kind = fetch._MapDatasetFetcher
-        make = kind(loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last)
-        # The books hold the waiting ones already; what the sampler still gives is written down.
-        for indices in chain(waiting, rest):
-            yield _pinned(make.fetch(indices), pinned)
-
-    # --- what is waited for ----------------------------------------------------------------------
+    # --- the pending batch -----------------------------------------------------------------------
 
     def awaited(self) -> list[str]:
-        """The samples of the batch that does not come: their index and, where it is told, file."""
-        if not self.ledger.given:
+        """The samples of the batch that is waited for: their index and, where known, file."""
+        if not self.tracker.given:
             return []
-        batch = self.ledger.given[0]
+        batch = self.tracker.given[0]
         members = list(batch) if isinstance(batch, (list, tuple)) else [batch]
         return [self._sample(index) for index in members[:64]]
 
@@ -220,20 +194,42 @@ class LoaderGuard:
                 if isinstance(info.get(key), (str, os.PathLike)):
                     return f"{text}: {os.fspath(info[key])}"
         except Exception:
-            pass  # A dataset that cannot tell; the index is something, too.
+            pass  # This dataset has no such method; the index alone helps, too.
         return text
 
 
 def guarded(loader: Any, handler: Any) -> Any:
-    """Takes a loader into our care; returns it. One that cannot be is left as it is."""
+    """Guards a loader and returns it; anything that is no DataLoader is returned as it is."""
     try:
         from torch.utils.data import DataLoader
 
-        if isinstance(loader, DataLoader) and not hasattr(loader, "_dualwatch"):
+        if isinstance(loader, DataLoader) and guard_of(loader) is None:
             LoaderGuard(loader, handler)
     except Exception:
         files.note_error("guarding a loader")
     return loader
+
+
+def guard_every_loader(guard: Callable[[Any], Any]) -> None:
+    """Guards each DataLoader of this process when it makes its first iterator.
+
+    For frameworks that build and rebuild loaders in ways of their own. At that moment the loader is
+    complete and its workers are not started yet.
+    """
+    from torch.utils.data import DataLoader
+
+    original = getattr(DataLoader._get_iterator, "__wrapped__", DataLoader._get_iterator)
+    pid = os.getpid()
+
+    @functools.wraps(original)
+    def _get_iterator(self):
+        if guard_of(self) is None and os.getpid() == pid:
+            guard(self)
+            if guard_of(self) is not None:
+                return self._get_iterator()
+        return original(self)
+
+    DataLoader._get_iterator = _get_iterator
 
 
 def guard_of(loader: Any) -> LoaderGuard | None:
@@ -242,93 +238,13 @@ def guard_of(loader: Any) -> LoaderGuard | None:
 
 
 def is_iterable_style(loader: Any) -> bool:
-    """Whether its dataset hands out samples in an order of its own, which nobody can repeat."""
+    """Whether its dataset has an order of its own, which cannot be repeated."""
     from torch.utils.data import IterableDataset
 
     return isinstance(loader.dataset, IterableDataset)
 
 
 def sampler_of(loader: Any) -> Any:
-    """The sampler that gives single indices; mmengine looks for it in the same two places."""
+    """The sampler of single indices."""
     batch_sampler = getattr(loader, "batch_sampler", None)
     return getattr(batch_sampler, "sampler", None) if batch_sampler is not None else loader.sampler
-
-
-# --- the classes that are slipped under torch's own ----------------------------------------------
-
-
-def _loader_like(kind: Any) -> type:
-    class Guarded(kind):  # type: ignore[misc]
-        def __iter__(self):
-            guard = self._dualwatch
-            try:
-                with guard.drawing_as_before():
-                    iterator = super().__iter__()
-                return guard.begun(iterator)
-            except ReplaceLoader:
-                return guard.iterator  # Persistent workers did not take up the new pass.
-
-        @property
-        def _index_sampler(self):
-            return _Indices(super()._index_sampler, self)
-
-    return Guarded
-
-
-def _iterator_like(kind: Any) -> type:
-    class Guarded(kind):  # type: ignore[misc]
-        def __next__(self):
-            return self._dualwatch.next(super().__next__)
-
-        def _try_get_data(self, timeout=5.0):
-            return self._dualwatch.wait(super()._try_get_data, timeout)
-
-    return Guarded
-
-
-def _sampler_like(kind: Any) -> type:
-    class Guarded(kind):  # type: ignore[misc]
-        def __iter__(self):
-            return self._dualwatch.ledger.sampled(iter(super().__iter__()))
-
-    return Guarded
-
-
-class _Indices:
-    """What a loader takes its indices from, with a pencil."""
-
-    def __init__(self, sampler: Any, loader: Any) -> None:
-        self._sampler, self._loader = sampler, loader
-
-    def __iter__(self):
-        # Torch asks for an iterator twice where it starts workers, and takes from the second one:
-        # a pass begins when something is taken.
-        ledger = self._loader._dualwatch.ledger
-        ledger.begin()
-        size = getattr(self._loader, "batch_size", None)
-        if size is None:
-            size = getattr(self._sampler, "batch_size", None)
-        yield from ledger.batched(iter(self._sampler), size if isinstance(size, int) else 1)
-
-    def __len__(self) -> int:
-        return len(self._sampler)
-
-    def __getattr__(self, name):
-        return getattr(self._sampler, name)
-
-
-def _become(thing: Any, like: Callable[[Any], type]) -> None:
-    """Gives a thing a subclass of its own class, which looks like it."""
-    kind = type(thing)
-    guarded = like(kind)
-    guarded.__name__, guarded.__qualname__ = kind.__name__, kind.__qualname__
-    guarded.__module__, guarded.__doc__ = kind.__module__, kind.__doc__
-    thing.__class__ = guarded
-
-
-def _pinned(batch: Any, wanted: bool) -> Any:
-    if not wanted:
-        return batch
-    from torch.utils.data._utils.pin_memory import pin_memory
-
-    return pin_memory(batch)

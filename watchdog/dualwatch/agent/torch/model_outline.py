@@ -1,8 +1,7 @@
-"""Notes the parts of the model, once, before the first iteration: what of them will be trained.
+"""Records the parts of the model, once, before the first iteration: which of them are trained.
 
-A contrastive head that was built, and whose parameters are frozen or were never given to the
-optimizer, logs its loss as a working one does. Parameters are counted here by their identity; not
-a single value is looked at, so a GPU is never waited for.
+A head whose parameters are frozen or were never given to the optimizer logs its loss as a working
+one does. Parameters are counted by identity; no value is read, so nothing waits for a GPU.
 """
 
 from __future__ import annotations
@@ -19,49 +18,55 @@ MOST = 200
 LENGTH = 200
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_TELLING = re.compile(r"macl|.*macl$|nce$|infonce|contrast|supcon|simclr|ntxent")
-"""Of a word: "nce" alone, since it is also the end of "instance"."""
 
 
-def write(runner: Any, folder: str, rank: int) -> None:
+def write(model: Any, optimizers: list[Any], folder: str, rank: int, words: str = "") -> None:
     """Writes ``model-RANK.json``; never raises.
 
     Args:
-        runner: Its model and its optimizer are built.
+        model: What is trained.
+        optimizers: Of torch, those that hold its parameters.
         folder: The attempt's folder.
-        rank: Rank of this process; the first one tells for all.
+        rank: Rank of this process; only the first one writes.
+        words: See ``model_parts``.
     """
     if rank != 0:
         return
     try:
         record: protocol.ModelDocument = {
             "rank": rank,
-            "parts": model_parts(runner.model, getattr(runner, "optim_wrapper", None)),
+            "parts": model_parts(model, optimizers, words),
         }
         files.put(os.path.join(folder, protocol.model_file(rank)), record)
     except Exception:
-        files.note_error("looking at the model")
+        files.note_error("recording the model")
 
 
-def model_parts(model: Any, optimizer: Any) -> list[protocol.ModelPartDocument]:
-    """Upper modules and those that tell of a contrastive loss, in the model's order. Bounded.
+def model_parts(
+    model: Any, optimizers: list[Any], words: str = ""
+) -> list[protocol.ModelPartDocument]:
+    """Upper modules and those whose name matches, in the model's order. Bounded.
 
     Args:
-        model: What the Runner trains, wrapped for several GPUs or not.
-        optimizer: mmengine's wrapper of one or of several optimizers, or a plain optimizer.
+        model: What is trained, wrapped for several GPUs or not.
+        optimizers: Of torch, those that hold its parameters.
+        words: Pattern of words in the name of a module or its class that is recorded at any depth.
     """
     model = _unwrapped(model)
-    held = _held(model, optimizer)
-    return [_part(path, module, held) for path, module in _chosen(model)]
+    held = _held(model, optimizers)
+    chosen = _chosen(model, re.compile(words) if words else None)
+    return [_part(path, module, held) for path, module in chosen]
 
 
-def is_informative(name: str) -> bool:
-    """Whether a name, of a module or of its class, tells of a contrastive loss."""
-    return any(_TELLING.match(word.lower()) for word in _WORD.findall(name[:LENGTH]))
+def has_word(name: str, words: re.Pattern[str] | None) -> bool:
+    """Whether a word of a name, of a module or of its class, matches."""
+    if words is None:
+        return False
+    return any(words.match(word.lower()) for word in _WORD.findall(name[:LENGTH]))
 
 
 def _unwrapped(model):
-    """The user's own model: DDP and its like hold nothing else, and so does torch.compile."""
+    """The user's own model, without the wrappers of DDP, its like and torch.compile."""
     for _ in range(5):
         children = list(model._modules)
         if children not in (["module"], ["_orig_mod"]):
@@ -70,48 +75,40 @@ def _unwrapped(model):
     return model
 
 
-def _chosen(model) -> list[tuple[str, Any]]:
-    """At most ``MOST`` of the modules; what is telling comes first, then what is higher up."""
+def _chosen(model, words) -> list[tuple[str, Any]]:
+    """At most ``MOST`` of the modules; those that match come first, then those higher up."""
     ranked = []
     for place, (path, module) in enumerate(model.named_modules()):
         depth = path.count(".") + 1
-        # The name of a parent is not its children's: they are counted in it.
+        # By their own name: the children of one that matches are counted in it.
         if not path:
             continue
-        if is_informative(path.rsplit(".", 1)[-1]) or is_informative(type(module).__name__):
+        if has_word(path.rsplit(".", 1)[-1], words) or has_word(type(module).__name__, words):
             ranked.append((0, place, path, module))
         elif depth <= DEPTH:
             ranked.append((depth, place, path, module))
-    if is_informative(type(model).__name__) and not any(rank == 0 for rank, _, _, _ in ranked):
-        ranked.append((0, -1, "", model))  # The detector computes the loss itself.
+    if has_word(type(model).__name__, words) and not any(rank == 0 for rank, _, _, _ in ranked):
+        ranked.append((0, -1, "", model))  # It has no such part: it is one itself.
     kept = sorted(ranked, key=lambda one: one[:2])[:MOST]
     return [(path, module) for _, _, path, module in sorted(kept, key=lambda one: one[1])]
 
 
-def _held(model, optimizer) -> set[int] | None:
-    """Identities of the parameters that the optimizer holds; None where it cannot be asked.
+def _held(model, optimizers) -> set[int] | None:
+    """Identities of the parameters that the optimizers hold; None where that is unknown.
 
     One that holds none of the model's own parameters works on copies of them, as DeepSpeed's and
-    some of half precision do, and says nothing of who is left out.
+    some of half precision do: which are left out cannot be seen.
     """
     try:
-        held = _ids(optimizer, 0)
+        groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+        held = {id(one) for group in groups for one in group["params"]}
     except Exception:
         return None
     return held if any(id(one) in held for one in model.parameters()) else None
 
 
-def _ids(optimizer, depth) -> set[int]:
-    several = getattr(optimizer, "optim_wrappers", None)
-    if isinstance(several, dict) and depth < 3:
-        return set().union(*(_ids(one, depth + 1) for one in several.values()))
-    # mmengine's wrapper holds the optimizer; a plain one is its own.
-    optimizer = getattr(optimizer, "optimizer", optimizer)
-    return {id(one) for group in optimizer.param_groups for one in group["params"]}
-
-
 def _part(path, module, held) -> protocol.ModelPartDocument:
-    """Numbers in a module: all, those that want a gradient, those of them that are optimised."""
+    """Parameters in a module: all, those with a gradient, those of them in an optimizer."""
     every, trainable, optimised = 0, 0, 0
     for one in module.parameters():
         try:

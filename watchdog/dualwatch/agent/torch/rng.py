@@ -1,4 +1,4 @@
-"""Random states: what a rescue keeps of them, and dice for what a worker would have drawn."""
+"""Random states: saved, restored, and separate ones for what a worker would have drawn."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def states() -> dict[str, Any]:
 
 
 def restore(kept: dict[str, Any]) -> None:
-    """Puts random states back."""
+    """Restores random states."""
     import numpy
     import torch
 
@@ -45,10 +45,10 @@ def _lists(state: Any) -> Any:
 
 
 class RandomStates:
-    """Random states beside those of the process: the model must not notice who loads its samples.
+    """Random states separate from those of the process, which the model draws from.
 
     Args:
-        seed: Of these dice.
+        seed: Of these states.
     """
 
     def __init__(self, seed: int) -> None:
@@ -56,8 +56,8 @@ class RandomStates:
         self._states: Any = None
 
     @contextlib.contextmanager
-    def thrown(self) -> Iterator[None]:
-        """Inside, everything random is drawn with these dice."""
+    def active(self) -> Iterator[None]:
+        """Inside, everything random is drawn from these states."""
         import numpy
         import torch
 

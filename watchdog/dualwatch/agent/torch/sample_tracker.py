@@ -1,9 +1,9 @@
-"""Which samples of a pass over the data were consumed: the books that make a resume exact.
+"""Tracks which samples of a pass over the data were consumed, so that a resume is exact.
 
 A loader reads ahead: its sampler has given more indices than batches were delivered. What counts
 is what the training consumed. A pass is described by how many indices its sampler gave, and which
-of these were not consumed yet; with the same seed that is enough to go on at the very sample, with
-whatever batch size, also where a batch sampler sorts samples into buckets.
+of these were not consumed yet; with the same seed that is enough to resume at the exact sample,
+with any batch size, also where a batch sampler sorts samples into buckets.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _FACTOR = 1000003
 
 
 class SampleTracker:
-    """The books of one loader's present pass.
+    """Samples of one loader's present pass.
 
     Attributes:
-        passes: Passes that were begun.
-        active: Whether a pass was begun and not read to its end.
+        passes: Passes that began.
+        active: Whether a pass began and was not read to its end.
         given: Batches of indices that the loader has taken and not delivered, oldest first.
         batches, samples: Delivered in this pass, those of an earlier attempt included.
-        complaint: Why a position could not be taken up, "" where it could: the pass begins anew.
+        complaint: Why a position could not be restored, "" where it could: the pass is repeated.
     """
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class SampleTracker:
         self._by_sampler, self._last = True, None
 
     def sampled(self, indices: Iterator[Any]) -> Iterator[Any]:
-        """The indices of a sampler, written down as they are taken."""
+        """The indices of a sampler, recorded as they are taken."""
         resume, self._resume = self._resume, None
         if resume is not None:
             yield from self._reemitted(resume, indices)
@@ -64,15 +64,15 @@ class SampleTracker:
             yield index
 
     def batched(self, batches: Iterator[Any], size: int) -> Iterator[Any]:
-        """The batches of indices that a loader takes, written down as they are taken.
+        """The batches of indices that a loader takes, recorded as they are taken.
 
         Args:
-            batches: What the loader's batch sampler gives, or its sampler where there is no other.
-            size: Of a batch, for those that are made anew from samples taken before.
+            batches: Of the loader's batch sampler, or of its sampler where there is no other.
+            size: Of a batch, for those that are regrouped from samples taken before.
         """
         for batch in batches:
             if self._resume is not None:
-                # It does not ask the sampler that we wrote down: its batches are taken apart.
+                # It does not use the sampler that is tracked: its batches are taken apart.
                 self._by_sampler = False
                 yield from self._regrouped(batch, batches, size)
                 continue
@@ -92,7 +92,7 @@ class SampleTracker:
             if rest or len(skipped) == resume["pulled"]:
                 break
             rest = list(_members(next(batches, ())))
-        self._take_up(resume, skipped)
+        self._restore(resume, skipped)
         while self._backlog:
             chunk = [self._backlog.popleft() for _ in range(min(size, len(self._backlog)))]
             self._pending += chunk
@@ -118,7 +118,7 @@ class SampleTracker:
             try:
                 self._pending.remove(index)
             except ValueError:
-                self._order = -1  # Not what the sampler gave: nothing can be promised.
+                self._order = -1  # Not an index of the sampler: no position is known.
 
     def ended(self) -> None:
         """The pass was read to its end."""
@@ -127,10 +127,10 @@ class SampleTracker:
     # --- position --------------------------------------------------------------------------------
 
     def position(self, *, without_last: bool = False) -> dict[str, Any] | None:
-        """Where this pass stands, for ``resume``; None where it cannot be told.
+        """The position in this pass, for ``resume``; None where it is unknown.
 
         Args:
-            without_last: The batch that was delivered last was not learnt from.
+            without_last: The batch that was delivered last was not trained on.
         """
         again = list(_members(self._last)) if without_last and self._last is not None else []
         pending = [*again, *self._pending, *self._backlog]
@@ -146,7 +146,7 @@ class SampleTracker:
         }
 
     def resume(self, position: dict[str, Any], *, batches: int) -> None:
-        """Lets the next pass begin at a position.
+        """Begins the next pass at a position.
 
         Args:
             position: Of ``position()``.
@@ -155,19 +155,19 @@ class SampleTracker:
         self._resume = dict(position, batches=batches)
 
     def _reemitted(self, resume: dict[str, Any], indices: Iterator[Any]) -> Iterator[Any]:
-        """Skips what an earlier attempt took, and gives what it did not consume of it."""
-        self._take_up(resume, list(islice(indices, int(resume["pulled"]))))
+        """Skips what an earlier attempt took, and gives the part that it did not consume."""
+        self._restore(resume, list(islice(indices, int(resume["pulled"]))))
         while self._backlog:
             index = self._backlog.popleft()
             self._pending.append(index)
             yield index
 
-    def _take_up(self, resume: dict[str, Any], skipped: list[Any]) -> None:
-        """Settles what comes first: what was not consumed, or all of it in a foreign order."""
+    def _restore(self, resume: dict[str, Any], skipped: list[Any]) -> None:
+        """Queues what was not consumed, or all that was skipped if the order is another one."""
         for index in skipped:
             self._note(index)
         if (self._pulled, self._order) != (resume["pulled"], resume["order"]):
-            self.complaint = "the sampler does not give the samples in the order of before"
+            self.complaint = "the sampler's order is not that of the earlier attempt"
             self._backlog = deque(skipped)
             return
         self.batches, self.samples = int(resume["batches"]), int(resume["samples"])
@@ -179,7 +179,7 @@ class SampleTracker:
 
     def _note(self, index: Any) -> None:
         self._pulled += 1
-        # A sum that depends on the order; what is no number has none that outlives the process.
+        # A checksum of the order; only numbers have one that is the same in another process.
         if self._order >= 0:
             self._order = (self._order * _FACTOR + index + 1) & _MASK if _is_index(index) else -1
 

@@ -1,4 +1,4 @@
-"""Loader workers of this process: putting them down, and hearing of their deaths in time."""
+"""Ends loader workers of this process, and reports their deaths between two iterations."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ from collections.abc import Iterator
 from typing import Any
 
 JOIN = 2.0
-"""Seconds for which a killed worker is waited for; one in the kernel does not end."""
-
+"""Seconds to wait for a killed worker; one in uninterruptible I/O does not end."""
 
 DYING = 0.5
-"""Seconds for which the death of a worker is waited for whose connections are closed already."""
+"""Seconds to wait for the death of a worker whose connections are closed already."""
 
 _BY_A_WORKER = "Caught "
-"""How an error begins that a living worker handed over: it is the dataset's."""
+"""Prefix of an error that a living worker handed over: it is the dataset's."""
 
 
 def terminate_workers(iterator: Any) -> None:
-    """Kills the workers of an iterator of torch's, so that nothing waits for them any more.
+    """Kills the workers of torch's iterator, so that nothing waits for them any more.
 
     Torch itself would ask them to end and wait five seconds for each.
     """
@@ -33,7 +32,7 @@ def terminate_workers(iterator: Any) -> None:
     from torch.utils.data._utils import signal_handling
 
     if getattr(iterator, "_worker_pids_set", False):
-        # Their death is our doing, and no error of the training.
+        # Torch would report their death as an error of the training.
         signal_handling._remove_worker_pids(id(iterator))
         iterator._worker_pids_set = False
     pinning = getattr(iterator, "_pin_memory_thread_done_event", None)
@@ -52,12 +51,12 @@ def terminate_workers(iterator: Any) -> None:
 
 
 def killed(iterator: Any, error: BaseException) -> str:
-    """Torch's own words for a worker that was killed by a signal, "" where none was.
+    """Torch's own message for a worker that was killed by a signal, "" where none was.
 
-    Torch says them in a signal handler only, whose exception may be raised where nobody hears it
-    (in a ``__del__``); its second look tells of an unexpected exit and of no signal. And whoever
-    takes a tensor from a worker that is about to die meets a connection that is refused or reset:
-    the system closes what a process held before it tells that the process is dead.
+    Torch raises it in a signal handler only, whose exception may be lost (in a ``__del__``); its
+    second check reports an unexpected exit without the signal. And a tensor of a worker that is
+    about to die cannot be fetched: the connection is refused or reset, since the system closes a
+    process's files before it reports the death.
 
     Args:
         error: What was raised while a batch was waited for.
@@ -83,51 +82,50 @@ def _exit_codes(processes: list[Any]) -> dict[int, int]:
 
 
 class _Deaths:
-    """When a worker died."""
+    """State of the deferred death reports of this process."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
         self.waiting = 0
         self.missed = False
-        self.torchs: Any = None
-        self.own: Any = None
+        self.torch_handler: Any = None
+        self.own_handler: Any = None
 
 
 _deaths = _Deaths()
 
 
 def report_deaths_between_iterations() -> None:
-    """Lets torch raise that a worker died only while a batch is waited for.
+    """Defers torch's error about a dead worker until a batch is waited for.
 
-    It raises from its signal handler, wherever the training stands: in the middle of a step, with
-    half of the parameters updated. A batch later it stands between two iterations, and nothing of
-    it is lost.
+    Torch raises it from its signal handler at any point: in the middle of a step, with half of the
+    parameters updated. Between two iterations nothing of the training is lost.
     """
     if not hasattr(signal, "SIGCHLD") or threading.current_thread() is not threading.main_thread():
         return
     present = signal.getsignal(signal.SIGCHLD)
-    if not callable(present) or present is _deaths.own:
+    if not callable(present) or present is _deaths.own_handler:
         return
-    _deaths.pid, _deaths.torchs = os.getpid(), present
+    _deaths.pid, _deaths.torch_handler = os.getpid(), present
 
-    def heard(number, frame):
+    def handler(number, frame):
         if os.getpid() != _deaths.pid or _deaths.waiting:
             present(number, frame)
         else:
             _deaths.missed = True
 
-    _deaths.own = heard
-    signal.signal(signal.SIGCHLD, heard)
+    _deaths.own_handler = handler
+    signal.signal(signal.SIGCHLD, handler)
 
 
 @contextlib.contextmanager
 def waiting() -> Iterator[None]:
-    """A batch is waited for: what was held back is told now."""
+    """While a batch is waited for: raises a death that was deferred, defers no further one."""
     _deaths.waiting += 1
     try:
         if _deaths.missed:
             _deaths.missed = False
-            _deaths.torchs(signal.SIGCHLD, None)
+            _deaths.torch_handler(signal.SIGCHLD, None)
         yield
     finally:
         _deaths.waiting -= 1

@@ -1,14 +1,14 @@
-"""Asks processes of the training for their stacks, by a signal that the inside agent answers.
+"""Requests stacks from processes of the training by a signal that the agent answers.
 
-The signal goes only to a process that shows both that it handles it and that it still holds this
-attempt's file open: nobody outside of the tree has it, and a process that closed its descriptors
-might write into a file of the user's instead. All write to one file, so one is asked at a time,
-and nobody while an older answer is due.
+The signal is sent only to a process that handles it and still has this attempt's file open: no
+process outside the tree has it, and one that closed its descriptors might write into a file of the
+user's instead. All write to one file, so one is asked at a time, and none while an older answer is
+due.
 
-Only a process of which every thread sleeps is asked. faulthandler reads frames that running threads
-change under its eyes: asked in the midst of Python code, one process in some hundreds died of it
-(Python 3.10, 3.12, 3.13), and a signal between a system call and the look at its errno spoils that.
-None that slept was ever harmed. A deadlock sleeps; what is busy keeps its life and its secret.
+Only a process of which every thread sleeps is asked. faulthandler reads frames while running
+threads change them: asked in the middle of Python code, one process in some hundreds crashed
+(Python 3.10, 3.12, 3.13), and a signal between a system call and reading its errno corrupts that.
+None that slept was ever harmed. A deadlock sleeps; the stacks of a busy process stay unknown.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from dualwatch.core.text import decode
 from dualwatch.events import ThreadStack
 
 TIMEOUT_S = 1.0
-"""For one process; a dump takes a millisecond, unless the process is swapped out."""
+"""Limit for one process; a dump takes a millisecond, unless the process is swapped out."""
 
 TOTAL_S = 8.0
-"""For all together: a tree of which nobody answers must not delay its own stop."""
+"""Limit for all together: a tree in which none answers must not delay its own stop."""
 
 QUIET_S = 0.05
 """How long a process must have slept before it is asked, so that it hardly wakes meanwhile.
 
-Shorter than the pauses of NCCL's and CUDA's own threads, which look around ten times a second.
+Shorter than the pauses of NCCL's and CUDA's own threads, which wake ten times a second.
 """
 
 PAUSE_S = 0.002
@@ -51,16 +51,16 @@ Answer = tuple[ThreadStack, ...] | str
 
 @dataclass(frozen=True, slots=True)
 class _Signals:
-    """What /proc shows of one process and the signal.
+    """The state of one process and of the signal in it, from /proc.
 
     Attributes:
         state: Letter of its main thread.
         handled: It has a handler.
-        pending: It was asked and has not begun to answer.
-        blocked: Threads that cannot take it; a thread that is answering is among them.
+        pending: It was signalled and has not begun to answer.
+        blocked: Threads that block it; a thread that is answering is among them.
         threads: All of them.
         busy: Whether one of them runs.
-        switches: How often they were put to sleep so far: unchanged while all of them sleep.
+        switches: Their context switches so far: unchanged while all of them sleep.
     """
 
     state: str
@@ -72,12 +72,12 @@ class _Signals:
     switches: int
 
     def answered(self, before: _Signals) -> bool:
-        """Whether a question that was asked after ``before`` is answered to its end."""
+        """Whether a request that was sent after ``before`` is answered completely."""
         return not self.pending and self.blocked & before.threads <= before.blocked
 
 
 def ask(pids: Iterable[int], attempt_dir: str | os.PathLike[str]) -> dict[int, Answer]:
-    """Lets processes write their stacks and reads them.
+    """Reads the stacks of processes.
 
     Args:
         pids: Processes of the tree of this attempt.
@@ -89,12 +89,12 @@ def ask(pids: Iterable[int], attempt_dir: str | os.PathLike[str]) -> dict[int, A
     order = list(dict.fromkeys(pids))
     number = getattr(signal, protocol.STACKS_SIGNAL, None)
     if number is None or not sys.platform.startswith("linux"):
-        return dict.fromkeys(order, "the agent inside answers on Linux only")
+        return dict.fromkeys(order, "the agent answers on Linux only")
     path = Path(attempt_dir) / protocol.STACKS_FILE
     try:
         file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError as error:
-        why = f"no agent inside can answer ({path.name}: {error.strerror})"
+        why = f"no agent can answer ({path.name}: {error.strerror})"
         return dict.fromkeys(order, why)
     deadline = time.monotonic() + TOTAL_S
     answers: dict[int, Answer] = {}
@@ -107,24 +107,24 @@ def ask(pids: Iterable[int], attempt_dir: str | os.PathLike[str]) -> dict[int, A
 
 
 class _Session:
-    """The file of the answers, held by one asker."""
+    """The file of the answers, locked by one reader."""
 
     def __init__(self, file: int, number: int, pids: Sequence[int]) -> None:
         self._file = file
         self._number = number
         self._pids = pids
         self._late: dict[int, _Signals] = {}
-        # All are looked at now, so that their times of quiet pass side by side.
+        # All at once, so that their quiet times pass in parallel.
         self._quiet: dict[int, tuple[_Signals, float]] = {}
         for pid in pids:
             self._quiet_for(pid, _signals(pid, number))
 
     def close(self) -> None:
-        """Lets the next asker come."""
+        """Unlocks the file."""
         os.close(self._file)
 
     def alone(self, deadline: float) -> bool:
-        """Waits until no other asker holds the file; a system without locks has none either."""
+        """Waits until no other reader locks the file; true on a system without locks."""
         import fcntl
 
         for _ in _until(deadline):
@@ -142,7 +142,7 @@ class _Session:
         before: _Signals | None = None
         why = "there was no time left to ask"
         for _ in _until(deadline):
-            why, before = self._hindrance(pid)
+            why, before = self._obstacle(pid)
             if before is None or not why:
                 break
         if before is None or why:
@@ -154,13 +154,13 @@ class _Session:
             return f"the process cannot be asked: {error.strerror}"
         return self._answer(pid, size, before, deadline)
 
-    def _hindrance(self, pid: int) -> tuple[str, _Signals | None]:
-        """Why a process cannot be asked now, "" where it can; without signals: nor ever."""
+    def _obstacle(self, pid: int) -> tuple[str, _Signals | None]:
+        """Why a process cannot be asked now, "" where it can; without signals it never can."""
         signals = _signals(pid, self._number)
         if signals is None:
             return "the process is gone", None
         if not signals.handled:
-            return "it has no agent inside that answers", None
+            return "it has no agent that answers", None
         refusal = _holds(pid, self._file)
         if refusal:
             return refusal, None
@@ -171,8 +171,11 @@ class _Session:
             return f"it {state} and cannot answer", signals
         owing = next((other for other in self._pids if self._owes(other)), None)
         if owing is not None:
-            return f"pid {owing} still owes an answer, which could be taken for its own", signals
-        # The last look, since what was seen before the others may be over.
+            return (
+                f"an answer of pid {owing} is still due, which could be taken for its own",
+                signals,
+            )
+        # Again, since the first look may be outdated by now.
         signals = _signals(pid, self._number)
         if signals is None:
             return "the process is gone", None
@@ -181,7 +184,7 @@ class _Session:
         return "", signals
 
     def _quiet_for(self, pid: int, signals: _Signals | None) -> float:
-        """Seconds that all threads of a process are known to have slept without a break."""
+        """Seconds that all threads of a process are known to have slept without interruption."""
         now = time.monotonic()
         known = self._quiet.get(pid)
         if signals is None or signals.busy:
@@ -197,7 +200,7 @@ class _Session:
         return now - self._quiet[pid][1]
 
     def _owes(self, pid: int) -> bool:
-        """Whether a process was asked, by us or by an earlier asker, and may answer yet."""
+        """Whether a process was asked, here or by an earlier reader, and may still answer."""
         if pid in self._late:
             signals = _signals(pid, self._number)
             return signals is not None and not signals.answered(self._late[pid])
@@ -205,7 +208,7 @@ class _Session:
         return _has(fields, "SigCgt", self._number) and _has(fields, "ShdPnd", self._number)
 
     def _answer(self, pid: int, size: int, before: _Signals, deadline: float) -> Answer:
-        """Waits for the whole dump: a handler that has begun has ended when no thread is in it."""
+        """Waits for the whole dump: a handler has ended when no thread is in it."""
         for _ in _until(deadline):
             grown = os.fstat(self._file).st_size > size
             signals = _signals(pid, self._number)
@@ -214,30 +217,30 @@ class _Session:
             if grown and signals.answered(before):
                 dump = os.pread(self._file, MAX_BYTES, size)
                 stacks = faulthandler.parse(decode(dump), pid)
-                return stacks or "its answer is no dump of stacks"
+                return stacks or "its answer is not a valid stack dump"
         self._late[pid] = before
         return f"it did not answer within {TIMEOUT_S:g} s"
 
 
 def _until(deadline: float) -> Iterator[None]:
-    """Turns with a short pause between them; at least one before the deadline."""
+    """Yields repeatedly with a short pause; at least once before the deadline."""
     while time.monotonic() < deadline:
         yield
         time.sleep(PAUSE_S)
 
 
 def _holds(pid: int, file: int) -> str:
-    """Why a process cannot be shown to hold the file open, "" where it does."""
+    """Why a process is not known to have the file open, "" where it has."""
     folder = f"/proc/{pid}/fd"
     ours = os.fstat(file)
     try:
         names = os.listdir(folder)
     except OSError as error:
-        return f"its descriptors cannot be seen: {error.strerror}"
+        return f"its descriptors cannot be read: {error.strerror}"
     for name in names:
         with contextlib.suppress(OSError):
             link = f"{folder}/{name}"
-            # Only after a look at the name: asking a dead network drive for a file would hang.
+            # Only if the name fits: stat on a dead network drive would hang.
             if os.readlink(link).endswith(protocol.STACKS_FILE) and os.path.samestat(
                 os.stat(link), ours
             ):
@@ -246,7 +249,7 @@ def _holds(pid: int, file: int) -> str:
 
 
 def _signals(pid: int, number: int) -> _Signals | None:
-    """What /proc shows; None where there is no such process any more."""
+    """The state in /proc; None where the process is gone."""
     fields = _status(f"/proc/{pid}/status")
     try:
         threads = os.listdir(f"/proc/{pid}/task")

@@ -29,6 +29,8 @@ class PairedImages(Domain):
     ranges = {LOSS: Range(high=1.0), "grad_norm": Range(high=20.0, after=50)}
     falling = (FallingMetric(name=LOSS, low_enough=0.3),)
     shown_first = (LOSS,)
+    # "nce" alone, since it is also the end of "instance".
+    parts = r"macl|.*macl$|nce$|infonce|contrast|supcon|simclr|ntxent"
     topics = frozenset(
         (
             "macl", "contrast", "contrastive", "contrasts", "nce", "infonce", "infrared", "thermal",

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dualwatch import agent
+from dualwatch.agent.mmengine import TRAIN_SCRIPT
 from dualwatch.datasets.layouts import coco, voc
 from dualwatch.events import Change, CheckpointSeen, ConfigRead, Event
 from dualwatch.frameworks.base import (
@@ -33,7 +33,7 @@ class MMEngine(Framework):
     name = "mmengine"
     config_suffixes = tuple(FORMS)
     scripts = ("tools/train.py",)
-    entry = Path(agent.TRAIN_SCRIPT)
+    entry = Path(TRAIN_SCRIPT)
 
     layouts = {"CocoDataset": coco, "VOCDataset": voc, "XMLDataset": voc}
     phases = knowledge.PHASES

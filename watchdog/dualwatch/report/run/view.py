@@ -140,7 +140,7 @@ def _answer_line(event: CommandAnswered) -> str | None:
 
 
 def finding_line(finding: Finding) -> str:
-    """``DW102 stalled-training (error, very likely): ...``."""
+    """``DW102 stalled-training (error, likely): ...``."""
     text = plain_text(finding.headline)
     return f"{finding.code} {finding.name} ({finding.severity.word}, {finding.certainty}): {text}"
 

@@ -14,12 +14,13 @@ WIDTH = 78
 
 def document(codes: Sequence[Code]) -> dict[str, Any]:
     """The codes as one JSON-able document."""
-    fields = ("code", "name", "means", "matters", "cure", "example")
+    fields = ("code", "name", "means", "matters", "example")
     return {
         "schema_version": SCHEMA_VERSION,
         "codes": [
             {
                 **{name: getattr(code, name) for name in fields},
+                "cure": code.remedy,
                 "severity": code.severity.word,
                 "explains": [symptom.code for symptom in symptoms(code)],
                 "explained_by": [cause.code for cause in causes(code)],
@@ -64,7 +65,7 @@ def _full(code: Code) -> str:
     for title, body in (
         ("What it means", code.means),
         ("Why it matters", code.matters),
-        ("How to cure it", code.cure),
+        ("What to do", code.remedy),
     ):
         parts.append(f"\n{title}\n{_wrapped(body)}\n")
     if code.example:

@@ -44,7 +44,7 @@ def progress(document: Diagnosis) -> str:
 
 
 def sureness(finding: Finding) -> str:
-    """``very likely, 85 %``."""
+    """``likely, 85 %``."""
     return f"{finding.certainty}, {finding.confidence * 100:.0f} %"
 
 

@@ -1,4 +1,4 @@
-"""The registry of finding codes: what each means, why it matters, how to cure it.
+"""The registry of finding codes: what each means, why it matters, what to do.
 
 Literal tuples, one family a module, so that `dualwatch explain`, the pages under ``docs/`` and the
 tests read the same words. A code, once published, keeps its meaning.
@@ -46,7 +46,7 @@ def finding(
         severity=entry.severity if severity is None else severity,
         confidence=confidence,
         evidence=tuple(evidence),
-        remedy=remedy or entry.cure,
+        remedy=remedy or entry.remedy,
         attempt=attempt,
         pid=pid,
         subject=subject,

@@ -1,4 +1,4 @@
-"""What is kept of a finding code: its documentation, and what it explains."""
+"""The documentation of one finding code, and the codes that it explains."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from dualwatch.events import Severity
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """One finding code and its documentation, each text in plain sentences.
+    """One finding code and its documentation, in whole sentences.
 
     Attributes:
-        example: What it looks like when it happens, as dualwatch or the console shows it; lines.
+        remedy: For any framework; an adapter adds a line of its own (``Framework.advice``).
+        example: What dualwatch shows when it happens, line by line.
         explains: Codes of which this one is the cause, where both are found.
     """
 
@@ -21,6 +22,6 @@ class Code:
     severity: Severity
     means: str
     matters: str
-    cure: str
+    remedy: str
     example: str = ""
     explains: tuple[str, ...] = ()

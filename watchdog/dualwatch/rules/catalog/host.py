@@ -10,11 +10,11 @@ CODES: tuple[Code, ...] = (
         code="DW501",
         name="host-out-of-memory",
         severity=Severity.CRITICAL,
-        means="The machine ran out of main memory.",
-        matters="The same training would need the same memory.",
-        cure="Fewer workers, smaller batches, a dataset that is not held in memory. dualwatch "
-        "reruns with half the batch.",
-        example="DW501 host-out-of-memory (almost certain)\n"
+        means="The machine or the container ran out of main memory.",
+        matters="The same training would need the same memory the next time.",
+        remedy="Use fewer workers, smaller batches, or a dataset that is not held in memory. "
+        "dualwatch train reruns with half the batch.",
+        example="DW501 host-out-of-memory (certain)\n"
         "  Out of memory: Killed process 4711 (python) total-vm:41943040kB\n"
         "  memory: 310 MiB available of 31.3 GiB",
         explains=("DW301", "DW606"),
@@ -23,11 +23,10 @@ CODES: tuple[Code, ...] = (
         code="DW502",
         name="disk-full",
         severity=Severity.CRITICAL,
-        means="There is no space left where the training writes.",
+        means="No space is left on the file system that the training writes to.",
         matters="No checkpoint can be saved.",
-        cure="Make room, or choose another --work-dir; max_keep_ckpts limits the checkpoints "
-        "that are kept.",
-        example="DW502 disk-full (almost certain)\n"
+        remedy="Free space, choose another --work-dir, or keep fewer checkpoints.",
+        example="DW502 disk-full (certain)\n"
         "  OSError: [Errno 28] No space left on device (checkpoint.py:812 in save)\n"
         "  the training ended with exit code 1\n"
         "  /work/llvip: 0 KiB free of 98.3 GiB",
@@ -37,10 +36,10 @@ CODES: tuple[Code, ...] = (
         code="DW503",
         name="console-encoding",
         severity=Severity.CRITICAL,
-        means="The training printed a character that its console's encoding does not have.",
-        matters="A print ended the training, not the training itself.",
-        cure="Set PYTHONUTF8=1 in the environment (dualwatch reruns once so).",
-        example="DW503 console-encoding (almost certain)\n"
+        means="The training printed a character that the encoding of its console cannot represent.",
+        matters="A print statement ended the training; the training itself was sound.",
+        remedy="Set PYTHONUTF8=1 in the environment. dualwatch train reruns once with it.",
+        example="DW503 console-encoding (certain)\n"
         "  UnicodeEncodeError: 'gbk' codec can't encode character in position 0\n"
         "  the training ended with exit code 1",
         explains=("DW606",),
@@ -49,11 +48,10 @@ CODES: tuple[Code, ...] = (
         code="DW504",
         name="stacks-not-observable",
         severity=Severity.INFO,
-        means="The system does not allow reading the stacks of the training.",
-        matters="A stall is still seen, but not where the processes stand.",
-        cure="Run dualwatch as the same user, allow ptrace (sysctl kernel.yama.ptrace_scope=0), "
-        "or add the capability SYS_PTRACE to the container.",
-        example="DW504 stacks-not-observable (almost certain)\n"
-        "  stacks of pid 4711: permission denied",
+        means="The system does not permit reading the stacks of the training.",
+        matters="Stalls are still detected, but the code where the processes hang is not known.",
+        remedy="Run dualwatch as the same user, permit ptrace (sudo sysctl "
+        "kernel.yama.ptrace_scope=0), or start the container with --cap-add=SYS_PTRACE.",
+        example="DW504 stacks-not-observable (certain)\n  stacks of pid 4711: permission denied",
     ),
 )

@@ -1,4 +1,4 @@
-"""DW0xx: what dualwatch has to say of itself."""
+"""DW0xx: dualwatch itself."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ CODES: tuple[Code, ...] = (
         code="DW001",
         name="rule-failed",
         severity=Severity.WARNING,
-        means="A rule of dualwatch raised an error, so what it looks for was not judged.",
-        matters="Not judged is not well: another finding may be missing.",
-        cure="Please report it with the journal.jsonl of the run.",
-        example="DW001 rule-failed (almost certain)\n  rule metrics.judge failed: KeyError: 'loss'",
+        means="A rule of dualwatch raised an exception, so what it looks for was not checked.",
+        matters="A finding may be missing.",
+        remedy="Report it, with the journal.jsonl of the run.",
+        example="DW001 rule-failed (certain)\n  rule metrics.find failed: KeyError: 'loss'",
     ),
 )

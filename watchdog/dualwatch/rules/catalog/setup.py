@@ -1,4 +1,4 @@
-"""DW6xx: configuration, data, checkpoints, the script itself."""
+"""DW6xx: configuration, data, checkpoints, the training script."""
 
 from __future__ import annotations
 
@@ -10,24 +10,22 @@ CODES: tuple[Code, ...] = (
         code="DW601",
         name="risky-loader-settings",
         severity=Severity.INFO,
-        means="The loader's settings are those under which trainings hang: several workers, "
-        "kept over the epochs, with paired images, and more so where workers are "
-        "spawned.",
-        matters="It is no fault yet. When it hangs, it says nothing, and the first epochs may "
-        "pass well.",
-        cure="num_workers=0 and persistent_workers=False cost some loading speed and cannot "
-        "deadlock. Or leave it to dualwatch train, which cures it when it happens.",
+        means="A loader has settings that are known to deadlock: several workers that are "
+        "persistent or spawned, and two images per sample.",
+        matters="The training can hang without any message, even after epochs that went well.",
+        remedy="Set num_workers=0 and persistent_workers=False: loading is slower and cannot "
+        "deadlock. Or keep the settings and use dualwatch train, which answers a hang.",
         example="DW601 risky-loader-settings (likely)\n"
-        "  train_dataloader: num_workers=2, persistent_workers=True, images in pairs",
+        "  train loader: num_workers=2, persistent_workers=True, images in pairs",
     ),
     Code(
         code="DW602",
         name="config-does-not-load",
         severity=Severity.CRITICAL,
-        means="The configuration is missing, has an error, or does not end loading.",
-        matters="Nothing can be trained with it; dualwatch train does not start one.",
-        cure="Correct it; mmengine's Config.fromfile shows the same error.",
-        example="DW602 config-does-not-load (almost certain)\n"
+        means="The configuration is missing, has an error, or does not finish loading.",
+        matters="No training can start with it, and dualwatch train does not start one.",
+        remedy="Correct the error that the evidence quotes.",
+        example="DW602 config-does-not-load (certain)\n"
         "  the configuration c.py does not load: SyntaxError: invalid syntax in line 12",
         explains=("DW606",),
     ),
@@ -35,12 +33,11 @@ CODES: tuple[Code, ...] = (
         code="DW603",
         name="data-missing",
         severity=Severity.CRITICAL,
-        means="A folder or an annotation file that the configuration names is not there.",
-        matters="A training dies of it when it builds its datasets; dualwatch train does not start "
-        "one.",
-        cure="Correct the path in the configuration, or give it with --cfg-options.",
-        example="DW603 data-missing (almost certain)\n"
-        "  data/LLVIP is not there (train_dataloader.dataset.data_root)",
+        means="A folder or an annotation file that the configuration names does not exist.",
+        matters="The training would fail when it builds its datasets; dualwatch train does not "
+        "start it.",
+        remedy="Correct the path in the configuration, or pass it with --cfg-options.",
+        example="DW603 data-missing (certain)\n  data/LLVIP does not exist (dataset.data_root)",
         explains=("DW306", "DW307", "DW606"),
     ),
     Code(
@@ -48,11 +45,11 @@ CODES: tuple[Code, ...] = (
         name="pair-missing",
         severity=Severity.ERROR,
         means="An image has no partner in the other modality.",
-        matters="A dataset that meets it fails, or falls back to one modality without a word.",
-        cure="Complete or correct the two folders that the evidence names, or leave the "
-        "image out of the annotations.",
-        example="DW604 pair-missing (almost certain)\n"
-        "  2 images have no partner in the other modality, of 12025 pairs looked at\n"
+        matters="A dataset that meets it fails, or silently falls back to one image.",
+        remedy="Complete the two folders that the evidence names, or remove the image from the "
+        "annotations.",
+        example="DW604 pair-missing (likely)\n"
+        "  2 of 12025 images have no partner in the other modality\n"
         "  without a partner: data/LLVIP/visible/train/010412.jpg\n"
         "  without a partner: data/LLVIP/infrared/train/100833.jpg",
         explains=("DW306", "DW211"),
@@ -62,10 +59,9 @@ CODES: tuple[Code, ...] = (
         name="resume-blocked",
         severity=Severity.CRITICAL,
         means="The checkpoint cannot be loaded: it is truncated, or torch refuses a class in it.",
-        matters="The training cannot go on from there.",
-        cure="Take the checkpoint before it (dualwatch does so, twice at most); under dualwatch "
-        "train mmengine's own classes are already allowed.",
-        example="DW605 resume-blocked (almost certain)\n"
+        matters="The training cannot continue from it.",
+        remedy="Resume from an earlier checkpoint. dualwatch train does so, twice at most.",
+        example="DW605 resume-blocked (certain)\n"
         "  _pickle.UnpicklingError: Weights only load failed. This file can still be loaded\n"
         "  the training ended with exit code 1",
         explains=("DW606",),
@@ -74,10 +70,10 @@ CODES: tuple[Code, ...] = (
         code="DW606",
         name="training-script-error",
         severity=Severity.CRITICAL,
-        means="The training ended by itself with an error; it is quoted.",
-        matters="It is not a hang: running it again would end the same way.",
-        cure="Read the quoted error; the whole console is in attempt-N/console.log.",
-        example="DW606 training-script-error (almost certain)\n"
+        means="The training ended with an error of its own, which is quoted.",
+        matters="This is not a hang. Running it again would end the same way.",
+        remedy="Correct the quoted error; attempt-N/console.log holds the whole output.",
+        example="DW606 training-script-error (certain)\n"
         "  ValueError: num_classes does not match (heads.py:41 in __init__)\n"
         "  the training ended with exit code 1\n"
         '  File "heads.py", line 41, in __init__\n'

@@ -1,4 +1,4 @@
-"""DW1xx: it does not move, and where it stands."""
+"""DW1xx: the training makes no progress, and where it hangs."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ CODES: tuple[Code, ...] = (
         name="stalled-startup",
         severity=Severity.ERROR,
         means="No training iteration came within the stall timeout after the start, and the "
-        "process tree did nothing: no CPU, no I/O.",
-        matters="A training that hangs while it builds its datasets or starts its workers will "
-        "not begin by itself; the night is lost.",
-        cure="Where its loader is what hangs, dualwatch replaces it in the running training; "
-        "else it reruns without loader workers and with half the batch. If that stalls as well, "
-        "look at the captured stacks: they show where the main process stands.",
-        example="DW101 stalled-startup (almost certain)\n"
+        "process tree was idle: no CPU, no I/O.",
+        matters="A training that hangs while it builds datasets or starts workers never begins.",
+        remedy="dualwatch train replaces the loader in the running training if the loader is what "
+        "hangs; otherwise it reruns without loader workers and with half the batch. If that stalls "
+        "too, the captured stacks show where the main process hangs.",
+        example="DW101 stalled-startup (certain)\n"
         "  no first training iteration since 02:14:07: 300 s, limit 300 s\n"
         "  phase building-data\n"
-        "  last line: after_run: (BELOW_NORMAL) LoggerHook\n"
+        "  last line: hooks listed\n"
         "  tree idle for 300 s, CPU now 0 % of a core, I/O 0 B/s: main 4711 sleeping",
     ),
     Code(
@@ -28,17 +27,17 @@ CODES: tuple[Code, ...] = (
         name="stalled-training",
         severity=Severity.ERROR,
         means="Training iterations came, then none within the stall timeout, while the process "
-        "tree was idle or stood in the same stack all the time.",
-        matters="The usual cause is a DataLoader whose workers wait for each other. It never "
-        "ends, and it prints nothing.",
-        cure="dualwatch captures the stacks and replaces the loader in the running training. Where "
-        "that cannot be, it ends the tree and reruns with num_workers=0 and half the batch, "
-        "accumulating gradients so that the effective batch stays the same. A cause that is found "
-        "has its own remedy.",
-        example="DW102 stalled-training (almost certain)\n"
+        "tree was idle or showed the same stack in every capture.",
+        matters="The usual cause is a DataLoader whose workers wait for each other. It never ends "
+        "and prints nothing.",
+        remedy="dualwatch train captures the stacks and replaces the loader in the running "
+        "training. Where that is not possible, it ends the process tree and reruns with "
+        "num_workers=0 and half the batch, accumulating gradients so that the effective batch "
+        "stays the same. A cause that is found has its own remedy.",
+        example="DW102 stalled-training (certain)\n"
         "  no progress since 02:14:07: 300 s, limit 300 s\n"
         "  phase waiting-for-batch, 38 of 200 batches done, last iteration 438\n"
-        "  main process stands in select < wait < _poll < poll\n"
+        "  main process is in select < wait < _poll < poll\n"
         "  tree idle for 300 s, CPU now 0 % of a core, I/O 0 B/s: main 4711 sleeping, ...",
     ),
     Code(
@@ -46,10 +45,10 @@ CODES: tuple[Code, ...] = (
         name="stalled-validation",
         severity=Severity.ERROR,
         means="The same as DW102 in a validation or test loop.",
-        matters="The validation loader has workers of its own, which can block as well.",
-        cure="dualwatch replaces the loader in the running training, or reruns with num_workers=0 "
-        "in every loader.",
-        example="DW103 stalled-validation (almost certain)\n"
+        matters="The validation loader has workers of its own, which can deadlock too.",
+        remedy="dualwatch train replaces the loader in the running training, or reruns with "
+        "num_workers=0 in every loader.",
+        example="DW103 stalled-validation (certain)\n"
         "  no progress since 02:14:07: 300 s, limit 300 s\n"
         "  phase waiting-for-val-batch, 3 of 50 batches done, last iteration 800\n"
         "  tree idle for 300 s, CPU now 0 % of a core, I/O 0 B/s: main 4711 sleeping, ...",
@@ -58,44 +57,43 @@ CODES: tuple[Code, ...] = (
         code="DW104",
         name="slow-not-stalled",
         severity=Severity.INFO,
-        means="Nothing moved for the stall timeout, yet the processes are working: CPU or I/O "
-        "goes on.",
-        matters="A COCO evaluation may be silent for hours and healthy. Killing it would lose "
-        "work, so nothing is done.",
-        cure="Nothing, if you expect this. Otherwise raise --stall-timeout, or look at what is "
-        "slow; --busy-timeout says when busy silence in start-up, metrics or saving counts as a "
-        "stall.",
-        example="DW104 slow-not-stalled (very likely)\n"
+        means="No progress within the stall timeout, yet the processes use CPU or I/O.",
+        matters="A COCO evaluation can be silent for hours and healthy. Nothing is ended, because "
+        "that would lose its work.",
+        remedy="None if you expect this. Otherwise raise --stall-timeout or speed up the slow "
+        "part; after --busy-timeout, busy silence in start-up, metrics or saving is a stall.",
+        example="DW104 slow-not-stalled (likely)\n"
         "  no progress since 02:14:07: 305 s, limit 300 s\n"
         "  phase computing-metrics, last iteration 800\n"
-        "  main process stands in accumulate < compute_metrics < evaluate < run\n"
+        "  main process is in accumulate < compute_metrics < evaluate < run\n"
         "  tree idle for 0 s, CPU now 100 % of a core, I/O 2 MiB/s: main 4711 running",
     ),
     Code(
         code="DW105",
         name="stalled-saving",
         severity=Severity.ERROR,
-        means="A checkpoint is being written and does not end.",
-        matters="The disk or the network folder under the work dir does not answer.",
-        cure="Look at the storage of the work dir (df, mount, dmesg). The last whole checkpoint "
-        "is still there.",
-        example="DW105 stalled-saving (almost certain)\n"
+        means="A checkpoint is being written and does not finish.",
+        matters="The disk or the network folder under the work dir does not respond.",
+        remedy="Check the storage of the work dir (df, mount, dmesg). The last whole checkpoint "
+        "still exists.",
+        example="DW105 stalled-saving (certain)\n"
         "  no progress since 02:14:07: 300 s, limit 300 s\n"
         "  last line: Saving checkpoint at 4 epochs\n"
-        "  main process stands in __exit__ < save < save_checkpoint < after_train_epoch\n"
+        "  main process is in __exit__ < save < save_checkpoint < after_train_epoch\n"
         "  tree idle for 300 s, CPU now 0 % of a core, I/O 0 B/s: main 4711 disk-sleep",
     ),
     Code(
         code="DW111",
         name="loader-deadlock",
         severity=Severity.ERROR,
-        means="The main process waits for a batch while its loader workers wait for a lock: no "
-        "CPU, no I/O, a worker's stack stands in the dataset at a lock.",
-        matters="The workers wait for each other, or for a lock that was held while they were "
-        "forked. No time-out ends it.",
-        cure="num_workers=0 (dualwatch does it). For a cure at the root: take locks in one order, "
-        "open files in the worker rather than before the fork, no threads before the fork.",
-        example="DW111 loader-deadlock (almost certain)\n"
+        means="The main process waits for a batch while its loader workers wait for a lock inside "
+        "the dataset, without CPU or I/O.",
+        matters="The workers wait for each other, or for a lock that was held when they were "
+        "forked. No timeout ends it.",
+        remedy="Set num_workers=0; dualwatch train does so. To keep workers, take locks in one "
+        "order, open files in the worker rather than before the fork, and start no threads before "
+        "the fork.",
+        example="DW111 loader-deadlock (certain)\n"
         "  2 of 2 loader workers wait for a lock inside the dataset, the main process waits for "
         "a batch\n"
         "  worker 4713: SemLock.__enter__ (synchronize.py:95) < load (pairs.py:20); sleeps in "
@@ -110,13 +108,14 @@ CODES: tuple[Code, ...] = (
         code="DW112",
         name="worker-stuck-in-dataset",
         severity=Severity.ERROR,
-        means="The main process waits for a batch, and a loader worker stands at one place of the "
-        "dataset or a transform: it loops, sleeps or reads without an end.",
-        matters="Without workers the main process would be stuck at the same place.",
-        cure="Look at the function that the evidence names, and at the sample that it works on. "
-        "dualwatch does not rerun one that loops, and tries once without workers if it waits.",
-        example="DW112 worker-stuck-in-dataset (almost certain)\n"
-        "  1 of 4 loader workers stand at one place of the dataset, 3 wait for work\n"
+        means="The main process waits for a batch, and a loader worker stays at one place of the "
+        "dataset or of a transform: it loops, sleeps or reads without end.",
+        matters="Without workers the main process would hang at the same place.",
+        remedy="Correct the function that the evidence names, or the sample that it works on. "
+        "dualwatch train does not rerun one that loops, and tries once without workers if it "
+        "waits.",
+        example="DW112 worker-stuck-in-dataset (certain)\n"
+        "  1 of 4 loader workers is stuck inside the dataset, 3 wait for work\n"
         "  worker 4713: RandomCrop.transform (crop.py:57) < Compose.__call__ (base_dataset.py:60)\n"
         "  worker 4713 loops: running, 100 % of a core, 0 B/s of I/O",
         explains=("DW101", "DW102", "DW103", "DW104", "DW118"),
@@ -125,15 +124,14 @@ CODES: tuple[Code, ...] = (
         code="DW113",
         name="dataset-init-stuck",
         severity=Severity.ERROR,
-        means="The dataset is being built and does not end. No loader worker exists yet.",
-        matters="A log that ends with the hook list looks like a deadlock of workers and is none.",
-        cure="Look at where it reads from: a network folder, a huge annotation file, a lock. "
-        "dualwatch does not rerun it.",
-        example="DW113 dataset-init-stuck (almost certain)\n"
-        "  the dataset is being built and does not end: load_data_list (xml_style.py:48) < "
+        means="The dataset is being built and does not finish. No loader worker exists yet.",
+        matters="The log looks like that of a worker deadlock, and num_workers=0 does not help.",
+        remedy="Check what it reads: a network folder, a huge annotation file, a lock. dualwatch "
+        "train does not rerun it.",
+        example="DW113 dataset-init-stuck (certain)\n"
+        "  the dataset is being built and does not finish: load_data_list (xml_style.py:48) < "
         "full_init (base_dataset.py:307)\n"
-        "  it waits for I/O: it reads, or waits for what it reads: disk-sleep in "
-        "folio_wait_bit_common, 0 % of a core",
+        "  it waits for I/O: disk-sleep in folio_wait_bit_common, 0 % of a core",
         explains=("DW101", "DW104", "DW118"),
     ),
     Code(
@@ -142,10 +140,10 @@ CODES: tuple[Code, ...] = (
         severity=Severity.ERROR,
         means="The main process loops or blocks in its own code: forward, backward, the "
         "optimizer, or the sampler.",
-        matters="The loader is not the cause, so a rerun without workers may stall again.",
-        cure="Look at the function that the evidence names. dualwatch tries one rerun without "
-        "workers and with half the batch.",
-        example="DW114 main-stuck-in-step (very likely)\n"
+        matters="The loader is not the cause, so a rerun without workers can stall again.",
+        remedy="Correct the function that the evidence names. dualwatch train tries one rerun "
+        "without workers and with half the batch.",
+        example="DW114 main-stuck-in-step (likely)\n"
         "  the main process is stuck in forward: match (assigner.py:31) < loss (head.py:88) < "
         "forward (detector.py:120)\n"
         "  it is running and uses 100 % of a core",
@@ -158,9 +156,9 @@ CODES: tuple[Code, ...] = (
         means="A process of the training is stopped (state T: Ctrl-Z, SIGSTOP) or held by a "
         "debugger (state t).",
         matters="It does nothing until it is continued, but it is intact.",
-        cure="Continue it: kill -CONT PID. dualwatch train does so once in an attempt, never "
-        "to what a debugger holds, and does not restart it.",
-        example="DW115 process-stopped (almost certain)\n"
+        remedy="Continue it: kill -CONT PID. dualwatch train does so once per attempt, never for "
+        "a process that a debugger holds, and does not restart it.",
+        example="DW115 process-stopped (certain)\n"
         "  no progress since 02:14:07: 300 s, limit 300 s\n"
         "  stopped (state T): pid 4713 (worker)\n"
         "  the main process 4711 runs and waits for it",
@@ -170,16 +168,16 @@ CODES: tuple[Code, ...] = (
         code="DW116",
         name="storage-stuck",
         severity=Severity.ERROR,
-        means="A process of the training waits in uninterruptible I/O (state D) and does not "
-        "come back: a disk or a network folder does not answer.",
+        means="A process of the training stays in uninterruptible I/O (state D): a disk or a "
+        "network folder does not respond.",
         matters="Such a process cannot be killed, so a rerun would only add another one that "
         "waits.",
-        cure="Look at the storage that the evidence names (mount, df, dmesg); when it "
-        "answers again, the training goes on. dualwatch does not rerun it.",
-        example="DW116 storage-stuck (almost certain)\n"
+        remedy="Check the storage that the evidence names (mount, df, dmesg). The training "
+        "continues when it responds again. dualwatch train does not rerun it.",
+        example="DW116 storage-stuck (certain)\n"
         "  main 4711 in uninterruptible sleep (state D) for at least 120 s, no CPU, no I/O\n"
-        "  main 4711 sleeps in nfs_wait_bit_killable: a network folder (NFS) that does not answer\n"
-        "  it stands in read (loading.py:107) < __getitem__ (base_dataset.py:408)",
+        "  main 4711 sleeps in nfs_wait_bit_killable: a network folder (NFS) does not respond\n"
+        "  it is in read (loading.py:107) < __getitem__ (base_dataset.py:408)",
         explains=("DW101", "DW102", "DW103", "DW105", "DW104", "DW112", "DW113", "DW114", "DW118"),
     ),
     Code(
@@ -188,13 +186,12 @@ CODES: tuple[Code, ...] = (
         severity=Severity.INFO,
         means="Loader workers are still being started: the dataset is pickled into each of "
         "them, and each imports its modules.",
-        matters="It looks like a hang and is none: the first batch comes when the last worker "
-        "is up.",
-        cure="Nothing, if it ends. Otherwise fewer workers, or a dataset that holds arrays "
+        matters="It looks like a hang; the first batch comes when the last worker is up.",
+        remedy="None if it finishes. Otherwise use fewer workers, or a dataset that holds arrays "
         "instead of many small objects.",
-        example="DW117 slow-worker-start (almost certain)\n"
-        "  loader workers are still being started: 5 so far of 16\n"
-        "  the main process hands the dataset to a new worker: dump (reduction.py:60) < "
+        example="DW117 slow-worker-start (certain)\n"
+        "  loader workers are still being started: 5 of 16 so far\n"
+        "  the main process sends the dataset to a new worker: dump (reduction.py:60) < "
         "Popen._launch (popen_spawn_posix.py:47)\n"
         "  worker 4718 imports or unpickles: _main (spawn.py:132) < spawn_main (spawn.py:122)",
         explains=("DW101", "DW104"),
@@ -206,9 +203,9 @@ CODES: tuple[Code, ...] = (
         means="The ranks of a distributed training wait for each other in a collective, or waited "
         "until it timed out.",
         matters="One rank is elsewhere: it has fewer batches, died, or took another branch.",
-        cure="Give every rank equally many batches, and look at the first rank that failed. "
-        "dualwatch tries one rerun.",
-        example="DW118 collective-stuck (almost certain)\n"
+        remedy="Give every rank the same number of batches, and look at the first rank that "
+        "failed. dualwatch train tries one rerun.",
+        example="DW118 collective-stuck (likely)\n"
         "  rank 0 waits in all_reduce, and rank 1 is elsewhere: save (serialization.py:850) < "
         "save_checkpoint (checkpoint.py:12)\n"
         "  rank 1: save (serialization.py:850) < save_checkpoint (checkpoint.py:12)\n"

@@ -10,26 +10,26 @@ CODES: tuple[Code, ...] = (
         code="DW801",
         name="tensorboard-unreachable",
         severity=Severity.WARNING,
-        means="TensorBoard could not be started or does not answer.",
-        matters="The training is not harmed; its curves cannot be looked at.",
-        cure="Install it (pip install 'dualwatch[tensorboard]') or choose another --port.",
-        example="DW801 tensorboard-unreachable (almost certain)\n"
-        "  TensorBoard does not run: it ended with code 1: No module named tensorboard\n"
-        "  its words are in tensorboard.log",
+        means="TensorBoard could not be started or does not respond.",
+        matters="The training is not affected; its curves cannot be viewed.",
+        remedy="Install it (python -m pip install 'dualwatch[tensorboard]') or choose another "
+        "--port.",
+        example="DW801 tensorboard-unreachable (certain)\n"
+        "  TensorBoard is not running: it ended with code 1: No module named tensorboard\n"
+        "  its output is in tensorboard.log",
     ),
     Code(
         code="DW802",
         name="tensorboard-tag-missing",
         severity=Severity.WARNING,
-        means="A tag that must be there is not in the event files: a required metric that is in "
-        "the training lines, or there is no event file of the training at all. Events are "
-        "written up to two minutes late, which is waited for.",
-        matters="The training is not harmed; the curve that is to be looked at does not exist.",
-        cure="Write vis_backends = [dict(type='LocalVisBackend'), "
-        "dict(type='TensorboardVisBackend')] into the configuration, and name them in its "
-        "visualizer; install tensorboard where the training runs.",
-        example="DW802 tensorboard-tag-missing (almost certain)\n"
-        "  300 training lines, and no event file of this training\n"
-        "  the backends of the visualizer: LocalVisBackend",
+        means="A required metric is in the log lines and not in the event files, or the training "
+        "writes no event file at all. Event files are up to two minutes late; dualwatch waits for "
+        "that.",
+        matters="The training is not affected; the curve does not exist.",
+        remedy="Let the training write its scalars to TensorBoard, and install tensorboard in the "
+        "environment of the training.",
+        example="DW802 tensorboard-tag-missing (certain)\n"
+        "  300 training lines and no event file of this training\n"
+        "  configured writers of scalars: LocalVisBackend",
     ),
 )

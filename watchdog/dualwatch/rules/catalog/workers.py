@@ -10,14 +10,15 @@ CODES: tuple[Code, ...] = (
         code="DW301",
         name="worker-killed",
         severity=Severity.CRITICAL,
-        means="A loader worker was ended by a signal; mostly the kernel's out-of-memory killer.",
-        matters="The next epoch would end the same way: every worker needs its own memory.",
-        cure="Fewer workers (num_workers), smaller images or batches; dmesg says whether the "
-        "kernel did it. dualwatch reruns with half the workers, then with none.",
-        example="DW301 worker-killed (almost certain)\n"
+        means="A loader worker was ended by a signal, in most cases by the kernel's out-of-memory "
+        "killer.",
+        matters="Every worker needs its own memory, so the next epoch would end the same way.",
+        remedy="Use fewer workers (num_workers) or smaller images and batches. dmesg shows whether "
+        "the kernel killed it. dualwatch train reruns with half the workers, then with none.",
+        example="DW301 worker-killed (certain)\n"
         "  RuntimeError: DataLoader worker (pid 4711) is killed by signal: Killed.\n"
         "  the training ended with exit code 1\n"
-        "  the kernel's log names no process of this training",
+        "  the kernel log names no process of this training",
         explains=("DW606", "DW102"),
     ),
     Code(
@@ -25,25 +26,25 @@ CODES: tuple[Code, ...] = (
         name="shared-memory-exhausted",
         severity=Severity.CRITICAL,
         means="Loader workers could not get shared memory: /dev/shm is full or too small.",
-        matters="Batches go through shared memory, several for each worker.",
-        cure="Enlarge it (docker run --shm-size=8g), use fewer workers, or num_workers=0. "
-        "dualwatch reruns with half the workers, then with none.",
-        example="DW302 shared-memory-exhausted (almost certain)\n"
+        matters="Every batch of a worker passes through shared memory, several at a time.",
+        remedy="Enlarge it (docker run --shm-size=8g), use fewer workers, or set num_workers=0. "
+        "dualwatch train reruns with half the workers, then with none.",
+        example="DW302 shared-memory-exhausted (certain)\n"
         "  RuntimeError: DataLoader worker (pid 4711) is killed by signal: Bus error.\n"
         "  the training ended with exit code 1\n"
-        "  /dev/shm: 64 MiB in all, 0 KiB free when looked at",
+        "  /dev/shm: 64 MiB in total, 0 KiB free",
         explains=("DW301", "DW305", "DW606"),
     ),
     Code(
         code="DW303",
         name="too-many-open-files",
         severity=Severity.CRITICAL,
-        means="The process ran out of file descriptors.",
-        matters="Each batch in flight holds some, and each worker more.",
-        cure="Raise the limit: ulimit -n 65536. Or share by files: "
-        "torch.multiprocessing.set_sharing_strategy('file_system'). dualwatch reruns once "
+        means="A process ran out of file descriptors.",
+        matters="Every batch in flight holds some, and every worker more.",
+        remedy="Raise the limit: ulimit -n 65536. Or share batches by files: "
+        "torch.multiprocessing.set_sharing_strategy('file_system'). dualwatch train reruns once "
         "without workers.",
-        example="DW303 too-many-open-files (almost certain)\n"
+        example="DW303 too-many-open-files (certain)\n"
         "  OSError: [Errno 24] Too many open files: '/data/visible/1216.jpg'\n"
         "  the training ended with exit code 1\n"
         "  limit: 1024 open files\n"
@@ -58,9 +59,10 @@ CODES: tuple[Code, ...] = (
         "pickled, or a Windows paging file that is too small.",
         matters="Under spawn, as on Windows, every worker imports the script and unpickles the "
         "dataset.",
-        cure="Put the start under if __name__ == '__main__', use module-level classes, enlarge "
-        "the paging file, or num_workers=0 (dualwatch reruns once so).",
-        example="DW304 worker-start-failed (almost certain)\n"
+        remedy="Start the training under if __name__ == '__main__', use module-level classes, "
+        "enlarge the paging file, or set num_workers=0. dualwatch train reruns once without "
+        "workers.",
+        example="DW304 worker-start-failed (certain)\n"
         "  TypeError: cannot pickle '_thread.lock' object (reduction.py:60 in dump)\n"
         "  the training ended with exit code 1",
         explains=("DW305", "DW606"),
@@ -69,10 +71,11 @@ CODES: tuple[Code, ...] = (
         code="DW305",
         name="worker-crashed",
         severity=Severity.CRITICAL,
-        means="A loader worker crashed: a segmentation fault, or an exit without an error.",
+        means="A loader worker crashed: a segmentation fault, or an exit without an error message.",
         matters="The error itself is lost with the worker.",
-        cure="Run it with num_workers=0: then the real error is shown (dualwatch reruns once so).",
-        example="DW305 worker-crashed (almost certain)\n"
+        remedy="Run with num_workers=0, which shows the error. dualwatch train reruns once that "
+        "way.",
+        example="DW305 worker-crashed (certain)\n"
         "  RuntimeError: DataLoader worker (pid 4711) is killed by signal: Segmentation\n"
         "  the training ended with exit code 1",
         explains=("DW606",),
@@ -81,10 +84,10 @@ CODES: tuple[Code, ...] = (
         code="DW306",
         name="dataset-error",
         severity=Severity.CRITICAL,
-        means="The dataset or a transform raised an error; the innermost one is quoted.",
-        matters="It is in the data or in the pipeline, so a rerun would meet it again.",
-        cure="Look at the sample and at the quoted line.",
-        example="DW306 dataset-error (almost certain)\n"
+        means="The dataset or a transform raised an exception; the innermost one is quoted.",
+        matters="The fault is in the data or in the pipeline, so a rerun would meet it again.",
+        remedy="Correct the quoted line, or the sample that it fails on.",
+        example="DW306 dataset-error (certain)\n"
         "  ValueError: operands could not be broadcast (transforms.py:88 in transform)\n"
         "  the training ended with exit code 1\n"
         '  File "transforms.py", line 88, in transform\n'
@@ -95,10 +98,10 @@ CODES: tuple[Code, ...] = (
         code="DW307",
         name="no-valid-sample",
         severity=Severity.CRITICAL,
-        means="The pipeline returned None for sample after sample, until mmengine gave up.",
-        matters="The images are missing, or a filter drops everything.",
-        cure="Check the paths in the configuration and the filters of the pipeline.",
-        example="DW307 no-valid-sample (almost certain)\n"
+        means="The pipeline returned None for one sample after another until the dataset gave up.",
+        matters="The images are missing, or a filter drops all of them.",
+        remedy="Check the paths in the configuration and the filters of the pipeline.",
+        example="DW307 no-valid-sample (certain)\n"
         "  Exception: Cannot find valid image after 1000! Please check your image path\n"
         "  the training ended with exit code 1",
         explains=("DW606",),
@@ -107,14 +110,12 @@ CODES: tuple[Code, ...] = (
         code="DW311",
         name="orphaned-workers",
         severity=Severity.WARNING,
-        means="Processes of an earlier training are still alive although their main process "
-        "is gone.",
-        matters="They hold memory, shared memory and files, and a new training may fail for "
-        "want of them.",
-        cure="End them by their pids, which the evidence names; dualwatch ends those of its "
-        "own runs.",
-        example="DW311 orphaned-workers (almost certain)\n"
-        "  2 processes of an earlier training still alive: pid 4711 4712\n"
+        means="Processes of an earlier training are still alive although their main process is "
+        "gone.",
+        matters="They hold memory, shared memory and files, which a new training may need.",
+        remedy="End the processes that the evidence names. dualwatch ends those of its own runs.",
+        example="DW311 orphaned-workers (certain)\n"
+        "  2 processes of an earlier training are still alive: pid 4711 4712\n"
         "  worker 4711, since 2026-05-02 22:14:07, holds 2.1 GiB of memory: python train.py\n"
         "  worker 4712, since 2026-05-02 22:14:07, holds 2.0 GiB of memory: python train.py",
     ),

@@ -99,11 +99,11 @@ def _of_error(s: Snapshot, error: ErrorSeen, others: Sequence[ErrorSeen]) -> Ite
     yield from _earlier_causes(s, code, error, others)
     headline += f" ({error.where})" if error.where else ""
     evidence = [
-        Evidence(text=headline, source="console.log", wall=error.wall),
+        Evidence(text=headline, source=s.log, wall=error.wall),
         *_how(s),
         *_beside(s, code),
         *(
-            Evidence(text=line, source="console.log", wall=error.wall)
+            Evidence(text=line, source=s.log, wall=error.wall)
             for line in error.excerpt[-EXCERPT:]
             if line.strip(" ^~")
         ),
@@ -124,7 +124,7 @@ def _earlier_causes(
         if code == "DW606":
             continue  # Explained by nearly everything: an accident beside it is no cause.
         told.add(cause)
-        evidence = [Evidence(text=headline, source="console.log", wall=error.wall)]
+        evidence = [Evidence(text=headline, source=s.log, wall=error.wall)]
         yield _fatal(s, cause, [*evidence, *_beside(s, cause)], 0.85)
 
 
@@ -166,7 +166,7 @@ def _without_words(s: Snapshot, launcher: ErrorSeen | None) -> Iterator[Finding]
     evidence = _how(s)
     if launcher is not None:
         headline = error_patterns.text_of(launcher).partition("\n")[0]
-        evidence.insert(0, Evidence(text=headline, source="console.log", wall=launcher.wall))
+        evidence.insert(0, Evidence(text=headline, source=s.log, wall=launcher.wall))
     if signal == "SIGKILL":
         evidence.append(Evidence(text="it was killed from outside", source="process"))
         evidence += [host_evidence.kernel_silence(s), *host_evidence.memory(s.host)]
@@ -174,7 +174,7 @@ def _without_words(s: Snapshot, launcher: ErrorSeen | None) -> Iterator[Finding]
     cut = _cut_off(s) if signal is None and launcher is None else None
     if cut is not None:
         text = f"a traceback breaks off in {cut.where}"
-        evidence.insert(0, Evidence(text=text, source="console.log", wall=cut.wall))
+        evidence.insert(0, Evidence(text=text, source=s.log, wall=cut.wall))
         code = "DW305" if _READS_A_BATCH.search(cut.where) else code
     sure = launcher is not None and signal is None
     yield _fatal(s, code, [*evidence, *_last_line(s)], 1.0 if sure else 0.6)
@@ -206,7 +206,7 @@ def _unfinished(s: Snapshot) -> Iterator[Finding]:
     where = _in_the_midst(s)
     if where is None:
         return
-    how = Evidence(text=where, source="console.log", wall=s.progress_wall)
+    how = Evidence(text=where, source=s.log, wall=s.progress_wall)
     if kill is not None:
         yield _fatal(s, "DW501", [*kill.evidence, how, *host_evidence.memory(s.host)], 0.8)
         return
@@ -253,7 +253,7 @@ def _how(s: Snapshot) -> list[Evidence]:
 
 def _last_line(s: Snapshot) -> list[Evidence]:
     text = f"last line: {s.last_line}"
-    return [Evidence(text=text, source="console.log", wall=s.progress_wall)] if s.last_line else []
+    return [Evidence(text=text, source=s.log, wall=s.progress_wall)] if s.last_line else []
 
 
 def _pids(s: Snapshot, error: ErrorSeen | None) -> set[int]:

@@ -68,7 +68,7 @@ def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     spoilt = _non_finite(s)
     if spoilt is not None:
         text, wall = spoilt
-        evidence = [Evidence(text=text, source="console.log", wall=wall)]
+        evidence = [Evidence(text=text, source=s.log, wall=wall)]
         yield finding("DW203", evidence, confidence=1.0, attempt=attempt(s))
 
 
@@ -198,4 +198,4 @@ def _non_finite(s: Snapshot) -> tuple[str, float] | None:
 
 def _quote(s: Snapshot, text: str) -> Evidence:
     assert s.last_train is not None
-    return Evidence(text=text, source="console.log", wall=s.last_train.wall)
+    return Evidence(text=text, source=s.log, wall=s.last_train.wall)

@@ -25,7 +25,7 @@ def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
             f"{milestone.metric} is {value:.4g} at the end of epoch {milestone.epoch}, wanted "
             f"{milestone.expected}"
         )
-        evidence = [Evidence(text=text, source="console.log", wall=last.wall)]
+        evidence = [Evidence(text=text, source=s.log, wall=last.wall)]
         remedy = milestone.advice or None
         yield finding(
             "DW204",

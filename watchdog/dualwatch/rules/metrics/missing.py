@@ -89,7 +89,7 @@ def _unpaired(s: Snapshot, batch: BatchSeen, pairing: BatchModalities) -> Findin
     telling = [line for line in batch.outline if _TELLING.search(line)]
     evidence = [_inside(batch, text), *(_inside(batch, line) for line in telling[:QUOTED])]
     confidence = 0.9
-    remedy = BY_CODE["DW211"].cure
+    remedy = BY_CODE["DW211"].remedy
     if s.config is not None and s.config.paired is not None:
         names = "two modalities" if s.config.paired else "one modality only"
         text = f"the configuration names {names}: {s.config.path}"
@@ -154,7 +154,7 @@ def _swallowed(s: Snapshot, absence: MissingMetric, found: SwallowedError, most:
     if repeated.told > 1:
         texts.append((f"its {repeated.at_least}th time", repeated.last_wall))
     texts += [(line, error.wall) for line in error.excerpt[-QUOTED:] if line.strip(" ^~")]
-    evidence = [Evidence(text=text, source="console.log", wall=wall) for text, wall in texts]
+    evidence = [Evidence(text=text, source=s.log, wall=wall) for text, wall in texts]
     remedy = None
     if error.where:
         remedy = (

@@ -147,7 +147,7 @@ def _of_tags(
         "DW802",
         evidence,
         confidence=confidence,
-        remedy=remedy or BY_CODE["DW802"].cure,
+        remedy=remedy or BY_CODE["DW802"].remedy,
         severity=severity,
         attempt=attempt(s),
     )

@@ -44,8 +44,8 @@ def out_of_range(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
             f"{name} is {beyond[-1].value:g}, {side} {bound:g}, in {len(beyond)} of the last "
             f"{len(recent)} training lines"
         )
-        quotes = [_evidence(f"{name} {p.value:g} at {p.line.place}", p) for p in beyond]
-        evidence = [_evidence(headline, beyond[-1]), *quotes]
+        quotes = [_evidence(s, f"{name} {p.value:g} at {p.line.place}", p) for p in beyond]
+        evidence = [_evidence(s, headline, beyond[-1]), *quotes]
         certain = 0.7 + 0.05 * len(beyond)
         yield finding("DW204", evidence, confidence=round(certain, 2), attempt=_attempt(s))
 
@@ -84,9 +84,9 @@ def not_converging(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
         f"after {course.lines} training lines in {minutes:.0f} minutes"
     )
     evidence = [
-        _evidence(headline, last),
-        _evidence(f"{MACL} {first.value:g} at {first.line.place}", first),
-        _evidence(f"{MACL} {last.value:g} at {last.line.place}", last),
+        _evidence(s, headline, last),
+        _evidence(s, f"{MACL} {first.value:g} at {first.line.place}", first),
+        _evidence(s, f"{MACL} {last.value:g} at {last.line.place}", last),
     ]
     # The further it has risen, the less is this a plateau that it will leave by itself.
     confidence = 0.6 if late < 1.1 * abs(early) else 0.75
@@ -142,8 +142,8 @@ def _bound(value: float, allowed: Range) -> tuple[float, str]:
     return allowed.low if allowed.low is not None else value, "below"
 
 
-def _evidence(text: str, point: Point) -> Evidence:
-    return Evidence(text=text, source="console.log", wall=point.line.wall)
+def _evidence(s: Snapshot, text: str, point: Point) -> Evidence:
+    return Evidence(text=text, source=s.log, wall=point.line.wall)
 
 
 def _attempt(s: Snapshot) -> int | None:

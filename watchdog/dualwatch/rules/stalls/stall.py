@@ -221,7 +221,7 @@ def _silence(s: Snapshot, limit: float, limits: Thresholds) -> Evidence:
     text = f"no {kind} since {since}: {context.silence(s):.0f} s, limit {limit:.0f} s"
     if limit > limits.stall_timeout:
         text += " (it paused for long before)"
-    source = "heartbeat" if s.pulses else "console.log"
+    source = "heartbeat" if s.pulses else s.log
     return Evidence(text=text, source=source, wall=s.progress_wall)
 
 
@@ -236,7 +236,7 @@ def _where(s: Snapshot) -> Iterator[Evidence]:
             place += f", last iteration {s.last_iteration}"
         yield Evidence(text=place, source=f"heartbeat of rank {rank}", wall=s.progress_wall)
     if s.last_line:
-        yield Evidence(text=f"last line: {s.last_line}", source="console.log")
+        yield Evidence(text=f"last line: {s.last_line}", source=s.log)
     main = context.stack(s, context.main_pid(s))
     if main:
         inner = " < ".join(frame.function for frame in main[:4])

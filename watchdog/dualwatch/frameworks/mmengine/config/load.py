@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dualwatch import agent
+from dualwatch.agent.mmengine import DESCRIBE_CONFIG
 from dualwatch.core.errors import DualwatchError
 from dualwatch.core.unread import is_unread
 
-DESCRIBE = agent.DESCRIBE_CONFIG
+DESCRIBE = DESCRIBE_CONFIG
 TIME_LIMIT = 120.0
 _MARK = "dualwatch-config "
 

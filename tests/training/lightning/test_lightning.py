@@ -1,0 +1,141 @@
+"""A real Lightning training under ``dualwatch train``: left alone, cured in place, rescued."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dualwatch.events import (
+    AgentReported,
+    BatchSeen,
+    CommandAnswered,
+    Decided,
+    EvaluationLogged,
+    Event,
+    FindingRaised,
+    HeartbeatRead,
+    IterationLogged,
+    ModelSeen,
+    Severity,
+    journal,
+)
+from dualwatch.protocol import Phase
+
+pytest.importorskip("torch")
+pytest.importorskip("lightning")
+
+SCRIPT = Path(__file__).resolve().parent / "trainings" / "train_lightning.py"
+DEADLINE = 240.0
+"""Seconds after which a training is given up; nothing is judged by it."""
+
+LENGTH, BATCHES, EPOCHS = 48, 12, 2
+
+
+class Run:
+    """One training under the real command.
+
+    Args:
+        folder: Its own.
+        words: For the training's script.
+    """
+
+    def __init__(self, folder: Path, *words: str) -> None:
+        self.folder, self.own = folder, folder / "wd" / "dualwatch"
+        command = [sys.executable, "-m", "dualwatch", "train", str(SCRIPT), "--no-tensorboard"]
+        command += ["--work-dir", str(folder / "wd"), "--stall-timeout", "20s"]
+        done = subprocess.run(
+            [*command, "--", str(folder), *words],
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            cwd=folder,
+            check=False,
+        )
+        self.code, self.output = done.returncode, done.stdout + done.stderr
+        self.events = list(journal.read(self.own / "journal.jsonl"))
+
+    def of(self, kind: type[Event]) -> list[Any]:
+        """The events of one kind."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    @property
+    def attempts(self) -> list[dict[str, Any]]:
+        document = json.loads((self.own / "summary.json").read_text(encoding="utf-8"))
+        return list(document["attempts"])
+
+    def codes(self) -> set[str]:
+        """Findings of severity error or worse."""
+        found = [event.finding for event in self.of(FindingRaised)]
+        return {finding.code for finding in found if finding.severity >= Severity.ERROR}
+
+    def consumed(self) -> dict[int, Counter[int]]:
+        """Epoch -> how often each sample was trained on."""
+        epochs: dict[int, Counter[int]] = defaultdict(Counter)
+        for line in (self.folder / "consumed.txt").read_text(encoding="utf-8").splitlines():
+            epoch, _, *samples = map(int, line.split())
+            epochs[epoch].update(samples)
+        return dict(epochs)
+
+    def errors_of_the_agent(self) -> str:
+        path = self.own / "attempt-0" / "agent-error.txt"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def each_once(epochs: Sequence[int]) -> dict[int, Counter[int]]:
+    return {epoch: Counter(range(LENGTH)) for epoch in epochs}
+
+
+def test_a_healthy_training_is_left_alone_and_seen(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+
+    assert run.code == 0, run.output
+    assert run.of(Decided) == []
+    assert run.codes() == set()
+    assert run.consumed() == each_once(range(EPOCHS))
+    assert run.errors_of_the_agent() == ""
+    (agent,) = run.of(AgentReported)
+    assert "lightning" in agent.versions
+    last = run.of(HeartbeatRead)[-1]
+    assert (last.phase, last.epoch, last.iteration) == (Phase.FINISHED, 1, EPOCHS * BATCHES)
+    assert (last.max_epochs, last.max_iterations) == (EPOCHS, EPOCHS * BATCHES)
+    trained, validated = run.of(IterationLogged), run.of(EvaluationLogged)
+    seen = {(line.epoch, line.iteration, line.total) for line in trained}
+    assert seen >= {(1, 5, 12), (2, 12, 12)}
+    assert all("train_loss" in line.metrics for line in trained)
+    assert [(line.epoch, list(line.metrics)) for line in validated] == [
+        (1, ["val_loss"]),
+        (2, ["val_loss"]),
+    ]
+    (batch, *_) = run.of(BatchSeen)
+    assert batch.outline == ("id: Tensor 4", "x: Tensor 4x1")
+    assert "loss" in batch.losses
+    (model,) = run.of(ModelSeen)
+    assert [(part.path, part.optimised) for part in model.parts] == [("layer", 2)]
+
+
+def test_a_deadlocked_training_is_cured_in_place(tmp_path: Path) -> None:
+    run = Run(tmp_path, "--deadlock")
+
+    assert run.code == 0, run.output
+    assert "DW111" in run.codes()
+    assert [event.action for event in run.of(Decided)] == ["replace"]
+    (attempt,) = run.attempts
+    assert (attempt["rescued"], attempt["lost_iterations"]) == (1, 0)
+    assert run.consumed() == each_once(range(EPOCHS))
+    assert run.errors_of_the_agent() == ""
+    assert run.of(HeartbeatRead)[-1].iteration == EPOCHS * BATCHES
+
+
+def test_an_error_in_a_step_is_reported_with_its_cause(tmp_path: Path) -> None:
+    run = Run(tmp_path, "--fail")
+
+    assert run.code == 5, run.output
+    assert "DW606" in run.codes()
+    (answer,) = run.of(CommandAnswered)
+    assert not answer.done  # In the middle of a step nothing whole can be saved.

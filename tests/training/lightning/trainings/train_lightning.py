@@ -1,0 +1,80 @@
+"""A small Lightning training whose samples are numbered, with a data set that may deadlock.
+
+Usage: train_lightning.py FOLDER [--deadlock] [--fail]. Samples that were trained on are appended
+to FOLDER/consumed.txt, one line for each batch.
+"""
+
+import argparse
+import os
+import threading
+
+import torch
+from lightning.pytorch import LightningModule, Trainer, seed_everything
+from torch.utils.data import DataLoader, Dataset, get_worker_info
+
+LENGTH, EPOCHS, BATCH = 48, 2, 4
+
+
+class Numbers(Dataset):
+    """Numbers. With ``lock`` held by the parent at the fork, a worker waits for it for ever."""
+
+    def __init__(self, length, lock=None, at=-1):
+        self.length, self.lock, self.at = length, lock, at
+
+    def __len__(self):
+        return self.length
+
+    def __getitem__(self, index):
+        if self.lock is not None and index == self.at and get_worker_info() is not None:
+            with self.lock:
+                pass
+        return {"id": index, "x": torch.tensor([index / self.length])}
+
+
+class Line(LightningModule):
+    def __init__(self, folder, fail):
+        super().__init__()
+        self.folder, self.fail = folder, fail
+        self.layer = torch.nn.Linear(1, 1)
+
+    def training_step(self, batch, batch_idx):
+        if self.fail and self.current_epoch == 1:
+            raise ValueError("this training fails in its second epoch")
+        loss = ((self.layer(batch["x"]) - 2 * batch["x"]) ** 2).mean()
+        self.log("train_loss", loss)
+        with open(os.path.join(self.folder, "consumed.txt"), "a") as stream:
+            ids = " ".join(str(int(one)) for one in batch["id"])
+            stream.write(f"{self.current_epoch} {os.getpid()} {ids}\n")
+        return loss
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val_loss", (self.layer(batch["x"]) - 2 * batch["x"]).abs().mean())
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder")
+    parser.add_argument("--deadlock", action="store_true")
+    parser.add_argument("--fail", action="store_true")
+    options = parser.parse_args()
+    seed_everything(1)
+    lock = threading.Lock() if options.deadlock else None
+    train = DataLoader(Numbers(LENGTH, lock, at=17), batch_size=BATCH, shuffle=True, num_workers=2)
+    val = DataLoader(Numbers(8), batch_size=BATCH, num_workers=1)
+    if lock is not None:
+        lock.acquire()  # As a thread that logs while the workers are forked.
+    trainer = Trainer(
+        max_epochs=EPOCHS,
+        accelerator="cpu",
+        default_root_dir=options.folder,
+        log_every_n_steps=5,
+        enable_progress_bar=False,
+    )
+    trainer.fit(Line(options.folder, options.fail), train, val)
+
+
+if __name__ == "__main__":
+    main()

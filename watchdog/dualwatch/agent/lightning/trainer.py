@@ -1,0 +1,106 @@
+"""A training of Lightning's Trainer: overrides, loaders in care, rescue checkpoints."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+from typing import Any
+
+from dualwatch import protocol
+from dualwatch.agent import files
+from dualwatch.agent.lightning import phases
+from dualwatch.agent.torch import loader_guard
+from dualwatch.agent.trainer import RescueError, Trainer, is_loader_worker
+from dualwatch.protocol import Phase
+
+CHECKPOINT = "load_from"
+WORKERS = "dataloaders.num_workers"
+"""Overrides that a Lightning training takes: what it resumes from, no workers for any loader."""
+
+
+def install(module: Any) -> None:
+    """Wraps ``Trainer.fit``."""
+    trainer_class = module.Trainer
+    original = trainer_class.fit
+    signature = inspect.signature(original)
+
+    @functools.wraps(original)
+    def fit(self, *args, **kwargs):
+        trainer = None
+        if not is_loader_worker():
+            try:
+                bound = signature.bind(self, *args, **kwargs)
+                trainer = LightningTrainer(self, module.Callback)
+                trainer.apply_overrides(bound.arguments)
+                args, kwargs = bound.args[1:], bound.kwargs
+            except Exception:
+                files.note_error("following the Trainer")
+        result = original(self, *args, **kwargs)
+        if trainer is not None:
+            trainer.heart.beat(Phase.FINISHED)
+        return result
+
+    trainer_class.fit = fit
+
+
+class LightningTrainer(Trainer):
+    """A ``fit`` of Lightning's Trainer.
+
+    Args:
+        runner: Lightning's Trainer.
+        callback_class: Lightning's Callback, of whichever of its two packages is in use.
+    """
+
+    framework = "lightning"
+    packages = ("lightning", "pytorch_lightning")
+
+    def __init__(self, runner: Any, callback_class: Any) -> None:
+        super().__init__()
+        self.runner = runner
+        self._disable_workers = False
+        callbacks = [one for one in runner.callbacks if not hasattr(one, "dualwatch")]
+        # First, so that a step of another callback's counts as a part of the iteration.
+        runner.callbacks = [phases.callback(callback_class, self), *callbacks]
+        if not hasattr(runner.save_checkpoint, "__wrapped__"):
+            runner.save_checkpoint = self.during(Phase.SAVING, runner.save_checkpoint)
+        loader_guard.guard_every_loader(self.guard)
+        if self.commands is not None:
+            self.commands.listen()
+
+    def apply_overrides(self, arguments: dict[str, Any]) -> None:
+        """Applies the supervisor's overrides to the arguments of ``fit``, and reports them."""
+        applied, refused = {}, {}
+        for key, value in self.orders.overrides.items():
+            if key == CHECKPOINT:
+                arguments["ckpt_path"] = value
+            elif key == WORKERS and value == 0:
+                self._disable_workers = True
+            elif key != "resume":  # Which a checkpoint path implies.
+                refused[key] = "not an override of a Lightning training"
+                continue
+            applied[key] = value
+        folder = str(self.runner.log_dir or self.runner.default_root_dir)
+        self.report(applied, refused, folder)
+
+    def guard(self, loader: Any) -> Any:
+        """Takes a loader into care, without workers where the supervisor forbids them."""
+        super().guard(loader)
+        guard = loader_guard.guard_of(loader)
+        if guard is not None and self._disable_workers:
+            guard.disable_workers()
+        return loader
+
+    def save(self, *, without_last: bool = False) -> str:
+        """Saves a rescue checkpoint beside the run's own; see ``Trainer.save``."""
+        runner, heart = self.runner, self.heart
+        if int(getattr(runner, "world_size", 1)) > 1:
+            raise RescueError("several ranks: each stopped at another position")
+        if heart.begun < 0 or heart.iteration <= heart.begun or runner.sanity_checking:
+            raise RescueError("nothing was trained since the start")
+        folder = str(runner.log_dir or runner.default_root_dir)
+        path = os.path.join(folder, protocol.RESCUE_NAME.format(heart.iteration))
+        os.makedirs(folder, exist_ok=True)
+        runner.save_checkpoint(path + ".part")
+        os.replace(path + ".part", path)
+        return path

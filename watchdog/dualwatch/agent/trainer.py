@@ -1,0 +1,185 @@
+"""What the agent needs of a training framework.
+
+An adapter is a package with a module that has ``install(module)``, called once the framework's
+module was imported (``trainers.txt``), and a subclass of ``Trainer``, made for each training that
+begins in this process.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from typing import Any, Callable
+
+from dualwatch import protocol
+from dualwatch.agent import commands, files, heartbeat, overrides
+from dualwatch.agent.torch import batch_outline, loader_guard, model_outline
+from dualwatch.protocol import VALIDATION_PHASES, AgentCommand, Phase
+
+
+class RescueError(Exception):
+    """A rescue checkpoint cannot be saved; the message is the reason."""
+
+
+class Trainer:
+    """One training of this process: heartbeat, batches, loaders, rescue checkpoints.
+
+    Attributes:
+        framework: Its name, for the report.
+        packages: Whose versions are reported.
+        folder: The attempt's folder.
+        orders: The supervisor's instructions for this attempt.
+        heart: This rank's heartbeat, which knows epoch, iteration, batch and goals.
+        batches: Records what the batches hold and which losses the model returned.
+        commands: Carries out the supervisor's commands; None with ``--no-rescue``.
+    """
+
+    framework = ""
+    packages: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        self.folder = os.environ[protocol.ENV_ATTEMPT_DIR]
+        rank = protocol.rank_from_environment(dict(os.environ))
+        self.orders = overrides.read(self.folder)
+        self.heart = heartbeat.HeartbeatWriter(self.folder, rank)
+        self.batches = batch_outline.BatchRecorder(self.folder, rank)
+        self.commands: commands.CommandHandler | None = None
+        if self.orders.rescue:
+            self.commands = commands.CommandHandler(
+                self.folder, self.heart, self.save, self.save_together
+            )
+        self.heart.beat(Phase.BUILDING)
+
+    # --- what each framework does in its own way -------------------------------------------------
+
+    def save(self, *, without_last: bool = False) -> str:
+        """Saves a rescue checkpoint and returns its path.
+
+        Args:
+            without_last: The newest batch was not trained on: its iteration failed.
+
+        Raises:
+            RescueError: It cannot be done here.
+        """
+        raise RescueError(f"{self.framework}: rescue checkpoints are not supported")
+
+    def save_together(self) -> str:
+        """Saves one checkpoint of all ranks, or this rank's part of it, and returns its path.
+
+        Raises:
+            RescueError: It cannot be done here.
+        """
+        raise RescueError(f"{self.framework}: rescue checkpoints of several ranks")
+
+    def is_whole(self, traceback: Any) -> bool:
+        """Whether the parameters are those of the last whole step, after an error in a step."""
+        return False
+
+    # --- what is the same for all ----------------------------------------------------------------
+
+    def guard(self, loader: Any) -> Any:
+        """Takes a loader into care and returns it; anything else is returned as it is."""
+        return loader_guard.guarded(loader, self.commands) if self.commands else loader
+
+    def write_model(self, model: Any, optimizers: list[Any]) -> None:
+        """Records the parts of the model, before the first iteration."""
+        rank, words = self.heart.rank, self.orders.parts
+        model_outline.write(model, optimizers, self.folder, rank, words)
+
+    def write_metrics(self, mode: str, metrics: dict[str, float]) -> None:
+        """Records metrics of a framework whose log cannot be read: one line of JSON.
+
+        Args:
+            mode: "train", or "val" and "test" for the result of an evaluation.
+        """
+        heart = self.heart
+        if heart.rank != 0 or not metrics:
+            return
+        line = {
+            "mode": mode,
+            "epoch": heart.epoch + 1,
+            "iteration": heart.batch,
+            "total": heart.batches or None,
+            "metrics": metrics,
+        }
+        try:
+            files.append(os.path.join(self.folder, protocol.METRICS_FILE), line)
+        except OSError:
+            files.note_error("recording metrics")
+
+    def during(self, phase: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        """Wraps a method: while it runs, the heartbeat shows a phase."""
+
+        @functools.wraps(method)
+        def during(*args, **kwargs):
+            before = self.heart.phase
+            self.heart.beat(phase)
+            try:
+                return method(*args, **kwargs)
+            finally:
+                self.heart.beat(before)
+
+        return during
+
+    def rescuing(self, train: Callable[..., Any]) -> Callable[..., Any]:
+        """Wraps the whole training: an error in it is preceded by a rescue checkpoint."""
+
+        @functools.wraps(train)
+        def rescuing(*args, **kwargs):
+            try:
+                return train(*args, **kwargs)
+            except BaseException:
+                self.save_before_death(sys.exc_info()[2])
+                raise
+
+        return rescuing
+
+    def save_before_death(self, traceback: Any) -> None:
+        """Saves what was trained so far, where the error left it whole."""
+        if self.commands is None:
+            return
+        phase = self.heart.phase
+        in_step = phase == Phase.STEP
+        answer = functools.partial(self.commands.answer, protocol.UNPROMPTED, AgentCommand.SAVE)
+        try:
+            if in_step and not self.is_whole(traceback):
+                raise RescueError("the error came while parameters were being changed")
+            if not in_step and phase not in (Phase.WAITING, *VALIDATION_PHASES):
+                return
+            answer(path=self.save(without_last=in_step))
+        except RescueError as reason:
+            answer(why=str(reason))
+        except Exception as failure:
+            files.note_error("saving a rescue checkpoint")
+            answer(why=f"{type(failure).__name__}: {failure}")
+
+    def report(self, applied: dict[str, Any], refused: dict[str, str], work_dir: str) -> None:
+        """Reports this training, and what became of the overrides, to the supervisor."""
+        record: protocol.AgentDocument = {
+            "pid": os.getpid(),
+            "rank": self.heart.rank,
+            "applied": applied,
+            "refused": refused,
+            "work_dir": os.path.abspath(work_dir),
+            "versions": self._versions(),
+        }
+        path = os.path.join(self.folder, protocol.agent_file(self.heart.rank))
+        try:
+            files.put(path, record, default=str)
+        except OSError:
+            files.note_error("reporting")  # A full disk: the overrides are in force all the same.
+
+    def _versions(self) -> dict[str, str]:
+        versions = {"python": sys.version.split()[0]}
+        for name in ("torch", *self.packages):
+            module = sys.modules.get(name)
+            if module is not None:
+                versions[name] = str(getattr(module, "__version__", "unknown"))
+        return versions
+
+
+def is_loader_worker() -> bool:
+    """Whether this process is a loader worker, which may build trainers but trains nothing."""
+    data = sys.modules.get("torch.utils.data")
+    return data is not None and data.get_worker_info() is not None

@@ -1,0 +1,1 @@
+"""PyTorch Lightning, in either of its two packages."""
