@@ -310,14 +310,14 @@ def test_report_is_timed_beside_reading_the_whole_journal():
     pytest.importorskip("jinja2")
     text = run("report", "--runs", "1", "--megabytes", "0.3")
 
-    assert first_cells(text) == ["journal.read", "sieve.sift", "dualwatch report"]
+    assert first_cells(text) == ["journal.read", "thinned events", "dualwatch report"]
     assert "0 MB, " in text
     assert "(failed)" not in text
 
 
 def test_the_generated_journal_has_a_stall_a_rerun_and_an_end(tmp_path: Path):
     from dualwatch.events.journal import read
-    from dualwatch.history.build import build
+    from dualwatch.history.reported_run import ReportedRun
 
     from benchmarks import report
 
@@ -326,7 +326,7 @@ def test_the_generated_journal_has_a_stall_a_rerun_and_an_end(tmp_path: Path):
 
     events = list(read(path))
     assert len(events) == count
-    chapter = build(events)
-    assert [stall.cured for stall in chapter.stalls] == [True, False]
-    assert len(chapter.attempts) == 2
-    assert chapter.ended is not None
+    run = ReportedRun().fold(events)
+    assert [stall.cured for stall in run.timeline.stalls] == [True, False]
+    assert len(run.attempts) == 2
+    assert run.ended is not None

@@ -71,7 +71,8 @@ def _of_file(path: Path, name: str) -> Iterator[Use]:
         without_code = re.sub(r"^```.*?^```$|`[^`\n]+`", _blank, source, flags=re.M | re.S)
         texts = enumerate(without_code.splitlines(), 1)
     else:
-        texts = enumerate(source.splitlines(), 1)
+        without_names = re.sub(r"\.\w+", "", source)  # Attributes in templates.
+        texts = enumerate(without_names.splitlines(), 1)
     for line, text in texts:
         for found in WORDS.finditer(text):
             yield Use(name, line, found.group().strip(), " ".join(text.split()))

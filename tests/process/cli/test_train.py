@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from dualwatch.actions.lock import Lock
 
 CONFIG = """
 model = dict(type="Detector", head=dict(type="MACLHead"))
@@ -126,16 +127,14 @@ def test_a_work_dir_with_a_file_in_its_way(dualwatch_, tmp_path, other) -> None:
     assert (tmp_path / "taken").read_text() == "mine"
 
 
-def test_a_work_dir_that_is_being_watched(dualwatch_, tmp_path, other) -> None:
-    fcntl = pytest.importorskip("fcntl")
-    (tmp_path / "run" / "dualwatch").mkdir(parents=True)
-    with open(tmp_path / "run" / "dualwatch" / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.write("4711")
-        lock.flush()
-        said = dualwatch_("train", other, "--work-dir", "run")
+def test_a_work_dir_that_is_being_supervised(dualwatch_, tmp_path, other) -> None:
+    folder = tmp_path / "run" / "dualwatch"
+    folder.mkdir(parents=True)
+    lock = Lock(folder)
+    said = dualwatch_("train", other, "--work-dir", "run")
+    lock.release()
     assert said.code == 2
-    assert "process 4711" in said.err
+    assert str(os.getpid()) in said.err
     assert nothing_was_started(tmp_path)
 
 
@@ -275,7 +274,8 @@ def test_required_metrics(dualwatch_, other, words, environ, metrics, because) -
 
 
 def test_a_configuration_of_another_framework_has_no_ladder(dualwatch_, other) -> None:
-    said = dualwatch_("train", other, "--script", "mine.py", "--dry-run")
+    said = dualwatch_("train", other, "--script", "mine.py", "--dry-run", "--json")
+    document = json.loads(said.out)
     assert said.code == 0
-    assert "no step: a rerun could change nothing here" in said.out
-    assert "run.ini is not a configuration of" in said.out
+    assert document["ladder"] == []
+    assert "run.ini" in document["notes"][0]

@@ -14,7 +14,7 @@ from dualwatch.checks.item import STAGES, Item
 from dualwatch.checks.probes import PROBES
 from dualwatch.core.errors import did_you_mean
 from dualwatch.rules.catalog import BY_CODE
-from dualwatch.rules.thresholds import MetricTarget
+from dualwatch.rules.thresholds import MetricTarget, Range
 
 _OF_AN_ITEM = ("id", "stage", "title", "probe", "needs", "code", "remedy", "worst")
 _OF_A_MILESTONE = ("epoch", "metric", "fail_below", "warn_below", "fail_above", "warn_above")
@@ -44,6 +44,23 @@ class Profile:
         """The items with those that its milestones make, in the order of their stages."""
         made = [_of_milestone(milestone) for milestone in self.milestones]
         return tuple(sorted((*self.items, *made), key=lambda item: STAGES.index(item.stage)))
+
+    @property
+    def ranges(self) -> dict[str, Range]:
+        """Metric of the training lines -> what it may be: beyond it an item fails."""
+        found: dict[str, Range] = {}
+        for item in self.items:
+            limits = item.limits
+            metric, low, high = (limits.get(k) for k in ("metric", "fail_below", "fail_above"))
+            if metric is None or (low is None and high is None):
+                continue
+            other = found.get(metric, Range())
+            found[metric] = Range(
+                low=other.low if low is None else low,
+                high=other.high if high is None else high,
+                after=max(other.after, limits.get("after", 0)),
+            )
+        return found
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ import ast
 from pathlib import Path
 
 from dualwatch.core import plugins
-from dualwatch.frameworks.base import Framework
+from dualwatch.frameworks.base import Framework, Sections, TrainingSpec
 from dualwatch.logs.formats import LineFormat
 
 GROUP = "dualwatch.frameworks"
@@ -39,6 +39,13 @@ def get(name: str) -> Framework:
 def default() -> Framework:
     """The adapter for what names no framework: a command line's CONFIG, and old journals."""
     return installed()[0]
+
+
+def of_run(name: str, sections: Sections) -> TrainingSpec:
+    """The configuration of a run whose journal names its framework, or is older than that."""
+    if not sections:
+        return TrainingSpec(framework=name)
+    return (get(name) if name else default()).spec(sections)
 
 
 def of_config(config: Path) -> Framework | None:

@@ -1,4 +1,4 @@
-"""What counts as too long or too far: the part of the settings that judges need."""
+"""Limits of the rules: times, ranges and targets of metrics."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
-    """What a metric may be.
+    """The values that a metric may have.
 
     Attributes:
-        low, high: The last values that are well; None where there is no bound.
-        after: Iterations that are not judged: a detector's first gradients are large.
+        low, high: Inclusive bounds; None for no bound.
+        after: Iterations to skip: a detector's first gradients are large.
     """
 
     low: float | None = None
@@ -21,19 +21,18 @@ class Range:
     after: int = 0
 
     def holds(self, value: float) -> bool:
-        """Whether a value is within; what is no number is not, and belongs to DW203."""
+        """Whether a value is within the bounds; NaN is not, which is DW203's matter."""
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricTarget:
-    """What a metric should have come to at the end of an epoch.
+    """The value that a metric should have reached at the end of an epoch.
 
     Attributes:
-        epoch: Number of the epoch; where a training counts none, of the evaluation.
-        metric: Of the evaluation, else of the training lines.
-        fail_below, warn_below, fail_above, warn_above: The last values that are well; None where
-            there is no such bound.
+        epoch: Number of the epoch, or of the evaluation where a training counts no epochs.
+        metric: Of the evaluation, else of the training log.
+        fail_below, warn_below, fail_above, warn_above: Inclusive bounds; None for no bound.
         advice: What to do about it.
     """
 
@@ -46,16 +45,16 @@ class MetricTarget:
     advice: str = ""
 
     def fails(self, value: float) -> bool:
-        """Whether a value is beyond the limits; what is no number is."""
+        """Whether a value is beyond the limits; NaN is."""
         return not _within(value, self.fail_below, self.fail_above)
 
     def warns(self, value: float) -> bool:
-        """Whether a value is good enough, and not good."""
+        """Whether a value passes, but is worse than expected."""
         return not _within(value, self.warn_below, self.warn_above)
 
     @property
     def expected(self) -> str:
-        """What is wanted, in words."""
+        """The expected values as text."""
         words = []
         for name, sign in (("below", ">="), ("above", "<=")):
             fail, warn = getattr(self, f"fail_{name}"), getattr(self, f"warn_{name}")

@@ -1,17 +1,18 @@
-"""What a run will do, settled before anything is started: what ``--dry-run`` prints."""
+"""The plan of a run, made before anything is started: what ``--dry-run`` prints."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from dualwatch import domains, frameworks
 from dualwatch.checks import profiles
 from dualwatch.core.errors import DualwatchError, Exit, code_of
 from dualwatch.core.json_codec import plain
+from dualwatch.core.policies import CheckPolicy, StallPolicy, StopPolicy
 from dualwatch.core.settings import Settings
 from dualwatch.events import RerunStep
 from dualwatch.events.journal import SCHEMA_VERSION
@@ -27,9 +28,12 @@ class Plan:
     """A run that can be started.
 
     Attributes:
-        policy: What the treatment may do.
-        spec: The configuration; empty for a training that is followed by its console alone.
-        milestones: What metrics should have come to, of the checklist's profile.
+        policy: What a remedy may do.
+        stall, stop: When the run counts as stalled; what else stops it, and how.
+        spec: The configuration; without sections for a training that is followed by its console.
+        settings: As they are recorded, without secrets.
+        tensorboard_port: None where TensorBoard is not wanted.
+        milestones: Targets of metrics, of the checklist's profile.
         notes: What the user should know before the start.
     """
 
@@ -41,7 +45,11 @@ class Plan:
     required: tuple[str, ...]
     required_because: str
     policy: Policy
-    spec: TrainingSpec = field(default_factory=TrainingSpec)
+    stall: StallPolicy
+    stop: StopPolicy
+    settings: Mapping[str, Any]
+    tensorboard_port: int | None
+    spec: TrainingSpec
     milestones: tuple[MetricTarget, ...] = ()
     resume: bool = False
     notes: tuple[str, ...] = field(default=())
@@ -110,10 +118,10 @@ def make(options: LaunchOptions, settings: Settings) -> Plan:
         script = _script(options.script, framework)
         spec = _spec(options, framework, script, python, notes)
     _require_data(framework, spec)
+    check = settings.check_policy()
     required, because = domains.required_metrics(
-        settings.require, settings.origin("require"), spec.model_words
+        check.required, check.required_from, spec.model_words
     )
-    words = (*spec.model_words, *required)
     return Plan(
         config=options.config,
         script=script,
@@ -122,35 +130,56 @@ def make(options: LaunchOptions, settings: Settings) -> Plan:
         command=framework.command(options, script, python),
         required=required,
         required_because=because,
-        policy=policy(settings, spec),
         spec=spec,
-        milestones=milestones(settings, options.config, words),
+        milestones=milestones(check, options.config, (*spec.model_words, *required)),
+        **policies(settings, spec),
         resume=options.resume,
         notes=tuple(notes),
     )
 
 
-def milestones(settings: Settings, config: Path, words: Sequence[str]) -> tuple[MetricTarget, ...]:
-    """The milestones of the checklist that a training will be held to.
+def milestones(policy: CheckPolicy, config: Path, words: Sequence[str]) -> tuple[MetricTarget, ...]:
+    """The targets of metrics in the checklist of a training.
 
     Args:
         words: Of its model, and its required metrics.
 
     Raises:
-        DualwatchError: The settings' profile is not valid.
+        DualwatchError: The profile is not valid.
     """
-    check, source = settings.check, settings.origin("check")
-    return profiles.choose(check, source, config=config.name, words=words).profile.milestones
+    return profiles.choose(
+        policy.profile, policy.profile_from, config=config.name, words=words
+    ).profile.milestones
 
 
-def policy(settings: Settings, spec: TrainingSpec) -> Policy:
-    """What remedies may do."""
-    return Policy(
-        on_stall=settings.on_stall,
-        max_reruns=settings.max_reruns,
-        keep_effective_batch=settings.keep_effective_batch,
-        min_batch=settings.min_batch or spec.min_batch,
-        rescue=settings.rescue,
+class Policies(TypedDict):
+    """The part of a plan that follows from the settings."""
+
+    policy: Policy
+    stall: StallPolicy
+    stop: StopPolicy
+    settings: Mapping[str, Any]
+    tensorboard_port: int | None
+
+
+def policies(settings: Settings, spec: TrainingSpec) -> Policies:
+    """The policies of a run.
+
+    Args:
+        spec: Its configuration, which sets the smallest batch.
+    """
+    return Policies(
+        policy=Policy(
+            on_stall=settings.on_stall,
+            max_reruns=settings.max_reruns,
+            keep_effective_batch=settings.keep_effective_batch,
+            min_batch=settings.min_batch or spec.min_batch,
+            rescue=settings.rescue,
+        ),
+        stall=settings.stall_policy(),
+        stop=settings.stop_policy(),
+        settings=settings.recorded(),
+        tensorboard_port=settings.port if settings.tensorboard else None,
     )
 
 
@@ -161,7 +190,7 @@ def _script(named: Path | None, framework: Framework) -> Path:
             raise DualwatchError(
                 f"the script {named} does not exist",
                 why=f"looked for it from {Path.cwd()}",
-                do="check --script",
+                do="correct --script",
             )
         return named
     usual = next((path for name in framework.scripts if (path := Path(name)).is_file()), None)
@@ -181,11 +210,11 @@ def _spec(
             # A script of the user's own need not be a training of this framework at all.
             if error.code is not None or options.script is None:
                 raise
-            notes.append(f"{error.what}: the training is followed by its console alone")
+            notes.append(f"{error.what}: only the console output of the training is followed")
             return TrainingSpec()
     notes.append(
-        f"{config.name} is not a configuration of {framework.name}: the training is followed by "
-        "its console alone"
+        f"{config.name} is not a configuration of {framework.name}: only the console output of "
+        "the training is followed"
     )
     return TrainingSpec()
 
@@ -194,10 +223,10 @@ def _require_data(framework: Framework, spec: TrainingSpec) -> None:
     missing = framework.missing_data(spec, (Path(),))
     if missing:
         raise DualwatchError(
-            "data that the configuration names is not there",
+            "the configuration names data that does not exist",
             why="\n".join(f"{key} = {path}" for key, path in missing.items()),
-            do="correct the path, or give it with --cfg-options KEY=PATH (relative paths count "
-            f"from {Path.cwd()})",
+            do="correct the path, or give it with --cfg-options KEY=PATH (relative to "
+            f"{Path.cwd()})",
             code="DW603",
         )
 
@@ -227,7 +256,7 @@ def prepare_folder(work_dir: Path) -> Path:
         raise DualwatchError(
             f"the work dir cannot be written: {work_dir}",
             why=f"{error.filename or folder}: {error.strerror}",
-            do="choose another --work-dir, or mend its permissions and free space",
+            do="choose another --work-dir, correct its permissions or free disk space",
             exit_code=Exit.USAGE,
             code=code_of(error),
         ) from error

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dualwatch.core.files import write_atomically
 from dualwatch.core.json_codec import plain
 from dualwatch.events import RunEnded, RunStarted, journal
-from dualwatch.history.attempt_record import AttemptRecord
+from dualwatch.history.run import AttemptHistory
 
 
 def build(
     started: RunStarted,
     command: Sequence[str],
-    attempts: Sequence[AttemptRecord],
+    attempts: Sequence[AttemptHistory],
     ended: RunEnded | None,
 ) -> dict[str, Any]:
-    """The document; ``outcome`` and ``exit_code`` are None while the run goes on."""
+    """The document; ``outcome`` and ``exit_code`` are None while the run is in progress."""
     metrics: dict[str, float] = {}
     for record in attempts:
         metrics |= {name: m.value for name, m in record.snapshot.metrics.items()}
@@ -38,7 +38,7 @@ def build(
     }
 
 
-def _attempt(record: AttemptRecord) -> dict[str, Any]:
+def _attempt(record: AttemptHistory) -> dict[str, Any]:
     s = record.snapshot
     assert s.started is not None
     return {
@@ -53,20 +53,12 @@ def _attempt(record: AttemptRecord) -> dict[str, Any]:
         "first_iteration": s.first_iteration,
         "last_iteration": s.last_iteration,
         "rescued": s.replaced,
-        "lost_iterations": record.lost_iterations,
-        "findings": [plain(finding) for finding in record.findings],
+        "lost_iterations": record.lost_iterations or 0,
+        "findings": [plain(finding) for finding in record.ranked],
     }
 
 
 def write(path: Path, document: dict[str, Any]) -> None:
-    """Writes beside and renames: a reader never sees half a summary."""
-    beside = path.with_suffix(".tmp")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(document, stream, indent=1, ensure_ascii=False, default=str)
-            stream.write("\n")
-        os.replace(beside, path)
-    except OSError:
-        beside.unlink(missing_ok=True)  # Half of it serves nobody, and takes room.
-        raise
+    """Writes ``summary.json``."""
+    text = json.dumps(document, indent=1, ensure_ascii=False, default=str)
+    write_atomically(path, f"{text}\n".encode())

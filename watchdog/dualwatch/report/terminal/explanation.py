@@ -13,7 +13,7 @@ WIDTH = 78
 
 
 def document(codes: Sequence[Code]) -> dict[str, Any]:
-    """The codes as one JSON-able document."""
+    """The codes as one document for ``--json``."""
     fields = ("code", "name", "means", "matters", "example")
     return {
         "schema_version": SCHEMA_VERSION,

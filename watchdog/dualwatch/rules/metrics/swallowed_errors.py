@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
+from dualwatch.core.text import name_words
 from dualwatch.state.repeated_errors import RepeatedError
 from dualwatch.state.snapshot import Snapshot
 
@@ -42,7 +43,6 @@ COUNTED = 10
 """The console's reader tells the first and the tenth time: after so many it is seen to repeat."""
 
 _HARMLESS = re.compile("|".join(HARMLESS))
-_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def _rated(s: Snapshot, repeated: RepeatedError, name: str, held: int) -> Swallo
     marks = []
     confidence = 0.3
     words = _words(repeated)
-    own = {word for word in _split(name) if word != "loss"}
+    own = {word for word in name_words(name) if word != "loss"}
     if own & words:
         confidence += 0.3
         marks.append(f"it speaks of {sorted(own & words)[0]}")
@@ -128,8 +128,4 @@ def _due(s: Snapshot, repeated: RepeatedError) -> int:
 def _words(repeated: RepeatedError) -> frozenset[str]:
     error = repeated.error
     texts = (error.exception, error.message[:1000], error.where, *error.excerpt[-20:])
-    return frozenset(word for text in texts for word in _split(text))
-
-
-def _split(text: str) -> list[str]:
-    return [word.lower() for word in _WORD.findall(text)]
+    return frozenset(word for text in texts for word in name_words(text))
