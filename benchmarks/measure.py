@@ -152,7 +152,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def machine() -> str:
-    """One line on where this runs; the load tells whether the machine was ours alone."""
+    """One line on the machine and its load."""
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     return (
         f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, "

@@ -191,7 +191,7 @@ def _heartbeat(iteration: float) -> None:
 
 
 def measure_batches(folder: str, number: int, repeats: int) -> list[tuple[float, float]]:
-    """Seconds of a batch of a loader of torch's, and of one in our care, in turn."""
+    """Seconds per batch of torch's loader and of a guarded one, in turn."""
     from torch.utils.data import DataLoader
 
     handler = CommandHandler(folder, HeartbeatWriter(folder, 0), _nothing)

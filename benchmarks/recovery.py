@@ -118,7 +118,7 @@ def settings(way: str, pause: float) -> Settings:
 
 
 def by_dualwatch(scene: Scene, action: str) -> Recovery:
-    """Timed from the decision that cured it."""
+    """Timed from the decision that resolved it."""
     code = scene.train()
     if code != 0:
         raise SceneError(f"exit code {code}: {scene.last_words()}")

@@ -61,8 +61,8 @@ for event in journal.read(Path(sys.argv[1])):
 _SIFT = """
 import sys
 from pathlib import Path
-from dualwatch.diagnose.run_report import sift
-for event in sift(Path(sys.argv[1])):
+from dualwatch.diagnose.run_report import thinned
+for event in thinned(Path(sys.argv[1])):
     pass
 """
 
@@ -121,7 +121,7 @@ def write(path: Path, size: int, *, worst: bool = False) -> int:
 
 
 def _run(is_over: Callable[[], bool], worst: bool) -> Iterator[Event]:
-    """The events of a run that trains until it is told that it is over."""
+    """The events of a run that trains until a given moment."""
     moment = {"at": 0.0, "wall": START}
     yield RunStarted(
         **moment,

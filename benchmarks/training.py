@@ -36,7 +36,7 @@ def options(*, iterations: int, epochs: int, pause: float, log_every: int) -> li
 
 
 def bare(work_dir: Path, pairs: Sequence[str], config: Path = CONFIG) -> list[str]:
-    """The training by itself."""
+    """The training without dualwatch."""
     return [sys.executable, *_arguments(work_dir, pairs, config)]
 
 

@@ -27,9 +27,12 @@ ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "pictures"
 WORK = Path("work_dirs/pictures")
 DEMO = "configs/demo/dualmacl_tiny_synthetic_2e_deadlock.py"
+EARLY = "--cfg-options train_dataloader.dataset.dataset.pipeline.0.after_samples=40"
+"""The demo's workers deadlock in epoch 2; here they do after some iterations."""
+
 COLUMNS, LINES = 80, 24
 PATIENCE = 1800.0
-"""Seconds after which a picture is given up: the machine may be slow."""
+"""Seconds after which a picture fails."""
 
 SVG = """\
 <svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" role="img">
@@ -104,7 +107,7 @@ class Terminal:
         return self._tmux("capture-pane", "-p", *(("-e",) if colours else ()), *start)
 
     def wait(self, *signs: str) -> None:
-        """Until all of it can be read; the way it came about is told where it never does."""
+        """Waits until all signs are shown; ends with what is shown instead after ``PATIENCE``."""
         deadline = time.monotonic() + PATIENCE
         while not all(sign in self.shows(history=True) for sign in signs):
             if time.monotonic() > deadline:
@@ -159,31 +162,31 @@ def draw(name: str, seen: str, title: str, most: int = 100) -> None:
 
 
 def fresh(name: str) -> Path:
-    """A work dir of ours without an earlier run."""
+    """An empty work dir below ``work_dirs/pictures``."""
     place = WORK / name
     shutil.rmtree(ROOT / place, ignore_errors=True)
     return place
 
 
 def live() -> None:
-    """A loader that deadlocks, is found out and replaced, as the live view tells it."""
+    """A loader that deadlocks and is replaced, in the live view."""
     with terminal("live") as t:
-        work_dir = fresh("cured")
-        t.type(f"dualwatch train {DEMO} --stall-timeout 20s --work-dir {work_dir}")
+        work_dir = fresh("resolved")
+        t.type(f"dualwatch train {DEMO} --stall-timeout 20s --work-dir {work_dir} {EARLY}")
         t.wait("DW111 ", "replaced", "phase")
         time.sleep(6)  # The table is drawn anew once a second; some iterations go by.
         seen = t.shows(history=True, colours=True).split("\n")
-        told = next(n for n, line in enumerate(seen) if "DW111 loader-deadlock (error" in line)
-        draw("live", "\n".join(seen[told:]), "dualwatch train: from the verdict on")
+        first = next(n for n, line in enumerate(seen) if "DW111 loader-deadlock (error" in line)
+        draw("live", "\n".join(seen[first:]), "dualwatch train: from the verdict on")
         t.wait_for_prompt()
 
 
 def diagnose() -> None:
-    """The same hang, only reported, and what ``diagnose`` says from another terminal."""
+    """The same hang, only reported, and ``diagnose`` from another terminal."""
     work_dir = fresh("hung")
     options = f"--on-stall report --stall-timeout 20s --work-dir {work_dir} --no-tensorboard"
     with terminal("hung") as hung, terminal("diagnose", lines=400) as t:
-        hung.type(f"dualwatch train {DEMO} {options}")
+        hung.type(f"dualwatch train {DEMO} {options} {EARLY}")
         hung.wait("DW111 ")
         t.run(f"dualwatch diagnose {shlex.quote(str(work_dir))} --no-bundle")
         draw("diagnose", t.shows(colours=True), "dualwatch diagnose: its beginning", most=44)
@@ -192,13 +195,13 @@ def diagnose() -> None:
 
 
 def check() -> None:
-    """The checklist of the run that was cured."""
-    look("check", f"dualwatch check {WORK / 'cured'} --profile macl-demo")
+    """The checklist of the run of ``live``."""
+    look("check", f"dualwatch check {WORK / 'resolved'} --profile macl-demo")
 
 
 def plain() -> None:
     """The same where a terminal has no colours and no more than ASCII."""
-    command = f"dualwatch check {WORK / 'cured'} --profile macl-demo --select preflight"
+    command = f"dualwatch check {WORK / 'resolved'} --profile macl-demo --select preflight"
     look("plain", f"NO_COLOR=1 PYTHONIOENCODING=ascii {command}")
 
 

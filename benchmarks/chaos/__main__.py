@@ -1,4 +1,4 @@
-"""Random faults, one after the other, over small trainings: is anything lost, left or untold?
+"""Random faults in small trainings: is anything lost, left behind or unreported?
 
 Each round starts a training under ``dualwatch train``, does something to it at a random iteration
 (told by the journal, not by a clock), goes on as a user would (``attach`` after a supervisor that
@@ -153,7 +153,7 @@ def _can_mount() -> bool:
 
 
 def _in_a_namespace() -> int:
-    """Runs itself where its mounts are seen by nobody else, and end with it."""
+    """Runs this program in its own mount namespace."""
     words = ["unshare", "-m", sys.executable, "-m", "benchmarks.chaos", *sys.argv[1:]]
     os.environ[_OWN_MOUNTS] = "1"
     os.chdir(ROOT)

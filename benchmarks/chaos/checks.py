@@ -81,7 +81,7 @@ def _checkpoints(scene: Scene, played: Played) -> list[str]:
                 if taken is not None and taken.exists() and taken not in played.damaged:
                     found += _faults_of(taken)
             elif taken in played.damaged and _learns(event):
-                found.append(f"learnt on from {taken}, which is damaged")
+                found.append(f"trained on from {taken}, which is damaged")
                 taken = None
     return found
 

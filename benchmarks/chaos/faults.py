@@ -1,4 +1,4 @@
-"""What is done to a training: one function a family, at a moment that the journal tells.
+"""The faults: one function per family, triggered by the journal.
 
 Each plays its round to the end, with the resumption that a user would do, and says what may be
 asked of it.
@@ -62,7 +62,7 @@ class Round:
         return self.dice.randint(first, last)
 
     def resume(self, played: Played) -> Played:
-        """Goes on as a user would."""
+        """Resumes as a user would."""
         played.codes.append(self.scene.train("--resume"))
         return played
 
@@ -71,7 +71,7 @@ class Round:
 
 
 def main_killed(the: Round, number: signal.Signals = signal.SIGKILL) -> Played:
-    """The main process is ended from outside: what it had not saved is lost, and learnt again."""
+    """Ends the main process from outside: what it had not saved is lost and repeated."""
     the.scene.start()
     os.kill(the.scene.iterating(the.moment()).pid, number)
     played = Played(codes=[the.scene.finish()], whole=False)
@@ -84,7 +84,7 @@ def main_terminated(the: Round) -> Played:
 
 
 def main_stopped(the: Round) -> Played:
-    """The main process is stopped; dualwatch lets it go on, or whoever stopped it does."""
+    """Stops the main process; dualwatch resumes it, or the fault itself does."""
     the.scene.start()
     os.kill(the.scene.iterating(the.moment()).pid, signal.SIGSTOP)
     return Played(codes=[the.scene.finish()])
@@ -118,7 +118,7 @@ def worker_stopped(the: Round) -> Played:
 
 
 def supervisor_killed(the: Round) -> Played:
-    """dualwatch is killed; the training goes on, and is taken up again, or resumed if it ended."""
+    """Kills dualwatch; the training continues and is attached to, or resumed if it ended."""
     process = the.scene.start()
     started = the.scene.iterating(the.moment())
     process.kill()
@@ -132,7 +132,7 @@ def supervisor_killed(the: Round) -> Played:
 
 
 def supervisor_killed_then_a_hang(the: Round) -> Played:
-    """The same, and what it would have cured comes after it was killed."""
+    """The same, followed by a fault that it would have resolved."""
     return supervisor_killed(the)
 
 
@@ -151,7 +151,7 @@ def supervisor_interrupted(the: Round) -> Played:
 
 
 def supervisor_stopped(the: Round) -> Played:
-    """dualwatch stands still until the training is over, and then goes on."""
+    """Stops dualwatch until the training has ended, then resumes it."""
     process = the.scene.start()
     started = the.scene.iterating(the.moment())
     process.send_signal(signal.SIGSTOP)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
 from dualwatch.events import (
     AttemptStarted,
     Decided,
@@ -21,7 +22,6 @@ from dualwatch.events import (
     RunStarted,
     TriedStep,
 )
-from dualwatch.events.journal import plain
 from dualwatch.frameworks.mmengine.config import edits
 from dualwatch.remedies.decide import Policy, RemedyHistory, decide_death, decide_stall
 from dualwatch.remedies.overrides import overrides_of
@@ -120,9 +120,9 @@ class Replay:
         self.answers.append([number, "decisions", [_said(decision) for decision in decisions]])
         self._woken = self._woken or event.action == "wake"
         if event.action == "rerun":
-            self._tried.append(TriedStep(cause=event.cause, rung=event.rung))
+            self._tried.append(TriedStep(cause=event.cause, step=event.step))
             self._step = RerunStep(
-                name=event.rung,
+                name=event.step,
                 changes=event.changes,
                 stretch=event.stretch,
                 environment=event.environment,
@@ -146,6 +146,6 @@ class Replay:
 def _said(decision: Decision | None) -> Answer | None:
     if decision is None:
         return None
-    step = decision.rung or RerunStep(name="", changes=())
-    changes = [[change.key, plain(change.after)] for change in step.changes]
+    step = decision.step or RerunStep(name="", changes=())
+    changes = [[change.key, msgspec.to_builtins(change.after)] for change in step.changes]
     return [decision.action.value, decision.cause, step.name, changes]

@@ -71,7 +71,8 @@ def _of_file(path: Path, name: str) -> Iterator[Use]:
         without_code = re.sub(r"^```.*?^```$|`[^`\n]+`", _blank, source, flags=re.M | re.S)
         texts = enumerate(without_code.splitlines(), 1)
     else:
-        texts = enumerate(source.splitlines(), 1)
+        without_names = re.sub(r"\.\w+", "", source)  # Attributes in templates.
+        texts = enumerate(without_names.splitlines(), 1)
     for line, text in texts:
         for found in WORDS.finditer(text):
             yield Use(name, line, found.group().strip(), " ".join(text.split()))
@@ -116,8 +117,9 @@ def main() -> None:
     if arguments.update:
         rows = [f"{path} {count}\n" for path, count in sorted(counts().items())]
         ALLOWED.write_text("".join(rows), encoding="utf-8")
+        return
     for use in uses():
-        if use.path.startswith(tuple(arguments.paths)) and not arguments.update:
+        if use.path.startswith(tuple(arguments.paths) or ""):
             print(f"{use.path}:{use.line}: {use.word!r}: {use.text[:100]}")
 
 

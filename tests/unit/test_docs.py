@@ -22,6 +22,11 @@ from typer.testing import CliRunner
 
 from tests.support.paths import ROOT
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 OPTION = re.compile(r"--[a-z][a-z-]+")
 CALL = re.compile(r"(?<![\w/-])dualwatch ((?:config )?[a-z]+)(?= |$)([^&|]*)")
 
@@ -188,7 +193,7 @@ def rule(monkeypatch) -> list[str]:
     exec(source, module)
     # Whoever follows the page has it in the registry already.
     others = [rule for rule in registry.RULES if not rule.__module__.endswith(".learning_rate")]
-    monkeypatch.setattr(registry, "RULES", (*others, module["judge"]))
+    monkeypatch.setattr(registry, "RULES", (*others, module["find"]))
     return [code, source, tests]
 
 
@@ -213,3 +218,32 @@ def test_a_picture_is_small_and_fetches_nothing(picture):
     drawn = picture.read_text(encoding="utf-8")
     assert len(drawn) < 100_000
     assert set(re.findall(r"https?://[^\s\"')]+", drawn)) <= {"http://www.w3.org/2000/svg"}
+
+
+# --- architecture -------------------------------------------------------------------------------
+
+
+def layers() -> list[str]:
+    """The rooms, top to bottom, as import-linter enforces them."""
+    contracts = tomllib.loads(read("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    (order,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    return [room.strip().removeprefix("dualwatch.") for row in order for room in row.split("|")]
+
+
+def test_contributing_shows_the_layers_that_are_enforced():
+    shown = re.search(r"^```\n(cli\n.*?)^```", read("CONTRIBUTING.md"), re.MULTILINE | re.DOTALL)
+    assert shown is not None
+    assert shown.group(1).split() == [room for room in layers() if room != "__main__"]
+
+
+def test_the_architecture_page_lists_every_room_in_its_order():
+    listed = re.findall(r"^\| `(\w+)(?:/|\.py)` \|", read("docs/architecture.md"), re.MULTILINE)
+    assert listed == [room for room in layers() if room != "__main__"]
+
+
+@pytest.mark.parametrize("place", ["docs/architecture.md", "docs/tour.md", "CONTRIBUTING.md"])
+def test_files_and_folders_that_the_pages_on_the_code_name_exist(place):
+    code = ROOT / "watchdog/dualwatch"
+    parents = (ROOT, code, *(code / room for room in layers()))
+    for name in re.findall(r"`([\w./-]+(?:\.py|/))`", read(place)):
+        assert any((parent / name).exists() for parent in parents), name

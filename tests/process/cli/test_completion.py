@@ -1,4 +1,4 @@
-"""Completion in a real shell: words, options and values."""
+"""Completion: words, options and values; once in a real shell."""
 
 from __future__ import annotations
 
@@ -55,25 +55,45 @@ def completed(tmp_path: Path):
     return run
 
 
+def test_bash_completes_a_command(completed) -> None:
+    assert completed("tr") == ["train"]
+
+
+@pytest.fixture
+def offered(dualwatch_):
+    """What is offered after some words, of which the last is incomplete."""
+
+    def run(*words: str) -> set[str]:
+        said = dualwatch_(
+            _DUALWATCH_COMPLETE="complete_bash",
+            COMP_WORDS=" ".join(["dualwatch", *words]),
+            COMP_CWORD=str(len(words)),
+        )
+        return set(said.out.split())
+
+    return run
+
+
 @pytest.mark.parametrize(
-    ("words", "offered"),
+    ("words", "expected"),
     [
-        (("tr",), {"train"}),
         (("config", "s"), {"show"}),
         (("train", "c.py", "--metrics-"), {"--metrics-port", "--metrics-host"}),
         (("train", "c.py", "--on-stall", "r"), {"rerun", "report"}),
+        (("attach", "--on-missing", "s"), {"stop"}),
+        (("check", "--profile", "neu"), {"neutral"}),
         (("explain", "DW111"), {"DW111"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_a_tab_completes(completed, words, offered) -> None:
-    assert set(completed(*words)) == offered
+def test_words_options_and_values_are_completed(offered, words, expected) -> None:
+    assert offered(*words) == expected
 
 
-def test_a_tab_after_explain_offers_every_code_of_a_family(completed) -> None:
-    offered = completed("explain", "DW1")
-    assert {"DW101", "DW102", "DW111", "DW118"} <= set(offered)
-    assert all(code.startswith("DW1") for code in offered)
+def test_every_code_of_a_family_is_offered(offered) -> None:
+    codes = offered("explain", "DW1")
+    assert {"DW101", "DW102", "DW111", "DW118"} <= codes
+    assert all(code.startswith("DW1") for code in codes)
 
 
 def test_the_script_can_be_shown_for_a_shell(dualwatch_) -> None:

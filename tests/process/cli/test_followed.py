@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
+import sys
 
 import pytest
-
-from .conftest import WATCHDOG
 
 SECRET = "topsecret"
 
@@ -56,13 +54,11 @@ def test_a_url_that_is_none(dualwatch_, tmp_path, other, url, hint) -> None:
         (("--metrics-port", "9600"), "prometheus_client", "dualwatch[metrics]"),
     ],
 )
-def test_an_extra_that_is_not_installed(dualwatch_, tmp_path, other, words, module, extra) -> None:
-    hidden = tmp_path / "hidden"
-    hidden.mkdir()
-    # Python imports it before anything else: what it names cannot be imported.
-    (hidden / "sitecustomize.py").write_text(f"import sys; sys.modules[{module!r}] = None")
-    path = os.pathsep.join((str(hidden), WATCHDOG))
-    said = train(dualwatch_, *words, PYTHONPATH=path)
+def test_an_extra_that_is_not_installed(
+    dualwatch_, tmp_path, monkeypatch, other, words, module, extra
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    said = train(dualwatch_, *words)
     assert (said.code, said.out) == (2, "")
     assert f"pip install '{extra}'" in said.err
     assert SECRET not in said.err
@@ -117,5 +113,6 @@ def test_wrong_settings_do_not_quote_secrets(dualwatch_, tmp_path) -> None:
     (tmp_path / "dualwatch.toml").write_text('notify = ["topsecret"]')
     said = dualwatch_("config", "show", DUALWATCH_NOTIFY="me:topsecret@host")
     assert said.code == 2
-    assert said.err.count("is no URL") == 2
+    assert "dualwatch.toml" in said.err
+    assert "DUALWATCH_NOTIFY" in said.err
     assert SECRET not in said.err

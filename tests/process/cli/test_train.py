@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from dualwatch.actions.lock import Lock
 
 CONFIG = """
 model = dict(type="Detector", head=dict(type="MACLHead"))
@@ -126,16 +127,14 @@ def test_a_work_dir_with_a_file_in_its_way(dualwatch_, tmp_path, other) -> None:
     assert (tmp_path / "taken").read_text() == "mine"
 
 
-def test_a_work_dir_that_is_being_watched(dualwatch_, tmp_path, other) -> None:
-    fcntl = pytest.importorskip("fcntl")
-    (tmp_path / "run" / "dualwatch").mkdir(parents=True)
-    with open(tmp_path / "run" / "dualwatch" / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.write("4711")
-        lock.flush()
-        said = dualwatch_("train", other, "--work-dir", "run")
+def test_a_work_dir_that_is_being_supervised(dualwatch_, tmp_path, other) -> None:
+    folder = tmp_path / "run" / "dualwatch"
+    folder.mkdir(parents=True)
+    lock = Lock(folder)
+    said = dualwatch_("train", other, "--work-dir", "run")
+    lock.release()
     assert said.code == 2
-    assert "process 4711" in said.err
+    assert str(os.getpid()) in said.err
     assert nothing_was_started(tmp_path)
 
 
@@ -213,13 +212,13 @@ ENDS = ["run.ini", "--launcher", "pytorch"]
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ([], ["entry.py", "run.ini"]),
-        (["--resume", "--amp"], ["entry.py", "run.ini", "--resume", "--amp"]),
+        ([], ["train_script.py", "run.ini"]),
+        (["--resume", "--amp"], ["train_script.py", "run.ini", "--resume", "--amp"]),
         (
             ["--cfg-options", "a=1", "b='x y'", "--work-dir", "w"],
-            ["entry.py", "run.ini", "--work-dir", "w", "--cfg-options", "a=1", "b='x y'"],
+            ["train_script.py", "run.ini", "--work-dir", "w", "--cfg-options", "a=1", "b='x y'"],
         ),
-        (["--", "--cfg-options", "z=1"], ["entry.py", "run.ini", "--cfg-options", "z=1"]),
+        (["--", "--cfg-options", "z=1"], ["train_script.py", "run.ini", "--cfg-options", "z=1"]),
         (["--script", "mine.py", "--", "--flag", "-h"], ["mine.py", "run.ini", "--flag", "-h"]),
         (["--script", "my.package.train"], ["-m", "my.package.train", "run.ini"]),
         (
@@ -227,7 +226,7 @@ ENDS = ["run.ini", "--launcher", "pytorch"]
             [
                 *RANKS,
                 *["--nproc-per-node=2", "--nnodes=1", "--node-rank=0", "--standalone"],
-                *["entry.py", *ENDS],
+                *["train_script.py", *ENDS],
             ],
         ),
         (
@@ -246,7 +245,9 @@ def test_the_exact_command(dualwatch_, other, words, expected) -> None:
     assert said.code == 0, said.err
     command = json.loads(said.out)["command"]
     assert command[0] == sys.executable
-    shown = [os.path.basename(word) if word.endswith("entry.py") else word for word in command]
+    shown = [
+        os.path.basename(word) if word.endswith("train_script.py") else word for word in command
+    ]
     assert shown[1:] == expected
 
 
@@ -273,7 +274,8 @@ def test_required_metrics(dualwatch_, other, words, environ, metrics, because) -
 
 
 def test_a_configuration_of_another_framework_has_no_ladder(dualwatch_, other) -> None:
-    said = dualwatch_("train", other, "--script", "mine.py", "--dry-run")
+    said = dualwatch_("train", other, "--script", "mine.py", "--dry-run", "--json")
+    document = json.loads(said.out)
     assert said.code == 0
-    assert "no step: a rerun could change nothing here" in said.out
-    assert "run.ini is no mmengine configuration" in said.out
+    assert document["ladder"] == []
+    assert "run.ini" in document["notes"][0]

@@ -10,10 +10,11 @@ from typing import Any
 import psutil
 import pytest
 from dualwatch.agent.heartbeat import HeartbeatWriter as Heart
-from dualwatch.collectors.processes.live_attempt import living_attempt
+from dualwatch.collectors.processes import live_attempt
 from dualwatch.core import process_identity
 from dualwatch.events import AttemptEnded, AttemptStarted, Event
 from dualwatch.events.journal import Journal
+from dualwatch.history.sources import newest_attempt
 from dualwatch.protocol import Phase
 
 WAITING = "import sys; print('up', flush=True); sys.stdin.readline()"
@@ -33,6 +34,11 @@ def started(pid: int, create_time: float, attempt: int = 0) -> AttemptStarted:
 
 def ended(attempt: int = 0) -> AttemptEnded:
     return AttemptEnded(at=3.0, wall=4.0, attempt=attempt, exit_code=0, signal=None)
+
+
+def living_attempt(folder: Path) -> AttemptStarted | None:
+    newest = newest_attempt(folder)
+    return live_attempt.living_attempt(folder, newest.started) if newest.ended is None else None
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from dualwatch import protocol
 from dualwatch.collectors.processes import lineage, orphans
 from dualwatch.events import AttemptEnded, AttemptStarted, Event, ProcessSample
 from dualwatch.events.journal import Journal
+from dualwatch.history.sources import recorded_attempts
 from msgspec.structs import replace
 
 from tests.support.paths import WATCHDOG
@@ -188,7 +189,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def look(work_dir: Path | None = None, tree: tuple[int, ...] = ()) -> dict[int, ProcessSample]:
-    seen = orphans.find(work_dir, tree, at=1.0, wall=2.0)
+    seen = orphans.find(work_dir, tree, at=1.0, wall=2.0, recorded=recorded_attempts)
     return {} if seen is None else {process.pid: process for process in seen.processes}
 
 
@@ -327,7 +328,7 @@ def test_another_users_are_not_looked_at(start: Start, tmp_path: Path) -> None:
     training.kill_main()
     code = (
         "import os, sys, psutil\n"
-        "from dualwatch.collectors import orphans\n"
+        "from dualwatch.collectors.processes import orphans\n"
         "orphans.find(None, (), at=1, wall=2)\n"  # imports all, while it can be read
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "seen = orphans.find(None, (), at=1, wall=2)\n"
@@ -512,9 +513,11 @@ def test_we_ourselves_and_those_above_us_are_none(start: Start, tmp_path: Path) 
     code = (
         "import os, signal\n"
         "from pathlib import Path\n"
-        "from dualwatch.collectors import orphans\n"
+        "from dualwatch.collectors.processes import orphans\n"
+        "from dualwatch.history.sources import recorded_attempts\n"
         "if os.fork() == 0:\n"
-        "    seen = orphans.find(Path(os.environ['WORK_DIR']), (), at=1, wall=2)\n"
+        "    place = Path(os.environ['WORK_DIR'])\n"
+        "    seen = orphans.find(place, (), at=1, wall=2, recorded=recorded_attempts)\n"
         "    print(os.getppid(), len(seen.processes) if seen else 0, flush=True)\n"
         "signal.pause()\n"
     )

@@ -67,10 +67,10 @@ def test_a_program_that_is_no_python_leaves_it_unknown(
 def test_the_hard_limit_of_open_files() -> None:
     code = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (200, 300));"
-        "from dualwatch.collectors import surroundings;"
-        "print(surroundings.look(sys.executable, at=0.0, wall=0.0).hard_open_files)"
+        "from dualwatch.collectors.stacks import self_test;"
+        "print(self_test.look(sys.executable, at=0.0, wall=0.0).hard_open_files)"
     )
-    watchdog = Path(self_test.__file__).parents[2]
+    watchdog = Path(self_test.__file__).parents[3]
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=watchdog,

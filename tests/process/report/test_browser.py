@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dualwatch.history.build import build
+from dualwatch.history.reported_run import ReportedRun
 
 from tests.support.browser import chromium
 
@@ -59,9 +59,9 @@ def test_pages_are_closed_readable_and_accessible(chromium, three_attempts, scri
     hostile = "<script>alert(1)</script><img src=//example.org/x>"
     bad = script().start(config=hostile).launch(0).train(1, 2, loss_macl=2.0, **{hostile: 1.0})
     bad.found("DW203", hostile, hostile).end(1).over("failed", 5, hostile)
-    one = build(three_attempts.events)
+    one = ReportedRun().fold(three_attempts.events)
     one.checklist = [{"title": "starts", "status": s} for s in ("pass", "fail", "warn", "skip")]
-    several = [build(three_attempts.events), build(bad.events)]
+    several = [ReportedRun().fold(three_attempts.events), ReportedRun().fold(bad.events)]
 
     for name, runs in (("one", [one]), ("several", several)):
         for number, run in enumerate(runs):

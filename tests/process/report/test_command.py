@@ -129,9 +129,9 @@ def test_an_empty_journal_is_replaced_by_the_console(run_of, tmp_path):
     ("words", "code", "said"),
     [
         (["nowhere"], 2, "nowhere does not exist"),
-        ([], 3, "there is no run to look at"),
-        (["empty"], 3, "there is nothing to look at in empty"),
-        (["empty.log"], 3, "there is nothing to look at in empty.log"),
+        ([], 3, "no run found"),
+        (["empty"], 3, "no training found in empty"),
+        (["empty.log"], 3, "nothing to report in empty.log"),
         (["config.py"], 3, "has not been run"),
         (["good.log", "--output", "file/report.html"], 3, "cannot write"),
     ],

@@ -51,7 +51,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def ask(target: Target, **options: Any) -> dict[type[Event], Any]:
-    settings = resolve({"python": sys.executable})
+    settings = resolve({"python": sys.executable}).check_policy()
     answers, failures = collect(preflight.collectors(target, settings, **options))
     assert failures == {}
     events: dict[type[Event], Any] = {}
@@ -101,4 +101,7 @@ def test_without_a_configuration_the_reason_is_told(tmp_path: Path) -> None:
 
 def test_a_log_may_be_of_any_machine(tmp_path: Path) -> None:
     log = tmp_path / "a.log"
-    assert preflight.collectors(Target(kind="log", path=log, log=log), resolve({})) == {}
+    assert (
+        preflight.collectors(Target(kind="log", path=log, log=log), resolve({}).check_policy())
+        == {}
+    )

@@ -110,7 +110,7 @@ def test_a_damaged_checkpoint_must_not_teach(healthy: Scene):
     _journal(healthy.own / "journal.jsonl", resumed_from=path)
 
     assert "which does not load" in found(healthy)
-    assert "learnt on from" in found(healthy, damaged=[path])
+    assert "trained on from" in found(healthy, damaged=[path])
 
 
 @pytest.mark.parametrize(

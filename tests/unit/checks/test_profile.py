@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from dualwatch.checks import profile, profiles
 from dualwatch.core.errors import DualwatchError
+from dualwatch.domains.base import Range
 
 
 def problems(table):
@@ -16,14 +17,14 @@ def problems(table):
     [
         ({"itms": {}}, "unknown key 'itms'; did you mean 'items'?"),
         ({"items": {"disk": {"wran": "1GiB"}}}, "unknown key 'wran'; did you mean 'warn'?"),
-        ({"items": {"disk": {"warn": "much"}}}, "warn = 'much' is no size"),
+        ({"items": {"disk": {"warn": "much"}}}, "warn = 'much'"),
         ({"items": {"new": {"probe": "dsk"}}}, "unknown probe 'dsk'; did you mean 'disk'?"),
         ({"items": {"new": {"title": "x"}}}, "needs a probe"),
         ({"items": {"new": {"probe": "disk", "stage": "startup"}}}, "needs 'fail'"),
         ({"items": {"new": {"probe": "stacks", "stage": "soon"}}}, "stage must be one of"),
         ({"items": {"disk": {"code": "DW999"}}}, "no code DW999"),
         ({"items": {"disk": {"needs": ["first-lin"]}}}, "did you mean 'first-line'?"),
-        ({"items": {"Disk!": {}}}, "small letters"),
+        ({"items": {"Disk!": {}}}, "lower-case letters"),
         ({"items": {"disk": 5}}, "items.disk must be a table"),
         ({"without": ["dsk"]}, "did you mean 'disk'?"),
         ({"milestones": [{"epoch": 0, "metric": "mAP"}]}, "from 1"),
@@ -52,6 +53,18 @@ def test_an_item_is_changed_and_keeps_the_rest():
     assert by_id["first-line"].limits == {"passes": 600.0, "fails": 300.0}
     assert by_id["first-line"].title == "a training line comes within 2 minutes"
     assert "loss-cls" not in by_id
+
+
+def test_the_ranges_of_metrics_follow_the_items():
+    shipped = profiles.load("macl")
+    assert shipped.ranges == {
+        "loss_macl": Range(high=1.0),
+        "grad_norm": Range(high=20.0, after=50),
+    }
+    table = {"items": {"grad-norm": {"fail-above": 30.0, "after": 80}}}
+    changed, _ = profile.build(table, "here", shipped)
+    assert changed.ranges["grad_norm"] == Range(high=30.0, after=80)
+    assert profiles.load("neutral").ranges == {}
 
 
 def test_milestones_replace_those_of_the_base():

@@ -112,10 +112,10 @@ def test_no_cause_says_what_that_means(target, phase, said) -> None:
     document = Diagnosis(target=target, phase=phase)
     shown = " ".join(page(document).split())
     assert said in shown
-    assert "no proof" not in shown
+    assert "may remain unseen" not in shown
     document.not_observed = [NotSeen(what="stacks", why="ptrace is forbidden")]
     shown = " ".join(page(document).split())
-    assert "no proof" in shown
+    assert "may remain unseen" in shown
     assert "stacks: ptrace is forbidden" in shown
 
 
@@ -137,9 +137,9 @@ def test_gpus_and_who_holds_their_memory(deadlock) -> None:
     deadlock.nvidia_smi = "| row |\n"
     shown = page(deadlock)
     assert "  0: H200, 3.0 GiB of 140.0 GiB used, ? by the training, ? busy\n" in shown
-    assert "? held by pid 99, not of this run: unseen" in shown
+    assert "? held by pid 99, not of this run: unknown" in shown
     assert "held by pid 4711" not in shown
-    assert "complains: lost" in shown
+    assert "error: lost" in shown
     assert "\n| row |\n" in shown
 
 

@@ -23,6 +23,7 @@ from dualwatch.events import (
     RunStarted,
     Severity,
 )
+from dualwatch.history.run import AttemptHistory
 from dualwatch.report.run import summary
 from dualwatch.report.run.json_lines import EventsView
 from dualwatch.report.run.plain import PlainView
@@ -45,7 +46,7 @@ ENDED = RunEnded(at=9.0, wall=1009.0, outcome="completed", exit_code=0, reason="
 
 
 @pytest.fixture
-def records(telling, change) -> list[summary.AttemptRecord]:
+def records(telling, change) -> list[AttemptHistory]:
     """Two attempts: one that stalled, one that trained to the end."""
     made = []
     for number, (code, signal) in enumerate([(None, "SIGKILL"), (0, None)]):
@@ -80,10 +81,9 @@ def records(telling, change) -> list[summary.AttemptRecord]:
         findings = tuple(f.finding for f in teller.events if hasattr(f, "finding"))
         teller.tell(AttemptEnded, attempt=number, exit_code=code, signal=signal)
         made.append(
-            summary.AttemptRecord(
+            AttemptHistory(
                 snapshot=teller.snapshot,
                 findings=findings,
-                ended_wall=teller.snapshot.wall,
                 lost_iterations=0 if number else 50,
             )
         )
@@ -274,9 +274,9 @@ def test_a_dry_run_in_words() -> None:
         "step 1 on console-encoding: UTF-8 output",
         "  PYTHONUTF8=1",
         "",
-        "No batch below 2: the model's loss cannot learn from it.",
-        "Every step resumes where it was, or from the newest good checkpoint; at most 2",
-        "reruns in all.",
+        "No batch below 2: the model's loss needs more samples.",
+        "Every rerun resumes at the same sample, or from the newest good checkpoint; at",
+        "most 2 reruns in all.",
         "Nothing was started.",
     ]
 
@@ -287,7 +287,7 @@ def test_a_dry_run_without_a_ladder() -> None:
     )
     text = dryrun.text(nothing)
     assert "required:  none" in text
-    assert "a stall is given up" in text
+    assert "a stall ends the run" in text
     assert "reruns." not in text
 
 
@@ -343,8 +343,9 @@ def test_a_fault_of_ours_comes_with_all_that_a_report_needs() -> None:
     except ZeroDivisionError as error:
         text = render_fault(error)
     for part in (
-        "a fault of dualwatch itself (version",
-        "please report",
+        "internal error",
+        "(version ",
+        "report it",
         "ZeroDivisionError: ours",
     ):
         assert part in text

@@ -19,6 +19,7 @@ from dualwatch.events import (
 )
 from dualwatch.protocol import Phase
 from dualwatch.report.run.plain import PlainView
+from dualwatch.report.run.view import more_lines
 
 DATED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d .")
 
@@ -204,3 +205,11 @@ def test_a_stream_that_cannot_hold_a_text_replaces_it(telling, encoding) -> None
     teller.started().found("DW606", "中文 ✓ é", "→", severity=Severity.ERROR)
     assert b"DW606" in raw.getvalue()
     raw.getvalue().decode(encoding)
+
+
+def test_the_commands_that_show_more_are_never_broken() -> None:
+    (one,) = more_lines("work_dirs/my_run", "DW111", 80)
+    assert "dualwatch diagnose work_dirs/my_run" in one
+    two = more_lines("work_dirs/a_run_with_a_long_name", "DW111", 60)
+    assert [line.split(" dualwatch ")[1].split()[0] for line in two] == ["diagnose", "explain"]
+    assert max(map(len, two)) <= 60

@@ -17,7 +17,7 @@ from dualwatch.events import (
     ProcessSample,
     Severity,
 )
-from dualwatch.history.attempt_record import AttemptRecord
+from dualwatch.history.run import AttemptHistory
 from dualwatch.protocol import AgentCommand, Phase
 
 pytest.importorskip("prometheus_client", reason="the extra dualwatch[metrics] is not installed")
@@ -157,9 +157,7 @@ def test_troubles_are_counted_over_all_attempts(teller, telling) -> None:
     )
     findings = tuple(event.finding for event in teller.events if hasattr(event, "finding"))
     teller.tell(AttemptEnded, attempt=0, exit_code=None, signal="SIGKILL")
-    record = AttemptRecord(
-        snapshot=teller.snapshot, findings=findings, ended_wall=0.0, lost_iterations=7
-    )
+    record = AttemptHistory(snapshot=teller.snapshot, findings=findings, lost_iterations=7)
     # The attempt that is over is counted once, whether the next one has begun or not.
     between = samples_of(state_of(teller, findings=findings, records=(record,)))
     teller.started(attempt=1).found("DW102", "no progress")

@@ -22,7 +22,7 @@ from dualwatch.events import (
     RunEnded,
     RunStarted,
 )
-from dualwatch.history.attempt_record import AttemptRecord
+from dualwatch.history.run import AttemptHistory
 from dualwatch.protocol import AgentCommand, Phase
 from dualwatch.report.run.live import LiveView
 from dualwatch.report.run.plain import PlainView
@@ -133,7 +133,7 @@ def test_the_closing(telling, change, text) -> None:
     teller = stalled(telling(PlainView(io.StringIO())), change)
     findings = tuple(e.finding for e in teller.events if hasattr(e, "finding"))
     teller.tell(AttemptEnded, attempt=0, exit_code=None, signal="SIGINT")
-    record = AttemptRecord(snapshot=teller.snapshot, findings=findings, ended_wall=None)
+    record = AttemptHistory(snapshot=teller.snapshot, findings=findings)
     reason = "stopped at your request"
     ended = RunEnded(at=0, wall=0, outcome="interrupted", exit_code=130, reason=reason)
     words = ("dualwatch", "train", "configs/my_config.py", "--resume")

@@ -16,7 +16,7 @@ from dualwatch.events import (
     RunEnded,
 )
 from dualwatch.events.journal import event_of
-from dualwatch.history.attempt_record import AttemptRecord
+from dualwatch.history.run import AttemptHistory
 from dualwatch.report.run.json_lines import EventsView
 from dualwatch.report.run.live import LiveView
 from dualwatch.report.run.plain import PlainView
@@ -137,7 +137,7 @@ def test_the_last_words_with_hostile_metrics(telling, hostile, is_tame, tmp_path
         total=1,
         metrics={f"{hostile}/loss": 1.0},
     )
-    record = AttemptRecord(snapshot=teller.snapshot, findings=(), ended_wall=None)
+    record = AttemptHistory(snapshot=teller.snapshot)
     assert is_tame("\n".join(closing.lines([record], None, tmp_path)))
 
 

@@ -52,7 +52,7 @@ class KAISTPairedDataset(PairedVOCDataset):
             match = _ID.match(identity)
             if match is None:
                 raise ValueError(
-                    f"{self.ann_file}: {identity!r} is no KAIST id "
+                    f"{self.ann_file}: {identity!r} is not a KAIST id "
                     "(expected something like set00_V000_visible_I01216)"
                 )
             before, after = match["before"], match["after"]

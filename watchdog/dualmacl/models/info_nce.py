@@ -89,7 +89,7 @@ def info_nce(
         to_visible = torch.cat([to_visible, hard_visible], dim=1)
     candidates = to_infrared.shape[1]
     if candidates < 2:
-        raise ValueError("a single candidate leaves nothing to be told apart: two are needed")
+        raise ValueError("InfoNCE needs at least two candidates, got one")
     partner = torch.arange(len(visible), device=visible.device)
     nats = (
         F.cross_entropy(to_infrared / temperature, partner)

@@ -1,4 +1,4 @@
-"""A synthetic stand-in for LLVIP: night scenes, made on the spot, without any download.
+"""A synthetic substitute for LLVIP: night scenes, generated without a download.
 
 Run ``python -m dualmacl.synthetic OUT --pairs N --seed S``.
 """

@@ -15,7 +15,7 @@ SUPERSAMPLING = 4
 
 @dataclass(frozen=True)
 class Pose:
-    """How a person stands; lengths are fractions of the body height.
+    """The pose of a person; lengths are fractions of the body height.
 
     Attributes:
         girth: Width of the torso.
@@ -35,7 +35,7 @@ class Pose:
 
 
 def random_pose(rng: np.random.Generator) -> Pose:
-    """Draws a pose; the spread is wide, since persons are told apart by it."""
+    """Draws a pose; the spread is wide, since persons are distinguished by it."""
     return Pose(
         girth=rng.uniform(0.16, 0.27),
         stride=rng.uniform(0.02, 0.17),

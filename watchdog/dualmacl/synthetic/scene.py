@@ -63,7 +63,7 @@ class _Painter:
         return mask
 
     def depth_to_height(self, foot_y: float) -> float:
-        """Height in pixels of somebody whose feet stand on this row (perspective)."""
+        """Height in pixels of a person whose feet are on this row (perspective)."""
         nearness = (foot_y - self.horizon) / (self.height - self.horizon)
         return self.height * (0.16 + 0.44 * nearness)
 

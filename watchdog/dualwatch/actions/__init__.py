@@ -1,1 +1,1 @@
-"""The only changers of the world: launch, stop, TensorBoard, locks."""
+"""Everything that changes the system: launching, stopping, locks, notifications."""

@@ -1,4 +1,4 @@
-"""A training that somebody else started: no child of ours, so that its exit code stays unknown."""
+"""A training that dualwatch did not start: not a child, so its exit code stays unknown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dualwatch.actions import terminate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachedTraining:
-    """A training that we did not start. Its identity is (pid, create time)."""
+    """A training that dualwatch did not start, identified by (pid, create time)."""
 
     pid: int
     create_time: float
@@ -24,11 +24,11 @@ class AttachedTraining:
         return not terminate.alive({(self.pid, self.create_time)})
 
     def exit_code(self) -> int | None:
-        """Told to its parent alone."""
+        """None: only the parent learns it."""
         return None
 
     def wait(self, timeout: float) -> None:
-        """Waits for its end, a bounded time."""
+        """Waits until it has ended, at most ``timeout`` seconds."""
         running = terminate.alive({(self.pid, self.create_time)})
         if running:
             with contextlib.suppress(psutil.Error):

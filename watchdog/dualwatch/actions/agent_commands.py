@@ -1,4 +1,4 @@
-"""Gives an order of the moment to the agent inside the training: a few bytes in a mapped file."""
+"""Sends a command to the agent inside the training: a few bytes in a mapped file."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from dualwatch.events import HeartbeatRead
 def send(
     attempt_dir: Path, pulse: HeartbeatRead, order: str, *, at: int | None = None
 ) -> int | None:
-    """Writes an order for one rank; returns its number, None where no agent takes orders.
+    """Writes a command for one rank; returns its number, None where no agent takes commands.
 
     Args:
-        pulse: The heartbeat that the order rests on: where the training got on since, a
-            replacement is void.
+        pulse: The heartbeat behind the decision; if the training has advanced since, the command
+            is void.
         order: One of ``protocol.COMMANDS``.
-        at: Iterations after which it shall be done, where it is one of several ranks.
+        at: Iteration at which to run it, where several ranks run it together.
     """
     path = attempt_dir / protocol.command_file(pulse.rank)
     try:
@@ -36,14 +36,14 @@ def send(
             record = protocol.CommandRecord(number=number, order=order, beats=beats)
             stream.write(protocol.pack_command(record))
     except OSError:
-        return None  # An older agent, --no-rescue, or a disk that takes nothing.
+        return None  # An older agent, --no-rescue, or a full disk.
     return number
 
 
 def notify_process(pid: int) -> None:
-    """Makes a main process that is stuck in its own dataset look at its order.
+    """Interrupts a main process that is stuck in its own dataset, so that it reads its command.
 
-    Only for one that has an agent, whose handler it wakes; whoever has none ignores this signal.
+    Only for a process with an agent, which handles the signal.
     """
     number = getattr(signal, protocol.COMMAND_SIGNAL, None)
     if number is None:
@@ -54,9 +54,9 @@ def notify_process(pid: int) -> None:
 
 
 def _to_main_thread(pid: int, number: int) -> bool:
-    """Signals the one thread that is stuck: another one would take the signal and leave it so.
+    """Signals the main thread: another thread could take the signal without waking it.
 
-    Python runs handlers in the main thread only, and only a signal of its own interrupts its wait.
+    Python runs handlers in the main thread only, and only its own signal interrupts its wait.
     """
     if not sys.platform.startswith("linux"):
         return False

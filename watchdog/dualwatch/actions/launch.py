@@ -1,4 +1,4 @@
-"""Starts the training with the inside agent loaded by its environment."""
+"""Starts a training, with the agent loaded through its environment."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from dualwatch import agent, protocol
 from dualwatch.actions import windows_job
 from dualwatch.core import process_identity
 from dualwatch.core.errors import DualwatchError, writing
+from dualwatch.core.files import write_atomically
 from dualwatch.core.settings import SECRET_ENV
 
 SITE_FOLDER = agent.SITE_FOLDER
@@ -27,11 +28,11 @@ _NEW_GROUP: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # Windows 
 
 @dataclass(slots=True)
 class Launched:
-    """A started training. Its identity is (pid, create time).
+    """A started training, identified by (pid, create time).
 
     Attributes:
-        job: What ends its whole tree on Windows; None elsewhere.
-        notes: What the user should know of the start.
+        job: The job object with its tree on Windows; None elsewhere.
+        notes: Lines for the user about the start.
     """
 
     process: subprocess.Popen[bytes]
@@ -42,7 +43,7 @@ class Launched:
 
     @property
     def pid(self) -> int:
-        """Process id of the training's first process."""
+        """Process id of the training's main process."""
         return self.process.pid
 
     def is_over(self) -> bool:
@@ -54,7 +55,7 @@ class Launched:
         return self.process.poll()
 
     def wait(self, timeout: float) -> None:
-        """Waits for its end, a bounded time."""
+        """Waits until it has ended, at most ``timeout`` seconds."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=timeout)
 
@@ -71,7 +72,7 @@ def environment(base: Mapping[str, str], attempt_dir: Path, marker: str) -> dict
     environ[protocol.ENV_ATTEMPT_DIR] = str(attempt_dir)
     environ[protocol.ENV_MARKER] = marker
     environ[protocol.ENV_SUPERVISOR] = str(os.getpid())
-    # The console is a file now: without this Python would hold lines back for minutes.
+    # The console is a file: without this Python would buffer lines for minutes.
     environ.setdefault("PYTHONUNBUFFERED", "1")
     return environ
 
@@ -98,20 +99,23 @@ def write_orders(
     Args:
         parts: Pattern of words in the names of modules that the agent records at any depth.
     """
-    orders = {"overrides": overrides, "stretch": stretch, "rescue": rescue, "parts": parts}
+    orders: protocol.OverridesDocument = {
+        "overrides": dict(overrides),
+        "stretch": stretch,
+        "rescue": rescue,
+        "parts": parts,
+    }
     for name, data in (
         (protocol.OVERRIDES_FILE, orders),
         ("overrides.json", dict(overrides)),
     ):
-        path = attempt_dir / name
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-            json.dump(data, stream, indent=1)
+        write_atomically(attempt_dir / name, json.dumps(data, indent=1).encode())
 
 
 def launch(
     command: Sequence[str], attempt_dir: Path, marker: str, *, base: Mapping[str, str]
 ) -> Launched:
-    """Starts a command in a session of its own, its output going to ``console.log``.
+    """Starts a command in its own session, with its output in ``console.log``.
 
     A file and not a pipe: a training never waits for dualwatch, and survives it. A session of its
     own: a Ctrl-C on the terminal reaches dualwatch alone, which stops the training in order.
@@ -145,14 +149,14 @@ def launch(
         raise DualwatchError(
             "the training cannot be started",
             why=f"{command[0]}: {getattr(error, 'strerror', None) or error}",
-            do="check --script, --python and the permissions of the file",
+            do="correct --script, --python or the permissions of the file",
         ) from error
     finally:
         os.close(console)
     try:
         create_time = process_identity.created(psutil.Process(process.pid))
     except psutil.Error:
-        create_time = 0.0  # Gone already; its exit code tells the rest.
+        create_time = 0.0  # Already ended; its exit code follows.
     why_not = joined.why_not
-    notes = (f"{why_not}: its processes are ended one by one",) if why_not else ()
+    notes = (f"{why_not}: its processes will be ended one by one",) if why_not else ()
     return Launched(process, create_time, marker, job=joined.job, notes=notes)

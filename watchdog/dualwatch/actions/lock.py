@@ -1,57 +1,47 @@
-"""One supervisor a work dir: a lock that dies with its owner."""
+"""One supervisor per work dir: a lock that the system releases when its owner ends."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from pathlib import Path
 
-from dualwatch.core.errors import DualwatchError, Exit, writing
+from filelock import FileLock, Timeout
+
+from dualwatch.core.errors import DualwatchError, writing
+from dualwatch.core.files import write_atomically
 
 
 class Lock:
-    """Holds ``WORK_DIR/dualwatch/lock`` for as long as this process lives.
+    """Holds ``WORK_DIR/dualwatch/lock`` until it is released or this process ends.
 
     Raises:
-        DualwatchError: Another dualwatch watches this work dir.
+        DualwatchError: Another dualwatch supervises this work dir.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "lock"
+        # In a file of its own, since Windows lets nobody read a locked one.
+        holder = folder / "lock.pid"
+        self._lock = FileLock(folder / "lock", timeout=0, mode=0o600)
         with writing(folder):
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            _take(self._descriptor)
-        except OSError:
-            holder = os.read(self._descriptor, 64).decode("ascii", "replace").strip()
-            os.close(self._descriptor)
-            raise DualwatchError(
-                "another dualwatch is already watching this work dir",
-                why=f"{folder.parent} is locked by process {holder or 'unknown'}",
-                do="wait for it, stop it with Ctrl-C, or choose another --work-dir",
-                exit_code=Exit.USAGE,
-            ) from None
-        with contextlib.suppress(OSError):  # A full disk: the lock holds without its owner's name.
-            os.ftruncate(self._descriptor, 0)
-            os.write(self._descriptor, str(os.getpid()).encode())
+            try:
+                self._lock.acquire()
+            except Timeout:
+                raise DualwatchError(
+                    "another dualwatch already supervises this work dir",
+                    why=f"{folder.parent} is locked by process {_read(holder) or 'unknown'}",
+                    do="wait until it ends, stop it with Ctrl-C, or choose another --work-dir",
+                ) from None
+        with contextlib.suppress(OSError):  # A full disk: the lock holds, its owner is unknown.
+            write_atomically(holder, str(os.getpid()).encode())
 
     def release(self) -> None:
-        """Gives the lock back; the file stays, as removing it would race with the next owner."""
-        os.close(self._descriptor)
+        """Releases the lock; the file stays, as removing it would race with the next owner."""
+        self._lock.release()
 
 
-def _take(descriptor: int) -> None:
-    if sys.platform == "win32":
-        import msvcrt
-
-        # Beyond the text, so that others can still read who holds it.
-        os.lseek(descriptor, 1024, os.SEEK_SET)
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        finally:
-            os.lseek(descriptor, 0, os.SEEK_SET)
-    else:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("ascii", "replace")[:20].strip()
+    except OSError:
+        return ""

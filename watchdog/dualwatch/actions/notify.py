@@ -1,7 +1,7 @@
-"""Tells people who are not there: messages by apprise, from threads that nobody waits for.
+"""Sends notifications through apprise, from background threads.
 
-Each address has a thread and a short queue of its own, so that a server which is slow, refuses or
-never answers delays neither the run nor the other addresses.
+Each address has its own thread and bounded queue, so that a slow, refusing or silent server delays
+neither the run nor the other addresses.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from dualwatch.core.text import clean
 from dualwatch.core.urls import masked
 
 PATIENCE = 10.0
-"""Seconds that the last messages of a run may take to go out."""
+"""Seconds for sending the last messages of a run."""
 
 WAITING = 50
-"""Messages that wait for one address at most; what comes then is lost, and said to be."""
+"""Messages queued per address; further ones are dropped, which is reported."""
 
 WHY_LENGTH = 200
 
@@ -30,19 +30,19 @@ _LOGGER = "apprise"
 
 
 class _Reasons(logging.Handler):
-    """Keeps what apprise last complained of in each thread: it tells no caller why it failed."""
+    """Keeps apprise's last log message of each thread: the reason of a failure."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.last: dict[int, str] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        """A complaint; nothing of it goes to the terminal."""
+        """Records a message; nothing goes to the terminal."""
         self.last[threading.get_ident()] = record.getMessage()
 
 
 class _Address:
-    """One place that messages go to."""
+    """One address, with its thread and queue."""
 
     def __init__(self, url: str, apprise: Any, reasons: _Reasons) -> None:
         self.shown = masked(url)
@@ -55,14 +55,14 @@ class _Address:
         self._thread.start()
 
     def put(self, message: tuple[str, str, str] | None) -> None:
-        """Hands over a message; None for the last."""
+        """Queues a message; None ends the thread."""
         try:
             self._queue.put_nowait(message)
         except queue.Full:
-            self._complain(f"{WAITING} messages wait already; later ones are lost")
+            self._complain(f"{WAITING} messages are queued already; later ones are dropped")
 
     def wait(self, seconds: float) -> None:
-        """Waits until all is sent, a bounded time."""
+        """Waits until everything is sent, at most ``seconds``."""
         self._thread.join(max(0.0, seconds))
         if self._thread.is_alive():
             self._complain("no answer before the end of the run")
@@ -75,27 +75,27 @@ class _Address:
                 sent = self._apprise.notify(
                     body=body, title=title, notify_type=kind, body_format="text"
                 )
-            except Exception as error:  # Whatever a plugin does, the run goes on.
+            except Exception as error:  # A plug-in may raise anything.
                 self._complain(f"{type(error).__name__}: {error}")
                 continue
             if not sent:
                 heard = self._reasons.last.get(threading.get_ident(), "")
-                self._complain(heard or "the message was not taken")
+                self._complain(heard or "the message was refused")
 
     def _complain(self, why: str) -> None:
-        if self.trouble is None:  # The first is told; the next hundred say the same.
+        if self.trouble is None:  # Later ones repeat the first.
             self.trouble = clean(_without_secrets(why, self._url, self.shown), WHY_LENGTH)
 
 
 class Notifier:
-    """Brings messages to all addresses; never waits, never raises."""
+    """Sends messages to all addresses; never waits, never raises."""
 
     def __init__(self, addresses: Sequence[_Address]) -> None:
         self._addresses = addresses
         self._told: set[str] = set()
 
     def send(self, title: str, body: str, kind: str) -> None:
-        """Hands a message over.
+        """Queues a message.
 
         Args:
             kind: apprise's word: "info", "success", "warning" or "failure".
@@ -104,7 +104,7 @@ class Notifier:
             address.put((title, body, kind))
 
     def troubles(self) -> list[tuple[str, str]]:
-        """Addresses that failed and were not yet told, masked, each with its reason."""
+        """Addresses that failed since the last call, masked, each with its reason."""
         fresh = [
             (address.shown, address.trouble)
             for address in self._addresses
@@ -114,7 +114,7 @@ class Notifier:
         return fresh
 
     def close(self, patience: float = PATIENCE) -> None:
-        """Lets the last messages go out; an impatient Ctrl-C ends the waiting."""
+        """Sends the remaining messages; Ctrl-C ends the wait."""
         for address in self._addresses:
             address.put(None)
         end = clock.now().at + patience
@@ -126,13 +126,13 @@ class Notifier:
 
 
 def notifier(urls: Sequence[str], source: str) -> Notifier | None:
-    """The notifier for some URLs, None where there are none.
+    """The notifier of some URLs, None without any.
 
     Args:
         source: Where the URLs came from, for the error.
 
     Raises:
-        DualwatchError: apprise is not installed, or does not understand one of them.
+        DualwatchError: apprise is not installed, or one of them is not valid.
     """
     if not urls:
         return None
@@ -140,9 +140,9 @@ def notifier(urls: Sequence[str], source: str) -> Notifier | None:
         import apprise
     except ImportError:
         raise DualwatchError(
-            "notifications are sent by apprise, which is not installed",
-            why=f"{len(urls)} to send to, from {source}",
-            do="pip install 'dualwatch[notify]', or go without --notify",
+            "apprise is not installed, which sends the notifications",
+            why=f"notification URLs: {len(urls)}, from {source}",
+            do="pip install 'dualwatch[notify]', or leave out --notify",
         ) from None
     reasons = _Reasons()
     logger = logging.getLogger(_LOGGER)
@@ -152,9 +152,9 @@ def notifier(urls: Sequence[str], source: str) -> Notifier | None:
     refused = [url for url, service in services.items() if service is None]
     if refused:
         raise DualwatchError(
-            "a notification URL is not understood",
+            "a notification URL is not valid",
             why="\n".join(f"{masked(url)} (from {source}): {_why_refused(url)}" for url in refused),
-            do="write it as https://github.com/caronc/apprise/wiki lists it; nothing was started",
+            do="use a form of https://github.com/caronc/apprise/wiki; nothing was started",
         )
     addresses = []
     for url, service in services.items():
@@ -167,21 +167,21 @@ def notifier(urls: Sequence[str], source: str) -> Notifier | None:
 def _asset(apprise: Any) -> Any:
     words: dict[str, Any] = {"app_id": "dualwatch", "app_desc": "dualwatch", "async_mode": False}
     try:
-        # With a time limit of its own, it works in threads that Python waits for at its end.
+        # With its own time limit it would use threads that Python waits for at exit.
         return apprise.AppriseAsset(**words, service_timeout=0)
     except (AttributeError, TypeError):
-        return apprise.AppriseAsset(**words)  # An older one has none.
+        return apprise.AppriseAsset(**words)  # An older version.
 
 
 def _why_refused(url: str) -> str:
     scheme = url.partition("://")[0].lower()
     if scheme in ("http", "https"):
-        return f"a webhook is written json{scheme[4:]}://HOST/PATH"
-    return "apprise knows no such service, or a part of the URL is missing or wrong"
+        return f"for a webhook use json{scheme[4:]}://HOST/PATH"
+    return "unknown service, or a part of the URL is missing or wrong"
 
 
 def _without_secrets(text: str, url: str, shown: str) -> str:
-    """What a service said of its failure, without any part of its URL that is not shown."""
+    """An error message of a service, without the secret parts of its URL."""
     parts = {part for part in re.split(r"[/:@?&=#,]+", url) if len(part) >= 4}
     for part in sorted(parts, key=len, reverse=True):
         if part not in shown:

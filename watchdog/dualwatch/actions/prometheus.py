@@ -1,4 +1,4 @@
-"""The Prometheus endpoint: a small HTTP server in a thread of its own, on loopback by default."""
+"""The Prometheus endpoint: an HTTP server in its own thread, on loopback by default."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class PrometheusEndpoint:
     """Serves one collector's metrics.
 
     Raises:
-        DualwatchError: prometheus-client is not installed, or the port cannot be had.
+        DualwatchError: prometheus-client is not installed, or the port is not available.
     """
 
     def __init__(self, host: str, port: int, collector: Collector) -> None:
@@ -23,9 +23,9 @@ class PrometheusEndpoint:
             from prometheus_client import CollectorRegistry, start_http_server
         except ImportError:
             raise DualwatchError(
-                "the metrics endpoint needs prometheus-client, which is not installed",
+                "prometheus-client is not installed, which the metrics endpoint needs",
                 why=f"metrics_port is {port}",
-                do="pip install 'dualwatch[metrics]', or go without --metrics-port",
+                do="pip install 'dualwatch[metrics]', or leave out --metrics-port",
             ) from None
         registry = CollectorRegistry()
         registry.register(collector)
@@ -39,13 +39,13 @@ class PrometheusEndpoint:
                 why=getattr(error, "strerror", None) or str(error),
                 do="choose another --metrics-port (or --metrics-host); nothing was started",
             ) from None
-        # A scrape must not keep us from ending.
+        # A scrape must not delay the end.
         self._server.daemon_threads = True
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{port}/metrics"
 
     def close(self) -> None:
-        """Stops answering and gives the port back."""
+        """Stops the server and releases the port."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(2.0)

@@ -1,8 +1,8 @@
-"""Takes in the orphans of the training while we run, and buries those that die.
+"""Adopts the orphans of the training as a subreaper, and reaps those that die.
 
-A process whose parent dies goes to the nearest subreaper above it, else to init. As one we keep
-seeing it as a child of ours; in a container whose init buries nobody its corpse would stay for
-ever, too. Linux only; elsewhere nothing happens.
+A process whose parent dies goes to the nearest subreaper above it, else to init. As subreaper,
+dualwatch still sees it as its child; and in a container whose init does not reap, its zombie would
+stay for ever. Linux only; elsewhere nothing happens.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from dualwatch.actions.terminate import Identity
 from dualwatch.core import process_identity
 
 WAITED_FOR = 5.0
-"""Seconds for whoever waits for a dead child of ours to take its status; then nobody does."""
+"""Seconds that a zombie child is left to the code that may be waiting for it."""
 
 _PR_SET_CHILD_SUBREAPER = 36
 
 
 @contextlib.contextmanager
 def adopting() -> Iterator[bool]:
-    """Makes us the parent of all orphans below us for a while; gives whether that was possible."""
+    """Makes this process the subreaper of its descendants; yields whether that was possible."""
     possible = _be_subreaper(True)
     try:
         yield possible
@@ -37,11 +37,11 @@ def adopting() -> Iterator[bool]:
 
 
 class Reaper:
-    """Buries adopted orphans. Whoever started a child by itself keeps its exit status.
+    """Reaps adopted orphans, and leaves the exit status of other children alone.
 
-    Only single pids are waited for, never "any child": that would take the statuses of
-    ``subprocess`` away. A dead child that is none of ours to spare must have lain there for a
-    while in a session that is not our own, which a child that somebody waits for never does.
+    It waits for single pids, never for any child, which would take the statuses that
+    ``subprocess`` waits for. A zombie is reaped only after a while and in another session than
+    this process's, which is never the case for a child that is being waited for.
 
     Args:
         spared: Pids of children whose status is wanted later.
@@ -56,21 +56,21 @@ class Reaper:
         self._dead_since: dict[Identity, float] = {}
 
     def reap(self) -> list[int]:
-        """Buries the orphans that have been dead for a while; gives their pids."""
+        """Reaps the orphans that have been dead for a while; returns their pids."""
         if not sys.platform.startswith("linux"):
             return []
         now = self._now()
         dead = {one: self._dead_since.get(one, now) for one in self._dead_children()}
-        buried = []
+        reaped = []
         for (pid, create_time), since in list(dead.items()):
             if now - since < WAITED_FOR:
                 continue
             with contextlib.suppress(ChildProcessError):
                 if os.waitpid(pid, os.WNOHANG)[0] == pid:
-                    buried.append(pid)
+                    reaped.append(pid)
             del dead[pid, create_time]
         self._dead_since = dead
-        return sorted(buried)
+        return sorted(reaped)
 
     def _dead_children(self) -> Iterator[Identity]:
         for process in psutil.Process().children():

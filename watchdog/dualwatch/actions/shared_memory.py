@@ -1,9 +1,9 @@
-"""What a killed training leaves in shared memory: its semaphores and torch's tensors in transit.
+"""Removes what a killed training leaves in shared memory: semaphores and tensors in transit.
 
-multiprocessing unlinks its semaphores at once where it forks; where it spawns, they are unlinked
-by a helper process, which we end together with the training. torch's tensors between processes
-are unlinked by a helper as well. Only files of these names that the training itself held, of our
-own user, and that nobody holds any more, are removed. Linux only.
+Where multiprocessing spawns, a helper process unlinks its semaphores, and it is ended together with
+the training; the same holds for torch's tensors between processes. Only files of these names are
+removed that the training held, that belong to the same user, and that no process holds any more.
+Linux only.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NAMES = re.compile(r"sem\.mp-\w+|torch_\d+_\w+")
 
 
 class Leftover(NamedTuple):
-    """A file by its name and by what the kernel calls it: a name may be given anew."""
+    """A file by its name and inode, as a name may be reused."""
 
     path: Path
     device: tuple[int, int]
@@ -30,11 +30,11 @@ class Leftover(NamedTuple):
 
 
 def seen(pids: Iterable[int], folder: Path = SHARED_MEMORY) -> set[Leftover]:
-    """Files of a living training that would be left if it were killed.
+    """Files of a running training that would remain if it were killed.
 
     Args:
-        pids: All its processes, its helpers included.
-        folder: Where shared memory is.
+        pids: All its processes with their helpers.
+        folder: Of shared memory.
     """
     ours = {(one.device, one.inode): one for one in _files(folder)}
     if not ours:
@@ -44,7 +44,7 @@ def seen(pids: Iterable[int], folder: Path = SHARED_MEMORY) -> set[Leftover]:
 
 
 def clean(leftovers: Iterable[Leftover], folder: Path = SHARED_MEMORY) -> list[Path]:
-    """Removes what the training held, still exists, and is held by no living process.
+    """Removes files that the training held and no running process holds.
 
     Returns:
         The files that were removed.
@@ -63,7 +63,7 @@ def clean(leftovers: Iterable[Leftover], folder: Path = SHARED_MEMORY) -> list[P
 
 
 def _files(folder: Path) -> set[Leftover]:
-    """Files of such names that belong to our user."""
+    """Files of such names that belong to this user."""
     files: set[Leftover] = set()
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
@@ -84,7 +84,7 @@ def _pids() -> Iterator[int]:
 def _held(pid: int) -> Iterator[tuple[tuple[int, int], int]]:
     """Device and inode of all shared memory that a process maps or has open.
 
-    By inode and not by name: whoever creates a semaphore maps it before it gets its name.
+    By inode and not by name: a semaphore is mapped before it gets its name.
     """
     with contextlib.suppress(OSError, ValueError, IndexError):
         for line in Path("/proc", str(pid), "maps").read_bytes().splitlines():

@@ -1,4 +1,4 @@
-"""Signals to dualwatch are stop_requests: they wake the loop, which stops the training in order."""
+"""Turns signals into requests to stop, which wake the loop."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
-ONE_WISH = 0.3
-"""Seconds within which several signals are one wish: a job system signals a whole group, and the
-parent in that group passes it on as well."""
+ONE_REQUEST = 0.3
+"""Seconds within which several signals are one request: a job system signals a whole group, and the
+parent in that group passes its signal on as well."""
 
 
 class StopRequests:
-    """What the user asked for by signals, and the bell that wakes the loop."""
+    """The signals received, and the event that wakes the loop."""
 
     def __init__(self) -> None:
         self.signals: list[int] = []
-        self._heard_at = 0.0
+        self._last_at = 0.0
         self._bell = threading.Event()
 
     @property
     def to_stop(self) -> bool:
-        """Ctrl-C or SIGTERM came."""
+        """Whether Ctrl-C or SIGTERM came."""
         return bool(self.signals)
 
     @property
     def force(self) -> bool:
-        """A second one came: no more grace."""
+        """Whether a second one came: no more grace."""
         return len(self.signals) > 1
 
     @property
     def terminated(self) -> bool:
-        """SIGTERM was among them."""
+        """Whether SIGTERM was among them."""
         return signal.SIGTERM in self.signals
 
     def ring(self) -> None:
@@ -42,27 +42,27 @@ class StopRequests:
         self._bell.set()
 
     def sleep(self, seconds: float) -> None:
-        """Sleeps until the bell rings or the time is over."""
+        """Sleeps until woken, at most ``seconds``."""
         self._bell.wait(seconds)
         self._bell.clear()
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Takes SIGINT and SIGTERM, and gives the old handlers back."""
+        """Handles SIGINT and SIGTERM, then restores the old handlers."""
 
-        def heard(number: int, frame: FrameType | None) -> None:
+        def receive(number: int, frame: FrameType | None) -> None:
             now = time.monotonic()
-            if not self.signals or now - self._heard_at > ONE_WISH:
+            if not self.signals or now - self._last_at > ONE_REQUEST:
                 self.signals.append(number)
-            self._heard_at = now
+            self._last_at = now
             self.ring()
 
         previous = {
-            number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)
+            number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)
         }
         hang_up = getattr(signal, "SIGHUP", None)
         if hang_up is not None:
-            # A connection that drops at night ends neither the training nor its supervision.
+            # A dropped connection ends neither the training nor its supervision.
             previous[hang_up] = signal.signal(hang_up, signal.SIG_IGN)
         try:
             yield
@@ -72,7 +72,7 @@ class StopRequests:
 
 
 def name_of(exit_code: int | None) -> str | None:
-    """Name of the signal that ended a process, None where none did."""
+    """The name of the signal that ended a process, None without one."""
     if exit_code is None or exit_code >= 0:
         return None
     try:

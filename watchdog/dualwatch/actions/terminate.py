@@ -1,8 +1,8 @@
 """Ends a process tree: SIGTERM, SIGCONT, grace, SIGKILL, a bounded wait, survivors named.
 
-Identity is (pid, create time), and the tree is known before the first signal: a pid that was
-reused in between is never signalled, nor is anything outside the tree. What the tree starts or
-orphans while it is being ended is asked for again and again, by whoever can tell.
+Identity is (pid, create time), and the tree is listed before the first signal: a reused pid is
+never signalled, nor is anything outside the tree. Processes that the tree starts or orphans
+meanwhile are looked up repeatedly.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from dualwatch.core import process_identity
 from dualwatch.events import ProcessSample
 
 KILL_WAIT = 5.0
-"""Seconds after SIGKILL; what is alive then sits in the kernel and cannot be ended."""
+"""Seconds after SIGKILL; a process alive then is stuck in the kernel and cannot be ended."""
 
 LOOK_INTERVAL = 1.0
-"""Seconds between two looks for what joined the tree meanwhile: one reads all environments."""
+"""Seconds between two scans for processes that joined the tree; a scan reads all environments."""
 
 Identity = tuple[int, float]
 
@@ -38,7 +38,7 @@ def identities(samples: Iterable[ProcessSample]) -> set[Identity]:
 
 
 def alive(tree: Iterable[Identity]) -> list[psutil.Process]:
-    """Processes of a tree that still run, parents first; zombies are dead, and wait for theirs."""
+    """Running processes of a tree, parents first; zombies do not count."""
     running = []
     for pid, create_time in sorted(tree, key=lambda one: (one[1], one[0])):
         with contextlib.suppress(psutil.Error):
@@ -49,7 +49,7 @@ def alive(tree: Iterable[Identity]) -> list[psutil.Process]:
 
 
 def wake(tree: Iterable[Identity]) -> None:
-    """Lets stopped processes of a tree go on; what a debugger holds is not touched by it."""
+    """Resumes stopped processes of a tree; SIGCONT does not affect one held by a debugger."""
     if sys.platform == "win32":
         return
     for process in alive(tree):
@@ -68,19 +68,18 @@ def stop(
 ) -> list[int]:
     """Ends every process of a tree.
 
-    Main is asked first, and what it started after it: a main that ends its workers itself says
-    nothing of workers that died. It takes ``grace`` and ``KILL_WAIT`` at most, and the time of a
-    last look.
+    The main process is signalled first: one that ends its workers itself then reports no dead
+    workers. It takes ``grace`` and ``KILL_WAIT`` at most, and the time of a last scan.
 
     Args:
         tree: Identities, taken before anything was signalled.
         grace: Seconds between SIGTERM and SIGKILL.
-        hurry: Asked while waiting; true ends the grace.
-        look: Gives all that belongs to the tree now, also what was orphaned; none by default.
-        job: The tree's job object on Windows, which ends what no list shows; it is closed.
+        hurry: Called while waiting; true ends the grace.
+        look: Lists the tree as it is now, with orphans.
+        job: The tree's job object on Windows, which also ends unlisted processes; it is closed.
 
     Returns:
-        Pids that could not be ended (uninterruptible I/O, or not ours).
+        Pids that could not be ended (uninterruptible I/O, or no permission).
     """
     known = set(tree)
     _wait(known, grace, hurry, look, _ask_to_end)
@@ -98,8 +97,8 @@ def _wait(
     look: Callable[[], set[Identity]],
     end: Callable[[Iterable[Identity]], None],
 ) -> None:
-    """Ends what is known, and what is found while that goes; over when nothing is left to find."""
-    # psutil.wait_procs would reap our child behind the back of subprocess and lose its code.
+    """Ends known processes and those found meanwhile, until none is left or the time is over."""
+    # psutil.wait_procs would reap the child, and subprocess would lose its exit code.
     end(known)
     deadline = time.monotonic() + seconds
     next_look = time.monotonic() + LOOK_INTERVAL
@@ -119,7 +118,7 @@ def _wait(
 def _ask_to_end(tree: Iterable[Identity]) -> None:
     for process in alive(tree):
         _signal(process, signal.SIGTERM)
-    # A stopped process does not see SIGTERM; once it goes on that is the first thing it sees.
+    # A stopped process handles SIGTERM only after SIGCONT.
     wake(tree)
 
 
@@ -129,19 +128,19 @@ def _kill(tree: Iterable[Identity]) -> None:
 
 
 def _signal(process: psutil.Process, number: signal.Signals) -> None:
-    """Signals this very process; one that has taken its pid over meanwhile is let alone."""
+    """Signals this process, and not another one that reuses its pid."""
     if not hasattr(signal, "pidfd_send_signal"):
         with contextlib.suppress(psutil.Error):
-            process.send_signal(number)  # looks at the create time right before
+            process.send_signal(number)  # checks the create time first
         return
     with contextlib.suppress(psutil.Error, OSError):
         try:
             handle = os.pidfd_open(process.pid)
-        except OSError:  # a kernel before 5.3, or it is gone
+        except OSError:  # a kernel before 5.3, or it has ended
             process.send_signal(number)
             return
         try:
-            # The handle is of whoever has the pid now, and stays so: look once more, then act.
+            # The handle is bound to the present owner of the pid: check that once more.
             if process.is_running():
                 signal.pidfd_send_signal(handle, number)
         finally:

@@ -1,11 +1,11 @@
 """A Windows job object for each attempt, so that its whole tree can be ended at once.
 
-Windows keeps no tree: whoever loses its parent is nobody's child any more, and a list of processes
-is old before it is read. A job holds all that its processes start.
+Windows keeps no process tree: an orphan has no parent, and a list of processes is outdated when it
+is read. A job contains everything that its processes start.
 
-The job does not end with us (no ``KILL_ON_JOB_CLOSE``): a training outlives its supervisor. If we
-live in a job ourselves, that is no hindrance since Windows 8, where jobs nest. Whatever fails here,
-the list of processes remains, as on every other system.
+The job does not end with dualwatch (no ``KILL_ON_JOB_CLOSE``): a training outlives its supervisor.
+Since Windows 8 jobs nest, so dualwatch may run in one itself. If a call fails, the process list is
+used, as on other systems.
 
 The calls are injected, and their order and what follows from each failure is tested with a
 scripted kernel32. NONE OF IT HAS EVER BEEN RUN ON WINDOWS.
@@ -24,14 +24,14 @@ from typing import Any, Protocol
 import psutil
 
 CREATE_SUSPENDED = 0x00000004
-"""Flag of the start: nothing of the training runs, and starts others, outside of its job."""
+"""Creation flag: the training runs nothing before it is in its job."""
 
 ENDED_BY_US = 1
-"""Exit code of what is ended through the job."""
+"""Exit code of processes that are ended through the job."""
 
 
 class Kernel32(Protocol):
-    """The calls that are made. A handle of 0 or None and a result of 0 are failures."""
+    """The calls used. A handle of 0 or None and a result of 0 are failures."""
 
     def create_job(self) -> int | None:
         """``CreateJobObjectW(NULL, NULL)``."""
@@ -46,24 +46,24 @@ class Kernel32(Protocol):
         """``CloseHandle``."""
 
     def error(self) -> str:
-        """What the last call that failed complained of."""
+        """The error of the last failed call."""
 
 
 class Job:
-    """The job of one attempt; its handle is open until ``end`` or ``close``."""
+    """The job of one attempt; its handle is open until ``close``."""
 
     def __init__(self, handle: int, calls: Kernel32) -> None:
         self._handle: int | None = handle
         self._calls = calls
 
     def end(self) -> bool:
-        """Ends every process in the job; whether that was possible."""
+        """Ends every process in the job; returns whether that succeeded."""
         if self._handle is None:
             return False
         return bool(self._calls.terminate(self._handle, ENDED_BY_US))
 
     def close(self) -> None:
-        """Gives the handle back; who is still in the job lives on."""
+        """Closes the handle; processes in the job keep running."""
         if self._handle is not None:
             self._calls.close(self._handle)
             self._handle = None
@@ -71,24 +71,24 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobAssignment:
-    """A job with the training in it, or why there is none: then the process list has to do."""
+    """The job of a training, or why it has none."""
 
     job: Job | None
     why_not: str = ""
 
 
 def join(process: int, resume: Callable[[], None], calls: Kernel32) -> JobAssignment:
-    """Puts a process that was started suspended into a job of its own, and lets it run.
+    """Puts a process that was started suspended into a job, and resumes it.
 
-    It runs in any case: without a job it is worse to end, and that is all.
+    It is resumed in any case: without a job it is only harder to end.
 
     Args:
         process: Its handle.
-        resume: Lets it run.
+        resume: Resumes it.
         calls: The system.
 
     Raises:
-        OSError, psutil.Error: It does not run; the job's handle is closed.
+        OSError, psutil.Error: It cannot be resumed; the job's handle is closed.
     """
     joined = _join(process, calls)
     try:
@@ -103,7 +103,7 @@ def join(process: int, resume: Callable[[], None], calls: Kernel32) -> JobAssign
 def _join(process: int, calls: Kernel32) -> JobAssignment:
     handle = calls.create_job()
     if not handle:
-        return JobAssignment(None, f"no job object could be made ({calls.error()})")
+        return JobAssignment(None, f"no job object could be created ({calls.error()})")
     if not calls.assign(handle, process):
         why = f"the training could not be put into a job object ({calls.error()})"
         calls.close(handle)
@@ -115,9 +115,9 @@ def of_started(process: subprocess.Popen[bytes]) -> JobAssignment:
     """The job of a training that was started with ``CREATE_SUSPENDED``.
 
     Raises:
-        OSError, psutil.Error: It cannot be let run; it is ended.
+        OSError, psutil.Error: It cannot be resumed; it is ended.
     """
-    # subprocess keeps the handle for itself, and no other is as sure to be of this process.
+    # subprocess's own handle certainly belongs to this process.
     handle = int(process._handle)  # type: ignore[attr-defined]
     try:
         return join(handle, lambda: psutil.Process(process.pid).resume(), _System())

@@ -81,5 +81,5 @@ def check(
         verbose=verbose,
     )
     run = check_command.name_items if listed else check_command.run
-    code = run(wanted, settings)
+    code = run(wanted, settings.check_policy())
     sys.exit(int(code)) if code is not Exit.OK else None

@@ -60,9 +60,9 @@ def diagnose(
             why=f"both {target} and process {pid} were given",
             do="give one of them",
         )
-    settings = resolve({})
+    policy = resolve({}).check_policy()
     result = diagnose_command.diagnose(
-        target, pid, settings, output=output, bundle=bundle, redact=redact
+        target, pid, policy, output=output, bundle=bundle, redact=redact
     )
     if as_json:
         sys.stdout.write(json.dumps(result.document.as_json(), indent=1, ensure_ascii=False) + "\n")

@@ -46,7 +46,9 @@ def report(
     from dualwatch.core.text import clean
     from dualwatch.diagnose import report_command
 
-    told = report_command.report(targets or [], resolve({}), output=output, table=table)
+    told = report_command.report(
+        targets or [], resolve({}).check_policy(), output=output, table=table
+    )
     if as_json:
         sys.stdout.write(json.dumps(told.document, indent=1) + "\n")
         return

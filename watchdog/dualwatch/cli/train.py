@@ -143,4 +143,4 @@ def train(
             json.dumps(plain(document), indent=1) + "\n" if as_json else dryrun.text(document)
         )
         return
-    raise typer.Exit(int(run(planned, in_force, as_json=as_json, quiet=quiet)))
+    raise typer.Exit(int(run(planned, in_force.notify_policy(), as_json=as_json, quiet=quiet)))

@@ -1,4 +1,4 @@
-"""What a command was pointed at: a run, a process, a folder, a log, a configuration."""
+"""Resolves the target of a command: a run, a process, a folder, a log, a configuration."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DEPTH = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What is looked at.
+    """The target of a command.
 
     Attributes:
         kind: "run" (supervised), "process", "folder" (a work dir of a plain training), "log" or
@@ -52,10 +52,10 @@ class Target:
 
 
 def resolve(path: Path | None, pid: int | None = None) -> Target:
-    """Settles what to look at.
+    """The target that was named.
 
     Raises:
-        DualwatchError: It does not exist (2), or there is nothing to look at (3).
+        DualwatchError: It does not exist (2), or it contains no training (3).
     """
     if pid is not None:
         return of_pid(pid)
@@ -72,7 +72,7 @@ def resolve(path: Path | None, pid: int | None = None) -> Target:
     if not path.is_file():
         raise DualwatchError(
             f"{path} is neither a file nor a folder",
-            why="a log, a configuration or a work dir can be looked at",
+            why="a target is a log, a configuration or a work dir",
             do="name one of these, or a process with --pid",
         )
     if path.name.endswith(LOG_ENDINGS) or not path.name.endswith(CONFIG_ENDINGS):
@@ -87,9 +87,9 @@ def of_pid(pid: int) -> Target:
     training = trainings.of_pid(pid)
     if training is None:
         raise DualwatchError(
-            f"there is no process {pid}",
-            why="it has ended, or its number is of another machine or container",
-            do="name the work dir instead: a dead run can be looked at as well",
+            f"process {pid} does not exist",
+            why="it has ended, or the number is from another machine or container",
+            do="name the work dir instead: an ended run can be examined too",
         )
     named = dict(trainings.command_values(training.command, training.cwd))
     work_dir = named.get("work-dir")
@@ -104,32 +104,32 @@ def of_pid(pid: int) -> Target:
         console = training.attempt_dir / "console.log"
         target = replace(target, attempt_dir=training.attempt_dir, log=console)
     if work_dir is not None:
-        # Where the process may not be looked into, its files may.
+        # Its files may be readable where its process is not.
         log = target.log or _newest(_logs(work_dir))
         target = replace(target, log=log, scalars=_scalars(log, work_dir))
     return target
 
 
 def of_folder(folder: Path) -> Target:
-    """A work dir, supervised or not; of a folder of several the one that was written to last."""
+    """A work dir; of a folder with several the one that was written to last."""
     own = _run_in(folder)
     if own is None:
         own = _newest_run(folder)
     if own is None:
         raise DualwatchError(
-            f"there is nothing to look at in {folder}",
-            why="it holds no log of a training and no journal of dualwatch",
+            f"no training found in {folder}",
+            why="it has no log of a training and no journal of dualwatch",
             do="name the work dir of a training, its log, or its process with --pid",
             exit_code=Exit.NOT_OBSERVED,
         )
-    return replace(own, path=own.work_dir or folder)  # Of several, the one that is meant is named.
+    return replace(own, path=own.work_dir or folder)  # Of several, the chosen one is named.
 
 
 def _newest_under(folder: Path) -> Target:
     if not folder.is_dir():
         raise DualwatchError(
-            "there is no run to look at",
-            why=f"no target was named, and there is no folder {folder} in {Path.cwd()}",
+            "no run found",
+            why=f"no target was given, and {Path.cwd()} has no folder {folder}",
             do="name a work dir, a log, a configuration, or a process with --pid; "
             "`dualwatch train CONFIG` makes a run",
             exit_code=Exit.NOT_OBSERVED,
@@ -143,7 +143,7 @@ def _of_log(path: Path) -> Target:
 
 
 def _of_config(path: Path) -> Target:
-    """A configuration, together with the run of it in the usual place if there is one."""
+    """A configuration, with its run in the usual place if there is one."""
     target = Target(kind="config", path=path, config=path)
     for folder in (Path("work_dirs") / path.stem,):
         run = _run_in(folder) if folder.is_dir() else None
@@ -186,7 +186,7 @@ def _is_newer(log: Path | None, attempt: Path, training: Training | None) -> boo
     console = attempt / "console.log"
     if log is None or not console.exists():
         return False
-    # Both are written to the end of a supervised run; a minute of grace tells them apart.
+    # A supervised run writes both until its end: they differ by less than a minute.
     return log.stat().st_mtime > console.stat().st_mtime + 60
 
 

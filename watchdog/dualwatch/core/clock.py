@@ -1,4 +1,4 @@
-"""The clock in one place: monotonic for durations, wall for people."""
+"""Both clocks, monotonic for durations and wall for display; parses durations."""
 
 from __future__ import annotations
 

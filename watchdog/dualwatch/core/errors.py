@@ -1,4 +1,4 @@
-"""Errors for people: what, where, why, what to do. And the exit codes of the contract."""
+"""Errors that are shown to the user (what happened, why, what to do), and the exit codes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
 
 
 class Exit(enum.IntEnum):
-    """Exit codes; worse beats milder."""
+    """Exit codes; the worst one wins."""
 
     OK = 0
     WRONG = 1
@@ -43,8 +43,8 @@ class DualwatchError(Exception):
     """An expected failure, shown without a traceback.
 
     Args:
-        what: What went wrong, one line.
-        why: The reason, with where it was seen; may have several lines.
+        what: What happened, one line.
+        why: The reason and its source; may have several lines.
         do: What to do about it.
         exit_code: Code of the contract.
         code: A finding code, where one fits.
@@ -68,13 +68,13 @@ class DualwatchError(Exception):
 
 
 def code_of(error: OSError) -> str | None:
-    """The finding code of what the system refuses; None where there is none of its own."""
+    """The finding code of a system error; None where there is none for it."""
     return DISK_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else None
 
 
 @contextlib.contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Turns what the system refuses while files of ours are made into words for people.
+    """Turns system errors on dualwatch's own files into errors for the user.
 
     Raises:
         DualwatchError: Something could not be written below the folder.
@@ -85,6 +85,6 @@ def writing(folder: Path) -> Iterator[None]:
         raise DualwatchError(
             f"dualwatch's own files cannot be written: {folder}",
             why=f"{error.filename or folder}: {error.strerror or error}",
-            do="make room or mend the permissions, or choose another --work-dir",
+            do="free disk space, correct the permissions or choose another --work-dir",
             code=code_of(error),
         ) from error

@@ -1,4 +1,4 @@
-"""Names of metrics as tags write them."""
+"""Names of metrics as tags spell them."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ def without_mode(key: str, mode: str) -> str:
 
 
 def is_metric(tag: str, name: str) -> bool:
-    """Whether a tag is that metric, with or without the ``train/`` of hierarchical tags."""
+    """Whether a tag is a metric's, with or without the ``train/`` of hierarchical tags."""
     return tag == name or tag.endswith("/" + name) or name.endswith("/" + tag)

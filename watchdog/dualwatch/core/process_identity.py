@@ -1,7 +1,7 @@
-"""Who a process is: its pid, and when it was created by a clock that nobody can set.
+"""The creation time of a process, which with its pid identifies it.
 
 psutil adds the machine's boot time as it is now, which moves when the wall clock is set or slewed:
-after a jump no process would be the one that it was. Here the boot time is asked for once.
+after a jump no process would match its earlier identity. Here the boot time is read once.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from dualwatch.core.proc import stat_fields
+
 if TYPE_CHECKING:
     import psutil
 
@@ -18,20 +20,17 @@ _LINUX = sys.platform.startswith("linux")
 
 
 def created(process: psutil.Process) -> float:
-    """When a process was created, as a wall time; the same at every call of this run of ours.
+    """When a process was created, as a wall time; the same at every call of this run.
 
     Raises:
-        psutil.Error: It is gone, or cannot be looked at.
+        psutil.Error: It is gone, or permission is denied.
     """
     import psutil
 
     if not _LINUX:
         return float(process.create_time())
     try:
-        with open(f"/proc/{process.pid}/stat", "rb", buffering=0) as file:
-            stat = file.read(4096)
-        # "pid (name) state ppid ...": the name may hold spaces and brackets.
-        ticks = int(stat[stat.rindex(b")") + 2 :].split()[19])
+        ticks = int(stat_fields(process.pid)[19])
     except (OSError, ValueError, IndexError):
         raise psutil.NoSuchProcess(process.pid) from None
     return ticks / _ticks_a_second() + _boot_time()

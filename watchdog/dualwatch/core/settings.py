@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 from dualwatch.core.clock import duration
 from dualwatch.core.errors import DualwatchError, nearest
 from dualwatch.core.options import Option, declared, integer, names, profile_table
+from dualwatch.core.policies import CheckPolicy, NotifyPolicy, StallPolicy, StopPolicy
 from dualwatch.core.urls import host, urls
 from dualwatch.protocol import INTERNAL_ENV
 
@@ -146,6 +147,35 @@ class Settings:
         """These settings with another profile of the checklist; changes to it are kept."""
         table = {**self.check, "profile": profile}
         return replace(self, check=table, origins={**self.origins, "check": "flag"})
+
+    def stall_policy(self) -> StallPolicy:
+        """When a run counts as stalled."""
+        return StallPolicy(stall_timeout=self.stall_timeout, busy_timeout=self.busy_timeout)
+
+    def stop_policy(self) -> StopPolicy:
+        """What else stops a run."""
+        return StopPolicy(on_missing=self.on_missing, on_fail=self.on_fail, grace=self.grace)
+
+    def notify_policy(self) -> NotifyPolicy:
+        """Who is informed of a run."""
+        return NotifyPolicy(
+            urls=self.notify or (),
+            urls_from=self.origin("notify"),
+            metrics_host=self.metrics_host,
+            metrics_port=self.metrics_port,
+        )
+
+    def check_policy(self) -> CheckPolicy:
+        """What a run is checked against."""
+        return CheckPolicy(
+            profile=self.check,
+            profile_from=self.origin("check"),
+            required=self.require,
+            required_from=self.origin("require"),
+            stall=self.stall_policy(),
+            tensorboard_port=self.port,
+            python=self.python,
+        )
 
     def recorded(self) -> dict[str, Any]:
         """Every value by its name, secrets masked."""

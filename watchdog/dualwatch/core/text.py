@@ -1,7 +1,7 @@
-"""From a line's bytes to text that is safe to keep and to print.
+"""Bytes of a line to text that is safe to record and to print.
 
-What the training prints comes from outside: it may hold control sequences that repaint a
-terminal, bytes of another encoding, or one line of many megabytes.
+The output of a training may contain control sequences that repaint a terminal, bytes of another
+encoding, or one line of many megabytes.
 """
 
 from __future__ import annotations
@@ -25,6 +25,15 @@ _CONTROL = re.compile(
 _SUSPECT = re.compile(r"[^\t -~\u00a0-\u2027\u2030-\u2065\u206a-\ud7ff\ue000-\U0010ffff]")
 
 
+NAME_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+"""A word of a CamelCase or snake_case name: "LoadRGBPair" consists of Load, RGB, Pair."""
+
+
+def name_words(name: str) -> list[str]:
+    """The words of a name, in lower case."""
+    return [word.lower() for word in NAME_WORD.findall(name)]
+
+
 def strip_control(text: str) -> str:
     """Removes ANSI / OSC sequences and every other control character but the tab."""
     if text.isascii() and text.isprintable():
@@ -35,22 +44,22 @@ def strip_control(text: str) -> str:
 
 
 def bound(text: str, limit: int = MAX_LINE) -> str:
-    """Cuts a text that is longer than ``limit`` characters; the cut shows."""
+    """The text, cut to ``limit`` characters with a mark at the end."""
     if len(text) <= limit:
         return text
     return text[: max(0, limit - len(CUT_MARK))] + CUT_MARK
 
 
 def clean(text: str, limit: int = MAX_LINE) -> str:
-    """A line without control characters, trailing line end, and excess length."""
+    """A line without control characters, line end and excess length."""
     return bound(strip_control(text), limit)
 
 
 def decode(data: bytes) -> str:
     """Decodes one line's bytes: UTF-8, else the console's own code page, else with replacements.
 
-    A UTF-8 character that the end of ``data`` cuts in two is left out, since a bounded read may
-    cut there. Never raises.
+    A UTF-8 character that is incomplete at the end of ``data`` is left out, as a bounded read may
+    end there. Never raises.
     """
     try:
         return data.decode("utf-8")
@@ -67,7 +76,7 @@ def decode(data: bytes) -> str:
 
 def decode_line(data: bytes, limit: int = MAX_LINE) -> str:
     """Bytes of one line to clean, bounded text."""
-    # Four bytes hold any character, so nothing that would be kept is cut off here.
+    # A character has at most four bytes, so nothing that would be kept is cut off here.
     return clean(decode(data[: 4 * limit + 4]), limit)
 
 

@@ -23,7 +23,7 @@ def span(seconds: float) -> str:
 
 
 def eta(seconds: float) -> str:
-    """Remaining time as mmengine writes it."""
+    """Remaining time, ``0:12:34``."""
     return str(timedelta(seconds=round(seconds)))
 
 
@@ -43,7 +43,7 @@ def stamp(wall: float) -> str:
 
 
 def size(count: float | None) -> str:
-    """Bytes in binary units; "?" where unknown, never 0."""
+    """Bytes in binary units; "?" for unknown."""
     if count is None:
         return "?"
     for unit in ("B", "KiB", "MiB"):
@@ -59,5 +59,5 @@ def counted(count: int, noun: str) -> str:
 
 
 def value(number: float) -> str:
-    """A metric's value with four figures."""
+    """A metric's value with four significant digits."""
     return f"{number:.4g}"

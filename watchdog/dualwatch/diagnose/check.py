@@ -1,4 +1,4 @@
-"""From a target to its checklist: examined once, then judged item by item."""
+"""Examines a target once and evaluates its checklist item by item."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dualwatch.collectors import target as targets
 from dualwatch.collectors.target import Target
 from dualwatch.core import clock
 from dualwatch.core.errors import DualwatchError, Exit, did_you_mean
-from dualwatch.core.settings import Settings
+from dualwatch.core.policies import CheckPolicy
 from dualwatch.diagnose import examine, preflight
 from dualwatch.diagnose.check_record import CheckRecord, record_of
 from dualwatch.diagnose.examine import ExamineOptions
@@ -34,7 +34,7 @@ class Wanted:
 
     Attributes:
         select: Ids or stages; empty for all of them.
-        ignore: Id -> why it is not to be judged.
+        ignore: Id -> why it is not evaluated.
         all_pairs: Compare every pair and look for every image, not a sample.
     """
 
@@ -45,7 +45,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """A checklist that was gone through."""
+    """An evaluated checklist."""
 
     target: Target
     life: RunLife
@@ -71,14 +71,13 @@ class Checked:
 
     @property
     def is_decided(self) -> bool:
-        """Whether waiting changes nothing any more."""
+        """Whether no item is pending, or one has failed."""
         found = runner.counts(self.results)
         return bool(found["fail"]) or not found["pending"]
 
 
 def resolve(path: Path | None) -> Target:
-    """The target of a checklist. A configuration stands for its next training, not for its last
-    one, unless one of it runs just now.
+    """The target of a checklist; a configuration means its next training, unless one is running.
 
     Raises:
         DualwatchError: It does not exist, or there is nothing to look at.
@@ -91,27 +90,27 @@ def resolve(path: Path | None) -> Target:
 
 def check(
     target: Target,
-    settings: Settings,
+    policy: CheckPolicy,
     wanted: Wanted,
     *,
-    tell: Callable[[str], None] = lambda name: None,
-    told: Callable[[str, int, int], None] = lambda what, done, total: None,
+    collected: Callable[[str], None] = lambda name: None,
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Checked:
-    """Goes through the checklist of a target.
+    """Evaluates the checklist of a target.
 
     Args:
-        tell: Called with the name of each collector that is done.
-        told: Called with what is being looked through, how far, and of how many.
+        collected: Called with the name of each collector that is done.
+        progress: Called with what is being read, how many are done, and of how many.
 
     Raises:
-        DualwatchError: The profile is not valid, or there is no such item.
+        DualwatchError: The profile is not valid, or an item does not exist.
     """
-    more = preflight.collectors(target, settings, all_pairs=wanted.all_pairs, tell=told)
-    more |= _tensorboard(target, settings)
-    manner = ExamineOptions(silence=None, patience=None, log_s=LOG_S, more=more)
-    done = examine.examine(target, settings, tell=tell, manner=manner)
-    record = record_of(done, settings)
-    choice, results = judged(record, settings, wanted)
+    more = preflight.collectors(target, policy, all_pairs=wanted.all_pairs, tell=progress)
+    more |= _tensorboard(target, policy)
+    options = ExamineOptions(silence=None, patience=None, log_s=LOG_S, more=more)
+    done = examine.examine(target, policy, collected=collected, options=options)
+    record = record_of(done, policy)
+    choice, results = judged(record, policy, wanted)
     assert done.standing is not None
     planned = "not started yet"
     return Checked(
@@ -124,38 +123,38 @@ def check(
     )
 
 
-def _tensorboard(target: Target, settings: Settings) -> dict[str, Collector]:
+def _tensorboard(target: Target, policy: CheckPolicy) -> dict[str, Collector]:
     """The state of TensorBoard, where there is a run that it could show."""
     folder, moment = target.work_dir, clock.now()
     if folder is None:
         return {}
     ask = Collector(
-        lambda: status.look(folder, settings.port, at=moment.at, wall=moment.wall),
+        lambda: status.look(folder, policy.tensorboard_port, at=moment.at, wall=moment.wall),
         TENSORBOARD_S,
     )
     return {"tensorboard": ask}
 
 
 def judged(
-    record: CheckRecord, settings: Settings, wanted: Wanted
+    record: CheckRecord, policy: CheckPolicy, wanted: Wanted
 ) -> tuple[Choice, list[CheckResult]]:
-    """The profile that fits, and what its items come to.
+    """The profile that fits, and the results of its items.
 
     Raises:
-        DualwatchError: The profile is not valid, or there is no such item.
+        DualwatchError: The profile is not valid, or an item does not exist.
     """
-    choice = _profile(record, settings)
+    choice = _profile(record, policy)
     items = chosen(choice.profile.all_items, wanted.select)
-    ignored = _ignored(choice.profile.all_items, settings.check, wanted.ignore or {})
+    ignored = _ignored(choice.profile.all_items, policy.profile, wanted.ignore or {})
     return choice, runner.judge(items, _subject(record), ignored)
 
 
-def _profile(record: CheckRecord, settings: Settings) -> Choice:
+def _profile(record: CheckRecord, policy: CheckPolicy) -> Choice:
     config = record.s.config
-    words = [*(config.model_words if config is not None else ()), *(settings.require or ())]
+    words = [*(config.model_words if config is not None else ()), *(policy.required or ())]
     words += [*record.required, *record.s.metrics]
     name = Path(record.path).name
-    return profiles.choose(settings.check, settings.origin("check"), config=name, words=words)
+    return profiles.choose(policy.profile, policy.profile_from, config=name, words=words)
 
 
 def _subject(record: CheckRecord) -> CheckSubject:
@@ -178,12 +177,6 @@ def _subject(record: CheckRecord) -> CheckSubject:
     )
 
 
-def items(record: CheckRecord, settings: Settings) -> list[dict[str, Any]]:
-    """The items of ``check --json`` for what is known already, those that can be told of it."""
-    _, results = judged(record, settings, Wanted())
-    return [item(result) for result in results]
-
-
 # --- which items -----------------------------------------------------------------------------
 
 
@@ -191,7 +184,7 @@ def chosen(items: Sequence[Item], select: Sequence[str]) -> list[Item]:
     """The items that are wanted, by id or by stage; all where nothing is named.
 
     Raises:
-        DualwatchError: There is no such item.
+        DualwatchError: An item does not exist.
     """
     _refuse_unknown("--select", select, items, STAGES)
     return [i for i in items if not select or i.id in select or i.stage in select]
@@ -219,7 +212,7 @@ def _refuse_unknown(
         near = did_you_mean(word, known)
         lines.append(f"{word!r}" + (f": {near}" if near else ""))
     raise DualwatchError(
-        f"{option}: the checklist has no such item",
+        f"{option}: not an item of the checklist",
         why="\n".join(lines),
         do="`dualwatch check --list` names them all",
     )

@@ -1,4 +1,4 @@
-"""``dualwatch check`` as the user asked for it: once or until all is decided, in every form."""
+"""``dualwatch check``: once or until all is decided, as text, JSON or JUnit XML."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from dualwatch.checks import profiles
 from dualwatch.core import units
 from dualwatch.core.errors import DualwatchError, Exit
-from dualwatch.core.settings import Settings
+from dualwatch.core.policies import CheckPolicy
 from dualwatch.diagnose import check
 from dualwatch.diagnose.check import Checked, Wanted
 from dualwatch.diagnose.diagnose_command import WIDEST
@@ -44,11 +44,11 @@ class CheckOptions:
     verbose: bool = False
 
 
-def run(order: CheckOptions, settings: Settings) -> Exit:
+def run(order: CheckOptions, policy: CheckPolicy) -> Exit:
     """Goes through the checklist, prints it, and gives the exit code of the contract.
 
     Raises:
-        DualwatchError: The target does not exist, the profile is not valid, there is no such item.
+        DualwatchError: Target or item does not exist, or the profile is not valid.
     """
     target = check.resolve(order.path)
     wanted = Wanted(
@@ -56,7 +56,7 @@ def run(order: CheckOptions, settings: Settings) -> Exit:
     )
 
     def look(advance: Callable[[str, int, int], None] = lambda what, done, total: None) -> Checked:
-        return check.check(target, settings, wanted, told=advance)
+        return check.check(target, policy, wanted, progress=advance)
 
     if order.watch:
         checked = _watched(look, order)
@@ -74,14 +74,14 @@ def run(order: CheckOptions, settings: Settings) -> Exit:
     return checked.code
 
 
-def name_items(order: CheckOptions, settings: Settings) -> Exit:
-    """Lists the items of the profile in force, and judges none."""
+def name_items(order: CheckOptions, policy: CheckPolicy) -> Exit:
+    """Lists the items of the profile in force without evaluating them."""
     path = order.path
-    words = list(settings.require or ())
+    words = list(policy.required or ())
     if path is not None and path.suffix == ".py":
         words.append(path.name)
     choice = profiles.choose(
-        settings.check, settings.origin("check"), config=path.name if path else "", words=words
+        policy.profile, policy.profile_from, config=path.name if path else "", words=words
     )
     items = check.chosen(choice.profile.all_items, _split(order.select))
     if order.as_json:
@@ -95,28 +95,28 @@ def name_items(order: CheckOptions, settings: Settings) -> Exit:
 
 
 def _together(advance: Callable[[int, int], None]) -> Callable[[str, int, int], None]:
-    """One bar for all that is being looked through side by side."""
+    """One progress bar for everything that is read at the same time."""
     seen: dict[str, tuple[int, int]] = {}
 
-    def tell(what: str, done: int, total: int) -> None:
+    def show(what: str, done: int, total: int) -> None:
         seen[what] = (done, total)
         advance(*(sum(numbers) for numbers in zip(*seen.values(), strict=True)))
 
-    return tell
+    return show
 
 
 # --- until all is decided --------------------------------------------------------------------
 
 
 def _watched(look: Callable[[], Checked], order: CheckOptions) -> Checked:
-    """Looks again and again; ends when waiting changes nothing, or the training is gone."""
-    told: dict[str, str] = {}
+    """Repeats the check until nothing is pending or the training has ended."""
+    before: dict[str, str] = {}
     with _display(order) as show:
         while True:
             checked = look()
             document = check.document(checked)
-            show(document, told)
-            told = {item["id"]: item["status"] for item in document["items"]}
+            show(document, before)
+            before = {item["id"]: item["status"] for item in document["items"]}
             if checked.is_decided or checked.life.value in ("over", "planned"):
                 return checked
             time.sleep(EVERY_S)
@@ -127,15 +127,15 @@ def _display(
 ) -> AbstractContextManager[Callable[[Mapping[str, Any], Mapping[str, str]], None]]:
     if not order.as_json and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         return _Live()
-    return nullcontext(_say_changes)
+    return nullcontext(_print_changes)
 
 
-def _say_changes(document: Mapping[str, Any], told: Mapping[str, str]) -> None:
-    """One dated line for each item that has changed, where there is no terminal."""
+def _print_changes(document: Mapping[str, Any], before: Mapping[str, str]) -> None:
+    """Prints a dated line for each changed item, without a terminal."""
     stamp = units.clock(time.time())
     for item in document["items"]:
-        before = told.get(item["id"])
-        if item["status"] == before or (before is None and item["status"] in ("pass", "skip")):
+        last = before.get(item["id"])
+        if item["status"] == last or (last is None and item["status"] in ("pass", "skip")):
             continue
         text = f"{stamp} {item['status']}: {item['title']}: {item['observed']}"
         sys.stderr.write(console.plain_text(text) + "\n")
@@ -143,7 +143,7 @@ def _say_changes(document: Mapping[str, Any], told: Mapping[str, str]) -> None:
 
 
 class _Live:
-    """What is open, on a terminal: drawn anew at each look, and gone in the end."""
+    """Open items on a terminal, redrawn at each check and removed at the end."""
 
     def __init__(self) -> None:
         from rich.live import Live
@@ -160,7 +160,7 @@ class _Live:
     def __exit__(self, *exception: object) -> None:
         self._live.stop()
 
-    def _show(self, document: Mapping[str, Any], told: Mapping[str, str]) -> None:
+    def _show(self, document: Mapping[str, Any], before: Mapping[str, str]) -> None:
         from rich.text import Text
 
         lines = checklist.glance(

@@ -1,4 +1,4 @@
-"""What a checklist is gone through with: gathered by an examination, or out of a journal alone."""
+"""What a checklist is evaluated on: the result of an examination, or a journal alone."""
 
 from __future__ import annotations
 
@@ -8,53 +8,24 @@ from dataclasses import dataclass, replace
 from msgspec import structs
 
 from dualwatch.checks.item import RunLife
-from dualwatch.core.settings import Settings
+from dualwatch.core.policies import CheckPolicy
 from dualwatch.diagnose import examine
 from dualwatch.diagnose.examine import Examination
-from dualwatch.events import (
-    AttemptEnded,
-    AttemptStarted,
-    ConfigRead,
-    EvaluationLogged,
-    Event,
-    Finding,
-    GpusSampled,
-    HostSampled,
-    IterationLogged,
-    ModelSeen,
-    NotObserved,
-    TensorBoardSeen,
-)
-from dualwatch.history.past import EventWindow
+from dualwatch.events import Finding, TensorBoardSeen
+from dualwatch.events.outcome import FINISHED
+from dualwatch.history.run import RunHistory
 from dualwatch.history.training_record import TrainingRecord
 from dualwatch.protocol import Phase
-from dualwatch.state.snapshot import Snapshot, advance, advance_lines
-
-WANTED: tuple[type[Event], ...] = (
-    AttemptStarted,
-    AttemptEnded,
-    IterationLogged,
-    EvaluationLogged,
-    ConfigRead,
-    ModelSeen,
-    TensorBoardSeen,
-    HostSampled,
-    GpusSampled,
-    NotObserved,
-)
-"""Facts of a journal that a checklist is made of, where nothing else is looked at."""
-
-MOST_LINES = 1000
-"""Training lines that wait to be taken together."""
+from dualwatch.state.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRecord:
-    """What a checklist is gone through with, from wherever it was gathered.
+    """What a checklist is evaluated on.
 
     Attributes:
-        now: What is the case at this moment.
-        raised: What the newest attempt is on record for, and ``earlier`` those before it.
+        now: Findings of this moment.
+        raised: Recorded findings of the newest attempt; ``earlier`` those of the ones before it.
         has_ended: Whether the end of the newest attempt is on record.
         path: Of the configuration, or of the log where that is all there is.
     """
@@ -73,8 +44,8 @@ class CheckRecord:
     orphans_looked_for: bool = False
 
 
-def record_of(done: Examination, settings: Settings) -> CheckRecord:
-    """What an examination has gathered for a checklist."""
+def record_of(done: Examination, policy: CheckPolicy) -> CheckRecord:
+    """What an examination has for a checklist."""
     target = done.target
     finished = done.standing is not None and done.standing.phase == Phase.FINISHED
     config = done.config
@@ -84,10 +55,10 @@ def record_of(done: Examination, settings: Settings) -> CheckRecord:
         life=_life(done, finished),
         finished=finished,
         now=done.now,
-        raised=done.history.raised,
-        earlier=done.history.earlier,
-        has_ended=done.history.has_ended,
-        required=examine.required(done, settings),
+        raised=done.run.attempt.findings,
+        earlier=done.run.earlier_findings,
+        has_ended=done.has_ended,
+        required=examine.required(done, policy),
         path=config.path if config is not None else str(target.log or ""),
         elsewhere=target.kind == "log",
         orphans_looked_for=target.work_dir is not None and "orphans" not in done.not_observed,
@@ -95,12 +66,12 @@ def record_of(done: Examination, settings: Settings) -> CheckRecord:
 
 
 def _tensorboard(done: Examination) -> TensorBoardSeen | None:
-    """The state of TensorBoard: of one that the supervisor started it knows best, also of its
-    port, and afterwards whether it answered while there was something to be seen. The tags are
-    those of now: a training writes the last of them when it ends."""
+    """The state of TensorBoard now, with what the supervisor recorded of its own server.
+
+    The supervisor knows its port and whether it answered; the tags are those of now.
+    """
     now = done.snapshot.tensorboard
-    kept = (f for f in reversed(done.history.events) if isinstance(f, TensorBoardSeen))
-    known = next(kept, None)
+    known = done.recorded.tensorboard if done.recorded is not None else None
     if known is None or now is None or known.answers is None:
         return now or known
     return structs.replace(
@@ -119,45 +90,17 @@ def _life(done: Examination, finished: bool) -> RunLife:
     return RunLife.UNKNOWN
 
 
-class CheckRecordBuilder:
-    """Gathers for a checklist out of the events of a journal, without looking at anything else."""
-
-    def __init__(self) -> None:
-        self._s = Snapshot()
-        self._roll = EventWindow()
-        self._lines: list[IterationLogged] = []
-
-    def take(self, event: Event) -> None:
-        """One more event, in the order of time."""
-        self._roll.take(event)
-        if isinstance(event, IterationLogged) and event.mode == "train":
-            # Most of what there is: taken together, they cost a third.
-            self._lines.append(event)
-        elif isinstance(event, WANTED):
-            self._catch_up()
-            self._s = advance(self._s, event)
-        if len(self._lines) >= MOST_LINES:
-            self._catch_up()
-
-    def _catch_up(self) -> None:
-        if self._lines:
-            self._s = advance_lines(self._s, self._lines)
-            self._lines = []
-
-    def record(self, alive: bool) -> CheckRecord:
-        """What was gathered."""
-        self._catch_up()
-        roll, run = self._roll, self._roll.run
-        ended = roll.run_ended
-        finished = ended is not None and ended.outcome.startswith("completed")
-        return CheckRecord(
-            s=self._s,
-            course=roll.course,
-            life=RunLife.ALIVE if alive else RunLife.OVER,
-            finished=finished,
-            raised=roll.raised,
-            earlier=roll.earlier,
-            has_ended=self._s.ended is not None,
-            required=run.required_metrics if run is not None else (),
-            path=run.config if run is not None else "",
-        )
+def record_of_run(run: RunHistory, course: TrainingRecord, *, alive: bool) -> CheckRecord:
+    """What a journal alone has for a checklist."""
+    started, ended = run.started, run.ended
+    return CheckRecord(
+        s=run.snapshot,
+        course=course,
+        life=RunLife.ALIVE if alive else RunLife.OVER,
+        finished=ended is not None and ended.outcome in FINISHED,
+        raised=run.attempt.findings,
+        earlier=run.earlier_findings,
+        has_ended=run.snapshot.ended is not None,
+        required=started.required_metrics if started is not None else (),
+        path=started.config if started is not None else "",
+    )

@@ -16,7 +16,7 @@ from pathlib import Path
 from dualwatch.collectors import target as targets
 from dualwatch.core import units
 from dualwatch.core.errors import Exit
-from dualwatch.core.settings import Settings
+from dualwatch.core.policies import CheckPolicy
 from dualwatch.diagnose import document, environment, examine, raw_evidence
 from dualwatch.diagnose.examine import Examination
 from dualwatch.events import Severity
@@ -47,7 +47,7 @@ class DiagnoseResult:
 def diagnose(
     path: Path | None,
     pid: int | None,
-    settings: Settings,
+    policy: CheckPolicy,
     *,
     output: Path | None,
     bundle: bool,
@@ -65,7 +65,7 @@ def diagnose(
     """
     target = targets.resolve(path, pid)
     with progress() as tell:
-        done = examine.examine(target, settings, tell=tell)
+        done = examine.examine(target, policy, collected=tell)
     environ = environment.of_training(done)
     made = document.build(done, environment.bearing_on_hangs(environ))
     result = DiagnoseResult(document=made, code=_code(done))

@@ -1,4 +1,4 @@
-"""The environment of the training: what bears on hangs, and what must not leave the machine."""
+"""The environment of the training: variables that affect hangs, and secrets to redact."""
 
 from __future__ import annotations
 

@@ -1,27 +1,21 @@
-"""One examination: what is gathered of a target, folded and judged."""
+"""Examines a target once: collects its events, folds them, applies the rules."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
-from dualwatch.collectors.agent_files import heartbeat
-from dualwatch.collectors.agent_files.batches import BatchFiles
-from dualwatch.collectors.agent_files.models import ModelFiles
-from dualwatch.collectors.gpu import nvidia_smi
-from dualwatch.collectors.gpu.nvml import NvmlSampler
-from dualwatch.collectors.host import sample as host
-from dualwatch.collectors.processes import orphans
 from dualwatch.collectors.processes.trainings import Training
 from dualwatch.collectors.stacks import fd_limit
 from dualwatch.collectors.target import Target
 from dualwatch.core import clock
 from dualwatch.core.clock import Moment
-from dualwatch.core.settings import Settings, choose_metrics
-from dualwatch.diagnose import live_process
+from dualwatch.core.policies import CheckPolicy
+from dualwatch.core.settings import choose_metrics
 from dualwatch.diagnose.parallel import Collector, collect
+from dualwatch.diagnose.questions import questions
 from dualwatch.events import (
     AttemptEnded,
     AttemptStarted,
@@ -33,8 +27,8 @@ from dualwatch.events import (
 )
 from dualwatch.frameworks.base import Goal
 from dualwatch.frameworks.mmengine.config import dump, find, static
-from dualwatch.frameworks.mmengine.config.load import training_python
-from dualwatch.history import past
+from dualwatch.history import sources
+from dualwatch.history.run import RunHistory
 from dualwatch.history.training_record import TrainingRecord
 from dualwatch.logs import reader
 from dualwatch.rules import ranking
@@ -42,33 +36,29 @@ from dualwatch.rules.deaths import exit
 from dualwatch.rules.registry import judge
 from dualwatch.rules.status import RunStatus, run_status
 from dualwatch.rules.thresholds import Thresholds
-from dualwatch.state.snapshot import Snapshot, advance, fold
-
-LIVE_S = 8.0
-"""Seconds for everything about a live training; a healthy machine needs about four."""
-
-CONFIG_S = 30.0
-"""Seconds for a configuration that the user named: loading it imports torch."""
+from dualwatch.state.snapshot import Snapshot, advance
 
 SILENCE = 20.0
-"""Seconds of silence from which a training that somebody asks about is suspect. The question is
-the suspicion; idleness and stacks are still what convicts."""
-
+"""Seconds of silence from which a training is suspect when a user asks about it; a verdict still
+needs an idle tree or stacks."""
 
 PATIENCE = 2.0
-"""The longest pause that was seen, so many times over, is silence. Of a training that is watched
-all the time more is waited for; here somebody is worried, and a log tells its lines only."""
+"""Silence is this many times the longest pause: less than under supervision, since the user
+suspects a stall and a log shows only its lines."""
 
 
 @dataclass(slots=True)
 class Examination:
-    """What was found out.
+    """The result.
 
     Attributes:
-        course: Of the whole run, as far as its journal or its log tell it.
-        now: What is the case at this moment, unranked.
-        findings: Ranked, likeliest cause first; with what the newest attempt is on record for.
-        causes: Those of them that are no mere symptom or note.
+        run: The history of the run: of its journal where there is one, continued by its log and by
+            what was collected now.
+        recorded: The newest attempt as the journal has it; None without a journal.
+        course: The lines and evaluations of the whole run.
+        now: Findings of this moment, unranked.
+        findings: Ranked, likeliest cause first; with those recorded of the newest attempt.
+        causes: The findings without symptoms and notes.
         config: As it was loaded or read.
         written: Source text of ``train_dataloader``.
         not_observed: What could not be looked at -> why.
@@ -82,7 +72,8 @@ class Examination:
     now: list[Finding] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     causes: list[Finding] = field(default_factory=list)
-    history: past.AttemptWindow = field(default_factory=past.AttemptWindow)
+    run: RunHistory = field(default_factory=RunHistory)
+    recorded: Snapshot | None = None
     log: reader.LogRead | None = None
     nvidia_smi: str | None = None
     config: ConfigRead | None = None
@@ -90,20 +81,21 @@ class Examination:
     not_observed: dict[str, str] = field(default_factory=dict)
     took_s: float = 0.0
 
-
-FILES = frozenset(("log", "scalars", "config"))
-"""Collectors that only read what the training left: what a look back needs."""
+    @property
+    def has_ended(self) -> bool:
+        """Whether the journal has the end of the newest attempt."""
+        return self.recorded is not None and self.recorded.ended is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExamineOptions:
-    """How thoroughly to look, and by what to judge.
+    """How thoroughly to collect, and the thresholds.
 
     Attributes:
         silence, patience: See ``Thresholds``; None for those of the settings.
         log_s: Seconds for the log. Of a longer one the beginning and the end are read.
         only: Names of the questions that are asked; None for all of them.
-        more: Further questions. Facts among their answers become part of the story.
+        more: Further questions. Events among their answers are folded too.
     """
 
     silence: float | None = SILENCE
@@ -115,50 +107,40 @@ class ExamineOptions:
 
 def examine(
     target: Target,
-    settings: Settings,
+    policy: CheckPolicy,
     *,
-    tell: Callable[[str], None] = lambda name: None,
-    manner: ExamineOptions = ExamineOptions(),
+    collected: Callable[[str], None] = lambda name: None,
+    options: ExamineOptions = ExamineOptions(),
 ) -> Examination:
-    """Looks at a target from all sides at once and judges what was seen.
+    """Collects what can be known of a target and applies the rules.
 
-    The target is never changed or slowed: stacks are read without stopping it where that can be.
+    The target is not changed; stacks are read without stopping it where that is possible.
 
     Args:
-        tell: Called with the name of each collector that is done.
-        manner: How thoroughly, and by what it is judged.
+        collected: Called with the name of each collector that is done.
+        options: How thoroughly, and with which thresholds.
     """
     moment = clock.now()
     done = Examination(target=target, moment=moment)
-    asked = _collectors(target, settings, moment, manner.log_s)
-    if manner.only is not None:
-        asked = {name: ask for name, ask in asked.items() if name in manner.only}
-    asked |= manner.more
-    answers, failures = collect(asked, tell, one_by_one=fd_limit.are_few())
+    asked = questions(target, policy, moment, options.log_s)
+    if options.only is not None:
+        asked = {name: ask for name, ask in asked.items() if name in options.only}
+    asked |= options.more
+    answers, failures = collect(asked, collected, one_by_one=fd_limit.are_few())
     done.not_observed.update(failures)
     _take(done, answers)
-    story = _story(done, answers)
-    for name in manner.more:
-        answer = answers.get(name, ())
-        story += [
-            one for one in (answer if isinstance(answer, list) else [answer]) if _is_told(one)
-        ]
-    done.snapshot = _settled(fold(story), target, moment)
-    _judge(done, settings, manner)
+    _fold(done, answers, options)
+    done.snapshot = _settled(done.run.snapshot, target, moment)
+    _judge(done, policy, options)
     done.took_s = clock.now().at - moment.at
     return done
 
 
-def _is_told(answer: object) -> TypeGuard[Event]:
-    return isinstance(answer, Event)
-
-
 def _settled(s: Snapshot, target: Target, asked: Moment) -> Snapshot:
-    """The snapshot at the time that counts: this moment for the living, else the last sign.
+    """The snapshot at this moment where the training runs, else at its last progress.
 
-    Log and heartbeat of the living were read when the question came. The looks at their processes
-    take seconds in which nobody listened, and these are no silence.
-    A bare log whose last words are an error that ends trainings is that of a dead one.
+    Log and heartbeat were read at the start. Sampling the processes takes some seconds, which do
+    not count as silence. A bare log that ends with a fatal error is that of a dead training.
     """
     if target.training is not None:
         now = clock.now()
@@ -178,59 +160,13 @@ def _settled(s: Snapshot, target: Target, asked: Moment) -> Snapshot:
     return replace(s, at=s.progress_at, wall=s.progress_wall)
 
 
-def _collectors(
-    target: Target, settings: Settings, moment: Moment, log_s: float
-) -> dict[str, Collector]:
-    training, work_dir = target.training, target.work_dir
-    at, wall = moment
-    pid = training.pid if training is not None else None
-    tree = live_process.pids(training, moment) if training is not None else set()
-    asked: dict[str, Collector] = {
-        "nvidia-smi": Collector(lambda: nvidia_smi.read(timeout=5.0), 6.0),
-        "host": Collector(
-            lambda: host.sample(work_dir or Path.cwd(), pid, at=at, wall=wall, kernel=True), LIVE_S
-        ),
-        "gpu": Collector(lambda: NvmlSampler().sample(tree, at, wall), LIVE_S),
-    }
-    if training is not None:
-        asked["processes"] = Collector(lambda: live_process.look(training), LIVE_S + 1)
-    if target.log is not None:
-        log = target.log
-        limit = log_s + LIVE_S - 5.0
-        asked["log"] = Collector(lambda: reader.read_log(log, deadline=log_s), limit)
-        if target.scalars == log:
-            asked["scalars"] = Collector(lambda: past.of_scalars(log), LIVE_S)
-    if target.attempt_dir is not None:
-        attempt = target.attempt_dir
-        journal = attempt.parent / "journal.jsonl"
-        asked["journal"] = Collector(lambda: past.of_journal(journal, moment), LIVE_S)
-        asked["heartbeat"] = Collector(lambda: heartbeat.read(attempt, at, wall), LIVE_S)
-        asked["model"] = Collector(lambda: ModelFiles(attempt).poll(at, wall), LIVE_S)
-        asked["batches"] = Collector(lambda: BatchFiles(attempt).poll(at, wall), LIVE_S)
-    if target.config is not None:
-        named = target.config
-        python = training_python(settings.python)
-        asked["config"] = Collector(
-            lambda: find.load(python, named, (), Path.cwd(), timeout=CONFIG_S), CONFIG_S + 2
-        )
-    elif work_dir is not None:
-        cwd = training.cwd if training is not None else None
-        asked["config"] = Collector(lambda: _found(work_dir, cwd, moment), LIVE_S)
-    if work_dir is not None:
-        asked["orphans"] = Collector(lambda: orphans.find(work_dir, tree, at=at, wall=wall), LIVE_S)
-    return asked
-
-
-def _found(work_dir: Path, cwd: Path | None, moment: Moment) -> ConfigRead | None:
-    path = find.find(work_dir)
-    if path is None:
-        return None
-    return find.read(path, at=moment.at, wall=moment.wall, folder=cwd)
-
-
 def _take(done: Examination, answers: dict[str, Any]) -> None:
     """The answers that are no events."""
-    done.history = answers.get("journal") or past.AttemptWindow()
+    if "journal" in answers:
+        done.run, done.course = answers["journal"]
+        done.recorded = done.run.snapshot
+    else:
+        done.run = RunHistory((done.course,))
     done.log = answers.get("log")
     if done.log is not None and not done.log.complete:
         why = "the log is too long for the time: its beginning and its end were read"
@@ -256,29 +192,23 @@ def _from_log(done: Examination) -> ConfigRead | None:
     return find.of_log(found, str(done.log.path), *done.moment)
 
 
-def _story(done: Examination, answers: dict[str, Any]) -> list[Event]:
-    """All events in the order of their time, as if we had been there from the start."""
-    target, moment = done.target, done.moment
-    told = answers.get("scalars") or (done.log.events if done.log is not None else ())
+def _fold(done: Examination, answers: dict[str, Any], options: ExamineOptions) -> None:
+    """Continues the run of the journal with newer lines of the log and with the answers."""
+    target, moment, run = done.target, done.moment, done.run
+    logged = answers.get("scalars") or (done.log.events if done.log is not None else ())
     begun = done.log.first_wall if done.log is not None and not answers.get("scalars") else None
-    logged = past.of_log(told, moment, _started(target, moment), begun)
-    done.course = done.history.course
-    if done.history.events:
-        events = list(done.history.events)
-        # Whoever kept the journal may have died before the training did.
-        fresh = past.since(logged[1:], max(event.wall for event in events))
-        events += fresh
+    events = sources.of_log(logged, moment, _started(target, moment), begun)
+    if run.attempts:
+        # The supervisor may have died before the training did.
+        events = sources.since(events[1:], run.attempt.newest)
     else:
-        events = fresh = logged
         done.course.timed = not answers.get("scalars")
-    for event in fresh:
-        done.course.take(event)
     if target.attempt_dir is not None:
         for name in ("heartbeat", "model", "batches"):
             events += answers.get(name, ())
-    for name in ("config", "gpu", "orphans"):
-        answer = done.config if name == "config" else answers.get(name)
-        events += [answer] if answer is not None else []
+    events += [
+        one for one in (done.config, answers.get("gpu"), answers.get("orphans")) if one is not None
+    ]
     if "host" in answers:
         sample, unseen = answers["host"]
         events += [sample, *unseen]
@@ -287,7 +217,12 @@ def _story(done: Examination, answers: dict[str, Any]) -> list[Event]:
         NotObserved(at=moment.at, wall=moment.wall, what=what, why=why)
         for what, why in done.not_observed.items()
     ]
-    return events
+    for name in options.more:
+        answer = answers.get(name, ())
+        listed = answer if isinstance(answer, list) else [answer]
+        events += [one for one in listed if isinstance(one, Event)]
+    for event in events:
+        run.take(event)
 
 
 def is_alive(target: Target) -> bool | None:
@@ -312,19 +247,21 @@ def _started(target: Target, moment: Moment) -> AttemptStarted:
     )
 
 
-def _judge(done: Examination, settings: Settings, manner: ExamineOptions) -> None:
+def _judge(done: Examination, policy: CheckPolicy, options: ExamineOptions) -> None:
     target, s = done.target, done.snapshot
     limits = Thresholds(
-        stall_timeout=min(settings.stall_timeout, manner.silence or settings.stall_timeout),
-        busy_timeout=settings.busy_timeout,
-        required=required(done, settings),
+        stall_timeout=min(
+            policy.stall.stall_timeout, options.silence or policy.stall.stall_timeout
+        ),
+        busy_timeout=policy.stall.busy_timeout,
+        required=required(done, policy),
     )
-    if manner.patience is not None:
-        limits = replace(limits, patience=manner.patience)
+    if options.patience is not None:
+        limits = replace(limits, patience=options.patience)
     now = done.now = judge(s, limits)
-    # A supervised run was judged while it lived, when more could be seen than now.
+    # The rules ran while the run was supervised, when more could be observed than now.
     known = {finding.code for finding in now}
-    then = [f for f in done.history.raised if f.code not in known and _still_counts(f, done)]
+    then = [f for f in done.run.attempt.findings if f.code not in known and _still_counts(f, done)]
     done.findings = ranking.rank([*now, *then])
     done.causes = ranking.causes([*now, *then])
     done.standing = run_status(s, alive=is_alive(target), goal=_goal(done))
@@ -332,17 +269,17 @@ def _judge(done: Examination, settings: Settings, manner: ExamineOptions) -> Non
 
 
 def _still_counts(finding: Finding, done: Examination) -> bool:
-    """A stall that passed is history; what the training died of is not."""
+    """A stall that is over does not count, unless the training ended with it."""
     is_stall = finding.code.startswith("DW1")
-    return not is_stall or done.history.has_ended or finding.severity <= Severity.INFO
+    return not is_stall or done.has_ended or finding.severity <= Severity.INFO
 
 
-def required(done: Examination, settings: Settings) -> tuple[str, ...]:
+def required(done: Examination, policy: CheckPolicy) -> tuple[str, ...]:
     """Metrics that must be trained: as the run was started, else by settings and configuration."""
-    if done.history.run is not None:
-        return done.history.run.required_metrics
+    if done.run.started is not None:
+        return done.run.started.required_metrics
     words = done.config.model_words if done.config is not None else ()
-    return choose_metrics(settings.require, settings.origin("require"), words)[0]
+    return choose_metrics(policy.required, policy.required_from, words)[0]
 
 
 def _goal(done: Examination) -> Goal:

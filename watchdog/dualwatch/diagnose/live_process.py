@@ -1,4 +1,4 @@
-"""Looks at a live process tree twice, some seconds apart: silence alone proves nothing."""
+"""Samples a live process tree twice, some seconds apart: silence alone proves nothing."""
 
 from __future__ import annotations
 

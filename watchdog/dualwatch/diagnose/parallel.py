@@ -1,4 +1,4 @@
-"""Runs collectors side by side, each with a time limit: one that hangs must not make us hang."""
+"""Runs collectors in parallel, each with a time limit."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Collector:
-    """One question to the world.
+    """One question.
 
     Attributes:
-        ask: Gives the answer; what it raises is told as not observed.
-        limit: Seconds from the common start after which nobody waits for it any more.
+        ask: Returns the answer; an exception means not observed.
+        limit: Seconds from the common start.
     """
 
     ask: Callable[[], Any]
@@ -24,7 +24,7 @@ class Collector:
 
 def collect(
     collectors: Mapping[str, Collector],
-    tell: Callable[[str], None] = lambda name: None,
+    collected: Callable[[str], None] = lambda name: None,
     *,
     one_by_one: bool = False,
 ) -> tuple[dict[str, Any], dict[str, str]]:
@@ -33,7 +33,7 @@ def collect(
     The threads are daemons: one that sits in a driver or on a dead network folder is left behind.
 
     Args:
-        tell: Called with the name of each collector that is done, for a display.
+        collected: Called with the name of each collector that is done, for a display.
         one_by_one: Let each wait for the one before it, in the order given.
     """
     answers: dict[str, Any] = {}
@@ -50,7 +50,7 @@ def collect(
         else:
             with lock:
                 answers[name] = answer
-        tell(name)
+        collected(name)
 
     start = time.monotonic()
     for name, collector in collectors.items():
@@ -63,9 +63,9 @@ def collect(
     for name, collector in collectors.items():
         threads[name].join(max(0.0, start + collector.limit - time.monotonic()))
     with lock:
-        # A late answer must not appear while it is being read.
+        # A late answer must not be added while they are read.
         late = set(collectors) - set(answers) - set(failures)
-        told = dict(answers)
+        given = dict(answers)
         reasons = dict(failures)
     reasons |= {name: f"no answer within {collectors[name].limit:g} s" for name in late}
-    return told, reasons
+    return given, reasons

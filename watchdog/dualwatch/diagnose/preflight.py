@@ -14,7 +14,7 @@ from typing import Any
 from dualwatch.collectors.stacks import self_test
 from dualwatch.collectors.target import Target
 from dualwatch.core import clock
-from dualwatch.core.settings import Settings
+from dualwatch.core.policies import CheckPolicy
 from dualwatch.datasets import scan
 from dualwatch.diagnose.parallel import Collector
 from dualwatch.events import ConfigRead, Event, NotObserved
@@ -42,7 +42,7 @@ def _nobody(what: str, done: int, total: int) -> None:
 
 
 def collectors(
-    target: Target, settings: Settings, *, all_pairs: bool = False, tell: Tell = _nobody
+    target: Target, policy: CheckPolicy, *, all_pairs: bool = False, tell: Tell = _nobody
 ) -> dict[str, Collector]:
     """The questions for a target. "config" stands for that of ``diagnose``: it is read once.
 
@@ -52,7 +52,7 @@ def collectors(
     """
     if target.kind == "log":
         return {}  # It may be of any machine: what lies on ours says nothing about it.
-    python = training_python(settings.python)
+    python = training_python(policy.python)
     asked = {"surroundings": Collector(lambda: self_test.look(python, **_now()), SURROUNDINGS_S)}
     if target.config is None and target.work_dir is None:
         return asked

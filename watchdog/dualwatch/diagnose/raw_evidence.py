@@ -13,7 +13,7 @@ MAX_BYTES = 12 << 20
 
 
 def gather(done: Examination) -> dict[str, str]:
-    """File name -> text; what is not there is left out, what cannot be read is told."""
+    """File name -> text; what does not exist is left out, what cannot be read is not observed."""
     target = done.target
     files: dict[str, Path] = {}
     if target.log is not None:

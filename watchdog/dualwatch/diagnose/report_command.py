@@ -1,8 +1,7 @@
-"""From what a user names to the page, the table and the document of ``dualwatch report``."""
+"""``dualwatch report``: the page, the table and the JSON document of some runs."""
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 from collections.abc import Sequence
@@ -14,10 +13,11 @@ from dualwatch.collectors import target as targets
 from dualwatch.collectors.target import Target
 from dualwatch.core import clock
 from dualwatch.core.errors import DualwatchError, Exit
-from dualwatch.core.settings import Settings
+from dualwatch.core.files import write_atomically
+from dualwatch.core.policies import CheckPolicy
 from dualwatch.diagnose import run_report
 from dualwatch.events.journal import SCHEMA_VERSION
-from dualwatch.history.model import RunHistory
+from dualwatch.history.reported_run import ReportedRun
 from dualwatch.report.terminal import csv
 
 SEVERAL = Path("dualwatch-report.html")
@@ -26,7 +26,7 @@ MOST_RUNS = 24
 
 @dataclass(slots=True)
 class ReportOptions:
-    """What was written, and the document that tells of it."""
+    """What was written, and its JSON document."""
 
     page: Path
     table: Path | None
@@ -34,7 +34,7 @@ class ReportOptions:
 
 
 def report(
-    paths: Sequence[Path], settings: Settings, *, output: Path | None, table: Path | None
+    paths: Sequence[Path], policy: CheckPolicy, *, output: Path | None, table: Path | None
 ) -> ReportOptions:
     """Writes the page of some runs.
 
@@ -48,23 +48,23 @@ def report(
             page cannot be written (3).
     """
     chosen = [targets.resolve(path) for path in _once(paths)] or [targets.resolve(None)]
-    chapters = [run_report.chapter_of(target, settings) for target in chosen]
-    run_report.label(chapters, chosen)
+    runs = [run_report.reported(target, policy) for target in chosen]
+    run_report.label(runs, chosen)
     place = output or _place(chosen)
-    _write(place, _page(chapters).encode("utf-8", "replace"))
+    _write(place, _page(runs).encode("utf-8", "replace"))
     rows = None
     if table is not None:
         stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8-sig", errors="replace", newline="")
-        rows = csv.write(stream, chapters)
+        rows = csv.write(stream, runs)
         stream.flush()
         _write(table, stream.buffer.getvalue())
-    return ReportOptions(place, table, _document(chapters, chosen, place, table, rows))
+    return ReportOptions(place, table, _document(runs, chosen, place, table, rows))
 
 
-def _page(chapters: Sequence[RunHistory]) -> str:
+def _page(runs: Sequence[ReportedRun]) -> str:
     from dualwatch.report.html import page
 
-    return page.render(chapters, clock.now().wall)
+    return page.render(runs, clock.now().wall)
 
 
 def _once(paths: Sequence[Path]) -> list[Path]:
@@ -87,7 +87,7 @@ def _place(chosen: Sequence[Target]) -> Path:
 
 
 def _document(
-    chapters: Sequence[RunHistory],
+    runs: Sequence[ReportedRun],
     chosen: Sequence[Target],
     page: Path,
     table: Path | None,
@@ -95,49 +95,42 @@ def _document(
 ) -> dict[str, Any]:
     from dualwatch.report.html import summary
 
-    runs = [
+    documents = [
         {
             "target": str(target.path or target.work_dir or target.log),
-            "label": chapter.label,
-            "supervised": chapter.supervised,
-            "alive": chapter.alive,
-            "outcome": summary.status(chapter)[0],
-            "exit_code": chapter.ended.exit_code if chapter.ended is not None else None,
-            "started": chapter.first,
-            "ended": chapter.last,
-            "attempts": len(chapter.attempts) if chapter.supervised else None,
-            "stalls": len(chapter.stalls) if chapter.supervised else None,
-            "lines": len(chapter.table),
-            "causes": list(dict.fromkeys(cause.code for cause in chapter.causes)),
-            "sentences": summary.sentences(chapter),
+            "label": run.label,
+            "supervised": run.supervised,
+            "alive": run.alive,
+            "outcome": summary.status(run)[0],
+            "exit_code": run.ended.exit_code if run.ended is not None else None,
+            "started": run.timeline.first,
+            "ended": run.timeline.last,
+            "attempts": len(run.attempts) if run.supervised else None,
+            "stalls": len(run.timeline.stalls) if run.supervised else None,
+            "lines": len(run.table),
+            "causes": list(dict.fromkeys(cause.code for cause in run.causes)),
+            "sentences": summary.sentences(run),
         }
-        for chapter, target in zip(chapters, chosen, strict=True)
+        for run, target in zip(runs, chosen, strict=True)
     ]
     return {
         "schema_version": SCHEMA_VERSION,
         "path": str(page),
         "csv": str(table) if table is not None else None,
         "csv_rows": rows,
-        "outcome": runs[0]["outcome"] if len(runs) == 1 else None,
-        "runs": runs,
+        "outcome": documents[0]["outcome"] if len(documents) == 1 else None,
+        "runs": documents,
     }
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Writes beside and renames: readable by its owner only, and never half."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-        os.replace(beside, path)
+        write_atomically(path, data)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
         raise DualwatchError(
             f"cannot write {path}",
             why=error.strerror or str(error),
-            do="name another place with --output or --csv",
+            do="give another path with --output or --csv",
             exit_code=Exit.NOT_OBSERVED,
         ) from error

@@ -1,4 +1,4 @@
-"""The course of a metric: stretches of it that belong together, thinned so that spikes stay."""
+"""The curve of a metric in stretches that belong together, thinned so that spikes stay."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ class MetricCurve:
 
 
 class MetricCurves:
-    """Makes the courses of a run. The metrics of its lines mostly stand in the same rows, so what
-    depends on the rows alone is worked out once.
+    """Makes the curves of a run. Most metrics have the same rows, so what depends on the rows
+    alone is computed once.
 
     Args:
-        places: Where each row of the table stands, see ``Table.places``.
+        places: Of each row on the axis, see ``MetricsTable.places``.
     """
 
     def __init__(self, table: MetricsTable, places: array[float]) -> None:
@@ -65,8 +65,8 @@ class MetricCurves:
         self._places = places
         self._known: list[tuple[array[int], bool, _Rows]] = []
 
-    def course(self, name: str, *, training: bool, buckets: int = BUCKETS) -> MetricCurve:
-        """The course of a metric over training lines, or over all other rows."""
+    def curve(self, name: str, *, training: bool, buckets: int = BUCKETS) -> MetricCurve:
+        """The curve of a metric over training lines, or over all other rows."""
         made = MetricCurve(name)
         column = self._table.columns.get(name)
         if column is None:

@@ -1,10 +1,12 @@
-"""Memory over time: of the devices, of the training's processes, of the machine."""
+"""Memory over time: of the devices, of the training's processes, of the machine. A view."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
-from dualwatch.events import GpusSampled, HostSampled, ProcessesSampled
+from dualwatch.events import Event, GpusSampled, HostSampled, ProcessesSampled
+from dualwatch.history.run import AttemptHistory
 
 MAIN, WORKERS, OTHERS = "main and ranks", "loader workers", "other processes"
 _GROUPS = {"main": MAIN, "rank": MAIN, "worker": WORKERS}
@@ -28,7 +30,7 @@ class MemoryLine:
 
 @dataclass(slots=True)
 class MemoryHistory:
-    """What was seen; what could not be read has no value, and is not 0.
+    """Samples of memory; what could not be read has no value, and is not 0.
 
     Attributes:
         gpus: "GPU 0" -> used bytes of the whole device.
@@ -36,7 +38,7 @@ class MemoryHistory:
         processes: Group of processes -> resident bytes, summed.
         host: "machine" and "container" -> used bytes.
         names: "GPU 0" -> what it is.
-        unread: Samples in which a process told no size.
+        unread: Samples of processes whose size could not be read.
     """
 
     gpus: dict[str, MemoryLine] = field(default_factory=dict)
@@ -46,8 +48,18 @@ class MemoryHistory:
     names: dict[str, str] = field(default_factory=dict)
     unread: int = 0
 
-    def gpus_sampled(self, event: GpusSampled, attempt: int) -> None:
-        """Notes the devices."""
+    kinds: ClassVar[tuple[type[Event], ...]] = (GpusSampled, ProcessesSampled, HostSampled)
+
+    def take(self, event: Event, attempt: AttemptHistory) -> None:
+        """Folds one more sample."""
+        if isinstance(event, GpusSampled):
+            self._gpus(event, attempt.number)
+        elif isinstance(event, ProcessesSampled):
+            self._processes(event, attempt.number)
+        elif isinstance(event, HostSampled):
+            self._host(event, attempt.number)
+
+    def _gpus(self, event: GpusSampled, attempt: int) -> None:
         for gpu in event.gpus:
             name = f"GPU {gpu.index}"
             self.names[name] = gpu.name
@@ -58,8 +70,8 @@ class MemoryHistory:
             if gpu.tree is not None:
                 self.trees.setdefault(name, MemoryLine()).add(event.wall, attempt, gpu.tree)
 
-    def processes_sampled(self, event: ProcessesSampled, attempt: int) -> None:
-        """Notes the tree. Pages that processes share are counted in each of them."""
+    def _processes(self, event: ProcessesSampled, attempt: int) -> None:
+        """Pages that processes share are counted in each of them."""
         sums: dict[str, float] = {}
         for process in event.processes:
             if process.rss is None:
@@ -72,8 +84,7 @@ class MemoryHistory:
                 line = self.processes.setdefault(group, MemoryLine())
                 line.add(event.wall, attempt, sums.get(group, 0.0))
 
-    def host_sampled(self, event: HostSampled, attempt: int) -> None:
-        """Notes the machine, and the container where it sets a limit."""
+    def _host(self, event: HostSampled, attempt: int) -> None:
         if event.memory_total is not None and event.memory_available is not None:
             line = self.host.setdefault("machine", MemoryLine())
             line.add(event.wall, attempt, event.memory_total - event.memory_available)

@@ -1,12 +1,14 @@
-"""Every training line and evaluation of a run, in columns: what curves and the CSV are made of."""
+"""Every training line and evaluation of a run in columns, for curves and CSV. A view."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
-from dualwatch.events import EvaluationLogged, IterationLogged
+from dualwatch.events import EvaluationLogged, Event, IterationLogged
+from dualwatch.history.run import AttemptHistory
 
 EPOCHS, ITERATIONS = "epoch", "iteration"
 """What an axis counts."""
@@ -36,7 +38,7 @@ class MetricsTable:
         columns: By the name of the metric, in the order of their first appearance.
         training: Whether a row is a line of the training loop.
         trained: How many of them there are.
-        counts_epochs: Whether each of these tells its share of an epoch.
+        counts_epochs: Whether each of these has an epoch and its number of iterations.
     """
 
     attempts: array[int] = field(default_factory=lambda: array("q"))
@@ -53,8 +55,15 @@ class MetricsTable:
     counts_epochs: bool = True
     _layouts: dict[tuple[str, ...], _Layout] = field(default_factory=dict)
 
+    kinds: ClassVar[tuple[type[Event], ...]] = (IterationLogged, EvaluationLogged)
+
     def __len__(self) -> int:
         return len(self.walls)
+
+    def take(self, event: Event, attempt: AttemptHistory) -> None:
+        """Appends a line."""
+        if isinstance(event, (IterationLogged, EvaluationLogged)):
+            self.add(event, attempt.number, attempt.stretch)
 
     def add(
         self, event: IterationLogged | EvaluationLogged, attempt: int, stretch: int = 1
@@ -95,7 +104,7 @@ class MetricsTable:
         return EPOCHS if self.trained and self.counts_epochs else ITERATIONS
 
     def places(self, axis: str) -> array[float]:
-        """Where each row stands on an axis; an evaluation where the training stood."""
+        """The place of each row on an axis; of an evaluation that of the line before it."""
         places = array("d")
         last = 0.0
         for row in range(len(self.walls)):

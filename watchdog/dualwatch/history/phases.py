@@ -1,9 +1,10 @@
-"""What a training was doing when: from its heartbeats, else from the lines of its log."""
+"""What a training did when: from its heartbeats, else from the lines of its log."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from dualwatch.events import EvaluationLogged, Event, HeartbeatRead, IterationLogged, LogMilestone
-from dualwatch.history.model import PhaseSpan
 from dualwatch.protocol import STARTUP_PHASES, Phase
 from dualwatch.state.pauses import AFTER_MILESTONE
 
@@ -28,11 +29,25 @@ _KIND = {
 }
 
 MOST = 4000
-"""Spans of a run; beyond them the short ones between two of the same kind are passed over."""
+"""Spans of a run; later ones are left out."""
+
+
+@dataclass(slots=True)
+class PhaseSpan:
+    """A time in which the training did one thing.
+
+    Attributes:
+        what: A word of ``KINDS``.
+    """
+
+    attempt: int
+    what: str
+    start: float
+    end: float
 
 
 def kind_of(phase: str) -> str:
-    """The kind of a phase; "" for one in which nothing goes on."""
+    """The kind of a phase, "" for the end of the training."""
     return _KIND.get(phase, "")
 
 
@@ -45,14 +60,14 @@ class Phases:
         self._rank: int | None = None
 
     def begin(self, attempt: int, wall: float) -> None:
-        """A new attempt: it starts."""
+        """Begins an attempt."""
         self._attempt, self._rank = attempt, None
         self._enter(STARTING, wall)
 
     def take(self, event: Event) -> None:
-        """An event of the training."""
+        """Folds an event of the training."""
         if isinstance(event, HeartbeatRead):
-            # One rank tells for all: those of a group do the same at the same time.
+            # One rank is enough: all ranks do the same at the same time.
             self._rank = event.rank if self._rank is None else self._rank
             if event.rank == self._rank:
                 self._enter(kind_of(event.phase), event.wall)
@@ -62,7 +77,7 @@ class Phases:
                 self._enter(kind, event.wall)
 
     def end(self, wall: float) -> None:
-        """Nothing more is known of the attempt."""
+        """Ends the newest span."""
         if self.spans:
             self.spans[-1].end = max(self.spans[-1].end, wall)
 

@@ -1,7 +1,6 @@
-"""What the checklist needs of a training's course: its beginning, its opening, its epochs.
+"""What the checklist needs of a training: its first lines, its first hour, its epochs. A view.
 
-A fold over events like the snapshot, but over all attempts of a run, and of a whole log of any
-length in bounded memory. Unlike the snapshot it is changed in place: a log has millions of lines.
+It covers all attempts of a run, and a log of any length in bounded memory.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median
+from typing import ClassVar
 
 from dualwatch.events import (
     AttemptStarted,
@@ -18,6 +18,7 @@ from dualwatch.events import (
     IterationLogged,
     ObserverPaused,
 )
+from dualwatch.history.run import AttemptHistory
 from dualwatch.rules.metrics.metrics import is_called
 from dualwatch.state import metric_series
 
@@ -82,7 +83,7 @@ class Epoch:
 
 @dataclass(slots=True)
 class TrainingRecord:
-    """The course of a training.
+    """A training from its first line to its newest.
 
     Attributes:
         begun_at: When its first attempt or its log began; None where that is not known.
@@ -102,8 +103,15 @@ class TrainingRecord:
     epochs: dict[int, Epoch] = field(default_factory=dict)
     _evaluations: int = 0
 
-    def take(self, event: Event) -> None:
-        """One more event, in the order of time."""
+    kinds: ClassVar[tuple[type[Event], ...]] = (
+        AttemptStarted,
+        IterationLogged,
+        EvaluationLogged,
+        ObserverPaused,
+    )
+
+    def take(self, event: Event, attempt: AttemptHistory | None = None) -> None:
+        """Folds one more event, in the order of time."""
         if isinstance(event, AttemptStarted):
             self.begun_at = event.at if self.begun_at is None else self.begun_at
         elif isinstance(event, IterationLogged) and event.mode == "train":

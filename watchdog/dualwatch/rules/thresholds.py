@@ -1,4 +1,4 @@
-"""What counts as too long or too far: the part of the settings that judges need."""
+"""Limits of the rules: times, ranges and targets of metrics."""
 
 from __future__ import annotations
 
@@ -6,34 +6,17 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Range:
-    """What a metric may be.
-
-    Attributes:
-        low, high: The last values that are well; None where there is no bound.
-        after: Iterations that are not judged: a detector's first gradients are large.
-    """
-
-    low: float | None = None
-    high: float | None = None
-    after: int = 0
-
-    def holds(self, value: float) -> bool:
-        """Whether a value is within; what is no number is not, and belongs to DW203."""
-        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+from dualwatch.domains.base import Range
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricTarget:
-    """What a metric should have come to at the end of an epoch.
+    """The value that a metric should have reached at the end of an epoch.
 
     Attributes:
-        epoch: Number of the epoch; where a training counts none, of the evaluation.
-        metric: Of the evaluation, else of the training lines.
-        fail_below, warn_below, fail_above, warn_above: The last values that are well; None where
-            there is no such bound.
+        epoch: Number of the epoch, or of the evaluation where a training counts no epochs.
+        metric: Of the evaluation, else of the training log.
+        fail_below, warn_below, fail_above, warn_above: Inclusive bounds; None for no bound.
         advice: What to do about it.
     """
 
@@ -46,16 +29,16 @@ class MetricTarget:
     advice: str = ""
 
     def fails(self, value: float) -> bool:
-        """Whether a value is beyond the limits; what is no number is."""
+        """Whether a value is beyond the limits; NaN is."""
         return not _within(value, self.fail_below, self.fail_above)
 
     def warns(self, value: float) -> bool:
-        """Whether a value is good enough, and not good."""
+        """Whether a value passes, but is worse than expected."""
         return not _within(value, self.warn_below, self.warn_above)
 
     @property
     def expected(self) -> str:
-        """What is wanted, in words."""
+        """The expected values as text."""
         words = []
         for name, sign in (("below", ">="), ("above", "<=")):
             fail, warn = getattr(self, f"fail_{name}"), getattr(self, f"warn_{name}")
@@ -71,22 +54,14 @@ def _within(value: float, low: float | None, high: float | None) -> bool:
     return above and (high is None or value <= high) and not math.isnan(value)
 
 
-MACL_RANGES: Mapping[str, Range] = {
-    "loss_macl": Range(high=1.0),
-    "grad_norm": Range(high=20.0, after=50),
-}
-"""Of a training with MACL. Its loss is 1.0 by chance, and falls from there."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
     """Times in seconds.
 
     Attributes:
         required: Metrics that must be in the training lines.
-        ranges: What metrics may be; None for what is usual in this kind of training, which
-            is nothing but in one with MACL.
-        milestones: What metrics should have come to, epoch by epoch.
+        ranges: Ranges of metrics; None for those of the training's domain.
+        milestones: Targets of metrics, epoch by epoch.
         patience: The stall timeout grows to this many times the longest healthy pause.
         usual: A busy loop is suspect beyond this many times its usual pause.
     """

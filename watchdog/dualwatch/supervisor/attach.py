@@ -1,50 +1,38 @@
-"""Takes up a training that runs already: of a supervisor that is gone, or of somebody else."""
+"""``attach``: supervises a training that already runs, started by dualwatch or not."""
 
 from __future__ import annotations
 
-import os
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from dualwatch.actions import launch, reaper
-from dualwatch.actions.adopted import AttachedTraining
+from dualwatch.actions import reaper
 from dualwatch.actions.lock import Lock
 from dualwatch.collectors import target as targets
-from dualwatch.collectors.processes.trainings import Training, command_values
 from dualwatch.collectors.target import Target
-from dualwatch.core import clock
-from dualwatch.core.errors import DualwatchError, Exit, writing
-from dualwatch.core.settings import Settings, choose_metrics
-from dualwatch.events import AttemptStarted, ObserverPaused, journal
-from dualwatch.events.journal import Journal
-from dualwatch.frameworks.mmengine.config import load as configs
-from dualwatch.history import replay
+from dualwatch.core.errors import DualwatchError, Exit
+from dualwatch.core.settings import Settings
 from dualwatch.report.run import choose
 from dualwatch.report.run.tensorboard import TensorBoardWriter
 from dualwatch.report.run.view import View
-from dualwatch.supervisor import subscribers
-from dualwatch.supervisor.plan import Plan, milestones, policy, prepare_folder
-from dualwatch.supervisor.recorder import EventRecorder
-from dualwatch.supervisor.run import archive
+from dualwatch.supervisor import attach_external, attach_own_run, subscribers
+from dualwatch.supervisor.plan import prepare_folder
 from dualwatch.supervisor.subscribers import Subscribers
-from dualwatch.supervisor.supervisor import AttachedRun, Supervisor, beginning
+from dualwatch.supervisor.supervisor import Supervisor
 from dualwatch.tensorboard.status import TensorBoardMonitor
 
 
 def attach(named: str | None, settings: Settings, *, as_json: bool, quiet: bool = False) -> Exit:
-    """Watches a training until it ends.
+    """Supervises a training until it ends.
 
     Args:
         named: A pid, a work dir, or None for the newest training under ``./work_dirs``.
         quiet: Only findings, decisions and the result are shown.
 
     Raises:
-        DualwatchError: There is nothing to attach to, or it may not be looked at.
+        DualwatchError: No such training runs, or permission to read its process is denied.
     """
     target = _target(named)
-    followers = subscribers.open_subscribers(settings)
+    followers = subscribers.open_subscribers(settings.notify_policy())
     try:
         return _attach(target, settings, followers, as_json=as_json, quiet=quiet)
     finally:
@@ -56,7 +44,8 @@ def _attach(
 ) -> Exit:
     training = target.training
     assert training is not None
-    if target.attempt_dir is not None and _belongs_to_us(target):
+    is_own = target.attempt_dir is not None and training.attempt_dir is not None
+    if is_own and target.attempt_dir is not None:
         folder = target.attempt_dir.parent
     else:
         folder = prepare_folder(target.work_dir or Path(tempfile.mkdtemp(prefix="dualwatch-")))
@@ -67,12 +56,12 @@ def _attach(
         view = choose.view_of(f"pid {training.pid}", as_json=as_json, quiet=quiet)
         for note in followers.notes:
             view.note(note)
-        if target.attempt_dir is not None and _belongs_to_us(target):
-            supervisor = _attach_own_run(target, training, folder, settings, view)
+        if is_own:
+            supervisor = attach_own_run.supervisor(training, folder, settings, view)
         else:
-            supervisor = _attach_external(target, training, folder, settings, view)
-        if supervisor.settings.tensorboard:
-            _look_at_curves(supervisor, is_placed=target.work_dir is not None)
+            supervisor = attach_external.supervisor(target, training, folder, settings, view)
+        if supervisor.plan.tensorboard_port is not None:
+            _read_curves(supervisor, has_work_dir=target.work_dir is not None)
         followers.follow(supervisor)
         with reaper.adopting():
             code = supervisor.run()
@@ -83,24 +72,24 @@ def _attach(
             view.close()
         lock.release()
     if not as_json:
-        choose.print_closing(supervisor.records, supervisor.ended, folder)
+        run = supervisor.recorder.run
+        continues = run.snapshot.ended is None
+        again = ("dualwatch", "attach", str(folder.parent)) if continues else ()
+        choose.print_closing(run, folder, resume=again)
     return code
 
 
-def _look_at_curves(supervisor: Supervisor, *, is_placed: bool) -> None:
-    """TensorBoard is not started for a training that runs; its event files are read and joined."""
+def _read_curves(supervisor: Supervisor, *, has_work_dir: bool) -> None:
+    """Reads and writes event files, without starting a TensorBoard server."""
     recorder = supervisor.recorder
     curves = TensorBoardWriter(supervisor.folder / "tensorboard", recorder.unseen)
     recorder.sinks = (*recorder.sinks, curves)
-    if is_placed:
+    if has_work_dir:
         supervisor.board = TensorBoardMonitor()
 
 
-# --- whom ----------------------------------------------------------------------------------------
-
-
 def _target(named: str | None) -> Target:
-    """The living training that was named."""
+    """The running training that was named."""
     if named is not None and named.isdigit():
         found = targets.of_pid(int(named))
     else:
@@ -108,192 +97,16 @@ def _target(named: str | None) -> Target:
     training = found.training
     if training is None:
         raise DualwatchError(
-            f"there is no living training in {named or 'work_dirs'}",
+            f"no training is running in {named or 'work_dirs'}",
             why="it has ended, or it runs on another machine or in another container",
-            do=f"dualwatch diagnose {named or ''}".strip() + " tells why a training ended",
+            do=f"dualwatch diagnose {named or ''}".strip() + " shows why a training ended",
             exit_code=Exit.NOT_OBSERVED,
         )
     if not training.command:
         raise DualwatchError(
-            f"process {training.pid} may not be looked at",
+            f"permission denied reading process {training.pid}",
             why="the system does not show its command line: it belongs to another user",
             do=f"run dualwatch as that user: sudo dualwatch attach {training.pid}",
             exit_code=Exit.NOT_OBSERVED,
         )
     return found
-
-
-def _belongs_to_us(target: Target) -> bool:
-    """Whether dualwatch started it and kept a journal of it."""
-    training = target.training
-    return training is not None and training.attempt_dir is not None and target.supervised
-
-
-def _adopted(training: Training) -> AttachedTraining:
-    return AttachedTraining(
-        pid=training.pid, create_time=training.create_time, marker=training.marker
-    )
-
-
-# --- a run of ours -------------------------------------------------------------------------------
-
-
-def _attach_own_run(
-    target: Target, training: Training, folder: Path, settings: Settings, view: View
-) -> Supervisor:
-    """Goes on where the supervisor that is gone left off, in the same journal."""
-    path = folder / "journal.jsonl"
-    run = replay.replay_journal(journal.read(path), folder / "summary.json")
-    begun = run.snapshot.started
-    if run.started is None or begun is None or not run.started.command:
-        raise DualwatchError(
-            f"the journal of {folder.parent} does not tell how its training was started",
-            why="it is damaged, or of an earlier version of dualwatch",
-            do=f"dualwatch attach {training.pid} watches the process alone",
-            exit_code=Exit.NOT_OBSERVED,
-        )
-    settings = settings.over(run.started.settings)
-    recorder = EventRecorder(Journal(path), view, run.snapshot, [*run.findings])
-    plan = Plan(
-        config=Path(run.started.config),
-        script=Path(run.started.script),
-        python=run.started.python,
-        work_dir=Path(run.started.work_dir),
-        command=run.started.command,
-        required=run.started.required_metrics,
-        required_because=run.started.required_because,
-        policy=policy(settings, run.started.sections),
-        description=run.started.sections or None,
-        milestones=milestones(settings, Path(run.started.config), run.started.required_metrics),
-        resume=run.started.resume,
-    )
-    if training.cwd is not None and settings.on_stall == "rerun":
-        os.chdir(training.cwd)  # Its command line is relative to where it was given.
-    reruns = f", after {len(run.tried)} reruns" if run.tried else ""
-    view.note(f"attached to attempt {begun.attempt} of {folder.parent}: pid {training.pid}{reruns}")
-    _note_stall_action(view, settings)
-    moment = clock.now()
-    # Nobody looked for that long, so that it proves nothing.
-    gone = max(0.0, moment.at - run.snapshot.at)
-    recorder.record(ObserverPaused(at=moment.at, wall=moment.wall, seconds=gone))
-    adoption = AttachedRun(
-        number=begun.attempt,
-        training=_adopted(training),
-        started=run.started,
-        tried=tuple(run.tried),
-        step=run.step,
-    )
-    return Supervisor(
-        plan,
-        settings,
-        folder,
-        recorder,
-        environment=_environment(training.pid),
-        records=[*run.records],
-        adoption=adoption,
-    )
-
-
-# --- a stranger ----------------------------------------------------------------------------------
-
-
-def _attach_external(
-    target: Target, training: Training, folder: Path, settings: Settings, view: View
-) -> Supervisor:
-    """A training that never knew dualwatch: its log, its processes, and what they show."""
-    with writing(folder):
-        archive(folder)
-    config = dict(command_values(training.command, training.cwd)).get("config")
-    description = _description(config, training, settings, view)
-    words = (description or {}).get("model_words", ())
-    required, because = choose_metrics(settings.require, settings.origin("require"), words)
-    plan = Plan(
-        config=config or Path(training.command[-1]),
-        script=Path(training.command[1] if len(training.command) > 1 else training.command[0]),
-        python=training.command[0],
-        work_dir=folder.parent,
-        command=training.command,
-        required=required,
-        required_because=because,
-        policy=policy(settings, description or {}),
-        description=description,
-        milestones=milestones(settings, config, (*words, *required)) if config is not None else (),
-    )
-    if settings.on_stall == "rerun":
-        _prepare_to_rerun(plan, training, view)
-    where = target.log or "no log was found: its processes alone"
-    view.note(f"attached to pid {training.pid}: {where}")
-    _note_stall_action(view, settings)
-    with writing(folder):
-        (folder / "attempt-0").mkdir(mode=0o700)
-        journal = Journal(folder / "journal.jsonl")
-    recorder = EventRecorder(journal, view)
-    started = beginning(plan, settings)
-    recorder.record(started)
-    moment = clock.now()
-    recorder.record(
-        AttemptStarted(
-            at=moment.at,
-            wall=moment.wall,
-            attempt=0,
-            pid=training.pid,
-            create_time=training.create_time,
-            command=training.command,
-            overrides={},
-            log=target.log.name if target.log is not None else "console.log",
-        )
-    )
-    adoption = AttachedRun(
-        number=0, training=_adopted(training), started=started, console=target.log
-    )
-    return Supervisor(
-        plan,
-        settings,
-        folder,
-        recorder,
-        environment=_environment(training.pid),
-        adoption=adoption,
-    )
-
-
-def _description(
-    config: Path | None, training: Training, settings: Settings, view: View
-) -> Mapping[str, Any] | None:
-    """Its configuration, loaded as it loads it; None where that cannot be."""
-    if config is None or not config.is_file():
-        return None
-    script = Path(training.command[1]) if len(training.command) > 1 else Path()
-    folder = ((training.cwd or Path()) / script).parent
-    try:
-        return configs.describe(training.command[0], config, (), folder)
-    except DualwatchError as error:
-        view.note(f"note: {error.what}: what it requires and how it could be rerun is not known")
-        return None
-
-
-def _prepare_to_rerun(plan: Plan, training: Training, view: View) -> None:
-    """Shows what a rerun would be, before anything is done."""
-    if training.cwd is None:
-        raise DualwatchError(
-            "this training cannot be rerun",
-            why="the folder in which it was started may not be looked at",
-            do="attach with --on-stall report or stop",
-        )
-    os.chdir(training.cwd)
-    view.note(f"a stall is rerun with: {' '.join(plan.command)}")
-    view.note(f"  in {training.cwd}, from the newest good checkpoint of {plan.work_dir}")
-
-
-def _environment(pid: int) -> dict[str, str]:
-    """What the training inherited, without what was ours of an earlier attempt."""
-    import psutil
-
-    try:
-        found = psutil.Process(pid).environ()
-    except (psutil.Error, OSError):
-        found = dict(os.environ)
-    return launch.inherited(found)
-
-
-def _note_stall_action(view: View, settings: Settings) -> None:
-    view.note(f"a stall is answered by: {settings.on_stall}; Ctrl-C ends the watching alone")

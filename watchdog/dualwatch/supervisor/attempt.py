@@ -1,4 +1,4 @@
-"""One attempt: launch, look and judge until it is over, cure what can be cured in place, stop."""
+"""One attempt: launch the training, observe it and decide until it is over, stop it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from dualwatch.collectors.gpu.nvml import NvmlSampler
 from dualwatch.core import clock
 from dualwatch.core.clock import Moment
 from dualwatch.core.errors import writing
-from dualwatch.core.settings import Settings
 from dualwatch.events import (
     Action,
     AttemptEnded,
@@ -42,18 +41,18 @@ from dualwatch.tensorboard.status import TensorBoardMonitor
 Training = launch.Launched | AttachedTraining
 
 TICK = 0.5
-"""Seconds between two looks; a signal or the end of the training wakes us at once."""
+"""Seconds between two polls; a signal or the end of the training ends the wait at once."""
 
 CAPTURES = 12
 """Stacks are read at most so often in one silence."""
 
 PAUSE = 10.0
-"""A tick that took longer than this means that we ourselves did not run."""
+"""A tick that took longer than this means that dualwatch itself did not run."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptOutcome:
-    """How an attempt ended: the decision that ended it, or None where it ended by itself."""
+    """How an attempt ended: the decision that ended it, None where the training ended."""
 
     decision: Decision | None
     interrupted: bool = False
@@ -68,12 +67,14 @@ class Attempt:
         folder: ``attempt-N``; made here.
         environment: What the training inherits.
         step: The remedy in force, None for the user's own configuration.
-        decide: Judges the recorder's snapshot and decides what can be acted on.
+        rescue: Whether the loader may be replaced, and a checkpoint saved, in the running training.
+        grace: Seconds between SIGTERM and SIGKILL.
+        decide: Applies the rules to the snapshot and decides.
         reconsider: Decides once more, where the loader could not be replaced in place.
-        config: The configuration of this attempt, None where it is none of mmengine's.
-        adopted: A training that runs already; None to start one.
+        config: The configuration of this attempt, None where it is not known.
+        attached: A training that runs already; None to start one.
         console: What it prints or logs, where that is not the attempt's own console.
-        board: TensorBoard beside it, None where nobody wants it.
+        board: TensorBoard beside it, None where it is not wanted.
     """
 
     number: int
@@ -82,7 +83,8 @@ class Attempt:
     environment: Mapping[str, str]
     step: RerunStep | None
     resume_from: Path | None
-    settings: Settings
+    rescue: bool
+    grace: float
     limits: Thresholds
     recorder: EventRecorder
     stop_requests: StopRequests
@@ -90,41 +92,41 @@ class Attempt:
     decide: Callable[[], Decision | None]
     reconsider: Callable[[], Decision]
     config: ConfigRead | None = None
-    adopted: AttachedTraining | None = None
+    attached: AttachedTraining | None = None
     console: Path | None = None
     board: TensorBoardMonitor | None = None
 
     def run(self) -> AttemptOutcome:
-        """Runs the attempt to its end; nothing of it is left alive but what is named."""
-        training = self.adopted or self._start()
+        """Runs the attempt to its end; processes that survive are named."""
+        training = self.attached or self._start()
         if self.config is not None and self.recorder.snapshot.config is None:
             self.recorder.record(replace(self.config, **clock.now()._asdict()))
-        watcher = Monitor(
+        monitor = Monitor(
             self.folder,
             training,
             self.gpus,
-            process_interval=min(PROCESS_INTERVAL, self.settings.stall_timeout / 6),
+            process_interval=min(PROCESS_INTERVAL, self.limits.stall_timeout / 6),
             console=self.console,
-            known=self.recorder.snapshot if self.adopted is not None else None,
+            known=self.recorder.snapshot if self.attached is not None else None,
             board=self.board,
         )
         try:
-            decision = self._watch(watcher, training)
+            decision = self._observe(monitor, training)
         except Exception:
-            # A fault of ours is none of the training's: it goes on, its console is a file.
-            self.recorder.note(f"the training goes on without us: pid {training.pid}")
+            # An error of dualwatch must not end the training: its console is a file.
+            self.recorder.note(f"the training continues without dualwatch: pid {training.pid}")
             raise
         interrupted = self.stop_requests.to_stop
-        if self.adopted is not None and interrupted and not training.is_over():
-            # Who did not start it does not end it either.
-            self.recorder.note(f"the training goes on without us: pid {training.pid}")
+        if self.attached is not None and interrupted and not training.is_over():
+            # A training that dualwatch only attached to is not ended by Ctrl-C.
+            self.recorder.note(f"the training continues without dualwatch: pid {training.pid}")
             return AttemptOutcome(None, interrupted=True)
-        if not training.is_over() and self.settings.rescue:
-            self._client(watcher, training).rescue(patient=interrupted)
-        survivors = tuple(self._stop(watcher, training))
-        self._close(watcher, training, survivors)
+        if not training.is_over() and self.rescue:
+            self._client(monitor, training).rescue(patient=interrupted)
+        survivors = tuple(self._stop(monitor, training))
+        self._close(monitor, training, survivors)
         if decision is not None and self.stop_requests.to_stop:
-            interrupted = True  # A Ctrl-C while we were ending it: no rerun.
+            interrupted = True  # Ctrl-C while it was being stopped: no rerun.
         return AttemptOutcome(decision, interrupted, survivors)
 
     def _start(self) -> launch.Launched:
@@ -140,7 +142,7 @@ class Attempt:
                 self.folder,
                 overrides,
                 stretch,
-                rescue=self.settings.rescue,
+                rescue=self.rescue,
                 parts=domains.parts(),
             )
         marker = uuid.uuid4().hex
@@ -171,8 +173,8 @@ class Attempt:
         threading.Thread(target=wake_when_done, name="dualwatch-wait", daemon=True).start()
         return training
 
-    def _watch(self, watcher: Monitor, training: Training) -> Decision | None:
-        """Looks, judges and decides until the attempt is over."""
+    def _observe(self, monitor: Monitor, training: Training) -> Decision | None:
+        """Observes and decides until the attempt is over."""
         recorder = self.recorder
         captured_at: list[float] = []
         reaper = Reaper(spared=(training.pid,))
@@ -186,21 +188,21 @@ class Attempt:
             over = training.is_over()
             limit = stall.timeout(recorder.snapshot, self.limits)
             suspicious = recorder.snapshot.silence(moment.at) > limit / 4
-            for event in watcher.poll(moment, suspicious=suspicious):
+            for event in monitor.poll(moment, suspicious=suspicious):
                 recorder.record(event)
             reaper.reap()
             if over or self.stop_requests.to_stop:
                 return None
             if _capture_is_due(recorder.snapshot.silence(moment.at), limit, captured_at):
-                for event in watcher.stacks(moment):
+                for event in monitor.stacks(moment):
                     recorder.record(event)
-                if self.settings.rescue:
-                    self._client(watcher, training).request_pending_samples()
-                last = clock.now()  # Reading stacks took time; that is no pause of ours.
+                if self.rescue:
+                    self._client(monitor, training).request_pending_samples()
+                last = clock.now()  # Reading stacks took time, which is not a pause of dualwatch.
             recorder.reach(moment)
             decision = self.decide()
             if decision is not None:
-                decision = self._cured_in_place(decision, watcher, training)
+                decision = self._apply_in_place(decision, monitor, training)
                 last = clock.now()
             if decision is not None and decision.action is not Action.REPORT:
                 return decision
@@ -208,62 +210,62 @@ class Attempt:
                 return None
             recorder.tick()
 
-    def _cured_in_place(
-        self, decision: Decision, watcher: Monitor, training: Training
+    def _apply_in_place(
+        self, decision: Decision, monitor: Monitor, training: Training
     ) -> Decision | None:
-        """Does what leaves the training alive; the decision that is left, None for none."""
+        """Applies a decision that keeps the training alive; returns any other one."""
         if decision.action is Action.WAKE:
-            terminate.wake(watcher.everyone(clock.now()))
+            terminate.wake(monitor.everyone(clock.now()))
             return None
         if decision.action is Action.REPLACE:
             asked = self.recorder.snapshot.slowest
-            answer = self._client(watcher, training).request(AgentCommand.REPLACE)
-            if (answer is not None and answer.done) or self._got_on(asked):
+            answer = self._client(monitor, training).request(AgentCommand.REPLACE)
+            if (answer is not None and answer.done) or self._progressed(asked):
                 return None
             return None if self.stop_requests.to_stop else self.reconsider()
         return decision
 
-    def _got_on(self, before: HeartbeatRead | None) -> bool:
-        """Whether a rank moves, though it did not say that it was cured.
+    def _progressed(self, before: HeartbeatRead | None) -> bool:
+        """Whether a rank makes progress although it did not confirm the replacement.
 
-        Its batch came at the last moment, or its answer met a full disk.
+        Its batch came at the last moment, or its answer could not be written.
         """
         now = self.recorder.snapshot.pulses.get(before.rank) if before is not None else None
         return before is not None and now is not None and now.beats != before.beats
 
-    def _client(self, watcher: Monitor, training: Training) -> AgentClient:
+    def _client(self, monitor: Monitor, training: Training) -> AgentClient:
         return AgentClient(
             folder=self.folder,
             recorder=self.recorder,
-            look=watcher.news_from_inside,
+            look=monitor.news_from_inside,
             over=training.is_over,
             stop_requests=self.stop_requests,
         )
 
     def _hangs_at_exit(self, moment: Moment) -> bool:
-        """Trained to the end, yet the process does not go: nothing can be lost any more."""
+        """Whether the training is finished but its process does not exit."""
         s = self.recorder.snapshot
         return s.phase == Phase.FINISHED and s.idle(moment.at) >= self.limits.stall_timeout
 
-    def _stop(self, watcher: Monitor, training: Training) -> list[int]:
-        """Ends the whole tree and what is started meanwhile; removes what it leaves in memory."""
-        tree = watcher.everyone(clock.now())
+    def _stop(self, monitor: Monitor, training: Training) -> list[int]:
+        """Stops the whole tree and what is started meanwhile; removes its shared memory."""
+        tree = monitor.everyone(clock.now())
         held = shared_memory.seen(process.pid for process in terminate.alive(tree))
         survivors = terminate.stop(
             tree,
-            grace=self.settings.grace,
+            grace=self.grace,
             hurry=lambda: self.stop_requests.force,
-            look=lambda: watcher.everyone(clock.now()),
+            look=lambda: monitor.everyone(clock.now()),
             job=training.job,
         )
         shared_memory.clean(held)
         return survivors
 
-    def _close(self, watcher: Monitor, training: Training, survivors: tuple[int, ...]) -> None:
-        """Takes down how the attempt ended."""
+    def _close(self, monitor: Monitor, training: Training, survivors: tuple[int, ...]) -> None:
+        """Records how the attempt ended."""
         training.wait(2.0)
         code = training.exit_code()
-        for event in watcher.rest(clock.now()):
+        for event in monitor.rest(clock.now()):
             self.recorder.record(event)
         moment = clock.now()
         self.recorder.record(

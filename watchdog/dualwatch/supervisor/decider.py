@@ -1,9 +1,8 @@
-"""What is decided in a run, and what it knows of its past: judges and treatment asked together."""
+"""Decides in a run: applies the rules, then the remedies, given what was tried before."""
 
 from __future__ import annotations
 
-from dualwatch.core.settings import Settings
-from dualwatch.events import Action, Decision, Finding, Proof, RerunStep, Severity, TriedStep
+from dualwatch.events import Action, Decision, Finding, Proof, RerunStep, Severity
 from dualwatch.protocol import Phase
 from dualwatch.remedies import decide as ladder
 from dualwatch.remedies.overrides import overrides_of
@@ -14,51 +13,40 @@ from dualwatch.supervisor.plan import Plan
 from dualwatch.supervisor.recorder import EventRecorder
 
 STOPPED = "DW115"
-"""Somebody stopped a process: it may be told to go on, though that is no stall."""
+"""A stopped process: it may be continued (SIGCONT), although that is not a stall."""
 
 
 class RemedyDecider:
     """Decides for one run, attempt by attempt.
 
     Attributes:
-        limits: What judges go by.
-        tried: Reruns so far, oldest first.
-        step: The remedy in force, None for the user's own configuration.
+        limits: The thresholds of the rules.
     """
 
-    def __init__(self, plan: Plan, settings: Settings, recorder: EventRecorder) -> None:
+    def __init__(self, plan: Plan, recorder: EventRecorder) -> None:
         self._plan = plan
-        self._settings = settings
         self._recorder = recorder
         self._woken = False
-        self._strange = False
-        self.tried: list[TriedStep] = []
-        self.step: RerunStep | None = None
+        self._external = False
         self.limits = Thresholds(
-            stall_timeout=settings.stall_timeout,
-            busy_timeout=settings.busy_timeout,
+            stall_timeout=plan.stall.stall_timeout,
+            busy_timeout=plan.stall.busy_timeout,
             required=plan.required,
             milestones=plan.milestones,
         )
 
-    def begin(self, *, strange: bool) -> None:
-        """An attempt begins.
+    def begin(self, *, external: bool) -> None:
+        """Begins an attempt.
 
         Args:
-            strange: It was started by somebody else; a rerun of it would be ours.
+            external: It was not started by dualwatch; a rerun of it would be.
         """
-        self._woken, self._strange = False, strange
-
-    def took(self, decision: Decision) -> None:
-        """A rerun was decided, and will be done."""
-        assert decision.step is not None
-        self.tried.append(TriedStep(cause=decision.cause, step=decision.step.name))
-        self.step = decision.step
+        self._woken, self._external = False, external
 
     @property
-    def is_strange(self) -> bool:
-        """Whether this training was started without an agent, which a rerun of it will have."""
-        return self._strange and self._recorder.snapshot.agent is None
+    def is_external(self) -> bool:
+        """Whether this training runs without an agent, which a rerun of it will have."""
+        return self._external and self._recorder.snapshot.agent is None
 
     def stalls(self) -> list[Finding]:
         """The stalls of this attempt."""
@@ -67,7 +55,7 @@ class RemedyDecider:
     # --- decisions -------------------------------------------------------------------------------
 
     def decide(self) -> Decision | None:
-        """Judges, and decides about what is new and can be acted on."""
+        """Applies the rules, and decides about new findings that can be acted on."""
         fresh = self._recorder.judge(self.limits)
         if any(
             found.code == STOPPED
@@ -75,27 +63,27 @@ class RemedyDecider:
             for found in fresh
         ):
             return self._about_stall(self._present(), self._history(can_replace=True))
-        if self._settings.on_missing == "stop" and any(found.code == "DW201" for found in fresh):
+        if self._plan.stop.on_missing == "stop" and any(found.code == "DW201" for found in fresh):
             reason = "a required metric is missing, which stops the training, as you asked"
             return self._recorder.decide(Decision(action=Action.STOP, reason=reason))
         missed = [found.headline for found in fresh if found.proof is Proof.MISSED_TARGET]
-        if self._settings.on_fail == "stop" and missed:
-            told = "; ".join(missed)
-            reason = f"a milestone is missed, which stops the training, as you asked: {told}"
+        if self._plan.stop.on_fail == "stop" and missed:
+            listed = "; ".join(missed)
+            reason = f"a milestone is missed, which stops the training, as you asked: {listed}"
             return self._recorder.decide(Decision(action=Action.STOP, reason=reason))
         return None
 
     def without_replacement(self) -> Decision:
-        """Once more about a stall whose loader could not be replaced in place."""
+        """Decides about a stall whose loader could not be replaced in place."""
         return self._about_stall(self._present(), self._history())
 
     def about_survivors(self, survivors: tuple[int, ...]) -> Decision:
-        """Once more, where processes of the ended attempt are still alive."""
+        """Decides again where processes of the ended attempt are still alive."""
         history = self._history(survivors=survivors)
         return self._about_stall(ranking.rank(self._recorder.findings), history)
 
     def about_death(self) -> Decision | None:
-        """What a training that ended by itself is owed; None where it ended well or for good."""
+        """The remedy for a training that ended; None where it ended well or none applies."""
         s = self._recorder.snapshot
         if s.ended is None or s.phase == Phase.FINISHED or s.ended.exit_code == 0:
             return None
@@ -114,7 +102,7 @@ class RemedyDecider:
         return self._recorder.decide(decision)
 
     def _present(self) -> list[Finding]:
-        """What is the case now: an earlier stall that was cured explains nothing any more."""
+        """The findings of this moment, without stalls that are over."""
         return ranking.rank(judge(self._recorder.snapshot, self.limits))
 
     def _history(
@@ -122,11 +110,12 @@ class RemedyDecider:
     ) -> ladder.RemedyHistory:
         s = self._recorder.snapshot
         agent = s.agent
-        step, sections = self.step or RerunStep(name="", changes=()), self._plan.description or {}
+        run, sections = self._recorder.run, self._plan.description or {}
+        step = run.attempt.step or RerunStep(name="", changes=())
         return ladder.RemedyHistory(
-            tried=tuple(self.tried),
+            tried=tuple(run.tried),
             dose=overrides_of(step.overrides, sections, step.environment),
-            can_change=agent is not None or self.is_strange,
+            can_change=agent is not None or self.is_external,
             refused=tuple(agent.refused) if agent is not None else (),
             survivors=survivors,
             can_replace=can_replace and self._can_replace(),
@@ -135,8 +124,8 @@ class RemedyDecider:
         )
 
     def _can_replace(self) -> bool:
-        """Whether a loader with workers is waited for, in a training that takes orders."""
+        """Whether the training waits for a loader with workers and can replace it in place."""
         s = self._recorder.snapshot
         waits = s.phase in (Phase.WAITING, Phase.VAL_WAITING)
         workers = any(process.role == "worker" for process in s.process.values())
-        return bool(self._settings.rescue) and s.agent is not None and waits and workers
+        return self._plan.policy.rescue and s.agent is not None and waits and workers

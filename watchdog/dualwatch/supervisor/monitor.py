@@ -1,4 +1,4 @@
-"""Looks at one attempt from all sides, each at its own pace, and gives events."""
+"""Polls the collectors of one attempt, each at its own interval."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from dualwatch.collectors.processes.tree import ProcessTree
 from dualwatch.collectors.stacks import capture
 from dualwatch.core.clock import Moment
 from dualwatch.events import AgentReported, ConsoleGrew, Event, NotObserved, ProcessesSampled
+from dualwatch.history.sources import recorded_attempts
 from dualwatch.logs.console import ConsoleParser
 from dualwatch.logs.tail import Tail
 from dualwatch.state.snapshot import Snapshot
@@ -41,7 +42,7 @@ _OF_ITS_OWN = ("open_files_limit", "shm_total", "shm_free")
 
 
 class Monitor:
-    """The observers of one attempt.
+    """The collectors of one attempt.
 
     Args:
         attempt_dir: Folder of the attempt.
@@ -49,8 +50,8 @@ class Monitor:
         gpus: Shared by all attempts, since the driver is asked once.
         process_interval: Seconds between two samples of the tree while all is well.
         console: Where the training prints or logs, where that is not the attempt's own console.
-        known: What was seen of this attempt before, by a supervisor that is gone.
-        board: TensorBoard beside all attempts, None where nobody wants it.
+        known: The snapshot of an earlier supervisor of this attempt.
+        board: TensorBoard beside all attempts, None where it is not wanted.
     """
 
     def __init__(
@@ -92,11 +93,11 @@ class Monitor:
         self._known: set[Identity] = {(training.pid, training.create_time)}
 
     def news_from_inside(self, moment: Moment) -> list[Event]:
-        """Heartbeats and answers alone, for somebody who waits for one."""
+        """Heartbeats and answers alone, for a caller that waits for one."""
         return self._beats(moment)
 
     def poll(self, moment: Moment, *, suspicious: bool) -> list[Event]:
-        """What is new since the last poll; closer looks at the tree when suspicious."""
+        """Events since the last poll; the tree is sampled more often when suspicious."""
         events: list[Event] = [*self._beats(moment), *self._reports(moment)]
         events += self._console(self._tail.poll(), moment)
         if moment.at >= self._next_processes:
@@ -117,7 +118,7 @@ class Monitor:
         return events
 
     def rest(self, moment: Moment) -> list[Event]:
-        """What is left when the training has ended: last heartbeats, the console's last lines."""
+        """Last events of a training that has ended: heartbeats, the console's last lines."""
         events: list[Event] = [*self._beats(moment), *self._reports(moment)]
         while lines := self._tail.poll():
             events += self._console(lines, moment)
@@ -125,7 +126,7 @@ class Monitor:
         events += self._parser.close(*moment)
         if self._board is not None:
             events += self._once(self._board.rest(moment))
-        # What the kernel says of the death.
+        # The kernel's log may contain the cause of the death.
         return [*events, *self._try("host", lambda: self._host(moment, kernel=True), moment)]
 
     def processes(self, moment: Moment) -> ProcessesSampled:
@@ -153,7 +154,7 @@ class Monitor:
         return [*events, captured] if captured is not None else events
 
     def everyone(self, moment: Moment) -> set[Identity]:
-        """Identities of all that belongs to the attempt now, orphans told by their marker."""
+        """Identities of all processes of the attempt, orphans by their marker."""
         self.processes(moment)
         return self._known | set(self._tree.sweep())
 
@@ -168,9 +169,9 @@ class Monitor:
         return [*changed, *self._metrics.poll(*moment), *self._answers.poll(*moment)]
 
     def _host(self, moment: Moment, *, kernel: bool) -> list[Event]:
-        """The machine around us, which outlives the training, with the limits that it has itself.
+        """The machine, with the limits of the training's own process.
 
-        It inherits ours, and may then have raised them (mmengine does) or live elsewhere.
+        A training may raise the limits that it inherits, or run in another container.
         """
         place = self._dir.parent.parent
         seen, unseen = host.sample(place, None, at=moment.at, wall=moment.wall, kernel=kernel)
@@ -180,16 +181,22 @@ class Monitor:
         return [replace(seen, **self._limits), *self._once(unseen)]
 
     def _orphans(self, moment: Moment) -> list[Event]:
-        """What earlier attempts in this work dir left alive."""
+        """Processes that earlier attempts in this work dir left alive."""
         place = self._dir.parent.parent
-        found = orphans.find(place, self._pids, at=moment.at, wall=moment.wall)
+        found = orphans.find(
+            place,
+            self._pids,
+            at=moment.at,
+            wall=moment.wall,
+            recorded=recorded_attempts,
+        )
         return [found] if found is not None else []
 
     def _console(self, lines: list[str], moment: Moment) -> list[Event]:
         if not lines:
-            return self._parser.flush(*moment)  # Whatever it waited for does not come.
+            return self._parser.flush(*moment)  # The rest of an unfinished record does not come.
         self._lines += len(lines)
-        # What a supervisor before us read and wrote down is no news.
+        # Lines that an earlier supervisor has recorded are skipped.
         lines = lines[max(0, len(lines) - max(0, self._lines - self._lines_known)) :]
         if not lines:
             return []
@@ -222,7 +229,7 @@ class Monitor:
         return events
 
     def _try(self, what: str, look: Callable[[], list[Event]], moment: Moment) -> list[Event]:
-        """What one observer sees. Its failure is told; the training is not left alone for it."""
+        """The events of one collector; its failure is recorded and does not end the supervision."""
         try:
             return look()
         except Exception as error:
@@ -230,7 +237,7 @@ class Monitor:
             return self._once([NotObserved(at=moment.at, wall=moment.wall, what=what, why=why)])
 
     def _once(self, events: list[Any]) -> list[Any]:
-        """Passes a refusal on only when it is new: it would fill the journal otherwise."""
+        """Drops what was reported before as not observed: it would fill the journal."""
         fresh = []
         for event in events:
             if isinstance(event, NotObserved):

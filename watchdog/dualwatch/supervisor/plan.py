@@ -1,4 +1,4 @@
-"""What a run will do, settled before anything is started: what ``--dry-run`` prints."""
+"""The plan of a run, made before anything is started: what ``--dry-run`` prints."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from dualwatch import frameworks
 from dualwatch.agent.mmengine import TRAIN_SCRIPT
 from dualwatch.checks import profiles
 from dualwatch.core.errors import DualwatchError, Exit, code_of
+from dualwatch.core.policies import CheckPolicy, StallPolicy, StopPolicy
 from dualwatch.core.settings import Settings, choose_metrics
 from dualwatch.events import RerunStep
 from dualwatch.frameworks.mmengine.config import edits
@@ -53,10 +54,13 @@ class Plan:
     """A run that can be started.
 
     Attributes:
-        policy: What the treatment may do.
+        policy: What a remedy may do.
+        stall, stop: When the run counts as stalled; what else stops it, and how.
         description: The configuration as ``agent.mmengine.describe_config`` read it; None for a
             training that is not one of mmengine and is followed by its console alone.
-        milestones: What metrics should have come to, of the checklist's profile.
+        settings: As they are recorded, without secrets.
+        tensorboard_port: None where TensorBoard is not wanted.
+        milestones: Targets of metrics, of the checklist's profile.
         notes: What the user should know before the start.
     """
 
@@ -68,6 +72,10 @@ class Plan:
     required: tuple[str, ...]
     required_because: str
     policy: Policy
+    stall: StallPolicy
+    stop: StopPolicy
+    settings: Mapping[str, Any]
+    tensorboard_port: int | None
     description: Mapping[str, Any] | None
     milestones: tuple[MetricTarget, ...] = ()
     resume: bool = False
@@ -121,10 +129,10 @@ def _steps(steps: Sequence[RerunStep]) -> list[dryrun.Step]:
 
 
 def make(options: Options, settings: Settings) -> Plan:
-    """Settles script, interpreter, work dir, command, required metrics and ladder.
+    """The plan of ``dualwatch train``.
 
     Raises:
-        DualwatchError: Something that the user named is missing or wrong.
+        DualwatchError: Something that the user gave is missing or not valid.
     """
     framework = frameworks.of_script(options.config) if options.script is None else None
     script = options.config if framework is not None else _script(options.script)
@@ -138,7 +146,8 @@ def make(options: Options, settings: Settings) -> Plan:
     _require_data(description)
     work_dir = _work_dir(options, description)
     words = description.get("model_words", ()) if description is not None else ()
-    required, because = choose_metrics(settings.require, settings.origin("require"), words)
+    check = settings.check_policy()
+    required, because = choose_metrics(check.required, check.required_from, words)
     return Plan(
         config=options.config,
         script=script,
@@ -147,35 +156,56 @@ def make(options: Options, settings: Settings) -> Plan:
         command=_command(options, script, python),
         required=required,
         required_because=because,
-        policy=policy(settings, description or {}),
         description=description,
-        milestones=milestones(settings, options.config, (*words, *required)),
+        milestones=milestones(check, options.config, (*words, *required)),
+        **policies(settings, description or {}),
         resume=options.resume,
         notes=tuple(notes),
     )
 
 
-def milestones(settings: Settings, config: Path, words: Sequence[str]) -> tuple[MetricTarget, ...]:
-    """The milestones of the checklist that a training will be held to.
+def milestones(policy: CheckPolicy, config: Path, words: Sequence[str]) -> tuple[MetricTarget, ...]:
+    """The targets of metrics in the checklist of a training.
 
     Args:
         words: Of its model, and its required metrics.
 
     Raises:
-        DualwatchError: The settings' profile is not valid.
+        DualwatchError: The profile is not valid.
     """
-    check, source = settings.check, settings.origin("check")
-    return profiles.choose(check, source, config=config.name, words=words).profile.milestones
+    return profiles.choose(
+        policy.profile, policy.profile_from, config=config.name, words=words
+    ).profile.milestones
 
 
-def policy(settings: Settings, description: Mapping[str, Any]) -> Policy:
-    """What the treatment may do."""
-    return Policy(
-        on_stall=settings.on_stall,
-        max_reruns=settings.max_reruns,
-        keep_effective_batch=settings.keep_effective_batch,
-        min_batch=settings.min_batch or edits.floor(description),
-        rescue=settings.rescue,
+class Policies(TypedDict):
+    """The part of a plan that follows from the settings."""
+
+    policy: Policy
+    stall: StallPolicy
+    stop: StopPolicy
+    settings: Mapping[str, Any]
+    tensorboard_port: int | None
+
+
+def policies(settings: Settings, description: Mapping[str, Any]) -> Policies:
+    """The policies of a run.
+
+    Args:
+        description: Its configuration, which sets the smallest batch.
+    """
+    return Policies(
+        policy=Policy(
+            on_stall=settings.on_stall,
+            max_reruns=settings.max_reruns,
+            keep_effective_batch=settings.keep_effective_batch,
+            min_batch=settings.min_batch or edits.floor(description),
+            rescue=settings.rescue,
+        ),
+        stall=settings.stall_policy(),
+        stop=settings.stop_policy(),
+        settings=settings.recorded(),
+        tensorboard_port=settings.port if settings.tensorboard else None,
     )
 
 
@@ -186,7 +216,7 @@ def _script(named: Path | None) -> Path:
             raise DualwatchError(
                 f"the script {named} does not exist",
                 why=f"looked for it from {Path.cwd()}",
-                do="check --script",
+                do="correct --script",
             )
         return named
     usual = Path("tools/train.py")
@@ -212,11 +242,11 @@ def _describe(
             # A script of the user's own need not be an mmengine training at all.
             if error.code is not None or options.script is None:
                 raise
-            notes.append(f"{error.what}: the training is followed by its console alone")
+            notes.append(f"{error.what}: only the console output of the training is followed")
             return None
     notes.append(
-        f"{options.config.name} is no mmengine configuration: the training is followed by its "
-        "console alone"
+        f"{options.config.name} is not an mmengine configuration: only the console output of the "
+        "training is followed"
     )
     return None
 
@@ -225,10 +255,10 @@ def _require_data(description: Mapping[str, Any] | None) -> None:
     missing = configs.missing_data(description) if description is not None else []
     if missing:
         raise DualwatchError(
-            "data that the configuration names is not there",
+            "the configuration names data that does not exist",
             why="\n".join(f"{key} = {path}" for key, path in missing),
-            do="correct the path, or give it with --cfg-options KEY=PATH (relative paths count "
-            f"from {Path.cwd()})",
+            do="correct the path, or give it with --cfg-options KEY=PATH (relative to "
+            f"{Path.cwd()})",
             code="DW603",
         )
 
@@ -262,7 +292,7 @@ def prepare_folder(work_dir: Path) -> Path:
         raise DualwatchError(
             f"the work dir cannot be written: {work_dir}",
             why=f"{error.filename or folder}: {error.strerror}",
-            do="choose another --work-dir, or mend its permissions and free space",
+            do="choose another --work-dir, correct its permissions or free disk space",
             exit_code=Exit.USAGE,
             code=code_of(error),
         ) from error

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from dualwatch.actions import reaper
@@ -10,8 +12,10 @@ from dualwatch.actions.lock import Lock
 from dualwatch.collectors.processes.live_attempt import living_attempt
 from dualwatch.core import units
 from dualwatch.core.errors import DualwatchError, Exit, writing
-from dualwatch.core.settings import Settings
+from dualwatch.core.policies import NotifyPolicy
 from dualwatch.events.journal import Journal
+from dualwatch.events.outcome import Outcome
+from dualwatch.history.sources import newest_attempt
 from dualwatch.report.run import choose
 from dualwatch.report.run.tensorboard import TensorBoardWriter
 from dualwatch.report.run.view import View
@@ -27,7 +31,7 @@ from dualwatch.tensorboard.status import TensorBoardMonitor
 _PER_RUN = ("journal.jsonl", "summary.json", "tensorboard.log", "tensorboard")
 
 
-def run(plan: Plan, settings: Settings, *, as_json: bool, quiet: bool = False) -> Exit:
+def run(plan: Plan, notify: NotifyPolicy, *, as_json: bool, quiet: bool = False) -> Exit:
     """Runs a plan to its end.
 
     Args:
@@ -36,16 +40,14 @@ def run(plan: Plan, settings: Settings, *, as_json: bool, quiet: bool = False) -
     Raises:
         DualwatchError: The work dir cannot be used, or the training not be started.
     """
-    followers = subscribers.open_subscribers(settings)
+    followers = subscribers.open_subscribers(notify)
     try:
-        return _run(plan, settings, followers, as_json=as_json, quiet=quiet)
+        return _run(plan, followers, as_json=as_json, quiet=quiet)
     finally:
         followers.close()
 
 
-def _run(
-    plan: Plan, settings: Settings, followers: Subscribers, *, as_json: bool, quiet: bool
-) -> Exit:
+def _run(plan: Plan, followers: Subscribers, *, as_json: bool, quiet: bool) -> Exit:
     is_first = hints.is_first_run(plan.work_dir)
     folder = prepare_folder(plan.work_dir)
     lock = Lock(folder)
@@ -63,11 +65,11 @@ def _run(
         if is_first and hints.are_welcome(as_json=as_json, quiet=quiet):
             for line in hints.first_run():
                 view.note(line)
-        if settings.tensorboard:
-            server, board = _start_tensorboard(plan, settings, folder, view)
+        if plan.tensorboard_port is not None:
+            server, board = _start_tensorboard(plan, plan.tensorboard_port, folder, view)
             curves = TensorBoardWriter(folder / "tensorboard", recorder.unseen)
             recorder.sinks = (*recorder.sinks, curves)
-        supervisor = Supervisor(plan, settings, folder, recorder, board=board)
+        supervisor = Supervisor(plan, folder, recorder, board=board)
         followers.follow(supervisor)
         with reaper.adopting():
             code = supervisor.run()
@@ -78,17 +80,33 @@ def _run(
             server.stop()
         lock.release()
     if not as_json:
-        choose.print_closing(supervisor.records, supervisor.ended, folder)
+        ended = recorder.run.ended
+        interrupted = ended is not None and ended.outcome == Outcome.INTERRUPTED
+        choose.print_closing(
+            recorder.run, folder, resume=resume_command(plan, sys.argv) if interrupted else ()
+        )
     return code
 
 
+def resume_command(plan: Plan, argv: Sequence[str]) -> list[str]:
+    """The words of the command that resumes a run: the words of the user with ``--resume``."""
+    words = list(argv[argv.index("train") :]) if "train" in argv else []
+    if not words:
+        words = ["train", str(plan.config), "--work-dir", str(plan.work_dir)]
+    if not plan.resume:
+        end = words.index("--") if "--" in words else len(words)
+        words.insert(end, "--resume")
+    return ["dualwatch", *words]
+
+
 def _refuse_beside(folder: Path) -> None:
-    """Says so where a training that lost its supervisor still lives here.
+    """Refuses to start beside a training that still runs in this work dir.
 
     Raises:
-        DualwatchError: One does.
+        DualwatchError: One runs.
     """
-    living = living_attempt(folder)
+    newest = newest_attempt(folder)
+    living = living_attempt(folder, newest.started) if newest.ended is None else None
     if living is None:
         return
     since = units.clock(living.create_time)
@@ -103,7 +121,7 @@ def _refuse_beside(folder: Path) -> None:
 
 
 def archive(folder: Path) -> None:
-    """Puts an earlier run of the same work dir aside; nothing is ever deleted."""
+    """Moves an earlier run of the same work dir aside; nothing is deleted."""
     earlier = [folder / name for name in _PER_RUN] + sorted(folder.glob("attempt-*"))
     earlier = [path for path in earlier if path.exists()]
     if not earlier:
@@ -130,15 +148,15 @@ def _greet(plan: Plan, followers: Subscribers, view: View) -> None:
 
 
 def _start_tensorboard(
-    plan: Plan, settings: Settings, folder: Path, view: View
+    plan: Plan, port: int, folder: Path, view: View
 ) -> tuple[tensorboard.TensorBoardServer | None, TensorBoardMonitor]:
-    """TensorBoard, where it can be started, and who looks at it."""
+    """Starts TensorBoard where it is installed, and its monitor."""
     log = folder / "tensorboard.log"
     if not tensorboard.is_installed(plan.python):
         view.note("TensorBoard is not started: the training's Python has none")
         view.note(f"hint: {plan.python} -m pip install tensorboard; or --no-tensorboard")
         return None, TensorBoardMonitor(why="No module named tensorboard in the training's Python")
-    server = tensorboard.start(plan.python, plan.work_dir, settings.port, log)
+    server = tensorboard.start(plan.python, plan.work_dir, port, log)
     if isinstance(server, str):
         view.note(f"TensorBoard is not started: {server}")
         return None, TensorBoardMonitor(why=server)

@@ -1,7 +1,7 @@
-"""Who else follows a run, beside its view: people by message, Prometheus by its endpoint.
+"""Subscribers of a run beside its view: notifications and the Prometheus endpoint.
 
-They are made before anything is started, so that what is wrong with them is said in time, and join
-the run when there is one. None of them can harm or delay it.
+They are made before anything is started, so that their errors come first, and follow the run once
+it exists. None of them can fail or delay it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from dualwatch.actions.notify import Notifier, notifier
 from dualwatch.actions.prometheus import PrometheusEndpoint
 from dualwatch.core import clock
-from dualwatch.core.settings import Settings
+from dualwatch.core.policies import NotifyPolicy
 from dualwatch.report.run.notifications import NotificationView
 from dualwatch.report.run.prometheus import RunCollector, RunState
 from dualwatch.supervisor.supervisor import Supervisor
@@ -19,11 +19,7 @@ from dualwatch.supervisor.supervisor import Supervisor
 
 @dataclass(slots=True)
 class Subscribers:
-    """What was asked for by the settings.
-
-    Attributes:
-        notes: What the user should know of them.
-    """
+    """The subscribers that the user asked for."""
 
     notifier: Notifier | None = None
     endpoint: PrometheusEndpoint | None = None
@@ -31,11 +27,11 @@ class Subscribers:
 
     @property
     def notes(self) -> list[str]:
-        """What the user should know of them."""
+        """Lines to show at the start."""
         return [f"metrics: {self.endpoint.url}"] if self.endpoint is not None else []
 
     def follow(self, supervisor: Supervisor) -> None:
-        """A run begins."""
+        """Subscribes to a run."""
         self._followed = supervisor
         plan, recorder = supervisor.plan, supervisor.recorder
         if self.notifier is not None:
@@ -50,11 +46,12 @@ class Subscribers:
             recorder.sinks = (*recorder.sinks, notices)
 
     def state(self) -> RunState | None:
-        """The run at this moment, for a scrape in another thread: only whole values are taken."""
+        """The state of the run, for a scrape in another thread: only immutable values."""
         supervisor = self._followed
         if supervisor is None:
             return None
-        plan, recorder, ended = supervisor.plan, supervisor.recorder, supervisor.ended
+        plan, recorder = supervisor.plan, supervisor.recorder
+        ended = recorder.run.ended
         return RunState(
             now=clock.now().at,
             config=str(plan.config),
@@ -62,24 +59,24 @@ class Subscribers:
             required=plan.required,
             snapshot=recorder.snapshot,
             findings=tuple(recorder.findings),
-            records=tuple(supervisor.records),
+            records=tuple(recorder.run.over),
             outcome=ended.outcome if ended is not None else "",
         )
 
     def close(self) -> None:
-        """Nobody follows any more."""
+        """Closes the endpoint."""
         if self.endpoint is not None:
             self.endpoint.close()
 
 
-def open_subscribers(settings: Settings) -> Subscribers:
-    """Makes what the settings ask for.
+def open_subscribers(policy: NotifyPolicy) -> Subscribers:
+    """The subscribers of a policy.
 
     Raises:
-        DualwatchError: A URL is not understood, a port is taken, or an extra is not installed.
+        DualwatchError: A URL is not valid, a port is taken, or an extra is not installed.
     """
-    sinks = Subscribers(notifier(settings.notify or (), settings.origin("notify")))
-    if settings.metrics_port is not None:
-        collector = RunCollector(sinks.state)
-        sinks.endpoint = PrometheusEndpoint(settings.metrics_host, settings.metrics_port, collector)
-    return sinks
+    made = Subscribers(notifier(policy.urls, policy.urls_from))
+    if policy.metrics_port is not None:
+        collector = RunCollector(made.state)
+        made.endpoint = PrometheusEndpoint(policy.metrics_host, policy.metrics_port, collector)
+    return made

@@ -1,7 +1,6 @@
-"""The loop that joins the rooms for a run in our care.
+"""Supervises a run, attempt by attempt, until the training has ended or is given up.
 
-observe -> events -> journal and snapshot -> judge -> findings -> treat -> decision -> act, attempt
-by attempt, until the training has ended, is cured, or is given up.
+collectors -> events -> journal and history -> rules -> findings -> remedies -> decision -> actions
 """
 
 from __future__ import annotations
@@ -20,53 +19,43 @@ from dualwatch.collectors.gpu import release as gpu_release
 from dualwatch.collectors.gpu.nvml import NvmlSampler
 from dualwatch.core import clock
 from dualwatch.core.errors import DualwatchError, Exit, code_of
-from dualwatch.core.settings import Settings
 from dualwatch.events import (
     Action,
     ConfigRead,
     Decision,
-    NotObserved,
     RerunStep,
     RunEnded,
     RunStarted,
-    TriedStep,
 )
-from dualwatch.frameworks.base import Checkpoint
-from dualwatch.frameworks.mmengine import checkpoints
 from dualwatch.frameworks.mmengine.config import edits, find
-from dualwatch.history.attempt_record import AttemptRecord
 from dualwatch.protocol import Phase
 from dualwatch.report.run import summary
-from dualwatch.rules import ranking, verdict
+from dualwatch.rules import verdict
 from dualwatch.rules.verdict import Verdict
 from dualwatch.supervisor.attempt import Attempt, AttemptOutcome
 from dualwatch.supervisor.decider import RemedyDecider
 from dualwatch.supervisor.plan import Plan
 from dualwatch.supervisor.recorder import EventRecorder
+from dualwatch.supervisor.resume_point import ResumePoint
 from dualwatch.tensorboard.status import TensorBoardMonitor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachedRun:
-    """A training that runs already, and what is known of the run it belongs to.
+    """A training that already runs.
 
     Attributes:
         number: Of its attempt.
-        tried: Reruns before it.
-        step: The remedy that it runs under.
         console: What it prints or logs, where that is not the attempt's own console.
     """
 
     number: int
     training: AttachedTraining
-    started: RunStarted
-    tried: tuple[TriedStep, ...] = ()
-    step: RerunStep | None = None
     console: Path | None = None
 
 
-def beginning(plan: Plan, settings: Settings) -> RunStarted:
-    """The event that a run begins, with all that is needed to go on with it later."""
+def run_started(plan: Plan) -> RunStarted:
+    """The event of a run's start, with all that ``attach`` needs to continue it."""
     moment = clock.now()
     return RunStarted(
         at=moment.at,
@@ -81,7 +70,7 @@ def beginning(plan: Plan, settings: Settings) -> RunStarted:
         python=plan.python,
         resume=plan.resume,
         sections=dict(plan.description or {}),
-        settings={name: value for name, value, *_ in settings.rows()},
+        settings=dict(plan.settings),
     )
 
 
@@ -91,59 +80,48 @@ class Supervisor:
 
     Attributes:
         folder: ``WORK_DIR/dualwatch``.
-        board: TensorBoard beside the run, None where nobody wants it.
+        board: TensorBoard beside the run, None where it is not wanted.
         environment: What the training inherits.
-        records: The attempts that are over.
-        adoption: A training that runs already, None to start one.
-        ended: How the run ended, once it has.
+        attached: A training that already runs; None to start one.
     """
 
     plan: Plan
-    settings: Settings
     folder: Path
     recorder: EventRecorder
     board: TensorBoardMonitor | None = None
     environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
-    records: list[AttemptRecord] = field(default_factory=list)
-    ended: RunEnded | None = None
-    adoption: AttachedRun | None = None
-    _started: RunStarted | None = None
+    attached: AttachedRun | None = None
     _decider: RemedyDecider = field(init=False)
-    _newest: Checkpoint | None = None
-    _passed_over: list[str] = field(default_factory=list)
-    _unloadable: set[Path] = field(default_factory=set)
+    _resume: ResumePoint = field(init=False)
     _stop_requests: StopRequests = field(default_factory=StopRequests)
     _gpus: NvmlSampler = field(default_factory=NvmlSampler)
 
     def __post_init__(self) -> None:
-        self._decider = RemedyDecider(self.plan, self.settings, self.recorder)
+        self._decider = RemedyDecider(self.plan, self.recorder)
+        self._resume = ResumePoint(self.recorder, self.plan.work_dir)
 
     def run(self) -> Exit:
         """Runs attempts until the run is over, and returns the exit code of the contract."""
-        if self.adoption is not None:
-            self._started = self.adoption.started
-            self._decider.tried += self.adoption.tried
-            self._decider.step = self.adoption.step
-        else:
-            self._started = beginning(self.plan, self.settings)
-            self.recorder.record(self._started)
+        if self.recorder.run.started is None:
+            self.recorder.record(run_started(self.plan))
         with self._stop_requests.listening():
             outcome, code, reason = self._attempts_or_reason()
         moment = clock.now()
-        self.ended = RunEnded(
-            at=moment.at, wall=moment.wall, outcome=outcome, exit_code=int(code), reason=reason
+        self.recorder.record(
+            RunEnded(
+                at=moment.at, wall=moment.wall, outcome=outcome, exit_code=int(code), reason=reason
+            )
         )
-        self.recorder.record(self.ended)
         self._write_summary()
         return code
 
     def _attempts_or_reason(self) -> Verdict:
-        """As ``_attempts``; a rerun that cannot be started ends the run as any other end does."""
+        """As ``_attempts``; a rerun that cannot be started ends the run like any other end."""
         try:
             return self._attempts()
         except DualwatchError as error:
-            if not self.records:
-                raise  # Nothing was started: that is for whoever called us.
+            if not self.recorder.run.over:
+                raise  # Nothing was started.
             code = f" [{error.code}]" if error.code else ""
             why = f": {error.why}" if error.why else ""
             reason = f"the rerun could not be started: {error.what}{code}{why}"
@@ -151,11 +129,13 @@ class Supervisor:
 
     def _attempts(self) -> Verdict:
         resume_from: Path | None = None
-        # The treatment decides when reruns are used up.
-        for number in itertools.count(self.adoption.number if self.adoption is not None else 0):
+        # The decider ends it when the reruns are used up.
+        for number in itertools.count(self.attached.number if self.attached is not None else 0):
             ended = self._attempt(number, resume_from)
             if ended.interrupted and self.recorder.snapshot.ended is None:
-                return Verdict("interrupted", Exit.INTERRUPTED, "the training goes on, unwatched")
+                return Verdict(
+                    "interrupted", Exit.INTERRUPTED, "the training continues without dualwatch"
+                )
             if ended.interrupted:
                 return self._interrupted()
             decision = ended.decision or self._decider.about_death()
@@ -175,20 +155,23 @@ class Supervisor:
 
     def _interrupted(self) -> Verdict:
         code = Exit.TERMINATED if self._stop_requests.terminated else Exit.INTERRUPTED
-        return Verdict("interrupted", code, "stopped in order, as you asked")
+        return Verdict("interrupted", code, "stopped at your request")
 
     def _attempt(self, number: int, resume_from: Path | None) -> AttemptOutcome:
-        adoption = self.adoption
-        is_adopted = adoption is not None and number == adoption.number
-        self._decider.begin(strange=is_adopted and self.plan.description is not None)
+        run, attached = self.recorder.run, self.attached
+        if attached is not None and number != attached.number:
+            attached = None  # The rerun of an attached training is started like any other.
+        step = run.attempt.step if attached is not None else run.next_step
+        self._decider.begin(external=attached is not None and self.plan.description is not None)
         attempt = Attempt(
             number=number,
             folder=self.folder / f"attempt-{number}",
             command=self.plan.command,
             environment=self.environment,
-            step=self._decider.step,
+            step=step,
             resume_from=resume_from,
-            settings=self.settings,
+            rescue=self.plan.policy.rescue,
+            grace=self.plan.stop.grace,
             limits=self._decider.limits,
             recorder=self.recorder,
             stop_requests=self._stop_requests,
@@ -196,35 +179,42 @@ class Supervisor:
             board=self.board,
             decide=self._decider.decide,
             reconsider=self._decider.without_replacement,
-            config=self._config_of(self._decider.step),
-            adopted=adoption.training if adoption is not None and is_adopted else None,
-            console=adoption.console if adoption is not None and is_adopted else None,
+            config=self._config_of(step),
+            attached=attached.training if attached is not None else None,
+            console=attached.console if attached is not None else None,
         )
         ended = attempt.run()
         if self.recorder.snapshot.ended is None:
-            return ended  # Left as it was: it goes on.
+            return ended  # The training continues without us.
         if not ended.interrupted and ended.decision is None:
             self.recorder.judge(self._decider.limits)
-        self._record()
+        if self.recorder.snapshot.phase != Phase.FINISHED:
+            self._resume.look(self._since())
+        run.attempt.lost_iterations = self._resume.lost_iterations()
+        self._write_summary()
         return ended
 
+    def _since(self) -> float:
+        """Wall time from which on checkpoints belong to this run."""
+        started = self.recorder.run.started
+        resumes = self.plan.resume or self._decider.is_external
+        # A resumed training continues from what an earlier run of this folder has saved.
+        return 0.0 if resumes or started is None else started.wall
+
     def _prepare_rerun(self, decision: Decision) -> Path | None:
-        """Notes what is tried next, waits where that is wise, and says where to take up."""
-        step = decision.step
-        assert step is not None
-        self._decider.took(decision)
+        """Waits until a rerun can succeed; returns the checkpoint that it resumes from."""
         self._wait_for_gpu_memory()
-        if step.older_checkpoint:
-            self._pass_over_what_did_not_load()
+        if decision.step is not None and decision.step.older_checkpoint:
+            self._resume.reject_resumed(self._since())
         if decision.pause > 0:
             self.recorder.note(f"waiting {decision.pause:.0f} s before the rerun")
             end = clock.now().at + decision.pause
             while not self._stop_requests.to_stop and (left := end - clock.now().at) > 0:
                 self._stop_requests.sleep(left)
-        return self._resume_point()
+        return self._resume.path()
 
     def _wait_for_gpu_memory(self) -> None:
-        """The driver gives memory back some moments after the process: a rerun would lack it."""
+        """The driver frees memory some moments after the process: a rerun would lack it."""
         release = gpu_release.wait(
             self._gpus,
             set(self.recorder.snapshot.process),
@@ -237,7 +227,7 @@ class Supervisor:
             self.recorder.note(release.text)
 
     def _config_of(self, step: RerunStep | None) -> ConfigRead | None:
-        """The configuration of an attempt, as far as judges look at it."""
+        """The configuration of an attempt, as far as the rules need it."""
         if self.plan.description is None:
             return None
         moment = clock.now()
@@ -248,71 +238,10 @@ class Supervisor:
             return event
         return replace(event, loaders=edits.applied(event.loaders, step.overrides))
 
-    def _record(self) -> None:
-        s = self.recorder.snapshot
-        assert s.ended is not None
-        if s.phase != Phase.FINISHED:
-            self._look_for_checkpoints()
-        self.records.append(
-            AttemptRecord(
-                snapshot=s,
-                findings=tuple(ranking.rank(self.recorder.findings)),
-                ended_wall=s.ended.wall,
-                lost_iterations=self._lost_iterations(),
-            )
-        )
-        self._write_summary()
-
-    def _resume_point(self) -> Path | None:
-        """Where the next attempt takes up: the newest whole checkpoint of this very run."""
-        moment = clock.now()
-        for text in self._passed_over:
-            what = f"checkpoint {text}"
-            self.recorder.record(
-                NotObserved(at=moment.at, wall=moment.wall, what=what, why="not trusted")
-            )
-        if self._newest is not None:
-            return self._newest.path
-        last = self.records[-1].snapshot.started
-        if last is None or not last.resumed_from or Path(last.resumed_from) in self._unloadable:
-            return None
-        return Path(last.resumed_from)
-
-    def _pass_over_what_did_not_load(self) -> None:
-        """The checkpoint that the last attempt tried to resume, and every one like it."""
-        last = self.records[-1].snapshot.started
-        if last is not None and last.resumed_from:
-            self._unloadable.add(Path(last.resumed_from))
-        elif (named := checkpoints.last_named(self._runner_work_dir())) is not None:
-            self._unloadable.add(named)
-        self._look_for_checkpoints()
-
-    def _lost_iterations(self) -> int:
-        s = self.recorder.snapshot
-        if verdict.has_finished(s):
-            return 0
-        found = self._newest
-        if found is None:
-            return verdict.lost_iterations(s, saved=None, by_epoch=False)
-        return verdict.lost_iterations(s, saved=found.number, by_epoch=found.by_epoch)
-
-    def _look_for_checkpoints(self) -> None:
-        """Once an attempt, when nothing of it is left to write: whole files are read for it."""
-        assert self._started is not None
-        # Who resumes goes on with what an earlier run of this folder has learnt.
-        since = 0.0 if self.plan.resume or self._decider.is_strange else self._started.wall
-        self._newest, self._passed_over = checkpoints.newest_good(
-            self._runner_work_dir(), since=since, without=self._unloadable
-        )
-
-    def _runner_work_dir(self) -> Path:
-        """The Runner's own work dir, which a user's script may choose by itself."""
-        agent = self.recorder.snapshot.agent
-        return Path(agent.work_dir) if agent is not None else self.plan.work_dir
-
     def _write_summary(self) -> None:
-        assert self._started is not None
-        document = summary.build(self._started, self.plan.command, self.records, self.ended)
+        run = self.recorder.run
+        assert run.started is not None
+        document = summary.build(run.started, self.plan.command, run.over, run.ended)
         try:
             summary.write(self.folder / "summary.json", document)
         except OSError as error:

@@ -7,13 +7,13 @@ import io
 import math
 
 import pytest
-from dualwatch.history.build import build
+from dualwatch.history.reported_run import ReportedRun
 from dualwatch.report.terminal import csv as sheet
 
 
-def written(*chapters) -> bytes:
+def written(*runs) -> bytes:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8-sig", newline="")
-    sheet.write(stream, chapters)
+    sheet.write(stream, runs)
     stream.flush()
     return stream.buffer.getvalue()
 
@@ -23,14 +23,14 @@ def rows(data: bytes) -> list[dict[str, str]]:
 
 
 def test_a_row_for_each_line_and_each_evaluation(three_attempts):
-    chapter = build(three_attempts.events)
-    chapter.label = "中文"
+    run = ReportedRun().fold(three_attempts.events)
+    run.label = "中文"
 
-    data = written(chapter)
+    data = written(run)
 
     assert data.startswith(b"\xef\xbb\xbf")
     read = rows(data)
-    assert len(read) == len(chapter.table) == 19
+    assert len(read) == len(run.table) == 19
     assert list(read[0])[:8] == list(sheet.FIXED)
     assert {row["run"] for row in read} == {"中文"}
     assert [row["attempt"] for row in read if row["kind"] == "evaluation"] == ["0", "2"]
@@ -46,7 +46,7 @@ def test_a_row_for_each_line_and_each_evaluation(three_attempts):
 def test_what_is_no_number_comes_back_as_such(script):
     s = script().start().launch(0).train(1, 1, loss=float("nan")).train(1, 2, loss=float("-inf"))
 
-    first, second = rows(written(build(s.events)))
+    first, second = rows(written(ReportedRun().fold(s.events)))
 
     assert math.isnan(float(first["loss"]))
     assert float(second["loss"]) == -math.inf
@@ -55,10 +55,10 @@ def test_what_is_no_number_comes_back_as_such(script):
 @pytest.mark.parametrize("name", ["=1+1", "+x", "-x", "@SUM(A1)", "\t=1", "\x1b[0m=1+1"])
 def test_no_cell_is_a_formula(script, name):
     s = script().start().launch(0).train(1, 1, **{name: -1.5})
-    chapter = build(s.events)
-    chapter.label = name
+    run = ReportedRun().fold(s.events)
+    run.label = name
 
-    data = written(chapter)
+    data = written(run)
 
     (row,) = rows(data)
     texts = [cell for cell in (*row, row["run"]) if cell]
@@ -69,6 +69,6 @@ def test_no_cell_is_a_formula(script, name):
 def test_a_metric_of_our_own_name_is_told_apart(script):
     s = script().start().launch(0).train(1, 1, kind=7.0)
 
-    (row,) = rows(written(build(s.events)))
+    (row,) = rows(written(ReportedRun().fold(s.events)))
 
     assert (row["kind"], row["metric kind"]) == ("line", "7.0")

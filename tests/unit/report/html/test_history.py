@@ -1,4 +1,4 @@
-"""The fold from events to a chapter: attempts, phases, stalls and their cures, curves, memory."""
+"""The fold from events to a run: attempts, phases, stalls and their cures, curves, memory."""
 
 from __future__ import annotations
 
@@ -6,37 +6,36 @@ import math
 from array import array
 
 from dualwatch.events import EvaluationLogged, IterationLogged, LogMilestone
-from dualwatch.history.build import build
-from dualwatch.history.config_diff import differences, flat
 from dualwatch.history.curves import MetricCurves, Stretch, thinned
 from dualwatch.history.metrics_table import EPOCHS, ITERATIONS
-from dualwatch.history.model import RunHistory
+from dualwatch.history.reported_run import ReportedRun
 from dualwatch.report.html import summary
+from dualwatch.report.html.config_diff import differences, flat
 
 
 def test_attempts_and_stalls_are_told_with_their_cures(three_attempts):
-    chapter = build(three_attempts.events)
+    run = ReportedRun().fold(three_attempts.events)
 
-    ends = [(a.number, a.ended.exit_code, a.ended.signal) for a in chapter.attempts]
+    ends = [(a.number, a.ended.exit_code, a.ended.signal) for a in run.attempts]
     assert ends == [(0, -15, "SIGTERM"), (1, None, "SIGKILL"), (2, 0, None)]
-    told = [(s.attempt, s.codes, s.cure, s.cured) for s in chapter.stalls]
+    told = [(s.attempt, s.codes, s.response, s.recovered) for s in run.timeline.stalls]
     assert told == [
         (0, ["DW111", "DW102"], "replace", True),
         (0, ["DW111", "DW102"], "rerun", False),
         (1, ["DW112", "DW102"], "rerun", False),
     ]
-    assert all(s.told - s.since >= 300 for s in chapter.stalls)
-    assert all(s.until is not None and s.until >= s.told for s in chapter.stalls)
-    assert chapter.attempts[0].replaced == 1
-    assert [a.stretch for a in chapter.attempts] == [1, 1, 2]
-    assert [cause.code for cause in chapter.causes] == ["DW111", "DW112"]
+    assert all(s.raised - s.since >= 300 for s in run.timeline.stalls)
+    assert all(s.until is not None and s.until >= s.raised for s in run.timeline.stalls)
+    assert run.attempts[0].snapshot.replaced == 1
+    assert [a.stretch for a in run.attempts] == [1, 1, 2]
+    assert [cause.code for cause in run.causes] == ["DW111", "DW112"]
 
 
 def test_the_tree_at_a_stall_is_the_newest_before_it(three_attempts):
-    (first, *_) = build(three_attempts.events).stalls
+    (first, *_) = ReportedRun().fold(three_attempts.events).timeline.stalls
 
     assert first.processes is not None
-    assert first.processes.wall <= first.told
+    assert first.processes.wall <= first.raised
     assert [p.role for p in first.processes.processes] == ["main", "worker"]
     assert first.activity is not None
     assert first.stacks is not None
@@ -44,12 +43,12 @@ def test_the_tree_at_a_stall_is_the_newest_before_it(three_attempts):
 
 
 def test_phases_follow_each_other_without_a_gap(three_attempts):
-    chapter = build(three_attempts.events)
+    run = ReportedRun().fold(three_attempts.events)
 
     for number in (0, 1, 2):
-        spans = [span for span in chapter.spans if span.attempt == number]
+        spans = [span for span in run.timeline.spans if span.attempt == number]
         assert [one.end for one in spans[:-1]] == [one.start for one in spans[1:]]
-    assert {span.what for span in chapter.spans} == {"starting", "training", "validation"}
+    assert {span.what for span in run.timeline.spans} == {"starting", "training", "validation"}
 
 
 def test_a_log_alone_has_one_attempt_and_its_phases():
@@ -63,15 +62,15 @@ def test_a_log_alone_has_one_attempt_and_its_phases():
         ),
     ]
 
-    chapter = build(events)
+    run = ReportedRun().fold(events)
 
-    assert [(a.number, a.started) for a in chapter.attempts] == [(0, None)]
-    assert [span.what for span in chapter.spans] == ["starting", "training"]
-    assert list(chapter.table.columns) == ["loss", "mAP"]
+    assert [(a.number, a.started) for a in run.attempts] == [(0, None)]
+    assert [span.what for span in run.timeline.spans] == ["starting", "training"]
+    assert list(run.table.columns) == ["loss", "mAP"]
 
 
 def test_a_rerun_with_half_the_batch_stands_where_the_samples_stand(three_attempts):
-    table = build(three_attempts.events).table
+    table = ReportedRun().fold(three_attempts.events).table
 
     places = table.places(EPOCHS)
 
@@ -90,7 +89,7 @@ def test_a_loop_that_counts_iterations_is_placed_by_them(script):
             total=1000,
             metrics={"loss": 1.0},
         )
-    table = build(s.events).table
+    table = ReportedRun().fold(s.events).table
 
     assert table.axis() == ITERATIONS
     assert list(table.places(ITERATIONS)) == [50.0, 100.0]
@@ -100,9 +99,9 @@ def test_what_is_no_number_is_kept_apart(script):
     s = script().start().launch(0)
     for iteration, value in enumerate((1.0, math.nan, 3.0, math.inf), start=1):
         s.train(1, iteration, loss_macl=value)
-    table = build(s.events).table
+    table = ReportedRun().fold(s.events).table
 
-    made = MetricCurves(table, table.places(EPOCHS)).course("loss_macl", training=True)
+    made = MetricCurves(table, table.places(EPOCHS)).curve("loss_macl", training=True)
 
     assert (made.count, made.first, made.last) == (4, 1.0, 3.0)
     assert made.broken == [0.2, 0.4]
@@ -122,7 +121,7 @@ def test_a_long_curve_keeps_its_spikes_and_its_ends():
 
 
 def test_three_sentences_say_what_happened(three_attempts):
-    ending, trouble, learnt = summary.sentences(build(three_attempts.events))
+    ending, trouble, learnt = summary.sentences(ReportedRun().fold(three_attempts.events))
 
     assert ending.startswith("macl.py ran for ")
     assert "3 attempts" in ending
@@ -135,20 +134,20 @@ def test_three_sentences_say_what_happened(three_attempts):
 
 
 def test_nothing_known_is_said_and_not_invented():
-    chapter = RunHistory(label="empty")
+    run = ReportedRun(label="empty")
 
-    ending, trouble, learnt = summary.sentences(chapter)
+    ending, trouble, learnt = summary.sentences(run)
 
     assert "empty ran for 0s" in ending
     assert trouble == "No stall was seen, and nothing found was an error."
     assert learnt == "No training line is on record."
-    assert dict(summary.figures(chapter))["trained"] == "no training line"
+    assert dict(summary.figures(run))["trained"] == "no training line"
 
 
 def test_configurations_are_compared_key_by_key():
-    one = RunHistory(label="one", sections={"a": {"b": 1, "c": [1, 2]}, "d": [{"e": 1}]})
-    two = RunHistory(label="two", sections={"a": {"b": 2, "c": [1, 2]}, "d": [{"e": 1}, {"e": 3}]})
-    none = RunHistory(label="none")
+    one = ReportedRun(label="one", sections={"a": {"b": 1, "c": [1, 2]}, "d": [{"e": 1}]})
+    two = ReportedRun(label="two", sections={"a": {"b": 2, "c": [1, 2]}, "d": [{"e": 1}, {"e": 3}]})
+    none = ReportedRun(label="none")
 
     found = differences([one, two, none])
 

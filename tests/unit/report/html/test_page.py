@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Sequence
 from html.parser import HTMLParser
 
 import pytest
+from dualwatch.domains.base import Range
 from dualwatch.events import Frame, Severity, StacksCaptured, ThreadStack
-from dualwatch.history.build import build
-from dualwatch.history.model import RunHistory
+from dualwatch.history.reported_run import ReportedRun
 
 pytest.importorskip("jinja2")
 
@@ -62,12 +61,12 @@ class Outline(HTMLParser):
         return {tag for tag, _ in self.seen}
 
 
-def page_of(*chapters: RunHistory) -> str:
+def page_of(*runs: ReportedRun) -> str:
     from dualwatch.report.html import page
 
-    for number, chapter in enumerate(chapters):
-        chapter.label = chapter.label or f"run {number}"
-    return page.render(chapters, 1_790_000_000.0)
+    for number, run in enumerate(runs):
+        run.label = run.label or f"run {number}"
+    return page.render(runs, 1_790_000_000.0)
 
 
 def outline(page: str) -> Outline:
@@ -105,7 +104,8 @@ def check_structure(page: str) -> None:
 
 
 def test_a_run_of_three_attempts(three_attempts):
-    page = page_of(build(three_attempts.events))
+    run = ReportedRun(limits={"loss_macl": Range(high=1.0)}).fold(three_attempts.events)
+    page = page_of(run)
 
     check_structure(page)
     said = words(page)
@@ -113,7 +113,7 @@ def test_a_run_of_three_attempts(three_attempts):
         "attempt 0",
         "attempt 1",
         "attempt 2",
-        "cured in place at iteration 10",
+        "loader replaced in place at iteration 10",
         "DW111 loader-deadlock",
         "dualwatch explain DW111",
         "train_dataloader.num_workers",
@@ -132,7 +132,7 @@ def test_a_run_of_three_attempts(three_attempts):
 
 
 def test_nothing_outside_is_asked_for_and_no_script_may_run(three_attempts):
-    page = page_of(build(three_attempts.events))
+    page = page_of(ReportedRun().fold(three_attempts.events))
 
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     assert policy in page
@@ -152,18 +152,20 @@ def test_text_from_outside_stays_text(script, text):
     s.found("DW102", text, text)
     s.found("DW404", text, text, severity=Severity.INFO)
     s.decide("rerun").end(1, text).over(text, 1, text)
-    chapter = build(s.events)
-    chapter.label = chapter.place = text
-    chapter.not_observed[text] = text
-    chapter.notes.append(text)
-    chapter.checklist = [
+    run = ReportedRun().fold(s.events)
+    run.label = run.place = text
+    run.not_observed[text] = text
+    run.notes.append(text)
+    run.checklist = [
         dict.fromkeys(
             ("id", "stage", "title", "status", "expected", "observed", "remedy", "code"), text
         )
     ]
-    plain = page_of(*_with_labels([build(s.events), build(s.events)], "plain"))
+    plain = page_of(
+        *_with_labels([ReportedRun().fold(s.events), ReportedRun().fold(s.events)], "plain")
+    )
 
-    page = page_of(chapter)
+    page = page_of(run)
 
     check_structure(page)
     assert not re.search(
@@ -172,11 +174,13 @@ def test_text_from_outside_stays_text(script, text):
     page.encode("utf-8")
     # One run has the elements of one run, whatever it quotes.
     assert outline(page).tags <= outline(plain).tags | {"td", "th", "table", "tr"}
-    check_structure(page_of(*_with_labels([chapter, build(s.events)], text)))
+    check_structure(page_of(*_with_labels([run, ReportedRun().fold(s.events)], text)))
 
 
-def _with_labels(chapters: Sequence[RunHistory], label: str) -> list[RunHistory]:
-    return [dataclasses.replace(c, label=f"{label} {n}") for n, c in enumerate(chapters)]
+def _with_labels(runs: Sequence[ReportedRun], label: str) -> list[ReportedRun]:
+    for number, run in enumerate(runs):
+        run.label = f"{label} {number}"
+    return list(runs)
 
 
 def test_several_runs_share_their_axes_and_are_told_apart(three_attempts, script):
@@ -185,7 +189,11 @@ def test_several_runs_share_their_axes_and_are_told_apart(three_attempts, script
     )
     other.launch(0).epoch(1, 0.7).evaluate(1, 0.5).end().over()
 
-    page = page_of(*_with_labels([build(three_attempts.events), build(other.events)], "run"))
+    page = page_of(
+        *_with_labels(
+            [ReportedRun().fold(three_attempts.events), ReportedRun().fold(other.events)], "run"
+        )
+    )
 
     check_structure(page)
     looks = set(re.findall(r'<path class="curve (c\d d\d)"', page))
@@ -205,19 +213,19 @@ def test_many_runs_differ_in_colour_or_dash(script):
 
 
 def test_a_checklist_is_shown_failures_first(three_attempts):
-    chapter = build(three_attempts.events)
+    run = ReportedRun().fold(three_attempts.events)
     item = {"id": "a", "stage": "startup", "title": "starts", "status": "pass", "expected": "2 m"}
     bad = {"id": "b", "title": "pairs", "status": "fail", "observed": "3 missing", "code": "DW604"}
-    chapter.checklist = [item, bad]
+    run.checklist = [item, bad]
 
-    said = words(page_of(chapter))
+    said = words(page_of(run))
 
     assert "1 fail, 1 pass" in said
     assert said.index("3 missing") < said.index("2 m")
 
 
 def test_a_run_of_which_nothing_is_known():
-    page = page_of(RunHistory(label="nothing", supervised=False, standing="unknown"))
+    page = page_of(ReportedRun(label="nothing", supervised=False, status="unknown"))
 
     check_structure(page)
     said = words(page)
@@ -230,7 +238,7 @@ def test_not_a_number_is_drawn_and_told(script):
     s = script().start().launch(0).train(1, 2, loss_macl=0.5).train(1, 4, loss_macl=float("nan"))
     s.train(1, 6, loss_macl=float("inf"))
 
-    page = page_of(build(s.events))
+    page = page_of(ReportedRun().fold(s.events))
 
     check_structure(page)
     assert "2 of 3 values are no finite number, first at epoch 0.4." in words(page)
@@ -246,7 +254,7 @@ def test_a_crowd_of_metrics_and_of_events_is_bounded(script):
         s.now += 1
         s.found("DW204", "metric-out-of-range", f"value {number}", Severity.WARNING)
 
-    page = page_of(build(s.events))
+    page = page_of(ReportedRun().fold(s.events))
 
     assert len(page) < 600_000
     said = words(page)

@@ -6,13 +6,13 @@ happens in a thread of its own that is waited for only for a while.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dualwatch.collectors.gpu import errors as gpu_errors
 from dualwatch.collectors.gpu import holders as gpu_holders
+from dualwatch.core.deadline import TimedCall
 from dualwatch.core.text import clean
 from dualwatch.events import GpuSample, GpusSampled, NotObserved
 
@@ -57,7 +57,7 @@ class NvmlSampler:
         self._devices: list[_Device] = []
         self._why = ""
         self._tried_at = 0.0
-        self._stuck: threading.Thread | None = None
+        self._call = TimedCall("gpus")
 
     def sample(self, tree_pids: set[int], at: float, wall: float) -> GpusSampled | NotObserved:
         """All devices now.
@@ -66,26 +66,17 @@ class NvmlSampler:
             tree_pids: Processes of the training, to tell its memory from that of others.
             at, wall: Times of the event; ``at`` also paces the attempts to initialise.
         """
-        if self._stuck is not None and self._stuck.is_alive():
+        if self._call.is_stuck:
             return _not_observed(at, wall, "the driver still does not answer an earlier question")
-        self._stuck = None
-        answers: list[GpusSampled | NotObserved] = []
-        thread = threading.Thread(
-            target=lambda: answers.append(self._look(tree_pids, at, wall)),
-            name="gpus",
-            daemon=True,  # one that hangs in the driver must not keep us from leaving
-        )
-        thread.start()
-        thread.join(self._answer_s)
-        if answers:
-            return answers[0]
-        self._stuck = thread
-        why = f"the driver did not answer within {self._answer_s:g} s"
-        return _not_observed(at, wall, why)
+        try:
+            return self._call(lambda: self._look(tree_pids, at, wall), self._answer_s)
+        except TimeoutError:
+            why = f"the driver did not answer within {self._answer_s:g} s"
+            return _not_observed(at, wall, why)
 
     def close(self) -> None:
         """Lets go of NVML."""
-        if self._nvml is not None and (self._stuck is None or not self._stuck.is_alive()):
+        if self._nvml is not None and not self._call.is_stuck:
             self._shut_down()
 
     def _look(self, tree_pids: set[int], at: float, wall: float) -> GpusSampled | NotObserved:

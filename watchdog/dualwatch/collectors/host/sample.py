@@ -6,12 +6,11 @@ import os
 import re
 import shutil
 import sys
-import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from dualwatch.collectors.host import cgroups, container, kernel_log
+from dualwatch.core.deadline import TimedCall
 from dualwatch.events import HostSampled, NotObserved
 
 DISK_S = 2.0
@@ -111,15 +110,15 @@ def _shared_memory(
 
 def _disk(folder: Path, refusals: list[tuple[str, str]]) -> tuple[str, int | None, int | None]:
     """The folder that was looked at, and bytes of its file system: all, and free for us."""
-    answer = _patiently(str(folder), lambda: _usage(folder), DISK_S)
-    if answer is None:
+    call = _calls.setdefault(str(folder), TimedCall("disk"))
+    try:
+        return call(lambda: _usage(folder), DISK_S)
+    except TimeoutError:
         why = f"the file system of {folder} did not answer within {DISK_S:g} s"
         refusals.append(("disk", why))
-        return str(folder), None, None
-    if isinstance(answer, Exception):
-        refusals.append(("disk", f"{folder}: {answer}"))
-        return str(folder), None, None
-    return answer
+    except (OSError, ValueError) as error:
+        refusals.append(("disk", f"{folder}: {error}"))
+    return str(folder), None, None
 
 
 def _usage(folder: Path) -> tuple[str, int, int]:
@@ -132,31 +131,7 @@ def _usage(folder: Path) -> tuple[str, int, int]:
     raise FileNotFoundError(2, "no such folder, nor one above it")
 
 
-_stuck: dict[str, threading.Thread] = {}
-"""Questions that never came back, so that a look every few seconds does not pile them up."""
-
-
-def _patiently(name: str, question: Callable[[], _T], patience: float) -> _T | Exception | None:
-    """An answer, the error instead of one, or None where it does not come in time."""
-    earlier = _stuck.pop(name, None)
-    if earlier is not None and earlier.is_alive():
-        _stuck[name] = earlier
-        return None
-    answers: list[_T | Exception] = []
-
-    def ask() -> None:
-        try:
-            answers.append(question())
-        except (OSError, ValueError) as error:
-            answers.append(error)
-
-    thread = threading.Thread(target=ask, name="disk", daemon=True)
-    thread.start()
-    thread.join(patience)
-    if answers:
-        return answers[0]
-    _stuck[name] = thread
-    return None
+_calls: dict[str, TimedCall] = {}
 
 
 def _open_files_limit(process: str, root: Path) -> int | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dualwatch.collectors.processes.roles import is_python
+from dualwatch.core.proc import stat_fields
 
 if TYPE_CHECKING:
     import psutil
@@ -26,9 +27,7 @@ def is_copy(pid: int) -> bool:
     if not _LINUX:
         return False
     try:
-        stat = Path("/proc", str(pid), "stat").read_bytes()
-        # "pid (name) state ppid group session tty group flags": the name may hold anything.
-        flags = int(stat[stat.rindex(b")") + 2 :].split()[6])
+        flags = int(stat_fields(pid)[6])
     except (OSError, ValueError, IndexError):
         return False
     return bool(flags & _NEVER_RAN_A_PROGRAM)

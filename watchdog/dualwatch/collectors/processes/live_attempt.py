@@ -1,7 +1,6 @@
-"""Whether a training of an earlier dualwatch still lives in this work dir.
+"""Finds a training of an earlier dualwatch that still runs in a work dir.
 
-It outlives its supervisor. To start a second one beside it would let both write the same
-checkpoints.
+A training outlives its supervisor. A second one beside it would write the same checkpoints.
 """
 
 from __future__ import annotations
@@ -18,68 +17,51 @@ from dualwatch import protocol
 from dualwatch.collectors.agent_files.heartbeat import HeartbeatFiles
 from dualwatch.collectors.processes.tree import SAME_START_S
 from dualwatch.core import process_identity
-from dualwatch.events import AttemptEnded, AttemptStarted, journal
+from dualwatch.events import AttemptStarted
 
 if TYPE_CHECKING:
     import psutil
 
 
-def living_attempt(folder: Path) -> AttemptStarted | None:
-    """The newest attempt that a work dir's journal tells of, if any of its processes is alive.
+def living_attempt(folder: Path, newest: AttemptStarted | None) -> AttemptStarted | None:
+    """The newest attempt of a work dir, if any of its processes is alive.
 
-    The main process is known by its pid and create time, and any other by what its environment
-    says: a launcher may be gone while its ranks go on, and the wall clock may have been set since.
-    Of an attempt that has ended in order, what lives are orphans: none of this module's matters.
-    So are loader workers whose main process is gone, which the heartbeats tell from ranks.
+    The main process is identified by pid and create time, any other by its environment: a launcher
+    may be gone while its ranks continue, and the wall clock may have been set since. Loader workers
+    whose main process is gone are orphans; the heartbeats distinguish them from ranks.
 
     Args:
         folder: ``WORK_DIR/dualwatch``.
+        newest: The newest attempt of the journal, which has not ended; None where there is none.
 
     Returns:
         None where nothing lives. Where main is gone, pid and create time are those of the oldest
         process that is left.
     """
-    told = _newest(folder / "journal.jsonl")
-    if isinstance(told, AttemptEnded):
-        return None
-    alive = _alive(folder, told)
+    alive = _alive(folder, newest)
     if not alive:
         return None
     for process, created in alive:
-        if told is not None and process.pid == told.pid:
-            return replace(told, create_time=created)
-    if told is not None and (ranks := _ranks(folder / f"attempt-{told.attempt}")):
+        if newest is not None and process.pid == newest.pid:
+            return replace(newest, create_time=created)
+    if newest is not None and (ranks := _ranks(folder / f"attempt-{newest.attempt}")):
         alive = [one for one in alive if one[0].pid in ranks]
         if not alive:
             return None
     process, created = min(alive, key=lambda one: one[1])
-    if told is not None:
-        return replace(told, pid=process.pid, create_time=created)
-    return _untold(process, created)
+    if newest is not None:
+        return replace(newest, pid=process.pid, create_time=created)
+    return _unrecorded(process, created)
 
 
 def _ranks(attempt_dir: Path) -> set[int]:
-    """The processes that the heartbeats of an attempt are of; none before a Runner was built."""
+    """The processes that wrote the heartbeats of an attempt; none before its first one."""
     with HeartbeatFiles(attempt_dir) as heartbeats:
         return {pulse.pid for pulse in heartbeats.poll(0.0, 0.0)}
 
 
-def _newest(path: Path) -> AttemptStarted | AttemptEnded | None:
-    """The last that a journal tells of an attempt; a cut line is passed over."""
-    with contextlib.suppress(OSError):
-        # Where the newest line is cut, the one before it is found from the beginning.
-        for start in dict.fromkeys((journal.newest(path, AttemptStarted), 0)):
-            last: AttemptStarted | AttemptEnded | None = None
-            for event in journal.read(path, start):
-                if isinstance(event, (AttemptStarted, AttemptEnded)):
-                    last = event
-            if last is not None:
-                return last
-    return None
-
-
-def _alive(folder: Path, told: AttemptStarted | None) -> list[tuple[psutil.Process, float]]:
-    """Living processes of the attempt, or of any attempt where the journal tells of none."""
+def _alive(folder: Path, newest: AttemptStarted | None) -> list[tuple[psutil.Process, float]]:
+    """Living processes of the attempt, or of any attempt where the journal has none."""
     import psutil
 
     place = os.path.realpath(folder)
@@ -92,22 +74,22 @@ def _alive(folder: Path, told: AttemptStarted | None) -> list[tuple[psutil.Proce
             if process.status() == psutil.STATUS_ZOMBIE:
                 continue
             created = process_identity.created(process)
-            if _is_main(process.pid, created, told) or _belongs(process, place, told):
+            if _is_main(process.pid, created, newest) or _belongs(process, place, newest):
                 alive.append((process, created))
     return alive
 
 
-def _is_main(pid: int, created: float, told: AttemptStarted | None) -> bool:
-    if told is None or pid != told.pid:
+def _is_main(pid: int, created: float, newest: AttemptStarted | None) -> bool:
+    if newest is None or pid != newest.pid:
         return False
-    return abs(created - told.create_time) <= SAME_START_S
+    return abs(created - newest.create_time) <= SAME_START_S
 
 
-def _belongs(process: psutil.Process, place: str, told: AttemptStarted | None) -> bool:
+def _belongs(process: psutil.Process, place: str, newest: AttemptStarted | None) -> bool:
     own = _attempt_dir(process)
-    if told is None:
+    if newest is None:
         return os.path.dirname(own) == place
-    return own == os.path.join(place, f"attempt-{told.attempt}")
+    return own == os.path.join(place, f"attempt-{newest.attempt}")
 
 
 def _attempt_dir(process: psutil.Process) -> str:
@@ -115,8 +97,8 @@ def _attempt_dir(process: psutil.Process) -> str:
     return os.path.realpath(own) if own else ""
 
 
-def _untold(process: psutil.Process, created: float) -> AttemptStarted:
-    """An attempt that no journal tells of, since that could not be written."""
+def _unrecorded(process: psutil.Process, created: float) -> AttemptStarted:
+    """An attempt that is in no journal, which could not be written."""
     import psutil
 
     command: tuple[str, ...] = ()

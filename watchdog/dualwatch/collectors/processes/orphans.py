@@ -1,15 +1,14 @@
 """Processes that outlived their training: they hold memory, locks and ports of the next one.
 
-A process of a supervised attempt is known by what its environment says. Any other is one only
-where all of it fits: a worker of torch's loader whose parent is gone. Better none than a wrong
-one, since people end what is named here.
+A process of a supervised attempt is identified by its environment. Any other counts only where it
+is certainly a worker of torch's loader whose parent is gone: users kill what is named here.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ from dualwatch.collectors.processes.roles import OTHER, TRACKER, WORKER, is_pyth
 from dualwatch.collectors.processes.trainings import command_values
 from dualwatch.collectors.processes.tree import SAME_START_S, sample_one
 from dualwatch.core import process_identity
-from dualwatch.events import AttemptEnded, AttemptStarted, OrphansSeen, journal
+from dualwatch.events import OrphansSeen
 
 if TYPE_CHECKING:
     import psutil
@@ -56,25 +55,35 @@ class _ForeignProcess:
         return WORKER if self.copy or _SPAWNED in self.command else OTHER
 
 
-@dataclass(slots=True)
-class _Attempt:
-    """An attempt as its journal tells of it."""
+@dataclass(frozen=True, slots=True)
+class RecordedAttempt:
+    """An attempt as its journal has it; ``folder`` is its ``attempt-N``."""
 
     folder: Path
     pid: int
     create_time: float
-    ended: bool = False
+    ended: bool
+
+
+RecordedAttempts = Callable[[Path], Iterable[RecordedAttempt]]
+"""Gives the attempts that the journals of a ``WORK_DIR/dualwatch`` have, of earlier runs too."""
 
 
 def find(
-    work_dir: Path | None, tree: Collection[int], *, at: float, wall: float
+    work_dir: Path | None,
+    tree: Collection[int],
+    *,
+    at: float,
+    wall: float,
+    recorded: RecordedAttempts = lambda folder: (),
 ) -> OrphansSeen | None:
     """Looks through all processes of the machine for those of an earlier, dead training.
 
     Args:
         work_dir: Only those of trainings that wrote there; None for any.
-        tree: Processes of the training that is watched now: none of them is one.
+        tree: Processes of the training that is supervised now, which are not orphans.
         at, wall: Times of the event.
+        recorded: Called for the work dirs in which supervised processes were found.
 
     Returns:
         None where there are none.
@@ -90,7 +99,9 @@ def find(
         elif _is_orphan(stranger, place):
             found.append(stranger)
     for (attempt_dir, _), group in marked.items():
-        if _is_over(Path(attempt_dir), group, tree):
+        name = os.path.basename(attempt_dir)
+        own = [one for one in recorded(Path(attempt_dir).parent) if one.folder.name == name]
+        if _is_over(own, group, tree):
             found += group
     samples = [sample_one(stranger.process, stranger.role) for stranger in found[:MAX_NAMED]]
     alive = tuple(sample for sample in samples if sample is not None)
@@ -98,7 +109,7 @@ def find(
 
 
 def _strangers(tree: Collection[int]) -> Iterator[_ForeignProcess]:
-    """Live processes that we may judge: of our own user, but not of the tree, and not ours."""
+    """Live processes of our own user outside the tree, without dualwatch itself."""
     import psutil
 
     ourselves = {os.getpid()}
@@ -134,36 +145,23 @@ def _is_of_our_user(process: psutil.Process) -> bool:
 # --- of a supervised attempt ---------------------------------------------------------------
 
 
-def _is_over(attempt_dir: Path, group: list[_ForeignProcess], tree: Collection[int]) -> bool:
-    """Whether the attempt that these processes belong to is over, as far as that is certain."""
+def _is_over(
+    attempts: list[RecordedAttempt], group: list[_ForeignProcess], tree: Collection[int]
+) -> bool:
+    """Whether the attempt that these processes belong to is certainly over."""
     alive = {stranger.process.pid: stranger.created for stranger in group}
-    attempts = list(_attempts(attempt_dir.parent, attempt_dir.name))
     for one in attempts:
         if abs(alive.get(one.pid, 0.0) - one.create_time) <= SAME_START_S:
             return False
     # The group's own attempt is the last that was started before all of it: the folder's name
-    # does not tell, since a later run in the same place uses it again.
+    # is not enough, since a later run in the same place uses it again.
     first = min(alive.values()) + SAME_START_S
     before = [one for one in attempts if one.create_time <= first]
     attempt = max(before, key=lambda one: one.create_time, default=None)
     if attempt is None or attempt.pid in tree:
         return False
-    # Without its launcher or its supervisor a training may go on: only its ranks tell.
+    # A training may continue without its launcher or supervisor: its ranks decide.
     return attempt.ended or not alive.keys() & _ranks(attempt.folder)
-
-
-def _attempts(place: Path, name: str) -> Iterator[_Attempt]:
-    """All attempts of that name in the journals of a work dir, of earlier runs too."""
-    for path in (place / "journal.jsonl", *place.glob("earlier/*/journal.jsonl")):
-        found: dict[int, _Attempt] = {}
-        with contextlib.suppress(OSError):
-            for event in journal.read(path):
-                if isinstance(event, AttemptStarted):
-                    folder = path.parent / f"attempt-{event.attempt}"
-                    found[event.attempt] = _Attempt(folder, event.pid, event.create_time)
-                elif isinstance(event, AttemptEnded) and event.attempt in found:
-                    found[event.attempt].ended = True
-        yield from (attempt for attempt in found.values() if attempt.folder.name == name)
 
 
 def _ranks(folder: Path) -> set[int]:
@@ -208,7 +206,7 @@ def _started_by_main(process: psutil.Process) -> psutil.Process:
 
 
 def _works_above(process: psutil.Process, place: str) -> bool:
-    """Whether it was started in a folder that holds the work dir: its command tells nothing."""
+    """Whether it was started in a folder that contains the work dir, which its command lacks."""
     cwd = Path(os.path.realpath(process.cwd()))
     return cwd not in (Path(cwd.anchor), Path.home()) and Path(place).is_relative_to(cwd)
 

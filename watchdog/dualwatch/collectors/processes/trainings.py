@@ -1,7 +1,7 @@
 """Finds the live training of a work dir, and the work dir of a live training.
 
-A training of ours says it in its environment. Any other one is known by the log that mmengine's
-main process holds open, which its forked workers share.
+A supervised training is identified by its environment, any other one by the log that its main
+process holds open, which its forked workers share.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LOG_ENDINGS = (".log", ".log.json")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
-    """A process that trains.
+    """The main process of a training.
 
     Attributes:
         attempt_dir: Folder of the supervised attempt, None where dualwatch did not start it.
@@ -44,7 +44,7 @@ class Training:
 
 
 def of_pid(pid: int) -> Training | None:
-    """The training of a process; of one of its workers, too. None where there is no such pid."""
+    """The training of a process or of one of its workers, None where the pid does not exist."""
     import psutil
 
     try:
@@ -69,10 +69,10 @@ def in_folder(work_dir: Path) -> Training | None:
                 continue
             attempt = _environment(process).get(protocol.ENV_ATTEMPT_DIR, "")
             log = _open_log(process, place)
-            ours = attempt and os.path.realpath(attempt).startswith(
+            is_supervised = attempt and os.path.realpath(attempt).startswith(
                 os.path.join(place, "dualwatch") + os.sep
             )
-            if ours or log is not None:
+            if is_supervised or log is not None:
                 found[process.pid] = (process, log)
     roots: list[tuple[float, Training]] = []
     for process, log in found.values():
@@ -84,7 +84,7 @@ def in_folder(work_dir: Path) -> Training | None:
 
 
 def _is_orphan(process: psutil.Process) -> bool:
-    """A loader worker that outlived its main process is no training."""
+    """Whether it is a loader worker that outlived its main process."""
     if (
         lineage.is_copy(process.pid)
         and lineage.is_loader_worker(process.pid)
@@ -173,9 +173,9 @@ def _environment(process: psutil.Process) -> dict[str, str]:
 
 
 def command_values(command: tuple[str, ...], cwd: Path | None) -> Iterator[tuple[str, Path]]:
-    """What a training's command line names: ("work-dir", path), ("config", path).
+    """Paths in the command line of a training: ("work-dir", path), ("config", path).
 
-    A relative path means nothing where the folder of the process is not known.
+    Relative paths are left out where the folder of the process is not known.
     """
     for kind, text in _named(command):
         path = Path(text)

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from dualwatch import protocol
 from dualwatch.collectors.processes.roles import ORDER, OTHER, Roles
 from dualwatch.core import process_identity
+from dualwatch.core.proc import stat_fields
 from dualwatch.core.text import clean
 from dualwatch.events import ProcessesSampled, ProcessSample
 
@@ -198,10 +199,7 @@ def _parents() -> dict[int, int]:
     for name in os.listdir("/proc"):
         if name.isdigit():
             with contextlib.suppress(OSError, ValueError, IndexError):
-                with open(f"/proc/{name}/stat", "rb", buffering=0) as file:
-                    stat = file.read(4096)
-                # "pid (name) state ppid": the name may hold spaces and brackets.
-                parents[int(name)] = int(stat[stat.rindex(b")") + 2 :].split(None, 2)[1])
+                parents[int(name)] = int(stat_fields(int(name))[1])
     return parents
 
 

@@ -9,10 +9,10 @@ import contextlib
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 
 from dualwatch.collectors.stacks import capture, permissions
+from dualwatch.core.deadline import TimedCall
 from dualwatch.core.text import clean
 from dualwatch.events import SurroundingsSeen
 
@@ -95,19 +95,18 @@ def _environment(ours: Mapping[str, str]) -> dict[str, str]:
 
 def _told(child: subprocess.Popen[bytes]) -> tuple[int | None, str]:
     """Its own pid, since a launcher may stand in between, and its encoding; None without a word."""
-    said: list[bytes] = []
 
-    def listen() -> None:
+    def listen() -> bytes:
         stream = child.stdout
         assert stream is not None
-        with contextlib.suppress(OSError), stream:
-            said.append(stream.readline(200))
+        with stream:  # The reader closes it: no other thread can while it is being read.
+            return stream.readline(200)
 
-    # Whoever reads closes: a stream that is being read cannot be closed by somebody else.
-    listener = threading.Thread(target=listen, name="surroundings", daemon=True)
-    listener.start()
-    listener.join(START_S)
-    pid, _, encoding = (said[0] if said else b"").decode("ascii", "replace").strip().partition(" ")
+    try:
+        line = TimedCall("self-test")(listen, START_S)
+    except OSError:  # A TimeoutError too.
+        line = b""
+    pid, _, encoding = line.decode("ascii", "replace").strip().partition(" ")
     return (int(pid), encoding) if pid.isdecimal() and encoding else (None, "")
 
 

@@ -7,14 +7,19 @@ from the agent inside it.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
-from dualwatch.frameworks.base import Checkpoint, Framework
+from dualwatch.events import Change
+from dualwatch.frameworks.base import Checkpoint, Framework, Overrides, TrainingSpec
 from dualwatch.frameworks.mmengine.checkpoints import fault_of
 from dualwatch.protocol import Phase
 
 _CHECKPOINTS = ("*.ckpt", "checkpoints/*.ckpt", "lightning_logs/version_*/checkpoints/*.ckpt")
+WORKERS = "dataloaders.num_workers"
+"""Override of the agent's (``agent.lightning.trainer``), for every loader of the training."""
+
 _STEP = re.compile(r"step=(\d+)")
 
 
@@ -41,6 +46,18 @@ class Lightning(Framework):
         "DW601": "DataLoader(..., num_workers=0, persistent_workers=False)",
         "DW605": "trainer.fit(..., ckpt_path=None) starts without it.",
     }
+
+    def changes(
+        self, spec: TrainingSpec, overrides: Overrides, *, keep_effective: bool
+    ) -> tuple[Change, ...]:
+        """No workers is all that the agent can change of loaders that a script builds."""
+        if overrides.workers != 0:
+            return ()
+        why = "the main process loads the samples"
+        return (Change(key=WORKERS, before=None, after=0, why=why),)
+
+    def in_force(self, spec: TrainingSpec, changed: Mapping[str, Any]) -> Overrides:
+        return Overrides(workers=0 if changed.get(WORKERS) == 0 else None)
 
     def newest_checkpoint(
         self, work_dir: Path, *, since: float, without: Collection[Path] = ()

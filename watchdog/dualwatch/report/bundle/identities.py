@@ -29,7 +29,7 @@ _LOOK_BACK = 16
 
 
 def is_identifying(name: str) -> bool:
-    """Whether a name says who or where somebody is, so that it may be looked for as a word."""
+    """Whether a name identifies a person or a place, so that it is searched as a word."""
     shortest = 3 if name.isascii() else 2  # Two Chinese characters are a whole name.
     return len(name) >= shortest and not name.isdigit() and _NOBODY.fullmatch(name) is None
 
@@ -54,7 +54,7 @@ def folder_key(path: str) -> str:
 
 
 class Identities:
-    """Whoever works on one machine, and the machine.
+    """The users of one machine, and the machine.
 
     Args:
         users: Names of its user.
@@ -79,7 +79,7 @@ class Identities:
         self._domains = _words([d for name in known if "." in (d := name.partition(".")[2])])
 
     def find(self, text: str) -> Iterator[FoundSecret]:
-        """Everything that names somebody or some machine; the parts may overlap."""
+        """Everything that identifies a person or a machine; the parts may overlap."""
         yield from self._homes(text)
         yield from self._people(text)
         yield from self._machines(text)
@@ -137,7 +137,7 @@ def _words(words: Sequence[str]) -> re.Pattern[str] | None:
 
 
 def _stands_alone(text: str, start: int, end: int, also: str = "") -> bool:
-    """Whether a name is no part of a longer word.
+    """Whether a name is not part of a longer word.
 
     Args:
         also: Characters beside letters and digits that would join it to what stands beside it.
@@ -175,7 +175,7 @@ def _home_pattern(home: str) -> re.Pattern[str] | None:
 
 
 def _is_absolute(text: str, position: int) -> bool:
-    """Whether the path of which a part begins here is no relative one."""
+    """Whether the path that has a part beginning here is absolute."""
     before = text[max(0, position - _LONGEST_PATH) : position]
     path = before[len(before.rstrip(_PATH_CHARACTERS)) :]
     return not path or path[0] in "\\/" or len(path) == _LONGEST_PATH

@@ -177,7 +177,7 @@ def _is_key(text: str, match: re.Match[str]) -> bool:
 
 
 def _value(text: str, match: re.Match[str]) -> tuple[int, int]:
-    """Where the value of a pair stands, without its quotes; nothing where it is none."""
+    """Start and end of the value of a pair, without its quotes; empty for no value."""
     start = match.end()
     opened = _OPENS.match(text, start)
     if opened is not None:
@@ -218,7 +218,7 @@ _CREDENTIALS = re.compile(r"://[^\s/:@]*:([^\s/\"'<>]+)@")
 
 
 def _passwords_of(values: Iterable[str]) -> Iterator[str]:
-    """Passwords within URLs: that of a proxy may be printed by itself."""
+    """Passwords within URLs: a proxy's may be printed without its URL."""
     for value in values:
         for match in _CREDENTIALS.finditer(value):
             if len(match[1]) >= SHORTEST:

@@ -1,4 +1,4 @@
-"""Scales and ticks: from values to places in a picture, 0 to 1."""
+"""Scales and ticks: from values to places in a chart, 0 to 1."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DAY = 86400
 
 
 class Tick(NamedTuple):
-    """A place on an axis in percent, and what stands there."""
+    """A place on an axis in percent, and its label."""
 
     at: float
     text: str
@@ -33,7 +33,7 @@ class Scale:
     logarithmic: bool = False
 
     def place(self, value: float) -> float:
-        """Where a value stands, 0 to 1; what is beyond the ends stands at them."""
+        """The place of a value, clipped to 0 to 1."""
         low, high = self.low, self.high
         if self.logarithmic:
             low, high, value = math.log10(low), math.log10(high), math.log10(max(value, low))

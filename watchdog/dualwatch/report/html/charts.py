@@ -1,7 +1,7 @@
-"""A picture with axes, curves and limits, and beside it the same in words and in numbers.
+"""A chart with axes, curves and limits, and the same in words and in numbers.
 
-Places are percents and the shape is stretched to the room that there is, so that the lettering
-keeps its size on a phone.
+Places are percents and the paths are stretched to the available width, so that the lettering keeps
+its size on a phone.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ WIDTH, HEIGHT = 1000, 400
 STYLES = 6
 MOST_ROWS = 20
 FAR = 2.5
-"""A limit that is this many times the greatest value away is told and not drawn."""
+"""A limit that is this many times the greatest value is not drawn."""
 
 
 @dataclass(slots=True)
 class Curve:
-    """One line of a picture: stretches of (xs, ys), each drawn by itself.
+    """One line of a chart: stretches of (xs, ys), which are not connected.
 
     Attributes:
         style: Its number in the picture.
@@ -61,7 +61,7 @@ class Chart:
 
     Attributes:
         summary: What it shows, in words.
-        every: So many lines stand behind a row of the table, 1 for all.
+        every: Lines per row of the table, 1 for all.
     """
 
     name: str
@@ -89,7 +89,7 @@ def draw(
     show_y: Callable[[float], str] = units.value,
     scale_of: Callable[[Sequence[float]], Scale] = axes.of_values,
 ) -> Chart:
-    """Works out the geometry of a picture, its ticks and its table."""
+    """Computes the geometry of a chart, its ticks and its table."""
     xs = [x for curve in picture.curves for part, _ in curve.stretches for x in part]
     ys = [y for curve in picture.curves for _, part in curve.stretches for y in part]
     if x_scale is None:
@@ -115,7 +115,7 @@ def draw(
 
 
 def _thin_out(moments: Sequence[LimitLine]) -> None:
-    """Lettering that would cover its neighbour goes to that one, or is left out; lines stay."""
+    """Merges labels that would overlap, or leaves them out; lines stay."""
     free = -math.inf
     last: LimitLine | None = None
     for rule in sorted(moments, key=lambda rule: rule.at):
@@ -129,7 +129,7 @@ def _thin_out(moments: Sequence[LimitLine]) -> None:
 
 
 def _path(curve: Curve, x_scale: Scale, y_scale: Scale) -> tuple[str, str]:
-    """The lines of a curve, and a dot for what is no line: a single point, few points."""
+    """The lines of a curve, and dots for single or few points."""
     parts: list[str] = []
     dots: list[str] = []
     for xs, ys in curve.stretches:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dualwatch.events import Change
-from dualwatch.history.config_diff import MOST, Difference, differences, in_words
-from dualwatch.history.model import RunHistory
+from dualwatch.history.reported_run import ReportedRun
+from dualwatch.report.html.config_diff import MOST, Difference, differences, in_words
 
 MOST_CHANGES = 60
 
@@ -27,6 +27,7 @@ class Configuration:
 
     label: str
     events: list[tuple[str, str]]
+    loader: str
     loaders: list[tuple[str, str]]
     edits: list[Edits]
 
@@ -44,10 +45,10 @@ class Comparison:
         return [[row.key, *row.values] for row in self.rows]
 
 
-def configuration(chapter: RunHistory) -> Configuration:
+def configuration(run: ReportedRun) -> Configuration:
     """What is known of the configuration of a run."""
-    started, config = chapter.started, chapter.config
-    shown = [("configuration", chapter.config_path)]
+    started, config = run.started, run.config
+    shown = [("configuration", run.config_path)]
     if started is not None:
         required = ", ".join(started.required_metrics) or "none"
         shown += [
@@ -64,12 +65,13 @@ def configuration(chapter: RunHistory) -> Configuration:
             ("workers start by", config.start_method or "the platform's own way"),
             ("does not load", config.error),
         ]
-    if chapter.versions:
-        shown.append(("versions", ", ".join(f"{k} {v}" for k, v in chapter.versions.items())))
-    loaders = _loaders(chapter)
+    if run.history.versions:
+        shown.append(("versions", ", ".join(f"{k} {v}" for k, v in run.history.versions.items())))
+    loader, loaders = _loader(run)
     return Configuration(
-        label=chapter.label,
+        label=run.label,
         events=[(name, value) for name, value in shown if value],
+        loader=loader,
         loaders=loaders,
         edits=[
             Edits(
@@ -77,26 +79,29 @@ def configuration(chapter: RunHistory) -> Configuration:
                 [_row(change) for change in attempt.started.changes[:MOST_CHANGES]],
                 attempt.started.resumed_from or "",
             )
-            for attempt in chapter.attempts
+            for attempt in run.attempts
             if attempt.started is not None and attempt.started.changes
         ],
     )
 
 
-def comparison(chapters: Sequence[RunHistory]) -> Comparison:
+def comparison(runs: Sequence[ReportedRun]) -> Comparison:
     """The table of what differs."""
-    found = differences(chapters)
-    return Comparison([c.label for c in chapters], found[:MOST], max(0, len(found) - MOST))
+    found = differences(runs)
+    return Comparison([c.label for c in runs], found[:MOST], max(0, len(found) - MOST))
 
 
-def _loaders(chapter: RunHistory) -> list[tuple[str, str]]:
-    """The user's own loader settings: the section of the start, else those that were read."""
-    section = chapter.sections.get("train_dataloader")
-    if not isinstance(section, dict) and chapter.config is not None:
-        section = chapter.config.loaders.get("train_dataloader")
-    if not isinstance(section, dict):
-        return []
-    return [(str(k), in_words(v)) for k, v in section.items() if k != "dataset"]
+def _loader(run: ReportedRun) -> tuple[str, list[tuple[str, str]]]:
+    """Name and settings of the training loader: the user's own, else those that were read."""
+    read = run.config.loaders if run.config is not None else {}
+    sections = {
+        key: value
+        for key, value in {**read, **run.sections}.items()
+        if isinstance(value, dict) and (key in read or "num_workers" in value)
+    }
+    name = next(iter(sections), "")
+    settings = sections.get(name, {})
+    return name, [(str(k), in_words(v)) for k, v in settings.items() if k != "dataset"]
 
 
 def _row(change: Change) -> tuple[str, str, str, str]:

@@ -1,4 +1,4 @@
-"""The pictures of a training: losses, gradients, learning rate, evaluations, times."""
+"""The charts of a training: losses, gradients, learning rate, evaluations, times."""
 
 from __future__ import annotations
 
@@ -6,25 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dualwatch.core import units
+from dualwatch.domains.base import Range
 from dualwatch.history.curves import MetricCurve, MetricCurves
 from dualwatch.history.metrics_table import EPOCHS, ITERATIONS
-from dualwatch.history.model import RunHistory
+from dualwatch.history.reported_run import ReportedRun
 from dualwatch.report.html import axes
 from dualwatch.report.html.charts import Chart, Curve, LimitLine, draw
-from dualwatch.rules.thresholds import MACL_RANGES, Range
 from dualwatch.state.metric_series import is_gradient, is_loss
 
 MOST_PICTURES = 12
-"""Of the losses, and of the evaluated metrics; what is left out is told."""
+"""Of the losses, and of the evaluated metrics; the names of others are listed."""
 
 MOST_BROKEN = 30
-
-_FIRST = ("loss_macl", "loss_cls", "loss_bbox", "loss")
 
 
 @dataclass(slots=True)
 class CurveCharts:
-    """The pictures by what they are about, and the names of metrics that got none."""
+    """The charts by topic, and the names of metrics without one."""
 
     losses: list[Chart] = field(default_factory=list)
     gradients: list[Chart] = field(default_factory=list)
@@ -36,26 +34,26 @@ class CurveCharts:
 class Plotter:
     """Draws the metrics of one run, or of several over each other."""
 
-    def __init__(self, chapters: Sequence[RunHistory]) -> None:
-        self._chapters = chapters
-        counts = {chapter.table.axis() for chapter in chapters if chapter.table.trained}
+    def __init__(self, runs: Sequence[ReportedRun]) -> None:
+        self._runs = runs
+        counts = {run.table.axis() for run in runs if run.table.trained}
         self.axis = EPOCHS if counts == {EPOCHS} else ITERATIONS
-        self._places = [chapter.table.places(self.axis) for chapter in chapters]
-        self._courses_of = [
-            MetricCurves(chapter.table, places)
-            for chapter, places in zip(chapters, self._places, strict=True)
+        self._places = [run.table.places(self.axis) for run in runs]
+        self._curves_of = [
+            MetricCurves(run.table, places) for run, places in zip(runs, self._places, strict=True)
         ]
         low = min((min(places) for places in self._places if places), default=0.0)
         high = max((max(places) for places in self._places if places), default=1.0)
         low = 0.0 if low < 0.2 * high else low
         self._x = axes.Scale(low, high if high > low else low + 1.0)
-        self.ranges = _ranges(chapters)
+        self._limits = {key: limit for run in reversed(runs) for key, limit in run.limits.items()}
+        self._first = list(dict.fromkeys(name for run in runs for name in run.shown_first))
 
     def all(self) -> CurveCharts:
-        """Every picture that there is something for."""
+        """All charts that have data."""
         made = CurveCharts()
         trained, evaluated = self._names()
-        losses = sorted((n for n in trained if is_loss(n)), key=_rank)
+        losses = sorted((n for n in trained if is_loss(n)), key=self._rank)
         made.losses = self._pictures(losses[:MOST_PICTURES], training=True)
         gradients = [name for name in trained if is_gradient(name)]
         rates = [name for name in trained if _base(name) == "lr"]
@@ -74,8 +72,8 @@ class Plotter:
         """Metrics of training lines and of evaluations, in the order of their appearance."""
         trained: dict[str, None] = {}
         evaluated: dict[str, None] = {}
-        for chapter in self._chapters:
-            table = chapter.table
+        for run in self._runs:
+            table = run.table
             for name, column in table.columns.items():
                 ends = (*column.rows[:50], *column.rows[-50:])
                 if any(table.training[row] for row in ends):
@@ -83,6 +81,9 @@ class Plotter:
                 elif _base(name) not in ("time", "data_time"):
                     evaluated[name] = None
         return list(trained), list(evaluated)
+
+    def _rank(self, name: str) -> int:
+        return self._first.index(_base(name)) if _base(name) in self._first else len(self._first)
 
     def _pictures(self, names: Sequence[str], *, training: bool) -> list[Chart]:
         made = [self._picture(name, training=training) for name in names]
@@ -92,7 +93,7 @@ class Plotter:
         courses = self._courses(name, training)
         if all(one.is_empty and not one.broken for one in courses):
             return None
-        limit = self.ranges.get(_base(name)) if training else None
+        limit = self._limits.get(_base(name)) if training else None
         levels = []
         if limit is not None and limit.high is not None:
             levels.append(LimitLine(limit.high, f"limit {limit.high:g}"))
@@ -110,14 +111,14 @@ class Plotter:
         return draw(picture, x_scale=self._x, show_x=_place)
 
     def _courses(self, name: str, training: bool) -> list[MetricCurve]:
-        return [courses.course(name, training=training) for courses in self._courses_of]
+        return [curves.curve(name, training=training) for curves in self._curves_of]
 
     def _curves(self, courses: Sequence[MetricCurve]) -> list[Curve]:
         """A curve for each run; for a single run one for each of its attempts."""
         if len(courses) > 1:
             return [
-                Curve(chapter.label, number, [(s.xs, s.ys) for s in one.stretches])
-                for number, (chapter, one) in enumerate(zip(self._chapters, courses, strict=True))
+                Curve(run.label, number, [(s.xs, s.ys) for s in one.stretches])
+                for number, (run, one) in enumerate(zip(self._runs, courses, strict=True))
                 if one.stretches
             ]
         (only,) = courses
@@ -127,7 +128,7 @@ class Plotter:
         if len(by_attempt) <= 1:
             return [Curve(only.name, 0, parts) for parts in by_attempt.values()]
         # What counts in the end is drawn through, what was before it is dashed.
-        order = [attempt.number for attempt in self._chapters[0].attempts]
+        order = [attempt.number for attempt in self._runs[0].attempts]
         return [
             Curve(f"attempt {number}", at, parts, dash=max(0, len(order) - 1 - at))
             for number, parts in by_attempt.items()
@@ -135,16 +136,16 @@ class Plotter:
         ]
 
     def _moments(self) -> list[LimitLine]:
-        """Where attempts begin and stalls stand; of several runs that would be a thicket."""
-        if len(self._chapters) > 1:
+        """Where attempts begin and stalls are; for a single run only."""
+        if len(self._runs) > 1:
             return []
-        (chapter,), (places,) = self._chapters, self._places
+        (run,), (places,) = self._runs, self._places
         rules = []
-        for attempt in chapter.attempts[1:]:
-            if attempt.first_row < len(places):
-                place = places[attempt.first_row]
-                rules.append(LimitLine(place, f"attempt {attempt.number}", "attempt"))
-        for stall in chapter.stalls:
+        for attempt in run.attempts[1:]:
+            row = run.timeline.first_rows.get(attempt.number, len(places))
+            if row < len(places):
+                rules.append(LimitLine(places[row], f"attempt {attempt.number}", "attempt"))
+        for stall in run.timeline.stalls:
             place = places[stall.row] if 0 <= stall.row < len(places) else self._x.low
             rules.append(LimitLine(place, "stall", "stall"))
         return rules[:24]
@@ -154,8 +155,8 @@ class Plotter:
     def _said(self, courses: Sequence[MetricCurve], limit: Range | None) -> list[str]:
         several = len(courses) > 1
         said = []
-        for chapter, one in zip(self._chapters, courses, strict=True):
-            lead = f"{chapter.label}: " if several else ""
+        for run, one in zip(self._runs, courses, strict=True):
+            lead = f"{run.label}: " if several else ""
             if one.is_empty:
                 said.append(f"{lead}{'no number' if one.broken else 'not logged'}.")
                 continue
@@ -168,7 +169,7 @@ class Plotter:
                 )
         if limit is not None and limit.high is not None:
             over = [one for one in courses if one.highest[0] > limit.high]
-            grace = f" (not judged before iteration {limit.after})" if limit.after else ""
+            grace = f" (not applied before iteration {limit.after})" if limit.after else ""
             verdict = "was exceeded" if over else "was never exceeded"
             said.append(f"The limit of {limit.high:g}{grace} {verdict}.")
         return said
@@ -190,7 +191,7 @@ class Plotter:
     def _times(self, trained: Sequence[str]) -> list[Chart]:
         """Time of an iteration and of its data: over each other for one run, else one by one."""
         names = [name for name in trained if _base(name) in ("time", "data_time")]
-        if len(self._chapters) > 1:
+        if len(self._runs) > 1:
             return self._pictures(names, training=True)
         curves, said = [], []
         for number, name in enumerate(sorted(names, key=lambda n: _base(n) != "time")):
@@ -202,7 +203,7 @@ class Plotter:
                 said.append(f"{what}: {self._course_in_words(one)}.")
         if not curves:
             return []
-        said.append(_share(self._chapters[0], names))
+        said.append(_share(self._runs[0], names))
         picture = Chart(
             name="step-time",
             title="Seconds of an iteration",
@@ -215,11 +216,11 @@ class Plotter:
         return [draw(picture, x_scale=self._x, show_x=_place)]
 
 
-def _share(chapter: RunHistory, names: Sequence[str]) -> str:
+def _share(run: ReportedRun, names: Sequence[str]) -> str:
     """How much of the time went into waiting for data."""
     sums = {}
     for name in names:
-        column = chapter.table.columns[name]
+        column = run.table.columns[name]
         finite = [v for v in column.values if 0 <= v < 1e9]
         sums[_base(name)] = sum(finite) / max(1, len(finite))
     if not sums.get("time") or "data_time" not in sums:
@@ -227,15 +228,6 @@ def _share(chapter: RunHistory, names: Sequence[str]) -> str:
     percent = 100 * sums["data_time"] / sums["time"]
     shown = f"{percent:.0f} %" if percent >= 1 else "less than 1 %"
     return f"on average {shown} of it was spent on data."
-
-
-def _ranges(chapters: Sequence[RunHistory]) -> dict[str, Range]:
-    """The limits that a run is judged by, in one place: those of a training with MACL."""
-    for chapter in chapters:
-        named = (*chapter.required, *chapter.table.columns)
-        if any("macl" in name.lower() for name in named):
-            return dict(MACL_RANGES)
-    return {}
 
 
 def _broken(courses: Sequence[MetricCurve]) -> list[LimitLine]:
@@ -246,10 +238,6 @@ def _broken(courses: Sequence[MetricCurve]) -> list[LimitLine]:
 def _place(value: float) -> str:
     """A place on the axis: hundredths of an epoch, whole iterations."""
     return f"{value:.0f}" if value >= 1000 else f"{round(value, 2):g}"
-
-
-def _rank(name: str) -> int:
-    return _FIRST.index(_base(name)) if _base(name) in _FIRST else len(_FIRST)
 
 
 def _base(name: str) -> str:

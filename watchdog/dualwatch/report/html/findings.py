@@ -1,4 +1,4 @@
-"""Findings as they are read: the causes first, what is told again once, the mere notes last."""
+"""Findings in reading order: causes first, repeated ones once, notes last."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dualwatch.core import units
 from dualwatch.events import Finding, Severity
-from dualwatch.history.model import RunHistory
+from dualwatch.history.reported_run import ReportedRun
 from dualwatch.rules import ranking
 from dualwatch.rules.catalog import BY_CODE
 
@@ -19,7 +19,7 @@ class FindingView:
     """A finding.
 
     Attributes:
-        times: How often it was told.
+        times: How often it was raised.
         symptom: Another finding explains it.
         means: What its code means.
     """
@@ -39,44 +39,44 @@ class FindingView:
 
 @dataclass(slots=True)
 class Findings:
-    """Those that count, and the notes."""
+    """Findings above info, and notes."""
 
-    told: list[FindingView]
+    shown: list[FindingView]
     notes: list[FindingView]
     left_out: int
 
 
-def findings(chapter: RunHistory) -> Findings:
+def findings(run: ReportedRun) -> Findings:
     """All of a run, each code of an attempt once."""
     newest: dict[tuple[int | None, str, int | None], Finding] = {}
     times: dict[tuple[int | None, str, int | None], int] = {}
-    for finding in chapter.findings:
+    for finding in run.findings:
         key = (finding.attempt, finding.code, finding.rank)
         newest[key] = finding
         times[key] = times.get(key, 0) + 1
-    told: list[FindingView] = []
+    shown: list[FindingView] = []
     notes: dict[str, FindingView] = {}
     for attempt in dict.fromkeys(key[0] for key in newest):
         ranked = ranking.rank([f for key, f in newest.items() if key[0] == attempt])
         for finding in ranked:
             count = times[(finding.attempt, finding.code, finding.rank)]
-            one = _told(chapter, finding, count, ranking.explained(finding, ranked))
+            one = _view(run, finding, count, ranking.explained(finding, ranked))
             if finding.severity > Severity.INFO:
-                told.append(one)
+                shown.append(one)
             elif finding.code in notes:
                 notes[finding.code].times += count
             else:
                 notes[finding.code] = one
-    return Findings(told[:MOST], list(notes.values())[:MOST], max(0, len(told) - MOST))
+    return Findings(shown[:MOST], list(notes.values())[:MOST], max(0, len(shown) - MOST))
 
 
-def _told(chapter: RunHistory, finding: Finding, times: int, symptom: bool) -> FindingView:
+def _view(run: ReportedRun, finding: Finding, times: int, symptom: bool) -> FindingView:
     about = []
-    if finding.attempt is not None and chapter.supervised and len(chapter.attempts) > 1:
+    if finding.attempt is not None and run.supervised and len(run.attempts) > 1:
         about.append(f"attempt {finding.attempt}")
     if finding.rank is not None:
         about.append(f"rank {finding.rank}")
-    if finding.pid is not None and chapter.supervised:
+    if finding.pid is not None and run.supervised:
         about.append(f"process {finding.pid}")
     evidence = [
         (

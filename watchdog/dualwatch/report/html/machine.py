@@ -1,4 +1,4 @@
-"""The pictures of memory: devices, the training's processes, the machine."""
+"""The charts of memory: devices, the training's processes, the machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dualwatch.core import units
 from dualwatch.history.curves import Stretch, thinned
 from dualwatch.history.memory import MemoryLine
-from dualwatch.history.model import RunHistory
+from dualwatch.history.reported_run import ReportedRun
 from dualwatch.report.html import axes
 from dualwatch.report.html.charts import Chart, Curve, LimitLine, draw
 
@@ -17,32 +17,32 @@ MOST_DEVICES = 8
 Lines = Mapping[str, MemoryLine]
 
 
-def pictures(chapters: Sequence[RunHistory]) -> list[Chart]:
-    """What was seen of memory; nothing for what was not."""
+def pictures(runs: Sequence[ReportedRun]) -> list[Chart]:
+    """The charts of what was observed."""
     made = [
-        _picture(chapters, "gpu", "GPU memory in use", _gpus),
-        _picture(chapters, "rss", "Memory of the training's processes", _processes),
-        _picture(chapters, "host", "Memory in use around the training", _host),
+        _picture(runs, "gpu", "GPU memory in use", _gpus),
+        _picture(runs, "rss", "Memory of the training's processes", _processes),
+        _picture(runs, "host", "Memory in use around the training", _host),
     ]
     return [picture for picture in made if picture is not None]
 
 
-def unseen(chapters: Sequence[RunHistory]) -> list[str]:
-    """What there is no picture of, and why."""
+def unseen(runs: Sequence[ReportedRun]) -> list[str]:
+    """What was not observed, and why."""
     said = []
-    for chapter in chapters:
-        lead = f"{chapter.label}: " if len(chapters) > 1 else ""
-        if not chapter.memory.gpus:
-            why = chapter.not_observed.get("gpu") or "no look at a GPU is on record"
+    for run in runs:
+        lead = f"{run.label}: " if len(runs) > 1 else ""
+        if not run.memory.gpus:
+            why = run.not_observed.get("gpu") or "no sample of a GPU is on record"
             said.append(f"{lead}GPU memory was not observed: {why}.")
-        if not chapter.memory.processes:
-            why = chapter.not_observed.get("memory") or "no look at its processes is on record"
+        if not run.memory.processes:
+            why = run.not_observed.get("memory") or "no sample of its processes is on record"
             said.append(f"{lead}The memory of its processes was not observed: {why}.")
     return said
 
 
-def _gpus(chapter: RunHistory) -> Lines:
-    memory = chapter.memory
+def _gpus(run: ReportedRun) -> Lines:
+    memory = run.memory
     shown: dict[str, MemoryLine] = {}
     for name, line in list(memory.gpus.items())[:MOST_DEVICES]:
         shown[f"{name} ({memory.names.get(name) or '?'})"] = line
@@ -51,29 +51,29 @@ def _gpus(chapter: RunHistory) -> Lines:
     return shown
 
 
-def _processes(chapter: RunHistory) -> Lines:
-    return chapter.memory.processes
+def _processes(run: ReportedRun) -> Lines:
+    return run.memory.processes
 
 
-def _host(chapter: RunHistory) -> Lines:
-    return chapter.memory.host
+def _host(run: ReportedRun) -> Lines:
+    return run.memory.host
 
 
 def _picture(
-    chapters: Sequence[RunHistory], name: str, title: str, lines_of: Callable[[RunHistory], Lines]
+    runs: Sequence[ReportedRun], name: str, title: str, lines_of: Callable[[ReportedRun], Lines]
 ) -> Chart | None:
-    several = len(chapters) > 1
+    several = len(runs) > 1
     curves: list[Curve] = []
     said: list[str] = []
     limits: dict[float, LimitLine] = {}
-    for chapter in chapters:
-        for what, line in lines_of(chapter).items():
-            label = f"{chapter.label}, {what}" if several else what
-            parts = _stretches(line, chapter.first if several else 0.0)
+    for run in runs:
+        for what, line in lines_of(run).items():
+            label = f"{run.label}, {what}" if several else what
+            parts = _stretches(line, run.timeline.first if several else 0.0)
             curves.append(Curve(label, len(curves), [(part.xs, part.ys) for part in parts]))
             said.append(f"{label}: {_said(line)}.")
             if line.limit and not several:
-                limits[line.limit] = LimitLine(line.limit, f"there are {units.size(line.limit)}")
+                limits[line.limit] = LimitLine(line.limit, f"total {units.size(line.limit)}")
     if not curves:
         return None
     picture = Chart(
@@ -83,9 +83,9 @@ def _picture(
         x_title="time since the start" if several else "time",
         curves=curves,
         levels=list(limits.values()),
-        moments=[] if several else list(moments(chapters[0])),
+        moments=[] if several else list(moments(runs[0])),
     )
-    first, last = chapters[0].first, chapters[0].last
+    first, last = runs[0].timeline.first, runs[0].timeline.last
     across = axes.spans if several else axes.clocks
     return draw(
         picture,
@@ -103,12 +103,12 @@ def _said(line: MemoryLine) -> str:
     return f"at most {units.size(max(line.values))}{of}, at the end {units.size(line.values[-1])}"
 
 
-def moments(chapter: RunHistory) -> Iterator[LimitLine]:
-    """When attempts began and when stalls were told, on an axis of time."""
-    for attempt in chapter.attempts[1:13]:
+def moments(run: ReportedRun) -> Iterator[LimitLine]:
+    """When attempts began and stalls were raised, on an axis of time."""
+    for attempt in run.attempts[1:13]:
         yield LimitLine(attempt.begun, f"attempt {attempt.number}", "attempt")
-    for stall in chapter.stalls[:12]:
-        yield LimitLine(stall.told, "stall", "stall")
+    for stall in run.timeline.stalls[:12]:
+        yield LimitLine(stall.raised, "stall", "stall")
 
 
 def _stretches(line: MemoryLine, begin: float) -> list[Stretch]:

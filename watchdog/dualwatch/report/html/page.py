@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dualwatch import __version__
 from dualwatch.core import units
 from dualwatch.core.text import clean
-from dualwatch.history.model import RunHistory
+from dualwatch.history.reported_run import ReportedRun
 from dualwatch.report.html import (
     checklist,
     configuration,
@@ -40,7 +40,7 @@ _MARKS = dict.fromkeys((0x061C, 0x200E, 0x200F))
 class Part:
     """What the page says of one run."""
 
-    chapter: RunHistory
+    run: ReportedRun
     status: tuple[str, str]
     sentences: list[str]
     figures: list[tuple[str, str]]
@@ -56,28 +56,28 @@ class Part:
         return list(Counter(item.status for item in self.checklist or ()).items())
 
 
-def render(chapters: Sequence[RunHistory], made: float) -> str:
+def render(runs: Sequence[ReportedRun], made: float) -> str:
     """The page of a run, or of several laid over each other.
 
     Args:
         made: Wall time of its making.
     """
-    parts = [_part(chapter) for chapter in chapters]
-    plotter = Plotter(chapters)
-    several = len(chapters) > 1
+    parts = [_part(run) for run in runs]
+    plotter = Plotter(runs)
+    several = len(runs) > 1
     return (
         _environment()
         .get_template("page.html")
         .render(
             parts=parts,
             several=several,
-            title=f"{len(chapters)} runs" if several else chapters[0].label,
+            title=f"{len(runs)} runs" if several else runs[0].label,
             curves=plotter.all(),
             axis=plotter.axis,
-            memory=machine.pictures(chapters),
-            memory_unseen=machine.unseen(chapters),
-            comparison=configuration.comparison(chapters) if several else None,
-            unseen=_unseen(chapters),
+            memory=machine.pictures(runs),
+            memory_unseen=machine.unseen(runs),
+            comparison=configuration.comparison(runs) if several else None,
+            unseen=_unseen(runs),
             process_head=process_tree.HEAD,
             made=units.clock(made),
             zone=time.strftime("%Z", time.localtime(made)) or "local time",
@@ -86,27 +86,27 @@ def render(chapters: Sequence[RunHistory], made: float) -> str:
     )
 
 
-def _part(chapter: RunHistory) -> Part:
+def _part(run: ReportedRun) -> Part:
     return Part(
-        chapter=chapter,
-        status=summary.status(chapter),
-        sentences=summary.sentences(chapter),
-        figures=summary.figures(chapter),
-        timeline=timeline.timeline(chapter),
-        findings=findings.findings(chapter),
-        scenes=process_tree.scenes(chapter),
-        configuration=configuration.configuration(chapter),
-        checklist=checklist.items(chapter.checklist),
+        run=run,
+        status=summary.status(run),
+        sentences=summary.sentences(run),
+        figures=summary.figures(run),
+        timeline=timeline.timeline(run),
+        findings=findings.findings(run),
+        scenes=process_tree.scenes(run),
+        configuration=configuration.configuration(run),
+        checklist=checklist.items(run.checklist),
     )
 
 
-def _unseen(chapters: Sequence[RunHistory]) -> list[tuple[str, str]]:
+def _unseen(runs: Sequence[ReportedRun]) -> list[tuple[str, str]]:
     """What could not be looked at, and what the reader should know of the sources."""
     rows = []
-    for chapter in chapters:
-        lead = f"{chapter.label}: " if len(chapters) > 1 else ""
-        rows += [(f"{lead}{what}", why) for what, why in chapter.not_observed.items()]
-        rows += [(f"{lead}note", note) for note in chapter.notes]
+    for run in runs:
+        lead = f"{run.label}: " if len(runs) > 1 else ""
+        rows += [(f"{lead}{what}", why) for what, why in run.not_observed.items()]
+        rows += [(f"{lead}note", note) for note in run.notes]
     return rows
 
 

@@ -1,4 +1,4 @@
-"""The process tree at a stall, as it was seen then, with the stack of every process."""
+"""The process tree at a stall, with the stack of every process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from dualwatch.core import units
 from dualwatch.events import Frame, ProcessSample, ThreadStack
-from dualwatch.history.model import RunHistory, StallHistory
+from dualwatch.history.reported_run import ReportedRun
+from dualwatch.history.timeline import StallHistory
 from dualwatch.report.diagnosis import Process
 from dualwatch.report.terminal import processes
 from dualwatch.rules.catalog import BY_CODE
@@ -19,7 +20,7 @@ MOST_STACKS = 16
 
 @dataclass(slots=True)
 class ProcessRow:
-    """A process of the tree; ``depth`` is how far it stands below the first."""
+    """A process of the tree; ``depth`` is its level below the first."""
 
     depth: int
     cells: list[str]
@@ -48,12 +49,12 @@ class StallScene:
     path: str
 
 
-HEAD = ("process", "role", "state", "CPU", "I/O", "memory", "waits in", "stands in")
+HEAD = ("process", "role", "state", "CPU", "I/O", "memory", "waits in", "stack")
 
 
-def scenes(chapter: RunHistory) -> list[StallScene]:
+def scenes(run: ReportedRun) -> list[StallScene]:
     """Those of which the processes are on record."""
-    return [_scene(stall) for stall in chapter.stalls if stall.processes is not None]
+    return [_scene(stall) for stall in run.timeline.stalls if stall.processes is not None]
 
 
 def _scene(stall: StallHistory) -> StallScene:
@@ -71,8 +72,8 @@ def _scene(stall: StallHistory) -> StallScene:
     named = ", ".join(f"{code} {BY_CODE[code].name}" for code in stall.codes if code in BY_CODE)
     shown = [_stack(one, roles) for pid in roles for one in by_pid.get(pid, [])[:MOST_THREADS]]
     return StallScene(
-        title=f"Attempt {stall.attempt}, {units.time_of_day(stall.told)}: {named}",
-        said=f"Processes as they stood at {looked}{caught}.",
+        title=f"Attempt {stall.attempt}, {units.time_of_day(stall.raised)}: {named}",
+        said=f"Processes at {looked}{caught}.",
         rows=[_row(node) for node in nodes[:MOST_PROCESSES]],
         stacks=shown[:MOST_STACKS],
         more=max(0, len(nodes) - MOST_PROCESSES),

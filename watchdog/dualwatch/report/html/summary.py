@@ -1,4 +1,4 @@
-"""What happened in three sentences, and the figures beside them."""
+"""The summary of a run: three sentences and the first figures."""
 
 from __future__ import annotations
 
@@ -7,60 +7,63 @@ import re
 
 from dualwatch.core import units
 from dualwatch.core.errors import Exit
-from dualwatch.events import Severity
-from dualwatch.history.model import RunHistory, StallHistory
+from dualwatch.events import Action, Severity
+from dualwatch.history.reported_run import ReportedRun
+from dualwatch.history.timeline import StallHistory
 from dualwatch.report.html.timeline import silent
 from dualwatch.rules.catalog import BY_CODE
 
-_CURES = {
-    "replace": "the loader was replaced in the running training",
-    "wake": "its processes were woken",
-    "rerun": "it was stopped and rerun",
-    "give-up": "it was given up",
-    "stop": "it was stopped",
-    "report": "it was reported only",
+_RESPONSES = {
+    Action.REPLACE: "the loader was replaced in the running training",
+    Action.WAKE: "its processes were continued",
+    Action.RERUN: "it was stopped and rerun",
+    Action.GIVE_UP: "it was given up",
+    Action.STOP: "it was stopped",
+    Action.REPORT: "it was reported only",
 }
 _BY_HAND = (Exit.INTERRUPTED, Exit.TERMINATED)
-_FIRST = ("loss_macl", "loss")
+_LOSS = "loss"
+"""The total, which every framework logs by this name."""
 _MOST_STALLS = 2
 
 
-def status(chapter: RunHistory) -> tuple[str, str]:
+def status(run: ReportedRun) -> tuple[str, str]:
     """A word for the outcome, and how good it is: "good", "bad", "open"."""
-    if chapter.ended is not None:
-        code = chapter.ended.exit_code
+    if run.ended is not None:
+        code = run.ended.exit_code
         how = "good" if code == 0 else "open" if code in _BY_HAND else "bad"
-        return chapter.ended.outcome, how
-    if chapter.alive:
+        return run.ended.outcome, how
+    if run.alive:
         return "running", "open"
-    if chapter.standing.startswith("trained to the end"):
+    if run.finished:
         return "trained to the end", "good"
     return "end not known", "open"
 
 
-def sentences(chapter: RunHistory) -> list[str]:
-    """Three: what it was and how it ended, what went wrong, what was learnt."""
-    return [_ending(chapter), _trouble(chapter), _learnt(chapter)]
+def sentences(run: ReportedRun) -> list[str]:
+    """Three: what it was and how it ended, what went wrong, how its metrics changed."""
+    return [_ending(run), _trouble(run), _metrics(run)]
 
 
-def figures(chapter: RunHistory) -> list[tuple[str, str]]:
-    """The numbers that are looked for first."""
-    table = chapter.table
+def figures(run: ReportedRun) -> list[tuple[str, str]]:
+    """The numbers that a reader looks for first."""
+    table = run.table
     shown = [
-        ("started", units.clock(chapter.first)),
-        ("took", units.span(chapter.last - chapter.first)),
-        ("attempts", str(len(chapter.attempts)) if chapter.supervised else "not supervised"),
-        ("trained", _reached(chapter).split(",")[0] or "no training line"),
+        ("started", units.clock(run.timeline.first)),
+        ("took", units.span(run.timeline.last - run.timeline.first)),
+        ("attempts", str(len(run.attempts)) if run.supervised else "not supervised"),
+        ("trained", _reached(run).split(",")[0] or "no training line"),
     ]
-    if chapter.supervised:
-        stood = sum(silent(chapter, attempt.number) for attempt in chapter.attempts)
-        stalls = f"{len(chapter.stalls)} ({units.span(stood)})" if chapter.stalls else "none"
-        shown += [("stalls", stalls), ("lost iterations", _lost(chapter))]
-    for name in _FIRST:
+    if run.supervised:
+        silence = sum(silent(run, attempt.number) for attempt in run.attempts)
+        count = len(run.timeline.stalls)
+        stalls = f"{count} ({units.span(silence)})" if count else "none"
+        shown += [("stalls", stalls), ("lost iterations", _lost(run))]
+    for name in (*run.shown_first, _LOSS):
         if name in table.columns:
             shown.append((f"{name}, last", units.value(table.columns[name].values[-1])))
             break
-    best = _best(chapter)
+    best = _best(run)
     if best is not None:
         name, value, where = best
         shown.append((f"{name}, best", f"{units.value(value)}{where}"))
@@ -70,91 +73,92 @@ def figures(chapter: RunHistory) -> list[tuple[str, str]]:
 # --- sentences -------------------------------------------------------------------------------
 
 
-def _ending(chapter: RunHistory) -> str:
-    what = re.split(r"[\\/]", chapter.config_path)[-1] or chapter.label or "The training"
-    took = units.span(chapter.last - chapter.first)
-    reached = _reached(chapter)
+def _ending(run: ReportedRun) -> str:
+    what = re.split(r"[\\/]", run.config_path)[-1] or run.label or "The training"
+    took = units.span(run.timeline.last - run.timeline.first)
+    reached = _reached(run)
     done = f" ({reached})" if reached else ""
-    if not chapter.supervised:
-        standing = chapter.standing or "nothing more is known of it"
+    if not run.supervised:
+        standing = run.status or "nothing more is known of it"
         return (
             f"dualwatch did not supervise this training and knows its log only, which spans {took}"
             f"{done}: {standing}."
         )
-    count = len(chapter.attempts)
+    count = len(run.attempts)
     attempts = f"{count} attempts" if count != 1 else "one attempt"
-    if chapter.ended is None:
-        return f"{what} ran for {took} in {attempts}{done}; {chapter.standing}."
-    ended = chapter.ended
+    if run.ended is None:
+        return f"{what} ran for {took} in {attempts}{done}; {run.status}."
+    ended = run.ended
     return f"{what} ran for {took} in {attempts}{done}; outcome {ended.outcome}: {ended.reason}."
 
 
-def _trouble(chapter: RunHistory) -> str:
-    if chapter.stalls:
-        told = [_stalled(chapter, stall) for stall in chapter.stalls[:_MOST_STALLS]]
-        more = len(chapter.stalls) - len(told)
+def _trouble(run: ReportedRun) -> str:
+    if run.timeline.stalls:
+        stalls = [_stalled(run, stall) for stall in run.timeline.stalls[:_MOST_STALLS]]
+        more = len(run.timeline.stalls) - len(stalls)
         tail = f"; and {more} more" if more > 0 else ""
-        return "; ".join(told)[:1].upper() + "; ".join(told)[1:] + tail + "."
-    bad = [f for f in chapter.causes if f.severity >= Severity.ERROR]
+        text = "; ".join(stalls)
+        return text[:1].upper() + text[1:] + tail + "."
+    bad = [f for f in run.causes if f.severity >= Severity.ERROR]
     if bad:
         first = bad[0]
         return f"{first.code} {first.name} ({first.certainty}): {first.headline}."
-    notes = [f for f in chapter.causes if f.severity == Severity.WARNING]
+    notes = [f for f in run.causes if f.severity == Severity.WARNING]
     warned = f"; warned of {', '.join(dict.fromkeys(f.code for f in notes))}" if notes else ""
-    if not chapter.supervised:
+    if not run.supervised:
         return f"Nothing wrong shows in the log{warned}; a log does not show everything."
     return f"No stall was seen, and nothing found was an error{warned}."
 
 
-def _stalled(chapter: RunHistory, stall: StallHistory) -> str:
+def _stalled(run: ReportedRun, stall: StallHistory) -> str:
     causes = [code for code in stall.codes if not code.startswith("DW10")] or stall.codes
     named = ", ".join(f"{code} {BY_CODE[code].name}" for code in causes if code in BY_CODE)
-    lead = f"attempt {stall.attempt} " if len(chapter.attempts) > 1 else "it "
+    lead = f"attempt {stall.attempt} " if len(run.attempts) > 1 else "it "
     text = (
         f"{lead}stalled at {units.time_of_day(stall.since)} ({named}), "
-        f"which was noticed after {units.span(stall.told - stall.since)}"
+        f"which was noticed after {units.span(stall.raised - stall.since)}"
     )
-    done = _CURES.get(stall.cure, "")
-    if stall.cured and stall.until is not None:
-        later = stall.until - stall.told
-        went = f"it went on {units.span(later) if later >= 1 else 'less than a second'} later"
+    done = _RESPONSES[stall.response] if stall.response is not None else ""
+    if stall.recovered and stall.until is not None:
+        later = stall.until - stall.raised
+        went = f"it continued {units.span(later) if later >= 1 else 'less than a second'} later"
         return f"{text}; {done} and {went}" if done else f"{text}; {went}"
     return f"{text}; {done}" if done else text
 
 
-def _learnt(chapter: RunHistory) -> str:
-    table = chapter.table
+def _metrics(run: ReportedRun) -> str:
+    table = run.table
     if not len(table):
         return "No training line is on record."
     said: list[str] = []
-    for name in (*chapter.required, *_FIRST):
+    for name in (*run.required, *run.shown_first, _LOSS):
         column = table.columns.get(name)
         if column is not None and not any(text.startswith(name + " ") for text in said):
             first, last = column.values[0], column.values[-1]
             said.append(f"{name} went from {units.value(first)} to {units.value(last)}")
-    missing = [name for name in chapter.required if name not in table.columns]
+    missing = [name for name in run.required if name not in table.columns]
     if missing:
         said.append(f"the required {', '.join(missing)} is in no line")
-    best = _best(chapter)
+    best = _best(run)
     if best is not None:
         name, value, where = best
         said.append(f"the best {name} was {units.value(value)}{where}")
     else:
-        said.append(_evaluated(chapter))
-    lost = _lost(chapter) if chapter.supervised and len(chapter.attempts) > 1 else ""
+        said.append(_evaluated(run))
+    lost = _lost(run) if run.supervised and len(run.attempts) > 1 else ""
     if lost:
         said.append(f"lost iterations: {lost}")
     text = "; ".join(said)
     return text[:1].upper() + text[1:] + "." if not said[0].startswith("loss") else text + "."
 
 
-def _reached(chapter: RunHistory) -> str:
+def _reached(run: ReportedRun) -> str:
     """``epoch 2 of 4, iteration 100 of 100``: the last training line."""
-    table = chapter.table
+    table = run.table
     row = next((r for r in range(len(table) - 1, -1, -1) if table.training[r]), None)
     if row is None:
         return ""
-    goal = chapter.config.epochs if chapter.config is not None else None
+    goal = run.config.epochs if run.config is not None else None
     total = f" of {table.totals[row]}" if table.totals[row] else ""
     iteration = f"iteration {table.iterations[row]}{total}"
     if not table.epochs[row]:
@@ -162,23 +166,25 @@ def _reached(chapter: RunHistory) -> str:
     return f"epoch {table.epochs[row]}{f' of {goal}' if goal else ''}, {iteration}"
 
 
-def _evaluated(chapter: RunHistory) -> str:
+def _evaluated(run: ReportedRun) -> str:
     """The last evaluation of a training that has no mAP."""
-    table = chapter.table
+    table = run.table
     for name, column in table.columns.items():
         if table.evaluations[column.rows[-1]] and not name.endswith("time"):
             return f"the last {name} was {units.value(column.values[-1])}"
     return "no evaluation is on record"
 
 
-def _lost(chapter: RunHistory) -> str:
-    known = [attempt.lost for attempt in chapter.attempts if attempt.lost is not None]
+def _lost(run: ReportedRun) -> str:
+    known = [
+        attempt.lost_iterations for attempt in run.attempts if attempt.lost_iterations is not None
+    ]
     return str(sum(known)) if known else "not known"
 
 
-def _best(chapter: RunHistory) -> tuple[str, float, str] | None:
-    """The best value of the metric that a detector is judged by, and where it stood."""
-    table = chapter.table
+def _best(run: ReportedRun) -> tuple[str, float, str] | None:
+    """The best value of the main evaluation metric, and its epoch."""
+    table = run.table
     for name, column in table.columns.items():
         if not name.rsplit("/", 1)[-1].endswith("mAP"):
             continue

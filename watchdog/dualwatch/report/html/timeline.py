@@ -1,4 +1,4 @@
-"""When what was going on: a band for each attempt, with stalls on it and numbered events above."""
+"""The timeline: a band of phases for each attempt with its stalls, and numbered events above."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from dualwatch.core import units
-from dualwatch.history.model import AttemptHistory, PhaseSpan, RunHistory, TimelineMark
-from dualwatch.history.phases import KINDS
+from dualwatch.history.phases import KINDS, PhaseSpan
+from dualwatch.history.reported_run import ReportedRun
+from dualwatch.history.run import AttemptHistory
+from dualwatch.history.timeline import MarkKind, TimelineMark
 from dualwatch.report.html import axes
 from dualwatch.report.html.axes import Tick
 
 COLUMNS = 500
-"""Grains of a band; of what is shorter the longest in a grain is shown."""
+"""Columns of a band; each shows its longest phase."""
 
 STALL = "stalled"
 MOST_EVENTS = 60
 NEAR = 5.5
-"""Percent: events nearer than this share a flag."""
+"""Percent of the width: events nearer than this share a flag."""
 
-_SHOWN = ("finding", "cure", "rerun", "end", "paused", "decision")
+_SHOWN = frozenset(MarkKind) - {MarkKind.CHECKPOINT}
 
 
 @dataclass(slots=True)
@@ -73,13 +75,14 @@ class Timeline:
     names: list[str] = field(default_factory=list)
 
 
-def timeline(chapter: RunHistory) -> Timeline | None:
-    """The timeline of a run; None where nothing of its course is known."""
-    if not chapter.spans:
+def timeline(run: ReportedRun) -> Timeline | None:
+    """The timeline of a run; None where no phase is known."""
+    if not run.timeline.spans:
         return None
-    scale = axes.Scale(chapter.first, max(chapter.last, chapter.first + 1))
-    bands = [_band(chapter, attempt, scale) for attempt in chapter.attempts]
-    marks = [mark for mark in chapter.marks if mark.kind in _SHOWN]
+    scale = axes.Scale(run.timeline.first, max(run.timeline.last, run.timeline.first + 1))
+    bands = [_band(run, attempt, scale) for attempt in run.attempts]
+    known = sorted(run.timeline.marks, key=lambda mark: mark.wall)
+    marks = [mark for mark in known if mark.kind in _SHOWN]
     events = [
         TimelineEvent(number, units.time_of_day(mark.wall), mark)
         for number, mark in enumerate(marks[:MOST_EVENTS], start=1)
@@ -91,28 +94,28 @@ def timeline(chapter: RunHistory) -> Timeline | None:
         events=events,
         across=axes.clocks(scale, 5),
         kinds=[Block(0, 0, kind) for kind in (*KINDS, STALL) if kind in used],
-        summary=_summary(chapter),
+        summary=_summary(run),
         head=["attempt", "from", "to", "how it ended", *KINDS, STALL],
-        rows=[_row(chapter, attempt) for attempt in chapter.attempts],
+        rows=[_row(run, attempt) for attempt in run.attempts],
         left_out=max(0, len(marks) - MOST_EVENTS),
-        label=chapter.label,
-        day=units.clock(chapter.first)[:10],
+        label=run.label,
+        day=units.clock(run.timeline.first)[:10],
     )
 
 
-def silent(chapter: RunHistory, attempt: int) -> float:
+def silent(run: ReportedRun, attempt: int) -> float:
     """Seconds of an attempt that its stalls took."""
     return sum(
-        max(0.0, (stall.until or chapter.last) - stall.since)
-        for stall in chapter.stalls
+        max(0.0, (stall.until or run.timeline.last) - stall.since)
+        for stall in run.timeline.stalls
         if stall.attempt == attempt
     )
 
 
-def how_ended(chapter: RunHistory, attempt: AttemptHistory) -> str:
-    """``exit code 0``, ``SIGTERM``; what is not known says so."""
+def how_ended(run: ReportedRun, attempt: AttemptHistory) -> str:
+    """``exit code 0``, ``SIGTERM``, or that it is not known."""
     if attempt.ended is None:
-        if chapter.alive:
+        if run.alive:
             return "still running"
         return "end not on record"
     if attempt.ended.signal:
@@ -121,23 +124,23 @@ def how_ended(chapter: RunHistory, attempt: AttemptHistory) -> str:
     return "exit code not known" if code is None else f"exit code {code}"
 
 
-def _band(chapter: RunHistory, attempt: AttemptHistory, scale: axes.Scale) -> Band:
-    spans = [span for span in chapter.spans if span.attempt == attempt.number]
+def _band(run: ReportedRun, attempt: AttemptHistory, scale: axes.Scale) -> Band:
+    spans = [span for span in run.timeline.spans if span.attempt == attempt.number]
     stalls = [
-        PhaseSpan(attempt.number, STALL, stall.since, stall.until or chapter.last)
-        for stall in chapter.stalls
+        PhaseSpan(attempt.number, STALL, stall.since, stall.until or run.timeline.last)
+        for stall in run.timeline.stalls
         if stall.attempt == attempt.number
     ]
-    end = units.time_of_day(attempt.end) if attempt.end is not None else "?"
-    said = f"{units.time_of_day(attempt.begun)} to {end}, {how_ended(chapter, attempt)}"
-    if attempt.replaced:
-        said += f", loader replaced in place {attempt.replaced} x"
-    label = f"attempt {attempt.number}" if chapter.supervised else "the log"
+    end = units.time_of_day(attempt.ended_wall) if attempt.ended_wall is not None else "?"
+    said = f"{units.time_of_day(attempt.begun)} to {end}, {how_ended(run, attempt)}"
+    if attempt.snapshot.replaced:
+        said += f", loader replaced in place {attempt.snapshot.replaced} x"
+    label = f"attempt {attempt.number}" if run.supervised else "the log"
     return Band(label, _blocks(spans, scale) + _blocks(stalls, scale, least=0.6), said)
 
 
 def _blocks(spans: Sequence[PhaseSpan], scale: axes.Scale, least: float = 0.0) -> list[Block]:
-    """Pieces of a band. What is shorter than a grain gives way to the longest in that grain."""
+    """Pieces of a band: of each column the longest phase."""
     grain = (scale.high - scale.low) / COLUMNS
     longest: dict[int, dict[str, float]] = {}
     for span in spans:
@@ -161,7 +164,7 @@ def _blocks(spans: Sequence[PhaseSpan], scale: axes.Scale, least: float = 0.0) -
 
 
 class _following:
-    """Key of neighbouring columns that hold the same: a gap begins another piece."""
+    """Groups neighbouring columns of the same phase: a gap begins another piece."""
 
     def __init__(self) -> None:
         self._before, self._runs = -2, 0
@@ -174,7 +177,7 @@ class _following:
 
 
 def _flags(events: Sequence[TimelineEvent], scale: axes.Scale) -> list[tuple[float, str]]:
-    """Places and numbers above the bands; neighbours share one."""
+    """Places and numbers above the bands; near events share one."""
     groups: list[list[TimelineEvent]] = []
     for event in events:
         at = scale.percent(event.mark.wall)
@@ -193,33 +196,34 @@ def _flags(events: Sequence[TimelineEvent], scale: axes.Scale) -> list[tuple[flo
     ]
 
 
-def _summary(chapter: RunHistory) -> str:
-    took = units.span(chapter.last - chapter.first)
-    count = len(chapter.attempts)
+def _summary(run: ReportedRun) -> str:
+    took = units.span(run.timeline.last - run.timeline.first)
+    when = f"from {units.clock(run.timeline.first)} to {units.clock(run.timeline.last)}"
+    count = len(run.attempts)
     attempts = f"{count} attempts" if count != 1 else "one attempt"
-    if not chapter.supervised:
-        return f"{took} of log, from {units.clock(chapter.first)} to {units.clock(chapter.last)}."
-    stalls = len(chapter.stalls)
-    lost = sum(silent(chapter, attempt.number) for attempt in chapter.attempts)
-    stood = f"it stood still {stalls} x, {units.span(lost)} in all" if stalls else "no stall"
+    if not run.supervised:
+        return f"{took} of log, {when}."
+    stalls = len(run.timeline.stalls)
+    lost = sum(silent(run, attempt.number) for attempt in run.attempts)
+    stalled = f"it stalled {stalls} x, {units.span(lost)} in all" if stalls else "no stall"
     return (
-        f"{took} from {units.clock(chapter.first)} to {units.clock(chapter.last)}: "
-        f"{attempts}, {stood}."
+        f"{took} from {units.clock(run.timeline.first)} to {units.clock(run.timeline.last)}: "
+        f"{attempts}, {stalled}."
     )
 
 
-def _row(chapter: RunHistory, attempt: AttemptHistory) -> list[str]:
+def _row(run: ReportedRun, attempt: AttemptHistory) -> list[str]:
     sums = dict.fromkeys(KINDS, 0.0)
-    for span in chapter.spans:
+    for span in run.timeline.spans:
         if span.attempt == attempt.number and span.what in sums:
             sums[span.what] += span.end - span.start
-    stood = silent(chapter, attempt.number)
-    end = units.time_of_day(attempt.end) if attempt.end is not None else "?"
+    silence = silent(run, attempt.number)
+    end = units.time_of_day(attempt.ended_wall) if attempt.ended_wall is not None else "?"
     return [
-        str(attempt.number) if chapter.supervised else "the log",
+        str(attempt.number) if run.supervised else "the log",
         units.time_of_day(attempt.begun),
         end,
-        how_ended(chapter, attempt),
+        how_ended(run, attempt),
         *(units.span(value) if value else "-" for value in sums.values()),
-        units.span(stood) if stood else "-",
+        units.span(silence) if silence else "-",
     ]

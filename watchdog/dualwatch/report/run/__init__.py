@@ -1,1 +1,1 @@
-"""What is shown and sent while a run goes on, and its summary."""
+"""Views and subscribers of a run in progress, and its summary."""

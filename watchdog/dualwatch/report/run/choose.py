@@ -8,8 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dualwatch.events import RunEnded
-from dualwatch.history.attempt_record import AttemptRecord
+from dualwatch.history.run import RunHistory
 from dualwatch.report.run.view import View
 from dualwatch.report.terminal import closing
 from dualwatch.report.terminal.progress import is_watched
@@ -38,13 +37,7 @@ def view_of(title: str, *, as_json: bool, quiet: bool = False) -> View:
     return PlainView()
 
 
-def print_closing(
-    records: Sequence[AttemptRecord],
-    ended: RunEnded | None,
-    folder: Path,
-    *,
-    resume: Sequence[str] = (),
-) -> None:
+def print_closing(run: RunHistory, folder: Path, *, resume: Sequence[str] = ()) -> None:
     """Prints the result to stdout; on a terminal its lines are broken between words.
 
     Args:
@@ -52,7 +45,7 @@ def print_closing(
     """
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     try:
-        for line in closing.lines(records, ended, folder, resume=resume):
+        for line in closing.lines(run.over, run.ended, folder, resume=resume):
             for row in folded(line, width) if width else [line]:
                 sys.stdout.write(row + "\n")
         sys.stdout.flush()

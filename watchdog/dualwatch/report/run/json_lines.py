@@ -24,7 +24,7 @@ class EventsView:
         self._stream.flush()
 
     def tick(self, snapshot: Snapshot) -> None:
-        """Time alone is no event."""
+        """Time alone is not an event."""
 
     def note(self, text: str) -> None:
         """Notes are for people: they go to stderr."""

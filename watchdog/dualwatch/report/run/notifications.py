@@ -1,7 +1,7 @@
-"""What people who are not there are told of a run: stalls, reruns, cures and the end.
+"""Notifications of a run: stalls, replaced loaders, reruns and the end.
 
-A finding and what is decided about it come as one message, each finding once a run; what is merely
-worth knowing is not worth a message.
+A finding and the decision about it are one message. Each finding is sent once a run; warnings and
+infos are not sent.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ _KINDS = {"completed": "success", "completed-with-findings": "warning", "interru
 
 
 class NotificationView:
-    """A view that writes messages.
+    """A view that sends notifications.
 
     Args:
-        name: What trains, for the title.
-        place: Where its files are.
-        troubles: Gives what could not be delivered since the last call, and why.
-        unseen: Takes down what could not be done, and why.
+        name: The configuration, for the title.
+        place: The work dir.
+        troubles: Returns what could not be delivered since the last call, and why.
+        unseen: Records what could not be delivered, and why.
         finish: Waits, a bounded time, until all messages are sent.
     """
 
@@ -63,12 +63,12 @@ class NotificationView:
         self._troubles = troubles
         self._unseen = unseen
         self._finish = finish
-        self._told: set[tuple[str, str]] = set()
+        self._sent: set[tuple[str, str]] = set()
         self._fresh: list[Finding] = []
         self._attempt = 0
 
     def event(self, event: Event, snapshot: Snapshot) -> None:
-        """A finding waits for what is decided about it, so that both come as one message."""
+        """Holds a finding back until the decision about it, so that both are one message."""
         if isinstance(event, AttemptStarted):
             self._attempt = event.attempt
         elif isinstance(event, FindingRaised):
@@ -87,27 +87,27 @@ class NotificationView:
             self._post(event.outcome, [said, *self._taken()], kind)
 
     def tick(self, snapshot: Snapshot) -> None:
-        """Nothing is done about what was found: it is told by itself."""
+        """Sends findings that no decision followed, and reports failed deliveries."""
         if self._fresh:
             self._post(_subject(self._fresh), self._taken(), "failure")
-        self._tell_troubles()
+        self._report_troubles()
 
     def note(self, text: str) -> None:
-        """Notes are for who sits in front of it."""
+        """Ignored: notes are for a terminal."""
 
     def close(self) -> None:
-        """The last message goes out, or is given up."""
+        """Waits for the last message to be sent."""
         self._finish()
-        self._tell_troubles()
+        self._report_troubles()
 
     def _keep(self, finding: Finding, snapshot: Snapshot) -> None:
         if finding.severity < Severity.ERROR:
             return
-        # A second stall is news; a metric that is missing again after a rerun is not.
+        # A second stall is sent again; a metric that is missing again after a rerun is not.
         is_stall = finding.code.startswith("DW1")
         about = f"{self._attempt} {snapshot.progress_at}" if is_stall else ""
-        if (finding.code, about) not in self._told:
-            self._told.add((finding.code, about))
+        if (finding.code, about) not in self._sent:
+            self._sent.add((finding.code, about))
             self._fresh.append(finding)
 
     def _decided(self, event: Decided) -> None:
@@ -117,13 +117,13 @@ class NotificationView:
             self._post("rerun", [*self._taken(), decision, *changes], "warning")
         elif event.action in (Action.REPLACE, Action.WAKE) and self._fresh:
             self._post(_subject(self._fresh), [*self._taken(), decision], "failure")
-        # Giving up and stopping end the run, which is told with its reason; a report is no deed.
+        # Giving up and stopping end the run: its end is sent with the reason.
 
     def _taken(self) -> list[str]:
         found, self._fresh = self._fresh, []
         return list(_lines_of(found))
 
-    def _tell_troubles(self) -> None:
+    def _report_troubles(self) -> None:
         for address, why in self._troubles():
             self._unseen(f"notification to {address}", why)
 
@@ -140,7 +140,7 @@ def _subject(found: list[Finding]) -> str:
 
 
 def _lines_of(found: list[Finding]) -> Iterator[str]:
-    """One line a finding: the stall first, then why."""
+    """One line per finding: the stall first, then its cause."""
     causes = ranking.causes(found)[:1]
     for finding in sorted(found, key=lambda f: f.code not in STALLS):
         is_cause = finding.code in {f.code for f in causes} and len(found) > 1

@@ -1,6 +1,6 @@
-"""A run as Prometheus metrics, computed when somebody asks and not before.
+"""A run as Prometheus metrics, computed at each scrape.
 
-What is not known has no sample: an absent number is seen, a 0 would be believed.
+An unknown value has no sample rather than a 0.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dualwatch import __version__
 from dualwatch.core.text import clean
 from dualwatch.events import Finding, Severity
-from dualwatch.history.attempt_record import AttemptRecord
+from dualwatch.history.run import AttemptHistory
 from dualwatch.protocol import PHASES
 from dualwatch.state.snapshot import STALLS, Snapshot
 
@@ -32,9 +32,9 @@ class RunState:
 
     Attributes:
         now: On the clock of the snapshot.
-        findings: Of the present attempt.
-        records: The attempts that are over.
-        outcome: How it ended, "" while it runs.
+        findings: Of the current attempt.
+        records: The finished attempts.
+        outcome: The outcome, "" while it runs.
     """
 
     now: float
@@ -43,22 +43,22 @@ class RunState:
     required: tuple[str, ...]
     snapshot: Snapshot
     findings: tuple[Finding, ...]
-    records: tuple[AttemptRecord, ...]
+    records: tuple[AttemptHistory, ...]
     outcome: str = ""
 
 
 class RunCollector:
-    """Answers a scrape from what is known at that moment.
+    """Collects the metrics of a run at each scrape.
 
     Args:
-        state: Gives the run as it is, None before it begins.
+        state: Returns the state of the run, None before it begins.
     """
 
     def __init__(self, state: Callable[[], RunState | None]) -> None:
         self._state = state
 
     def collect(self) -> Iterator[Metric]:
-        """All metrics; called by prometheus-client, in a thread of its own."""
+        """Yields all metrics; called by prometheus-client in its own thread."""
         state = self._state()
         if state is not None:
             yield from families(state)
@@ -69,14 +69,14 @@ def families(state: RunState) -> Iterator[Metric]:
     s = state.snapshot
     yield _labelled(
         "run_info",
-        "What runs, and under which version of dualwatch.",
+        "Configuration, work dir and version of dualwatch.",
         ("config", "work_dir", "version"),
         [((state.config, state.work_dir, __version__), 1)],
     )
     outcome = state.outcome or "running"
     yield _labelled(
         "outcome",
-        "1 for how the run ended, or for running.",
+        "1 for the outcome of the run, or for running.",
         ("outcome",),
         [((name,), name == outcome) for name in OUTCOMES],
     )
@@ -92,14 +92,14 @@ def families(state: RunState) -> Iterator[Metric]:
 
 def _progress(s: Snapshot, now: float, running: bool) -> Iterator[Metric]:
     yield _plain(
-        "last_progress_timestamp_seconds", "When it last moved, unix time.", s.progress_wall
+        "last_progress_timestamp_seconds", "Time of the last progress, unix time.", s.progress_wall
     )
     if running:
         silence = max(0.0, s.silence(now))
-        yield _plain("seconds_since_progress", "How long it has not moved.", silence)
+        yield _plain("seconds_since_progress", "Seconds without progress.", silence)
     yield _labelled(
         "phase",
-        "1 for where the training stands.",
+        "1 for the current phase.",
         ("phase",),
         [((name,), name == s.phase) for name in PHASES],
     )
@@ -120,7 +120,7 @@ def _learning(state: RunState) -> Iterator[Metric]:
         ("metric",),
         [((name,), name in known) for name in state.required[:MOST_METRICS]],
     )
-    # What was asked for comes first, so that it is never what is left out.
+    # Required metrics come first, so that they are never the ones cut off.
     names = [name for name in state.required if name in known]
     names += [name for name in known if name not in state.required and _is_informative(name)]
     yield _labelled(
@@ -140,26 +140,26 @@ def _troubles(state: RunState) -> Iterator[Metric]:
     over = {r.snapshot.started.attempt for r in state.records if r.snapshot.started is not None}
     s = state.snapshot
     is_new = s.started is not None and s.started.attempt not in over
-    findings = [finding for record in state.records for finding in record.findings]
+    findings = [finding for record in state.records for finding in record.ranked]
     findings += state.findings if is_new else ()
-    cures = sum(record.snapshot.replaced for record in state.records)
-    cures += s.replaced if is_new else 0
+    replaced = sum(record.snapshot.replaced for record in state.records)
+    replaced += s.replaced if is_new else 0
     stalls = sum(f.code in STALLS and f.severity >= Severity.ERROR for f in findings)
-    yield _count("stalls", "Stalls that were flagged.", stalls)
+    yield _count("stalls", "Stalls.", stalls)
     reruns = s.started.attempt if s.started is not None else 0
-    yield _count("reruns", "Times that the training was started again.", reruns)
-    yield _count("cures_in_place", "Stuck loaders that were replaced while it ran.", cures)
-    lost = sum(record.lost_iterations for record in state.records)
-    yield _count("lost_iterations", "Iterations that had to be done again.", lost)
+    yield _count("reruns", "Reruns of the training.", reruns)
+    yield _count("cures_in_place", "Loaders replaced in the running training.", replaced)
+    lost = sum(record.lost_iterations or 0 for record in state.records)
+    yield _count("lost_iterations", "Iterations repeated after a rerun.", lost)
     from prometheus_client.core import CounterMetricFamily
 
     family = CounterMetricFamily(
         "dualwatch_findings",
-        "What was found, by its code (dualwatch explain CODE).",
+        "Findings by code (dualwatch explain CODE).",
         labels=("code", "name", "severity"),
     )
-    told = Counter((f.code, f.name, f.severity.word) for f in findings)
-    for labels, count in sorted(told.items()):
+    counted = Counter((f.code, f.name, f.severity.word) for f in findings)
+    for labels, count in sorted(counted.items()):
         family.add_metric(_cleaned(labels), count)
     yield family
 
@@ -170,7 +170,7 @@ def _machine(s: Snapshot) -> Iterator[Metric]:
         ("gpu_memory_used_bytes", "Memory in use on a device.", [g.used for g in gpus]),
         ("gpu_memory_total_bytes", "Memory of a device.", [g.total for g in gpus]),
         ("gpu_memory_training_bytes", "Memory held by the training.", [g.tree for g in gpus]),
-        ("gpu_utilisation_percent", "Share of time in use.", [g.utilisation for g in gpus]),
+        ("gpu_utilisation_percent", "Utilisation of a GPU.", [g.utilisation for g in gpus]),
     ):
         rows = [
             ((str(gpu.index), gpu.name), value)
@@ -210,7 +210,7 @@ def _labelled(
     seen = set()
     for values, value in rows:
         cleaned = _cleaned(values)
-        # Two names that differ in what was cut off would be one series told twice: an error.
+        # Names that are equal after the cut would be one series twice, an error.
         if tuple(cleaned) not in seen:
             seen.add(tuple(cleaned))
             family.add_metric(cleaned, float(value))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
+from dualwatch.core.files import write_atomically
 from dualwatch.core.json_codec import plain
 from dualwatch.events import Finding, RunEnded, RunStarted, journal
-from dualwatch.history.attempt_record import AttemptRecord
+from dualwatch.history.run import AttemptHistory
 
 
 class AttemptSummary(Struct, kw_only=True):
@@ -60,7 +60,7 @@ class Summary(Struct, kw_only=True):
 def build(
     started: RunStarted,
     command: Sequence[str],
-    attempts: Sequence[AttemptRecord],
+    attempts: Sequence[AttemptHistory],
     ended: RunEnded | None,
 ) -> Summary:
     """The summary of a run so far."""
@@ -81,7 +81,7 @@ def build(
     )
 
 
-def _attempt(record: AttemptRecord) -> AttemptSummary:
+def _attempt(record: AttemptHistory) -> AttemptSummary:
     s = record.snapshot
     assert s.started is not None
     return AttemptSummary(
@@ -96,20 +96,12 @@ def _attempt(record: AttemptRecord) -> AttemptSummary:
         first_iteration=s.first_iteration,
         last_iteration=s.last_iteration,
         rescued=s.replaced,
-        lost_iterations=record.lost_iterations,
-        findings=tuple(record.findings),
+        lost_iterations=record.lost_iterations or 0,
+        findings=tuple(record.ranked),
     )
 
 
 def write(path: Path, document: Summary) -> None:
-    """Writes beside and renames: a reader never sees half a summary."""
-    beside = path.with_suffix(".tmp")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as stream:
-            json.dump(plain(document), stream, indent=1, ensure_ascii=False)
-            stream.write("\n")
-        os.replace(beside, path)
-    except OSError:
-        beside.unlink(missing_ok=True)  # Half of it serves nobody, and takes room.
-        raise
+    """Writes ``summary.json``."""
+    text = json.dumps(plain(document), indent=1, ensure_ascii=False) + "\n"
+    write_atomically(path, text.encode("utf-8", "backslashreplace"))

@@ -1,9 +1,9 @@
 """dualwatch's own curves and texts in TensorBoard, beside those of the training.
 
-Every attempt is a run of its own there, ``dualwatch/tensorboard/attempt-N``, as it is one of
-mmengine's: steps that a rerun does again would else wipe out what stood there. Steps are the
-training's iterations, times are real, so that a stall is a peak over one axis and a gap over the
-other. See ``docs/decisions/0012-own-event-files.md``.
+Every attempt is a TensorBoard run of its own, ``dualwatch/tensorboard/attempt-N``: repeated steps
+of a rerun would otherwise overwrite those before. Steps are the training's iterations, times are
+real, so that a stall is a peak over one axis and a gap over the other. See
+``docs/decisions/0012-own-event-files.md``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from dualwatch.tensorboard import records
 from dualwatch.tensorboard.writer import EventFileWriter
 
 INTERVAL = 10.0
-"""Seconds between two points of a curve; a pause longer than that has a point of its own."""
+"""Seconds between two points of a curve; a longer pause gets a point of its own."""
 
 MOST_FINDINGS = 100
 MOST_STORY = 60
@@ -48,11 +48,11 @@ _IN_A_STEP = (Phase.WAITING, Phase.STEP)
 
 
 class TensorBoardWriter:
-    """Writes curves and texts as events pass by; a view of a run.
+    """A view that writes curves and texts to an event file.
 
     Args:
         folder: ``WORK_DIR/dualwatch/tensorboard``.
-        unseen: Told once what could not be written.
+        unseen: Called once with what could not be written, and why.
     """
 
     def __init__(self, folder: Path, unseen: Callable[[str, str], None]) -> None:
@@ -72,13 +72,13 @@ class TensorBoardWriter:
         self._findings: dict[str, int] = {}
 
     def event(self, event: Event, snapshot: Snapshot) -> None:
-        """An event was seen; the snapshot includes it."""
+        """Writes what belongs to an event; the snapshot includes it."""
         if isinstance(event, RunStarted):
             self._resumes = event.resume
         elif isinstance(event, AttemptStarted):
             self._begin(event)
         elif self._file is None and snapshot.started is not None:
-            self._begin(snapshot.started, event.wall)  # Taken up in the middle of an attempt.
+            self._begin(snapshot.started, event.wall)  # Attached in the middle of an attempt.
         if self._file is None:
             return
         self._follow(snapshot)
@@ -88,36 +88,36 @@ class TensorBoardWriter:
             self._line(event, snapshot)
         elif isinstance(event, FindingRaised):
             self._found(event, snapshot)
-        self._tell(event, snapshot)
+        self._add_to_story(event, snapshot)
 
     def tick(self, snapshot: Snapshot) -> None:
-        """Time has passed."""
+        """Writes a point of every curve, every ten seconds."""
         if self._file is not None and snapshot.at - self._drawn_at >= INTERVAL:
             self._draw(snapshot)
 
     def note(self, text: str) -> None:
-        """Notes are for a terminal."""
+        """Ignored: notes are for a terminal."""
 
     def close(self) -> None:
-        """The run is over."""
+        """Closes the file."""
         if self._file is not None:
             self._file.close()
 
-    # --- where we are ------------------------------------------------------------------------
+    # --- position ----------------------------------------------------------------------------
 
     def _begin(self, event: AttemptStarted, wall: float | None = None) -> None:
         self.close()
         place = self._folder / f"attempt-{event.attempt}"
         self._file = EventFileWriter(place, wall or event.wall)
         self._attempt = event.attempt
-        # Where a resumed training goes on is not known before its loop begins.
+        # The position of a resumed training is unknown before its loop begins.
         self._is_known = not (event.resumed_from or self._resumes or wall is not None)
         self._step, self._drawn_at, self._pace = 0, event.at, IterationRate()
         self._silence = (0, 0.0)
         self._once, self._story, self._findings = {}, [], {}
 
     def _follow(self, s: Snapshot) -> None:
-        """Steps never go back in a file: TensorBoard would drop what stood there."""
+        """Updates the step, which never decreases: TensorBoard would drop the later points."""
         pulse = s.slowest
         if s.last_iteration is not None:
             self._is_known = True
@@ -129,7 +129,7 @@ class TensorBoardWriter:
     # --- curves ------------------------------------------------------------------------------
 
     def _line(self, event: IterationLogged, s: Snapshot) -> None:
-        """What only the training's own lines tell."""
+        """Reads times that only the training's log lines contain."""
         if event.mode != "train":
             return
         found = {
@@ -147,7 +147,7 @@ class TensorBoardWriter:
         self._step = max(self._step, done(event)) if not s.pulses else self._step
 
     def _draw(self, s: Snapshot) -> None:
-        """One point of every curve that is known now; what is not known has none."""
+        """Writes one point of every curve whose value is known."""
         self._drawn_at = s.at
         values = {"attempt": float(self._attempt), "cures_in_place": float(s.replaced)}
         values["silence_s"] = self._longest_silence(s.silence(s.at))
@@ -161,7 +161,7 @@ class TensorBoardWriter:
             self._write(records.scalars(s.wall, self._step, named))
 
     def _longest_silence(self, silence: float) -> float:
-        """Of one step TensorBoard keeps the last point: a short one must not hide the stall."""
+        """The longest silence at this step: TensorBoard keeps only the last point of a step."""
         step, longest = self._silence
         longest = max(0.0, silence, longest if step == self._step else 0.0)
         self._silence = (self._step, longest)
@@ -179,8 +179,8 @@ class TensorBoardWriter:
             self._write(records.text(event.wall, self._step, tag, text))
         self._draw(s)
 
-    def _tell(self, event: Event, s: Snapshot) -> None:
-        """The story of the attempt so far, whole each time: of one step the last text is kept."""
+    def _add_to_story(self, event: Event, s: Snapshot) -> None:
+        """Writes the story of the attempt so far, as TensorBoard keeps the last text of a step."""
         kinds = (AttemptStarted, AttemptEnded, Decided, CommandAnswered, FindingRaised, RunEnded)
         said = view.headline(event) if isinstance(event, kinds) else None
         if said is None:
@@ -206,7 +206,7 @@ class TensorBoardWriter:
 
 
 class IterationRate:
-    """How long an iteration takes, by the heartbeat of one rank; validation does not count."""
+    """Seconds per iteration, from the heartbeat of one rank; validation does not count."""
 
     def __init__(self) -> None:
         self._rank: int | None = None
@@ -215,7 +215,7 @@ class IterationRate:
         self._done = 0
 
     def pulse(self, event: HeartbeatRead) -> bool:
-        """One more pulse; gives whether a long pause has just ended, which is worth a point."""
+        """Adds a pulse; returns whether a long pause has just ended, which needs a point."""
         self._rank = event.rank if self._rank is None else self._rank
         if event.rank != self._rank:
             return False
@@ -233,14 +233,14 @@ class IterationRate:
         return event.at - mark[1] > INTERVAL
 
     def taken(self) -> float | None:
-        """Seconds an iteration since the last call; None where none was done."""
+        """Seconds per iteration since the last call; None where there was none."""
         spent, count = self._spent, self._done
         self._spent, self._done = 0.0, 0
         return spent / count if count else None
 
 
 def finding_text(found: Finding) -> str:
-    """A finding in Markdown; all that it quotes stays text."""
+    """A finding in Markdown; quoted text is escaped."""
     said = f"**{found.code} {found.name}** ({found.severity.word}, {found.certainty})"
     rows = [said, "", inert(found.headline[:LENGTH]), ""]
     for evidence in found.evidence[1 : 1 + MOST_EVIDENCE]:
@@ -269,7 +269,7 @@ def _memory(s: Snapshot) -> dict[str, float]:
 
 
 def _workers(s: Snapshot) -> dict[str, float]:
-    """Percent of a core that all loader workers use; nothing where there are none."""
+    """CPU of all loader workers in percent of a core; empty without workers."""
     if s.activity is None:
         return {}
     known = [

@@ -87,12 +87,17 @@ class RunText:
             return []  # The evidence is with its cause.
         evidence = finding.evidence[1 : 1 + MOST_EVIDENCE]
         shown = [clipped(f"  - {plain_text(e.text)}", width) for e in evidence]
-        return [*shown, f"  more: {self._commands(finding.code)}"]
+        return [*shown, *more_lines(self._work_dir, finding.code, width)]
 
-    def _commands(self, code: str) -> str:
-        place = shlex.quote(shortest_path(self._work_dir))
-        diagnose = f"dualwatch diagnose {place}; " if self._work_dir else ""
-        return plain_text(f"{diagnose}dualwatch explain {code}")
+
+def more_lines(work_dir: str, code: str, width: int) -> list[str]:
+    """The commands that show more, on one line if they fit; never broken within a command."""
+    diagnose = f"dualwatch diagnose {shlex.quote(shortest_path(work_dir))}" if work_dir else ""
+    commands = [plain_text(c) for c in (diagnose, f"dualwatch explain {code}") if c]
+    line = "  more: " + "; ".join(commands)
+    if len(line) <= width:
+        return [line]
+    return [f"{'        ' if number else '  more: '}{c}" for number, c in enumerate(commands)]
 
 
 def shortest_path(path: str) -> str:

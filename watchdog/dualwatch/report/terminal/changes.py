@@ -9,7 +9,7 @@ from dualwatch.events import Change
 
 
 def changes_table(changes: Sequence[Change], *, reasons: bool = True) -> list[str]:
-    """One aligned line a change: key, before, after and, if wanted, why."""
+    """One aligned line per change: key, before, after and the reason."""
     width = max((len(change.key) for change in changes), default=0)
     return [
         f"  {c.key:<{width}}  {_shown(c.before)} -> {_shown(c.after)}"

@@ -1,4 +1,4 @@
-"""What ``dualwatch check`` prints: calm where all is well, precise where it is not."""
+"""The output of ``dualwatch check``: brief for what passed, detailed for what did not."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STYLES = {"pass": "green", "warn": "yellow", "fail": "bold red", "skip": "dim",
 _COUNTED = (
     ("pass", "passed"),
     ("fail", "failed"),
-    ("warn", "to look at"),
+    ("warn", "warned"),
     ("pending", "pending"),
     ("skip", "skipped"),
 )
@@ -44,9 +44,9 @@ def lines(
 
     Args:
         document: As ``check --json`` gives it.
-        color: Whether to paint with escape sequences.
-        fancy: Whether the stream holds signs beyond ASCII.
-        verbose: Show what was observed of what passed, too.
+        color: Whether to use escape sequences.
+        fancy: Whether the stream's encoding has signs beyond ASCII.
+        verbose: Also show what was observed for passed items.
     """
     sheet = _Sheet(max(width, NARROWEST), color, fancy, verbose)
     yield from sheet.head(document)
@@ -72,9 +72,9 @@ def glance(
     color: bool = False,
     fancy: bool = False,
 ) -> list[str]:
-    """The checklist in as many lines as a terminal has, while more is to come.
+    """The checklist in at most ``height`` lines, for ``--watch``.
 
-    What has passed or was skipped is counted; what failed, warns or waits has a line, the worst
+    Passed and skipped items are counted; failed, warned and pending ones have a line, the worst
     first where there are too many.
     """
     sheet = _Sheet(max(width, NARROWEST), color, fancy, verbose=False)
@@ -109,8 +109,11 @@ class _Sheet:
         yield from self._wrapped(told, "  ")
 
     def rest(self, items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-        """Items that only wait for others, or that another one's fault leaves unjudged."""
-        for status, words in (("pending", "wait for that"), ("skip", "cannot be judged without")):
+        """Counts items that are blocked by others."""
+        for status, words in (
+            ("pending", "pending"),
+            ("skip", "skipped (blocked by a failed check)"),
+        ):
             count = sum(item["status"] == status for item in items)
             if count:
                 sign = (_SIGNS if self._fancy else _WORDS)[status]
@@ -134,7 +137,7 @@ class _Sheet:
                 yield from self._detail("see", f"dualwatch explain {item['code']}")
 
     def short(self, item: Mapping[str, Any]) -> str:
-        """One item in one line."""
+        """An item in one line."""
         sign = (_SIGNS if self._fancy else _WORDS)[item["status"]]
         text = clipped(plain_text(f"{item['title']}: {item['observed']}"), self._width - 8)
         return f"  {self.paint(sign, _STYLES[item['status']])} {text}"
@@ -148,7 +151,7 @@ class _Sheet:
 
     def hints(self, document: Mapping[str, Any]) -> Iterator[str]:
         if document["counts"]["pending"] and document["target"]["life"] == "alive":
-            yield "`dualwatch check --watch` waits until all is decided"
+            yield "`dualwatch check --watch` waits until every item is decided"
 
     def _wrapped(self, text: str, lead: str) -> list[str]:
         return wrapped(plain_text(text), self._width, lead, MOST_LINES)

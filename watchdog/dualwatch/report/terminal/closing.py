@@ -8,16 +8,17 @@ from pathlib import Path
 
 from dualwatch.core import units
 from dualwatch.events import RunEnded, Severity
-from dualwatch.history.attempt_record import AttemptRecord
+from dualwatch.history.run import AttemptHistory
 from dualwatch.report.run import view
 from dualwatch.report.terminal.changes import changes_table
 from dualwatch.report.terminal.console import plain_text
 
 MOST_METRICS = 8
+WIDTH = 80
 
 
 def lines(
-    records: Sequence[AttemptRecord],
+    records: Sequence[AttemptHistory],
     ended: RunEnded | None,
     folder: Path,
     *,
@@ -38,11 +39,11 @@ def lines(
     yield f"files: {folder}"
     yield "  summary.json, journal.jsonl, attempt-N/console.log, attempt-N/stacks/"
     codes = dict.fromkeys(
-        f.code for r in records for f in r.findings if f.severity >= Severity.WARNING
+        f.code for r in records for f in r.ranked if f.severity >= Severity.WARNING
     )
     if codes:
-        place = shlex.quote(view.shortest_path(str(folder.parent)))
-        yield f"more: dualwatch diagnose {place}; dualwatch explain {next(iter(codes))}"
+        more = view.more_lines(str(folder.parent), next(iter(codes)), WIDTH)
+        yield from (line.removeprefix("  ") for line in more)
     if ended is not None:
         yield f"{ended.outcome}: {plain_text(ended.reason)}"
     if resume:
@@ -54,7 +55,7 @@ def _is_shown(name: str) -> bool:
     return last.startswith("loss") or last == "grad_norm" or "mAP" in last
 
 
-def _attempt(record: AttemptRecord) -> Iterator[str]:
+def _attempt(record: AttemptHistory) -> Iterator[str]:
     s = record.snapshot
     assert s.started is not None
     how = "?"
@@ -66,7 +67,7 @@ def _attempt(record: AttemptRecord) -> Iterator[str]:
     lost = f", {record.lost_iterations} iterations lost" if record.lost_iterations else ""
     yield f"attempt {s.started.attempt}: {took}, {how}{reached}{replaced}{lost}"
     yield from (plain_text(line) for line in changes_table(s.started.changes, reasons=False))
-    for finding in record.findings:
+    for finding in record.ranked:
         if finding.severity >= Severity.WARNING:
             yield f"  {view.finding_line(finding)}"
 

@@ -1,4 +1,4 @@
-"""The consoles: results to stdout, progress to stderr; never an encoding error, never markup."""
+"""Consoles without encoding errors and without markup."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _FANCY = "✓✗▲•─█…→"
 
 
 def limit_encoding(stream: TextIO) -> None:
-    """What the encoding of a stream cannot hold becomes "?", instead of an exception."""
+    """Makes a stream replace characters that its encoding lacks by "?"."""
     if isinstance(stream, io.TextIOWrapper):
         with contextlib.suppress(ValueError, OSError):
             stream.reconfigure(errors="replace")
 
 
 def holds_unicode(stream: TextIO) -> bool:
-    """Whether the signs that we draw with can be written to a stream."""
+    """Whether a stream's encoding has the signs that the views draw with."""
     try:
         _FANCY.encode(stream.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
@@ -47,7 +47,7 @@ def one_line(value: object, limit: int = 2000) -> str:
 
 
 def painter(color: bool) -> Paint:
-    """Paints a text in a style of Rich; leaves it as it is where no colour is wanted."""
+    """A function that paints a text in a style of Rich, or returns it unchanged."""
     if not color:
         return lambda text, style: text
     from rich.color import ColorSystem

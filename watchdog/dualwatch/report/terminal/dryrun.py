@@ -1,4 +1,4 @@
-"""``--dry-run``: the exact command, and what every step of every escalation would change."""
+"""``--dry-run``: the exact command, and what every rerun step would change."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def text(plan: DryRun) -> str:
         "",
     ]
     if not plan.ladder:
-        lines += ["no step: a rerun could change nothing here, a stall is given up", ""]
+        lines += ["no steps: a rerun could change nothing here, so a stall ends the run", ""]
     elif plan.in_place:
         lines += [*_wrapped("first on a stall: ", plan.in_place, indent=2), ""]
     for family, steps in plan.ladders.items():
@@ -69,11 +69,11 @@ def text(plan: DryRun) -> str:
             lines += [f"  {key}={value}" for key, value in step.environment.items()]
         lines.append("")
     if plan.min_batch > 1:
-        lines.append(f"No batch below {plan.min_batch}: the model's loss cannot learn from it.")
+        lines.append(f"No batch below {plan.min_batch}: the model's loss needs more samples.")
     if plan.ladders:
         lines += _wrapped(
             "",
-            "Every step resumes where it was, or from the newest good checkpoint; at most "
+            "Every rerun resumes at the same sample, or from the newest good checkpoint; at most "
             f"{_reruns(plan.max_reruns)} in all.",
         )
     lines.append("Nothing was started.")
@@ -81,7 +81,7 @@ def text(plan: DryRun) -> str:
 
 
 def _wrapped(lead: str, text: str, indent: int | None = None) -> list[str]:
-    """Prose; a path in it stays whole, so that it can be copied."""
+    """Wraps prose; paths stay whole, so that they can be copied."""
     return textwrap.wrap(
         text,
         WIDTH,

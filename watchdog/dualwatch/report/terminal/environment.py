@@ -1,4 +1,4 @@
-"""The surroundings of a training in words: GPUs, the host, the loader's settings."""
+"""GPUs, host and loader settings of a diagnosis as lines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HOW = {
 
 
 def gpus(document: Diagnosis) -> Iterator[str]:
-    """One line a device, and one for each process of others that holds memory of it."""
+    """One line per device, and one per foreign process that holds its memory."""
     for gpu in document.gpus:
         busy = "?" if gpu.utilisation is None else f"{gpu.utilisation} %"
         yield (
@@ -30,10 +30,10 @@ def gpus(document: Diagnosis) -> Iterator[str]:
             f"{units.size(gpu.total)} used, {units.size(gpu.tree)} by the training, {busy} busy"
         )
         for error in gpu.errors:
-            yield f"complains: {one_line(error)}"
+            yield f"error: {one_line(error)}"
         for holder in gpu.holders:
             if not holder.ours:
-                name = one_line(holder.name, 200) or "unseen: dead, or in another container"
+                name = one_line(holder.name, 200) or "unknown: dead, or in another container"
                 size = units.size(holder.used)
                 yield f"{size} held by pid {holder.pid}, not of this run: {name}"
 
@@ -45,7 +45,7 @@ def nvidia_smi(document: Diagnosis) -> list[str]:
 
 
 def host(document: Diagnosis) -> list[str]:
-    """Two or three lines on the machine; what is tight says so."""
+    """Two or three lines on the machine; scarce resources are marked."""
     h = document.host
     if h is None:
         return []

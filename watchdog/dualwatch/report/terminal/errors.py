@@ -1,4 +1,4 @@
-"""Errors in one voice: what, why, what to do."""
+"""Renders errors: what happened, why, what to do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dualwatch.report.terminal.console import plain_text
 
 
 def render(error: DualwatchError) -> str:
-    """An expected failure, without a traceback."""
+    """Renders an expected failure, without a traceback."""
     code = f" [{error.code}]" if error.code else ""
     lines = [f"dualwatch: {error.what}{code}"]
     for label, text in (("why", error.why), ("do", error.do)):
@@ -21,11 +21,11 @@ def render(error: DualwatchError) -> str:
 
 
 def render_fault(error: BaseException) -> str:
-    """A fault of our own, with all that a report needs."""
+    """Renders an internal error, with what a bug report needs."""
     trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     return (
-        f"dualwatch: a fault of dualwatch itself (version {__version__})\n"
-        "  do:  please report it with the lines below and the journal.jsonl of the run;\n"
-        "       a training that was started goes on by itself\n"
+        f"dualwatch: internal error, a bug in dualwatch (version {__version__})\n"
+        "  do:  report it with the lines below and the journal.jsonl of the run;\n"
+        "       a training that was started keeps running\n"
         f"{textwrap.indent(trace, '  ')}"
     )

@@ -1,4 +1,4 @@
-"""A checklist as JUnit XML, which CI systems show as tests."""
+"""A checklist as JUnit XML."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dualwatch.report.terminal.console import plain_text
 
 
 def xml(document: Mapping[str, Any]) -> str:
-    """The document of ``check --json`` as XML: one suite a stage, pending ones as skipped."""
+    """The document of ``check --json`` as XML: one suite per stage, pending ones as skipped."""
     root = ET.Element("testsuites", name="dualwatch check")
     for stage in STAGES:
         items = [item for item in document["items"] if item["stage"] == stage]

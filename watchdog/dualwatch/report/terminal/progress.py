@@ -1,4 +1,4 @@
-"""A progress bar on stderr for what takes long; nothing where nobody sits in front of it."""
+"""A progress bar on stderr; nothing without a terminal."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import TextIO
 from dualwatch.report.terminal.console import make, plain_text
 
 Advance = Callable[[int, int], None]
-"""Takes how many are done, and of how many; 0 of them where that is not known."""
+"""Takes the number done and the total; a total of 0 is unknown."""
 
 REDRAWS = 5
-"""A second: more is not seen, and costs what is waited for."""
+"""Per second."""
 
 
 def is_watched(stream: TextIO) -> bool:
-    """Whether somebody sits in front of a stream who can be shown a line that changes."""
+    """Whether a stream is a terminal that can redraw a line."""
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 @contextlib.contextmanager
 def bar(what: str, stream: TextIO | None = None) -> Iterator[Advance]:
-    """Shows how far something is, and takes the line away at the end, whatever ends it.
+    """Shows progress, and removes the line at the end.
 
     Example:
         ``with bar("comparing pairs") as advance: advance(done, total)``
@@ -61,7 +61,7 @@ def bar(what: str, stream: TextIO | None = None) -> Iterator[Advance]:
 
     try:
         progress.start()
-    except OSError:  # The terminal went away: what is being done goes on.
+    except OSError:  # The terminal is gone; the work continues.
         yield lambda done, total: None
         return
     try:

@@ -1,4 +1,4 @@
-"""The settings in force as a list for people: value, where it came from, what it is for."""
+"""The settings in force as a list: value, source, help."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _VALUE = 18
 
 
 def lines(rows: Iterable[tuple[str, Any, str, str]], folder: str) -> Iterator[str]:
-    """Two lines a setting, or more where a value is long; none is wider than a terminal.
+    """Two lines per setting, or more where a value is long; none is wider than 80 columns.
 
     Args:
         rows: As ``Settings.rows`` gives them.

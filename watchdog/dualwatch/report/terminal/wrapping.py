@@ -1,40 +1,33 @@
-"""Text in so many columns of a terminal, where a Chinese character takes two."""
+"""Wraps text to terminal columns; a Chinese character takes two."""
 
 from __future__ import annotations
 
 import textwrap
-import unicodedata
 
 _NARROWEST = 20
 _DEEPEST_MARGIN = 16
 
 
 def cells(text: str) -> int:
-    """Columns that a terminal needs."""
+    """Columns that a text takes on a terminal."""
     if text.isascii():
         return len(text)
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
-        for c in text
-    )
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 def clipped(text: str, width: int, mark: str = "...") -> str:
-    """The beginning of a text that is too long; the cut shows."""
+    """A text cut to a width, with a mark where it was cut."""
     if cells(text) <= width:
         return text
-    kept = []
-    room = width - len(mark)
-    for character in text:
-        room -= cells(character)
-        if room < 0:
-            break
-        kept.append(character)
-    return "".join(kept).rstrip() + mark
+    from rich.cells import set_cell_size
+
+    return set_cell_size(text, max(0, width - len(mark))).rstrip() + mark
 
 
 def wrapped(text: str, width: int, lead: str, most: int) -> list[str]:
-    """A text in at most so many lines: the lead before the first, the others below its text."""
+    """A text in at most ``most`` lines, indented below the lead."""
     margin = " " * (len(lead) if len(lead) <= _DEEPEST_MARGIN else 4)
     # Characters of two columns: fewer of them fit.
     room = width * max(1, len(text)) // max(1, cells(text))
@@ -51,7 +44,7 @@ def wrapped(text: str, width: int, lead: str, most: int) -> list[str]:
 
 
 def folded(line: str, width: int) -> list[str]:
-    """A whole line in rows, deeper from the second on; a path stays whole."""
+    """A line in rows, indented from the second on; paths stay whole."""
     depth = len(line) - len(line.lstrip()) + 2
     if cells(line) <= width:
         return [line]

@@ -6,6 +6,8 @@ import math
 import re
 from dataclasses import dataclass
 
+from dualwatch import domains
+from dualwatch.core.text import name_words
 from dualwatch.state.repeated_errors import RepeatedError
 from dualwatch.state.snapshot import Snapshot
 
@@ -29,20 +31,10 @@ HARMLESS: tuple[str, ...] = (
 )
 """What trainings print and live with: none of it takes a loss out of a model."""
 
-TOPICS = frozenset(
-    (
-        "contrast", "contrastive", "contrasts", "nce", "infonce", "infrared", "thermal", "ir",
-        "modality", "modalities", "modal", "pair", "pairs", "paired", "unpaired", "pairing",
-        "projector", "projection", "align", "alignment",
-    )
-)  # fmt: skip
-"""Words of what a loss between two modalities is made from."""
-
 COUNTED = 10
 """The console's reader tells the first and the tenth time: after so many it is seen to repeat."""
 
 _HARMLESS = re.compile("|".join(HARMLESS))
-_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,27 +80,30 @@ def _rated(s: Snapshot, repeated: RepeatedError, name: str, held: int) -> Swallo
     marks = []
     confidence = 0.3
     words = _words(repeated)
-    own = {word for word in _split(name) if word != "loss"}
+    own = {word for word in name_words(name) if word != "loss"}
+    topics = frozenset().union(*(domain.topics for domain in domains.installed()))
     if own & words:
         confidence += 0.3
-        marks.append(f"it speaks of {sorted(own & words)[0]}")
-    elif TOPICS & words:
+        marks.append(f"its text mentions {sorted(own & words)[0]}")
+    elif topics & words:
         confidence += 0.2
-        marks.append(f"it speaks of {sorted(TOPICS & words)[0]}")
+        marks.append(f"its text mentions {sorted(topics & words)[0]}")
     elif "loss" in words:
         confidence += 0.1
-        marks.append("it speaks of a loss")
+        marks.append("its text mentions a loss")
     in_loop = repeated.in_loop or repeated.last_line > 0
     if in_loop:
         confidence += 0.15
-        marks.append("it began with the training loop" if not held else "it began when it went")
+        marks.append(
+            "it began with the training loop" if not held else "it began when the metric vanished"
+        )
     due = _due(s, repeated)
     if repeated.told > 1:
         confidence += 0.2 if repeated.told >= due else 0.1
         marks.append(f"it came at least {repeated.at_least} times")
     elif due > 1:
         confidence -= 0.15  # In every iteration it would have been told again.
-    is_told = bool({*own, *TOPICS, "loss"} & words) or repeated.told > 1
+    is_told = bool({*own, *topics, "loss"} & words) or repeated.told > 1
     if confidence < 0.4 or not (is_told or in_loop):
         return None
     return SwallowedError(repeated, round(min(confidence, 0.95), 2), tuple(marks))
@@ -128,8 +123,4 @@ def _due(s: Snapshot, repeated: RepeatedError) -> int:
 def _words(repeated: RepeatedError) -> frozenset[str]:
     error = repeated.error
     texts = (error.exception, error.message[:1000], error.where, *error.excerpt[-20:])
-    return frozenset(word for text in texts for word in _split(text))
-
-
-def _split(text: str) -> list[str]:
-    return [word.lower() for word in _WORD.findall(text)]
+    return frozenset(word for text in texts for word in name_words(text))

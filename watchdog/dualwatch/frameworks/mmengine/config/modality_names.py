@@ -6,10 +6,10 @@ are keys. So names are cut into words, and the words decide.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dualwatch.core.text import NAME_WORD, name_words
 from dualwatch.events.modalities import INFRARED_WORDS, VISIBLE_WORDS
 from dualwatch.frameworks.mmengine.config.literal import is_unknown
 
@@ -19,13 +19,10 @@ _PAIR = frozenset(
 _OF_COLOUR_ORDER = ("to_rgb", "bgr_to_rgb", "rgb_to_bgr")
 _LONGEST = 500
 
-# CamelCase, snake_case, paths: "LoadRGBPair" has the words load, rgb, pair.
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-
 
 def words(name: str) -> frozenset[str]:
     """The words of a name, in lower case."""
-    return frozenset(word.lower() for word in _WORD.findall(name[:_LONGEST]))
+    return frozenset(name_words(name[:_LONGEST]))
 
 
 def modality(name: str) -> str | None:
@@ -40,7 +37,7 @@ def modality(name: str) -> str | None:
 def without_modality(stem: str) -> str:
     """A file's stem with a star for the word of its modality: what both of a pair share."""
     known = VISIBLE_WORDS | INFRARED_WORDS
-    return _WORD.sub(lambda m: "*" if m[0].lower() in known else m[0], stem)
+    return NAME_WORD.sub(lambda m: "*" if m[0].lower() in known else m[0], stem)
 
 
 def training_set(values: Mapping[str, Any]) -> Any:

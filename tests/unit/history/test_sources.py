@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from dualwatch.core.clock import Moment
 from dualwatch.events import (
     AttemptEnded,
     AttemptStarted,
-    EvaluationLogged,
     Event,
     Finding,
     FindingRaised,
@@ -20,7 +18,8 @@ from dualwatch.events import (
     Severity,
 )
 from dualwatch.events.journal import Journal
-from dualwatch.history import past
+from dualwatch.history import sources
+from dualwatch.history.run import fold as fold_run
 from dualwatch.state.snapshot import fold
 
 NOW = Moment(at=5000.0, wall=1_700_000_000.0)
@@ -89,13 +88,13 @@ def test_the_newest_attempt_of_the_newest_run_is_what_counts(tmp_path):
             raised("DW201", 4400.0, wall - 600),
         ],
     )
-    found = past.of_journal(path, NOW)
-    assert found.run == run_started(4000.0, wall - 1000)
-    assert found.run_ended is None
-    assert not found.has_ended
-    assert [f.code for f in found.raised] == ["DW201"]
-    assert [f.code for f in found.earlier] == ["DW102"]
-    assert fold(found.events).started == started(1, 4200.0, wall - 800)
+    run = fold_run(sources.read_journal(path, NOW))
+    assert run.started == run_started(4000.0, wall - 1000)
+    assert run.ended is None
+    assert run.over == []
+    assert [f.code for f in run.attempt.findings] == ["DW201"]
+    assert [f.code for f in run.earlier_findings] == ["DW102"]
+    assert run.snapshot.started == started(1, 4200.0, wall - 800)
 
 
 def test_times_of_another_boot_are_told_by_the_wall_clock(tmp_path):
@@ -104,9 +103,8 @@ def test_times_of_another_boot_are_told_by_the_wall_clock(tmp_path):
         started(0, 90_001.0, NOW.wall - 59),
         AttemptEnded(at=90_031.0, wall=NOW.wall - 29, attempt=0, exit_code=1, signal=None),
     ]
-    found = past.of_journal(journal_of(tmp_path / "j", events), NOW)
-    assert [event.at for event in found.events] == [NOW.at - 59, NOW.at - 29]
-    assert found.has_ended
+    found = list(sources.read_journal(journal_of(tmp_path / "j", events), NOW))
+    assert [event.at for event in found] == [NOW.at - 60, NOW.at - 59, NOW.at - 29]
 
 
 def test_lines_of_a_log_are_signs_of_life(tmp_path):
@@ -115,7 +113,7 @@ def test_lines_of_a_log_are_signs_of_life(tmp_path):
         line(1, NOW.wall - 200),
         line(2, NOW.wall - 150),
     ]
-    events = past.of_log(lines, NOW, started(0, NOW.at, NOW.wall))
+    events = sources.of_log(lines, NOW, started(0, NOW.at, NOW.wall))
     s = fold(events)
     assert s.progress_at == NOW.at - 150
     assert s.silence(NOW.at) == 150
@@ -125,15 +123,5 @@ def test_lines_of_a_log_are_signs_of_life(tmp_path):
 
 
 def test_a_log_without_any_fact_gives_the_start_alone():
-    events = past.of_log([], NOW, started(0, NOW.at, NOW.wall))
+    events = sources.of_log([], NOW, started(0, NOW.at, NOW.wall))
     assert events == [started(0, NOW.at, NOW.wall)]
-
-
-def test_of_many_rows_the_newest_and_all_evaluations_are_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(past, "KEPT", 3)
-    rows = [json.dumps({"loss": 1.0, "epoch": 1, "iter": n, "step": n}) for n in range(1, 9)]
-    rows.insert(2, '{"tiny/error": 0.5, "step": 1}')
-    (tmp_path / "scalars.json").write_text("\n".join(rows) + "\n")
-    kept = past.of_scalars(tmp_path / "scalars.json")
-    assert [f.iteration for f in kept if isinstance(f, IterationLogged)] == [6, 7, 8]
-    assert sum(isinstance(f, EvaluationLogged) for f in kept) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from dualwatch.history.model import RunHistory
+from dualwatch.history.reported_run import ReportedRun
 
 MOST = 200
 _LEFT_OUT = ("model_words", "work_dir")
@@ -41,28 +41,28 @@ def flat(value: Any, prefix: str = "", depth: int = 0) -> dict[str, Any]:
     return {prefix: value} if prefix else {}
 
 
-def settings_of(chapter: RunHistory) -> dict[str, Any]:
+def settings_of(run: ReportedRun) -> dict[str, Any]:
     """All that is known of a run's configuration, flat; empty where nothing is."""
-    sections = {k: v for k, v in chapter.sections.items() if k not in _LEFT_OUT}
-    if not sections and chapter.config is not None:
-        sections = dict(chapter.config.loaders)
+    sections = {k: v for k, v in run.sections.items() if k not in _LEFT_OUT}
+    if not sections and run.config is not None:
+        sections = dict(run.config.loaders)
     known = flat(sections)
-    if chapter.config is not None:
+    if run.config is not None:
         for name in ("start_method", "preprocessor", "epochs", "iterations", "load_from"):
-            value = getattr(chapter.config, name)
+            value = getattr(run.config, name)
             if value not in (None, ""):
                 known.setdefault(name, value)
-    if chapter.started is not None:
-        known |= {f"dualwatch.{k}": v for k, v in chapter.started.settings.items()}
+    if run.started is not None:
+        known |= {f"dualwatch.{k}": v for k, v in run.started.settings.items()}
     return known
 
 
-def differences(chapters: Sequence[RunHistory]) -> list[Difference]:
+def differences(runs: Sequence[ReportedRun]) -> list[Difference]:
     """The keys in which not all runs agree, in the order of the first run that has them.
 
     A run of which no configuration is known has "not known" in every row, and makes none.
     """
-    known = [settings_of(chapter) for chapter in chapters]
+    known = [settings_of(run) for run in runs]
     keys = dict.fromkeys(key for values in known for key in values)
     found = []
     for key in keys:

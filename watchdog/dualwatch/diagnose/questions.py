@@ -1,0 +1,116 @@
+"""What an examination asks about a target: each question is a collector with a time limit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dualwatch.collectors.agent_files import heartbeat
+from dualwatch.collectors.agent_files.batches import BatchFiles
+from dualwatch.collectors.agent_files.models import ModelFiles
+from dualwatch.collectors.gpu import nvidia_smi
+from dualwatch.collectors.gpu.nvml import NvmlSampler
+from dualwatch.collectors.host import sample as host
+from dualwatch.collectors.processes import orphans
+from dualwatch.collectors.target import Target
+from dualwatch.core.clock import Moment
+from dualwatch.core.policies import CheckPolicy
+from dualwatch.diagnose import live_process
+from dualwatch.diagnose.parallel import Collector
+from dualwatch.events import ConfigRead, Event
+from dualwatch.frameworks.mmengine.config import find
+from dualwatch.frameworks.mmengine.config.load import training_python
+from dualwatch.frameworks.mmengine.logs import scalars
+from dualwatch.history import sources
+from dualwatch.history.run import LINES_AT_ONCE, RunHistory
+from dualwatch.history.training_record import TrainingRecord
+from dualwatch.logs import reader
+
+LIVE_S = 8.0
+"""Seconds for everything about a live training; a healthy machine needs about four."""
+
+CONFIG_S = 30.0
+"""Seconds for a configuration that the user named: loading it imports torch."""
+
+SCALAR_ROWS = 20_000
+"""Training rows of a ``scalars.json`` that are folded, the newest."""
+
+FILES = frozenset(("log", "scalars", "config"))
+"""Questions that only read what the training left."""
+
+
+def questions(
+    target: Target, policy: CheckPolicy, moment: Moment, log_s: float
+) -> dict[str, Collector]:
+    """The questions about a target by name.
+
+    Args:
+        log_s: Seconds for the log.
+    """
+    training, work_dir = target.training, target.work_dir
+    at, wall = moment
+    pid = training.pid if training is not None else None
+    tree = live_process.pids(training, moment) if training is not None else set()
+    asked: dict[str, Collector] = {
+        "nvidia-smi": Collector(lambda: nvidia_smi.read(timeout=5.0), 6.0),
+        "host": Collector(
+            lambda: host.sample(work_dir or Path.cwd(), pid, at=at, wall=wall, kernel=True), LIVE_S
+        ),
+        "gpu": Collector(lambda: NvmlSampler().sample(tree, at, wall), LIVE_S),
+    }
+    if training is not None:
+        asked["processes"] = Collector(lambda: live_process.look(training), LIVE_S + 1)
+    if target.log is not None:
+        log = target.log
+        limit = log_s + LIVE_S - 5.0
+        asked["log"] = Collector(lambda: reader.read_log(log, deadline=log_s), limit)
+        if target.scalars == log:
+            asked["scalars"] = Collector(lambda: read_scalars(log), LIVE_S)
+    if target.attempt_dir is not None:
+        attempt = target.attempt_dir
+        journal = attempt.parent / "journal.jsonl"
+        asked["journal"] = Collector(lambda: _recorded(journal, moment), LIVE_S)
+        asked["heartbeat"] = Collector(lambda: heartbeat.read(attempt, at, wall), LIVE_S)
+        asked["model"] = Collector(lambda: ModelFiles(attempt).poll(at, wall), LIVE_S)
+        asked["batches"] = Collector(lambda: BatchFiles(attempt).poll(at, wall), LIVE_S)
+    if target.config is not None:
+        named = target.config
+        python = training_python(policy.python)
+        asked["config"] = Collector(
+            lambda: find.load(python, named, (), Path.cwd(), timeout=CONFIG_S), CONFIG_S + 2
+        )
+    elif work_dir is not None:
+        cwd = training.cwd if training is not None else None
+        asked["config"] = Collector(lambda: _found_config(work_dir, cwd, moment), LIVE_S)
+    if work_dir is not None:
+        asked["orphans"] = Collector(
+            lambda: orphans.find(
+                work_dir, tree, at=at, wall=wall, recorded=sources.recorded_attempts
+            ),
+            LIVE_S,
+        )
+    return asked
+
+
+def read_scalars(path: Path) -> list[Event]:
+    """The newest rows of a ``scalars.json``; they have no times and get that of the file.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    return scalars.read(path, path.stat().st_mtime, SCALAR_ROWS)
+
+
+def _recorded(journal: Path, moment: Moment) -> tuple[RunHistory, TrainingRecord]:
+    """The newest run of a journal."""
+    record = TrainingRecord()
+    run = RunHistory((record,), lines_at_once=LINES_AT_ONCE)
+    for event in sources.read_journal(journal, moment):
+        run.take(event)
+    return run, record
+
+
+def _found_config(work_dir: Path, cwd: Path | None, moment: Moment) -> ConfigRead | None:
+    path = find.find(work_dir)
+    if path is None:
+        return None
+    return find.read(path, at=moment.at, wall=moment.wall, folder=cwd)

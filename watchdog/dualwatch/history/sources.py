@@ -1,0 +1,123 @@
+"""The events of a training from its files: its journal, or the log of any training."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from dualwatch.collectors.processes.orphans import RecordedAttempt
+from dualwatch.core.clock import Moment
+from dualwatch.events import (
+    AttemptEnded,
+    AttemptStarted,
+    ConsoleGrew,
+    Event,
+    RunStarted,
+    journal,
+    sampling,
+)
+from dualwatch.history.run import AttemptHistory, RunHistory, fold
+
+SAME_CLOCK_S = 5.0
+
+
+def read_journal(path: Path, now: Moment) -> Iterator[Event]:
+    """The events of the newest run of a journal, ``at`` on our own clock."""
+    for event in journal.read(path, journal.newest(path, RunStarted)):
+        yield _on_our_clock(event, now)
+
+
+def recorded_run(folder: Path) -> RunHistory:
+    """The newest run that dualwatch recorded.
+
+    Args:
+        folder: ``WORK_DIR/dualwatch``.
+    """
+    path = folder / "journal.jsonl"
+    run = fold(journal.read(path, journal.newest(path, RunStarted)))
+    lost = lost_iterations(folder / "summary.json")
+    for attempt in run.attempts:
+        attempt.lost_iterations = lost.get(attempt.number)
+    return run
+
+
+def newest_attempt(folder: Path) -> AttemptHistory:
+    """The newest attempt of a journal, its start and end alone.
+
+    Args:
+        folder: ``WORK_DIR/dualwatch``.
+    """
+    path, run = folder / "journal.jsonl", RunHistory()
+    with contextlib.suppress(OSError):
+        run = fold(_starts_and_ends(path))
+    return run.attempt
+
+
+def recorded_attempts(folder: Path) -> Iterator[RecordedAttempt]:
+    """All attempts in the journals of a ``WORK_DIR/dualwatch``, of earlier runs too."""
+    for path in (folder / "journal.jsonl", *folder.glob("earlier/*/journal.jsonl")):
+        attempts: list[AttemptHistory] = []
+        with contextlib.suppress(OSError):
+            attempts = fold(_starts_and_ends(path)).attempts
+        for attempt in attempts:
+            if (started := attempt.started) is not None:
+                place = path.parent / f"attempt-{started.attempt}"
+                is_over = attempt.ended is not None
+                yield RecordedAttempt(place, started.pid, started.create_time, is_over)
+
+
+def _starts_and_ends(path: Path) -> Iterator[Event]:
+    return sampling.sample(path, {AttemptStarted: None, AttemptEnded: None})
+
+
+def lost_iterations(summary: Path) -> dict[int, int]:
+    """Attempt -> iterations that it lost; empty where the summary is unreadable."""
+    try:
+        attempts: Any = json.loads(summary.read_text(encoding="utf-8"))["attempts"]
+        return {int(one["number"]): int(one["lost_iterations"]) for one in attempts}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def of_log(
+    events: Sequence[Event], now: Moment, started: AttemptStarted, begun: float | None = None
+) -> list[Event]:
+    """The events of a log as those of an attempt; each line is a sign of progress.
+
+    Args:
+        events: As the reader of logs gives them, with the wall times of their lines.
+        started: The process, which a log does not name.
+        begun: Wall time of the log's first stamp, which may be of a line without an event.
+    """
+    first = events[0].wall if events else started.wall
+    wall = min(first, started.wall, begun if begun is not None else first)
+    shifted = [replace(event, at=_at(event.wall, now)) for event in events]
+    return [replace(started, at=_at(wall, now), wall=wall), *_with_growth(shifted)]
+
+
+def since(events: Iterable[Event], wall: float) -> list[Event]:
+    """Events that are newer than a wall time."""
+    return [event for event in events if event.wall > wall]
+
+
+def _with_growth(events: Sequence[Event]) -> Iterator[Event]:
+    """Adds a sign of progress after each line, for a training without a heartbeat."""
+    for number, event in enumerate(events, start=1):
+        yield event
+        if number == len(events) or events[number].wall > event.wall:
+            yield ConsoleGrew(at=event.at, wall=event.wall, lines=number, last_line="")
+
+
+def _on_our_clock(event: Event, now: Moment) -> Event:
+    """A monotonic time is only valid on the machine and in the boot in which it was read."""
+    at = _at(event.wall, now)
+    return event if abs(event.at - at) < SAME_CLOCK_S else replace(event, at=at)
+
+
+def _at(wall: float, now: Moment) -> float:
+    return now.at - (now.wall - wall)
