@@ -11,15 +11,15 @@ from typing import Any, TypedDict
 from dualwatch import domains, frameworks
 from dualwatch.checks import profiles
 from dualwatch.core.errors import DualwatchError, Exit, code_of
-from dualwatch.core.json_codec import plain
 from dualwatch.core.policies import CheckPolicy, StallPolicy, StopPolicy
 from dualwatch.core.settings import Settings
 from dualwatch.events import RerunStep
-from dualwatch.events.journal import SCHEMA_VERSION
 from dualwatch.frameworks import interpreter
 from dualwatch.frameworks.base import Framework, LaunchOptions, TrainingSpec, is_module
 from dualwatch.remedies import table
 from dualwatch.remedies.decide import Policy, escalations
+from dualwatch.report.terminal import dryrun
+from dualwatch.report.terminal.dryrun import DryRun
 from dualwatch.rules.thresholds import MetricTarget
 
 
@@ -54,24 +54,23 @@ class Plan:
     resume: bool = False
     notes: tuple[str, ...] = field(default=())
 
-    def document(self) -> dict[str, Any]:
-        """The plan as one JSON-able document, for ``--dry-run``."""
+    def document(self) -> DryRun:
+        """The plan as one document, for ``--dry-run``."""
         steps = {name: _steps(found) for name, found in self._escalations().items()}
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "command": list(self.command),
-            "config": str(self.config),
-            "script": str(self.script),
-            "work_dir": str(self.work_dir),
-            "required_metrics": list(self.required),
-            "required_because": self.required_because,
-            "notes": list(self.notes),
-            "max_reruns": self.policy.max_reruns,
-            "min_batch": self.policy.min_batch,
-            "in_place": self._in_place(),
-            "ladder": steps.get("stall", []),
-            "ladders": steps,
-        }
+        return DryRun(
+            command=self.command,
+            config=str(self.config),
+            script=str(self.script),
+            work_dir=str(self.work_dir),
+            required_metrics=self.required,
+            required_because=self.required_because,
+            notes=self.notes,
+            max_reruns=self.policy.max_reruns,
+            min_batch=self.policy.min_batch,
+            in_place=self._in_place(),
+            ladder=steps.get("stall", []),
+            ladders=steps,
+        )
 
     def _escalations(self) -> dict[str, tuple[RerunStep, ...]]:
         found = escalations(self.spec, self.policy)
@@ -89,14 +88,14 @@ class Plan:
         return table.IN_PLACE if self.policy.rescue and self.spec.workers("train") else None
 
 
-def _steps(steps: Sequence[RerunStep]) -> list[dict[str, Any]]:
+def _steps(steps: Sequence[RerunStep]) -> list[dryrun.Step]:
     return [
-        {
-            "step": number,
-            "name": step.name,
-            "changes": plain(step.changes),
-            "environment": dict(step.environment),
-        }
+        dryrun.Step(
+            step=number,
+            name=step.name,
+            changes=step.changes,
+            environment=dict(step.environment),
+        )
         for number, step in enumerate(steps, start=1)
     ]
 

@@ -9,8 +9,16 @@ from typing import Any
 
 from dualwatch.datasets.layouts import Place, ReadLayout
 from dualwatch.datasets.spec import DatasetSpec
-from dualwatch.domains.base import Domain, FallingMetric, Pairing, Progress, Range, silent
-from dualwatch.domains.paired import layouts, modality_names, pairs
+from dualwatch.domains.base import (
+    BatchModalities,
+    Domain,
+    FallingMetric,
+    Pairing,
+    Progress,
+    Range,
+    silent,
+)
+from dualwatch.domains.paired import batch, layouts, modality_names, pairs
 
 LOSS = "loss_macl"
 
@@ -29,6 +37,13 @@ class PairedImages(Domain):
     ranges = {LOSS: Range(high=1.0), "grad_norm": Range(high=20.0, after=50)}
     falling = (FallingMetric(name=LOSS, low_enough=0.3),)
     shown_first = (LOSS,)
+    advice = {
+        "DW201": "Pairs need return_modality_pair=True in the training dataset and a data "
+        "preprocessor for pairs.",
+        "DW204": f"{LOSS} above 1.0 usually means that the images of a pair do not match.",
+        "DW205": f"{LOSS} stays flat where the images of a pair do not show the same scene.",
+        "DW211": "return_modality_pair=True (or what your dataset calls it) switches pairing on.",
+    }
     # "nce" alone, since it is also the end of "instance".
     parts = r"macl|.*macl$|nce$|infonce|contrast|supcon|simclr|ntxent"
     topics = frozenset(
@@ -50,6 +65,10 @@ class PairedImages(Domain):
     def needs_pair(self, metric: str) -> bool:
         """Whether a metric's name speaks of two modalities."""
         return bool(self.topics & {*_WORD.findall(metric.lower())})
+
+    def batch(self, outline: Sequence[str]) -> BatchModalities:
+        """Whether a batch holds both modalities, by names, paths and shapes."""
+        return batch.modalities(outline)
 
     def guess_layout(self, settings: Mapping[str, Any], place: Place) -> ReadLayout | None:
         """LLVIP's or KAIST's layout, by folders and ids."""

@@ -1,15 +1,17 @@
 """DW118, DW301-DW307, DW401, DW403, DW501-DW503, DW602-DW605: what the last error means.
 
-A literal table: the first row whose pattern is in the error's text gives the code. What none of
-them knows is DW606, the error quoted. Patterns are pieces of the messages that the libraries
-print, in every wording that was met; they are matched against the error that ended the training
-and the earlier links of its chain, never against the whole console.
+A literal table: the first row whose pattern matches the error's text gives the code; DW606 where
+none does. Patterns are pieces of the messages that libraries print, in every wording that was met,
+matched against the error that ended the training and the earlier links of its chain, never against
+the whole console. Frameworks add patterns of their own (``Framework.error_patterns``).
 """
 
 from __future__ import annotations
 
+import functools
 import re
 
+from dualwatch import frameworks
 from dualwatch.events import ErrorSeen
 
 # Specific before general: a bus error of a worker means shared memory, not just a dead worker.
@@ -45,7 +47,6 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ),
     ("DW305", r"killed by signal: (Segmentation fault|Aborted|Illegal|Floating|\W*$)"),
     ("DW301", r"killed by signal"),
-    ("DW307", r"Cannot find valid image after"),
     (
         "DW502",
         r"No space left on device|Disk quota exceeded|not enough space on the disk"
@@ -59,15 +60,26 @@ PATTERNS: tuple[tuple[str, str], ...] = (
 
 _COMPILED = tuple((code, re.compile(pattern)) for code, pattern in PATTERNS)
 
-# What is pickled while a checkpoint is written is no worker that could not be started.
+
+@functools.cache
+def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """The table, then the patterns of the adapters."""
+    own = (row for one in frameworks.installed() for row in one.error_patterns)
+    return (*_COMPILED, *own)
+
+
+@functools.cache
+def _places() -> tuple[tuple[re.Pattern[str], str], ...]:
+    return tuple(row for one in frameworks.installed() for row in one.error_places)
+
+
+# An error of pickle while a checkpoint is written is not about starting a worker.
 _NOT_BELOW = {"DW304": re.compile(r"torch/serialization\.py|save_checkpoint")}
 
 _DATASET_BUILT = re.compile(r"in (?:full_init|load_data_list)\b")
-_CONFIG_LOADED = re.compile(r"mmengine/config/config\.py\", line \d+, in fromfile")
-_CHECKPOINT_READ = re.compile(r"mmengine/runner/checkpoint\.py\", line \d+, in \w*load_")
-# In a process that loads for itself; a worker's error says that it is one.
+# In a process that loads without workers; a worker's error names its worker.
 _FETCHED = re.compile(r"_utils/fetch\.py")
-# Batches come by a socket of the worker that made them: it breaks when the worker is gone.
+# A batch comes through a socket of its worker, which breaks when the worker is gone.
 _HANDED_OVER = re.compile(r"in rebuild_storage_fd\b|multiprocessing/resource_sharer\.py")
 _BROKEN_OFF = (
     "ConnectionResetError",
@@ -85,13 +97,13 @@ _OF_A_PEER = re.compile(
 
 
 def recognise(error: ErrorSeen) -> tuple[str, str]:
-    """The finding code of the error that ended a training, and the words that tell it.
+    """The finding code of the error that ended a training, and the text that shows it.
 
     Returns:
         The code, and the first line of that link of the chain which the code rests on.
     """
     own = text_of(error)
-    for code, pattern in _COMPILED:
+    for code, pattern in _patterns():
         for text in (own, *error.causes):
             if pattern.search(text) and not _is_below(error, _NOT_BELOW.get(code)):
                 return code, text.partition("\n")[0]
@@ -104,7 +116,7 @@ def text_of(error: ErrorSeen) -> str:
 
 
 def follows_another(error: ErrorSeen) -> bool:
-    """Whether it only tells that another rank is gone or does not answer."""
+    """Whether it only reports that another rank is gone or does not respond."""
     text = text_of(error)
     if _lost_its_worker(error):
         return False
@@ -117,13 +129,12 @@ def _lost_its_worker(error: ErrorSeen) -> bool:
 
 
 def _by_place(error: ErrorSeen) -> str:
-    """The code of an error whose words say nothing, by where it was raised."""
+    """The code of an error with an unspecific message, by where it was raised."""
     if _lost_its_worker(error):
         return "DW305"
-    if _is_below(error, _CONFIG_LOADED):
-        return "DW602"
-    if _is_below(error, _CHECKPOINT_READ):
-        return "DW605"  # A cut file is told in many words, down to "Invalid argument".
+    for place, code in _places():
+        if _is_below(error, place):
+            return code
     if _is_below(error, _DATASET_BUILT):
         return "DW603" if error.exception in _ABSENT else "DW306"
     return "DW306" if error.worker is not None or _is_below(error, _FETCHED) else "DW606"
