@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from dualwatch.checks import profile, profiles
 from dualwatch.core.errors import DualwatchError
-from dualwatch.rules.thresholds import Range
+from dualwatch.domains.base import Range
 
 
 def problems(table):

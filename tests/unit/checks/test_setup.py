@@ -18,7 +18,7 @@ from dualwatch.events import (
     ProcessSample,
     SurroundingsSeen,
 )
-from dualwatch.rules.deaths.setup import judge as judge_setup
+from dualwatch.rules.deaths.setup import find as judge_setup
 from dualwatch.rules.thresholds import Thresholds
 from msgspec import structs
 
