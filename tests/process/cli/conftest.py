@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import io
 import os
 import subprocess
 import sys
@@ -13,7 +12,6 @@ from pathlib import Path
 
 import dualwatch
 import pytest
-from dualwatch.cli import main
 from dualwatch.cli import main
 
 WATCHDOG = str(Path(dualwatch.__file__).parents[1])
@@ -43,37 +41,7 @@ def _checked(said: Said) -> Said:
 
 @pytest.fixture
 def dualwatch_(tmp_path, monkeypatch) -> Run:
-    """Runs ``dualwatch`` with some words in ``tmp_path``, in this process."""
-    for name in [name for name in os.environ if name.startswith("DUALWATCH_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: str, encoding: str = "utf-8", **environ: str) -> Said:
-        out, err = io.BytesIO(), io.BytesIO()
-        with monkeypatch.context() as patch, open(os.devnull) as nothing:
-            for name, value in environ.items():
-                patch.setenv(name, value)
-            patch.setattr(sys, "argv", ["dualwatch", *words])
-            patch.setattr(sys, "stdin", nothing)
-            patch.setattr(sys, "stdout", io.TextIOWrapper(out, encoding=encoding))
-            errors = "backslashreplace"
-            patch.setattr(sys, "stderr", io.TextIOWrapper(err, encoding=encoding, errors=errors))
-            code = 0
-            try:
-                main()
-            except SystemExit as end:
-                code = end.code if isinstance(end.code, int) else int(end.code is not None)
-            sys.stdout.flush()
-            sys.stderr.flush()
-            return Said(code, out.getvalue().decode(encoding), err.getvalue().decode(encoding))
-
-    return run
-
-
-@pytest.fixture
-def dualwatch_process(tmp_path, monkeypatch) -> Run:
-    """Runs it in a process of its own; no command may show a traceback."""
+    """Runs ``dualwatch`` with some words in ``tmp_path``; no command may show a traceback."""
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str, encoding: str = "utf-8", **environ: str) -> Said:

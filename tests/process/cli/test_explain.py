@@ -9,8 +9,8 @@ from dualwatch.report.terminal import explanation
 from dualwatch.rules.catalog import BY_CODE, CODES
 
 
-def test_a_code_comes_with_an_example_and_what_it_explains(dualwatch_process) -> None:
-    said = dualwatch_process("explain", "DW501")
+def test_a_code_comes_with_an_example_and_what_it_explains(dualwatch_) -> None:
+    said = dualwatch_("explain", "DW501")
     assert said.code == 0
     example = said.out.split("\nExample\n")[1]
     assert example.startswith("  DW501 host-out-of-memory (certain)\n    Out of memory:")
@@ -23,8 +23,8 @@ def test_a_symptom_names_its_causes() -> None:
     assert "\nExplained by\n  DW302 shared-memory-exhausted, DW501 host-out-of-memory\n" in text
 
 
-def test_causes_are_part_of_the_document(dualwatch_process) -> None:
-    (entry,) = json.loads(dualwatch_process("explain", "DW301", "--json").out)["codes"]
+def test_causes_are_part_of_the_document(dualwatch_) -> None:
+    (entry,) = json.loads(dualwatch_("explain", "DW301", "--json").out)["codes"]
     assert entry["explained_by"] == ["DW302", "DW501"]
     assert "DW606" in entry["explains"]
     assert entry["example"] == BY_CODE["DW301"].example
