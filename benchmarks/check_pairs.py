@@ -3,9 +3,7 @@
 Made in a temporary folder: two folders of small files, a VOC annotation for each pair, and a
 configuration that names them. Every turn begins with a cold disk cache where the system lets us
 drop it (root on Linux); the table says which it was. With ``--dualmacl`` the configuration imports
-that plug-in, and with it mmdet and torch, which takes longer than all the rest. The observers alone
-are measured as well, each in a process of its own, to tell what of it is Python, torch and mmengine
-being imported.
+that plug-in, and with it mmdet and torch, which takes longer than all the rest.
 Target: at most 10 s, cold, for the whole command.
 """
 
@@ -41,18 +39,6 @@ train_dataloader = dict(
 )
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=1)
 visualizer = dict(type="Visualizer", vis_backends=[dict(type="TensorboardVisBackend")])
-"""
-_PARTS = {
-    "pairs alone": "pairs.compare(values, all_pairs=True)",
-    "images alone": "datasets.look(values, at=0.0, wall=0.0, all_images=True)",
-}
-_OBSERVE = """
-import sys
-from pathlib import Path
-from dualwatch.collectors import datasets, pairs
-from dualwatch.logs import pyconfig
-values = pyconfig.read(Path(sys.argv[1]).read_text(encoding="utf-8")).values
-{}
 """
 
 
@@ -94,25 +80,19 @@ def main() -> None:
         measure.say(f"making {options.pairs} pairs ...")
         config = make(Path(folder), options.pairs, imports=options.dualmacl)
         ours = [sys.executable, "-m", "dualwatch", "check", str(config), "--all-pairs"]
-        commands = {"check --all-pairs": ours}
-        for name, code in _PARTS.items():
-            commands[name] = [sys.executable, "-c", _OBSERVE.format(code), str(config)]
-        measures = [functools.partial(_cold, words, cold=cold) for words in commands.values()]
-        costs = dict(zip(commands, measure.alternate(options.runs, measures), strict=True))
+        measures = [functools.partial(_cold, ours, cold=cold)]
+        (costs,) = measure.alternate(options.runs, measures)
     state = "cold: caches dropped before each" if cold else "warm: caches were not dropped"
     print(f"{measure.machine()}; {options.pairs} pairs; {options.runs} runs, {state}\n")
-    rows = [
-        [
-            name,
-            measure.show(measure.spread([cost.wall for cost in mine]), 2, " s"),
-            measure.show(measure.spread([cost.cpu for cost in mine]), 2, " s"),
-            measure.show(measure.spread([cost.peak / measure.MB for cost in mine]), 0, " MB"),
-            ", ".join(sorted({str(cost.code) for cost in mine})),
-        ]
-        for name, mine in costs.items()
+    row = [
+        "check --all-pairs",
+        measure.show(measure.spread([cost.wall for cost in costs]), 2, " s"),
+        measure.show(measure.spread([cost.cpu for cost in costs]), 2, " s"),
+        measure.show(measure.spread([cost.peak / measure.MB for cost in costs]), 0, " MB"),
+        ", ".join(sorted({str(cost.code) for cost in costs})),
     ]
-    print(measure.table(["command", "wall", "CPU", "peak memory", "exit code"], rows))
-    longest = max(cost.wall for cost in costs["check --all-pairs"])
+    print(measure.table(["command", "wall", "CPU", "peak memory", "exit code"], [row]))
+    longest = max(cost.wall for cost in costs)
     print(f"\nlongest check: {longest:.2f} s; target: {TARGET_S:g} s at 12,000 pairs")
 
 

@@ -1,6 +1,6 @@
 """The fault corpus: is the true cause named first, how soon, and are healthy trainings left alone?
 
-Runs every case of ``tests/faults`` under the real command. Bars: the true cause first in 95 % of
+Runs every case of ``tests/corpus`` under the real command. Bars: the true cause first in 95 % of
 the faulty cases; no healthy case acted on or accused; a cause named within 30 s of the last
 iteration (median). Exits with 1 where one is missed. What cannot be run here is listed, not
 counted.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dualwatch.report.terminal.explanation import causes, symptoms
+from dualwatch.report.terminal.explanation import advice, causes, symptoms
 from dualwatch.rules.catalog import CODES, Code
 
 FOLDER = Path(__file__).parent / "codes"
@@ -22,11 +22,16 @@ def page(code: Code) -> str:
         f"## What it means\n\n{code.means}\n\n"
         f"## Why it matters\n\n{code.matters}\n\n"
         f"## What to do\n\n{code.remedy}\n\n"
+        f"{_advice(code)}"
         f"{_example(code)}"
         f"{_links('It explains', symptoms(code))}"
         f"{_links('Explained by', causes(code))}"
         f"In the terminal: `dualwatch explain {code.code}`\n"
     )
+
+
+def _advice(code: Code) -> str:
+    return "".join(f"{text}\n\n" for text in advice(code))
 
 
 def _example(code: Code) -> str:

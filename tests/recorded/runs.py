@@ -1,4 +1,4 @@
-"""Recorded runs: 107 trainings of the corpus.
+"""Recorded runs: 107 trainings of the corpus, the demo, the trainings of the recovery tests.
 
 Journals, summaries and consoles as version 0.1.0 wrote them; only paths and the machine's name were
 replaced.

@@ -117,8 +117,9 @@ def main() -> None:
     if arguments.update:
         rows = [f"{path} {count}\n" for path, count in sorted(counts().items())]
         ALLOWED.write_text("".join(rows), encoding="utf-8")
+        return
     for use in uses():
-        if use.path.startswith(tuple(arguments.paths)) and not arguments.update:
+        if use.path.startswith(tuple(arguments.paths) or ""):
             print(f"{use.path}:{use.line}: {use.word!r}: {use.text[:100]}")
 
 

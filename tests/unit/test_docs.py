@@ -193,7 +193,7 @@ def rule(monkeypatch) -> list[str]:
     exec(source, module)
     # Whoever follows the page has it in the registry already.
     others = [rule for rule in registry.RULES if not rule.__module__.endswith(".learning_rate")]
-    monkeypatch.setattr(registry, "RULES", (*others, module["judge"]))
+    monkeypatch.setattr(registry, "RULES", (*others, module["find"]))
     return [code, source, tests]
 
 

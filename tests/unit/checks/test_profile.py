@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from dualwatch.checks import profile, profiles
 from dualwatch.core.errors import DualwatchError
-from dualwatch.rules.thresholds import Range
+from dualwatch.domains.base import Range
 
 
 def problems(table):
@@ -17,14 +17,14 @@ def problems(table):
     [
         ({"itms": {}}, "unknown key 'itms'; did you mean 'items'?"),
         ({"items": {"disk": {"wran": "1GiB"}}}, "unknown key 'wran'; did you mean 'warn'?"),
-        ({"items": {"disk": {"warn": "much"}}}, "warn = 'much' is no size"),
+        ({"items": {"disk": {"warn": "much"}}}, "warn = 'much'"),
         ({"items": {"new": {"probe": "dsk"}}}, "unknown probe 'dsk'; did you mean 'disk'?"),
         ({"items": {"new": {"title": "x"}}}, "needs a probe"),
         ({"items": {"new": {"probe": "disk", "stage": "startup"}}}, "needs 'fail'"),
         ({"items": {"new": {"probe": "stacks", "stage": "soon"}}}, "stage must be one of"),
         ({"items": {"disk": {"code": "DW999"}}}, "no code DW999"),
         ({"items": {"disk": {"needs": ["first-lin"]}}}, "did you mean 'first-line'?"),
-        ({"items": {"Disk!": {}}}, "small letters"),
+        ({"items": {"Disk!": {}}}, "lower-case letters"),
         ({"items": {"disk": 5}}, "items.disk must be a table"),
         ({"without": ["dsk"]}, "did you mean 'disk'?"),
         ({"milestones": [{"epoch": 0, "metric": "mAP"}]}, "from 1"),

@@ -18,7 +18,7 @@ from dualwatch.events import (
     ProcessSample,
     SurroundingsSeen,
 )
-from dualwatch.rules.deaths.setup import judge as judge_setup
+from dualwatch.rules.deaths.setup import find as judge_setup
 from dualwatch.rules.thresholds import Thresholds
 from msgspec import structs
 
@@ -89,17 +89,17 @@ def test_data_of_a_training_that_runs_is_not_where_we_look(training, judged):
 @pytest.mark.parametrize(
     ("sets", "status", "word"),
     [
-        ((DataSet(key="t", kind="V", images=9, looked_at=9),), "pass", "9 images looked for"),
+        ((DataSet(key="t", kind="V", images=9, looked_at=9),), "pass", "9 images"),
         ((DataSet(key="t", kind="V", images=9, looked_at=5),), "pass", "5 of 9 images"),
         (
             (DataSet(key="t", kind="V", images=9, looked_at=9, absent=("a",)),),
             "fail",
-            "1 not there",
+            "1 missing",
         ),
         (
             (DataSet(key="t", kind="V", images=9, looked_at=9, broken=("a: it is empty",)),),
             "fail",
-            "1 of no use",
+            "1 unusable",
         ),
         ((DataSet(key="t", kind="V", images=0),), "fail", "name no image"),
         ((DataSet(key="t", kind="V", why="too large"),), "skip", "too large"),

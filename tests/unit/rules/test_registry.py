@@ -20,7 +20,7 @@ def test_a_rule_that_raises_is_a_finding_and_the_others_go_on(story, monkeypatch
 
 def test_what_a_rule_found_before_it_raised_is_kept(story, monkeypatch) -> None:
     def half(snapshot, limits):
-        yield from registry.stall.judge(snapshot, limits)
+        yield from registry.stall.find(snapshot, limits)
         raise KeyError("metrics")
 
     monkeypatch.setattr(registry, "RULES", (half,))

@@ -1,1 +1,1 @@
-"""The checklist: what a sound training shows, stage by stage. Pure; its limits are data."""
+"""The checklist, stage by stage: runner, checks and profiles. Pure; limits are data."""

@@ -1,4 +1,4 @@
-"""An item of the checklist, what is judged, and what comes of it."""
+"""An item of the checklist, its subject, and its result."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class NotJudged(str, enum.Enum):
 
 
 class Status(str, enum.Enum):
-    """What an item came to. What cannot be judged yet is pending; what cannot be seen is skipped,
-    never passed."""
+    """The status of an item. Pending: cannot be judged yet. Skipped: could not be seen; never
+    passed."""
 
     PASS = "pass"
     WARN = "warn"
@@ -41,7 +41,7 @@ class Status(str, enum.Enum):
 
 
 class RunLife(enum.Enum):
-    """Whether more will come of a training. A bare log tells neither its end nor its life."""
+    """Whether a training continues. A log alone does not show it."""
 
     PLANNED = "planned"
     ALIVE = "alive"
@@ -54,11 +54,11 @@ class Item:
     """One line of a profile.
 
     Attributes:
-        probe: Name of what judges it.
-        limits: What the probe goes by.
-        needs: Items without which this one says nothing.
-        code: Finding that a failure is of, "" for none of its own.
-        worst: The worst that it may come to: "fail", or "warn" for what is good to know.
+        probe: Name of its check.
+        limits: Values that the check uses.
+        needs: Items that must not have failed for this one to be judged.
+        code: Finding code of a failure, "" for none.
+        worst: Worst possible status: "fail", or "warn" for an advisory item.
     """
 
     id: str
@@ -74,17 +74,17 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckSubject:
-    """What is judged.
+    """What is checked.
 
     Attributes:
         s: The newest attempt.
-        course: Of the whole run.
-        findings: What is the case now, and what the newest attempt is on record for.
-        overcome: What earlier attempts, or this one before a cure in place, are on record for.
+        course: Record of the whole run.
+        findings: Current ones, and those recorded in the newest attempt.
+        overcome: Findings of earlier attempts, or from before a replacement in place.
         required: Metrics that must be trained.
-        finished: Whether it did all that it was meant to do.
-        elsewhere: Whether it may have run on another machine, of which ours tells nothing.
-        orphans_looked_for: Whether somebody looked for what an earlier training left alive.
+        finished: Whether it trained to its end.
+        elsewhere: Whether it may have run on another machine.
+        orphans_looked_for: Whether processes of earlier trainings were searched for.
     """
 
     s: Snapshot = field(default_factory=Snapshot)
@@ -103,12 +103,12 @@ class CheckSubject:
 
     @property
     def has_trained(self) -> bool:
-        """Whether it has done any iteration: then its configuration and data were good for it."""
+        """Whether it has done an iteration: then its configuration and data worked."""
         return self.course.lines > 0 or self.s.last_iteration is not None
 
     @property
     def elapsed(self) -> float | None:
-        """Seconds since it began, as far as it was followed."""
+        """Seconds since it began; None where that is not known."""
         if self.course.begun_at is None or not self.course.timed or self.life is RunLife.PLANNED:
             return None
         return max(0.0, self.s.at - self.course.begun_at)
@@ -150,27 +150,27 @@ class CheckResult:
 
 
 def passed(observed: str, expected: str = "") -> Reading:
-    """As it should be."""
+    """A reading that passes."""
     return Reading(Status.PASS, observed, expected)
 
 
 def failed(observed: str, expected: str = "", *, code: str = "", remedy: str = "") -> Reading:
-    """Not as it should be."""
+    """A reading that fails."""
     return Reading(Status.FAIL, observed, expected, code, remedy)
 
 
 def warned(observed: str, expected: str = "", *, code: str = "", remedy: str = "") -> Reading:
-    """Not good, and no reason to stop."""
+    """A reading that warns."""
     return Reading(Status.WARN, observed, expected, code, remedy)
 
 
 def skipped(why: str, expected: str = "") -> Reading:
-    """It cannot be seen, or does not apply."""
+    """A reading that could not be made, or does not apply."""
     return Reading(Status.SKIP, why, expected)
 
 
 def pending(what: str, expected: str = "") -> Reading:
-    """It cannot be judged yet."""
+    """A reading that cannot be judged yet."""
     return Reading(Status.PENDING, what, expected)
 
 
@@ -181,7 +181,7 @@ def not_begun(expected: str = "") -> Reading:
 
 
 def not_yet(subject: CheckSubject, what: str, expected: str = "") -> Reading:
-    """Pending while it can still come about, else skipped."""
+    """Pending while it can still happen, else skipped."""
     if subject.life is RunLife.PLANNED:
         return not_begun(expected)
     if subject.life is RunLife.OVER:

@@ -1,6 +1,6 @@
-"""A profile: the items of a checklist with their limits, out of a table as TOML gives it. Pure.
+"""A profile: the items of a checklist with their limits, from a TOML table. Pure.
 
-All that is wrong with a table is said at once, each with the nearest valid name.
+All errors of a table are reported at once, each with the nearest valid name.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Any
 from dualwatch.checks.item import STAGES, Item
 from dualwatch.checks.probes import PROBES
 from dualwatch.core.errors import did_you_mean
+from dualwatch.domains.base import Range
 from dualwatch.rules.catalog import BY_CODE
-from dualwatch.rules.thresholds import MetricTarget, Range
+from dualwatch.rules.thresholds import MetricTarget
 
 _OF_AN_ITEM = ("id", "stage", "title", "probe", "needs", "code", "remedy", "worst")
 _OF_A_MILESTONE = ("epoch", "metric", "fail_below", "warn_below", "fail_above", "warn_above")
@@ -27,7 +28,7 @@ class Profile:
     """A checklist.
 
     Attributes:
-        name: "macl", or the path of the file that it came from.
+        name: Name of a shipped profile, or the path of its file.
         mentions: Word by which the model or the metrics of a training choose it.
         config: Pattern of a configuration's name by which it is chosen.
     """
@@ -125,7 +126,7 @@ def _item(
 ) -> Item | None:
     where = f"item {identity!r}"
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", identity):
-        problems.add(f"{where}: an id is made of small letters, digits and hyphens")
+        problems.add(f"{where}: an id consists of lower-case letters, digits and hyphens")
         return None
     entries = {_key(key): value for key, value in entries.items()}
     name = entries.get("probe", before.probe if before is not None else None)
@@ -188,7 +189,7 @@ def _milestones(raw: Any, problems: _Problems) -> Iterable[MetricTarget]:
         epoch, metric = entries.get("epoch"), entries.get("metric")
         bounds = {key: entries[key] for key in _OF_A_MILESTONE[2:] if key in entries}
         if not isinstance(epoch, int) or isinstance(epoch, bool) or epoch < 1:
-            problems.add(f"{where}: epoch must be a whole number from 1")
+            problems.add(f"{where}: epoch must be an integer from 1")
         elif not isinstance(metric, str) or not metric:
             problems.add(f"{where}: needs a metric")
         elif not bounds:
@@ -220,7 +221,7 @@ def _check_needs(profile: Profile, problems: _Problems) -> None:
         for need in item.needs:
             if need not in known:
                 where = f"item {item.id!r}"
-                problems.add(f"{where} needs {need!r}, which is no item{_nearest(need, known)}")
+                problems.add(f"{where} needs {need!r}, which is not an item{_nearest(need, known)}")
 
 
 def _tables(raw: Any, where: str, problems: _Problems) -> Iterable[tuple[str, Mapping[str, Any]]]:

@@ -1,4 +1,4 @@
-"""Goes through a checklist: every item once, dependants after what they need."""
+"""Runs a checklist: every item once, dependants after the items that they need."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from dualwatch.rules.catalog import BY_CODE
 def judge(
     items: Sequence[Item], subject: CheckSubject, ignored: Mapping[str, str] | None = None
 ) -> list[CheckResult]:
-    """Every item of a checklist with what it came to, in order.
+    """The result of every item, in order.
 
     Args:
-        ignored: Id -> why the user does not want it judged.
+        ignored: Id -> the user's reason for excluding it.
     """
     ignored = ignored or {}
     by_id = {item.id: item for item in items}
@@ -43,7 +43,7 @@ def judge(
 
 
 def counts(results: Iterable[CheckResult]) -> dict[str, int]:
-    """How many items came to each status."""
+    """How many items have each status."""
     found = dict.fromkeys((status.value for status in Status), 0)
     for result in results:
         found[result.status.value] += 1
@@ -71,8 +71,8 @@ def _reading(
     try:
         reading = PROBES[item.probe].run(subject, item)
     except Exception as error:
-        # A probe that raises is a finding of its own, never a pass and never silence.
-        text = f"probe {item.probe} failed: {type(error).__name__}: {error}"
+        # A check that raises is a finding of its own, never a pass.
+        text = f"check {item.probe} failed: {type(error).__name__}: {error}"
         return failed(text, code="DW001", remedy="dualwatch explain DW001")
     if reading.status is Status.FAIL and item.worst == "warn":
         return replace(reading, status=Status.WARN)

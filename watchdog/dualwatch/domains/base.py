@@ -91,6 +91,7 @@ class Domain:
         parts: Pattern of words in the names of modules that are recorded at any depth of a model.
         topics: Words by which an error message refers to the domain's part of the loss.
         profiles: Profiles of the checklist, most special first.
+        advice: Finding code -> its own line of advice, which is added to the finding's remedy.
         layouts: Data set type -> reader of its layout.
         layouts_of: Module whose import makes the types of ``layouts`` the domain's own.
     """
@@ -104,6 +105,7 @@ class Domain:
     parts: str = ""
     topics: frozenset[str] = frozenset()
     profiles: tuple[Path, ...] = ()
+    advice: Mapping[str, str] = {}
     layouts: Mapping[str, ReadLayout] = {}
     layouts_of: str = ""
 

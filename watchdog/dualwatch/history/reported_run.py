@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dualwatch.domains.base import Range
 from dualwatch.events import (
     AgentReported,
     AttemptStarted,
@@ -22,7 +23,6 @@ from dualwatch.history.run import LINES_AT_ONCE, AttemptHistory, RunHistory
 from dualwatch.history.timeline import Timeline
 from dualwatch.history.training_record import TrainingRecord
 from dualwatch.rules import ranking
-from dualwatch.rules.thresholds import Range
 
 
 @dataclass(slots=True)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+from msgspec.structs import replace
+
+from dualwatch import frameworks
 from dualwatch.events import Evidence, Finding
-from dualwatch.rules.catalog import finding
+from dualwatch.rules.catalog import BY_CODE, finding
 from dualwatch.rules.deaths import exit, resources, setup
 from dualwatch.rules.metrics import metrics, milestones, missing, tensorboard, trends
+from dualwatch.rules.metrics.trends import domain
 from dualwatch.rules.stalls import collective, loader, stall, storage, stuck_worker, worker_startup
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
@@ -16,21 +21,21 @@ Rule = Callable[[Snapshot, Thresholds], Iterator[Finding]]
 
 # Causes come before what they explain.
 RULES: tuple[Rule, ...] = (
-    storage.judge,
-    loader.judge,
-    collective.judge,
-    stuck_worker.judge,
-    worker_startup.judge,
-    stall.judge,
-    missing.judge,
-    metrics.judge,
+    storage.find,
+    loader.find,
+    collective.find,
+    stuck_worker.find,
+    worker_startup.find,
+    stall.find,
+    missing.find,
+    metrics.find,
     trends.out_of_range,
     trends.not_converging,
-    milestones.judge,
-    setup.judge,
-    tensorboard.judge,
+    milestones.find,
+    setup.find,
+    tensorboard.find,
     exit.died,
-    resources.judge,
+    resources.find,
     exit.unseen,
 )
 
@@ -40,10 +45,24 @@ def judge(snapshot: Snapshot, limits: Thresholds) -> list[Finding]:
     findings: list[Finding] = []
     for rule in RULES:
         try:
-            findings += rule(snapshot, limits)
+            findings += (_with_advice(one, snapshot, limits) for one in rule(snapshot, limits))
         except Exception as error:
             name = f"{rule.__module__.rsplit('.', 1)[-1]}.{rule.__name__}"
             text = f"rule {name} failed: {type(error).__name__}: {error}"
             evidence = [Evidence(text=text, source="dualwatch", wall=snapshot.wall)]
             findings.append(finding("DW001", evidence, confidence=1.0, subject=name))
     return findings
+
+
+def _with_advice(found: Finding, s: Snapshot, limits: Thresholds) -> Finding:
+    """The finding with the advice of the training's framework and domain after its remedy.
+
+    A domain advises on the general case only: a rule with a remedy of its own knows more.
+    """
+    advice = []
+    framework = frameworks.of_config(Path(s.config.path)) if s.config is not None else None
+    if framework is not None and found.code in framework.advice:
+        advice.append(framework.advice[found.code])
+    if found.remedy == BY_CODE[found.code].remedy:
+        advice += [text for text in (domain(s, limits).advice.get(found.code),) if text]
+    return replace(found, remedy=" ".join((found.remedy, *advice))) if advice else found

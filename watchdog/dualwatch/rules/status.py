@@ -11,7 +11,7 @@ from dualwatch.state.snapshot import Snapshot
 
 _WORDS = {
     Phase.STARTING: "starting: imports and environment",
-    Phase.BUILDING: "building the Runner from its configuration",
+    Phase.BUILDING: "building the training from its configuration",
     Phase.BUILDING_DATA: "building its datasets",
     Phase.LOADING: "initialising weights or loading a checkpoint",
     Phase.WAITING: "between two iterations, waiting for a batch",
@@ -84,7 +84,7 @@ def is_finished(s: Snapshot, goal: tuple[int | None, int | None]) -> bool:
     if s.pulses:
         return False
     if s.last_train is None:
-        # A loop without mmengine has no more to tell than its exit code.
+        # Of a loop that logs no lines only the exit code is known.
         return s.ended is not None and s.ended.exit_code == 0
     line, (epochs, iterations) = s.last_train, goal
     if line.total is None or line.iteration < line.total:

@@ -6,23 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Range:
-    """The values that a metric may have.
-
-    Attributes:
-        low, high: Inclusive bounds; None for no bound.
-        after: Iterations to skip: a detector's first gradients are large.
-    """
-
-    low: float | None = None
-    high: float | None = None
-    after: int = 0
-
-    def holds(self, value: float) -> bool:
-        """Whether a value is within the bounds; NaN is not, which is DW203's matter."""
-        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+from dualwatch.domains.base import Range
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,22 +54,14 @@ def _within(value: float, low: float | None, high: float | None) -> bool:
     return above and (high is None or value <= high) and not math.isnan(value)
 
 
-MACL_RANGES: Mapping[str, Range] = {
-    "loss_macl": Range(high=1.0),
-    "grad_norm": Range(high=20.0, after=50),
-}
-"""Of a training with MACL. Its loss is 1.0 by chance, and falls from there."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
     """Times in seconds.
 
     Attributes:
         required: Metrics that must be in the training lines.
-        ranges: What metrics may be; None for what is usual in this kind of training, which
-            is nothing but in one with MACL.
-        milestones: What metrics should have come to, epoch by epoch.
+        ranges: Ranges of metrics; None for those of the training's domain.
+        milestones: Targets of metrics, epoch by epoch.
         patience: The stall timeout grows to this many times the longest healthy pause.
         usual: A busy loop is suspect beyond this many times its usual pause.
     """

@@ -64,7 +64,7 @@ class Snapshot:
 
     Attributes:
         progress_at: When the training last moved: a heartbeat or, before the first one and in
-            trainings without mmengine, a console line. For several ranks that of the slowest.
+            trainings without an agent, a console line. For several ranks that of the slowest.
         busy_at: When the tree was last seen to use CPU or I/O.
         gaps: Usual pauses by place (see ``place``), of this attempt.
         stacks: Captures since the last progress, oldest first.

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from html.parser import HTMLParser
 
 import pytest
+from dualwatch.domains.base import Range
 from dualwatch.events import Frame, Severity, StacksCaptured, ThreadStack
 from dualwatch.history.reported_run import ReportedRun
-from dualwatch.rules.thresholds import Range
 
 pytest.importorskip("jinja2")
 

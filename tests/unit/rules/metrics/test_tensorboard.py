@@ -133,7 +133,6 @@ def test_without_a_backend_it_is_said_how_to_configure_one(story):
     (found,) = of(seen(lines(story).wait(20), files=0, tags=(), step=None), "DW802")
     assert "3 training lines, and no event file" in found.headline
     assert "LocalVisBackend" in found.evidence[1].text
-    assert "dict(type='TensorboardVisBackend')]" in found.remedy
     assert found.severity is Severity.WARNING
 
 

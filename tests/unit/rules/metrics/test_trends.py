@@ -7,9 +7,11 @@ import random
 from collections.abc import Iterable
 
 import pytest
+from dualwatch.domains.base import Range
+from dualwatch.domains.paired.domain import PairedImages
 from dualwatch.events import ConsoleGrew, IterationLogged, Severity
 from dualwatch.rules.metrics import trends
-from dualwatch.rules.thresholds import MACL_RANGES, Range, Thresholds
+from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.metric_series import BUCKETS, RECENT
 from dualwatch.state.snapshot import fold
 from hypothesis import HealthCheck, given, settings
@@ -124,7 +126,7 @@ def with_macl(event):
 def test_a_training_with_macl_is_known_by_its_loss_or_by_what_is_required(story) -> None:
     course(story, [1.5] * 5)
     assert story.codes() == ["DW204"]
-    assert trends.ranges(story.snapshot, Thresholds()) is MACL_RANGES
+    assert trends.ranges(story.snapshot, Thresholds()) is PairedImages.ranges
     assert trends.ranges(fold(story.events[:1]), Thresholds(required=("train/loss_macl",)))
 
 
@@ -162,7 +164,7 @@ def test_a_contrastive_loss_that_stands_still(story) -> None:
     found = course(story, noisy(0.9, 30, 0.05)).judged(**MACL)
     assert [f.code for f in found] == ["DW205"]
     assert found[0].severity is Severity.WARNING
-    assert "after 30 training lines in 1 minutes" in found[0].headline
+    assert "after 30 training lines in" in found[0].headline
     assert "iteration 10/375" in found[0].evidence[1].text
     assert "iteration 300/375" in found[0].evidence[2].text
 

@@ -406,7 +406,7 @@ def test_a_silent_busy_evaluation_is_healthy(story, frame) -> None:
     for _ in range(17):
         story.silent(100, busy=True).captured(frame("accumulate"), frame("compute_metrics"))
         never_acted_on(story)
-    assert "an evaluation may be silent for hours" in story.judged()[-1].remedy
+    assert "--busy-timeout" in story.judged()[-1].remedy
     assert story.trains(1).codes() == []
 
 
@@ -510,8 +510,7 @@ def test_a_training_of_which_nothing_was_heard_is_a_suspect_at_most(new_story, f
     (found,) = story.judged()
     assert (found.code, found.severity) == ("DW101", Severity.WARNING)
     assert found.confidence == pytest.approx(0.5)
-    assert "without a heartbeat or a log" in found.headline
-    assert "idle over the 2 s of two looks" in found.evidence[1].text
+    assert "2 s" in found.evidence[1].text
 
 
 def test_a_busy_training_of_which_nothing_was_heard_is_not_judged_by_its_age(

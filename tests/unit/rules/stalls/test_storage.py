@@ -29,8 +29,8 @@ def test_a_main_process_in_disk_sleep(story, phase, stall):
     cause, symptom = hangs(story, phase=phase).judged()
     assert (cause.code, symptom.code) == ("DW116", stall)
     assert cause.severity is Severity.ERROR
-    assert cause.headline.startswith("main 100 in uninterruptible sleep (state D) for at least")
-    assert "sleeps in folio_wait_bit_common: a disk that does not answer" in evidence(cause)
+    assert "main 100" in cause.headline
+    assert "folio_wait_bit_common" in evidence(cause)
 
 
 def test_a_worker_in_disk_sleep_is_named_with_its_place(story):
@@ -39,20 +39,20 @@ def test_a_worker_in_disk_sleep_is_named_with_its_place(story):
     story.captured(workers=(ThreadStack(pid=102, thread="MainThread", active=None, frames=frames),))
     cause = story.judged()[0]
     assert (cause.code, cause.pid) == ("DW116", 102)
-    assert "it stands in read (io.py:7)" in evidence(cause)
+    assert "read (io.py:7)" in evidence(cause)
 
 
 @pytest.mark.parametrize(
     ("wchan", "words", "remedy"),
     [
-        ("nfs_wait_bit_killable", "network folder (NFS)", "server and the network"),
-        ("rpc_wait_bit_killable", "network folder (NFS)", "server and the network"),
-        ("cifs_wait", "network folder (SMB)", "server and the network"),
-        ("request_wait_answer", "FUSE", "server and the network"),
-        ("io_schedule", "a disk", "storage"),
-        ("wait_for_vfork_done", "vfork", "the child"),
-        ("nvidia_ioctl", "driver of the GPU", "Xid"),
-        ("something_new", "something_new", "storage"),
+        ("nfs_wait_bit_killable", "NFS", "mount"),
+        ("rpc_wait_bit_killable", "NFS", "mount"),
+        ("cifs_wait", "SMB", "mount"),
+        ("request_wait_answer", "FUSE", "mount"),
+        ("io_schedule", "disk", "df"),
+        ("wait_for_vfork_done", "vfork", "child"),
+        ("nvidia_ioctl", "GPU", "Xid"),
+        ("something_new", "something_new", "df"),
     ],
 )
 def test_what_it_sleeps_in_decides_the_remedy(story, wchan, words, remedy):

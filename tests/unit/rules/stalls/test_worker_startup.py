@@ -47,14 +47,13 @@ def test_a_dataset_that_is_handed_to_a_new_worker(starts, main):
     cause, slow = starts(main).judged()
     assert (cause.code, slow.code) == ("DW117", "DW104")
     assert cause.severity is Severity.INFO
-    assert f"hands the dataset to a new worker: {main[0][0]}" in evidence(cause)
-    assert "serialize_data=True" in cause.remedy
+    assert main[0][0] in evidence(cause)
 
 
 def test_a_worker_that_imports(starts):
     cause = starts(ASKS, worker(101, IMPORTS), worker(102, LOOPS), busy=(101,)).judged()[0]
     assert cause.code == "DW117"
-    assert "worker 101 imports or unpickles: _main (spawn.py:1)" in evidence(cause)
+    assert "_main (spawn.py:1)" in evidence(cause)
     assert "102" not in evidence(cause)
 
 
@@ -63,9 +62,7 @@ def test_workers_that_come_one_after_another(starts, story):
     born = {pid: {"create_time": start + t} for pid, t in ((101, 100), (102, 180), (103, 260))}
     cause = starts(ASKS, each={**born, 103: {**born[103], "role": "worker"}}).judged()[0]
     assert cause.code == "DW117"
-    assert "3 workers came one after another, the first 200 s ago and the newest 40 s ago" in (
-        evidence(cause)
-    )
+    assert all(part in evidence(cause) for part in ("3 workers", "200 s", "40 s"))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +80,9 @@ def test_the_number_that_is_wanted_is_told_where_it_is_known(starts, story):
     starts(LAUNCHES).tell(
         ConfigRead, path="c.py", how="read", loaders={"train_dataloader": {"num_workers": 16}}
     )
-    assert "2 so far of 16" in story.judged()[0].headline
+    found = story.judged()[0]
+    assert "2 of 16" in found.headline
+    assert "serialize_data=True" in found.remedy  # The framework's own advice.
 
 
 @pytest.mark.parametrize("main", [LAUNCHES, ASKS])

@@ -1,7 +1,7 @@
-"""The probes: what can be asked of a training. A literal table is the registry.
+"""The registry of checks: a literal table.
 
-A probe is a pure function of (subject, item). What it goes by are the item's limits, which profiles
-hold as data; here stands only what kind of value each of them is.
+A check is a pure function of (subject, item). Its limits are data of the profiles; the table holds
+their types.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ PROBES: dict[str, Check] = {
     "stacks": Check(machine.stacks, local=True),
     "orphans": Check(machine.orphans, local=True),
     "console-encoding": Check(machine.console_encoding, local=True),
-    # its beginning
+    # start
     "line-within": Check(
         start.line_within, {"passes": seconds, "fails": seconds}, ("passes", "fails")
     ),
@@ -66,7 +66,7 @@ PROBES: dict[str, Check] = {
     "module-trained": Check(start.module_trained, {"mentions": word}, ("mentions",)),
     "tensorboard-answers": Check(start.tensorboard_answers),
     "tensorboard-tags": Check(start.tensorboard_tags, {"metrics": words}),
-    # its course
+    # while it runs
     "metric-falls": Check(
         metrics.falls,
         {"metric": word, "within": seconds, "passes": number, "fails": number},

@@ -1,4 +1,4 @@
-"""What the end of an epoch should show, and what a training must not show at any time."""
+"""Checks at the end of an epoch, and of findings at any time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dualwatch.rules.thresholds import MetricTarget
 
 _STALLS = ("DW101", "DW102", "DW103", "DW105")
 _SILENCES = ("DW111", "DW112", "DW113", "DW114", "DW115", "DW116", "DW117", "DW118")
-_GAPS = "not all of so long a record was kept, or its observer was away"
+_GAPS = "the record has gaps"
 
 
 def evaluation(subject: CheckSubject, item: Item) -> Reading:
@@ -30,25 +30,25 @@ def evaluation(subject: CheckSubject, item: Item) -> Reading:
     found = course.epochs.get(number)
     if found is not None and found.evaluation is not None:
         shown = [f"{k} {v:g}" for k, v in found.evaluation.items() if "time" not in k][:3]
-        return passed(", ".join(shown) or "it came", expected)
+        return passed(", ".join(shown) or "a validation without metrics", expected)
     why = _is_not_to_be(subject, number)
     if why:
         return skipped(why, expected)
     if course.has_gaps and course.newest_epoch > number:
         return skipped(_GAPS, expected)
     if subject.finished and not course.lines:
-        return skipped("it printed no line that can be read", expected)
+        return skipped("no log line could be parsed", expected)
     if course.newest_epoch > number or subject.finished:
-        return failed(f"there was none; the training is in epoch {course.newest_epoch}", expected)
+        return failed(f"none came; the training is in epoch {course.newest_epoch}", expected)
     return not_yet(subject, f"the end of epoch {number}", expected)
 
 
 def _is_not_to_be(subject: CheckSubject, number: int) -> str:
-    """Why no evaluation of an epoch is to be expected."""
+    """Why no evaluation of an epoch is expected."""
     course, config = subject.course, subject.s.config
     if course.early and (course.early[0].epoch or 1) > number:
         return f"the record begins in epoch {course.early[0].epoch}"
-    if config is not None and config.loaders and "val_dataloader" not in config.loaders:
+    if config is not None and config.loaders and not any("val" in name for name in config.loaders):
         return "the configuration has no validation"
     later = [n for n, epoch in course.epochs.items() if epoch.evaluation is not None]
     if later and min(later) > number:
@@ -57,7 +57,7 @@ def _is_not_to_be(subject: CheckSubject, number: int) -> str:
 
 
 def milestone(subject: CheckSubject, item: Item) -> Reading:
-    """A metric has come to where it should be at the end of an epoch."""
+    """A metric reaches its target at the end of an epoch."""
     goal: MetricTarget = item.limits["milestone"]
     course, expected = subject.course, f"{goal.metric} {goal.expected}"
     epoch = course.epochs.get(goal.epoch)
@@ -87,14 +87,14 @@ def milestone(subject: CheckSubject, item: Item) -> Reading:
 
 
 def no_stall(subject: CheckSubject, item: Item) -> Reading:
-    """It does not stand still, and did not."""
+    """No stall, now or earlier."""
     expected = "no stall"
     now = subject.found(*_SILENCES, *_STALLS)
     if now is not None and now.severity >= Severity.ERROR:
         return failed(now.headline, expected, code=now.code)
     earlier = next((f for f in subject.overcome if f.code in (*_SILENCES, *_STALLS)), None)
     if earlier is not None:
-        observed = f"it stalled, and was cured: {earlier.headline}"
+        observed = f"it stalled and was recovered: {earlier.headline}"
         return warned(observed, expected, code=earlier.code)
     if subject.life is RunLife.PLANNED:
         return not_begun(expected)
@@ -104,15 +104,15 @@ def no_stall(subject: CheckSubject, item: Item) -> Reading:
     if subject.finished:
         return passed("trained to the end", expected)
     if subject.life is RunLife.UNKNOWN:
-        return skipped("a log alone does not tell whether its training stands still", expected)
+        return skipped("a log alone does not show whether its training has stalled", expected)
     if subject.life is RunLife.OVER:
-        return passed("none up to its end", expected)
+        return passed("no stall until its end", expected)
     return passed(f"last progress {units.span(subject.s.silence(subject.s.at))} ago", expected)
 
 
 def none_vanished(subject: CheckSubject, item: Item) -> Reading:
-    """No metric that was there has gone."""
-    expected = "metrics that were logged are logged still"
+    """No metric has vanished."""
+    expected = "metrics that were logged are still logged"
     if not subject.course.lines:
         return not_yet(subject, "the first training line", expected)
     gone = subject.found("DW202")
@@ -124,21 +124,21 @@ def none_vanished(subject: CheckSubject, item: Item) -> Reading:
 
 
 def no_finding(subject: CheckSubject, item: Item) -> Reading:
-    """None of some findings was raised."""
+    """None of these findings was raised."""
     wanted = item.limits["codes"]
     expected = f"no {', '.join(wanted)}"
     found = subject.found(*wanted)
     if found is not None:
-        tell = failed if found.severity >= Severity.ERROR else warned
-        return tell(found.headline, expected, code=found.code)
+        result = failed if found.severity >= Severity.ERROR else warned
+        return result(found.headline, expected, code=found.code)
     if not subject.course.lines:
         return not_yet(subject, "the first training line", expected)
     return passed("none", expected)
 
 
 def ended_well(subject: CheckSubject, item: Item) -> Reading:
-    """It trains, or has trained to the end."""
-    expected = "it trains, or has trained to its end"
+    """The training is running, or finished."""
+    expected = "the training is running, or finished"
     if subject.life is RunLife.PLANNED:
         return not_begun(expected)
     if subject.finished:
@@ -147,10 +147,10 @@ def ended_well(subject: CheckSubject, item: Item) -> Reading:
     if dead is not None and subject.life is not RunLife.ALIVE:
         return failed(dead.headline, expected, code=dead.code)
     if subject.life is RunLife.ALIVE:
-        return passed("its process runs", expected)
+        return passed("the training process is running", expected)
     if subject.life is RunLife.UNKNOWN:
-        return skipped("the log ends, and tells neither why nor whether it goes on", expected)
+        return skipped("the log does not show how the training ended", expected)
     ended = subject.s.ended
     if ended is not None and ended.signal in ("SIGINT", "SIGTERM"):
-        return warned(f"it was interrupted ({ended.signal})", expected)
-    return failed("it ended before its end", expected)
+        return warned(f"interrupted ({ended.signal})", expected)
+    return failed("the training ended before its last epoch", expected)

@@ -1,4 +1,4 @@
-"""What the machine has for a training: room, memory, leave to look."""
+"""Checks of the machine: disk, memory, GPU, permission to read stacks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dualwatch.core import units
 from dualwatch.events import ConfigRead, GpuSample
 from dualwatch.rules.deaths.host_evidence import SCARCE_SHM, is_scarce
 
-_UNSEEN = "the machine was not looked at"
+_UNSEEN = "the machine was not checked"
 
 
 def disk(subject: CheckSubject, item: Item) -> Reading:
-    """Room for checkpoints and logs."""
+    """Disk space for checkpoints and logs."""
     host, limits = subject.s.host, item.limits
     expected = f"at least {units.size(limits['warn'])} free for the work dir"
     if host is None or host.disk_free is None:
@@ -23,13 +23,13 @@ def disk(subject: CheckSubject, item: Item) -> Reading:
 
 
 def shared_memory(subject: CheckSubject, item: Item) -> Reading:
-    """Workers hand over batches through /dev/shm."""
+    """Workers pass batches through /dev/shm."""
     host, limits = subject.s.host, item.limits
     expected = f"at least {units.size(limits['warn'])} of /dev/shm where there are workers"
     if _without_workers(subject.s.config):
-        return passed("no loader has workers: none is needed", expected)
+        return passed("no loader has workers, so none is needed", expected)
     if host is None or host.shm_total is None or host.shm_free is None:
-        return skipped("there is no /dev/shm to be seen", expected)
+        return skipped("this system has no /dev/shm", expected)
     observed = f"/dev/shm: {units.size(host.shm_free)} free of {units.size(host.shm_total)}"
     if is_scarce(host.shm_free, host.shm_total, SCARCE_SHM):
         return failed(observed, expected)
@@ -58,21 +58,21 @@ def memory(subject: CheckSubject, item: Item) -> Reading:
         seen.append((host.cgroup_limit - host.cgroup_used, host.cgroup_limit, kind))
     known = [(a / t, a, t, of) for a, t, of in seen if a is not None and t]
     if not known:
-        return skipped("it could not be read", expected)
+        return skipped("memory could not be read", expected)
     left, available, total, of = min(known)
     observed = f"{units.size(max(0, available))} available of {units.size(total)} of {of}"
     return _by_floor(left, limits, observed, expected)
 
 
 def open_files(subject: CheckSubject, item: Item) -> Reading:
-    """The limit that the training may raise itself to, as mmengine does up to 4096."""
+    """The limit of open files; a training may raise it to 4096, up to the hard limit."""
     host, around, limits = subject.s.host, subject.s.surroundings, item.limits
     expected = f"at least {limits['warn']} open files allowed"
     soft = host.open_files_limit if host is not None else None
     if soft is None:
-        return skipped("this system tells no such limit", expected)
+        return skipped("this system shows no such limit", expected)
     hard = around.hard_open_files if around is not None else None
-    # mmengine raises the soft limit to 4096 where the hard one lets it.
+    # Frameworks raise the soft limit to 4096 where the hard limit permits it.
     usable = max(soft, min(hard, 4096)) if hard is not None else soft
     observed = f"limit {soft}" + (f", may be raised to {hard}" if hard not in (None, soft) else "")
     return _by_floor(usable, limits, observed, expected)
@@ -85,12 +85,12 @@ def _by_floor(value: float, limits: Mapping[str, float], observed: str, expected
 
 
 def gpu_memory(subject: CheckSubject, item: Item) -> Reading:
-    """Each device has memory free, and no stranger holds it."""
+    """Each GPU has free memory, and no other process holds it."""
     seen, limits = subject.s.gpus, item.limits
     expected = f"at least {units.size(limits['free'])} free on each GPU, none held by others"
     if seen is None or not seen.gpus:
         why = subject.s.not_observed.get("gpu")
-        return skipped(why.why if why is not None else "no GPU is to be seen", expected)
+        return skipped(why.why if why is not None else "no GPU was found", expected)
     told = [_device(gpu) for gpu in seen.gpus]
     known = [gpu for gpu in seen.gpus if gpu.used is not None and gpu.total is not None]
     if not known:
@@ -108,38 +108,38 @@ def gpu_memory(subject: CheckSubject, item: Item) -> Reading:
 
 def _device(gpu: GpuSample) -> str:
     if gpu.used is None or gpu.total is None:
-        return f"GPU {gpu.index}: its memory cannot be read"
+        return f"GPU {gpu.index}: memory cannot be read"
     return f"GPU {gpu.index}: {units.size(gpu.total - gpu.used)} free of {units.size(gpu.total)}"
 
 
 def stacks(subject: CheckSubject, item: Item) -> Reading:
-    """Stacks of this user's processes can be read: without them a hang keeps its cause."""
-    around, expected = subject.s.surroundings, "the stack of a process of yours can be read"
+    """Stacks of this user's processes can be read: without them the cause of a hang is unknown."""
+    around, expected = subject.s.surroundings, "stacks of your processes can be read"
     if around is None or around.stacks_readable is None:
         why = around.stacks_why if around is not None else ""
-        return skipped(why or "it was not tried", expected)
+        return skipped(why or "not tried", expected)
     if not around.stacks_readable:
-        return failed(around.stacks_why or "it cannot be read", expected)
-    return passed(around.stacks_why or "tried on a process of ours", expected)
+        return failed(around.stacks_why or "stacks cannot be read", expected)
+    return passed(around.stacks_why or "tried on a process of dualwatch", expected)
 
 
 def orphans(subject: CheckSubject, item: Item) -> Reading:
-    """Nothing of an earlier training is left alive."""
-    seen, expected = subject.s.orphans, "nothing is left of earlier trainings"
+    """No process of an earlier training is alive."""
+    seen, expected = subject.s.orphans, "no processes of earlier trainings"
     if seen is not None and seen.processes:
         shown = ", ".join(f"{p.role} {p.pid}" for p in seen.processes[:5])
         pids = " ".join(str(p.pid) for p in seen.processes[:20])
         return failed(f"still alive: {shown}", expected, remedy=f"kill {pids}")
     if not subject.orphans_looked_for:
-        return skipped("no work dir is known to look for", expected)
+        return skipped("no work dir is known", expected)
     return passed("none found", expected)
 
 
 def console_encoding(subject: CheckSubject, item: Item) -> Reading:
-    """What a training prints can be written."""
+    """The console can encode what a training prints."""
     around, expected = subject.s.surroundings, "the training's output is written as UTF-8"
     if around is None or not around.console_encoding:
-        return skipped("it was not asked for", expected)
+        return skipped("not checked", expected)
     if around.console_encoding.lower().replace("-", "").replace("_", "") != "utf8":
         return failed(f"it is written as {around.console_encoding}", expected)
     return passed("UTF-8", expected)

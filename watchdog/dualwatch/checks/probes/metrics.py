@@ -1,4 +1,4 @@
-"""Whether metrics go where they should in the warm-up."""
+"""Checks of metrics during warm-up."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ LEVEL = 10
 
 BEGINNING = 3
 LEAST = 5
-"""Values without which nothing is said of a course."""
+"""Values without which no trend is judged."""
 
 
 def falls(subject: CheckSubject, item: Item) -> Reading:
-    """A loss has fallen to where it should be by the end of the warm-up."""
+    """A loss reaches its target by the end of the warm-up."""
     limits, name = item.limits, item.limits["metric"]
     expected = f"{name} falls to {limits['passes']:g} or less within {units.span(limits['within'])}"
     samples, why = _window(subject, name, limits["within"], expected)
@@ -40,8 +40,8 @@ def falls(subject: CheckSubject, item: Item) -> Reading:
         return why
     first = median(s.value for s in samples[:BEGINNING])
     level = median(s.value for s in samples[-LEVEL:])
-    observed = f"{name} {first:.3g} at first, {level:.3g} by iteration {samples[-1].iteration}"
-    # There already: it need not fall any further, nor be waited for.
+    observed = f"{name} {first:.3g} at first, {level:.3g} at iteration {samples[-1].iteration}"
+    # It has arrived: no need to wait for the end of the warm-up.
     if level <= limits["passes"]:
         return passed(observed, expected)
     if not _is_over(subject, limits["within"]):
@@ -55,7 +55,7 @@ def falls(subject: CheckSubject, item: Item) -> Reading:
 
 
 def steady(subject: CheckSubject, item: Item) -> Reading:
-    """A metric keeps within its range through the warm-up."""
+    """A metric stays in its range during warm-up."""
     limits, name = item.limits, item.limits["metric"]
     expected = f"{name} {range_words(limits)} for {units.span(limits['within'])}"
     samples, why = _window(subject, name, limits["within"], expected)
@@ -66,13 +66,13 @@ def steady(subject: CheckSubject, item: Item) -> Reading:
     ]
     finite = sorted(value for value in values if math.isfinite(value))
     if not finite:
-        return failed(f"{name} is no number", expected, code="DW203")
+        return failed(f"{name} is not a number", expected, code="DW203")
     outside = [v for v in values if beyond(v, limits.get("low"), limits["high"]) or math.isnan(v)]
     share = 1 - len(outside) / len(values)
     wanted = limits.get("share", 0.8)
     observed = (
         f"{name} {median(finite):.3g} ({finite[0]:.3g} to {finite[-1]:.3g}), "
-        f"{100 * share:.0f} % of {len(values)} lines within"
+        f"{100 * share:.0f} % of {len(values)} lines in range"
     )
     worst = limits.get("fail_above")
     if worst is not None and sum(v > worst for v in values) > 0.2 * len(values):
@@ -83,7 +83,7 @@ def steady(subject: CheckSubject, item: Item) -> Reading:
 
 
 def finite(subject: CheckSubject, item: Item) -> Reading:
-    """Nothing is NaN, infinite or huge."""
+    """No loss is NaN, infinite or huge."""
     limits, course = item.limits, subject.course
     expected = f"no NaN, no loss above {limits['huge']:g}"
     if not course.lines:
@@ -105,21 +105,21 @@ def finite(subject: CheckSubject, item: Item) -> Reading:
             observed = f"{name} is {last.value:g} at iteration {last.iteration}"
             return failed(observed, expected, code="DW204")
     if not course.timed or _is_over(subject, limits["within"]):
-        return passed(f"{course.lines} lines, all of them sound", expected)
+        return passed(f"{course.lines} lines, all finite", expected)
     if subject.life is RunLife.ALIVE:
-        return pending(f"{course.lines} lines so far, all of them sound", expected)
-    return passed(f"{course.lines} lines, all that there are, are sound", expected)
+        return pending(f"{course.lines} lines so far, all finite", expected)
+    return passed(f"{course.lines} lines, all finite", expected)
 
 
 def _window(
     subject: CheckSubject, name: str, within: float, expected: str
 ) -> tuple[Sequence[Sample], Reading | None]:
-    """The values of the warm-up, or why nothing can be said of them."""
+    """The values of the warm-up, or why they cannot be judged."""
     course = subject.course
     if not course.lines:
         return (), not_yet(subject, "the first training line", expected)
     if course.begins_late:
-        return (), skipped("the record begins in the midst of a training", expected)
+        return (), skipped("the record begins in the middle of a training", expected)
     samples = course.named(name)
     if not samples:
         metric = named(subject.s.metrics, name)
@@ -133,14 +133,14 @@ def _window(
 
 
 def _so_far(subject: CheckSubject, observed: str, expected: str) -> Reading:
-    """The warm-up is not over: of a training that is, it never will be."""
+    """Pending; skipped where the training ended during warm-up."""
     if subject.life is RunLife.OVER:
-        return skipped(f"the training ended in its warm-up; by then {observed}", expected)
+        return skipped(f"the training ended during warm-up, with {observed}", expected)
     return pending(f"so far {observed}", expected)
 
 
 def _is_over(subject: CheckSubject, within: float) -> bool:
-    """Whether the warm-up is over: by the clock, or since an epoch or the training is."""
+    """Whether the warm-up is over: by the clock, or because an epoch or the training ended."""
     course, elapsed = subject.course, subject.elapsed
     if subject.finished or any(epoch.evaluation is not None for epoch in course.epochs.values()):
         return True

@@ -1,4 +1,4 @@
-"""What a probe is, and what kinds of values an item may give it."""
+"""What a check is, and the types of its limits."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _SIZES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A question with the values that it goes by.
+    """One check with the limits that it uses.
 
     Attributes:
-        limits: Name of each value -> how it is read; it raises ``ValueError`` in words.
-        required: Those without which it cannot be asked.
-        local: Whether it asks about the machine that it is asked on.
+        limits: Name -> how its value is read; raises ``ValueError`` with a message.
+        required: Limits that an item must give.
+        local: Whether it is about the machine that dualwatch runs on.
     """
 
     run: Run
@@ -39,14 +39,14 @@ def seconds(value: Any) -> float:
 def number(value: Any) -> float:
     """Any number."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError("is no number")
+        raise ValueError("is not a number")
     return float(value)
 
 
 def count(value: Any) -> int:
     """A whole number, not negative."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError("is no whole number from 0")
+        raise ValueError("is not an integer from 0")
     return value
 
 
@@ -61,21 +61,21 @@ def size(value: Any) -> int:
     """Bytes: "10GiB", "512 MB" (both are powers of 1024 here), or a plain number."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", str(value).strip().lower())
     if match is None:
-        raise ValueError("is no size; write 512MiB or 10GiB")
+        raise ValueError("is not a size; use 512MiB or 10GiB")
     return int(float(match[1]) * _SIZES[match[2]])
 
 
 def word(value: Any) -> str:
     """A word or a name."""
     if not isinstance(value, str) or not value.strip():
-        raise ValueError("is no word")
+        raise ValueError("is not a word")
     return value
 
 
 def words(value: Any) -> tuple[str, ...]:
     """A list of words."""
     if not isinstance(value, (list, tuple)):
-        raise ValueError("is no list of words")
+        raise ValueError("is not a list of words")
     return tuple(word(part) for part in value)
 
 
@@ -84,5 +84,5 @@ def codes(value: Any) -> tuple[str, ...]:
     found = words(value)
     for code in found:
         if not re.fullmatch(r"DW\d{3}", code):
-            raise ValueError(f"holds {code!r}, which is no code")
+            raise ValueError(f"holds {code!r}, which is not a finding code")
     return found

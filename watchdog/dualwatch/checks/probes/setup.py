@@ -1,4 +1,4 @@
-"""What a configuration shows before the start: it loads, its data is there, it is meant to pair."""
+"""Checks of a configuration before the start: it loads, its data exists, it pairs images."""
 
 from __future__ import annotations
 
@@ -9,53 +9,53 @@ from dualwatch.checks.item import CheckSubject, Item, Reading, failed, passed, s
 from dualwatch.events import ConfigRead, DataSet
 
 NAMED = 3
-_UNKNOWN = "no configuration of this training is known"
-_UNREAD = "its configuration could not be read"
+_UNKNOWN = "the configuration of this training is not known"
+_UNREAD = "the configuration could not be read"
 
 
 def config_loads(subject: CheckSubject, item: Item) -> Reading:
     """It loads as the training would load it; one that a training began with did."""
-    config, expected = subject.s.config, "it loads without an error"
+    config, expected = subject.s.config, "the configuration loads without an error"
     if config is None:
         return skipped(_UNKNOWN, expected)
     if config.error and not subject.has_trained:
         return failed(config.error, expected)
     if subject.has_trained:
-        return passed(f"a training has begun with it: {config.path}", expected)
+        return passed(f"a training has started with it: {config.path}", expected)
     if config.how == "loaded":
         return passed(f"loaded: {config.path}", expected)
-    why = "it was read as text; loading it needs a Python with mmengine (--python)"
+    why = "read as text; loading it needs the Python of the training (--python)"
     return skipped(why, expected)
 
 
 def data_present(subject: CheckSubject, item: Item) -> Reading:
     """Folders and annotation files that it names exist."""
-    config, expected = subject.s.config, "every folder and file that it names is there"
+    config, expected = subject.s.config, "every folder and file that the configuration names exists"
     if config is None or not config.loaders:
         why = _UNKNOWN if config is None else config.unknown("data") or _UNREAD
         return skipped(why, expected)
     if config.missing:
         shown = [f"{path} ({key})" for key, path in list(config.missing.items())[:NAMED]]
         more = f" and {len(config.missing) - NAMED} more" if len(config.missing) > NAMED else ""
-        observed = f"not there: {', '.join(shown)}{more}"
+        observed = f"missing: {', '.join(shown)}{more}"
         if subject.has_trained:
-            # A training read them where it ran; we may look in the wrong place.
-            return warned(f"{observed}; the training had them, or has moved", expected)
+            # The training read them where it ran, which may be another place.
+            return warned(f"{observed}; the training found them elsewhere", expected)
         return failed(observed, expected)
     if not config.platform:
-        return skipped("its data may lie on another machine", expected)
+        return skipped("the data may be on another machine", expected)
     if (unknown := config.unknown("data")) is not None:
         return skipped(unknown, expected)
-    return passed("all that it names is there", expected)
+    return passed("everything that it names exists", expected)
 
 
 def images_present(subject: CheckSubject, item: Item) -> Reading:
     """Images that annotations name exist."""
-    seen, expected = subject.s.data, "images that the annotations name are there"
+    seen, expected = subject.s.data, "images that the annotations name exist"
     if seen is None or not seen.sets:
-        return skipped("no data set was looked through", expected)
+        return skipped("no data set was checked", expected)
     unread = [one for one in seen.sets if one.images is None]
-    for kind, told in (("absent", "not there"), ("broken", "of no use")):
+    for kind, told in (("absent", "missing"), ("broken", "unusable")):
         bad = [one for one in seen.sets if getattr(one, kind)]
         if bad:
             names = [name for one in bad for name in getattr(one, kind)]
@@ -67,8 +67,8 @@ def images_present(subject: CheckSubject, item: Item) -> Reading:
     if empty is not None:
         return failed(f"{empty.key}: its annotations name no image", expected)
     if unread:
-        return skipped(f"{unread[0].key}: {unread[0].why or 'not looked at'}", expected)
-    return passed(f"{_looked(seen.sets)} looked for, all there", expected)
+        return skipped(f"{unread[0].key}: {unread[0].why or 'not checked'}", expected)
+    return passed(f"{_looked(seen.sets)} checked, all exist", expected)
 
 
 def _looked(sets: tuple[DataSet, ...]) -> str:
@@ -79,7 +79,7 @@ def _looked(sets: tuple[DataSet, ...]) -> str:
 
 def pairs_complete(subject: CheckSubject, item: Item) -> Reading:
     """Every image has its partner in the other modality."""
-    config, expected = subject.s.config, "every visible image has its infrared one"
+    config, expected = subject.s.config, "every image has its partner"
     if config is None:
         return skipped(_UNKNOWN, expected)
     if config.unpaired:
@@ -87,20 +87,20 @@ def pairs_complete(subject: CheckSubject, item: Item) -> Reading:
         observed = f"{len(config.unpaired)} without a partner, of {config.looked_at}: {shown}"
         return failed(observed, expected)
     if not config.looked_at:
-        return skipped("no two folders of images could be compared", expected)
+        return skipped("no two folders of images to compare", expected)
     if (unknown := config.unknown("data")) is not None:
         return skipped(unknown, expected)
-    return passed(f"{config.looked_at} pairs compared, none lacks a partner", expected)
+    return passed(f"{config.looked_at} pairs compared, all complete", expected)
 
 
 def pairing_on(subject: CheckSubject, item: Item) -> Reading:
     """The training is meant to read both modalities."""
     config, expected = subject.s.config, "the configuration names two modalities"
     if config is None or config.paired is None:
-        return skipped(_UNKNOWN if config is None else "it does not say", expected)
+        return skipped(_UNKNOWN if config is None else "not configured", expected)
     if not config.paired:
-        return failed("it names one modality only", expected)
-    return passed("it names two modalities", expected)
+        return failed("the configuration names one modality only", expected)
+    return passed("the configuration names two modalities", expected)
 
 
 def preprocessor(subject: CheckSubject, item: Item) -> Reading:
@@ -110,9 +110,9 @@ def preprocessor(subject: CheckSubject, item: Item) -> Reading:
         return skipped(_UNREAD)
     expected = f"a data preprocessor for pairs (its type mentions {' or '.join(wanted)})"
     if config is None or not config.preprocessor:
-        return skipped(_UNKNOWN if config is None else "it names none", expected)
+        return skipped(_UNKNOWN if config is None else "the configuration names none", expected)
     if not any(word.lower() in config.preprocessor.lower() for word in wanted):
-        return failed(f"it is {config.preprocessor}", expected)
+        return failed(f"it is a {config.preprocessor}", expected)
     return passed(config.preprocessor, expected)
 
 
@@ -132,8 +132,8 @@ def model_word(subject: CheckSubject, item: Item) -> Reading:
 
 
 def loader_settings(subject: CheckSubject, item: Item) -> Reading:
-    """Loader settings that are known to hang (DW601)."""
-    config, expected = subject.s.config, "no loader settings that are known to hang"
+    """No loader settings that are known to deadlock (DW601)."""
+    config, expected = subject.s.config, "no loader settings that are known to deadlock"
     unknown = config.unknown("loaders") if config is not None else None
     if config is None or not config.loaders:
         return skipped(_UNKNOWN if config is None else unknown or _UNREAD, expected)
@@ -143,15 +143,12 @@ def loader_settings(subject: CheckSubject, item: Item) -> Reading:
     if found is None:
         return passed(_settings(config), expected)
     by_spawn = config.start_method == "spawn" or config.platform.startswith("win")
-    remedy = (
-        "--cfg-options train_dataloader.num_workers=0 train_dataloader.persistent_workers=False"
-    )
-    tell = failed if by_spawn and not subject.has_trained else warned
-    return tell(found.headline, expected, code="DW601", remedy=remedy)
+    result = failed if by_spawn and not subject.has_trained else warned
+    return result(found.headline, expected, code="DW601", remedy=found.remedy)
 
 
 def _settings(config: ConfigRead) -> str:
-    loader: Any = config.loaders.get("train_dataloader") or next(iter(config.loaders.values()), {})
+    loader: Any = next(iter(config.loaders.values()), {})  # The training loader comes first.
     names = ("batch_size", "num_workers", "persistent_workers")
     known = loader if isinstance(loader, Mapping) else {}
     told = [f"{name}={known[name]}" for name in names if name in known]
@@ -160,22 +157,22 @@ def _settings(config: ConfigRead) -> str:
 
 def tensorboard_backend(subject: CheckSubject, item: Item) -> Reading:
     """The training writes event files."""
-    config, expected = subject.s.config, "a TensorboardVisBackend among the visualizer's backends"
+    config, expected = subject.s.config, "a TensorBoard writer among the configured ones"
     seen = subject.s.tensorboard
     if seen is not None and seen.files:
         files = "1 event file" if seen.files == 1 else f"{seen.files} event files"
         return passed(f"{files} of this run", expected)
     if config is None or config.backends is None:
-        return skipped(_UNKNOWN if config is None else "it does not say", expected)
+        return skipped(_UNKNOWN if config is None else "not configured", expected)
     if not any("tensorboard" in name.lower() for name in config.backends):
         shown = ", ".join(config.backends) or "none"
-        return failed(f"its backends: {shown}", expected)
-    return passed("TensorboardVisBackend", expected)
+        return failed(f"configured writers: {shown}", expected)
+    return passed(", ".join(config.backends), expected)
 
 
 def checkpoint(subject: CheckSubject, item: Item) -> Reading:
     """The checkpoint that it is to start from exists and is whole."""
-    seen, expected = subject.s.checkpoint, "the checkpoint to start from is there and whole"
+    seen, expected = subject.s.checkpoint, "the checkpoint to start from exists and is whole"
     config = subject.s.config
     if seen is None:
         if config is None or config.error:
@@ -184,12 +181,12 @@ def checkpoint(subject: CheckSubject, item: Item) -> Reading:
         if not config.load_from and unknown is not None:
             return skipped(unknown, expected)
         if not config.load_from and not config.resumes:
-            return passed("it starts from none", expected)
-        return skipped("it was not looked at", expected)
+            return passed("it starts from no checkpoint", expected)
+        return skipped("the checkpoint was not checked", expected)
     if seen.exists is False:
-        return failed(f"not there: {seen.path}", expected)
+        return failed(f"missing: {seen.path}", expected)
     if seen.whole is False:
         return failed(f"{seen.path}: {seen.why}", expected)
     if seen.exists is None or seen.whole is None:
-        return skipped(f"{seen.path}: {seen.why or 'not looked at'}", expected)
+        return skipped(f"{seen.path}: {seen.why or 'not checked'}", expected)
     return passed(f"whole: {seen.path}", expected)

@@ -1,4 +1,4 @@
-"""Whether a training begins as it should: its first lines, what is in them, TensorBoard."""
+"""Checks of the start of a training: its first lines, their metrics, TensorBoard."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dualwatch.core import units
 from dualwatch.rules.metrics.metrics import is_called, named
 from dualwatch.state.metric_series import done, place
 
-_MIDST = "the record begins in the midst of a training"
+_MIDST = "the record begins in the middle of a training"
 SHOWN = 8
 
 
@@ -35,7 +35,7 @@ def line_within(subject: CheckSubject, item: Item) -> Reading:
     if course.begins_late and subject.s.started is None:
         return skipped(_MIDST, expected)
     if course.begun_at is None or not course.timed:
-        return skipped("its beginning has no time", expected)
+        return skipped("the time of its start is not known", expected)
     took = max(0.0, course.first.at - course.begun_at)
     observed = f"{place(course.first)} after {units.span(took)}"
     if took <= limits["passes"]:
@@ -46,9 +46,9 @@ def line_within(subject: CheckSubject, item: Item) -> Reading:
 def _no_line(subject: CheckSubject, passes: float, fails: float, expected: str) -> Reading:
     elapsed = subject.elapsed
     if subject.finished:
-        return skipped("it trained to the end, and printed no line that can be read", expected)
+        return skipped("trained to the end without a log line that could be parsed", expected)
     if subject.life is RunLife.OVER:
-        return failed("it ended without a single training line", expected)
+        return failed("it ended without a training line", expected)
     if subject.life is not RunLife.ALIVE or elapsed is None or elapsed <= passes:
         return not_yet(subject, "the first training line", expected)
     observed = f"no training line after {units.span(elapsed)}"
@@ -61,7 +61,7 @@ def required_metrics(subject: CheckSubject, item: Item) -> Reading:
         return skipped("no metric is required (--require NAME)", "every required metric is logged")
     expected = f"{', '.join(subject.required)} in the training lines"
     readings = [_logged(subject, name, expected) for name in subject.required]
-    # The first that is not well speaks for all.
+    # The first that did not pass decides.
     return next((one for one in readings if one.status.value != "pass"), readings[0])
 
 
@@ -89,7 +89,7 @@ def _logged(subject: CheckSubject, name: str, expected: str) -> Reading:
     else:
         seen = ", ".join(k for k in course.early[0].metrics if "loss" in k)
         lines = f"{course.lines} training line{'s' if course.lines > 1 else ''}"
-        return failed(f"{lines}, none with {name}; there is {seen or 'no loss'}", expected)
+        return failed(f"none of {lines} has {name}; losses: {seen or 'none'}", expected)
     gone = next((f for f in subject.findings if f.code == "DW202" and f.subject == name), None)
     if gone is not None:
         return failed(gone.headline, expected, code="DW202")
@@ -122,7 +122,7 @@ def metric_at(subject: CheckSubject, item: Item) -> Reading:
 
 
 def module_trained(subject: CheckSubject, item: Item) -> Reading:
-    """The module is in the model, wants gradients, and the optimizer holds it."""
+    """A module is in the model, requires gradients, and the optimizer holds it."""
     seen, wanted = subject.s.model, item.limits["mentions"].lower()
     expected = f"a module of {wanted}, with parameters that the optimizer holds"
     if seen is None:
@@ -131,19 +131,19 @@ def module_trained(subject: CheckSubject, item: Item) -> Reading:
         ):
             return pending("the model is not built yet", expected)
         return skipped(
-            "the model was not seen: it needs a training under `dualwatch train`", expected
+            "the model was not inspected: that needs a training under dualwatch train", expected
         )
     parts = [p for p in seen.parts if wanted in p.path.lower() or wanted in p.kind.lower()]
     if not parts:
-        return failed("no module of the model has such a name", expected)
+        return failed("no module of the model has this name", expected)
     part = max(parts, key=lambda p: p.parameters)
     told = f"{part.path} ({part.kind})"
     if part.parameters == 0:
-        return passed(f"{told} has no parameters to be trained", expected)
+        return passed(f"{told} has no parameters to train", expected)
     if part.trainable == 0:
         return failed(f"{told}: none of its {part.parameters} parameters is trained", expected)
     if part.optimised is None:
-        return skipped(f"{told}: the optimizer could not be asked", expected)
+        return skipped(f"{told}: the optimizer could not be inspected", expected)
     if part.optimised < part.trainable:
         observed = f"{told}: the optimizer holds {part.optimised} of {part.trainable} parameters"
         return failed(observed, expected)
@@ -151,45 +151,45 @@ def module_trained(subject: CheckSubject, item: Item) -> Reading:
 
 
 def tensorboard_answers(subject: CheckSubject, item: Item) -> Reading:
-    """Its page can be reached, and shows this run."""
-    seen, expected = subject.s.tensorboard, "TensorBoard answers, and shows this run"
+    """TensorBoard responds and shows this run."""
+    seen, expected = subject.s.tensorboard, "TensorBoard responds and shows this run"
     if subject.life is RunLife.PLANNED:
         return not_begun(expected)
     if seen is None or seen.answers is None:
         why = seen.why if seen is not None else ""
-        return skipped(why or "it was not asked for", expected)
+        return skipped(why or "not checked", expected)
     if not seen.answers:
         if subject.life in (RunLife.OVER, RunLife.UNKNOWN):
-            return skipped(f"the training is not running, nor is {seen.url}", expected)
-        return failed(f"{seen.url} does not answer: {seen.why}", expected)
+            return skipped(f"the training and TensorBoard are not running ({seen.url})", expected)
+        return failed(f"{seen.url} does not respond: {seen.why}", expected)
     if seen.shows_run is False:
         return failed(f"{seen.url} shows {seen.logdir}, which does not hold this run", expected)
-    return passed(f"{seen.url} answers", expected)
+    return passed(f"{seen.url} responds", expected)
 
 
 def tensorboard_tags(subject: CheckSubject, item: Item) -> Reading:
-    """The metrics are among the tags of its event files."""
+    """The metrics are tags in the event files."""
     seen = subject.s.tensorboard
     wanted = tuple(dict.fromkeys((*item.limits.get("metrics", ()), *subject.required)))
     if not wanted:
-        return skipped("no metric is required", "its tags hold what is required")
+        return skipped("no metric is required", "the event files hold the required metrics")
     expected = f"tags {', '.join(wanted)}"
     if seen is None or seen.files is None:
         return (
             not_yet(subject, "the first event file", expected)
             if (subject.life in (RunLife.PLANNED, RunLife.ALIVE))
-            else skipped("its event files were not looked at", expected)
+            else skipped("the event files were not checked", expected)
         )
     if not seen.files:
         return not_yet(subject, "the first event file", expected)
     missing = [name for name in wanted if not any(is_called(tag, name) for tag in seen.tags)]
     if not missing:
-        return passed(f"{len(seen.tags)} tags, these among them", expected)
+        return passed(f"{len(seen.tags)} tags, including these", expected)
     logged = [n for n in missing if subject.course.lines and named(subject.s.metrics, n)]
     observed = f"no tag {', '.join(missing)} among {len(seen.tags)}: {', '.join(seen.tags[:SHOWN])}"
     if subject.life is RunLife.ALIVE and subject.found("DW802") is None:
         # Event files are written late: two minutes and more.
         return pending(observed, expected)
     if not logged and subject.life is not RunLife.ALIVE and not subject.finished:
-        return skipped(f"{observed}; it ended before", expected)
+        return skipped(f"{observed}; the training ended before", expected)
     return failed(observed, expected)

@@ -26,14 +26,20 @@ ERROR_PLACES = (
 ERROR_PATTERNS = (("DW307", re.compile(r"Cannot find valid image after")),)
 
 ADVICE = {
+    "DW111": "In an mmengine configuration: env_cfg.mp_cfg.opencv_num_threads=0 against OpenCV's "
+    "threads, env_cfg.mp_cfg.mp_start_method='spawn' for spawned workers.",
     "DW117": "serialize_data=True keeps the annotations as one array, which pickles fast.",
     "DW202": "mmengine prints the last mean of a loss that is no longer computed.",
     "DW401": "--cfg-options train_dataloader.batch_size=N optim_wrapper.accumulative_counts=M "
     "keeps the effective batch.",
+    "DW502": "max_keep_ckpts of the CheckpointHook limits the checkpoints that are kept.",
     "DW601": "--cfg-options train_dataloader.num_workers=0 "
     "train_dataloader.persistent_workers=False",
     "DW602": "python -c \"from mmengine import Config; Config.fromfile('CONFIG')\" shows the "
     "same error.",
+    "DW605": "Under dualwatch train, mmengine's own classes are allowed in a checkpoint.",
     "DW606": "mmengine's .log file never holds the traceback; only the console shows it.",
+    "DW802": "In the configuration: vis_backends = [dict(type='LocalVisBackend'), "
+    "dict(type='TensorboardVisBackend')], and visualizer.vis_backends = vis_backends.",
 }
 """One line for each finding whose remedy has a name in mmengine."""

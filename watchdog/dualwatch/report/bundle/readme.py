@@ -1,4 +1,4 @@
-"""The README.md of a bundle: the diagnosis for somebody who was not there, in Markdown.
+"""The README.md of a bundle: the diagnosis in Markdown.
 
 Text from outside is in code: in fences and spans longer than any run of backticks in it, so that no
 line of a log becomes a heading, a link or a table.

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dualwatch.core import units
+from dualwatch.domains.base import Range
 from dualwatch.history.curves import MetricCurve, MetricCurves
 from dualwatch.history.metrics_table import EPOCHS, ITERATIONS
 from dualwatch.history.reported_run import ReportedRun
 from dualwatch.report.html import axes
 from dualwatch.report.html.charts import Chart, Curve, LimitLine, draw
-from dualwatch.rules.thresholds import Range
 from dualwatch.state.metric_series import is_gradient, is_loss
 
 MOST_PICTURES = 12

@@ -14,6 +14,7 @@ from dualwatch.report.terminal.changes import changes_table
 from dualwatch.report.terminal.console import plain_text
 
 MOST_METRICS = 8
+WIDTH = 80
 
 
 def lines(
@@ -41,8 +42,8 @@ def lines(
         f.code for r in records for f in r.ranked if f.severity >= Severity.WARNING
     )
     if codes:
-        place = shlex.quote(view.shortest_path(str(folder.parent)))
-        yield f"more: dualwatch diagnose {place}; dualwatch explain {next(iter(codes))}"
+        more = view.more_lines(str(folder.parent), next(iter(codes)), WIDTH)
+        yield from (line.removeprefix("  ") for line in more)
     if ended is not None:
         yield f"{ended.outcome}: {plain_text(ended.reason)}"
     if resume:

@@ -230,7 +230,7 @@ class _Page:
         return (self._branch(node) + pid, *rest)
 
     def _branch(self, node: Node, *, below: bool = False) -> str:
-        """The lines of the tree before a process, or before what stands below it."""
+        """The lines of the tree before a process, or before its details."""
         through, fork, end = ("│  ", "├─ ", "└─ ") if self._fancy else ("|  ", "|- ", "`- ")
         drawn = "".join("   " if last else through for last in node.lasts[:-1])
         if below:

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+from dualwatch import domains, frameworks
 from dualwatch.events.journal import SCHEMA_VERSION
 from dualwatch.rules.catalog import BY_CODE, CODES, Code
 
@@ -20,7 +21,7 @@ def document(codes: Sequence[Code]) -> dict[str, Any]:
         "codes": [
             {
                 **{name: getattr(code, name) for name in fields},
-                "cure": code.remedy,
+                "cure": " ".join((code.remedy, *advice(code))),
                 "severity": code.severity.word,
                 "explains": [symptom.code for symptom in symptoms(code)],
                 "explained_by": [cause.code for cause in causes(code)],
@@ -50,6 +51,13 @@ def address(code: str) -> str:
     return f"{place}/codes/{code}/" if place.startswith("https://") else ""
 
 
+def advice(code: Code) -> list[str]:
+    """What the installed frameworks and domains advise beside the remedy."""
+    known = [one.advice for one in frameworks.installed()]
+    known += [one.advice for one in domains.installed()]
+    return [lines[code.code] for lines in known if code.code in lines]
+
+
 def symptoms(code: Code) -> list[Code]:
     """The codes of which this one is a cause, where both are found."""
     return [BY_CODE[other] for other in code.explains]
@@ -65,7 +73,7 @@ def _full(code: Code) -> str:
     for title, body in (
         ("What it means", code.means),
         ("Why it matters", code.matters),
-        ("What to do", code.remedy),
+        ("What to do", " ".join((code.remedy, *advice(code)))),
     ):
         parts.append(f"\n{title}\n{_wrapped(body)}\n")
     if code.example:

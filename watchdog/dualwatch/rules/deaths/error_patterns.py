@@ -8,8 +8,10 @@ and the earlier links of its chain, never against the whole console.
 
 from __future__ import annotations
 
+import functools
 import re
 
+from dualwatch import frameworks
 from dualwatch.events import ErrorSeen
 
 # Specific before general: a bus error of a worker means shared memory, not just a dead worker.
@@ -45,7 +47,6 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ),
     ("DW305", r"killed by signal: (Segmentation fault|Aborted|Illegal|Floating|\W*$)"),
     ("DW301", r"killed by signal"),
-    ("DW307", r"Cannot find valid image after"),
     (
         "DW502",
         r"No space left on device|Disk quota exceeded|not enough space on the disk"
@@ -59,12 +60,23 @@ PATTERNS: tuple[tuple[str, str], ...] = (
 
 _COMPILED = tuple((code, re.compile(pattern)) for code, pattern in PATTERNS)
 
+
+@functools.cache
+def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """The table, then the patterns of the adapters."""
+    own = (row for one in frameworks.installed() for row in one.error_patterns)
+    return (*_COMPILED, *own)
+
+
+@functools.cache
+def _places() -> tuple[tuple[re.Pattern[str], str], ...]:
+    return tuple(row for one in frameworks.installed() for row in one.error_places)
+
+
 # What is pickled while a checkpoint is written is no worker that could not be started.
 _NOT_BELOW = {"DW304": re.compile(r"torch/serialization\.py|save_checkpoint")}
 
 _DATASET_BUILT = re.compile(r"in (?:full_init|load_data_list)\b")
-_CONFIG_LOADED = re.compile(r"mmengine/config/config\.py\", line \d+, in fromfile")
-_CHECKPOINT_READ = re.compile(r"mmengine/runner/checkpoint\.py\", line \d+, in \w*load_")
 # In a process that loads for itself; a worker's error says that it is one.
 _FETCHED = re.compile(r"_utils/fetch\.py")
 # Batches come by a socket of the worker that made them: it breaks when the worker is gone.
@@ -91,7 +103,7 @@ def recognise(error: ErrorSeen) -> tuple[str, str]:
         The code, and the first line of that link of the chain which the code rests on.
     """
     own = text_of(error)
-    for code, pattern in _COMPILED:
+    for code, pattern in _patterns():
         for text in (own, *error.causes):
             if pattern.search(text) and not _is_below(error, _NOT_BELOW.get(code)):
                 return code, text.partition("\n")[0]
@@ -120,10 +132,9 @@ def _by_place(error: ErrorSeen) -> str:
     """The code of an error whose words say nothing, by where it was raised."""
     if _lost_its_worker(error):
         return "DW305"
-    if _is_below(error, _CONFIG_LOADED):
-        return "DW602"
-    if _is_below(error, _CHECKPOINT_READ):
-        return "DW605"  # A cut file is told in many words, down to "Invalid argument".
+    for place, code in _places():
+        if _is_below(error, place):
+            return code
     if _is_below(error, _DATASET_BUILT):
         return "DW603" if error.exception in _ABSENT else "DW306"
     return "DW306" if error.worker is not None or _is_below(error, _FETCHED) else "DW606"

@@ -40,7 +40,7 @@ _MEMORY_XIDS = frozenset((48, 63, 64, 92, 94))
 """Of the other numbers most are told of programs that failed, or were killed, on a sound device."""
 
 
-def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
+def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Findings about memory, files, disk and devices."""
     died_of = {found.code for found in exit.died(s, limits)}
     for found in (*_of_host(s), *_of_devices(s, "DW401" in died_of), *_orphans(s)):

@@ -17,7 +17,7 @@ BOUND = 100
 _TIMED_OUT = "did not load within"
 
 
-def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
+def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Findings about the configuration."""
     config = s.config
     if config is None:

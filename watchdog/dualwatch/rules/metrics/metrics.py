@@ -59,7 +59,7 @@ class MissingMetric:
     confidence: float
 
 
-def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
+def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Findings about the metrics of the training lines."""
     if s.last_train is None:
         return
@@ -114,7 +114,7 @@ def _absence(s: Snapshot, name: str) -> MissingMetric | None:
 
 
 def _frozen(s: Snapshot, name: str, metric: Metric) -> MissingMetric | None:
-    """mmengine goes on printing the last mean of a loss that is computed no more."""
+    """A loss that is no longer computed, whose last mean the framework keeps printing."""
     same = s.train_lines - metric.since + 1
     if "loss" not in name:
         return None
@@ -151,8 +151,8 @@ def _absent(s: Snapshot, absence: MissingMetric) -> Finding:
         is_returned = any(is_called(key, absence.name) for key in batch.losses)
         if is_returned and done(s.last_train) > batch.iteration:
             remedy = (
-                f"The model returns {absence.name}, only the lines leave it out: look at the "
-                "log_processor and at hooks that change the log."
+                f"The model returns {absence.name} and the log lines leave it out: check what "
+                "formats the log lines, and hooks that change them."
             )
     elif swallowed_errors.suspect(s, absence.name, absence.held) is None:
         text = (

@@ -16,7 +16,7 @@ from dualwatch.rules.thresholds import MetricTarget, Thresholds
 from dualwatch.state.snapshot import Snapshot
 
 
-def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
+def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Findings about the milestones of the newest evaluation, those that fail."""
     for milestone, value, last in _reached(s, limits):
         if not milestone.fails(value):

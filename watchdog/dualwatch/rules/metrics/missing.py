@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from dualwatch import domains
+from dualwatch.domains.base import BatchModalities, Domain
 from dualwatch.events import BatchSeen, Evidence, Finding
 from dualwatch.rules.catalog import BY_CODE, finding
-from dualwatch.rules.metrics.batch_modalities import BatchModalities, modalities
 from dualwatch.rules.metrics.metrics import (
     INSIDE,
     SHOWN,
@@ -21,7 +22,7 @@ from dualwatch.rules.metrics.metrics import (
     batch_of_log,
     is_called,
 )
-from dualwatch.rules.metrics.swallowed_errors import TOPICS, SwallowedError, suspect
+from dualwatch.rules.metrics.swallowed_errors import SwallowedError, suspect
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.repeated_errors import RepeatedError
 from dualwatch.state.snapshot import Snapshot
@@ -34,12 +35,11 @@ HEADLINE = 200
 BESIDE_UNPAIRED = 0.8
 """An error that was caught is at most so likely the cause where the batch is known to be single."""
 
-_WORD = re.compile(r"[a-z]+")
 # The parts of a batch that hold an image or name a file; the rest is flags and annotation.
 _TELLING = re.compile(r"^(?!.*\bgt_).*: \S+ (?:(?:\d+x){2,}\d+$|.*[/\\])")
 
 
-def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
+def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """The causes of required metrics that are not trained."""
     if s.last_train is None:
         return
@@ -47,7 +47,9 @@ def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     batch = batch_of_log(s)
     of_batch: list[Finding] = []
     if batch is not None:
-        of_batch = list(_of_batch(s, batch, [one for one in absent if needs_a_pair(one.name)]))
+        for domain in domains.installed():
+            of_pairs = [one for one in absent if domain.needs_pair(one.name)]
+            of_batch += _of_batch(s, batch, of_pairs, domain)
     yield from of_batch
     # Without a second image a loss between two must fail: that error is no cause of its own.
     most = BESIDE_UNPAIRED if any(one.code == "DW211" for one in of_batch) else 1.0
@@ -59,19 +61,16 @@ def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
             yield _swallowed(s, absence, found, most)
 
 
-def needs_a_pair(name: str) -> bool:
-    """Whether a metric is one between two modalities: others do without a second image."""
-    return bool(({"macl"} | TOPICS) & {*_WORD.findall(name.lower())})
-
-
 # --- DW211, DW212: what was seen inside ----------------------------------------------------------
 
 
-def _of_batch(s: Snapshot, batch: BatchSeen, absent: Sequence[MissingMetric]) -> Iterator[Finding]:
-    """What the batch and the model's answer to it say of absent metrics between modalities."""
+def _of_batch(
+    s: Snapshot, batch: BatchSeen, absent: Sequence[MissingMetric], domain: Domain
+) -> Iterator[Finding]:
+    """What the batch and the model's losses show about absent metrics that need pairs."""
     if not absent:
         return
-    pairing = modalities(batch.outline)
+    pairing = domain.batch(batch.outline)
     if pairing.paired is False:
         yield _unpaired(s, batch, pairing)
         return

@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
+from dualwatch import domains
 from dualwatch.core.text import name_words
 from dualwatch.state.repeated_errors import RepeatedError
 from dualwatch.state.snapshot import Snapshot
@@ -29,15 +30,6 @@ HARMLESS: tuple[str, ...] = (
     r"retrying|will be retried|[Rr]etry \d",
 )
 """What trainings print and live with: none of it takes a loss out of a model."""
-
-TOPICS = frozenset(
-    (
-        "contrast", "contrastive", "contrasts", "nce", "infonce", "infrared", "thermal", "ir",
-        "modality", "modalities", "modal", "pair", "pairs", "paired", "unpaired", "pairing",
-        "projector", "projection", "align", "alignment",
-    )
-)  # fmt: skip
-"""Words of what a loss between two modalities is made from."""
 
 COUNTED = 10
 """The console's reader tells the first and the tenth time: after so many it is seen to repeat."""
@@ -89,26 +81,29 @@ def _rated(s: Snapshot, repeated: RepeatedError, name: str, held: int) -> Swallo
     confidence = 0.3
     words = _words(repeated)
     own = {word for word in name_words(name) if word != "loss"}
+    topics = frozenset().union(*(domain.topics for domain in domains.installed()))
     if own & words:
         confidence += 0.3
-        marks.append(f"it speaks of {sorted(own & words)[0]}")
-    elif TOPICS & words:
+        marks.append(f"its text mentions {sorted(own & words)[0]}")
+    elif topics & words:
         confidence += 0.2
-        marks.append(f"it speaks of {sorted(TOPICS & words)[0]}")
+        marks.append(f"its text mentions {sorted(topics & words)[0]}")
     elif "loss" in words:
         confidence += 0.1
-        marks.append("it speaks of a loss")
+        marks.append("its text mentions a loss")
     in_loop = repeated.in_loop or repeated.last_line > 0
     if in_loop:
         confidence += 0.15
-        marks.append("it began with the training loop" if not held else "it began when it went")
+        marks.append(
+            "it began with the training loop" if not held else "it began when the metric vanished"
+        )
     due = _due(s, repeated)
     if repeated.told > 1:
         confidence += 0.2 if repeated.told >= due else 0.1
         marks.append(f"it came at least {repeated.at_least} times")
     elif due > 1:
         confidence -= 0.15  # In every iteration it would have been told again.
-    is_told = bool({*own, *TOPICS, "loss"} & words) or repeated.told > 1
+    is_told = bool({*own, *topics, "loss"} & words) or repeated.told > 1
     if confidence < 0.4 or not (is_told or in_loop):
         return None
     return SwallowedError(repeated, round(min(confidence, 0.95), 2), tuple(marks))

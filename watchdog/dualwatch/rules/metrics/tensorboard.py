@@ -26,7 +26,7 @@ SHOWN = 12
 BACKEND = "TensorboardVisBackend"
 
 
-def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
+def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Findings about TensorBoard and its event files."""
     seen = s.tensorboard
     if seen is None:

@@ -1,4 +1,4 @@
-"""DW204 and DW205: is a metric where it should be, and does it go where it should? Pure."""
+"""DW204 and DW205: metrics out of range, and losses that do not fall. Pure."""
 
 from __future__ import annotations
 
@@ -7,36 +7,32 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 from statistics import median
 
+from dualwatch import domains
+from dualwatch.core.units import span
+from dualwatch.domains.base import Domain, FallingMetric, Range
 from dualwatch.events import Evidence, Finding
 from dualwatch.rules.catalog import finding
 from dualwatch.rules.metrics.metrics import named
-from dualwatch.rules.thresholds import MACL_RANGES, Range, Thresholds
+from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.metric_series import RECENT, Bucket, Metric, Point
 from dualwatch.state.snapshot import Snapshot
 
-MACL = "loss_macl"
-
 OFTEN = 3
-"""So many of the last lines beyond its range are no spike."""
+"""Lines out of range from which it is not a spike."""
 
-LINES_OF_A_COURSE = 20
-SECONDS_OF_A_COURSE = 600.0
-LOW_ENOUGH = 0.3
-"""A contrastive loss that is there already need not fall any further."""
-
-LEAST_FALL = 0.05
-"""Share of its first values by which a loss that is learnt has fallen after so long."""
+LEAST_LINES = 20
+LEAST_SECONDS = 600.0
 
 
 def out_of_range(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
-    """Metrics of which most of the newest values are beyond their limits."""
+    """Metrics of which most of the newest values are out of range."""
     for name, allowed in ranges(s, limits).items():
         metric = named(s.metrics, name)
         if metric is None or s.last_train is None:
             continue
         recent = [p for p in metric.recent if s.train_lines - p.line.number < RECENT]
         beyond = [p for p in recent if p.line.iteration > allowed.after and _beyond(p, allowed)]
-        # What is well again needs no word.
+        # What is in range again is not reported.
         if len(beyond) < OFTEN or beyond[-1] is not recent[-1]:
             continue
         bound, side = _bound(beyond[-1].value, allowed)
@@ -51,60 +47,60 @@ def out_of_range(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
 
 
 def ranges(s: Snapshot, limits: Thresholds) -> Mapping[str, Range]:
-    """The ranges in force: those of the settings, else those of a training with MACL."""
-    if limits.ranges is not None:
-        return limits.ranges
-    return MACL_RANGES if uses_macl(s, limits) else {}
+    """The ranges in force: those of the settings, else those of the training's domain."""
+    return limits.ranges if limits.ranges is not None else domain(s, limits).ranges
 
 
-def uses_macl(s: Snapshot, limits: Thresholds) -> bool:
-    """Whether this training is to be judged by what is usual with MACL."""
-    if any(name.rsplit("/", 1)[-1] == MACL for name in limits.required):
-        return True
-    return named(s.metrics, MACL) is not None
+def domain(s: Snapshot, limits: Thresholds) -> Domain:
+    """The domain of a training, by its required and its logged metrics."""
+    return domains.of_metrics((*limits.required, *s.metrics))
 
 
 def not_converging(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
-    """``loss_macl`` stands where it began, after long enough to have fallen."""
-    metric = named(s.metrics, MACL)
+    """Losses that must fall and have not, after long enough to have fallen."""
+    for falling in domain(s, limits).falling:
+        yield from _not_converging(s, falling)
+
+
+def _not_converging(s: Snapshot, falling: FallingMetric) -> Iterator[Finding]:
+    metric = named(s.metrics, falling.name)
     if metric is None or s.last_train is None or not _seen_long_enough(metric, s):
         return
     course = metric.series
     early = median(point.value for point in course.head)
     late = _late(course.buckets)
-    if late < LOW_ENOUGH or late < early - LEAST_FALL * abs(early):
+    least = falling.least_fall * abs(early)
+    if late < falling.low_enough or late < early - least:
         return
-    fall = -_slope(course.buckets) * _span(course.buckets)
-    if fall > LEAST_FALL * abs(early):
+    if -_slope(course.buckets) * _span(course.buckets) > least:
         return  # It does fall: the last lines only happened to be high.
     first, last = course.head[0], metric.recent[-1]
-    minutes = (last.line.at - first.line.at) / 60
     headline = (
-        f"{MACL} does not fall: {early:.3g} in the first lines, {late:.3g} in the newest, "
-        f"after {course.lines} training lines in {minutes:.0f} minutes"
+        f"{falling.name} does not fall: {early:.3g} in the first lines, {late:.3g} in the newest, "
+        f"after {course.lines} training lines in {span(last.line.at - first.line.at)}"
     )
     evidence = [
         _evidence(s, headline, last),
-        _evidence(s, f"{MACL} {first.value:g} at {first.line.place}", first),
-        _evidence(s, f"{MACL} {last.value:g} at {last.line.place}", last),
+        _evidence(s, f"{falling.name} {first.value:g} at {first.line.place}", first),
+        _evidence(s, f"{falling.name} {last.value:g} at {last.line.place}", last),
     ]
-    # The further it has risen, the less is this a plateau that it will leave by itself.
+    # The further it has risen, the less likely is a plateau that ends without help.
     confidence = 0.6 if late < 1.1 * abs(early) else 0.75
     yield finding("DW205", evidence, confidence=confidence, attempt=_attempt(s))
 
 
 def _seen_long_enough(metric: Metric, s: Snapshot) -> bool:
-    """Whether its course began with the training and is long enough to tell."""
+    """Whether the series began with the training and is long enough."""
     course = metric.series
-    if course.lines < LINES_OF_A_COURSE or not metric.recent:
+    if course.lines < LEAST_LINES or not metric.recent:
         return False
     first, last = course.head[0].line, course.buckets[-1]
     between_lines = (last.iteration - first.iteration) / (course.lines - 1)
     if first.iteration > 1.5 * between_lines:
-        return False  # Taken up from a checkpoint: what it had to learn it may have learnt.
+        return False  # Resumed from a checkpoint: it may have fallen before.
     total = s.last_train.total if s.last_train is not None else None
     half = bool(total) and last.iteration >= (total or 0) / 2
-    return half or last.at - first.at >= SECONDS_OF_A_COURSE
+    return half or last.at - first.at >= LEAST_SECONDS
 
 
 def _late(buckets: tuple[Bucket, ...]) -> float:

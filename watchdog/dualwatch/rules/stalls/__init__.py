@@ -1,1 +1,1 @@
-"""Rules about silence."""
+"""Rules about trainings without progress."""

@@ -1,7 +1,7 @@
-"""What the rules about a stall ask of a snapshot: who trains, where, and since when. Pure.
+"""What the rules about stalls derive from a snapshot: trainers, phase, time without progress. Pure.
 
-A training that dualwatch started has a heartbeat. Of any other one there is at most a log and what
-two looks at its processes show, so that its place is read from the stack of its main thread.
+A training that dualwatch started has a heartbeat. Any other has at most a log and two samples of
+its processes, so its phase is read from the stack of its main thread.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from dualwatch.rules.stalls import stack_patterns
 from dualwatch.state.snapshot import Snapshot
 
 STILL_CAPTURES = 3
-"""How many captures must show one place before a process is said to stand there."""
+"""Captures that must show one place before a process counts as stuck there."""
 
 STILL_APART = 2.0
-"""Seconds between two captures that are enough as well."""
+"""Seconds between two captures that suffice instead."""
 
 ASLEEP_CPU = 0.02
 """Share of a core below which a single process sleeps."""
@@ -27,7 +27,7 @@ FEEDER = "QueueFeederThread"
 """A worker starts it when it hands over its first batch."""
 
 
-# --- who trains ----------------------------------------------------------------------------------
+# --- trainers ----------------------------------------------------------------------------------
 
 
 def trainers(s: Snapshot) -> tuple[int, ...]:
@@ -45,7 +45,7 @@ def trainers(s: Snapshot) -> tuple[int, ...]:
 
 
 def main_pid(s: Snapshot) -> int:
-    """The process that decides where the training stands: the rank that moved longest ago.
+    """The process that decides the phase of the training: the rank that moved longest ago.
 
     Without heartbeats it is the first rank that does not merely wait for the others.
     """
@@ -57,14 +57,14 @@ def main_pid(s: Snapshot) -> int:
 
 
 def slowest_rank(s: Snapshot) -> int | None:
-    """The rank that moved longest ago; one that has finished waits for nobody."""
+    """The rank that moved longest ago; a finished rank does not count."""
     running = [rank for rank, pulse in s.pulses.items() if pulse.phase != Phase.FINISHED]
     known = running or list(s.pulses)
     return min(known, key=lambda rank: s.moved_at.get(rank, s.progress_at), default=None)
 
 
 def rank_of(s: Snapshot, pid: int) -> int | None:
-    """The rank of a process where its heartbeat tells it."""
+    """The rank of a process, by its heartbeat; None where it is not known."""
     return next((rank for rank, pulse in s.pulses.items() if pulse.pid == pid), None)
 
 
@@ -79,7 +79,7 @@ def workers(s: Snapshot, main: int) -> list[ProcessSample]:
     ]
 
 
-# --- where ---------------------------------------------------------------------------------------
+# --- phase ---------------------------------------------------------------------------------------
 
 
 def stack(s: Snapshot, pid: int) -> tuple[Frame, ...]:
@@ -100,7 +100,7 @@ def worker_stacks(s: Snapshot, main: int) -> list[ThreadStack]:
 
 
 def phase(s: Snapshot) -> str:
-    """Where the training stands: heartbeat, else the stack, else the log."""
+    """The phase of the training: by heartbeat, else stack, else log."""
     if s.started is None:
         return s.phase
     rank = slowest_rank(s)
@@ -110,9 +110,9 @@ def phase(s: Snapshot) -> str:
 
 
 def phases(s: Snapshot) -> frozenset[str]:
-    """Where all ranks stand that have not finished."""
-    told = {pulse.phase for pulse in s.pulses.values()} - {Phase.FINISHED}
-    return frozenset(told or {phase(s)})
+    """The phases of all ranks that have not finished."""
+    known = {pulse.phase for pulse in s.pulses.values()} - {Phase.FINISHED}
+    return frozenset(known or {phase(s)})
 
 
 def starting(s: Snapshot) -> bool:
@@ -137,7 +137,7 @@ def has_delivered(s: Snapshot, pid: int) -> bool | None:
 
 
 def enough_captures(s: Snapshot) -> bool:
-    """Whether the captures of this silence span enough time to tell standing from going."""
+    """Whether the captures span enough time to distinguish a hang from progress."""
     if len(s.stacks) >= STILL_CAPTURES:
         return True
     return len(s.stacks) == 2 and s.stacks[1].at - s.stacks[0].at >= STILL_APART
@@ -150,11 +150,11 @@ def is_unchanged(s: Snapshot, pid: int) -> bool:
 
 
 def stacks_refused(s: Snapshot) -> str:
-    """Why stacks could not be read, "" where nothing says so."""
+    """Why stacks could not be read, "" where they could."""
     return next((n.why for what, n in s.not_observed.items() if what.startswith("stacks")), "")
 
 
-# --- since when ----------------------------------------------------------------------------------
+# --- time  ----------------------------------------------------------------------------------
 
 
 def silence(s: Snapshot) -> float:
@@ -165,10 +165,9 @@ def silence(s: Snapshot) -> float:
 
 
 def idle(s: Snapshot) -> float:
-    """Seconds for which the training neither moved nor worked, as far as is known.
+    """Seconds without progress and without activity, as far as is known.
 
-    Where no work was ever seen, the silence is as long as that: whoever comes late can only tell
-    that nothing goes on now.
+    Where no activity was ever seen, all the time without progress counts.
     """
     assert s.started is not None
     if s.busy_at <= s.started.at:
@@ -177,10 +176,9 @@ def idle(s: Snapshot) -> float:
 
 
 def has_heartbeat(s: Snapshot, limit: float) -> bool:
-    """Whether it is known for how long the training has not moved.
+    """Whether the time of the last progress is known.
 
-    Neither a heartbeat nor a line: then only somebody who looked before the time was up knows that
-    it did nothing since. Whoever comes later knows what two looks show.
+    By a heartbeat or a log line; without either, by a capture from before the limit.
     """
     if s.pulses or s.console_lines or s.train_lines:
         return True
@@ -188,19 +186,19 @@ def has_heartbeat(s: Snapshot, limit: float) -> bool:
 
 
 def sample(s: Snapshot, stack: tuple[Frame, ...]) -> str:
-    """The sample that is being made in a stack: its index and, where it is told, its file."""
+    """The sample that a stack is loading: its index and, where it is known, its file."""
     index = next((frame.sample for frame in stack if frame.sample is not None), None)
     if index is None:
         return ""
-    told = f"index {index}"
-    return next((text for text in s.awaited if text.startswith(f"{told}:")), told)
+    name = f"index {index}"
+    return next((text for text in s.awaited if text.startswith(f"{name}:")), name)
 
 
 # --- what a process does -------------------------------------------------------------------------
 
 
 def sleeps(s: Snapshot, pid: int) -> bool:
-    """Whether a process is seen to sleep without using the CPU."""
+    """Whether a process sleeps without using the CPU."""
     process = s.process.get(pid)
     if process is None or process.status not in ("sleeping", "idle"):
         return False
@@ -208,7 +206,7 @@ def sleeps(s: Snapshot, pid: int) -> bool:
 
 
 def is_at_a_lock(s: Snapshot, stack: ThreadStack) -> bool:
-    """Whether a process sleeps at a lock: the kernel says it, or its innermost frame."""
+    """Whether a process sleeps at a lock, by the kernel's wait channel or its innermost frame."""
     process = s.process.get(stack.pid)
     if process is None:
         return False

@@ -1,4 +1,4 @@
-"""DW111: the workers of the DataLoader block each other, or wait for a lock nobody gives back."""
+"""DW111: loader workers deadlock, or wait for a lock that is never released."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ from collections.abc import Iterator
 from dualwatch.events import Evidence, Finding, Frame, ProcessSample, Severity, ThreadStack
 from dualwatch.protocol import Phase
 from dualwatch.rules.stalls import context, stack_patterns, stall
+from dualwatch.rules.stalls.stall import StallKind
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
 
 IDLE_SHARE = 0.5
-"""Share of the timeout without any work: locks are seen in the stacks, time only confirms."""
+"""Share of the timeout that must be idle: the stacks show the locks, time only confirms."""
 
 _WAITS = ("poll", "futex", "select", "sem")
 """Families of kernel functions in which a process waits for another one."""
 
 _POOLS = ("OpenCV", "PyTorch", "NumPy")
 
-NO_WORKERS = "num_workers=0 avoids it (dualwatch does it)."
+NO_WORKERS = "num_workers=0 avoids it (dualwatch train sets it)."
 
 
-def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
-    """Names a deadlock of the workers; also by the processes alone where stacks are refused."""
+def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
+    """A deadlock of the workers, by stacks or, where those are refused, by process states."""
     kind = stall.state(s, limits).kind
-    if kind not in (stall.STALLED, stall.SUSPECT, stall.SLOW):
+    if kind not in (StallKind.STALLED, StallKind.SUSPECT, StallKind.SLOW):
         return
     if context.idle(s) < stall.timeout(s, limits) * IDLE_SHARE:
         return
@@ -38,7 +39,7 @@ def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
 def at_locks(s: Snapshot, main: int) -> tuple[list[ThreadStack], list[ThreadStack]]:
     """Workers inside the dataset: those that wait for a lock, and those that are stuck otherwise.
 
-    The second kind are the cause of the first: whoever never ends may hold what the others want.
+    The second are the cause of the first: a worker that never returns may hold their lock.
     """
     fetching = [w for w in context.worker_stacks(s, main) if stack_patterns.fetches(w.frames)]
     locked = [w for w in fetching if context.is_at_a_lock(s, w)]
@@ -50,14 +51,14 @@ def at_locks(s: Snapshot, main: int) -> tuple[list[ThreadStack], list[ThreadStac
     return locked, loose
 
 
-def _seen(s: Snapshot, pid: int, kind: str) -> Finding | None:
+def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
     """The deadlock by its stacks."""
     main = context.stack(s, pid)
     if not stack_patterns.waits_for_batch(main):
         return None
     workers = context.worker_stacks(s, pid)
     locked, loose = at_locks(s, pid)
-    if kind == stall.SUSPECT:
+    if kind is StallKind.SUSPECT:
         locked = [w for w in locked if context.is_unchanged(s, w.pid)]
     if not locked or loose:
         return None
@@ -75,8 +76,8 @@ def _seen(s: Snapshot, pid: int, kind: str) -> Finding | None:
     evidence += [Evidence(text=hint, source="py-spy and processes", wall=s.wall) for hint in hints]
     sure = 0.95 if len(locked) == len(workers) else 0.85
     if any(not s.process[worker.pid].wchan for worker in locked):
-        sure -= 0.15  # Only the innermost frame tells of the lock.
-    if kind == stall.SUSPECT:
+        sure -= 0.15  # Only the innermost frame shows the lock.
+    if kind is StallKind.SUSPECT:
         return stall.found(
             s, "DW111", evidence, 0.6, remedy=remedy, severity=Severity.WARNING, pid=pid
         )
@@ -85,7 +86,7 @@ def _seen(s: Snapshot, pid: int, kind: str) -> Finding | None:
 
 def _place(s: Snapshot, worker: ThreadStack) -> Evidence:
     wchan = s.process[worker.pid].wchan
-    where = f"sleeps in {wchan}" if wchan else "what it sleeps in is not told"
+    where = f"sleeps in {wchan}" if wchan else "its wait channel is not known"
     text = f"worker {worker.pid}: {stack_patterns.dataset_place(worker.frames)}; {where}"
     return Evidence(text=text, source=f"py-spy pid {worker.pid}", wall=s.wall)
 
@@ -94,17 +95,17 @@ def _place(s: Snapshot, worker: ThreadStack) -> Evidence:
 
 
 def _kind(s: Snapshot, main: int, locked: list[ThreadStack]) -> tuple[list[str], str | None]:
-    """What is known of the lock, and the remedy that fits; None for the general one."""
+    """What is known of the lock, and its remedy; None for the general one."""
     dead = _dead(s, main)
     if dead:
         one = len(dead) == 1
         text = (
-            f"worker {context.names(dead)} {'is' if one else 'are'} dead, and a dead worker does "
-            "not give back a lock that it held"
+            f"worker {context.names(dead)} {'is' if one else 'are'} dead, and a dead worker never "
+            "releases a lock that it held"
         )
         return [text], (
-            f"{NO_WORKERS} At the root: why worker {context.names(dead)} died (out of memory, a "
-            "signal, a crash); a lock of multiprocessing stays taken when its holder is killed."
+            f"{NO_WORKERS} Then find out why worker {context.names(dead)} died (out of memory, a "
+            "signal, a crash): a multiprocessing lock stays locked when its holder is killed."
         )
     libraries = [name for w in locked if (name := stack_patterns.library(w.frames))]
     if libraries and all(name in _POOLS for name in libraries):
@@ -112,19 +113,19 @@ def _kind(s: Snapshot, main: int, locked: list[ThreadStack]) -> tuple[list[str],
         worker = next(w for w in locked if stack_patterns.library(w.frames))
         inner = stack_patterns.place(stack_patterns.dataset_frames(worker.frames)[:1])
         text = (
-            f"the innermost frame is a call into {name}, {inner}, and no lock of the dataset: its "
+            f"the innermost frame is a call into {name}, {inner}, not a lock of the dataset: its "
             "thread pool does not survive a fork"
         )
         return [text], _pool_remedy(name)
     if libraries:
         name = libraries[0]
         text = f"the innermost frame is a call into {name}, whose files must not be open at a fork"
-        return [text], f"Open the {name} file in the worker, at its first sample. {NO_WORKERS}"
+        return [text], f"Open the {name} file in the worker, at the first sample. {NO_WORKERS}"
     pools = [worker.pid for worker in locked if _has_native_threads(s, worker)]
     if pools:
         text = (
             f"worker {context.names(pools)} was forked, has delivered nothing, and has native "
-            "threads of its own: a thread pool (OpenMP, OpenCV) that did not survive the fork"
+            "threads: a thread pool (OpenMP, OpenCV) that did not survive the fork"
         )
         return [text], _pool_remedy("")
     if len({_own_place(worker.frames) for worker in locked} - {()}) > 1:
@@ -139,23 +140,23 @@ def _kind(s: Snapshot, main: int, locked: list[ThreadStack]) -> tuple[list[str],
     ):
         text = "none of them has delivered a batch: the lock was held while they were forked"
         return [text], (
-            f"{NO_WORKERS} At the root: start no threads and open no files before the workers are "
-            "forked, or spawn them (env_cfg.mp_cfg.mp_start_method='spawn')."
+            f"{NO_WORKERS} To keep workers, start no threads and open no files before they are "
+            "forked, or spawn them (multiprocessing_context='spawn')."
         )
     return [], None
 
 
 def _pool_remedy(name: str) -> str:
     threads = {
-        "OpenCV": "env_cfg.mp_cfg.opencv_num_threads=0 (cv2.setNumThreads(0))",
+        "OpenCV": "cv2.setNumThreads(0)",
         "PyTorch": "OMP_NUM_THREADS=1 (torch.set_num_threads(1) in the worker)",
         "NumPy": "OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1",
-    }.get(name, "env_cfg.mp_cfg.opencv_num_threads=0 (cv2.setNumThreads(0)) and OMP_NUM_THREADS=1")
-    return f"{threads}, or spawned workers (env_cfg.mp_cfg.mp_start_method='spawn'). {NO_WORKERS}"
+    }.get(name, "cv2.setNumThreads(0) and OMP_NUM_THREADS=1")
+    return f"Set {threads}, or spawn workers (multiprocessing_context='spawn'). {NO_WORKERS}"
 
 
 def _own_place(stack: tuple[Frame, ...]) -> tuple[str, str, int] | tuple[()]:
-    """The innermost frame that is no lock itself: who takes it."""
+    """The innermost frame that takes the lock."""
     for frame in stack_patterns.dataset_frames(stack):
         if not stack_patterns.calls_a_lock((frame,)):
             return (frame.file, frame.function, frame.line)
@@ -171,12 +172,12 @@ def _dead(s: Snapshot, main: int) -> list[int]:
         for stack in capture.stacks
         if stack_patterns.is_worker(stack) and stack.pid not in s.process
     }
-    # Whose worker it was is no longer told where several ranks have some.
+    # With several ranks it is not known whose worker it was.
     return [*zombies, *(sorted(before) if len(context.trainers(s)) == 1 else ())]
 
 
 def _has_native_threads(s: Snapshot, worker: ThreadStack) -> bool:
-    """Whether a forked worker that delivered nothing has more threads than Python knows of."""
+    """Whether a forked worker that delivered nothing has more threads than Python started."""
     threads = s.process[worker.pid].threads
     if threads is None or not stack_patterns.is_forked(worker.frames):
         return False
@@ -187,7 +188,7 @@ def _has_native_threads(s: Snapshot, worker: ThreadStack) -> bool:
 # --- stacks refused ------------------------------------------------------------------------------
 
 
-def _unseen(s: Snapshot, pid: int, kind: str) -> Finding | None:
+def _unseen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
     """The deadlock by its processes alone, where stacks could not be read."""
     why = context.stacks_refused(s)
     if not why or context.phase(s) not in (Phase.WAITING, Phase.VAL_WAITING):
@@ -200,7 +201,7 @@ def _unseen(s: Snapshot, pid: int, kind: str) -> Finding | None:
         return None
     text = (
         f"{len(locked)} loader workers sleep at a lock (futex) without CPU or I/O, the main "
-        "process waits; stacks were not readable, so that the place is not known"
+        "process waits; their stacks could not be read"
     )
     evidence = [
         Evidence(text=text, source="processes", wall=s.wall),
@@ -210,9 +211,9 @@ def _unseen(s: Snapshot, pid: int, kind: str) -> Finding | None:
         Evidence(text=f"worker {p.pid}: {context.state(s, p.pid)}{_age(p)}", source="processes")
         for p in locked[:8]
     ]
-    evidence.append(Evidence(text=f"stacks were not readable: {why}", source="py-spy"))
-    sure = 0.6 if kind != stall.SUSPECT else 0.5
-    severity = None if kind != stall.SUSPECT else Severity.WARNING
+    evidence.append(Evidence(text=f"stacks could not be read: {why}", source="py-spy"))
+    sure = 0.6 if kind is not StallKind.SUSPECT else 0.5
+    severity = None if kind is not StallKind.SUSPECT else Severity.WARNING
     return stall.found(s, "DW111", evidence, sure, severity=severity, pid=pid)
 
 
@@ -231,7 +232,7 @@ def _waits(s: Snapshot, pid: int) -> bool:
 
 
 def _age(process: ProcessSample) -> str:
-    """What the number of its threads tells: a worker that has delivered a batch has three."""
+    """What its number of threads shows: a worker that has delivered a batch has three."""
     if process.threads == 1:
-        return "; it has one thread, so it has never delivered a batch"
+        return "; it has one thread, so it has delivered no batch"
     return ""

@@ -1,15 +1,17 @@
-"""Words about stacks: what the frames of torch, mmengine and multiprocessing mean. Pure.
+"""What the frames of a stack mean: torch, multiprocessing, and the installed frameworks. Pure.
 
-Frames stand innermost first. A forked worker carries the frames of its parent below its own, so
-that a worker is always cut at its loop before anything is read from it.
+Frames are innermost first. A forked worker has the frames of its parent below its own, so a
+worker's stack is always cut at its loop first.
 """
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from dualwatch import frameworks
 from dualwatch.events import Frame, StacksCaptured, ThreadStack
 from dualwatch.protocol import Phase
 
@@ -23,15 +25,6 @@ _WORKER_LOOP = "_worker_loop"
 _SAMPLER = frozenset(("_next_index", "_try_put_index"))
 _LOADER_ITSELF = "torch/utils/data/_utils/"
 
-_PHASES = {
-    **dict.fromkeys(("build_dataloader", "full_init", "load_data_list"), Phase.BUILDING_DATA),
-    **dict.fromkeys(("save_checkpoint", "_save_checkpoint"), Phase.SAVING),
-    **dict.fromkeys(("compute_metrics", "collect_results"), Phase.METRICS),
-    **dict.fromkeys(("val_step", "test_step"), Phase.VAL_STEP),
-    **dict.fromkeys(("train_step", "parse_losses", "backward", "update_params"), Phase.STEP),
-    **dict.fromkeys(("load_or_resume", "load_checkpoint"), Phase.LOADING),
-    **dict.fromkeys(("build_model", "build_train_loop"), Phase.BUILDING),
-}
 _LOADER = frozenset(("_next_data", "_next_index", "_get_iterator", "_reset", *_MAIN_WAITS))
 
 _PARTS = {
@@ -50,7 +43,6 @@ _LIBRARIES = tuple(
     (re.compile(pattern), name)
     for pattern, name in (
         (r"(?:^|-packages/)(?:cv2|albumentations)/", "OpenCV"),
-        (r"mmcv/image/|mmdet/datasets/transforms/", "OpenCV"),
         (r"(?:^|-packages/)(?:torch(?!/utils/data/)|torchvision)/", "PyTorch"),
         (r"(?:^|-packages/)(?:numpy|scipy)/", "NumPy"),
         (r"(?:^|-packages/)h5py/", "HDF5"),
@@ -68,7 +60,26 @@ _COLLECTIVES = frozenset(
         *("_sync_buffers", "_sync_module_states", "_sync_params_and_buffers", "_verify_param"),
     )
 )
-_COLLECTIVE_FILES = ("torch/distributed/", "torch/nn/parallel/distributed.py", "mmengine/dist/")
+_COLLECTIVE_FILES = ("torch/distributed/", "torch/nn/parallel/distributed.py")
+
+
+class _Patterns(NamedTuple):
+    """What functions and files mean, in torch and in the installed frameworks."""
+
+    phases: Mapping[str, str]
+    libraries: tuple[tuple[re.Pattern[str], str], ...]
+    collective_files: tuple[str, ...]
+
+
+@functools.cache
+def _patterns() -> _Patterns:
+    phases: dict[str, str] = {"backward": Phase.STEP}
+    libraries, files = list(_LIBRARIES), list(_COLLECTIVE_FILES)
+    for framework in frameworks.installed():
+        phases |= framework.phases
+        libraries += framework.libraries
+        files += framework.collective_files
+    return _Patterns(phases, tuple(libraries), tuple(files))
 
 
 class Collective(NamedTuple):
@@ -91,7 +102,7 @@ def main_thread(capture: StacksCaptured, pid: int) -> tuple[Frame, ...]:
 
 
 def outline_of(capture: StacksCaptured, pid: int) -> Outline:
-    """Where a process stands in a capture, without line numbers; () if it was not seen.
+    """The stack of a process in a capture, without line numbers; () if it was not seen.
 
     Without them, because a loop that spins inside one function is still the same place.
     """
@@ -99,7 +110,7 @@ def outline_of(capture: StacksCaptured, pid: int) -> Outline:
 
 
 def outlines(capture: StacksCaptured) -> frozenset[tuple[int, Outline]]:
-    """Where every process stands in a capture."""
+    """The stack of every process in a capture."""
     pids = {stack.pid for stack in capture.stacks}
     return frozenset((pid, outline_of(capture, pid)) for pid in pids)
 
@@ -113,7 +124,7 @@ def is_worker(stack: ThreadStack) -> bool:
 
 
 def fetches(frames: Sequence[Frame]) -> bool:
-    """Whether a sample is being made here, rather than waited for."""
+    """Whether a sample is being loaded here, rather than waited for."""
     return _holds(own(frames), _FETCH)
 
 
@@ -154,7 +165,7 @@ def dataset_place(frames: Sequence[Frame]) -> str:
 
 
 def is_forked(frames: Sequence[Frame]) -> bool:
-    """Whether a worker was forked: the stack of its parent stands below its own."""
+    """Whether a worker was forked: the stack of its parent is below its own."""
     return any(frame.file.endswith("popen_fork.py") for frame in frames) and not any(
         "spawn_main" in frame.function for frame in frames
     )
@@ -168,15 +179,15 @@ def calls_a_lock(frames: Sequence[Frame]) -> bool:
 
 
 def library(frames: Sequence[Frame]) -> str:
-    """The native library whose call the innermost frame is, "" where it is none that we know."""
+    """The native library whose call the innermost frame is, "" where it is not known."""
     inner = dataset_frames(frames)
     if not inner or calls_a_lock(inner):
         return ""
     file = _slashed(inner[0].file)
-    return next((name for pattern, name in _LIBRARIES if pattern.search(file)), "")
+    return next((name for pattern, name in _patterns().libraries if pattern.search(file)), "")
 
 
-# --- where a training stands -------------------------------------------------------------------
+# --- the phase of a training -------------------------------------------------------------------
 
 
 def phase_of(main: Sequence[Frame]) -> str | None:
@@ -188,13 +199,13 @@ def phase_of(main: Sequence[Frame]) -> str | None:
             return _loop(main[index:])
         if frame.bare == "evaluate" and "evaluat" in _slashed(frame.file):
             return Phase.METRICS
-        if frame.bare in _PHASES:
-            return _PHASES[frame.bare]
+        if frame.bare in _patterns().phases:
+            return _patterns().phases[frame.bare]
     return None
 
 
 def _loop(outer: Sequence[Frame]) -> str:
-    """Whose batch is waited for: that of the innermost loop of mmengine around it."""
+    """Whose batch is waited for: that of the innermost loop around it."""
     loops = [f for f in outer if _slashed(f.file).endswith("runner/loops.py")]
     if not loops or loops[0].bare == "run_epoch":
         return Phase.WAITING
@@ -208,11 +219,11 @@ def _loop(outer: Sequence[Frame]) -> str:
 
 def builds_data(main: Sequence[Frame]) -> bool:
     """Whether the dataset is being built."""
-    return any(_PHASES.get(frame.bare) == Phase.BUILDING_DATA for frame in main)
+    return any(_patterns().phases.get(frame.bare) == Phase.BUILDING_DATA for frame in main)
 
 
 def part_of_step(main: Sequence[Frame]) -> str:
-    """Which part of its own work a main process is in, in words; "" where that is not told."""
+    """Which part of its own work a main process is in, in words; "" where that is not known."""
     if asks_sampler(main):
         return "the sampler"
     for frame in main:
@@ -233,7 +244,7 @@ def starts_a_worker(main: Sequence[Frame]) -> bool:
 
 
 def is_starting(frames: Sequence[Frame]) -> bool:
-    """Whether a spawned process still imports and unpickles what it shall run."""
+    """Whether a spawned process still imports modules and unpickles its work."""
     spawned = any(_slashed(f.file).endswith("multiprocessing/spawn.py") for f in frames)
     return spawned and not any(
         frame.bare in (_WORKER_LOOP, "_bootstrap", "_wrap") for frame in frames
@@ -252,17 +263,17 @@ def is_spawned_rank(stack: ThreadStack) -> bool:
 
 
 def collective(main: Sequence[Frame]) -> Collective | None:
-    """The collective that a rank stands in, None where it stands in none."""
+    """The collective that a rank is in, None for none."""
     inside = [
         index
         for index, frame in enumerate(main)
-        if frame.bare in _COLLECTIVES and _in_any(frame.file, _COLLECTIVE_FILES)
+        if frame.bare in _COLLECTIVES and _in_any(frame.file, _patterns().collective_files)
     ]
     if not inside:
         return None
-    # mmengine's own functions call torch's: the outermost is what the training asked for.
+    # A framework's functions call torch's: the outermost is what the training asked for.
     outer = inside[-1]
-    caller = [f for f in main[outer + 1 :] if not _in_any(f.file, _COLLECTIVE_FILES)]
+    caller = [f for f in main[outer + 1 :] if not _in_any(f.file, _patterns().collective_files)]
     return Collective(main[outer].bare, tuple(caller[:2]))
 
 

@@ -1,17 +1,19 @@
-"""DW101-DW105, DW115: has it stalled, is it slow, or was it stopped?
+"""DW101-DW105, DW115: whether a training stalled, is slow, or was stopped.
 
-Silence makes a suspect, evidence makes a verdict: at the stall timeout something is always said,
-but only a tree that did nothing, or that stood in one stack all the time, is called stalled.
+At the stall timeout there is always a finding, but only a tree that was idle, or that showed one
+stack in every capture, is called stalled.
 """
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from dualwatch.core import units
+from dualwatch.core.units import span
 from dualwatch.events import Evidence, Finding, ProcessSample, Proof, Severity
 from dualwatch.protocol import VALIDATION_PHASES, Phase
 from dualwatch.rules.catalog import finding
@@ -21,7 +23,7 @@ from dualwatch.state.activity import STOPPED
 from dualwatch.state.snapshot import Gaps, Snapshot
 
 GRAIN = 0.2
-"""Share of the timeout by which the time of the last work may be uncertain."""
+"""Share of the timeout by which the time of the last activity is uncertain."""
 
 # Where busy silence is normal for a long time, up to the busy timeout.
 _PATIENT = frozenset(
@@ -35,21 +37,27 @@ _PATIENT = frozenset(
     )
 )
 
-MOVING, STOPPED_BY_HAND, UNREAD, SUSPECT, STALLED, SLOW = (
-    *("moving", "stopped", "unread", "suspect", "stalled", "slow"),
-)
+
+class StallKind(enum.Enum):
+    """``STOPPED``: by a signal or a debugger. ``UNREAD``: activity could not be read.
+    ``SUSPECT``: idle now, for an unknown time."""
+
+    MOVING = "moving"
+    STOPPED = "stopped"
+    UNREAD = "unread"
+    SUSPECT = "suspect"
+    STALLED = "stalled"
+    SLOW = "slow"
 
 
 class StallState(NamedTuple):
-    """What the silence amounts to.
+    """The verdict on the silence.
 
     Attributes:
-        kind: "moving", "stopped" (by somebody's hand), "unread" (nothing can be told), "suspect"
-            (idle now, for how long nobody knows), "stalled", or "slow".
-        why: What it rests on beside the time.
+        why: Evidence beside the time.
     """
 
-    kind: str
+    kind: StallKind
     confidence: float = 0.0
     why: Evidence | None = None
 
@@ -60,52 +68,55 @@ def timeout(s: Snapshot, limits: Thresholds) -> float:
 
 
 def state(s: Snapshot, limits: Thresholds) -> StallState:
-    """Whether the training moves, and if not, whether that is a stall."""
+    """Whether the training makes progress, and if not, whether it has stalled."""
     if s.started is None or s.ended is not None or context.phase(s) == Phase.FINISHED:
-        return StallState(MOVING)
+        return StallState(StallKind.MOVING)
     limit, silence = timeout(s, limits), context.silence(s)
     if silence < limit:
-        return StallState(MOVING)
+        return StallState(StallKind.MOVING)
     if stopped(s):
-        return StallState(STOPPED_BY_HAND, 1.0)
+        return StallState(StallKind.STOPPED, 1.0)
     if s.activity is None or s.activity.cpu is None:
-        return StallState(UNREAD, 0.3)
+        return StallState(StallKind.UNREAD, 0.3)
     heard = context.has_heartbeat(s, limit)
     # Work is known only by sample: it may have ended right after the one before.
     if context.idle(s) >= limit - min(s.activity.seconds, limit * GRAIN):
         if not heard:
-            text = f"idle over the {s.activity.seconds:.0f} s of two looks; when it last moved is "
-            why = Evidence(text=text + "not known", source="processes", wall=s.wall)
-            return StallState(SUSPECT, 0.5, why)
-        return StallState(STALLED, 0.95 if s.stacks else 0.85)
+            seconds = f"{s.activity.seconds:.0f} s between two samples"
+            text = f"idle during the {seconds}; the time of its last progress is not known"
+            why = Evidence(text=text, source="processes", wall=s.wall)
+            return StallState(StallKind.SUSPECT, 0.5, why)
+        return StallState(StallKind.STALLED, 0.95 if s.stacks else 0.85)
     if not heard:
-        return StallState(SLOW, 0.5)
+        return StallState(StallKind.SLOW, 0.5)
     if _makes_no_progress(s, limits, silence):
-        text = f"{len(s.stacks)} captures over this silence show the same stack"
-        return StallState(STALLED, 0.75, Evidence(text=text, source="py-spy", wall=s.wall))
+        text = f"{len(s.stacks)} captures since the last progress show the same stack"
+        return StallState(
+            StallKind.STALLED, 0.75, Evidence(text=text, source="py-spy", wall=s.wall)
+        )
     if _is_patient(s) and silence >= limits.busy_timeout:
-        text = f"busy, but silent for longer than the busy timeout ({limits.busy_timeout:.0f} s)"
-        return StallState(STALLED, 0.6, Evidence(text=text, source="settings"))
-    return StallState(SLOW, 0.8)
+        text = f"busy, no progress for longer than --busy-timeout ({span(limits.busy_timeout)})"
+        return StallState(StallKind.STALLED, 0.6, Evidence(text=text, source="settings"))
+    return StallState(StallKind.SLOW, 0.8)
 
 
-def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
-    """Findings about the silence at ``s.at``; none while the training moves."""
+def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
+    """Findings about a training without progress at ``s.at``."""
     now = state(s, limits)
-    if now.kind == MOVING:
+    if now.kind is StallKind.MOVING:
         return
     first = _silence(s, timeout(s, limits), limits)
-    if now.kind == STOPPED_BY_HAND:
+    if now.kind is StallKind.STOPPED:
         yield _stopped(s, first)
         return
     evidence = [first, *([now.why] if now.why else []), *_where(s), *_work(s)]
-    # Of several ranks it is the silence of one: those that came to stand at one moment are cured
-    # one by one, and the next one's stall is news.
+    # Of several ranks it is one that hangs: those that hang at the same time are recovered one by
+    # one, and the next one's stall is a new finding.
     pid = context.main_pid(s) if len(s.pulses) > 1 else None
-    if now.kind == SLOW:
+    if now.kind is StallKind.SLOW:
         yield found(s, "DW104", evidence, now.confidence, remedy=_patience(s), pid=pid)
     else:
-        severity = None if now.kind == STALLED else Severity.WARNING
+        severity = None if now.kind is StallKind.STALLED else Severity.WARNING
         yield found(s, _code(s), evidence, now.confidence, severity=severity, pid=pid)
 
 
@@ -136,7 +147,7 @@ def found(
 
 
 def stopped(s: Snapshot) -> list[ProcessSample]:
-    """Processes of the tree that stand still by somebody's hand."""
+    """Processes of the tree that a signal or a debugger stopped."""
     return [p for p in s.processes.processes if p.status in STOPPED] if s.processes else []
 
 
@@ -160,8 +171,8 @@ def _makes_no_progress(s: Snapshot, limits: Thresholds, silence: float) -> bool:
     usual = _usual_pause(s)
     if usual is None or silence < limits.usual * usual:
         return False
-    # Of the whole tree: a main process that waits for a batch always stands in the same place,
-    # also while its workers get on.
+    # Of the whole tree: a main process that waits for a batch always shows the same stack, also
+    # while its workers make progress.
     seen = {stack_patterns.outlines(capture) for capture in s.stacks}
     return len(seen) == 1 and context.stack(s, context.main_pid(s)) != ()
 
@@ -169,7 +180,7 @@ def _makes_no_progress(s: Snapshot, limits: Thresholds, silence: float) -> bool:
 def _usual_pause(s: Snapshot) -> float | None:
     """Seconds that a pause here usually takes; from the pace of the attempt where none was seen.
 
-    That pace has the start-up in it, so it errs on the patient side.
+    That pace includes the start-up, so it errs on the patient side.
     """
     gaps = s.gaps.get(s.place)
     if gaps is not None and gaps.count:
@@ -204,7 +215,7 @@ def _stopped(s: Snapshot, first: Evidence) -> Finding:
     traced = context.names([p.pid for p in at_rest if p.status != "stopped"])
     remedy = [f"Continue it: kill -CONT {pids}."] if pids else []
     remedy += [f"Let the debugger continue, or detach it from pid {traced}."] if traced else []
-    remedy.append("dualwatch train continues a stopped one once, and never restarts it.")
+    remedy.append("dualwatch train continues a stopped process once, and never restarts it.")
     proof = Proof.STOPPED if pids else Proof.TRACED
     return found(s, "DW115", evidence, 1.0, remedy=" ".join(remedy), proof=proof)
 
@@ -216,11 +227,11 @@ def _silence(s: Snapshot, limit: float, limits: Thresholds) -> Evidence:
     kind = "first training iteration" if context.starting(s) else "progress"
     since = units.time_of_day(s.progress_wall)
     if not context.has_heartbeat(s, limit):
-        text = f"it runs since {since} without a heartbeat or a log that tells when it last moved"
+        text = f"running since {since} without a heartbeat or a log; last progress not known"
         return Evidence(text=text, source="processes", wall=s.progress_wall)
     text = f"no {kind} since {since}: {context.silence(s):.0f} s, limit {limit:.0f} s"
     if limit > limits.stall_timeout:
-        text += " (it paused for long before)"
+        text += " (it had long pauses before)"
     source = "heartbeat" if s.pulses else s.log
     return Evidence(text=text, source=source, wall=s.progress_wall)
 
@@ -242,7 +253,7 @@ def _where(s: Snapshot) -> Iterator[Evidence]:
         inner = " < ".join(frame.function for frame in main[:4])
         told = "" if rank is not None else stack_patterns.phase_of(main)
         inner += f" (phase {told})" if told else ""
-        yield Evidence(text=f"main process stands in {inner}", source="py-spy", wall=s.wall)
+        yield Evidence(text=f"main process is in {inner}", source="py-spy", wall=s.wall)
     fetching = [
         worker
         for worker in context.worker_stacks(s, context.main_pid(s))
@@ -253,12 +264,14 @@ def _where(s: Snapshot) -> Iterator[Evidence]:
             f"{w.pid} in {stack_patterns.dataset_place(w.frames)}" for w in fetching[:2]
         )
         more = f" and {len(fetching) - 2} more" if len(fetching) > 2 else ""
-        yield Evidence(text=f"workers make a sample: {text}{more}", source="py-spy", wall=s.wall)
+        yield Evidence(
+            text=f"workers are loading a sample: {text}{more}", source="py-spy", wall=s.wall
+        )
 
 
 def _work(s: Snapshot) -> Iterator[Evidence]:
     if s.activity is None or s.processes is None:
-        yield Evidence(text="CPU and I/O of the tree could not be observed", source="processes")
+        yield Evidence(text="CPU and I/O of the process tree could not be read", source="processes")
         return
     states = ", ".join(f"{p.role} {p.pid} {p.status}" for p in s.processes.processes[:9])
     cpu = "unknown" if s.activity.cpu is None else f"{s.activity.cpu * 100:.0f} % of a core"
@@ -271,19 +284,19 @@ def _work(s: Snapshot) -> Iterator[Evidence]:
 
 
 def _patience(s: Snapshot) -> str | None:
-    """What a slow training needs, by its place; None for the general words."""
+    """The remedy for a slow training, by its phase; None for the general one."""
     where = context.phase(s)
     if where == Phase.METRICS:
-        return "Nothing: an evaluation may be silent for hours. --busy-timeout says for how long."
+        return "None: an evaluation can be silent for hours. --busy-timeout sets the limit."
     if where == Phase.SAVING:
         return (
-            "Nothing, if the disk gets on: the checkpoint is written to a slow place. "
-            "--busy-timeout says for how long that may take."
+            "None if the disk makes progress: the checkpoint is written to slow storage. "
+            "--busy-timeout sets the limit."
         )
     waits = s.pulses or stack_patterns.waits_for_batch(context.stack(s, context.main_pid(s)))
     if where in (Phase.WAITING, Phase.VAL_WAITING) and waits and not context.starting(s):
         return (
-            "The data comes slowly: more workers, cached or smaller images, a faster disk. "
-            "--stall-timeout says from when on that is told."
+            "Loading is slow: use more workers, cached or smaller images, a faster disk. "
+            "--stall-timeout sets when this is reported."
         )
     return None

@@ -1,36 +1,51 @@
-"""DW116: a process waits in the kernel for storage that does not answer."""
+"""DW116: a process waits in the kernel for storage that does not respond."""
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterator
 
 from dualwatch.events import Evidence, Finding, Severity
 from dualwatch.rules.stalls import context, stack_patterns, stall
+from dualwatch.rules.stalls.stall import StallKind
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
 
 APART = 2.0
-"""Seconds of disk sleep from which it is told: a disk that is merely slow answers earlier."""
+"""Seconds of disk sleep before a finding: a slow disk responds earlier."""
+
+
+class _Waits(enum.Enum):
+    """What a process in disk sleep waits for."""
+
+    NFS = "a network folder (NFS) does not respond"
+    SMB = "a network folder (SMB) does not respond"
+    CLUSTER = "a cluster file system does not respond"
+    FUSE = "a user-space file system (FUSE) does not respond"
+    GPU = "the GPU driver does not respond"
+    CHILD = "a child process does not begin to run (vfork)"
+    DISK = "a disk does not respond"
+
 
 _KNOWN = (
-    (("nfs", "rpc_"), "a network folder (NFS) that does not answer"),
-    (("cifs", "smb"), "a network folder (SMB) that does not answer"),
-    (("ceph", "lustre", "ll_", "gpfs", "beegfs"), "a cluster file system that does not answer"),
-    (("fuse", "request_wait_answer"), "a file system in user space (FUSE) that does not answer"),
-    (("nv",), "the driver of the GPU, which does not answer"),
-    (("vfork",), "a child that it started and that does not begin to run (vfork)"),
+    (("nfs", "rpc_"), _Waits.NFS),
+    (("cifs", "smb"), _Waits.SMB),
+    (("ceph", "lustre", "ll_", "gpfs", "beegfs"), _Waits.CLUSTER),
+    (("fuse", "request_wait_answer"), _Waits.FUSE),
+    (("nv",), _Waits.GPU),
+    (("vfork",), _Waits.CHILD),
     (
         ("io_schedule", "folio_wait", "wait_on_page", "blk_", "bio_", "submit_bio", "jbd2"),
-        "a disk that does not answer",
+        _Waits.DISK,
     ),
-    (("ext4", "xfs_", "btrfs", "balance_dirty"), "a disk that does not answer"),
+    (("ext4", "xfs_", "btrfs", "balance_dirty"), _Waits.DISK),
 )
 
 
-def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
-    """Names the processes in disk sleep, where the training does not move."""
+def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
+    """Processes in disk sleep while the training makes no progress."""
     kind = stall.state(s, limits).kind
-    if kind not in (stall.STALLED, stall.SUSPECT, stall.SLOW) or s.activity is None:
+    if kind not in (StallKind.STALLED, StallKind.SUSPECT, StallKind.SLOW) or s.activity is None:
         return
     stuck = [
         p
@@ -43,21 +58,21 @@ def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     shown = ", ".join(f"{p.role} {p.pid}" for p in stuck[:8])
     text = f"{shown} in uninterruptible sleep (state D) for at least {held:.0f} s, no CPU, no I/O"
     evidence = [Evidence(text=text, source="processes", wall=s.wall)]
-    what = ""
+    what: _Waits | None = None
     for process in stuck[:4]:
         known = _known(process.wchan)
         what = what or known
         if process.wchan:
-            told = f": {known}" if known else ""
-            text = f"{process.role} {process.pid} sleeps in {process.wchan}{told}"
+            meaning = f": {known.value}" if known else ""
+            text = f"{process.role} {process.pid} sleeps in {process.wchan}{meaning}"
             evidence.append(Evidence(text=text, source="processes", wall=s.wall))
         place = stack_patterns.place(context.stack(s, process.pid)[:3])
         if place:
             source = f"py-spy pid {process.pid}"
-            evidence.append(Evidence(text=f"it stands in {place}", source=source, wall=s.wall))
-    # A tree that gets on beside it may well wait for that process soon, and may not.
-    severity = None if kind == stall.STALLED else Severity.WARNING
-    sure = (0.9 if what else 0.8) if kind == stall.STALLED else 0.5
+            evidence.append(Evidence(text=f"it is in {place}", source=source, wall=s.wall))
+    # The rest of the tree may still make progress without that process.
+    severity = None if kind is StallKind.STALLED else Severity.WARNING
+    sure = (0.9 if what else 0.8) if kind is StallKind.STALLED else 0.5
     yield stall.found(
         s, "DW116", evidence, sure, remedy=_remedy(what), severity=severity, pid=stuck[0].pid
     )
@@ -65,33 +80,33 @@ def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
 
 def _seconds(s: Snapshot, pid: int) -> float:
     assert s.activity is not None
-    # Up to the newer sample: what came after it was not seen.
+    # Up to the newer sample: later ones were not seen.
     return s.activity.at - s.activity.still_d[pid]
 
 
-def _known(wchan: str) -> str:
+def _known(wchan: str) -> _Waits | None:
     name = wchan.lower()
-    for starts, words in _KNOWN:
+    for starts, known in _KNOWN:
         if any(name.startswith(start) or f"_{start}" in name for start in starts):
-            return words
-    return ""
+            return known
+    return None
 
 
-def _remedy(what: str) -> str | None:
-    if "GPU" in what:
+def _remedy(what: _Waits | None) -> str | None:
+    if what is _Waits.GPU:
         return (
-            "Look at dmesg (Xid) and nvidia-smi: the driver does not answer, which a reset of the "
-            "device or a reboot cures. Such a process cannot be killed; no rerun before that."
+            "Check dmesg (Xid) and nvidia-smi, then reset the GPU or reboot. Such a process cannot "
+            "be killed, and no rerun can help before that."
         )
-    if "vfork" in what:
+    if what is _Waits.CHILD:
         return (
-            "Look at the child that it starts, and at the storage that the child's program lies "
-            "on. Such a process cannot be killed before the child runs or ends."
+            "Check the child process, and the storage that holds its program. The parent cannot be "
+            "killed before the child runs or ends."
         )
-    if "network" in what or "cluster" in what or "FUSE" in what:
+    if what in (_Waits.NFS, _Waits.SMB, _Waits.CLUSTER, _Waits.FUSE):
         return (
-            "Look at the folder's server and the network (mount, df in another shell, dmesg); "
-            "when it answers again, the training goes on. Such a process cannot be killed: no "
-            "rerun before that. Data on a local disk is spared it."
+            "Check the file server and the network (mount, df in another shell, dmesg). The "
+            "training continues when it responds again. Such a process cannot be killed, so no "
+            "rerun can help before that. A local disk avoids this."
         )
     return None

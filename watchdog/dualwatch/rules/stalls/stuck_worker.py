@@ -1,7 +1,6 @@
-"""DW112, DW113, DW114: where a stalled training is stuck, when it is no deadlock of its workers.
+"""DW112, DW113, DW114: where a stalled training is stuck when its workers are not deadlocked.
 
-They stand beside the stall that they explain, and only when there is one: a slow training is
-never told where it is stuck. The place must be the same in every capture of the silence.
+Only for a stalled training, never for a slow one. The place must be the same in every capture.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from typing import NamedTuple
 from dualwatch.events import Evidence, Finding, Frame, Proof, Severity, ThreadStack
 from dualwatch.protocol import Phase
 from dualwatch.rules.stalls import context, loader, stack_patterns, stall
+from dualwatch.rules.stalls.stall import StallKind
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
 
@@ -19,22 +19,22 @@ AWAITED = 8
 """Samples of a batch that are quoted."""
 
 RUNS = 0.2
-"""Share of a core from which a process that stands in one place loops there.
+"""Share of a core from which a process that stays in one place loops there.
 
 Much less than one: on a machine with more to do than cores a loop gets its share only.
 """
 
 
-def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
-    """Names the place of a stall."""
+def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
+    """The place where a stalled training is stuck."""
     kind = stall.state(s, limits).kind
-    if kind not in (stall.STALLED, stall.SUSPECT):
+    if kind not in (StallKind.STALLED, StallKind.SUSPECT):
         return
     found = _find(s)
     if found is None:
         return
     # Two samples of a training of which nothing else is known: it may as well be slow.
-    is_suspect = kind == stall.SUSPECT
+    is_suspect = kind is StallKind.SUSPECT
     yield stall.found(
         s,
         found.code,
@@ -79,28 +79,28 @@ def _dataset_init(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> _Cause | No
     refused = context.stacks_refused(s)
     if not main and not refused:
         return None
-    place = stack_patterns.place(main[:3]) if main else "its stack was not readable"
-    text = f"the dataset is being built and does not end: {place}"
+    place = stack_patterns.place(main[:3]) if main else "its stack could not be read"
+    text = f"the dataset is being built and does not finish: {place}"
     evidence = [_evidence(s, text, pid)]
     used = _cpu(s, pid)
     if used is None:
-        remedy = "Look at what it reads: a network folder, a huge annotation file, a lock."
+        remedy = "Check what it reads: a network folder, a huge annotation file, a lock."
     elif used >= RUNS:
-        evidence.append(_said(s, f"it computes: {context.state(s, pid)}; parsing, or a loop"))
+        evidence.append(_seen(s, f"it computes: {context.state(s, pid)}; parsing, or a loop"))
         remedy = (
-            "Look at the function that the evidence names: it parses, or loops. Annotations that "
-            "are parsed once and cached spare it; --busy-timeout gives a long parsing its time."
+            "Look at the function that the evidence names: it parses, or loops. Cache parsed "
+            "annotations; --busy-timeout permits a long parse."
         )
     else:
         lock = _is_at_futex(s, pid)
-        cause = "a lock" if lock else "I/O: it reads, or waits for what it reads"
-        evidence.append(_said(s, f"it waits for {cause}: {context.state(s, pid)}"))
+        cause = "a lock" if lock else "I/O"
+        evidence.append(_seen(s, f"it waits for {cause}: {context.state(s, pid)}"))
         remedy = (
-            "It waits for a lock while it builds its dataset: look at who holds it. Workers have "
-            "no part in it, so num_workers=0 will not help."
+            "Find out which process holds the lock. No worker is involved, so num_workers=0 will "
+            "not help."
             if lock
-            else "Look at where the annotations and images lie: put them on a local disk, or "
-            "cache the annotations. Workers have no part in it, so num_workers=0 will not help."
+            else "Put annotations and images on a local disk, or cache the annotations. No worker "
+            "is involved, so num_workers=0 will not help."
         )
     sure = 0.9 if stack_patterns.builds_data(main) else 0.7 if main else 0.6
     return _Cause("DW113", evidence, sure, remedy, pid)
@@ -115,9 +115,9 @@ def _step(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> _Cause | None:
     part = stack_patterns.part_of_step(main)
     place = stack_patterns.place(main[:3])
     if part == "the sampler":
-        text = f"the sampler never yields the next indices: {place}"
+        text = f"the sampler does not return the next indices: {place}"
         remedy = (
-            "Look at the sampler (or batch sampler) that the evidence names: its loop finds no "
+            "Correct the sampler (or batch sampler) that the evidence names: its loop finds no "
             "index. num_workers=0 will not help."
         )
     else:
@@ -133,7 +133,7 @@ def _step(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> _Cause | None:
         used = s.activity.by_pid.get(pid, 0.0)
         state = f"it is {process.status} and uses {used * 100:.0f} % of a core"
         state += f", asleep in {process.wchan}" if process.wchan and used < RUNS else ""
-        evidence.append(_said(s, state))
+        evidence.append(_seen(s, state))
     return _Cause("DW114", evidence, 0.85, remedy, pid)
 
 
@@ -141,15 +141,16 @@ def _step(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> _Cause | None:
 
 
 def _workers(s: Snapshot, pid: int) -> _Cause | None:
-    """Workers that stand in the dataset, and not at a lock, which would be a deadlock."""
+    """Workers that are stuck in the dataset, and not at a lock."""
     workers = context.worker_stacks(s, pid)
     locked, stuck = loader.at_locks(s, pid)
     if not stuck:
         return None
+    are = "is" if len(stuck) == 1 else "are"
     if len(stuck) == len(workers) and len(workers) > 1:
-        text = f"all {len(workers)} loader workers stand inside the dataset, each at one place"
+        text = f"all {len(workers)} loader workers are stuck inside the dataset"
     else:
-        text = f"{len(stuck)} of {len(workers)} loader workers stand at one place of the dataset"
+        text = f"{len(stuck)} of {len(workers)} loader workers {are} stuck inside the dataset"
     idle = sum(not stack_patterns.fetches(worker.frames) for worker in workers)
     rest = [f"{idle} wait for work"] if idle else []
     rest += [f"{len(locked)} wait for a lock that it may hold"] if locked else []
@@ -158,7 +159,7 @@ def _workers(s: Snapshot, pid: int) -> _Cause | None:
         place = f"worker {worker.pid}: {stack_patterns.dataset_place(worker.frames)}"
         evidence.append(_evidence(s, place, worker.pid))
         evidence += _sample(s, worker.frames, f"worker {worker.pid}", worker.pid)
-        evidence.append(_said(s, f"worker {worker.pid} {_doing(s, worker.pid)}"))
+        evidence.append(_seen(s, f"worker {worker.pid} {_doing(s, worker.pid)}"))
     evidence += _awaited(s)
     all_of_many = len(stuck) == len(workers) and len(workers) > 1
     sure = 0.75 if all_of_many else 0.9
@@ -167,13 +168,13 @@ def _workers(s: Snapshot, pid: int) -> _Cause | None:
 
 
 def _without_workers(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> _Cause | None:
-    """The main process makes the batches itself, and is stuck where a worker would be."""
+    """The main process loads the batches itself, and is stuck where a worker would be."""
     if not context.is_unchanged(s, pid):
         return None
     place = stack_patterns.dataset_place(main)
-    text = f"the main process makes the batches itself and stands in {place}"
+    text = f"the main process loads the batches itself and is stuck in {place}"
     evidence = [_evidence(s, text, pid), *_sample(s, main, "it", pid)]
-    evidence += [_said(s, f"it {_doing(s, pid)}"), *_awaited(s)]
+    evidence += [_seen(s, f"it {_doing(s, pid)}"), *_awaited(s)]
     stack = ThreadStack(pid=pid, thread="MainThread", active=None, frames=main)
     proof = Proof.LOOPS if _loops(s, pid) else None
     return _Cause("DW112", evidence, 0.85, _dataset_remedy(s, stack), pid, proof)
@@ -182,12 +183,12 @@ def _without_workers(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> _Cause |
 def _sample(s: Snapshot, stack: tuple[Frame, ...], who: str, pid: int) -> Iterator[Evidence]:
     told = context.sample(s, stack)
     if told:
-        yield _evidence(s, f"{who} works on the sample of {told}", pid)
+        yield _evidence(s, f"{who} is loading the sample of {told}", pid)
 
 
 def _awaited(s: Snapshot) -> Iterator[Evidence]:
     if s.awaited:
-        text = f"the batch that does not come: {', '.join(s.awaited[:AWAITED])}"
+        text = f"the missing batch: {', '.join(s.awaited[:AWAITED])}"
         more = len(s.awaited) - AWAITED
         text += f" and {more} more" if more > 0 else ""
         yield Evidence(text=text, source="agent", wall=s.wall)
@@ -198,14 +199,14 @@ def _dataset_remedy(s: Snapshot, stack: ThreadStack) -> str:
     function = inner[0].function if inner else "the function that the evidence names"
     process = s.process.get(stack.pid)
     if _loops(s, stack.pid):
-        what = f"Look at {function} and at the sample that it works on: it loops without an end."
+        what = f"Look at {function} and at the sample that it works on: it loops without end."
     elif process is not None and process.status == "disk-sleep":
-        what = f"Look at the storage that {function} reads from: it does not answer."
+        what = f"Look at the storage that {function} reads from: it does not respond."
     elif process is not None and not process.wchan:
-        # The kernel does not say what it sleeps in (or there is no such thing here).
+        # The wait channel is not known.
         return (
-            f"Look at what {function} waits for: a sleep, a network, a queue, a lock. Only "
-            "against a lock between workers num_workers=0 helps (dualwatch tries it)."
+            f"Look at what {function} waits for: a sleep, a network, a queue, a lock. "
+            "num_workers=0 helps only against a lock between workers (dualwatch train tries it)."
         )
     else:
         what = f"Look at what {function} waits for: a sleep, a network, a queue."
@@ -231,7 +232,7 @@ def _is_at_futex(s: Snapshot, pid: int) -> bool:
     return process is not None and "futex" in process.wchan
 
 
-def _said(s: Snapshot, text: str) -> Evidence:
+def _seen(s: Snapshot, text: str) -> Evidence:
     return Evidence(text=text, source="processes", wall=s.wall)
 
 

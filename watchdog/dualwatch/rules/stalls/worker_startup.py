@@ -1,4 +1,4 @@
-"""DW117: loader workers are still being started, which looks like a hang and is none."""
+"""DW117: loader workers are still being started, which looks like a hang."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from collections.abc import Iterator
 from dualwatch.events import Evidence, Finding
 from dualwatch.protocol import Phase
 from dualwatch.rules.stalls import context, stack_patterns, stall
+from dualwatch.rules.stalls.stall import StallKind
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
 
 _BEFORE_A_BATCH = frozenset((Phase.STARTING, Phase.WAITING, Phase.VAL_WAITING))
 
 SPREAD = 2.0
-"""Seconds between the first and the last worker from which they come one after another."""
+"""Seconds between the first and the last worker from which they start one after another."""
 
 
-def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
-    """Says that workers are being started while the tree is busy; an idle one stays a stall."""
+def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
+    """Workers that are being started while the tree is busy; an idle tree is a stall."""
     kind = stall.state(s, limits).kind
-    if kind not in (stall.SLOW, stall.STALLED) or context.phase(s) not in _BEFORE_A_BATCH:
+    if kind not in (StallKind.SLOW, StallKind.STALLED) or context.phase(s) not in _BEFORE_A_BATCH:
         return
     if s.activity is None or s.activity.cpu is None or not s.activity.busy:
         return
@@ -31,11 +32,11 @@ def judge(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     if not (launches or starting or growing):
         return
     workers = context.workers(s, pid)
-    text = f"loader workers are still being started: {len(workers)} so far{_planned(s)}"
+    text = f"loader workers are still being started: {len(workers)}{_planned(s)} so far"
     evidence = [Evidence(text=text, source="processes", wall=s.wall)]
     if launches:
         state = (
-            f"the main process hands the dataset to a new worker: {stack_patterns.place(main[:3])}"
+            f"the main process sends the dataset to a new worker: {stack_patterns.place(main[:3])}"
         )
         evidence.append(Evidence(text=state, source=f"py-spy pid {pid}", wall=s.wall))
     for worker, place in starting[:4]:
@@ -59,24 +60,24 @@ def _starting(s: Snapshot, main: int) -> list[tuple[int, str]]:
 
 
 def _growing(s: Snapshot, main: int) -> str:
-    """In words, that workers came one after another in this silence, the newest just now."""
+    """That workers started one after another since the last progress; "" where they did not."""
     silence = context.silence(s)
-    # Both are times of the wall, which may jump: a jump makes them too old, or of the future.
+    # Both are wall times, which may jump: then they are too old, or in the future.
     ages = sorted(s.wall - worker.create_time for worker in context.workers(s, main))
     ages = [age for age in ages if 0 <= age < silence]
     if len(ages) < 2 or ages[-1] - ages[0] < SPREAD or ages[0] > silence / 2:
         return ""
     return (
-        f"{len(ages)} workers came one after another, the first {ages[-1]:.0f} s ago and the "
+        f"{len(ages)} workers started one after another, the first {ages[-1]:.0f} s ago and the "
         f"newest {ages[0]:.0f} s ago"
     )
 
 
 def _planned(s: Snapshot) -> str:
-    """ " of 8" where the configuration tells how many there shall be."""
+    """ " of 8" where the configuration sets the number."""
     if s.config is None:
         return ""
-    loader = s.config.loaders.get("train_dataloader")
+    loader = next(iter(s.config.loaders.values()), None)  # The training loader comes first.
     count = loader.get("num_workers") if isinstance(loader, dict) else None
     return f" of {count}" if isinstance(count, int) and count > 0 else ""
 
@@ -84,13 +85,12 @@ def _planned(s: Snapshot) -> str:
 def _remedy(launches: bool, starting: list[tuple[int, str]]) -> str | None:
     if launches:
         return (
-            "Nothing, if it ends. It is quicker with fewer workers, with a dataset that holds "
-            "arrays instead of many small objects (mmengine: serialize_data=True), and with "
-            "persistent_workers=True, which starts them once."
+            "None if it finishes. Faster: fewer workers, a dataset that holds arrays instead of "
+            "many small objects, and persistent_workers=True, which starts them once."
         )
     if starting:
         return (
-            "Nothing, if it ends. Each worker imports all modules of the training anew: fewer "
-            "workers, a lighter import, persistent_workers=True."
+            "None if it finishes. Each worker imports all modules of the training: use fewer "
+            "workers, a lighter import, or persistent_workers=True."
         )
     return None

@@ -1,18 +1,18 @@
-"""Does a batch hold two modalities? Judged by its outline: names, paths and shapes. Pure.
+"""Whether a batch holds two modalities, by its outline: names, paths and shapes. Pure.
 
-Nobody's batch has to look like ours, so three answers are possible. Two modalities are proved by
-their names, by their paths, or by two images a sample; one modality is proved by one image a
-sample and nothing that could be a second; all else is unknown.
+Batches of other code look different, so three answers are possible. Two modalities are proved by
+their names, by their paths, or by two images per sample; one modality is proved by one image per
+sample and nothing that could be a second; everything else is unknown.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from typing import NamedTuple
 
+from dualwatch.domains.base import BatchModalities
 from dualwatch.events.modalities import INFRARED_WORDS, VISIBLE_WORDS
 
 VISIBLE, INFRARED = "visible", "infrared"
@@ -44,16 +44,8 @@ _VIEWS = frozenset(("sup", "unsup", "teacher", "student", "weak", "strong", "que
 _PLAIN = frozenset(("int", "float", "bool", "str", "NoneType", "bytes", "Path", "PosixPath"))
 
 
-@dataclass(frozen=True, slots=True)
-class BatchModalities:
-    """Whether a batch is paired, None where that cannot be told, and what says so."""
-
-    paired: bool | None
-    why: str
-
-
 class _Part(NamedTuple):
-    """A line of the outline taken apart; ``of`` is the modality that it is called by."""
+    """One parsed line of the outline; ``of`` is the modality in its name."""
 
     name: str
     what: str
@@ -61,7 +53,7 @@ class _Part(NamedTuple):
 
 
 class _Image(NamedTuple):
-    """A tensor that holds images: the place of it, whatever sample it belongs to."""
+    """A tensor that holds images."""
 
     name: str
     of: str | None
@@ -106,7 +98,7 @@ def _named_images(parts: Sequence[_Part], images: Sequence[_Image]) -> str | Non
 
 
 def _two_images(parts: Sequence[_Part], images: Sequence[_Image]) -> str | None:
-    """Two images a sample that no name tells apart."""
+    """Two images per sample whose names do not differ."""
     plain = [image for image in images if not _SAMPLE.match(image.name)]
     sizes = {part.name: int(found[1]) for part in parts if (found := _SEQUENCE.match(part.what))}
     for image in plain:
@@ -123,7 +115,7 @@ def _two_images(parts: Sequence[_Part], images: Sequence[_Image]) -> str | None:
 
 
 def _counted(image: _Image, sizes: Mapping[str, int], names: Collection[str]) -> str | None:
-    """Two images a sample by their number. Equal items of a list stand in the outline once."""
+    """Two images per sample by their number. Equal items of a list are in the outline once."""
     holder = image.name.removesuffix("[0]")
     is_item = holder != image.name and f"{holder}[1]" not in names
     items = sizes.get(holder, 0) if is_item else 0
@@ -173,10 +165,10 @@ def _one_only(
     if not images and not named:
         return BatchModalities(None, "no image was recognised in it")
     if _is_cut(outline):
-        return BatchModalities(None, "it has more parts than were looked at")
+        return BatchModalities(None, "it has more parts than the outline holds")
     closed = next((part for part in parts if _is_closed(part)), None)
     if closed is not None:
-        return BatchModalities(None, f"{closed.name} ({closed.what}) was not looked into")
+        return BatchModalities(None, f"{closed.name} ({closed.what}) was not inspected")
     if len({_place(image.name) for image in images}) > 1:
         shown = ", ".join(image.name for image in images[:3])
         return BatchModalities(None, f"it holds several images, {shown}")
@@ -187,7 +179,7 @@ def _one_only(
         image = images[0]
         shown = "x".join(map(str, image.shape))
         of = f" ({image.of})" if image.of else ""
-        why = f"it holds one image a sample, {image.name} of {shown}{of}, and names no second one"
+        why = f"it holds one image per sample, {image.name} of {shown}{of}, and names no second one"
         return BatchModalities(False, why)
     other = next((p for p in tensors if p.of is None and p.what == named[0].what), None)
     if other is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dualwatch.rules.metrics.batch_modalities import modalities
+from dualwatch.domains.paired.batch import modalities
 from hypothesis import given
 from hypothesis import strategies as st
 
