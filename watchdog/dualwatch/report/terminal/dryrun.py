@@ -6,6 +6,7 @@ import shlex
 import textwrap
 from typing import Any
 
+from dualwatch.core.units import counted
 from dualwatch.events import Change
 from dualwatch.report.terminal.changes import changes_table
 from dualwatch.report.terminal.console import plain_text
@@ -39,7 +40,7 @@ def text(plan: dict[str, Any]) -> str:
         lines += _wrapped(
             "",
             "Every rerun resumes at the same sample, or from the newest good checkpoint; at most "
-            f"{_reruns(plan['max_reruns'])} in all.",
+            f"{counted(plan['max_reruns'], 'rerun')} in all.",
         )
     lines.append("Nothing was started.")
     return "".join(plain_text(line) + "\n" for line in lines)
@@ -59,7 +60,3 @@ def _wrapped(lead: str, text: str, indent: int | None = None) -> list[str]:
 
 def _called(family: str) -> str:
     return "a stall" if family == "stall" else family
-
-
-def _reruns(count: int) -> str:
-    return "1 rerun" if count == 1 else f"{count} reruns"
