@@ -1,7 +1,7 @@
-"""Causes compete: which findings explain others, and how sure several of them make us.
+"""The order of findings by cause, and their combined confidence. Pure.
 
-Pure. The registry says which code is the cause of which; a finding that explains others comes
-before them, and what is seen from several sides is more certain than each of them.
+The catalogue holds which code explains which. A finding that explains others comes before them,
+and independent evidence raises confidence.
 """
 
 from __future__ import annotations
@@ -15,15 +15,14 @@ from dualwatch.events.findings import kinds
 from dualwatch.rules.catalog import BY_CODE
 
 SUPPORT = 0.3
-"""Share of the remaining doubt that one independent finding takes away."""
+"""Share of the remaining doubt that one independent finding removes."""
 
 
 def rank(findings: Sequence[Finding]) -> list[Finding]:
     """Likeliest cause first.
 
-    What is explained by another finding comes after it; then the severe before the mild, and the
-    certain before the doubtful. A symptom lends its cause confidence where it rests on a source
-    that the cause does not quote.
+    A finding comes after those that explain it; then by severity, then by confidence. A symptom
+    raises the confidence of its cause where it has a kind of evidence that the cause lacks.
     """
     supported = [_supported(finding, findings) for finding in findings]
     codes = {finding.code for finding in findings}
@@ -42,7 +41,7 @@ def rank(findings: Sequence[Finding]) -> list[Finding]:
 def explained(finding: Finding, findings: Sequence[Finding]) -> bool:
     """Whether another of the findings is a cause of this one.
 
-    A warning does not explain a death: much may run short while a training dies of its own fault.
+    A warning does not explain a death: resources can run short while a training dies of a bug.
     """
     least = Severity.ERROR if finding.severity is Severity.CRITICAL else Severity.INFO
     return any(
@@ -58,7 +57,7 @@ def causes(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _depth(code: str, present: set[str], seen: frozenset[str] = frozenset()) -> int:
-    """How many causes stand before this code in the longest chain of those that are present."""
+    """Length of the longest chain of present causes above this code."""
     above = [
         other
         for other in present

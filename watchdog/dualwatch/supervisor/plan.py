@@ -13,15 +13,15 @@ from dualwatch import frameworks
 from dualwatch.agent.mmengine import TRAIN_SCRIPT
 from dualwatch.checks import profiles
 from dualwatch.core.errors import DualwatchError, Exit, code_of
-from dualwatch.core.json_codec import plain
 from dualwatch.core.policies import CheckPolicy, StallPolicy, StopPolicy
 from dualwatch.core.settings import Settings, choose_metrics
 from dualwatch.events import RerunStep
-from dualwatch.events.journal import SCHEMA_VERSION
 from dualwatch.frameworks.mmengine.config import edits
 from dualwatch.frameworks.mmengine.config import load as configs
 from dualwatch.remedies import table
 from dualwatch.remedies.decide import Policy, ladders
+from dualwatch.report.terminal import dryrun
+from dualwatch.report.terminal.dryrun import DryRun
 from dualwatch.rules.thresholds import MetricTarget
 
 ENTRY = Path(TRAIN_SCRIPT)
@@ -81,24 +81,23 @@ class Plan:
     resume: bool = False
     notes: tuple[str, ...] = field(default=())
 
-    def document(self) -> dict[str, Any]:
-        """The plan as one JSON-able document, for ``--dry-run``."""
-        climbs = {name: _steps(steps) for name, steps in self._ladders().items()}
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "command": list(self.command),
-            "config": str(self.config),
-            "script": str(self.script),
-            "work_dir": str(self.work_dir),
-            "required_metrics": list(self.required),
-            "required_because": self.required_because,
-            "notes": list(self.notes),
-            "max_reruns": self.policy.max_reruns,
-            "min_batch": self.policy.min_batch,
-            "in_place": self._in_place(),
-            "ladder": climbs.get("stall", []),
-            "ladders": climbs,
-        }
+    def document(self) -> DryRun:
+        """The plan as one document, for ``--dry-run``."""
+        escalations = {name: _steps(steps) for name, steps in self._ladders().items()}
+        return DryRun(
+            command=self.command,
+            config=str(self.config),
+            script=str(self.script),
+            work_dir=str(self.work_dir),
+            required_metrics=self.required,
+            required_because=self.required_because,
+            notes=self.notes,
+            max_reruns=self.policy.max_reruns,
+            min_batch=self.policy.min_batch,
+            in_place=self._in_place(),
+            ladder=escalations.get("stall", []),
+            ladders=escalations,
+        )
 
     def _ladders(self) -> dict[str, tuple[RerunStep, ...]]:
         found = ladders(self.description or {}, self.policy)
@@ -117,14 +116,14 @@ class Plan:
         return table.IN_PLACE
 
 
-def _steps(steps: Sequence[RerunStep]) -> list[dict[str, Any]]:
+def _steps(steps: Sequence[RerunStep]) -> list[dryrun.Step]:
     return [
-        {
-            "step": number,
-            "name": step.name,
-            "changes": plain(step.changes),
-            "environment": dict(step.environment),
-        }
+        dryrun.Step(
+            step=number,
+            name=step.name,
+            changes=step.changes,
+            environment=dict(step.environment),
+        )
         for number, step in enumerate(steps, start=1)
     ]
 
