@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -277,21 +277,3 @@ def _toml(path: Path, problems: list[str]) -> Mapping[str, Any]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         problems.append(f"{path}: {error}")
         return {}
-
-
-def choose_metrics(
-    given: Sequence[str] | None, source: str, model_words: Sequence[str]
-) -> tuple[tuple[str, ...], str]:
-    """Required metrics and the reason for them.
-
-    Args:
-        given: From a flag or a settings file; None where neither names any.
-        source: Where ``given`` came from.
-        model_words: Every key and type in the model of the configuration.
-    """
-    if given is not None:
-        return tuple(given), f"from {source}"
-    mention = next((word for word in model_words if "macl" in word.lower()), None)
-    if mention is not None:
-        return ("loss_macl",), f"the model mentions {mention}"
-    return (), "the model does not mention MACL"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from dualwatch import frameworks
 from dualwatch.actions import launch
 from dualwatch.actions.adopted import AttachedTraining
 from dualwatch.collectors.processes.trainings import Training
@@ -61,6 +62,7 @@ def supervisor(training: Training, folder: Path, settings: Settings, view: View)
 
 def _plan(started: RunStarted, settings: Settings) -> Plan:
     config, required = Path(started.config), started.required_metrics
+    spec = frameworks.of_run(started.framework, started.sections)
     return Plan(
         config=config,
         script=Path(started.script),
@@ -69,9 +71,9 @@ def _plan(started: RunStarted, settings: Settings) -> Plan:
         command=started.command,
         required=required,
         required_because=started.required_because,
-        description=started.sections or None,
+        spec=spec,
         milestones=milestones(settings.check_policy(), config, required),
-        **policies(settings, started.sections),
+        **policies(settings, spec),
         resume=started.resume,
     )
 
