@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dualwatch.core.text import clean
+from dualwatch.core.unread import WIDTH, is_unread, mark
 
 MAX_NODES = 2_000_000
 """Values in all, each mention of a name counted with what it stands for."""
@@ -17,21 +18,9 @@ MAX_TEXT = 1_000_000
 MAX_NUMBER = 10**15
 MAX_PROBLEMS = 20
 
-_MARK = "<not read: "
 _DELETE = "_delete_"
 REST = "..."
 """Key of a dictionary of which only a part is known; its value is a mark."""
-_WIDTH = 60
-
-
-def is_unknown(value: Any) -> bool:
-    """Whether a value is the mark of an expression that was not read."""
-    return isinstance(value, str) and value.startswith(_MARK)
-
-
-def mark(expression: str) -> str:
-    """What stands in the values for an expression that was not read."""
-    return f"{_MARK}{clean(expression, _WIDTH)}>"
 
 
 def weight(value: Any, known: dict[int, int] | None = None, depth: int = 0) -> int:
@@ -125,7 +114,7 @@ class LiteralReader:
         is_known |= (
             isinstance(holder, list) and type(key) is int and -len(holder) <= key < len(holder)
         )
-        if name is None or not is_known or is_unknown(key):
+        if name is None or not is_known or is_unread(key):
             self._pass_over(statement)
             return
         self._put(statement, name, holder, {key: value})
@@ -158,7 +147,7 @@ class LiteralReader:
                 return
         if call.func.attr == "pop" and isinstance(holder, dict) and call.args:
             key = self._value(call.args[0])
-            if _is_key(key) and not is_unknown(key):
+            if _is_key(key) and not is_unread(key):
                 holder.pop(key, None)
                 return
         if call.func.attr == "merge" and isinstance(holder, dict) and len(call.args) == 1:
@@ -189,7 +178,7 @@ class LiteralReader:
                 self.values[changed] = self._mark(statement)
                 self._weights[changed] = 1
         if len(self.problems) < MAX_PROBLEMS:
-            first = clean(self._lines[statement.lineno - 1].strip(), _WIDTH)
+            first = clean(self._lines[statement.lineno - 1].strip(), WIDTH)
             self.problems.append(f"line {statement.lineno} is not followed: {first}")
 
     # --- values ---
@@ -264,7 +253,7 @@ class LiteralReader:
                 found.update(value)
                 continue
             key = self._value(key_node)
-            if not _is_key(key) or is_unknown(key):
+            if not _is_key(key) or is_unread(key):
                 return self._mark(node)
             found[key] = self._entry(key, value_node)
         return found
@@ -297,7 +286,7 @@ class LiteralReader:
 
     def _result(self, node: ast.AST, op: ast.operator, left: Any, right: Any) -> Any:
         """Sums of texts and lists, and arithmetic of numbers that stay small."""
-        if is_unknown(left) or is_unknown(right):
+        if is_unread(left) or is_unread(right):
             return self._mark(node)
         if _is_number(left) and _is_number(right):
             return self._arithmetic(node, op, left, right)
@@ -340,7 +329,7 @@ class LiteralReader:
             return mark("?")
         end = node.end_col_offset if node.end_lineno == line else None  # type: ignore[attr-defined]
         # Columns count bytes, of which a character has four at most.
-        head = self._lines[line - 1][: start + 4 * _WIDTH].encode("utf-8", "replace")
+        head = self._lines[line - 1][: start + 4 * WIDTH].encode("utf-8", "replace")
         return mark(head[start:end].decode("utf-8", "replace").strip())
 
     def _source(self, statement: ast.stmt) -> str:
@@ -388,7 +377,7 @@ def merge(own: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
             value = {name: part for name, part in value.items() if name != _DELETE}
             if isinstance(below, dict) and not replaces:
                 value = merge(value, below)
-            elif is_unknown(below) and not replaces:
+            elif is_unread(below) and not replaces:
                 value[REST] = below
         values[key] = value
     return values
