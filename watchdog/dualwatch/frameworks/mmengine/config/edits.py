@@ -13,9 +13,9 @@ from typing import Any
 
 from dualwatch.events import Change
 from dualwatch.frameworks.base import Overrides
+from dualwatch.frameworks.mmengine.config.fields import LOADERS
 from dualwatch.frameworks.mmengine.config.schedules import stretched
 
-LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 TRAINING, VALIDATION = LOADERS[:1], LOADERS[1:2]
 
 _BATCHES = ("batch_size", "batch_sampler.batch_size", "sampler.batch_size")
