@@ -116,13 +116,14 @@ def train(
     """
     from dualwatch.core import settings
     from dualwatch.core.json_codec import plain
+    from dualwatch.frameworks.base import LaunchOptions
     from dualwatch.report.terminal import dryrun
     from dualwatch.supervisor import plan
     from dualwatch.supervisor.run import run
 
     in_force = settings.resolve(flags)
     planned = plan.make(
-        plan.Options(
+        LaunchOptions(
             config=config,
             work_dir=work_dir,
             script=script,
