@@ -219,7 +219,7 @@ def setup(extras: str = EVERYTHING) -> int:
             raise Problem(problem)
         started = time.monotonic()
         if not there:
-            if VENV.exists() and not STAMP.exists():
+            if VENV.exists() and not list(VENV.glob(STAMP.stem + ".*")):
                 how = "Move it away, or delete it, and call again."
                 raise Problem(f"{VENV} was not made by bootstrap.py.\n  {how}")
             step("new environment", [sys.executable, "-m", "venv", "--clear", str(VENV)], lock)
@@ -288,8 +288,8 @@ def test(*arguments: str) -> int:
     setup()
     tiers = [f"tests/{word}" for word in arguments if word in TIERS]
     more = [word for word in arguments if word not in TIERS]
-    together = [] if more else ["-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal"]
-    return run(PYTHON, "-m", "pytest", *together, *tiers, *more)
+    side_by_side = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal"]
+    return run(PYTHON, "-m", "pytest", *([] if more else side_by_side), *tiers, *more)
 
 
 def lint() -> int:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from dualwatch import frameworks
 from dualwatch.frameworks.mmengine.logs import scalars
 from dualwatch.history import past
 from dualwatch.logs.console import ConsoleParser
@@ -163,7 +164,7 @@ def read_json(run: Path) -> int:
 
 def read_whole(run: Path) -> int:
     """dualwatch: the log as ``diagnose`` reads it: the first and the newest events."""
-    found = read_log(run / LOG, deadline=3600.0)
+    found = read_log(run / LOG, frameworks.line_formats(), deadline=3600.0)
     if not found.complete:
         raise RuntimeError("the log was not read to its end")
     return len(found.events)
@@ -171,7 +172,7 @@ def read_whole(run: Path) -> int:
 
 def read_console(run: Path) -> int:
     """dualwatch: all events of the log, as the supervisor reads them."""
-    tail, parser, count = Tail(run / LOG), ConsoleParser(), 0
+    tail, parser, count = Tail(run / LOG), ConsoleParser(frameworks.line_formats()), 0
     while lines := tail.poll():
         for line in lines:
             count += len(parser.feed(line, 0.0, 0.0))

@@ -82,6 +82,6 @@ def codes() -> list[tuple[str, str]]:
 
 def profiles() -> list[str]:
     """Shipped profiles of the checklist, for completion."""
-    from dualwatch.checks.profiles import SHIPPED
+    from dualwatch.checks import profiles
 
-    return list(SHIPPED)
+    return list(profiles.shipped())

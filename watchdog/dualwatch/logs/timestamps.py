@@ -47,7 +47,7 @@ def logged_at(line: str, *, before: float | None = None) -> float | None:
     """Seconds since the epoch of a line's stamp, None where it has none.
 
     Args:
-        line: A line of mmengine's or mmcv's logger.
+        line: A line of a logger.
         before: A time that the line cannot be later than, as the file's own; the console's
             stamps have no year, and get the last one that fits. Without it they give None.
     """

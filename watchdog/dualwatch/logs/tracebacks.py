@@ -142,7 +142,7 @@ class TracebackCollector:
     def _header(self, level: str, body: str, at: float, wall: float) -> list[ErrorSeen]:
         before = body[: body.index(HEADER)]
         # Whatever stands before the header stands before each line: an indent, "  | ", both.
-        # Words do not ("MACL loss failed: Traceback ...").
+        # Words do not ("the loss failed: Traceback ...").
         margin = before.removesuffix("Exception Group ").replace("+", "|")
         prefix = margin if not margin.strip(" |\t") else ""
         original = before.endswith("Original ")

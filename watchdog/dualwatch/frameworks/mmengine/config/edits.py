@@ -13,9 +13,9 @@ from typing import Any
 
 from dualwatch.events import Change
 from dualwatch.frameworks.base import Overrides
+from dualwatch.frameworks.mmengine.config.fields import LOADERS
 from dualwatch.frameworks.mmengine.config.schedules import stretched
 
-LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 TRAINING, VALIDATION = LOADERS[:1], LOADERS[1:2]
 
 _BATCHES = ("batch_size", "batch_sampler.batch_size", "sampler.batch_size")
@@ -102,19 +102,6 @@ def validation_batch(sections: Sections) -> int | None:
     """The largest batch of the validation loaders, None where the configuration does not say."""
     sizes = [batch_of(loader) for _, loader in loaders(sections, VALIDATION)]
     return max((size for size in sizes if size is not None), default=None)
-
-
-def half(size: int) -> int:
-    """The largest divisor of a batch that is at most its half, so that accumulation is exact."""
-    return max((d for d in range(1, size // 2 + 1) if size % d == 0), default=1)
-
-
-def least(size: int, floor: int) -> int:
-    """The smallest divisor of a batch that is not below the floor; the batch where there is none.
-
-    A loss that needs several samples at once learns nothing from a batch below its floor.
-    """
-    return min((d for d in range(max(floor, 1), size + 1) if size % d == 0), default=size)
 
 
 def floor(sections: Sections) -> int:
@@ -269,23 +256,3 @@ def in_force(sections: Sections, changed: Mapping[str, Any]) -> Overrides:
         batch=min(trained, default=None),
         validation_batch=max(evaluated, default=None),
     )
-
-
-# --- the sections of an attempt ------------------------------------------------------------------
-
-
-def applied(sections: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Sections of a configuration with the overrides that lie in them, as the agent applies them.
-
-    Only what is addressed by names; positions in lists are not followed.
-    """
-    changed = {name: dict(part) for name, part in sections.items() if isinstance(part, Mapping)}
-    for key, value in overrides.items():
-        section, _, rest = key.partition(".")
-        if section not in changed or not rest or "." in rest:
-            continue
-        if value is None:
-            changed[section].pop(rest, None)
-        else:
-            changed[section][rest] = value
-    return changed

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from dualwatch.core.text import clean
+from dualwatch.core.unread import is_unread, mark
 from dualwatch.events import NotFollowed
 from dualwatch.frameworks.mmengine.config import static
-from dualwatch.frameworks.mmengine.config.literal import LiteralReader, is_unknown, mark, merge
+from dualwatch.frameworks.mmengine.config.literal import LiteralReader, merge
 from dualwatch.frameworks.mmengine.config.unread import unread_values
 
 FORMS = {".py": "py", ".json": "json", ".yaml": "yaml", ".yml": "yaml"}
@@ -124,7 +125,7 @@ class _Follower:
         return static.StaticConfig(values, written, problems)
 
     def _base(self, name: Any, path: Path, within: tuple[str, ...]) -> static.StaticConfig:
-        if not isinstance(name, str) or is_unknown(name):
+        if not isinstance(name, str) or is_unread(name):
             self._leave("it is computed")
             return static.StaticConfig()
         try:
