@@ -118,7 +118,7 @@ def capture(
         else:
             why += f"; from inside: {answer}" if answer else ""
             kernel[pid] = "" if one.gone else from_proc.describe(pid)
-        missing.append(NotObserved(at=at, wall=wall, what=what, why=why))
+        missing.append(NotObserved(at=at, wall=wall, what=what, why=why, gone=one.gone))
     kernel = {pid: text for pid, text in kernel.items() if text}
     if not stacks and not kernel:
         return None, missing

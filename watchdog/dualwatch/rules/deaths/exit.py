@@ -300,8 +300,7 @@ def unseen(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     stacks = [
         event
         for what, event in s.not_observed.items()
-        # The stack of an ended process is not refused.
-        if what.startswith("stack") and not event.why.startswith("the process is")
+        if what.startswith("stack") and not event.gone
     ]
     if stacks:
         evidence = [
