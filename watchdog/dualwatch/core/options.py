@@ -6,16 +6,14 @@ import re
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from dualwatch.core.urls import masked
 
 Parse = Callable[[Any], Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
+class Option(NamedTuple):
     """What a field of ``Settings`` is beyond its name, type and default.
 
     Attributes:
@@ -34,8 +32,7 @@ class Option:
     secret: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One declared setting."""
 
     name: str

@@ -20,12 +20,11 @@ from dualwatch.core.errors import DualwatchError, nearest
 from dualwatch.core.options import Option, declared, integer, names, profile_table
 from dualwatch.core.policies import CheckPolicy, NotifyPolicy, StallPolicy, StopPolicy
 from dualwatch.core.urls import host, urls
-from dualwatch.protocol import INTERNAL_ENV
 
 ENV_PREFIX = "DUALWATCH_"
 
 # Read by bootstrap.py, not by a run.
-_FOREIGN_ENV = frozenset(("DUALWATCH_CACHE", "DUALWATCH_TORCH_INDEX", *INTERNAL_ENV))
+_FOREIGN_ENV = ("DUALWATCH_CACHE", "DUALWATCH_TORCH_INDEX")
 
 OnStall = Literal["rerun", "stop", "report"]
 OnFailure = Literal["report", "stop"]
@@ -211,6 +210,8 @@ def resolve(
     Raises:
         DualwatchError: Every problem of all sources at once.
     """
+    from dualwatch.protocol import INTERNAL_ENV
+
     environ = os.environ if environ is None else environ
     problems: list[str] = []
     path, table = _file(folder or Path.cwd(), problems)
@@ -218,7 +219,7 @@ def resolve(
     entries += [
         ("environment", key, key[len(ENV_PREFIX) :].lower(), raw)
         for key, raw in environ.items()
-        if key.startswith(ENV_PREFIX) and key not in _FOREIGN_ENV
+        if key.startswith(ENV_PREFIX) and key not in (*_FOREIGN_ENV, *INTERNAL_ENV)
     ]
     entries += [
         ("flag", BY_NAME[name].flag, name, raw) for name, raw in flags.items() if raw is not None

@@ -130,6 +130,11 @@ class Snapshot:
         return sum(answer.done and answer.order == AgentCommand.REPLACE for answer in self.answers)
 
     @property
+    def attempt(self) -> int | None:
+        """Number of the attempt, None where none was started."""
+        return self.started.attempt if self.started is not None else None
+
+    @property
     def slowest(self) -> HeartbeatRead | None:
         """Heartbeat of the rank that moved longest ago; None without an agent.
 

@@ -12,6 +12,7 @@ from dualwatch.collectors.processes.trainings import Training
 from dualwatch.core import clock
 from dualwatch.core.errors import DualwatchError, Exit
 from dualwatch.core.settings import Settings
+from dualwatch.core.units import counted
 from dualwatch.events import ObserverPaused, RunStarted
 from dualwatch.events.journal import Journal
 from dualwatch.history import sources
@@ -41,7 +42,7 @@ def supervisor(training: Training, folder: Path, settings: Settings, view: View)
     recorder = EventRecorder(Journal(folder / "journal.jsonl"), view, run)
     if training.cwd is not None and settings.on_stall == "rerun":
         os.chdir(training.cwd)  # Its command line is relative to where it was given.
-    reruns = f", after {len(run.tried)} reruns" if run.tried else ""
+    reruns = f", after {counted(len(run.tried), 'rerun')}" if run.tried else ""
     view.note(
         f"attached to attempt {attempt.attempt} of {folder.parent}: pid {training.pid}{reruns}"
     )

@@ -7,6 +7,7 @@ import textwrap
 
 from msgspec import Struct
 
+from dualwatch.core.units import counted
 from dualwatch.events import Change
 from dualwatch.events.journal import SCHEMA_VERSION
 from dualwatch.report.terminal.changes import changes_table
@@ -74,7 +75,7 @@ def text(plan: DryRun) -> str:
         lines += _wrapped(
             "",
             "Every rerun resumes at the same sample, or from the newest good checkpoint; at most "
-            f"{_reruns(plan.max_reruns)} in all.",
+            f"{counted(plan.max_reruns, 'rerun')} in all.",
         )
     lines.append("Nothing was started.")
     return "".join(plain_text(line) + "\n" for line in lines)
@@ -94,7 +95,3 @@ def _wrapped(lead: str, text: str, indent: int | None = None) -> list[str]:
 
 def _called(family: str) -> str:
     return "a stall" if family == "stall" else family
-
-
-def _reruns(count: int) -> str:
-    return "1 rerun" if count == 1 else f"{count} reruns"
