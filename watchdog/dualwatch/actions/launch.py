@@ -88,7 +88,7 @@ def inherited(environ: Mapping[str, str]) -> dict[str, str]:
 
 def write_orders(
     attempt_dir: Path,
-    overrides: Mapping[str, Any],
+    overrides: Mapping[str, object],
     stretch: int,
     *,
     rescue: bool = True,
