@@ -133,7 +133,7 @@ class ConsoleParser:
         return collector
 
     def _fresh(self, errors: list[ErrorSeen]) -> list[Event]:
-        """Leaves out what has been told often enough."""
+        """Leaves out errors that were repeated often enough."""
         fresh: list[Event] = []
         for error in errors:
             key = (error.exception, error.where, _DIGITS.sub("#", error.message[:300]))
@@ -147,7 +147,7 @@ class ConsoleParser:
 
 
 def _single(level: str, body: str, at: float, wall: float) -> ErrorSeen | None:
-    """An error that one line tells by itself."""
+    """An error in a single line."""
     loud = level in ("ERROR", "CRITICAL") or (level == "WARNING" and _GAVE_UP.search(body))
     if not loud and _HINT.search(body) is None:
         return None
