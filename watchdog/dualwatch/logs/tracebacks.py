@@ -141,7 +141,7 @@ class TracebackCollector:
 
     def _header(self, level: str, body: str, at: float, wall: float) -> list[ErrorSeen]:
         before = body[: body.index(HEADER)]
-        # Whatever stands before the header stands before each line: an indent, "  | ", both.
+        # The text before the header is before each line: an indent, "  | ", both.
         # Words do not ("the loss failed: Traceback ...").
         margin = before.removesuffix("Exception Group ").replace("+", "|")
         prefix = margin if not margin.strip(" |\t") else ""
