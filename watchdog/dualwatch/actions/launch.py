@@ -94,7 +94,7 @@ def write_orders(
     rescue: bool = True,
     parts: str = "",
 ) -> None:
-    """Writes the instructions for the agent, and the overrides alone for whoever reads the folder.
+    """Writes the instructions for the agent, and the overrides alone for people.
 
     Args:
         parts: Pattern of words in the names of modules that the agent records at any depth.

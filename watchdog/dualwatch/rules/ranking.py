@@ -6,7 +6,7 @@ and independent evidence raises confidence.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from msgspec.structs import replace
 
@@ -51,9 +51,31 @@ def explained(finding: Finding, findings: Sequence[Finding]) -> bool:
 
 
 def causes(findings: Sequence[Finding]) -> list[Finding]:
-    """The ranked findings without the symptoms of others among them and without mere notes."""
+    """The ranked findings that can have led to the outcome, without symptoms and notes.
+
+    The outcome is a death or a stall, where there is one. A warning that explains neither is not a
+    cause of it: it remains a finding.
+    """
     ranked = rank(findings)
-    return [f for f in ranked if f.severity > Severity.INFO and not explained(f, ranked)]
+    outcome = {f.code for f in ranked if _ends_or_stalls(f)}
+    return [
+        f
+        for f in ranked
+        if f.severity > Severity.INFO
+        and not explained(f, ranked)
+        and (f.severity > Severity.WARNING or not outcome or _leads_to(f.code, outcome))
+    ]
+
+
+def _ends_or_stalls(f: Finding) -> bool:
+    is_stall = f.code.startswith("DW1") and f.severity is Severity.ERROR
+    return is_stall or f.severity is Severity.CRITICAL
+
+
+def _leads_to(code: str, outcome: Collection[str]) -> bool:
+    """Whether a code explains one of these, directly or through others."""
+    below = BY_CODE[code].explains
+    return any(other in outcome or _leads_to(other, outcome) for other in below)
 
 
 def _depth(code: str, present: set[str], seen: frozenset[str] = frozenset()) -> int:

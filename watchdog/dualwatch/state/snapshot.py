@@ -126,8 +126,13 @@ class Snapshot:
 
     @property
     def replaced(self) -> int:
-        """How often a stuck loader was replaced while the training went on."""
+        """How often a stuck loader was replaced in the running training."""
         return sum(answer.done and answer.order == AgentCommand.REPLACE for answer in self.answers)
+
+    @property
+    def attempt(self) -> int | None:
+        """Number of the attempt, None where none was started."""
+        return self.started.attempt if self.started is not None else None
 
     @property
     def slowest(self) -> HeartbeatRead | None:

@@ -281,14 +281,14 @@ def _fatal(
         evidence,
         confidence=confidence,
         severity=severity,
-        attempt=s.started.attempt if s.started is not None else None,
+        attempt=s.attempt,
         pid=s.started.pid if s.started is not None else None,
     )
 
 
 def unseen(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """DW404, DW504: what could not be observed; never counted as sound."""
-    attempt = s.started.attempt if s.started is not None else None
+    attempt = s.attempt
     gpu = s.not_observed.get("gpu")
     if gpu is not None:
         yield finding(

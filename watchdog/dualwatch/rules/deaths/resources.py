@@ -217,7 +217,7 @@ def _orphans(s: Snapshot) -> Iterator[Finding]:
         evidence,
         confidence=0.95,
         remedy=remedy,
-        attempt=_attempt(s),
+        attempt=s.attempt,
         pid=orphans[0].pid,
     )
 
@@ -239,10 +239,6 @@ def _orphan(s: Snapshot, process: ProcessSample) -> str:
 # --- all -------------------------------------------------------------------------------------
 
 
-def _attempt(s: Snapshot) -> int | None:
-    return s.started.attempt if s.started is not None else None
-
-
 def _warning(
     s: Snapshot, code: str, evidence: list[Evidence], confidence: float, pid: int | None = None
 ) -> Finding:
@@ -262,6 +258,6 @@ def _finding(
         evidence,
         confidence=confidence,
         severity=severity,
-        attempt=_attempt(s),
+        attempt=s.attempt,
         pid=pid,
     )

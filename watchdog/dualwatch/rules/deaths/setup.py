@@ -118,5 +118,5 @@ def _finding(
         evidence,
         confidence=confidence,
         severity=severity,
-        attempt=s.started.attempt if s.started is not None else None,
+        attempt=s.attempt,
     )

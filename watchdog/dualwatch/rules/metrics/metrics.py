@@ -69,18 +69,13 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     if bad is not None:
         text, wall = bad
         evidence = [Evidence(text=text, source=s.log, wall=wall)]
-        yield finding("DW203", evidence, confidence=1.0, attempt=attempt(s))
+        yield finding("DW203", evidence, confidence=1.0, attempt=s.attempt)
 
 
 def missing_at_end(s: Snapshot, required: tuple[str, ...]) -> list[str]:
     """Required metrics that a finished training never logged."""
     found = {name: named(s.metrics, name) for name in required}
     return [name for name, metric in found.items() if metric is None or not metric.last_line]
-
-
-def attempt(s: Snapshot) -> int | None:
-    """Number of the attempt that a snapshot is of."""
-    return s.started.attempt if s.started is not None else None
 
 
 def batch_of_log(s: Snapshot) -> BatchSeen | None:
@@ -169,7 +164,7 @@ def _absent(s: Snapshot, absence: MissingMetric) -> Finding:
         evidence,
         confidence=absence.confidence,
         remedy=remedy,
-        attempt=attempt(s),
+        attempt=s.attempt,
         subject=absence.name,
     )
 

@@ -11,7 +11,7 @@ from statistics import median
 
 from dualwatch.events import EvaluationLogged, Evidence, Finding, Proof
 from dualwatch.rules.catalog import finding
-from dualwatch.rules.metrics.metrics import attempt, is_called, named
+from dualwatch.rules.metrics.metrics import is_called, named
 from dualwatch.rules.thresholds import MetricTarget, Thresholds
 from dualwatch.state.snapshot import Snapshot
 
@@ -32,7 +32,7 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
             evidence,
             confidence=0.9,
             remedy=remedy,
-            attempt=attempt(s),
+            attempt=s.attempt,
             subject=f"{milestone.metric} at epoch {milestone.epoch}",
             proof=Proof.MISSED_TARGET,
         )

@@ -18,7 +18,6 @@ from dualwatch.rules.metrics.metrics import (
     SHOWN,
     MissingMetric,
     absences,
-    attempt,
     batch_of_log,
     is_called,
 )
@@ -101,7 +100,7 @@ def _unpaired(s: Snapshot, batch: BatchSeen, pairing: BatchModalities) -> Findin
             )
         else:
             confidence = 0.95
-    return finding("DW211", evidence, confidence=confidence, remedy=remedy, attempt=attempt(s))
+    return finding("DW211", evidence, confidence=confidence, remedy=remedy, attempt=s.attempt)
 
 
 def _no_loss(s: Snapshot, batch: BatchSeen, pairing: BatchModalities, names: str) -> Finding:
@@ -121,7 +120,7 @@ def _no_loss(s: Snapshot, batch: BatchSeen, pairing: BatchModalities, names: str
         confidence = 0.65
         text = f"the configuration names two modalities: {s.config.path}"
         evidence.append(Evidence(text=text, source="configuration", wall=s.config.wall))
-    return finding("DW212", evidence, confidence=confidence, attempt=attempt(s))
+    return finding("DW212", evidence, confidence=confidence, attempt=s.attempt)
 
 
 def _inside(batch: BatchSeen, text: str) -> Evidence:
@@ -161,5 +160,5 @@ def _swallowed(s: Snapshot, absence: MissingMetric, found: SwallowedError, most:
             "except clause that only prints hides it in every iteration."
         )
     return finding(
-        "DW213", evidence, confidence=min(found.confidence, most), remedy=remedy, attempt=attempt(s)
+        "DW213", evidence, confidence=min(found.confidence, most), remedy=remedy, attempt=s.attempt
     )

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dualwatch.events import ConfigRead, Evidence, Finding, Severity, TensorBoardSeen
 from dualwatch.protocol import Phase
 from dualwatch.rules.catalog import BY_CODE, finding
-from dualwatch.rules.metrics.metrics import attempt, is_called, named
+from dualwatch.rules.metrics.metrics import is_called, named
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.metric_series import Metric, SeriesLine
 from dualwatch.state.snapshot import Snapshot
@@ -57,7 +57,7 @@ def _unreachable(s: Snapshot, seen: TensorBoardSeen) -> Iterator[Finding]:
     if seen.url:
         evidence.append(_quote(seen, "its output is in tensorboard.log"))
     confidence = 1.0 if not seen.alive else 0.9
-    yield finding("DW801", evidence, confidence=confidence, remedy=remedy, attempt=attempt(s))
+    yield finding("DW801", evidence, confidence=confidence, remedy=remedy, attempt=s.attempt)
 
 
 # --- DW802 -----------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ def _of_tags(
         confidence=confidence,
         remedy=remedy or BY_CODE["DW802"].remedy,
         severity=severity,
-        attempt=attempt(s),
+        attempt=s.attempt,
     )
 
 

@@ -18,11 +18,8 @@ from typing import Any
 
 from dualwatch.core.text import clean
 from dualwatch.events import NotFollowed
-from dualwatch.frameworks.mmengine.config.literal import (
-    MAX_NODES,
-    LiteralReader,
-    weight,
-)
+from dualwatch.frameworks.mmengine.config.expressions import MAX_NODES, weight
+from dualwatch.frameworks.mmengine.config.literal import LiteralReader
 from dualwatch.frameworks.mmengine.config.unread import unread_values
 
 __all__ = ["MAX_NODES", "StaticConfig", "guarded", "parse", "read", "weight"]
@@ -33,7 +30,7 @@ MAX_YAML_CHARS = 500_000
 
 MAX_DEPTH = 100
 
-TOO_MUCH = "it stands for too many values to be read"
+TOO_MUCH = "it has too many values to be read"
 
 _BRACKET = re.compile(r"[][(){}]")
 
