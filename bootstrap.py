@@ -168,7 +168,6 @@ def pip_install(*arguments: str) -> list[str]:
 @contextlib.contextmanager
 def locked(path: Path):
     """Holds a lock file; a second caller waits. The system frees it however the holder ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     with open(str(path), "ab") as file:
         for tries in itertools.count():
             try:
@@ -185,8 +184,7 @@ def locked(path: Path):
 
 
 def fingerprint() -> str:
-    """Returns a hash of all that decides what .venv holds."""
-    # Of pyproject.toml only what is installed counts, not the settings of tools.
+    """Returns a hash of all that decides what .venv holds; settings of tools are left out."""
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     tables = re.split(r"^(?=\[)", text, flags=re.MULTILINE)
     tables = [text for text in tables if re.match(r"\[(project|build-system|tool.setup)", text)]

@@ -272,7 +272,7 @@ def test_an_unknown_type_is_believed_only_where_its_files_are(
         ({"type": "CocoDataset", "ann_file": "a", "data_root": "s3://b/c"}, "not on a local disk"),
         ({"type": "X", "ann_file": "a", "data_prefix": {"img": 3}}, "data_prefix is no path"),
         ({"type": "CocoDataset", "ann_file": "<not read: x.y>"}, "ann_file is computed"),
-        ({}, "type is not told"),
+        ({}, "names no type"),
         ("<not read: make()>", "not written out"),
         (7, "not written out"),
     ],

@@ -36,7 +36,7 @@ class DatasetLayout(NamedTuple):
 
 
 class UnknownLayout(Exception):
-    """Which files a data set reads is not known; the text tells why."""
+    """Which files a data set reads is not known; the text is the reason."""
 
 
 class MissingFolder(Exception):
@@ -176,4 +176,4 @@ def _by_form(dataset: Mapping[str, Any], place: Place, guesses: Sequence[Guess])
 
 def _unknown_type(dataset: Mapping[str, Any]) -> str:
     kind = clean(str(dataset.get("type", "")), 100)
-    return f"what a {kind} reads is not known here" if kind else "its type is not told"
+    return f"what a {kind} reads is not known here" if kind else "it names no type"

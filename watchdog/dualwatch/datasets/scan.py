@@ -106,7 +106,7 @@ def _distinct(datasets: Sequence[DatasetSpec]) -> Iterator[DatasetSpec]:
 
 
 def _start(dataset: Any, roots: Sequence[Path]) -> Path:
-    """The first of several roots that the data lie under; nobody tells of a run that was found."""
+    """The first of several roots that has the data: that of a run that was found is not known."""
     names = [dataset.get(n) for n in ("data_root", "ann_file")] if len(roots) > 1 else []
     for name in names:
         for root in roots:

@@ -48,7 +48,7 @@ class EvaluationLogged(Event, frozen=True, kw_only=True, tag="evaluation-logged"
 
 
 class LogMilestone(Event, frozen=True, kw_only=True, tag="milestone"):
-    """A line that tells where the run stands.
+    """A log line that marks a stage of the run.
 
     ``name`` is one of: "environment", "config-dump", "hooks-listed", "weights-initialised",
     "checkpoint-loaded", "resumed", "checkpoints-announced", "dataloader-advancing",

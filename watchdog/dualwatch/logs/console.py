@@ -60,18 +60,18 @@ class ConsoleParser:
       lines, it comes with the first line that does not belong to it; ``flush`` brings it out
       when the console is quiet, ``close`` at the end;
     * a line that names an exception without a traceback gives one with that ``kind``;
-    * a line that tells of an error without naming an exception (``the loss failed: ...``, the
+    * a line that reports an error without naming an exception (``the loss failed: ...``, the
       logger's level ERROR, ``Segmentation fault``) gives one with an empty ``kind`` and the line
       as its message. So does a traceback that the end of the stream cuts off, with its excerpt.
 
-    An error that repeats, as one that is caught in every iteration does, is told the 1st, 10th,
+    An error that repeats, as one that is caught in every iteration does, is reported the 1st, 10th,
     100th ... time; differing numbers in it do not make it another one.
     """
 
     def __init__(self, formats: Sequence[LineFormat]) -> None:
         self._formats = formats
         self._collectors: dict[str, TracebackCollector] = {"": TracebackCollector()}
-        self._told: OrderedDict[tuple[str, str, str], int] = OrderedDict()
+        self._reported: OrderedDict[tuple[str, str, str], int] = OrderedDict()
 
     def feed(self, line: str, at: float, wall: float) -> list[Event]:
         """Takes one whole line (without its end) and returns what it states or completes."""
@@ -133,21 +133,21 @@ class ConsoleParser:
         return collector
 
     def _fresh(self, errors: list[ErrorSeen]) -> list[Event]:
-        """Leaves out what has been told often enough."""
+        """Leaves out errors that were reported often enough."""
         fresh: list[Event] = []
         for error in errors:
             key = (error.exception, error.where, _DIGITS.sub("#", error.message[:300]))
-            count = self._told.pop(key, 0) + 1
-            self._told[key] = count
-            if len(self._told) > MAX_KNOWN_ERRORS:
-                self._told.popitem(last=False)
+            count = self._reported.pop(key, 0) + 1
+            self._reported[key] = count
+            if len(self._reported) > MAX_KNOWN_ERRORS:
+                self._reported.popitem(last=False)
             if str(count).rstrip("0") == "1":
                 fresh.append(error)
         return fresh
 
 
 def _single(level: str, body: str, at: float, wall: float) -> ErrorSeen | None:
-    """An error that one line tells by itself."""
+    """An error on a single line."""
     loud = level in ("ERROR", "CRITICAL") or (level == "WARNING" and _GAVE_UP.search(body))
     if not loud and _HINT.search(body) is None:
         return None

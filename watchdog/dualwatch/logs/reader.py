@@ -41,7 +41,7 @@ class LogRead:
 
     Attributes:
         events: With the wall times of their lines; ``at`` counts from the first of them. Of a long
-            log the first and the newest; an ``ObserverPaused`` stands for what is between.
+            log the first and the newest; an ``ObserverPaused`` replaces what is between.
         head: The first lines: environment, configuration, hooks.
         tail: The last lines.
         size: Bytes of the file.

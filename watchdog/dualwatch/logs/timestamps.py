@@ -6,7 +6,7 @@ import re
 import time
 
 _STAMP = re.compile(
-    r"(?:\[[A-Za-z_]+\d{1,6}\]: ?){0,2}"  # a rank, as torchrun tells it
+    r"(?:\[[A-Za-z_]+\d{1,6}\]: ?){0,2}"  # a rank, as torchrun prints it
     r"(?:(?P<year>\d{4})[/-])?(?P<month>\d\d)[/-](?P<day>\d\d) "
     r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:,(?P<milli>\d{3}))? - "
 )

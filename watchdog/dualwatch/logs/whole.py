@@ -1,6 +1,6 @@
-"""A log that is read from its beginning to its end, however long: the events that tell its story.
+"""Reads a whole log, however long, into the events that matter.
 
-A log of a million training lines tells by its first and its newest ones what it tells at all. Those
+Of a million training lines the first and the newest are what matters. Those
 in between are not even taken apart, and the stretch that they cover becomes one in which nothing
 was observed, so that no pause is learnt from it.
 """
@@ -34,7 +34,7 @@ class WholeLog:
     """Takes the lines of a log in their order.
 
     Args:
-        modified: The file's own time, which stands in for the stamps that a log may lack.
+        modified: The file's own time, which replaces the stamps that a log may lack.
         formats: See ``ConsoleParser``.
 
     Attributes:
@@ -113,7 +113,7 @@ class WholeLog:
             wall = max(self._stamps.of(line) or first, first)
             newest += [(number, event) for event in parser.feed(line, wall - first, wall)]
         later = sorted([*self._errors, *self._others, *newest], key=lambda pair: pair[0])
-        return tuple(_told([*self._first, *later], unseen))
+        return tuple(_ordered([*self._first, *later], unseen))
 
     def _time(self, line: str) -> tuple[float, float]:
         """Both times of a line; one without a stamp has that of the last one before it."""
@@ -144,7 +144,9 @@ class WholeLog:
         self._open = False
 
 
-def _told(story: Iterable[tuple[int, Event]], unseen: Iterable[tuple[int, int]]) -> Iterator[Event]:
+def _ordered(
+    story: Iterable[tuple[int, Event]], unseen: Iterable[tuple[int, int]]
+) -> Iterator[Event]:
     """Facts with their numbers, in the order of their times, with pauses where some are missing."""
     stretches = list(unseen)
     known, at = 0, 0.0

@@ -51,7 +51,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemedyHistory:
-    """What was tried so far in this run, and how the present attempt stands.
+    """What was tried so far in this run, and the state of the present attempt.
 
     Attributes:
         tried: Reruns so far, oldest first.
@@ -61,7 +61,7 @@ class RemedyHistory:
         survivors: Processes of the last attempt that could not be ended.
         can_replace: Whether the agent can replace the loader that is waited for, now.
         woken: Whether SIGCONT was given in this attempt.
-        phase: ``protocol.Phase`` in which it stands or died.
+        phase: ``protocol.Phase`` in which it stalled or died.
     """
 
     tried: tuple[TriedStep, ...] = ()
@@ -84,7 +84,7 @@ class RemedyHistory:
 def decide_stall(
     findings: Sequence[Finding], history: RemedyHistory, spec: TrainingSpec, policy: Policy
 ) -> Decision:
-    """What to do about a training that stands still; every answer carries its reason.
+    """The decision about a stalled training, with its reason.
 
     Args:
         findings: What is the case now, ranked: likeliest cause first (``rules.ranking.causes``).
@@ -99,7 +99,7 @@ def decide_stall(
         return _decision(Action.REPORT, "stalls are reported only, as you asked", cause.code)
     wakes = policy.on_stall == "rerun" and not history.woken
     if stopped is not None and wakes and stopped.proof is Proof.STOPPED:
-        reason = f"{causes.named(stopped)}: it is intact, so it is told to go on (SIGCONT)"
+        reason = f"{causes.named(stopped)}: it is intact, so it is continued (SIGCONT)"
         return _decision(Action.WAKE, reason, stopped.code)
     if cause is stopped:
         return _decision(
@@ -236,7 +236,7 @@ def _is_at_floor(
 
 def _held(woken: bool) -> str:
     if woken:
-        return "it was told to go on and is stopped again: somebody holds it"
+        return "it was continued and is stopped again: something outside stops it"
     return "somebody holds it, so it is left alone"
 
 

@@ -51,7 +51,7 @@ def overrides_of(
     """The overrides of an attempt, from its changed keys and its environment in the journal.
 
     Args:
-        changed: Dotted key -> value, as the agent was told. Other keys are passed over.
+        changed: Dotted key -> value, as sent to the agent. Other keys are ignored.
         spec: The user's own configuration.
         environment: What the attempt was given in addition to the user's own environment.
     """

@@ -126,7 +126,7 @@ class Snapshot:
 
     @property
     def replaced(self) -> int:
-        """How often a stuck loader was replaced while the training went on."""
+        """How often a stuck loader was replaced in the running training."""
         return sum(answer.done and answer.order == AgentCommand.REPLACE for answer in self.answers)
 
     @property

@@ -59,7 +59,7 @@ def _scripts() -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Unread:
-    """Why py-spy gave no stacks; ``gone`` where there is nobody left to read."""
+    """Why py-spy gave no stacks; ``gone`` where the process has ended."""
 
     why: str
     gone: bool = False

@@ -1,6 +1,6 @@
 """Which of two modalities a name speaks of, and whether a data set is one of pairs. Pure.
 
-Nobody has agreed on names: folders are called ``infrared``, ``thermal``, ``lwir`` or ``ir``, and so
+There is no agreed name: folders are called ``infrared``, ``thermal``, ``lwir`` or ``ir``, and so
 are keys. So names are cut into words, and the words decide.
 """
 
@@ -26,7 +26,7 @@ def words(name: str) -> frozenset[str]:
 
 
 def modality(name: str) -> str | None:
-    """ "visible" or "infrared"; None where the name tells neither, or both."""
+    """ "visible" or "infrared"; None where the name has neither, or both."""
     found = words(name)
     is_visible, is_infrared = bool(found & VISIBLE_WORDS), bool(found & INFRARED_WORDS)
     if is_visible == is_infrared:
@@ -65,7 +65,7 @@ def is_paired(dataset: Any, *, whole: bool) -> bool | None:
 
 
 def _has_second_folder(value: Any) -> bool:
-    """Whether a folder of infrared images stands beside another one: ``img`` and ``img_ir``."""
+    """Whether a folder of infrared images is named beside another one: ``img`` and ``img_ir``."""
     if isinstance(value, (list, tuple)):
         return any(_has_second_folder(part) for part in value)
     if not isinstance(value, Mapping):
@@ -77,7 +77,7 @@ def _has_second_folder(value: Any) -> bool:
 
 
 def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value that is no container, with the key that it stands under, and bare keys."""
+    """Every value that is no container, with its key, and bare keys."""
     if isinstance(value, Mapping):
         for name, part in value.items():
             yield str(name), None

@@ -1,7 +1,7 @@
 """Compares the two image folders of a data set of pairs: who has no partner?
 
-Only names are looked at, never an image. What a configuration does not name and no usual layout
-tells is not compared, and then nothing is said.
+Only names are read, never an image. Folders that neither the configuration names nor a usual layout
+has are not compared.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def compare(
         limit: Pairs that are compared in each data set; of more, so many, evenly spread.
         all_pairs: Compares them all.
         roots: Where relative paths may begin, the present folder if not given.
-        tell: Called now and then with the files that were listed so far and with 0, since nobody
-            knows how many there are; in the end with what was compared, twice.
+        tell: Called now and then with the files that were listed so far and with 0, since their
+            number is not known; in the end with what was compared, twice.
 
     Returns:
         Paths of those without a partner, bounded, and the number of pairs that were compared.
@@ -148,7 +148,7 @@ def _datasets(value: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _named(entries: Mapping[str, Any], root: Path) -> PairFolders | None:
-    """Two folders of different modality, told by their keys or by their own names."""
+    """Two folders of different modality, by their keys or by their own names."""
     found: dict[str, Path] = {}
     rest: list[str] = []
     in_prefix = "data_root" not in entries and "type" not in entries

@@ -8,7 +8,7 @@ from typing import Any
 from dualwatch.core.unread import WIDTH, is_unread, mark
 
 MAX_NODES = 2_000_000
-"""Values in all, each mention of a name counted with what it stands for."""
+"""Values in all, each use of a name counted with its values."""
 
 MAX_NESTING = 150
 MAX_TEXT = 1_000_000
@@ -190,7 +190,7 @@ class ExpressionReader:
     # --- text ---
 
     def _mark(self, node: ast.AST) -> str:
-        """Says what stands there, by its first line."""
+        """The mark that quotes an expression's first line."""
         line, start = getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
         if not line:
             return mark("?")

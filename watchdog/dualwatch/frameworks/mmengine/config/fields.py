@@ -82,7 +82,7 @@ def preprocessor(values: Mapping[str, Any]) -> str:
 
 
 def backends(values: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """Types of the visualizer's backends; None where that cannot be told.
+    """Types of the visualizer's backends; None where that is not known.
 
     mmengine looks at ``visualizer`` alone: a ``vis_backends`` beside it does nothing by itself.
     mmcv 1.x has hooks of a ``log_config`` instead.

@@ -30,7 +30,7 @@ MAX_YAML_CHARS = 500_000
 
 MAX_DEPTH = 100
 
-TOO_MUCH = "it stands for too many values to be read"
+TOO_MUCH = "it has too many values to be read"
 
 _BRACKET = re.compile(r"[][(){}]")
 
