@@ -23,8 +23,8 @@ from itertools import islice
 from pathlib import Path
 
 from dualwatch import frameworks
+from dualwatch.diagnose.questions import read_scalars as read_for_diagnose
 from dualwatch.frameworks.mmengine.logs import scalars
-from dualwatch.history import past
 from dualwatch.logs.console import ConsoleParser
 from dualwatch.logs.reader import read_log
 from dualwatch.logs.tail import Tail
@@ -153,7 +153,7 @@ def read_all(run: Path) -> int:
 
 def read_scalars(run: Path) -> int:
     """dualwatch: ``scalars.json`` as ``diagnose``, ``check`` and ``report`` read it."""
-    return len(past.of_scalars(run / ROWS))
+    return len(read_for_diagnose(run / ROWS))
 
 
 def read_json(run: Path) -> int:

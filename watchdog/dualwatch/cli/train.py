@@ -6,14 +6,14 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from dualwatch.cli import options
 
 # Words after `--` go to the training script, those before are dualwatch's.
-CONTEXT: dict[str, Any] = {"allow_interspersed_args": True}
+CONTEXT: dict[str, object] = {"allow_interspersed_args": True}
 
 _REPEATED = "--cfg-options"
 
@@ -100,7 +100,7 @@ def train(
     ] = False,
     quiet: options.Quiet = False,
     as_json: options.JsonLines = False,
-    **flags: Any,
+    **flags: object,
 ) -> None:
     """Train CONFIG under supervision: detect stalls, explain them, rerun with a remedy.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 
 class StallPolicy(NamedTuple):
@@ -55,7 +55,7 @@ class CheckPolicy(NamedTuple):
         python: Interpreter of the training, None for that of the active environment.
     """
 
-    profile: Mapping[str, Any]
+    profile: Mapping[str, object]
     profile_from: str
     required: tuple[str, ...] | None
     required_from: str

@@ -68,7 +68,7 @@ class Settings:
     on_missing: Annotated[OnFailure, Option(help="Action on a missing required metric.")] = "report"
     on_fail: Annotated[OnFailure, Option(help="Action on a missed metric target.")] = "report"
     check: Annotated[
-        Mapping[str, Any],
+        Mapping[str, object],
         Option(help="Profile of the checklist, and changes to it.", parse=profile_table),
     ] = field(default_factory=dict)
     max_reruns: Annotated[
@@ -127,7 +127,7 @@ class Settings:
         """Where a value came from."""
         return self.origins.get(name, "default")
 
-    def over(self, earlier: Mapping[str, Any]) -> Settings:
+    def over(self, earlier: Mapping[str, object]) -> Settings:
         """These settings over those of an earlier run, which replace defaults only.
 
         Secrets are left out: a run records them masked.
@@ -176,11 +176,11 @@ class Settings:
             python=self.python,
         )
 
-    def recorded(self) -> dict[str, Any]:
+    def recorded(self) -> dict[str, object]:
         """Every value by its name, secrets masked."""
         return {setting.name: setting.shown(getattr(self, setting.name)) for setting in SETTINGS}
 
-    def rows(self) -> list[tuple[str, Any, str, str]]:
+    def rows(self) -> list[tuple[str, object, str, str]]:
         """Name, value, origin and help of every setting, secrets masked."""
         shown = self.recorded()
         return [(s.name, shown[s.name], self.origin(s.name), s.option.help) for s in SETTINGS]
@@ -195,7 +195,7 @@ SECRET_ENV = tuple(ENV_PREFIX + s.name.upper() for s in SETTINGS if s.option.sec
 
 
 def resolve(
-    flags: Mapping[str, Any],
+    flags: Mapping[str, object],
     *,
     environ: Mapping[str, str] | None = None,
     folder: Path | None = None,
@@ -252,7 +252,7 @@ def _hint(name: str, source: str) -> str:
     return "".join(f"; did you mean {near!r}?" for near in spelled)
 
 
-def _file(folder: Path, problems: list[str]) -> tuple[str, Mapping[str, Any]]:
+def _file(folder: Path, problems: list[str]) -> tuple[str, Mapping[str, object]]:
     """The nearest ``dualwatch.toml`` or ``[tool.dualwatch]``, from the folder upwards."""
     for place in (folder.resolve(), *folder.resolve().parents):
         own, project = place / "dualwatch.toml", place / "pyproject.toml"
@@ -266,7 +266,7 @@ def _file(folder: Path, problems: list[str]) -> tuple[str, Mapping[str, Any]]:
     return "", {}
 
 
-def _toml(path: Path, problems: list[str]) -> Mapping[str, Any]:
+def _toml(path: Path, problems: list[str]) -> Mapping[str, object]:
     if sys.version_info >= (3, 11):
         import tomllib
     else:

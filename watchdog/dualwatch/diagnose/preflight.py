@@ -37,13 +37,13 @@ Tell = Callable[[str, int, int], None]
 
 
 def _nobody(what: str, done: int, total: int) -> None:
-    """Where nobody wants to know."""
+    """The default: reports no progress."""
 
 
 def collectors(
     target: Target, policy: CheckPolicy, *, all_pairs: bool = False, tell: Tell = _nobody
 ) -> dict[str, Collector]:
-    """The questions for a target. "config" stands for that of ``diagnose``: it is read once.
+    """The questions for a target. "config" is that of ``diagnose``, which is read once.
 
     Args:
         all_pairs: Compares all pairs and looks for every image, rather than for some.

@@ -72,10 +72,15 @@ class RunEnded(Event, frozen=True, kw_only=True, tag="run-ended"):
 
 
 class NotObserved(Event, frozen=True, kw_only=True, tag="not-observed"):
-    """Something that could not be looked at, and why. Unknown is not well."""
+    """Something that could not be observed, and why.
+
+    Attributes:
+        gone: It is about a process that had ended, which nobody refused to show.
+    """
 
     what: str
     why: str
+    gone: bool = False
 
 
 class ObserverPaused(Event, frozen=True, kw_only=True, tag="observer-paused"):

@@ -48,7 +48,7 @@ class EvaluationLogged(Event, frozen=True, kw_only=True, tag="evaluation-logged"
 
 
 class LogMilestone(Event, frozen=True, kw_only=True, tag="milestone"):
-    """A line that tells where the run stands.
+    """A log line that marks a stage of the run.
 
     ``name`` is one of: "environment", "config-dump", "hooks-listed", "weights-initialised",
     "checkpoint-loaded", "resumed", "checkpoints-announced", "dataloader-advancing",
@@ -179,6 +179,7 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
         load_from: Checkpoint that it starts from, "" for none.
         resumes: Whether it goes on with the state of that checkpoint, or of the newest one.
         error: Why it does not load; "" where it does.
+        timed_out: It does not load because loading did not finish.
         not_followed: What of it is not known; bounded.
     """
 
@@ -199,6 +200,7 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
     load_from: str = ""
     resumes: bool = False
     error: str = ""
+    timed_out: bool = False
     not_followed: tuple[NotFollowed, ...] = ()
 
     @property

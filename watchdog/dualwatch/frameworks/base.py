@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dualwatch.core.errors import DualwatchError
 from dualwatch.datasets.layouts import ReadLayout
 from dualwatch.datasets.spec import DatasetSpec, Role
 from dualwatch.events import Change, CheckpointSeen, ConfigRead, Event, NotFollowed
@@ -34,6 +35,10 @@ Sections = Mapping[str, Any]
 
 TIME_LIMIT = 120.0
 """Seconds that loading a configuration may take."""
+
+
+class ConfigTimeout(DualwatchError):
+    """A configuration that did not finish loading."""
 
 
 class Goal(NamedTuple):
@@ -80,6 +85,7 @@ class TrainingSpec:
         imports: Modules that it imports before training.
         not_followed: What of a configuration that was read as text is not known, and why.
         error: Why it does not load or cannot be read; "" where it does.
+        timed_out: Loading it did not finish within the time limit.
         written: Source text of the training loader, None where it is not known.
         sections: The configuration itself, for its adapter and for display.
     """
@@ -100,6 +106,7 @@ class TrainingSpec:
     imports: tuple[str, ...] = ()
     not_followed: tuple[NotFollowed, ...] = ()
     error: str = ""
+    timed_out: bool = False
     written: str | None = None
     sections: Sections = field(default_factory=dict)
 

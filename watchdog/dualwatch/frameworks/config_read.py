@@ -18,7 +18,7 @@ from dualwatch.core.text import clean
 from dualwatch.datasets.layouts import Guess, ReadLayout
 from dualwatch.domains.base import Pairing, Progress, silent
 from dualwatch.events import ConfigRead
-from dualwatch.frameworks.base import TIME_LIMIT, TrainingSpec
+from dualwatch.frameworks.base import TIME_LIMIT, ConfigTimeout, TrainingSpec
 
 
 class FoundConfig(NamedTuple):
@@ -95,7 +95,8 @@ def load(
         if error.code != "DW602":
             return read(path, at=at, wall=wall, folder=Path(), pairing=pairing)
         why = clean(f"{error.what}: {' '.join(error.why.split())}", 2000)
-        spec = TrainingSpec(framework=framework.name, error=why)
+        timed_out = isinstance(error, ConfigTimeout)
+        spec = TrainingSpec(framework=framework.name, error=why, timed_out=timed_out)
         roots = ()
     at, wall = clock.now()
     event = of_spec(spec, str(path), "loaded", at=at, wall=wall, roots=roots, pairing=pairing)
@@ -158,6 +159,7 @@ def of_spec(
         load_from=clean(spec.start_from, 1000),
         resumes=spec.resumes,
         error=spec.error,
+        timed_out=spec.timed_out,
         not_followed=spec.not_followed,
     )
 

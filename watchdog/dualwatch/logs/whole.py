@@ -1,4 +1,4 @@
-"""A log that is read from its beginning to its end, however long: the events that tell its story.
+"""Reads a whole log, however long, into the events that matter.
 
 Of a million training lines the first and the newest are what matters. Those
 in between are not even taken apart, and the stretch that they cover becomes one in which nothing

@@ -23,7 +23,7 @@ class RepeatedError:
 
     Attributes:
         error: As it was first seen.
-        told: How often the console reader reported it.
+        reports: How often the console reader reported it.
         after_line: Training lines before its first report.
         last_line: Training lines before its last report.
         in_loop: Whether the training loop ran at its first report.
@@ -31,7 +31,7 @@ class RepeatedError:
     """
 
     error: ErrorSeen
-    told: int
+    reports: int
     after_line: int
     last_line: int
     in_loop: bool
@@ -41,7 +41,7 @@ class RepeatedError:
     @property
     def at_least(self) -> int:
         """Lower bound of its occurrences."""
-        return int(10 ** min(self.told - 1, 18))
+        return int(10 ** min(self.reports - 1, 18))
 
 
 def noted(
@@ -58,7 +58,7 @@ def noted(
         if _key(repeated.error) == key:
             again = replace(
                 repeated,
-                told=repeated.told + 1,
+                reports=repeated.reports + 1,
                 last_line=lines,
                 last_at=error.at,
                 last_wall=error.wall,
@@ -66,7 +66,7 @@ def noted(
             return (*known[:index], again, *known[index + 1 :])
     fresh = RepeatedError(
         error=error,
-        told=1,
+        reports=1,
         after_line=lines,
         last_line=lines,
         in_loop=lines > 0 or phase not in STARTUP_PHASES,
@@ -74,7 +74,7 @@ def noted(
         last_wall=error.wall,
     )
     if len(known) >= KEPT_REPEATS:
-        weakest = min(known, key=lambda repeated: (repeated.told, repeated.last_at))
+        weakest = min(known, key=lambda repeated: (repeated.reports, repeated.last_at))
         known = tuple(repeated for repeated in known if repeated is not weakest)
     return (*known, fresh)
 

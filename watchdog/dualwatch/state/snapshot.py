@@ -73,7 +73,7 @@ class Snapshot:
         batches: The newest batch and losses of each rank.
         answers: Replies of the agents, oldest first.
         awaited: The samples of the missing batch.
-        stall_told: Whether a stall was reported since the last progress.
+        stall_reported: Whether a stall was reported since the last progress.
         host_before: The first sample of the machine; counters are compared with it.
     """
 
@@ -117,7 +117,7 @@ class Snapshot:
     raised: tuple[str, ...] = ()
     answers: tuple[CommandAnswered, ...] = ()
     awaited: tuple[str, ...] = ()
-    stall_told: bool = False
+    stall_reported: bool = False
 
     @property
     def log(self) -> str:
@@ -126,7 +126,7 @@ class Snapshot:
 
     @property
     def replaced(self) -> int:
-        """How often a stuck loader was replaced while the training went on."""
+        """How often a stuck loader was replaced in the running training."""
         return sum(answer.done and answer.order == AgentCommand.REPLACE for answer in self.answers)
 
     @property
@@ -138,7 +138,7 @@ class Snapshot:
     def slowest(self) -> HeartbeatRead | None:
         """Heartbeat of the rank that moved longest ago; None without an agent.
 
-        A rank that has finished waits for nobody, as long as others have not.
+        A finished rank does not count while others run.
         """
         if not self.pulses:
             return None
@@ -207,10 +207,10 @@ def _moved(s: Snapshot, event: Event, at: float, **changes: Any) -> Snapshot:
     if at <= s.progress_at:
         return replace(s, **changes)
     gaps = s.gaps
-    if not s.stall_told:
+    if not s.stall_reported:
         gap = at - s.progress_at
         gaps = {**s.gaps, s.place: s.gaps.get(s.place, Gaps()).with_gap(gap)}
-    changes = {"stacks": (), "awaited": (), "stall_told": False, **changes}
+    changes = {"stacks": (), "awaited": (), "stall_reported": False, **changes}
     return replace(s, progress_at=at, progress_wall=event.wall, gaps=gaps, **changes)
 
 
@@ -297,7 +297,7 @@ def _processes(s: Snapshot, event: ProcessesSampled) -> Snapshot:
         return replace(s, processes=event)  # Two samples at one moment measure nothing.
     activity = measure(s.processes, event, s.activity)
     if activity is None:
-        return replace(s, processes=event)  # The first after a pause: what was known still stands.
+        return replace(s, processes=event)  # The first after a pause: nothing to compare with.
     busy_at = event.at if activity.busy else s.busy_at
     return replace(s, processes=event, activity=activity, busy_at=busy_at)
 
@@ -327,7 +327,7 @@ def _raised(s: Snapshot, event: FindingRaised) -> Snapshot:
     found = event.finding
     is_stall = found.code in STALLS and found.severity >= Severity.ERROR
     raised = (*s.raised, found.code)
-    return replace(s, raised=raised, stall_told=s.stall_told or is_stall)
+    return replace(s, raised=raised, stall_reported=s.stall_reported or is_stall)
 
 
 def _paused(s: Snapshot, event: ObserverPaused) -> Snapshot:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from dualwatch import domains, frameworks
 from dualwatch.checks import profiles
@@ -47,7 +47,7 @@ class Plan:
     policy: Policy
     stall: StallPolicy
     stop: StopPolicy
-    settings: Mapping[str, Any]
+    settings: Mapping[str, object]
     tensorboard_port: int | None
     spec: TrainingSpec
     milestones: tuple[MetricTarget, ...] = ()
@@ -157,7 +157,7 @@ class Policies(TypedDict):
     policy: Policy
     stall: StallPolicy
     stop: StopPolicy
-    settings: Mapping[str, Any]
+    settings: Mapping[str, object]
     tensorboard_port: int | None
 
 

@@ -219,7 +219,7 @@ def test_workers_that_could_not_be_started_explain_that_they_are_gone(story) -> 
 
 def test_stacks_of_a_process_that_has_ended_are_no_refusal(story) -> None:
     story.started()
-    story.tell(NotObserved, what="stacks of pid 5", why="the process is gone")
+    story.tell(NotObserved, what="stacks of pid 5", why="it is gone", gone=True)
     assert story.codes() == []
     story.tell(NotObserved, what="stacks of pid 6", why="Permission denied")
     assert story.codes() == ["DW504"]

@@ -116,14 +116,14 @@ def _earlier_causes(
     s: Snapshot, code: str, last: ErrorSeen, others: Sequence[ErrorSeen]
 ) -> Iterator[Finding]:
     """Errors of workers, printed before the main process died of the missing worker."""
-    told = {code}
+    reported = {code}
     for error in others:
         cause, headline = error_patterns.recognise(error)
-        if error is last or cause in told or code not in BY_CODE[cause].explains:
+        if error is last or cause in reported or code not in BY_CODE[cause].explains:
             continue
         if code == "DW606":
             continue  # Nearly every code explains it: an unrelated error would become its cause.
-        told.add(cause)
+        reported.add(cause)
         evidence = [Evidence(text=headline, source=s.log, wall=error.wall)]
         yield _fatal(s, cause, [*evidence, *_beside(s, cause)], 0.85)
 
@@ -196,9 +196,9 @@ def _signal(s: Snapshot, launcher: ErrorSeen | None) -> tuple[str | None, int | 
     """The signal that ended the training or one of its ranks, and that rank's process."""
     assert s.ended is not None
     if launcher is not None:
-        told = _BY_TORCHRUN.search("\n".join((launcher.message, *launcher.excerpt)))
-        if told is not None:
-            return told[1], int(told[2])
+        match = _BY_TORCHRUN.search("\n".join((launcher.message, *launcher.excerpt)))
+        if match is not None:
+            return match[1], int(match[2])
     return s.ended.signal or _BY_SHELL.get(s.ended.exit_code or 0), None
 
 
@@ -300,8 +300,7 @@ def unseen(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     stacks = [
         event
         for what, event in s.not_observed.items()
-        # The stack of an ended process is not refused.
-        if what.startswith("stack") and not event.why.startswith("the process is")
+        if what.startswith("stack") and not event.gone
     ]
     if stacks:
         evidence = [

@@ -14,8 +14,6 @@ NAMED = 5
 BOUND = 100
 """As many names as ``ConfigRead.unpaired`` holds at most."""
 
-_TIMED_OUT = "did not load within"
-
 
 def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Findings about the configuration."""
@@ -39,7 +37,7 @@ def _does_not_load(s: Snapshot, config: ConfigRead) -> Finding:
         # It loaded where the training runs: in another Python, or before an edit.
         evidence.append(_quote(config, "the training has started with it"))
         return _finding(s, "DW602", evidence, 0.3, Severity.WARNING)
-    if _TIMED_OUT in config.error:
+    if config.timed_out:
         return _finding(s, "DW602", evidence, 0.6, Severity.ERROR)
     return _finding(s, "DW602", evidence, 0.95)
 

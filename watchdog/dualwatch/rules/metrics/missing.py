@@ -52,11 +52,11 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     yield from of_batch
     # A loss between two images must fail without the second one: that error is not the cause.
     most = BESIDE_UNPAIRED if any(one.code == "DW211" for one in of_batch) else 1.0
-    told: list[RepeatedError] = []
+    reported: list[RepeatedError] = []
     for absence in absent:
         found = suspect(s, absence.name, absence.held)
-        if found is not None and found.repeated not in told:
-            told.append(found.repeated)
+        if found is not None and found.repeated not in reported:
+            reported.append(found.repeated)
             yield _swallowed(s, absence, found, most)
 
 
@@ -136,7 +136,7 @@ def _swallowed(s: Snapshot, absence: MissingMetric, found: SwallowedError, most:
     what = f"{error.exception}: {first_line}" if error.exception and first_line else first_line
     what = what or error.exception or "an error"
     where = f" ({error.where})" if error.where else ""
-    times = f", at least {repeated.at_least} times" if repeated.told > 1 else ""
+    times = f", at least {repeated.at_least} times" if repeated.reports > 1 else ""
     if repeated.after_line:
         place = f"after training line {repeated.after_line}"
     else:
@@ -149,7 +149,7 @@ def _swallowed(s: Snapshot, absence: MissingMetric, found: SwallowedError, most:
         (f"{what}{where}{times}, and the training continued", error.wall),
         (f"first seen {place}; {missing}; {'; '.join(found.marks)}", error.wall),
     ]
-    if repeated.told > 1:
+    if repeated.reports > 1:
         texts.append((f"occurrence {repeated.at_least}", repeated.last_wall))
     texts += [(line, error.wall) for line in error.excerpt[-QUOTED:] if line.strip(" ^~")]
     evidence = [Evidence(text=text, source=s.log, wall=wall) for text, wall in texts]

@@ -56,7 +56,7 @@ def suspect(s: Snapshot, name: str, held: int) -> SwallowedError | None:
     rated = [_rated(s, repeated, name, held) for repeated in s.repeats]
     found = [suspect for suspect in rated if suspect is not None]
     # Of two equally likely ones the first: the second may be its consequence.
-    return max(found, key=lambda one: (one.confidence, one.repeated.told), default=None)
+    return max(found, key=lambda one: (one.confidence, one.repeated.reports), default=None)
 
 
 def is_harmless(repeated: RepeatedError) -> bool:
@@ -98,12 +98,12 @@ def _rated(s: Snapshot, repeated: RepeatedError, name: str, held: int) -> Swallo
             "it began with the training loop" if not held else "it began when the metric vanished"
         )
     due = _due(s, repeated)
-    if repeated.told > 1:
-        confidence += 0.2 if repeated.told >= due else 0.1
+    if repeated.reports > 1:
+        confidence += 0.2 if repeated.reports >= due else 0.1
         marks.append(f"it occurred at least {repeated.at_least} times")
     elif due > 1:
         confidence -= 0.15  # An error of every iteration would have been reported again.
-    is_related = bool({*own, *topics, "loss"} & words) or repeated.told > 1
+    is_related = bool({*own, *topics, "loss"} & words) or repeated.reports > 1
     if confidence < 0.4 or not (is_related or in_loop):
         return None
     return SwallowedError(repeated, round(min(confidence, 0.95), 2), tuple(marks))

@@ -12,6 +12,7 @@ from typing import Any
 from dualwatch.agent.mmengine import DESCRIBE_CONFIG
 from dualwatch.core.errors import DualwatchError
 from dualwatch.core.unread import is_unread
+from dualwatch.frameworks.base import ConfigTimeout
 
 DESCRIBE = DESCRIBE_CONFIG
 TIME_LIMIT = 120.0
@@ -56,7 +57,7 @@ def describe(
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise DualwatchError(
+        raise ConfigTimeout(
             f"the configuration {config} did not load within {limit:.0f} s",
             why="loading it executes it: something in it does not end",
             do="load it by hand: python -c \"from mmengine import Config; Config.fromfile('...')\"",
