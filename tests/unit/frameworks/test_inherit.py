@@ -162,6 +162,13 @@ def test_a_part_over_a_computed_base_stays_a_part(files) -> None:
     assert event.unknown("data")
 
 
+def test_a_star_import_may_define_anything(files) -> None:
+    folder = files(base="x = 1", own="_base_ = 'base.py'\nfrom somewhere import *\ny = 2")
+    event = config_read.read(folder / "own.py", at=0.0, wall=0.0).event
+    assert [one.what for one in event.not_followed] == ["import *"]
+    assert event.unknown("loaders")
+
+
 def test_another_name_for_a_changed_dictionary_changes_with_it(files) -> None:
     folder = files(own="model = dict(a=1)\nsame = model\nsame.setdefault(b=2)")
     assert is_unread(read(folder).values["model"])

@@ -95,6 +95,8 @@ def test_the_mark_quotes_what_stands_there() -> None:
     [
         "x['b'].append(1)",
         "x.popitem()",
+        "patch(x)",
+        "patch(1, b=x['a'])",
         "for i in range(3): x['a'] = i",
         "if True:\n    x = 2",
         "import x",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dualwatch.core.text import clean
@@ -43,6 +43,8 @@ class LiteralReader(ExpressionReader):
             value, size = self._weighed(statement.value)
             for target in statement.targets:
                 self._assign(statement, target, value, size)
+                if isinstance(target, ast.Name) and root(statement.value) in self._from_others:
+                    self._from_others.add(target.id)
         elif isinstance(statement, ast.AnnAssign):
             if statement.value is not None:
                 self._assign(statement, statement.target, *self._weighed(statement.value))
@@ -110,7 +112,14 @@ class LiteralReader(ExpressionReader):
     def _expression(self, statement: ast.Expr) -> None:
         """``update``, ``merge`` and ``pop`` are followed; other calls may change anything."""
         call = statement.value
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+        if not isinstance(call, ast.Call):
+            return
+        if not isinstance(call.func, ast.Attribute):
+            is_print = isinstance(call.func, ast.Name) and call.func.id == "print"
+            given = [n.id for n in ast.walk(call) if isinstance(n, ast.Name)]
+            held = [n for n in given if isinstance(self.values.get(n), (dict, list))]
+            if held and not is_print:
+                self._pass_over(statement, held)
             return
         name = root(call.func)
         if name is None or name not in self.values:
@@ -145,14 +154,14 @@ class LiteralReader(ExpressionReader):
         self._weights[name] = self._weights.get(name, 1) + more
         self.written[name] = f"{self.written.get(name, '')}\n{self._source(statement)}".strip("\n")
 
-    def _pass_over(self, statement: ast.stmt) -> None:
+    def _pass_over(self, statement: ast.stmt, changed: Sequence[str] = ()) -> None:
         """What a statement that is not followed may have changed is unknown from here on."""
-        for name in _changed_names(statement):
+        for name in (*_changed_names(statement), *changed):
             before = self.values.get(name)
             shared = [name, *(n for n, v in self.values.items() if _holds(v, before))]
-            for changed in shared:  # Another name for the same dictionary changes with it.
-                self.values[changed] = self._mark(statement)
-                self._weights[changed] = 1
+            for one in shared:  # Another name for the same dictionary changes with it.
+                self.values[one] = self._mark(statement)
+                self._weights[one] = 1
         if len(self.problems) < MAX_PROBLEMS:
             first = clean(self._lines[statement.lineno - 1].strip(), WIDTH)
             self.problems.append(f"line {statement.lineno} is not followed: {first}")
