@@ -168,7 +168,6 @@ def pip_install(*arguments: str) -> list[str]:
 @contextlib.contextmanager
 def locked(path: Path):
     """Holds a lock file; a second caller waits. The system frees it however the holder ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     with open(str(path), "ab") as file:
         for tries in itertools.count():
             try:
@@ -185,8 +184,7 @@ def locked(path: Path):
 
 
 def fingerprint() -> str:
-    """Returns a hash of all that decides what .venv holds."""
-    # Of pyproject.toml only what is installed counts, not the settings of tools.
+    """Returns a hash of all that decides what .venv holds; settings of tools are left out."""
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     tables = re.split(r"^(?=\[)", text, flags=re.MULTILINE)
     tables = [text for text in tables if re.match(r"\[(project|build-system|tool.setup)", text)]
@@ -219,7 +217,7 @@ def setup(extras: str = EVERYTHING) -> int:
             raise Problem(problem)
         started = time.monotonic()
         if not there:
-            if VENV.exists() and not STAMP.exists():
+            if VENV.exists() and not list(VENV.glob(STAMP.stem + ".*")):
                 how = "Move it away, or delete it, and call again."
                 raise Problem(f"{VENV} was not made by bootstrap.py.\n  {how}")
             step("new environment", [sys.executable, "-m", "venv", "--clear", str(VENV)], lock)
@@ -288,8 +286,8 @@ def test(*arguments: str) -> int:
     setup()
     tiers = [f"tests/{word}" for word in arguments if word in TIERS]
     more = [word for word in arguments if word not in TIERS]
-    together = [] if more else ["-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal"]
-    return run(PYTHON, "-m", "pytest", *together, *tiers, *more)
+    side_by_side = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal"]
+    return run(PYTHON, "-m", "pytest", *([] if more else side_by_side), *tiers, *more)
 
 
 def lint() -> int:

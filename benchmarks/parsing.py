@@ -22,8 +22,9 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from dualwatch import frameworks
+from dualwatch.diagnose.questions import read_scalars as read_for_diagnose
 from dualwatch.frameworks.mmengine.logs import scalars
-from dualwatch.history import past
 from dualwatch.logs.console import ConsoleParser
 from dualwatch.logs.reader import read_log
 from dualwatch.logs.tail import Tail
@@ -152,7 +153,7 @@ def read_all(run: Path) -> int:
 
 def read_scalars(run: Path) -> int:
     """dualwatch: ``scalars.json`` as ``diagnose``, ``check`` and ``report`` read it."""
-    return len(past.of_scalars(run / ROWS))
+    return len(read_for_diagnose(run / ROWS))
 
 
 def read_json(run: Path) -> int:
@@ -163,7 +164,7 @@ def read_json(run: Path) -> int:
 
 def read_whole(run: Path) -> int:
     """dualwatch: the log as ``diagnose`` reads it: the first and the newest events."""
-    found = read_log(run / LOG, deadline=3600.0)
+    found = read_log(run / LOG, frameworks.line_formats(), deadline=3600.0)
     if not found.complete:
         raise RuntimeError("the log was not read to its end")
     return len(found.events)
@@ -171,7 +172,7 @@ def read_whole(run: Path) -> int:
 
 def read_console(run: Path) -> int:
     """dualwatch: all events of the log, as the supervisor reads them."""
-    tail, parser, count = Tail(run / LOG), ConsoleParser(), 0
+    tail, parser, count = Tail(run / LOG), ConsoleParser(frameworks.line_formats()), 0
     while lines := tail.poll():
         for line in lines:
             count += len(parser.feed(line, 0.0, 0.0))

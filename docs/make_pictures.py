@@ -31,6 +31,9 @@ EARLY = "--cfg-options train_dataloader.dataset.dataset.pipeline.0.after_samples
 """The demo's workers deadlock in epoch 2; here they do after some iterations."""
 
 COLUMNS, LINES = 80, 24
+VERDICT = 32
+"""Lines at the end of ``diagnose``: other findings, status, likeliest cause, what to do."""
+
 PATIENCE = 1800.0
 """Seconds after which a picture fails."""
 
@@ -189,7 +192,8 @@ def diagnose() -> None:
         hung.type(f"dualwatch train {DEMO} {options} {EARLY}")
         hung.wait("DW111 ")
         t.run(f"dualwatch diagnose {shlex.quote(str(work_dir))} --no-bundle")
-        draw("diagnose", t.shows(colours=True), "dualwatch diagnose: its beginning", most=44)
+        last = t.shows(colours=True).rstrip("\n$ ").split("\n")[-VERDICT:]
+        draw("diagnose", "\n".join(last), "dualwatch diagnose: its end")
         hung.press("C-c")
         hung.wait_for_prompt()
 

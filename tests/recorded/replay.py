@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
+from dualwatch import frameworks
 from dualwatch.events import (
     AttemptStarted,
     Decided,
@@ -22,7 +23,7 @@ from dualwatch.events import (
     RunStarted,
     TriedStep,
 )
-from dualwatch.frameworks.mmengine.config import edits
+from dualwatch.frameworks.base import TrainingSpec
 from dualwatch.remedies.decide import Policy, RemedyHistory, decide_death, decide_stall
 from dualwatch.remedies.overrides import overrides_of
 from dualwatch.rules import ranking
@@ -54,7 +55,7 @@ class Replay:
     _snapshot: Snapshot = field(default_factory=Snapshot)
     _limits: Thresholds = field(default_factory=Thresholds)
     _policy: Policy = field(default_factory=Policy)
-    _sections: dict[str, Any] = field(default_factory=dict)
+    _spec: TrainingSpec = field(default_factory=TrainingSpec)
     _raised: list[Finding] = field(default_factory=list)
     _tried: list[TriedStep] = field(default_factory=list)
     _step: RerunStep = field(default_factory=lambda: RerunStep(name="", changes=()))
@@ -84,7 +85,8 @@ class Replay:
         return self.answers
 
     def _begin(self, started: RunStarted) -> None:
-        settings, self._sections = started.settings, started.sections
+        settings = started.settings
+        self._spec = frameworks.of_run(started.framework, started.sections)
         self._limits = Thresholds(
             stall_timeout=settings["stall_timeout"],
             busy_timeout=settings["busy_timeout"],
@@ -94,7 +96,7 @@ class Replay:
             on_stall=settings["on_stall"],
             max_reruns=settings["max_reruns"],
             keep_effective_batch=settings["keep_effective_batch"],
-            min_batch=settings.get("min_batch") or edits.floor(self._sections),
+            min_batch=settings.get("min_batch") or self._spec.min_batch,
             rescue=settings["rescue"],
         )
 
@@ -110,11 +112,11 @@ class Replay:
         if self._snapshot.ended is not None:
             past = self._history(can_replace=False)
             found = ranking.rank(self._raised)
-            decisions = [decide_death(found, past, self._sections, self._policy)]
+            decisions = [decide_death(found, past, self._spec, self._policy)]
         else:
             found = ranking.rank(judge(now, self._limits))
             decisions = [
-                decide_stall(found, self._history(can_replace=can), self._sections, self._policy)
+                decide_stall(found, self._history(can_replace=can), self._spec, self._policy)
                 for can in (True, False)
             ]
         self.answers.append([number, "decisions", [_said(decision) for decision in decisions]])
@@ -133,7 +135,7 @@ class Replay:
         agent, ended, step = self._snapshot.agent, self._snapshot.ended, self._step
         return RemedyHistory(
             tried=tuple(self._tried),
-            dose=overrides_of(step.overrides, self._sections, step.environment),
+            overrides=overrides_of(step.overrides, self._spec, step.environment),
             can_change=agent is not None,
             refused=tuple(agent.refused) if agent is not None else (),
             survivors=ended.survivors if ended is not None else (),

@@ -1,3 +1,3 @@
-"""dualwatch: watches trainings, says why they hang, and cures them."""
+"""dualwatch: supervises trainings, names why they hang, and applies the remedy."""
 
 __version__ = "0.1.0"

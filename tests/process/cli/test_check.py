@@ -56,7 +56,7 @@ def test_a_log_without_the_required_metric(dualwatch_, log) -> None:
 
     assert said.code == 1
     assert (item["status"], item["code"]) == ("fail", "DW201")
-    assert "none with loss_macl" in item["observed"]
+    assert "loss_macl" in item["observed"]
 
 
 def test_people_see_what_fails_and_what_to_do(dualwatch_, log) -> None:

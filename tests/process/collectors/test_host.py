@@ -162,7 +162,7 @@ def test_a_mount_with_a_blank_in_its_place(lay: Lay) -> None:
         ("no path", "/"),
     ],
 )
-def test_a_group_that_we_do_not_see_is_unknown(lay: Lay, path: str, shown: str) -> None:
+def test_a_group_that_we_do_not_see_is_unread(lay: Lay, path: str, shown: str) -> None:
     root = lay(v2(("", GIB, MIB), path=path, shown=shown))
     assert cgroups.memory("7", root) == cgroups.CgroupMemory()
 
@@ -258,7 +258,7 @@ def test_shared_memory_is_that_of_the_trainings_own_mounts() -> None:
         process.communicate("\n", timeout=20)
 
 
-def test_no_shared_memory_is_unknown(lay: Lay) -> None:
+def test_no_shared_memory_is_unread(lay: Lay) -> None:
     root = lay({"proc/7/root/etc/hostname": "box"})
     seen, unseen = sample.sample(root, 7, at=1.0, wall=2.0, root=root)
     assert (seen.shm_total, seen.shm_free) == (None, None)
@@ -362,7 +362,7 @@ def test_kinds_of_container(lay: Lay, kind: str, files: dict[str, str | int]) ->
     assert container.kind("7", root) == kind
 
 
-def test_a_container_that_cannot_be_told_is_unknown(lay: Lay) -> None:
+def test_a_container_that_cannot_be_told_is_unread(lay: Lay) -> None:
     assert container.kind("7", lay({"proc/8/cgroup": "0::/"})) is None
 
 

@@ -121,7 +121,7 @@ def test_a_process_that_is_gone_and_a_zombie(spawn: Any, tmp_path: Path) -> None
     gone.wait()
     captured, missing = capture([gone.pid], tmp_path, at=0, wall=0, reader="never-started")
     assert captured is None
-    assert missing[0].why == "the process is gone"
+    assert missing[0].gone
     assert list(tmp_path.iterdir()) == []
 
 

@@ -8,8 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from dualwatch.core import clock
+from dualwatch.frameworks import config_read
+from dualwatch.frameworks.mmengine.adapter import MMEngine
 from dualwatch.frameworks.mmengine.config import find
 from dualwatch.frameworks.mmengine.config.load import missing_data
+from dualwatch.frameworks.mmengine.config.spec import read_spec
 from dualwatch.frameworks.mmengine.config.static import StaticConfig
 from dualwatch.frameworks.mmengine.config.static import read as read_text
 
@@ -22,6 +26,11 @@ train_dataloader = dict(
     num_workers=2,
     sampler=dict(shuffle=True, type='DefaultSampler'))
 """
+
+
+def read_event(found: StaticConfig):
+    spec = read_spec(found)
+    return config_read.of_spec(spec, "a.log", "read", at=1.0, wall=2.0, platform="")
 
 
 def write(path: Path, text: str, age: float = 0.0) -> Path:
@@ -60,7 +69,7 @@ def test_a_dump_of_another_form_is_found(tmp_path) -> None:
 
 def test_what_a_dump_says(tmp_path) -> None:
     path = write(tmp_path / "work/c.py", DUMP)
-    event = find.read(path, at=3.0, wall=4.0)
+    event = config_read.read(path, at=3.0, wall=4.0).event
     assert (event.at, event.wall, event.path, event.how) == (3.0, 4.0, str(path), "read")
     assert event.loaders == {
         "train_dataloader": {
@@ -78,32 +87,34 @@ def test_what_a_dump_says(tmp_path) -> None:
 def test_data_are_looked_for_above_the_work_dir(tmp_path) -> None:
     for kind, number in (("visible", 1), ("infrared", 1), ("visible", 2)):
         write(tmp_path / "pairs" / kind / f"{number}.jpg", "")
-    event = find.read(write(tmp_path / "work_dirs/a/c.py", DUMP), at=0.0, wall=0.0)
+    event = config_read.read(write(tmp_path / "work_dirs/a/c.py", DUMP), at=0.0, wall=0.0).event
     assert event.missing == {}
     assert (len(event.unpaired), event.looked_at) == (1, 2)
 
 
 def test_what_cannot_be_read_is_an_error_and_what_is_marked_is_none(tmp_path) -> None:
-    broken = find.read(write(tmp_path / "a.py", "train_dataloader = dict("), at=0.0, wall=0)
+    broken = config_read.read(
+        write(tmp_path / "a.py", "train_dataloader = dict("), at=0.0, wall=0
+    ).event
     assert "SyntaxError" in broken.error
     assert broken.loaders == {}
-    gone = find.read(tmp_path / "gone.py", at=0.0, wall=0)
+    gone = config_read.read(tmp_path / "gone.py", at=0.0, wall=0).event
     assert "cannot be read" in gone.error
     partly = "import x\ntrain_dataloader = dict(batch_size=x.n, dataset=dict(data_root=x.root))"
-    event = find.read(write(tmp_path / "b.py", partly), at=0.0, wall=0)
+    event = config_read.read(write(tmp_path / "b.py", partly), at=0.0, wall=0).event
     assert (event.error, event.missing, event.paired) == ("", {}, None)
 
 
 def test_the_loader_of_mmcv_1(tmp_path) -> None:
     text = "data = dict(samples_per_gpu=4, workers_per_gpu=2, train=dict(type='CocoDataset'))"
-    event = find.of_log(read_text(text), "a.log", 1.0, 2.0)
+    event = read_event(read_text(text))
     assert event.loaders == {"train_dataloader": {"batch_size": 4, "num_workers": 2}}
     assert (event.paired, event.missing, event.platform) == (False, {}, "")
 
 
 @pytest.mark.parametrize("values", [{}, {"train_dataloader": 3, "env_cfg": [], "model": "x"}])
 def test_odd_values_are_no_trouble(values) -> None:
-    event = find.of_log(StaticConfig(values), "", 1.0, 2.0)
+    event = read_event(StaticConfig(values))
     assert (event.loaders, event.start_method, event.paired) == ({}, None, None)
 
 
@@ -114,14 +125,14 @@ def test_the_loader_as_written_comes_from_the_nearest_file_that_has_it(tmp_path)
     base = write(tmp_path / "base/data.py", "train_dataloader = dict(\n    batch_size=4)  # four\n")
     write(tmp_path / "base/model.py", "model = dict()\n_base_ = '../loop.py'")
     loop = write(tmp_path / "loop.py", "_base_ = ['base/model.py', 'base/data.py', 'mmdet::x.py']")
-    assert find.written_loader(loop) == "train_dataloader = dict(\n    batch_size=4)"
+    assert config_read.written_loader(loop) == "train_dataloader = dict(\n    batch_size=4)"
     child = write(
         tmp_path / "own.py", "_base_ = './loop.py'\ntrain_dataloader = dict(num_workers=0)"
     )
-    assert find.written_loader(child) == "train_dataloader = dict(num_workers=0)"
+    assert config_read.written_loader(child) == "train_dataloader = dict(num_workers=0)"
     base.unlink()
-    assert find.written_loader(loop) is None
-    assert find.written_loader(tmp_path / "gone.py") is None
+    assert config_read.written_loader(loop) is None
+    assert config_read.written_loader(tmp_path / "gone.py") is None
 
 
 # --- load ------------------------------------------------------------------------------------
@@ -134,7 +145,8 @@ data_preprocessor = dict(type='Pre')
 """
     path = write(tmp_path / "c.py", DUMP.replace("=2,", "=len('four'),") + more)
     options = ("train_dataloader.batch_size=8", "load_from=start.pth")
-    event = find.load(sys.executable, path, options, tmp_path, timeout=100.0)
+    spec = MMEngine().load(sys.executable, path, options, tmp_path)
+    event = config_read.of_spec(spec, str(path), "loaded", **clock.now()._asdict())
     assert (event.how, event.error, event.start_method) == ("loaded", "", "spawn")
     loader = event.loaders["train_dataloader"]
     assert (loader["batch_size"], loader["num_workers"]) == (8, 4)
@@ -147,14 +159,14 @@ data_preprocessor = dict(type='Pre')
 
 def test_the_values_come_with_the_fact(tmp_path) -> None:
     path = write(tmp_path / "c.py", DUMP)
-    known = find.load_whole(sys.executable, path, (), tmp_path, timeout=100.0)
+    known = config_read.load(sys.executable, path, tmp_path)
     assert known.event.how == "loaded"
-    assert known.values["train_dataloader"]["dataset"]["type"] == "PairedDataset"
-    read = find.read_whole(path, at=0.0, wall=0.0)
-    assert read.values["train_dataloader"] == known.values["train_dataloader"]
+    assert known.spec.datasets[0].type == "PairedDataset"
+    read = config_read.read(path, at=0.0, wall=0.0)
+    assert read.spec.loaders == known.spec.loaders[:1]
     assert read.roots[1] == tmp_path
-    broken = find.load_whole(sys.executable, tmp_path / "gone.py", (), tmp_path)
-    assert (broken.values, bool(broken.event.error)) == ({}, True)
+    broken = config_read.load(sys.executable, tmp_path / "gone.py", tmp_path)
+    assert (broken.spec.loaders, bool(broken.event.error)) == ((), True)
 
 
 @pytest.mark.parametrize(
@@ -173,14 +185,14 @@ def test_why_a_configuration_does_not_load_is_part_of_the_fact(
     path = tmp_path / "c.py"
     if text is not None:
         write(path, text)
-    event = find.load(sys.executable, path, (), tmp_path, timeout=limit)
+    event = config_read.load(sys.executable, path, tmp_path, limit).event
     assert words in event.error
     assert (event.how, event.loaders) == ("loaded", {})
 
 
 def test_without_a_python_that_can_load_it_is_read(tmp_path) -> None:
     path = write(tmp_path / "c.py", DUMP)
-    event = find.load(str(tmp_path / "python"), path, (), tmp_path)
+    event = config_read.load(str(tmp_path / "python"), path, tmp_path).event
     assert (event.how, event.error) == ("read", "")
     assert event.loaders["train_dataloader"]["num_workers"] == 2
 

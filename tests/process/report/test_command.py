@@ -80,7 +80,7 @@ def test_a_bare_log_says_what_is_not_known(tmp_path):
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "deep" / "er" / "log.html").read_text(encoding="utf-8")
     assert "dualwatch did not supervise this training" in page
-    assert "nobody looked while it ran" in page
+    assert "not observed while it ran" in page
     assert "coco/bbox_mAP" in page
     assert "<b>x" not in page
 

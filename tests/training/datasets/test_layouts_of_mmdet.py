@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from dualwatch.datasets import layouts
+from dualwatch.frameworks import config_read
+from dualwatch.frameworks.mmengine.config.spec import spec_of
 
 pytest.importorskip("torch")
 pytest.importorskip("mmdet")
@@ -61,6 +63,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+OURS = {"imports": ["dualmacl"]}
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_the_files_are_those_that_the_data_set_opens(root: Path, case: str) -> None:
     from mmdet.registry import DATASETS
@@ -68,7 +73,8 @@ def test_the_files_are_those_that_the_data_set_opens(root: Path, case: str) -> N
 
     register_all_modules(init_default_scope=False)
     section = {**CASES[case], "data_root": str(root)}
-    layout = layouts.of(section, Path(), ours=True)
+    spec = spec_of({"train_dataloader": {"dataset": section}, "custom_imports": OURS})
+    layout = layouts.of(spec.datasets[0], Path(), *config_read.layouts(spec))
     ours = {str(Path(one).absolute()) for key in layout.keys for one, *_ in layout.files(key)}
     real = DATASETS.build({**section, **CLASSES, "pipeline": [], "test_mode": True})
     theirs = set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from dualwatch.agent.torch.batch_outline import outline
-from dualwatch.rules.metrics.batch_modalities import modalities
+from dualwatch.domains.paired.batch import modalities
 
 transforms = pytest.importorskip("dualmacl.transforms")
 mmdet = pytest.importorskip("mmdet.datasets.transforms")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from dualwatch.core.unread import is_unread
 from dualwatch.frameworks.mmengine.config.inherit import read_file
-from dualwatch.frameworks.mmengine.config.literal import is_unknown
 
 mmdet = pytest.importorskip("mmdet")
 config = pytest.importorskip("mmengine.config")
@@ -23,7 +23,7 @@ def plain(value):
 
 def same(ours, theirs) -> bool:
     """Whether all that was read is equal; a mark says nothing."""
-    if is_unknown(ours):
+    if is_unread(ours):
         return True
     if isinstance(ours, dict) and isinstance(theirs, dict):
         return ours.keys() == theirs.keys() and all(same(ours[k], theirs[k]) for k in ours)

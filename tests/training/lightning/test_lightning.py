@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -11,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dualwatch import protocol
+from dualwatch.actions.launch import write_orders
+from dualwatch.agent import SITE_FOLDER
 from dualwatch.events import (
     AgentReported,
     BatchSeen,
@@ -75,16 +79,20 @@ class Run:
         return {finding.code for finding in found if finding.severity >= Severity.ERROR}
 
     def consumed(self) -> dict[int, Counter[int]]:
-        """Epoch -> how often each sample was trained on."""
-        epochs: dict[int, Counter[int]] = defaultdict(Counter)
-        for line in (self.folder / "consumed.txt").read_text(encoding="utf-8").splitlines():
-            epoch, _, *samples = map(int, line.split())
-            epochs[epoch].update(samples)
-        return dict(epochs)
+        return consumed(self.folder)
 
     def errors_of_the_agent(self) -> str:
         path = self.own / "attempt-0" / "agent-error.txt"
         return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def consumed(folder: Path) -> dict[int, Counter[int]]:
+    """Epoch -> how often each sample was trained on."""
+    epochs: dict[int, Counter[int]] = defaultdict(Counter)
+    for line in (folder / "consumed.txt").read_text(encoding="utf-8").splitlines():
+        epoch, _, *samples = map(int, line.split())
+        epochs[epoch].update(samples)
+    return dict(epochs)
 
 
 def each_once(epochs: Sequence[int]) -> dict[int, Counter[int]]:
@@ -139,3 +147,28 @@ def test_an_error_in_a_step_is_reported_with_its_cause(tmp_path: Path) -> None:
     assert "DW606" in run.codes()
     (answer,) = run.of(CommandAnswered)
     assert not answer.done  # In the middle of a step nothing whole can be saved.
+
+
+def test_a_checkpoint_in_the_middle_of_an_epoch_resumes_at_the_sample(tmp_path: Path) -> None:
+    middle = tmp_path / "middle.ckpt"
+    for number, words in enumerate((["--save-at", "5"], ["--resume", str(middle)])):
+        attempt = tmp_path / f"attempt-{number}"
+        attempt.mkdir()
+        write_orders(attempt, {}, 1)
+        done = subprocess.run(
+            [sys.executable, str(SCRIPT), str(tmp_path), *words],
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            env={
+                **os.environ,
+                "PYTHONPATH": SITE_FOLDER,
+                protocol.ENV_ATTEMPT_DIR: str(attempt),
+            },
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert not (attempt / "agent-error.txt").exists()
+    processes = {line.split()[1] for line in (tmp_path / "consumed.txt").read_text().splitlines()}
+    assert len(processes) == 2
+    assert consumed(tmp_path) == each_once(range(EPOCHS))

@@ -131,7 +131,7 @@ def test_it_knows_what_was_tried_before(train, tmp_path):
 
     # The one rerun that this cause is owed was used up before.
     assert watching.returncode == 4, err
-    assert "after 1 reruns" in err
+    assert "after 1 rerun" in err
     first, second = run.summary["attempts"]
     assert first["rescued"] == 1
     assert second["resumed_from"].endswith("rescue_iter_4.pth")
@@ -153,7 +153,7 @@ def test_ctrl_c_ends_the_watching_and_not_the_training(orphaned, tmp_path):
 
     assert watching.returncode == 130
     assert "DW111" in err
-    assert "goes on" in err
+    assert "the training continues" in err
     assert psutil.pid_exists(started["pid"])
 
 
@@ -165,7 +165,7 @@ def test_a_watched_run_is_not_watched_twice(train, tmp_path):
     _, err = watching.communicate(timeout=DEADLINE)
 
     assert watching.returncode == 2
-    assert "already watching" in err
+    assert "already supervises" in err
 
 
 @pytest.mark.parametrize("by", ["pid", "work dir"])
@@ -189,7 +189,7 @@ def test_a_stranger_that_hangs_is_rerun_when_it_is_told_to(stranger, tmp_path):
     _, err = watching.communicate(timeout=DEADLINE)
 
     assert watching.returncode == 0, err
-    assert "a stall is rerun with:" in err
+    assert "a rerun would be:" in err
     assert "tiny_cfg.py" in err
     first, second = json.loads((tmp_path / "wd/dualwatch/summary.json").read_text())["attempts"]
     assert second["overrides"]["train_dataloader.num_workers"] == 0

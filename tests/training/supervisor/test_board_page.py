@@ -38,7 +38,7 @@ def test_a_run_in_the_browser(chromium, train, interrupt):
     page.goto("about:blank")
     page.goto(f"{seen['url']}#text&tagFilter=dualwatch")
     texts = page.locator("body")
-    for words in ("DW201", "none with loss_gone", "dualwatch explain DW201", "attempt 0 started"):
+    for words in ("DW201", "loss_gone", "dualwatch explain DW201", "attempt 0 started"):
         texts.get_by_text(words).first.wait_for(timeout=WAIT_MS, state="attached")
     interrupt(run, signal.SIGINT)
     assert run.finish() == 130

@@ -85,7 +85,7 @@ def test_counts_are_complete(training, judged):
     assert sum(found.values()) == len(profiles.load("macl").all_items)
 
 
-@pytest.mark.parametrize("name", profiles.SHIPPED)
+@pytest.mark.parametrize("name", list(profiles.shipped()))
 def test_what_fails_has_a_remedy_and_a_code_that_exists(name):
     for item in profiles.load(name).all_items:
         assert item.code in BY_CODE, item.id

@@ -12,7 +12,6 @@ from dualwatch.core.settings import (
     ENV_PREFIX,
     SETTINGS,
     Settings,
-    choose_metrics,
     resolve,
 )
 from dualwatch.core.urls import masked
@@ -314,23 +313,3 @@ def test_where_to_listen(settle, raw) -> None:
 def test_where_nobody_can_listen(settle, raw) -> None:
     (problem,) = problems(settle, metrics_host=raw)
     assert "address" in problem
-
-
-# --- required metrics ------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("given", "words", "expected", "because"),
-    [
-        (("loss_a", "loss_b"), ["MACLHead"], ("loss_a", "loss_b"), "flag"),
-        ((), ["MACLHead"], (), "flag"),
-        (None, ["backbone", "MACLHead"], ("loss_macl",), "mentions MACLHead"),
-        (None, ["macl_head"], ("loss_macl",), "mentions macl_head"),
-        (None, ["FasterRCNN"], (), "does not mention MACL"),
-        (None, [], (), "does not mention MACL"),
-    ],
-)
-def test_required_metrics(given, words, expected, because) -> None:
-    metrics, reason = choose_metrics(given, "flag", words)
-    assert metrics == expected
-    assert because in reason

@@ -12,7 +12,9 @@ import pytest
 from dualwatch.datasets import annotations as labels
 from dualwatch.datasets import file_index, scan
 from dualwatch.datasets.scan import NAMED, SAMPLE, look
-from dualwatch.events import DataSet
+from dualwatch.events import DataSeen, DataSet
+from dualwatch.frameworks import config_read
+from dualwatch.frameworks.mmengine.config.spec import spec_of
 
 XML = "<annotation><size><width>1</width><height>1</height></size></annotation>"
 OURS = {"custom_imports": {"imports": ["dualmacl"]}}
@@ -31,9 +33,14 @@ def coco(path: Path, names: list[str]) -> Path:
     return path
 
 
+def look_through(values: Any, **options: Any) -> DataSeen:
+    spec = spec_of(values)
+    return look(spec.datasets, *config_read.layouts(spec), at=0.0, wall=0.0, **options)
+
+
 def see(dataset: Any, others: Any = None, **options: Any) -> DataSet:
     given = {"train_dataloader": {"dataset": dataset}, **(others or {})}
-    (one,) = look(given, at=0.0, wall=0.0, **options).sets
+    (one,) = look_through(given, **options).sets
     return one
 
 
@@ -72,7 +79,7 @@ def test_the_form_of_mmdet_2(tmp_path: Path) -> None:
     coco(tmp_path / "a.json", ["1.jpg", "2.jpg"])
     dataset = {"type": "CocoDataset", "ann_file": str(tmp_path / "a.json"),
                "img_prefix": str(tmp_path / "img")}  # fmt: skip
-    (one,) = look({"data": {"train": dataset}}, at=0.0, wall=0.0).sets
+    (one,) = look_through({"data": {"train": dataset}}).sets
     assert (one.key, one.looked_at, names(one.absent)) == ("data.train", 2, ["2.jpg"])
 
 
@@ -230,12 +237,11 @@ def test_real_configurations_of_ours(llvip: dict[str, Any], tmp_path: Path) -> N
     given = {"train_dataloader": {"dataset": nested}, "val_dataloader": test,
              "test_dataloader": test, **OURS}  # fmt: skip
     words: list[tuple[int, int]] = []
-    seen = look(given, at=1.0, wall=2.0, tell=lambda *count: words.append(count))
+    seen = look_through(given, tell=lambda *count: words.append(count))
     # What two loaders share is told once.
     keys = ["train_dataloader.dataset.dataset", "val_dataloader.dataset"]
     assert [(one.key, one.looked_at) for one in seen.sets] == [(key, 30) for key in keys]
     assert words == [(30, 60), (60, 60)]
-    assert (seen.at, seen.wall) == (1.0, 2.0)
 
 
 # --- what is not known -------------------------------------------------------------------------
@@ -266,7 +272,7 @@ def test_an_unknown_type_is_believed_only_where_its_files_are(
         ({"type": "CocoDataset", "ann_file": "a", "data_root": "s3://b/c"}, "not on a local disk"),
         ({"type": "X", "ann_file": "a", "data_prefix": {"img": 3}}, "data_prefix is no path"),
         ({"type": "CocoDataset", "ann_file": "<not read: x.y>"}, "ann_file is computed"),
-        ({}, "type is not told"),
+        ({}, "names no type"),
         ("<not read: make()>", "not written out"),
         (7, "not written out"),
     ],
@@ -285,7 +291,7 @@ def test_what_cannot_be_told_has_a_reason(
     "values", [{}, {"train_dataloader": 3}, {"train_dataloader": {"dataset": None}}]
 )
 def test_without_data_sets_there_are_none(values: Any) -> None:
-    assert look(values, at=0.0, wall=0.0).sets == ()
+    assert look_through(values).sets == ()
 
 
 def test_names_that_no_file_system_takes(tmp_path: Path) -> None:

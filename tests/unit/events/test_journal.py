@@ -266,6 +266,20 @@ def test_every_kind_of_fact_is_among_them() -> None:
     assert {type(event) for event in (*FACTS, ERROR)} == kinds
 
 
+PUBLISHED = (
+    "agent-reported attempt-ended attempt-started batch-seen checkpoint-seen config-read "
+    "console-grew data-seen decided error-seen evaluation-logged finding-raised gpus-sampled "
+    "host-sampled iteration-logged milestone model-seen not-observed observer-paused "
+    "order-answered orphans-seen processes-sampled pulse run-ended run-started stacks-captured "
+    "surroundings-seen tensor-board-seen"
+)
+"""Kinds of journal v1: old journals hold them."""
+
+
+def test_a_published_kind_keeps_its_word() -> None:
+    assert {plain(event)["kind"] for event in (*FACTS, ERROR)} >= set(PUBLISHED.split())
+
+
 def test_the_kind_comes_first_and_lists_stay_in_order(tmp_path) -> None:
     assert through_a_file(tmp_path, *FACTS) == list(FACTS)
     lines = (tmp_path / "journal.jsonl").read_bytes().splitlines()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from dualwatch import frameworks
 from dualwatch.events import Event, IterationLogged
 from dualwatch.frameworks.mmengine.logs import mmengine1
 from dualwatch.frameworks.mmengine.logs.fast_path import MAX_SHAPES, LineShapes
@@ -66,12 +67,12 @@ def test_odd_lines_mean_the_same_as_before(line: str) -> None:
 
 
 def test_not_every_line_is_a_new_shape() -> None:
-    parser = ConsoleParser()
+    parser = ConsoleParser(frameworks.line_formats())
     for number in range(4 * MAX_SHAPES):
         (event,) = parser.feed(f"{LOG}Epoch(train) [1][1/2]  loss_{number}: 0.5", 0.0, 0.0)
         assert isinstance(event, IterationLogged)
         assert event.metrics == {f"loss_{number}": 0.5}
-    assert len(parser._shapes._known) <= MAX_SHAPES
+    assert len(parser._formats[0]._shapes._known) <= MAX_SHAPES
 
 
 _values = st.one_of(

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from dualwatch.core.unread import is_unread
+from dualwatch.frameworks import config_read
 from dualwatch.frameworks.mmengine.adapter import MMEngine
-from dualwatch.frameworks.mmengine.config import find
 from dualwatch.frameworks.mmengine.config.inherit import read_file
-from dualwatch.frameworks.mmengine.config.literal import is_unknown
 
 SHIPPED = Path(__file__).resolve().parents[3] / "configs"
 
@@ -74,7 +74,7 @@ def test_variables_of_the_file_and_of_the_environment(files, monkeypatch) -> Non
     values = read(folder).values
     assert values["a"] == f"{folder}/x".replace("\\", "/")
     assert (values["b"], values["c"], values["d"]) == ("own", "/set/y", "data/y")
-    assert is_unknown(values["e"])
+    assert is_unread(values["e"])
 
 
 def test_read_base_binds_what_it_imports(files) -> None:
@@ -97,7 +97,7 @@ def test_read_base_binds_what_it_imports(files) -> None:
     assert spec.datasets[0].settings == {"type": "A", "root": "y"}
     assert "hidden" not in spec.sections
     assert {"somewhere.models.Detector", "somewhere.losses.InfoNCE"} <= set(spec.model_words)
-    assert is_unknown(spec.sections["model"]["n"])
+    assert is_unread(spec.sections["model"]["n"])
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_read_base_binds_what_it_imports(files) -> None:
 )
 def test_what_is_not_followed_may_hold_anything(files, base, why) -> None:
     folder = files(broken="x = (", own=f"_base_ = {base}\ntrain_dataloader = dict(batch_size=4)")
-    event = find.read(folder / "own.py", at=0.0, wall=0.0)
+    event = config_read.read(folder / "own.py", at=0.0, wall=0.0).event
     assert why in event.not_followed[0].why
     assert event.loaders["train_dataloader"] == {"batch_size": 4}
     for about in ("loaders", "data", "model", "start", "goal", "backends"):
@@ -125,7 +125,7 @@ def test_a_base_that_is_found_and_a_module_that_is_not(files) -> None:
     folder = files(own="with read_base():\n    from nowhere_to_be_found.a import model\nx = 1")
     found = read(folder)
     assert found.values["x"] == 1
-    assert is_unknown(found.values["model"])
+    assert is_unread(found.values["model"])
     assert "no package nowhere_to_be_found" in found.not_followed[0].why
 
 
@@ -147,7 +147,7 @@ def test_two_bases_with_the_same_name_are_refused(files) -> None:
 def test_a_computed_value_is_not_known_and_says_what_it_concerns(
     files, text, unknown, known
 ) -> None:
-    event = find.read(files(own=text) / "own.py", at=0.0, wall=0.0)
+    event = config_read.read(files(own=text) / "own.py", at=0.0, wall=0.0).event
     assert event.unknown(unknown)
     assert event.unknown(known) is None
 
@@ -156,15 +156,22 @@ def test_a_part_over_a_computed_base_stays_a_part(files) -> None:
     folder = files(
         base="train_dataloader = f()", own="_base_ = 'base.py'\ntrain_dataloader = dict(a=1)"
     )
-    event = find.read(folder / "own.py", at=0.0, wall=0.0)
+    event = config_read.read(folder / "own.py", at=0.0, wall=0.0).event
     assert event.loaders["train_dataloader"]["a"] == 1
     assert event.unknown("loaders")
     assert event.unknown("data")
 
 
+def test_a_star_import_may_define_anything(files) -> None:
+    folder = files(base="x = 1", own="_base_ = 'base.py'\nfrom somewhere import *\ny = 2")
+    event = config_read.read(folder / "own.py", at=0.0, wall=0.0).event
+    assert [one.what for one in event.not_followed] == ["import *"]
+    assert event.unknown("loaders")
+
+
 def test_another_name_for_a_changed_dictionary_changes_with_it(files) -> None:
     folder = files(own="model = dict(a=1)\nsame = model\nsame.setdefault(b=2)")
-    assert is_unknown(read(folder).values["model"])
+    assert is_unread(read(folder).values["model"])
 
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.rglob("*.py")), ids=lambda path: path.stem)
@@ -174,7 +181,7 @@ def test_the_configurations_that_ship_are_read_whole(path) -> None:
 
 def test_plan_c_is_known_from_its_text() -> None:
     path = SHIPPED / "llvip/stage2_2_planC_dualmodality_macl.py"
-    event = find.read(path, at=0.0, wall=0.0, folder=Path(sys.prefix))
+    event = config_read.read(path, at=0.0, wall=0.0, folder=Path(sys.prefix)).event
     assert event.loaders["train_dataloader"]["persistent_workers"] is True
     assert event.missing
     assert (event.paired, event.epochs, event.load_from) == (True, 6, "")

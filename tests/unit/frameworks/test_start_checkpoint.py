@@ -104,7 +104,7 @@ def test_an_address_is_not_asked(address: str) -> None:
     assert seen.why
 
 
-def test_a_path_that_was_not_read_is_unknown() -> None:
+def test_a_path_that_was_not_read_is_unread() -> None:
     seen = see("<not read: find()>")
     assert seen is not None
     assert (seen.exists, seen.whole) == (None, None)

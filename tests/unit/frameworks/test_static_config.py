@@ -6,7 +6,8 @@ import ast
 import json
 
 import pytest
-from dualwatch.frameworks.mmengine.config.static import MAX_CHARS, is_unknown, read
+from dualwatch.core.unread import is_unread
+from dualwatch.frameworks.mmengine.config.static import MAX_CHARS, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -80,8 +81,8 @@ def test_plain_values_are_read(text, value) -> None:
 )
 def test_everything_else_is_marked_as_not_read(expression) -> None:
     value = read(f"x = {expression}\ny = dict(a=x)").values
-    assert is_unknown(value["x"])
-    assert is_unknown(value["y"]["a"])
+    assert is_unread(value["x"])
+    assert is_unread(value["y"]["a"])
 
 
 def test_the_mark_quotes_what_stands_there() -> None:
@@ -94,6 +95,8 @@ def test_the_mark_quotes_what_stands_there() -> None:
     [
         "x['b'].append(1)",
         "x.popitem()",
+        "patch(x)",
+        "patch(1, b=x['a'])",
         "for i in range(3): x['a'] = i",
         "if True:\n    x = 2",
         "import x",
@@ -106,9 +109,9 @@ def test_the_mark_quotes_what_stands_there() -> None:
         "x[y] = 1",
     ],
 )
-def test_what_a_statement_may_have_changed_is_unknown(statement) -> None:
+def test_what_a_statement_may_have_changed_is_unread(statement) -> None:
     found = read(f"x = dict(a=1)\nw = 1\n{statement}")
-    assert is_unknown(found.values["x"])
+    assert is_unread(found.values["x"])
     assert found.values["w"] == 1
     assert found.problems[0].startswith("line 3 is not followed: ")
 

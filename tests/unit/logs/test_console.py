@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from dualwatch import frameworks
 from dualwatch.events import ErrorSeen, EvaluationLogged, Event, IterationLogged, LogMilestone
 from dualwatch.logs.console import ConsoleParser
 from dualwatch.logs.tracebacks import EXCERPT_LINES, MESSAGE_CHARS
@@ -14,7 +15,7 @@ PROGRESS = LOG + "Epoch(train)  [1][50/200]  lr: 1.0e-04  eta: 0:00:01  loss: 0.
 
 
 def parse(text: str) -> list[Event]:
-    parser = ConsoleParser()
+    parser = ConsoleParser(frameworks.line_formats())
     events = [event for line in text.splitlines() for event in parser.feed(line, 1.0, 2.0)]
     return events + parser.close(1.0, 2.0)
 
@@ -281,14 +282,14 @@ def test_a_traceback_cut_off_by_the_end_is_kept_without_a_kind() -> None:
 
 
 def test_frames_that_lead_nowhere_are_given_up() -> None:
-    parser = ConsoleParser()
+    parser = ConsoleParser(frameworks.line_formats())
     for line in [*PLAIN.splitlines()[:4], *["prose goes on"] * 100]:
         assert parser.feed(line, 0.0, 0.0) == []
     assert parser.close(0.0, 0.0) == []
 
 
 def test_flush_brings_out_what_waits_for_more_lines() -> None:
-    parser = ConsoleParser()
+    parser = ConsoleParser(frameworks.line_formats())
     for line in PLAIN.splitlines():
         assert parser.feed(line, 0.0, 0.0) == []
     assert [type(event) for event in parser.flush(0.0, 0.0)] == [ErrorSeen]
@@ -297,7 +298,7 @@ def test_flush_brings_out_what_waits_for_more_lines() -> None:
 
 
 def test_flush_waits_for_the_kind() -> None:
-    parser = ConsoleParser()
+    parser = ConsoleParser(frameworks.line_formats())
     lines = PLAIN.splitlines()
     for line in lines[:-1]:
         parser.feed(line, 0.0, 0.0)
@@ -368,7 +369,7 @@ def test_quiet_twins(line: str) -> None:
 
 
 def test_an_error_caught_in_every_iteration_is_told_now_and_then() -> None:
-    parser = ConsoleParser()
+    parser = ConsoleParser(frameworks.line_formats())
     told = []
     for iteration in range(1, 1001):
         line = f"macl failed in iteration {iteration}: shapes differ"
@@ -390,7 +391,7 @@ _lines = st.sampled_from(
 @settings(max_examples=300)
 @given(st.lists(st.one_of(_lines, st.text()), max_size=40))
 def test_never_raises(lines: list[str]) -> None:
-    parser = ConsoleParser()
+    parser = ConsoleParser(frameworks.line_formats())
     for line in lines:
         parser.feed(line, 0.0, 0.0)
         parser.flush(0.0, 0.0)

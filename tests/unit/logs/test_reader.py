@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from dualwatch import frameworks
 from dualwatch.events import (
     ErrorSeen,
     EvaluationLogged,
@@ -59,7 +60,7 @@ def training_line(number: int) -> str:
 
 def read(path: Path, data: bytes | str, deadline: float = AGES) -> LogRead:
     path.write_bytes(data if isinstance(data, bytes) else data.encode())
-    return read_log(path, deadline=deadline)
+    return read_log(path, frameworks.line_formats(), deadline=deadline)
 
 
 def of_kind(found: LogRead, kind: type[Event]) -> list[Event]:
@@ -86,7 +87,7 @@ def test_short_stamps_have_the_year_of_the_file(tmp_path: Path) -> None:
     path.write_text(STARTUP.replace("2026/", ""), encoding="utf-8")
     written = time.mktime((2024, 12, 1, 0, 0, 0, 0, 0, -1))
     os.utime(path, (written, written))
-    found = read_log(path, deadline=AGES)
+    found = read_log(path, frameworks.line_formats(), deadline=AGES)
     assert time.localtime(found.first_wall)[:5] == (2024, 11, 23, 6, 20)
     assert found.last_wall - found.first_wall == 30
     assert not found.year_known
@@ -96,7 +97,7 @@ def test_a_log_without_stamps_has_the_time_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "console.log"
     path.write_text(ERROR, encoding="utf-8")
     os.utime(path, (1e9, 1e9))
-    found = read_log(path, deadline=AGES)
+    found = read_log(path, frameworks.line_formats(), deadline=AGES)
     assert (found.first_wall, found.last_wall) == (1e9, 1e9)
     assert [(event.at, event.wall) for event in found.events] == [(0.0, 1e9)]
 
@@ -220,7 +221,7 @@ def test_what_cannot_be_read_in_time_is_left_out_between_beginning_and_end(
 def test_a_file_that_is_none_cannot_be_read(tmp_path: Path) -> None:
     for path in (tmp_path / "no.log", tmp_path):
         with pytest.raises(OSError, match=path.name):
-            read_log(path, deadline=AGES)
+            read_log(path, frameworks.line_formats(), deadline=AGES)
 
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"\xff", b"\xff\xfe", b"\xef\xbb", b"\x00" * 9])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from dualwatch import frameworks
 from dualwatch.events import ObserverPaused
 from dualwatch.logs import whole
 from dualwatch.logs.console import ConsoleParser
@@ -26,7 +27,7 @@ _lines = st.sampled_from(
 
 
 def story(data: bytes, size: int) -> list[str]:
-    log, decoder = WholeLog(1.8e9), LineDecoder()
+    log, decoder = WholeLog(1.8e9, frameworks.line_formats()), LineDecoder()
     for start in range(0, len(data), size):
         log.take(decoder.feed(data[start : start + size]))
     log.take(decoder.close())
@@ -60,13 +61,13 @@ def test_what_is_kept_of_a_long_log_is_part_of_the_whole(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(whole, "FIRST", first)
         patch.setattr(whole, "NEWEST", newest)
-        log = WholeLog(1.8e9)
+        log = WholeLog(1.8e9, frameworks.line_formats())
         log.take(lines)
         kept = log.events()
     times = [event.at for event in kept]
     assert times == sorted(times)
     assert all(at >= 0 for at in times)
-    parser = ConsoleParser()
+    parser = ConsoleParser(frameworks.line_formats())
     every = [event for line in lines for event in parser.feed(line, 0.0, 0.0)]
     every += parser.close(0.0, 0.0)
     told = [type(event).__name__ for event in kept if not isinstance(event, ObserverPaused)]

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from dualwatch.events import Change, Evidence, Finding
+from dualwatch.frameworks.base import TrainingSpec
+from dualwatch.frameworks.mmengine.config.spec import spec_of
 from dualwatch.rules import catalog
 
 LOADER = {"batch_size": 4, "num_workers": 2, "dataset": {"type": "D"}}
@@ -30,6 +32,12 @@ def sections() -> Callable[..., dict[str, Any]]:
         return {key: value for key, value in merged.items() if value is not None}
 
     return make
+
+
+@pytest.fixture
+def spec(sections) -> Callable[..., TrainingSpec]:
+    """The same configuration as remedies see it."""
+    return lambda **changed: spec_of(sections(**changed))
 
 
 @pytest.fixture

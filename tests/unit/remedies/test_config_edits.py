@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from dualwatch.frameworks.mmengine.config import edits
+from dualwatch.remedies import table
 
 INF = 10**9
 
@@ -86,7 +87,7 @@ def test_fewer_workers_keep_what_hangs_together_with_workers(sections, after) ->
     ("size", "half"), [(2, 1), (3, 1), (4, 2), (5, 1), (6, 3), (7, 1), (9, 3), (15, 5), (64, 32)]
 )
 def test_half_a_batch_divides_it(size, half) -> None:
-    assert edits.half(size) == half
+    assert table.half(size) == half
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_no_batch_that_is_not_smaller(sections, size) -> None:
     ("size", "floor", "least"), [(4, 1, 1), (4, 2, 2), (6, 4, 6), (9, 2, 3), (5, 2, 5), (2, 8, 2)]
 )
 def test_the_least_batch_divides_it_and_is_not_below_the_floor(size, floor, least) -> None:
-    assert edits.least(size, floor) == least
+    assert table.least(size, floor) == least
 
 
 @pytest.mark.parametrize(
@@ -374,21 +375,3 @@ def test_the_configuration_itself_is_left_alone(sections) -> None:
     edits.without_workers(config)
     edits.smaller_batch(config, 1, keep_effective=True)
     assert repr(config) == before
-
-
-def test_applied_overrides_give_the_sections_of_an_attempt():
-    sections = {
-        "train_dataloader": {"num_workers": 4, "persistent_workers": True, "prefetch_factor": 2},
-        "val_dataloader": {"num_workers": 2},
-    }
-    overrides = {
-        "train_dataloader.num_workers": 0,
-        "train_dataloader.prefetch_factor": None,
-        "train_dataloader.dataset.length": 3,
-        "optim_wrapper.accumulative_counts": 2,
-    }
-    assert edits.applied(sections, overrides) == {
-        "train_dataloader": {"num_workers": 0, "persistent_workers": True},
-        "val_dataloader": {"num_workers": 2},
-    }
-    assert sections["train_dataloader"]["num_workers"] == 4

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from dualwatch.events import Action, Decision, Finding, Proof, Severity, TriedStep
+from dualwatch.frameworks.base import TrainingSpec
+from dualwatch.frameworks.mmengine.config.spec import spec_of
 from dualwatch.protocol import Phase
 from dualwatch.remedies.decide import (
     STALLS,
@@ -15,7 +16,7 @@ from dualwatch.remedies.decide import (
     RemedyHistory,
     decide_death,
     decide_stall,
-    ladders,
+    escalations,
 )
 from dualwatch.remedies.overrides import Overrides, overrides_of
 
@@ -25,13 +26,13 @@ FIRST, SECOND = "no workers and batch 4 -> 2", "no workers and batch 4 -> 1"
 
 
 def climb(
-    decide: Decide, finding: Finding, sections: dict[str, Any], policy: Policy, phase: str = ""
+    decide: Decide, finding: Finding, spec: TrainingSpec, policy: Policy, phase: str = ""
 ) -> tuple[list[str], Decision | None]:
     """What is tried when the same thing happens again and again, and the last answer."""
     history = RemedyHistory(phase=phase)
     names: list[str] = []
     for _ in range(20):
-        decision = decide([finding], history, sections, policy)
+        decision = decide([finding], history, spec, policy)
         if decision is None or decision.step is None:
             return names, decision
         step = decision.step
@@ -39,7 +40,7 @@ def climb(
         history = replace(
             history,
             tried=(*history.tried, TriedStep(cause=decision.cause, step=step.name)),
-            dose=overrides_of(step.overrides, sections, step.environment),
+            overrides=overrides_of(step.overrides, spec, step.environment),
         )
     raise AssertionError(f"never given up: {names}")
 
@@ -51,10 +52,8 @@ PATIENT = Policy(max_reruns=100)
 
 
 @pytest.mark.parametrize("code", [*STALLS, "DW111"])
-def test_a_stall_loses_its_workers_and_half_the_batch_then_all_but_one(
-    sections, found, code
-) -> None:
-    names, last = climb(decide_stall, found(code), sections(), PATIENT)
+def test_a_stall_loses_its_workers_and_half_the_batch_then_all_but_one(spec, found, code) -> None:
+    names, last = climb(decide_stall, found(code), spec(), PATIENT)
     assert names == [FIRST, SECOND]
     assert last.action is Action.GIVE_UP
     assert "no remedy is left" in last.reason
@@ -62,8 +61,8 @@ def test_a_stall_loses_its_workers_and_half_the_batch_then_all_but_one(
 
 
 @pytest.mark.parametrize("code", ["DW112", "DW114", "DW118"])
-def test_a_place_that_was_seen_gets_one_try(sections, found, code) -> None:
-    names, last = climb(decide_stall, found(code), sections(), PATIENT)
+def test_a_place_that_was_seen_gets_one_try(spec, found, code) -> None:
+    names, last = climb(decide_stall, found(code), spec(), PATIENT)
     assert names == [FIRST]
     assert (last.action, last.cause) == (Action.GIVE_UP, code)
 
@@ -71,16 +70,16 @@ def test_a_place_that_was_seen_gets_one_try(sections, found, code) -> None:
 @pytest.mark.parametrize(
     ("code", "proof"), [("DW112", Proof.LOOPS), ("DW113", None), ("DW116", None), ("DW403", None)]
 )
-def test_what_no_rerun_can_help_is_given_up_at_once(sections, found, code, proof) -> None:
+def test_what_no_rerun_can_help_is_given_up_at_once(spec, found, code, proof) -> None:
     findings = [found(code, proof=proof), found("DW102")]
     past = RemedyHistory(can_replace=True, phase=Phase.WAITING)
-    decision = decide_stall(findings, past, sections(), Policy())
+    decision = decide_stall(findings, past, spec(), Policy())
     assert (decision.action, decision.cause, decision.step) == (Action.GIVE_UP, code, None)
     assert decision.reason.startswith(f"{code} {findings[0].name}: ")
 
 
-def test_a_worker_that_sleeps_in_the_dataset_needs_workers_to_be_tried(sections, found) -> None:
-    config = sections(train_dataloader={"batch_size": 4, "num_workers": 0})
+def test_a_worker_that_sleeps_in_the_dataset_needs_workers_to_be_tried(spec, found) -> None:
+    config = spec(train_dataloader={"batch_size": 4, "num_workers": 0})
     decision = decide_stall([found("DW112")], RemedyHistory(), config, Policy())
     assert decision.action is Action.GIVE_UP
 
@@ -89,10 +88,10 @@ def test_a_worker_that_sleeps_in_the_dataset_needs_workers_to_be_tried(sections,
     ("confidence", "severity"), [(0.4, None), (0.9, Severity.WARNING)], ids=["doubtful", "mild"]
 )
 def test_a_cause_that_is_not_proven_is_answered_as_a_plain_stall(
-    sections, found, confidence, severity
+    spec, found, confidence, severity
 ) -> None:
     doubtful = found("DW113", confidence=confidence, severity=severity)
-    decision = decide_stall([doubtful, found("DW102")], RemedyHistory(), sections(), Policy())
+    decision = decide_stall([doubtful, found("DW102")], RemedyHistory(), spec(), Policy())
     assert (decision.action, decision.cause) == (Action.RERUN, "DW102")
     assert decision.step.name == FIRST
 
@@ -114,9 +113,9 @@ def test_a_cause_that_is_not_proven_is_answered_as_a_plain_stall(
     ],
 )
 def test_a_death_is_answered_by_its_cause_until_nothing_is_left(
-    sections, found, code, workers, expected
+    spec, found, code, workers, expected
 ) -> None:
-    config = sections(train_dataloader={"batch_size": 4, "num_workers": workers})
+    config = spec(train_dataloader={"batch_size": 4, "num_workers": workers})
     names, last = climb(decide_death, found(code), config, PATIENT, phase=Phase.STEP)
     assert names == expected
     assert (last.action, last.cause) == (Action.GIVE_UP, code)
@@ -141,53 +140,46 @@ def test_a_death_is_answered_by_its_cause_until_nothing_is_left(
         "DW801",
     ],
 )
-def test_a_death_that_would_come_again_has_no_remedy(sections, found, code) -> None:
+def test_a_death_that_would_come_again_has_no_remedy(spec, found, code) -> None:
     finding = found(code, severity=Severity.CRITICAL)
-    assert decide_death([finding], RemedyHistory(), sections(), Policy()) is None
+    assert decide_death([finding], RemedyHistory(), spec(), Policy()) is None
 
 
-def test_a_lost_gpu_is_given_up_also_when_the_training_died_of_it(sections, found) -> None:
-    decision = decide_death([found("DW403"), found("DW606")], RemedyHistory(), sections(), Policy())
+def test_a_lost_gpu_is_given_up_also_when_the_training_died_of_it(spec, found) -> None:
+    decision = decide_death([found("DW403"), found("DW606")], RemedyHistory(), spec(), Policy())
     assert (decision.action, decision.cause) == (Action.GIVE_UP, "DW403")
 
 
-def test_the_likeliest_error_is_answered_and_not_what_was_wrong_from_the_start(
-    sections, found
-) -> None:
+def test_the_likeliest_error_is_answered_and_not_what_was_wrong_from_the_start(spec, found) -> None:
     standing = [found("DW603"), found("DW401"), found("DW301")]
-    assert decide_death(standing, RemedyHistory(), sections(), Policy()).cause == "DW401"
+    assert decide_death(standing, RemedyHistory(), spec(), Policy()).cause == "DW401"
     data = [found("DW306"), found("DW401")]
-    assert decide_death(data, RemedyHistory(), sections(), Policy()) is None
-    assert (
-        decide_death([found("DW401", confidence=0.4)], RemedyHistory(), sections(), Policy())
-        is None
-    )
+    assert decide_death(data, RemedyHistory(), spec(), Policy()) is None
+    assert decide_death([found("DW401", confidence=0.4)], RemedyHistory(), spec(), Policy()) is None
 
 
 @pytest.mark.parametrize("phase", [Phase.VAL_WAITING, Phase.VAL_STEP, Phase.METRICS])
-def test_memory_in_a_validation_leaves_the_training_batch_alone(sections, found, phase) -> None:
-    config = sections(val_dataloader={"batch_size": 3, "num_workers": 1})
+def test_memory_in_a_validation_leaves_the_training_batch_alone(spec, found, phase) -> None:
+    config = spec(val_dataloader={"batch_size": 3, "num_workers": 1})
     decision = decide_death([found("DW401")], RemedyHistory(phase=phase), config, Policy())
     assert decision.step.overrides == {"val_dataloader.batch_size": 1}
     assert decision.step.stretch == 1
     now = replace(
         RemedyHistory(phase=phase, tried=(TriedStep(cause="DW401", step=decision.step.name),)),
-        dose=overrides_of(decision.step.overrides, config, {}),
+        overrides=overrides_of(decision.step.overrides, config, {}),
     )
     assert decide_death([found("DW401")], now, config, Policy()).action is Action.GIVE_UP
 
 
 @pytest.mark.parametrize("loader", [{"batch_size": 1}, {}, None], ids=str)
-def test_a_validation_with_single_images_has_no_remedy(sections, found, loader) -> None:
+def test_a_validation_with_single_images_has_no_remedy(spec, found, loader) -> None:
     past = RemedyHistory(phase=Phase.VAL_STEP)
-    config = sections(val_dataloader=loader)
+    config = spec(val_dataloader=loader)
     assert decide_death([found("DW401")], past, config, Policy()) is None
 
 
-def test_a_worker_killed_in_a_validation_halves_the_workers_of_the_validation(
-    sections, found
-) -> None:
-    config = sections(
+def test_a_worker_killed_in_a_validation_halves_the_workers_of_the_validation(spec, found) -> None:
+    config = spec(
         train_dataloader={"batch_size": 4, "num_workers": 8}, val_dataloader={"num_workers": 4}
     )
     past = RemedyHistory(phase=Phase.VAL_WAITING)
@@ -201,61 +193,61 @@ def test_a_worker_killed_in_a_validation_halves_the_workers_of_the_validation(
 # --- one after another -----------------------------------------------------------------------
 
 
-def test_what_one_cause_taught_is_kept_when_another_comes(sections, found) -> None:
-    stalled = decide_stall([found("DW111")], RemedyHistory(), sections(), Policy())
+def test_what_one_cause_taught_is_kept_when_another_comes(spec, found) -> None:
+    stalled = decide_stall([found("DW111")], RemedyHistory(), spec(), Policy())
     now = RemedyHistory(
         tried=(TriedStep(cause="DW111", step=stalled.step.name),),
-        dose=overrides_of(stalled.step.overrides, sections(), {}),
+        overrides=overrides_of(stalled.step.overrides, spec(), {}),
         phase=Phase.STEP,
     )
-    decision = decide_death([found("DW401")], now, sections(), Policy())
+    decision = decide_death([found("DW401")], now, spec(), Policy())
     assert decision.step.name == SECOND
     assert decision.step.overrides["optim_wrapper.accumulative_counts"] == 4
-    printed = decide_death([found("DW503")], now, sections(), Policy())
+    printed = decide_death([found("DW503")], now, spec(), Policy())
     assert printed.step.overrides == stalled.step.overrides
     assert printed.step.environment["PYTHONUTF8"] == "1"
 
 
-def test_an_older_checkpoint_is_a_matter_of_one_start(sections, found) -> None:
-    now = RemedyHistory(dose=Overrides(older_checkpoint=True), phase=Phase.STEP)
-    decision = decide_death([found("DW401")], now, sections(), Policy())
+def test_an_older_checkpoint_is_a_matter_of_one_start(spec, found) -> None:
+    now = RemedyHistory(overrides=Overrides(older_checkpoint=True), phase=Phase.STEP)
+    decision = decide_death([found("DW401")], now, spec(), Policy())
     assert not decision.step.older_checkpoint
 
 
-def test_a_stall_after_lack_of_memory_halves_no_batch_twice(sections, found) -> None:
+def test_a_stall_after_lack_of_memory_halves_no_batch_twice(spec, found) -> None:
     past = RemedyHistory(
-        dose=Overrides(batch=2), tried=(TriedStep(cause="DW401", step="batch 4 -> 2"),)
+        overrides=Overrides(batch=2), tried=(TriedStep(cause="DW401", step="batch 4 -> 2"),)
     )
-    decision = decide_stall([found("DW102")], past, sections(), Policy())
+    decision = decide_stall([found("DW102")], past, spec(), Policy())
     assert decision.step.name == FIRST
     assert "acquitted" not in decision.reason
 
 
-def test_the_second_stall_acquits_the_loader(sections, found) -> None:
+def test_the_second_stall_rules_out_the_loader(spec, found) -> None:
     past = RemedyHistory(
-        tried=(TriedStep(cause="DW102", step=FIRST),), dose=Overrides(workers=0, batch=2)
+        tried=(TriedStep(cause="DW102", step=FIRST),), overrides=Overrides(workers=0, batch=2)
     )
-    decision = decide_stall([found("DW102")], past, sections(), Policy())
+    decision = decide_stall([found("DW102")], past, spec(), Policy())
     assert (decision.action, decision.step.name) == (Action.RERUN, SECOND)
-    assert "the loader is acquitted" in decision.reason
+    assert "the loader is not the cause" in decision.reason
 
 
-def test_a_training_that_never_had_workers_acquits_no_loader(sections, found) -> None:
-    config = sections(train_dataloader={"batch_size": 4, "num_workers": 0})
+def test_a_training_that_never_had_workers_rules_out_no_loader(spec, found) -> None:
+    config = spec(train_dataloader={"batch_size": 4, "num_workers": 0})
     names, last = climb(decide_stall, found("DW102"), config, PATIENT)
     assert names == ["batch 4 -> 2", "batch 4 -> 1"]
     assert "loader" not in last.reason
 
 
-def test_without_a_configuration_the_loader_is_not_acquitted_for_nothing(found) -> None:
-    decision = decide_stall([found("DW102")], RemedyHistory(), {}, Policy())
+def test_without_a_configuration_the_loader_is_not_ruled_out(found) -> None:
+    decision = decide_stall([found("DW102")], RemedyHistory(), TrainingSpec(), Policy())
     assert decision.action is Action.GIVE_UP
     assert "no remedy is left" in decision.reason
     assert "loader" not in decision.reason
 
 
-def test_a_rerun_waits_the_longer_the_more_there_were(sections, found) -> None:
-    config = sections(train_dataloader={"batch_size": 64, "num_workers": 2})
+def test_a_rerun_waits_the_longer_the_more_there_were(spec, found) -> None:
+    config = spec(train_dataloader={"batch_size": 64, "num_workers": 2})
     pauses = []
     for count in range(6):
         past = RemedyHistory(tried=(TriedStep(cause="DW301", step="x"),) * count, phase=Phase.STEP)
@@ -266,29 +258,29 @@ def test_a_rerun_waits_the_longer_the_more_there_were(sections, found) -> None:
 # --- the floor -------------------------------------------------------------------------------
 
 
-def test_the_floor_stops_a_stalls_ladder_and_is_named(sections, found) -> None:
-    names, last = climb(decide_stall, found("DW102"), sections(), replace(PATIENT, min_batch=2))
+def test_the_floor_stops_a_stalls_ladder_and_is_named(spec, found) -> None:
+    names, last = climb(decide_stall, found("DW102"), spec(), replace(PATIENT, min_batch=2))
     assert names == [FIRST]
     assert "batch 2 is the least that this model's loss can learn from" in last.reason
 
 
-def test_the_floor_stops_halving_for_memory(sections, found) -> None:
+def test_the_floor_stops_halving_for_memory(spec, found) -> None:
     policy = replace(PATIENT, min_batch=3)
-    config = sections(train_dataloader={"batch_size": 12, "num_workers": 2})
+    config = spec(train_dataloader={"batch_size": 12, "num_workers": 2})
     names, last = climb(decide_death, found("DW401"), config, policy, phase=Phase.STEP)
     assert names == ["batch 12 -> 6", "batch 12 -> 3"]
     assert "batch 3 is the least that this model's loss can learn from" in last.reason
 
 
-def test_a_batch_at_the_floor_is_given_up_with_the_floor_as_the_reason(sections, found) -> None:
+def test_a_batch_at_the_floor_is_given_up_with_the_floor_as_the_reason(spec, found) -> None:
     policy = Policy(min_batch=4)
-    decision = decide_death([found("DW401")], RemedyHistory(phase=Phase.STEP), sections(), policy)
+    decision = decide_death([found("DW401")], RemedyHistory(phase=Phase.STEP), spec(), policy)
     assert decision.action is Action.GIVE_UP
     assert "batch 4 is the least" in decision.reason
 
 
-def test_a_batch_of_one_that_does_not_fit_is_an_error_of_the_training(sections, found) -> None:
-    config = sections(train_dataloader={"batch_size": 1, "num_workers": 2})
+def test_a_batch_of_one_that_does_not_fit_is_an_error_of_the_training(spec, found) -> None:
+    config = spec(train_dataloader={"batch_size": 1, "num_workers": 2})
     past = RemedyHistory(phase=Phase.STEP)
     assert decide_death([found("DW401")], past, config, Policy()) is None
 
@@ -298,15 +290,15 @@ def test_a_batch_of_one_that_does_not_fit_is_an_error_of_the_training(sections, 
 
 @pytest.mark.parametrize("code", ["DW101", "DW102", "DW103", "DW111", "DW118"])
 @pytest.mark.parametrize("phase", [Phase.WAITING, Phase.VAL_WAITING])
-def test_a_loader_that_can_be_replaced_is_replaced_first(sections, found, code, phase) -> None:
+def test_a_loader_that_can_be_replaced_is_replaced_first(spec, found, code, phase) -> None:
     past = RemedyHistory(can_replace=True, phase=phase)
-    decision = decide_stall([found(code)], past, sections(), Policy())
+    decision = decide_stall([found(code)], past, spec(), Policy())
     assert (decision.action, decision.step, decision.cause) == (Action.REPLACE, None, code)
 
 
-def test_replacing_needs_no_rerun_to_be_left(sections, found) -> None:
+def test_replacing_needs_no_rerun_to_be_left(spec, found) -> None:
     past = RemedyHistory(can_replace=True, phase=Phase.WAITING)
-    decision = decide_stall([found("DW111")], past, sections(), Policy(max_reruns=0))
+    decision = decide_stall([found("DW111")], past, spec(), Policy(max_reruns=0))
     assert decision.action is Action.REPLACE
 
 
@@ -317,47 +309,41 @@ def test_replacing_needs_no_rerun_to_be_left(sections, found) -> None:
         ("DW111", {}, {"rescue": False}),
         ("DW111", {"phase": Phase.STEP}, {}),
         ("DW105", {"phase": Phase.SAVING}, {}),
-        ("DW111", {"dose": Overrides(workers=0, batch=2)}, {}),
+        ("DW111", {"overrides": Overrides(workers=0, batch=2)}, {}),
         ("DW112", {}, {}),
         ("DW114", {}, {}),
     ],
     ids=["cannot", "not wanted", "a step", "saving", "no workers", "dataset", "main"],
 )
-def test_where_replacing_cannot_help_the_training_is_rerun(
-    sections, found, code, past, policy
-) -> None:
+def test_where_replacing_cannot_help_the_training_is_rerun(spec, found, code, past, policy) -> None:
     history = RemedyHistory(**{"can_replace": True, "phase": Phase.WAITING, **past})
-    decision = decide_stall([found(code)], history, sections(), Policy(**policy))
+    decision = decide_stall([found(code)], history, spec(), Policy(**policy))
     assert decision.action is Action.RERUN
 
 
-def test_a_stopped_process_is_woken_once(sections, found) -> None:
+def test_a_stopped_process_is_woken_once(spec, found) -> None:
     stopped = [found("DW115", proof=Proof.STOPPED)]
-    first = decide_stall(stopped, RemedyHistory(), sections(), Policy())
+    first = decide_stall(stopped, RemedyHistory(), spec(), Policy())
     assert (first.action, first.cause) == (Action.WAKE, "DW115")
-    again = decide_stall(stopped, RemedyHistory(woken=True), sections(), Policy())
+    again = decide_stall(stopped, RemedyHistory(woken=True), spec(), Policy())
     assert again.action is Action.REPORT
 
 
-def test_a_process_under_a_debugger_is_never_woken(sections, found) -> None:
-    decision = decide_stall(
-        [found("DW115", proof=Proof.TRACED)], RemedyHistory(), sections(), Policy()
-    )
+def test_a_process_under_a_debugger_is_never_woken(spec, found) -> None:
+    decision = decide_stall([found("DW115", proof=Proof.TRACED)], RemedyHistory(), spec(), Policy())
     assert decision.action is Action.REPORT
 
 
 @pytest.mark.parametrize("on_stall", ["stop", "report"])
-def test_a_stopped_process_is_no_stall(sections, found, on_stall) -> None:
+def test_a_stopped_process_is_no_stall(spec, found, on_stall) -> None:
     policy = Policy(on_stall=on_stall)
-    decision = decide_stall(
-        [found("DW115", proof=Proof.STOPPED)], RemedyHistory(), sections(), policy
-    )
+    decision = decide_stall([found("DW115", proof=Proof.STOPPED)], RemedyHistory(), spec(), policy)
     assert decision.action is Action.REPORT
 
 
-def test_a_stall_after_waking_is_a_stall(sections, found) -> None:
+def test_a_stall_after_waking_is_a_stall(spec, found) -> None:
     findings = [found("DW102"), found("DW115", proof=Proof.STOPPED)]
-    decision = decide_stall(findings, RemedyHistory(woken=True), sections(), Policy())
+    decision = decide_stall(findings, RemedyHistory(woken=True), spec(), Policy())
     assert (decision.action, decision.cause) == (Action.RERUN, "DW102")
 
 
@@ -376,32 +362,32 @@ TRIED = tuple(TriedStep(cause=f"DW{n}", step=f"step {n}") for n in range(3))
     ],
     ids=["budget", "refused", "survivors"],
 )
-def test_a_rerun_that_cannot_help_is_given_up(sections, found, decide, past, words) -> None:
+def test_a_rerun_that_cannot_help_is_given_up(spec, found, decide, past, words) -> None:
     finding = found("DW102") if decide is decide_stall else found("DW301")
-    decision = decide([finding], RemedyHistory(**past), sections(), Policy())
+    decision = decide([finding], RemedyHistory(**past), spec(), Policy())
     assert (decision.action, decision.step) == (Action.GIVE_UP, None)
     assert decision.cause == finding.code
     assert words in decision.reason
 
 
-def test_without_a_runner_a_stall_is_given_up_and_a_death_is_an_error(sections, found) -> None:
+def test_without_a_runner_a_stall_is_given_up_and_a_death_is_an_error(spec, found) -> None:
     past = RemedyHistory(can_change=False)
-    decision = decide_stall([found("DW102")], past, sections(), Policy())
+    decision = decide_stall([found("DW102")], past, spec(), Policy())
     assert decision.action is Action.GIVE_UP
-    assert "no mmengine Runner was met" in decision.reason
-    assert decide_death([found("DW401")], past, sections(), Policy()) is None
+    assert "no training loop" in decision.reason
+    assert decide_death([found("DW401")], past, spec(), Policy()) is None
 
 
 def test_an_environment_needs_no_runner(found) -> None:
     past = RemedyHistory(can_change=False)
-    decision = decide_death([found("DW503")], past, {}, Policy())
+    decision = decide_death([found("DW503")], past, TrainingSpec(), Policy())
     assert decision.action is Action.RERUN
     assert decision.step.environment == {"PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}
     assert decision.step.changes == ()
 
 
 @pytest.mark.parametrize(("on_stall", "action"), [("stop", Action.STOP), ("report", Action.REPORT)])
-def test_what_the_user_asked_for_goes_before_everything(sections, found, on_stall, action) -> None:
+def test_what_the_user_asked_for_goes_before_everything(spec, found, on_stall, action) -> None:
     policy = Policy(on_stall=on_stall)
     for past in (
         RemedyHistory(can_replace=True, phase=Phase.WAITING),
@@ -409,36 +395,36 @@ def test_what_the_user_asked_for_goes_before_everything(sections, found, on_stal
         RemedyHistory(survivors=(1,)),
         RemedyHistory(tried=TRIED),
     ):
-        decision = decide_stall([found("DW102")], past, sections(), policy)
+        decision = decide_stall([found("DW102")], past, spec(), policy)
         assert (decision.action, decision.step, decision.cause) == (action, None, "DW102")
         assert "as you asked" in decision.reason
-        assert decide_death([found("DW401")], past, sections(), policy) is None
+        assert decide_death([found("DW401")], past, spec(), policy) is None
 
 
-def test_no_rerun_at_all(sections, found) -> None:
+def test_no_rerun_at_all(spec, found) -> None:
     policy = Policy(max_reruns=0)
-    decision = decide_stall([found("DW102")], RemedyHistory(), sections(), policy)
+    decision = decide_stall([found("DW102")], RemedyHistory(), spec(), policy)
     assert decision.action is Action.GIVE_UP
     assert "--max-reruns 0" in decision.reason
-    assert decide_death([found("DW401")], RemedyHistory(), sections(), policy) is None
+    assert decide_death([found("DW401")], RemedyHistory(), spec(), policy) is None
 
 
 @pytest.mark.parametrize("code", ["DW104", "DW203", "DW401"])
-def test_what_is_no_stall_is_not_acted_on(sections, found, code) -> None:
-    decision = decide_stall([found(code)], RemedyHistory(), sections(), Policy())
+def test_what_is_no_stall_is_not_acted_on(spec, found, code) -> None:
+    decision = decide_stall([found(code)], RemedyHistory(), spec(), Policy())
     assert (decision.action, decision.step) == (Action.REPORT, None)
 
 
 # --- for people ------------------------------------------------------------------------------
 
 
-def test_every_ladder_is_shown(sections) -> None:
-    config = sections(
+def test_every_ladder_is_shown(spec) -> None:
+    config = spec(
         train_dataloader={"batch_size": 8, "num_workers": 4},
         val_dataloader={"batch_size": 2, "num_workers": 0},
     )
     shown = {
-        name: [step.name for step in steps] for name, steps in ladders(config, Policy()).items()
+        name: [step.name for step in steps] for name, steps in escalations(config, Policy()).items()
     }
     assert shown == {
         "stall": ["no workers and batch 8 -> 4", "no workers and batch 8 -> 1"],
@@ -453,4 +439,4 @@ def test_every_ladder_is_shown(sections) -> None:
 
 @pytest.mark.parametrize("nothing", [{}, {"train_dataloader": None}, {"train_dataloader": []}])
 def test_a_configuration_that_says_nothing_has_no_ladder_of_changes(nothing) -> None:
-    assert set(ladders(nothing, Policy())) == {"console-encoding", "resume-blocked"}
+    assert set(escalations(spec_of(nothing), Policy())) == {"console-encoding", "resume-blocked"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from dualwatch.checks.document import CheckDocument, CheckTarget, Entry, ProfileChoice
 from dualwatch.report.terminal import checklist
 from dualwatch.report.terminal.wrapping import cells
 
@@ -22,24 +23,19 @@ def item(number: int, status: str, **fields):
         "reason": None,
         "blocked_by": None,
     }
-    return {**known, **fields}
+    return Entry(**{**known, **fields})
 
 
 def document(*items, life="alive"):
-    counts = Counter(one["status"] for one in items)
-    return {
-        "target": {
-            "kind": "run",
-            "path": "work_dirs/x",
-            "work_dir": None,
-            "log": None,
-            "life": life,
-            "sentence": "alive, in validation",
-        },
-        "profile": {"name": "macl", "title": "pairs", "because": "the model mentions MACLHead"},
-        "items": list(items),
-        "counts": {name: counts[name] for name in ("pass", "warn", "fail", "skip", "pending")},
-    }
+    counts = Counter(one.status for one in items)
+    return CheckDocument(
+        target=CheckTarget(
+            kind="run", path="work_dirs/x", life=life, sentence="alive, in validation"
+        ),
+        profile=ProfileChoice(name="macl", title="pairs", because="the model mentions MACLHead"),
+        entries=list(items),
+        counts={name: counts[name] for name in ("pass", "warn", "fail", "skip", "pending")},
+    )
 
 
 def test_what_passes_is_terse_and_what_fails_is_told():

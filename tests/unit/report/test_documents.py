@@ -7,10 +7,12 @@ import json
 import math
 import os
 import stat
+from typing import Any
 
 import pytest
 from dualwatch.core import units
 from dualwatch.core.errors import DualwatchError
+from dualwatch.core.json_codec import plain
 from dualwatch.events import (
     AttemptEnded,
     Change,
@@ -28,6 +30,7 @@ from dualwatch.report.run.plain import PlainView
 from dualwatch.report.terminal import changes, closing, dryrun, explanation
 from dualwatch.report.terminal.errors import render, render_fault
 from dualwatch.rules.catalog import BY_CODE, CODES
+from msgspec import structs
 
 STARTED = RunStarted(
     at=0.0,
@@ -90,8 +93,13 @@ def records(telling, change) -> list[AttemptHistory]:
 # --- summary.json ----------------------------------------------------------------------------
 
 
+def built(*arguments: Any) -> dict[str, Any]:
+    """The summary as it is written."""
+    return plain(summary.build(*arguments))
+
+
 def test_the_summary_holds_what_the_contract_promises(records) -> None:
-    document = summary.build(STARTED, ("python", "t.py"), records, ENDED)
+    document = built(STARTED, ("python", "t.py"), records, ENDED)
     assert {key: document[key] for key in document if key not in ("attempts", "metrics")} == {
         "schema_version": 1,
         "outcome": "completed",
@@ -123,7 +131,7 @@ def test_the_summary_holds_what_the_contract_promises(records) -> None:
 
 
 def test_findings_of_the_summary_are_whole(records) -> None:
-    document = summary.build(STARTED, (), records, ENDED)
+    document = built(STARTED, (), records, ENDED)
     found = document["attempts"][0]["findings"][0]
     assert (found["code"], found["name"], found["severity"]) == (
         "DW102",
@@ -135,14 +143,14 @@ def test_findings_of_the_summary_are_whole(records) -> None:
 
 
 def test_the_last_value_of_each_metric(records) -> None:
-    metrics = summary.build(STARTED, (), records, ENDED)["metrics"]
+    metrics = built(STARTED, (), records, ENDED)["metrics"]
     assert metrics == {"loss": 0.4, "loss_macl": "nan", "time": 0.1}
 
 
 def test_while_the_run_goes_on_there_is_no_outcome(records) -> None:
-    document = summary.build(STARTED, (), records[:1], None)
+    document = built(STARTED, (), records[:1], None)
     assert (document["outcome"], document["exit_code"], document["ended"]) == (None, None, None)
-    assert summary.build(STARTED, (), [], None)["attempts"] == []
+    assert built(STARTED, (), [], None)["attempts"] == []
 
 
 def test_a_summary_is_strict_json_and_its_owner_s_own(records, tmp_path) -> None:
@@ -159,7 +167,7 @@ def test_a_summary_is_strict_json_and_its_owner_s_own(records, tmp_path) -> None
         raise AssertionError(f"{name} is no JSON")
 
     text = path.read_text(encoding="utf-8")
-    assert json.loads(text, parse_constant=refuse) == document
+    assert json.loads(text, parse_constant=refuse) == plain(document)
     assert [p.name for p in tmp_path.iterdir()] == ["summary.json"]
     if os.name != "nt":
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -224,29 +232,29 @@ def test_notes_and_time_are_no_events(telling, capsys) -> None:
 
 # --- dry run and changes ---------------------------------------------------------------------
 
-STEP = {
-    "step": 1,
-    "name": "no workers",
-    "changes": [
-        {"key": "a.num_workers", "before": 2, "after": 0, "why": "why one"},
-        {"key": "b", "before": None, "after": [1], "why": "why two"},
-        {"key": "c", "before": 2, "after": None, "why": "why three"},
-    ],
-    "environment": {},
-}
-UTF8 = {"step": 1, "name": "UTF-8 output", "changes": [], "environment": {"PYTHONUTF8": "1"}}
-PLAN = {
-    "command": ["python", "my train.py", "c.py"],
-    "work_dir": "w",
-    "required_metrics": ["loss_macl", "loss"],
-    "required_because": "from flag",
-    "notes": ["a note"],
-    "max_reruns": 2,
-    "min_batch": 2,
-    "in_place": "the loader is replaced",
-    "ladder": [STEP],
-    "ladders": {"stall": [STEP], "console-encoding": [UTF8]},
-}
+STEP = dryrun.Step(
+    step=1,
+    name="no workers",
+    changes=(
+        Change(key="a.num_workers", before=2, after=0, why="why one"),
+        Change(key="b", before=None, after=[1], why="why two"),
+        Change(key="c", before=2, after=None, why="why three"),
+    ),
+    environment={},
+)
+UTF8 = dryrun.Step(step=1, name="UTF-8 output", changes=(), environment={"PYTHONUTF8": "1"})
+PLAN = dryrun.DryRun(
+    command=("python", "my train.py", "c.py"),
+    work_dir="w",
+    required_metrics=("loss_macl", "loss"),
+    required_because="from flag",
+    notes=("a note",),
+    max_reruns=2,
+    min_batch=2,
+    in_place="the loader is replaced",
+    ladder=[STEP],
+    ladders={"stall": [STEP], "console-encoding": [UTF8]},
+)
 
 
 def test_a_dry_run_in_words() -> None:
@@ -274,8 +282,10 @@ def test_a_dry_run_in_words() -> None:
 
 
 def test_a_dry_run_without_a_ladder() -> None:
-    nothing = {"ladder": [], "ladders": {}, "in_place": None, "min_batch": 1}
-    text = dryrun.text({**PLAN, **nothing, "required_metrics": []})
+    nothing = structs.replace(
+        PLAN, ladder=[], ladders={}, in_place=None, min_batch=1, required_metrics=()
+    )
+    text = dryrun.text(nothing)
     assert "required:  none" in text
     assert "a stall ends the run" in text
     assert "reruns." not in text

@@ -111,24 +111,19 @@ def test_errors(hostile, is_tame) -> None:
 
 
 def test_a_dry_run(hostile, is_tame) -> None:
-    step = {
-        "step": 1,
-        "name": hostile,
-        "changes": [{"key": hostile, "before": hostile, "after": 0, "why": hostile}],
-        "environment": {"A": hostile},
-    }
-    plan = {
-        "command": ["python", hostile],
-        "work_dir": hostile,
-        "required_metrics": [hostile],
-        "required_because": hostile,
-        "notes": [hostile],
-        "max_reruns": 3,
-        "min_batch": 1,
-        "in_place": None,
-        "ladder": [step],
-        "ladders": {"stall": [step]},
-    }
+    changes = (Change(key=hostile, before=hostile, after=0, why=hostile),)
+    step = dryrun.Step(step=1, name=hostile, changes=changes, environment={"A": hostile})
+    plan = dryrun.DryRun(
+        command=("python", hostile),
+        work_dir=hostile,
+        required_metrics=(hostile,),
+        required_because=hostile,
+        notes=(hostile,),
+        max_reruns=3,
+        min_batch=1,
+        ladder=[step],
+        ladders={"stall": [step]},
+    )
     assert is_tame(dryrun.text(plan))
 
 

@@ -213,7 +213,7 @@ def histories(draw):
     return events
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(histories(), st.sampled_from([1.0, 20.0, 300.0]))
 def test_no_rule_raises_whatever_is_seen(events, stall_timeout) -> None:
     found = judge(fold(events), Thresholds(stall_timeout=stall_timeout))

@@ -50,8 +50,17 @@ def test_a_symptom_gains_nothing_from_its_cause() -> None:
 
 
 def test_what_is_explained_is_no_cause_and_a_note_is_none() -> None:
-    findings = [found(code) for code in ("DW102", "DW111", "DW404", "DW204")]
-    assert codes(causes(findings)) == ["DW111", "DW204"]
+    findings = [found(code) for code in ("DW102", "DW111", "DW404")]
+    assert codes(causes(findings)) == ["DW111"]
+
+
+def test_a_warning_is_a_cause_only_of_what_it_explains() -> None:
+    assert codes(causes([found("DW204")])) == ["DW204"]
+    assert codes(causes([found("DW204"), found("DW401")])) == ["DW401"]
+    assert codes(causes([found("DW204"), found("DW102")])) == ["DW102"]
+    held = found("DW402", severity=Severity.WARNING)
+    assert set(codes(causes([held, found("DW401")]))) == {"DW401", "DW402"}
+    assert set(codes(causes([found("DW201"), found("DW401")]))) == {"DW401", "DW201"}
 
 
 def test_a_warning_does_not_explain_a_death_but_an_error_does() -> None:

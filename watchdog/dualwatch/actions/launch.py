@@ -88,13 +88,13 @@ def inherited(environ: Mapping[str, str]) -> dict[str, str]:
 
 def write_orders(
     attempt_dir: Path,
-    overrides: Mapping[str, Any],
+    overrides: Mapping[str, object],
     stretch: int,
     *,
     rescue: bool = True,
     parts: str = "",
 ) -> None:
-    """Writes the instructions for the agent, and the overrides alone for whoever reads the folder.
+    """Writes the instructions for the agent, and the overrides alone for people.
 
     Args:
         parts: Pattern of words in the names of modules that the agent records at any depth.

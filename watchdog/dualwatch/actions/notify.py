@@ -165,7 +165,7 @@ def notifier(urls: Sequence[str], source: str) -> Notifier | None:
 
 
 def _asset(apprise: Any) -> Any:
-    words: dict[str, Any] = {"app_id": "dualwatch", "app_desc": "dualwatch", "async_mode": False}
+    words: dict[str, object] = {"app_id": "dualwatch", "app_desc": "dualwatch", "async_mode": False}
     try:
         # With its own time limit it would use threads that Python waits for at exit.
         return apprise.AppriseAsset(**words, service_timeout=0)

@@ -131,8 +131,10 @@ def _item(
     entries = {_key(key): value for key, value in entries.items()}
     name = entries.get("probe", before.probe if before is not None else None)
     if name not in PROBES:
-        told = f"unknown probe {name!r}{_nearest(str(name), PROBES)}" if name else "needs a probe"
-        problems.add(f"{where}: {told}")
+        problem = (
+            f"unknown probe {name!r}{_nearest(str(name), PROBES)}" if name else "needs a probe"
+        )
+        problems.add(f"{where}: {problem}")
         return None
     probe = PROBES[name]
     keeps = before is not None and before.probe == name

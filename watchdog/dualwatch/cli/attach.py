@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -29,7 +29,7 @@ def attach(
     ] = None,
     quiet: options.Quiet = False,
     as_json: options.JsonLines = False,
-    **flags: Any,
+    **flags: object,
 ) -> None:
     """Attach to a running training that dualwatch did not start, or no longer supervises.
 

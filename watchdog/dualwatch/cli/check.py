@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -51,7 +51,7 @@ def check(
     junit_xml: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write JUnit XML, for a CI system.")
     ] = None,
-    **flags: Any,
+    **flags: object,
 ) -> None:
     """Run the checklist: pass, fail, warn, skip (with the reason) or pending.
 

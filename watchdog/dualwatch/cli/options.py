@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -12,7 +12,7 @@ from dualwatch.core import units
 from dualwatch.core.options import Setting
 from dualwatch.core.settings import BY_NAME
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Command = TypeVar("Command", bound=Callable[..., None])
 
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Show only findings, decisions and the result.")
@@ -82,6 +82,6 @@ def codes() -> list[tuple[str, str]]:
 
 def profiles() -> list[str]:
     """Shipped profiles of the checklist, for completion."""
-    from dualwatch.checks.profiles import SHIPPED
+    from dualwatch.checks import profiles
 
-    return list(SHIPPED)
+    return list(profiles.shipped())

@@ -6,14 +6,14 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from dualwatch.cli import options
 
 # Words after `--` go to the training script, those before are dualwatch's.
-CONTEXT: dict[str, Any] = {"allow_interspersed_args": True}
+CONTEXT: dict[str, object] = {"allow_interspersed_args": True}
 
 _REPEATED = "--cfg-options"
 
@@ -100,7 +100,7 @@ def train(
     ] = False,
     quiet: options.Quiet = False,
     as_json: options.JsonLines = False,
-    **flags: Any,
+    **flags: object,
 ) -> None:
     """Train CONFIG under supervision: detect stalls, explain them, rerun with a remedy.
 
@@ -115,13 +115,15 @@ def train(
       dualwatch train configs/my_config.py --dry-run
     """
     from dualwatch.core import settings
+    from dualwatch.core.json_codec import plain
+    from dualwatch.frameworks.base import LaunchOptions
     from dualwatch.report.terminal import dryrun
     from dualwatch.supervisor import plan
     from dualwatch.supervisor.run import run
 
     in_force = settings.resolve(flags)
     planned = plan.make(
-        plan.Options(
+        LaunchOptions(
             config=config,
             work_dir=work_dir,
             script=script,
@@ -139,7 +141,7 @@ def train(
     if dry_run:
         document = planned.document()
         sys.stdout.write(
-            json.dumps(document, indent=1) + "\n" if as_json else dryrun.text(document)
+            json.dumps(plain(document), indent=1) + "\n" if as_json else dryrun.text(document)
         )
         return
     raise typer.Exit(int(run(planned, in_force.notify_policy(), as_json=as_json, quiet=quiet)))

@@ -1,4 +1,4 @@
-"""Turns Typer's errors on a command line into errors of ours.
+"""Turns Typer's errors on a command line into ``DualwatchError``.
 
 Typer keeps its error classes in private modules that move between versions, so they are recognised
 by their attributes and not by their names.

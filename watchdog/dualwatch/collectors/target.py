@@ -30,7 +30,7 @@ class Target:
         path: What the user named, None for a pid.
         work_dir: Folder of the run, None for a bare log.
         attempt_dir: Folder of the newest supervised attempt.
-        log: The log to read: the console where dualwatch kept it, else mmengine's newest.
+        log: The log to read: the console where dualwatch kept it, else the newest training log.
         scalars: ``scalars.json`` of the same run.
         config: A configuration that the user named; it is loaded.
         training: The live process, None where there is none.
@@ -96,7 +96,7 @@ def of_pid(pid: int) -> Target:
     if training.attempt_dir is not None:
         work_dir = training.attempt_dir.parent.parent
     elif training.log is not None:
-        # mmengine writes WORK_DIR/TIMESTAMP/TIMESTAMP.log.
+        # A log may lie in WORK_DIR/TIMESTAMP/TIMESTAMP.log.
         folder = training.log.parent
         work_dir = folder.parent if _STAMPED.fullmatch(folder.name) else folder
     target = Target(kind="process", work_dir=work_dir, log=training.log, training=training)
@@ -224,7 +224,7 @@ def _attempts(folder: Path) -> list[Path]:
 
 
 def _logs(folder: Path) -> list[Path]:
-    """Training logs of a work dir: mmengine's in stamped folders, mmcv's beside the checkpoints."""
+    """Training logs of a work dir, in stamped folders or beside the checkpoints."""
     return [file for file in _walk(folder, 2) if file.suffix == ".log" and _is_training_log(file)]
 
 

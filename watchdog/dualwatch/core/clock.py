@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -21,7 +21,7 @@ def now() -> Moment:
     return Moment(time.monotonic(), time.time())
 
 
-def duration(value: Any) -> float:
+def duration(value: object) -> float:
     """Seconds of ``90s``, ``5m``, ``1h30m`` or a plain number.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def without_mode(key: str, mode: str) -> str:
-    """``train/loss_macl`` -> ``loss_macl``: the tag of ``log_with_hierarchy=True``."""
+    """``train/loss_cls`` -> ``loss_cls``: a tag with the name of the loop before it."""
     return key[len(mode) + 1 :] if key.startswith(mode + "/") else key
 
 

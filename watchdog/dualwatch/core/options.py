@@ -6,16 +6,14 @@ import re
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 from dualwatch.core.urls import masked
 
-Parse = Callable[[Any], Any]
+Parse = Callable[[object], object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
+class Option(NamedTuple):
     """What a field of ``Settings`` is beyond its name, type and default.
 
     Attributes:
@@ -34,12 +32,11 @@ class Option:
     secret: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One declared setting."""
 
     name: str
-    default: Any
+    default: object
     option: Option
     choices: tuple[str, ...]
     is_flag: bool
@@ -50,7 +47,7 @@ class Setting:
         """The option of the command line."""
         return "--" + self.name.replace("_", "-")
 
-    def parse(self, raw: Any) -> Any:
+    def parse(self, raw: object) -> object:
         """The typed value of a raw one.
 
         Raises:
@@ -60,7 +57,7 @@ class Setting:
             return self.option.parse(raw)
         return boolean(raw) if self.is_flag else _choice(raw, self.choices)
 
-    def shown(self, value: Any) -> Any:
+    def shown(self, value: object) -> object:
         """The value as it may be printed and recorded."""
         if not self.option.secret or value is None:
             return value
@@ -85,11 +82,11 @@ def declared(settings: type) -> tuple[Setting, ...]:
     return tuple(found)
 
 
-def _parts(hint: Any) -> tuple[Any, ...]:
+def _parts(hint: object) -> tuple[object, ...]:
     return typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
 
 
-def boolean(raw: Any) -> bool:
+def boolean(raw: object) -> bool:
     """True for 1, true, yes, on; false for 0, false, no, off.
 
     Raises:
@@ -103,26 +100,27 @@ def boolean(raw: Any) -> bool:
         raise ValueError("must be true or false") from None
 
 
-def integer(low: int, high: int) -> Callable[[Any], int]:
+def integer(low: int, high: int) -> Callable[[object], int]:
     """A parser of integers within limits."""
 
-    def parse(raw: Any) -> int:
+    def parse(raw: object) -> int:
         if isinstance(raw, bool) or not re.fullmatch(r"\d+", str(raw).strip()):
             raise ValueError("not an integer")
-        if not low <= int(raw) <= high:
+        number = int(str(raw))
+        if not low <= number <= high:
             raise ValueError(f"must be from {low} to {high}")
-        return int(raw)
+        return number
 
     return parse
 
 
-def _choice(raw: Any, allowed: tuple[str, ...]) -> str:
+def _choice(raw: object, allowed: tuple[str, ...]) -> str:
     if raw not in allowed:
         raise ValueError(f"must be one of {', '.join(allowed)}")
     return str(raw)
 
 
-def names(raw: Any) -> tuple[str, ...]:
+def names(raw: object) -> tuple[str, ...]:
     """Names of a list, or of one text with commas between them.
 
     Raises:
@@ -134,7 +132,7 @@ def names(raw: Any) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts if part.strip())
 
 
-def profile_table(raw: Any) -> Mapping[str, Any]:
+def profile_table(raw: object) -> Mapping[str, object]:
     """The ``[check]`` table, or the name of a profile.
 
     Raises:

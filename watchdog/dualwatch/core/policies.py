@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StallPolicy:
+class StallPolicy(NamedTuple):
     """When a run counts as stalled; times in seconds.
 
     Attributes:
@@ -19,8 +17,7 @@ class StallPolicy:
     busy_timeout: float = 1800.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopPolicy:
+class StopPolicy(NamedTuple):
     """What stops a run that does not stall, and how.
 
     Attributes:
@@ -34,8 +31,7 @@ class StopPolicy:
     grace: float = 10.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotifyPolicy:
+class NotifyPolicy(NamedTuple):
     """Who is informed of a run.
 
     Attributes:
@@ -50,8 +46,7 @@ class NotifyPolicy:
     metrics_port: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckPolicy:
+class CheckPolicy(NamedTuple):
     """What a run is checked against.
 
     Attributes:
@@ -60,7 +55,7 @@ class CheckPolicy:
         python: Interpreter of the training, None for that of the active environment.
     """
 
-    profile: Mapping[str, Any]
+    profile: Mapping[str, object]
     profile_from: str
     required: tuple[str, ...] | None
     required_from: str

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,12 +20,11 @@ from dualwatch.core.errors import DualwatchError, nearest
 from dualwatch.core.options import Option, declared, integer, names, profile_table
 from dualwatch.core.policies import CheckPolicy, NotifyPolicy, StallPolicy, StopPolicy
 from dualwatch.core.urls import host, urls
-from dualwatch.protocol import INTERNAL_ENV
 
 ENV_PREFIX = "DUALWATCH_"
 
 # Read by bootstrap.py, not by a run.
-_FOREIGN_ENV = frozenset(("DUALWATCH_CACHE", "DUALWATCH_TORCH_INDEX", *INTERNAL_ENV))
+_FOREIGN_ENV = ("DUALWATCH_CACHE", "DUALWATCH_TORCH_INDEX")
 
 OnStall = Literal["rerun", "stop", "report"]
 OnFailure = Literal["report", "stop"]
@@ -69,7 +68,7 @@ class Settings:
     on_missing: Annotated[OnFailure, Option(help="Action on a missing required metric.")] = "report"
     on_fail: Annotated[OnFailure, Option(help="Action on a missed metric target.")] = "report"
     check: Annotated[
-        Mapping[str, Any],
+        Mapping[str, object],
         Option(help="Profile of the checklist, and changes to it.", parse=profile_table),
     ] = field(default_factory=dict)
     max_reruns: Annotated[
@@ -128,7 +127,7 @@ class Settings:
         """Where a value came from."""
         return self.origins.get(name, "default")
 
-    def over(self, earlier: Mapping[str, Any]) -> Settings:
+    def over(self, earlier: Mapping[str, object]) -> Settings:
         """These settings over those of an earlier run, which replace defaults only.
 
         Secrets are left out: a run records them masked.
@@ -177,11 +176,11 @@ class Settings:
             python=self.python,
         )
 
-    def recorded(self) -> dict[str, Any]:
+    def recorded(self) -> dict[str, object]:
         """Every value by its name, secrets masked."""
         return {setting.name: setting.shown(getattr(self, setting.name)) for setting in SETTINGS}
 
-    def rows(self) -> list[tuple[str, Any, str, str]]:
+    def rows(self) -> list[tuple[str, object, str, str]]:
         """Name, value, origin and help of every setting, secrets masked."""
         shown = self.recorded()
         return [(s.name, shown[s.name], self.origin(s.name), s.option.help) for s in SETTINGS]
@@ -196,7 +195,7 @@ SECRET_ENV = tuple(ENV_PREFIX + s.name.upper() for s in SETTINGS if s.option.sec
 
 
 def resolve(
-    flags: Mapping[str, Any],
+    flags: Mapping[str, object],
     *,
     environ: Mapping[str, str] | None = None,
     folder: Path | None = None,
@@ -211,6 +210,8 @@ def resolve(
     Raises:
         DualwatchError: Every problem of all sources at once.
     """
+    from dualwatch.protocol import INTERNAL_ENV
+
     environ = os.environ if environ is None else environ
     problems: list[str] = []
     path, table = _file(folder or Path.cwd(), problems)
@@ -218,7 +219,7 @@ def resolve(
     entries += [
         ("environment", key, key[len(ENV_PREFIX) :].lower(), raw)
         for key, raw in environ.items()
-        if key.startswith(ENV_PREFIX) and key not in _FOREIGN_ENV
+        if key.startswith(ENV_PREFIX) and key not in (*_FOREIGN_ENV, *INTERNAL_ENV)
     ]
     entries += [
         ("flag", BY_NAME[name].flag, name, raw) for name, raw in flags.items() if raw is not None
@@ -251,7 +252,7 @@ def _hint(name: str, source: str) -> str:
     return "".join(f"; did you mean {near!r}?" for near in spelled)
 
 
-def _file(folder: Path, problems: list[str]) -> tuple[str, Mapping[str, Any]]:
+def _file(folder: Path, problems: list[str]) -> tuple[str, Mapping[str, object]]:
     """The nearest ``dualwatch.toml`` or ``[tool.dualwatch]``, from the folder upwards."""
     for place in (folder.resolve(), *folder.resolve().parents):
         own, project = place / "dualwatch.toml", place / "pyproject.toml"
@@ -265,7 +266,7 @@ def _file(folder: Path, problems: list[str]) -> tuple[str, Mapping[str, Any]]:
     return "", {}
 
 
-def _toml(path: Path, problems: list[str]) -> Mapping[str, Any]:
+def _toml(path: Path, problems: list[str]) -> Mapping[str, object]:
     if sys.version_info >= (3, 11):
         import tomllib
     else:
@@ -276,21 +277,3 @@ def _toml(path: Path, problems: list[str]) -> Mapping[str, Any]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         problems.append(f"{path}: {error}")
         return {}
-
-
-def choose_metrics(
-    given: Sequence[str] | None, source: str, model_words: Sequence[str]
-) -> tuple[tuple[str, ...], str]:
-    """Required metrics and the reason for them.
-
-    Args:
-        given: From a flag or a settings file; None where neither names any.
-        source: Where ``given`` came from.
-        model_words: Every key and type in the model of the configuration.
-    """
-    if given is not None:
-        return tuple(given), f"from {source}"
-    mention = next((word for word in model_words if "macl" in word.lower()), None)
-    if mention is not None:
-        return ("loss_macl",), f"the model mentions {mention}"
-    return (), "the model does not mention MACL"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import time
 
 MIB = 1024**2
 GIB = 1024**3
@@ -24,12 +24,14 @@ def span(seconds: float) -> str:
 
 def eta(seconds: float) -> str:
     """Remaining time, ``0:12:34``."""
+    from datetime import timedelta
+
     return str(timedelta(seconds=round(seconds)))
 
 
 def clock(wall: float) -> str:
     """Local date and time."""
-    return datetime.fromtimestamp(wall).strftime("%Y-%m-%d %H:%M:%S")
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(wall))
 
 
 def time_of_day(wall: float) -> str:
@@ -39,7 +41,7 @@ def time_of_day(wall: float) -> str:
 
 def stamp(wall: float) -> str:
     """Local date and time as part of a file's name."""
-    return datetime.fromtimestamp(wall).strftime("%Y%m%d_%H%M%S")
+    return time.strftime("%Y%m%d_%H%M%S", time.localtime(wall))
 
 
 def size(count: float | None) -> str:

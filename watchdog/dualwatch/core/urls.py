@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 # For other services the host is part of the token.
 _WITH_HOST = ("http", "https", "json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos")
 
 
-def urls(value: Any) -> tuple[str, ...]:
+def urls(value: object) -> tuple[str, ...]:
     """URLs of a list, or of one text with spaces between them.
 
     Raises:
@@ -24,7 +23,7 @@ def urls(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def host(value: Any) -> str:
+def host(value: object) -> str:
     """An address to listen on.
 
     Raises:

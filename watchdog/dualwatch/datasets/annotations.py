@@ -81,7 +81,7 @@ def _file_name(described: Any) -> str:
 
 
 def _piecewise(stream: BinaryIO, size: int) -> Iterator[Any]:
-    """The items of its list of images. What stands around them is not parsed."""
+    """The items of its list of images. The text around them is not parsed."""
     until = time.monotonic() + PATIENCE
     stream.seek(-min(size, _OVERLAP), os.SEEK_END)
     if not stream.read().rstrip().endswith(b"}"):

@@ -79,7 +79,7 @@ def _listing(folder: str) -> frozenset[str] | None:
 
 
 def _is_there(path: str) -> bool:
-    """Unlike ``os.path.exists`` it tells a refusal from an absence.
+    """Unlike ``os.path.exists`` it distinguishes a refusal from an absence.
 
     Raises:
         PermissionError: Its folder may not be looked into.

@@ -18,8 +18,8 @@ from dualwatch.core.text import clean
 from dualwatch.datasets import annotations as labels
 from dualwatch.datasets import layouts
 from dualwatch.datasets.file_index import FileIndex, sizes
+from dualwatch.datasets.spec import DatasetSpec
 from dualwatch.events import DataSeen, DataSet
-from dualwatch.frameworks.mmengine.config.fields import loader_sets, without_scope
 
 SAMPLE = 500
 """Images of each data set that are looked for, evenly spread."""
@@ -48,7 +48,9 @@ class _Planned:
 
 
 def look(
-    values: Mapping[str, Any],
+    datasets: Sequence[DatasetSpec],
+    readers: Mapping[str, layouts.ReadLayout],
+    guesses: Sequence[layouts.Guess] = (),
     roots: Sequence[Path] = (Path(),),
     *,
     at: float,
@@ -57,10 +59,11 @@ def look(
     limit: float | None = None,
     tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> DataSeen:
-    """Looks through the data sets of all loaders.
+    """Looks through data sets.
 
     Args:
-        values: A configuration, loaded or read.
+        datasets: Those of all loaders.
+        readers, guesses: See ``layouts.of``.
         roots: Where relative paths may begin.
         all_images: Looks for every image rather than for some.
         limit: Seconds after which the data sets that are left are not looked at.
@@ -68,8 +71,8 @@ def look(
     """
     until = None if limit is None else time.monotonic() + limit
     planned = [
-        _plan(key, dataset, _start(dataset, roots), _imports_dualmacl(values), all_images)
-        for key, dataset in _distinct(values)
+        _plan(one, _start(one.settings, roots), readers, guesses, all_images)
+        for one in _distinct(datasets)
     ]
     total = sum(len(one.sample) for one in planned)
     done = 0
@@ -88,21 +91,22 @@ def look(
     return DataSeen(at=at, wall=wall, sets=tuple(sets))
 
 
-def _distinct(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Validation and test often share one."""
-    told = set()
-    for key, dataset in loader_sets(values):
-        known = key
-        if isinstance(dataset, Mapping):
-            told_by = (*layouts.READ, "type", "return_modality_pair", "modality")
-            known = repr([dataset.get(name) for name in told_by])
-        if known not in told:
-            told.add(known)
-            yield key, dataset
+def _distinct(datasets: Sequence[DatasetSpec]) -> Iterator[DatasetSpec]:
+    """Each data set once: validation and test often share one."""
+    known = set()
+    for dataset in datasets:
+        settings = dataset.settings
+        identity = dataset.key
+        if isinstance(settings, Mapping):
+            names = (*layouts.READ, "type", "return_modality_pair", "modality")
+            identity = repr([settings.get(name) for name in names])
+        if identity not in known:
+            known.add(identity)
+            yield dataset
 
 
 def _start(dataset: Any, roots: Sequence[Path]) -> Path:
-    """The first of several roots that the data lie under; nobody tells of a run that was found."""
+    """The first of several roots that has the data: that of a run that was found is not known."""
     names = [dataset.get(n) for n in ("data_root", "ann_file")] if len(roots) > 1 else []
     for name in names:
         for root in roots:
@@ -114,22 +118,19 @@ def _start(dataset: Any, roots: Sequence[Path]) -> Path:
     return roots[0]
 
 
-def _imports_dualmacl(values: Mapping[str, Any]) -> bool:
-    section = values.get("custom_imports")
-    named = section.get("imports") if isinstance(section, Mapping) else None
-    named = [named] if isinstance(named, str) else named
-    return isinstance(named, (list, tuple)) and any(
-        isinstance(name, str) and name.partition(".")[0] == "dualmacl" for name in named
-    )
-
-
-def _plan(key: str, dataset: Any, start: Path, ours: bool, all_images: bool) -> _Planned:
+def _plan(
+    dataset: DatasetSpec,
+    start: Path,
+    readers: Mapping[str, layouts.ReadLayout],
+    guesses: Sequence[layouts.Guess],
+    all_images: bool,
+) -> _Planned:
     """Reads its annotations; what is wrong with them is part of the plan."""
-    kind = str(dataset.get("type", "")) if isinstance(dataset, Mapping) else ""
-    plan = _Planned(clean(key, 200), clean(without_scope(kind), 200))
-    named = dataset.get("ann_file") if isinstance(dataset, Mapping) else None
+    plan = _Planned(clean(dataset.key, 200), clean(dataset.type, 200))
+    settings = dataset.settings
+    named = settings.get("ann_file") if isinstance(settings, Mapping) else None
     try:
-        plan.layout = layouts.of(dataset, start, ours=ours)
+        plan.layout = layouts.of(dataset, start, readers, guesses)
     except layouts.UnknownLayout as error:
         plan.why = str(error)
     except layouts.MissingFolder as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dualwatch.checks import profiles, runner
+from dualwatch.checks.document import CheckDocument, CheckTarget, Entry, ProfileChoice, Unread
 from dualwatch.checks.item import STAGES, CheckResult, CheckSubject, Item, RunLife, Status
 from dualwatch.checks.profiles import Choice
 from dualwatch.collectors import target as targets
@@ -19,7 +20,6 @@ from dualwatch.diagnose import examine, preflight
 from dualwatch.diagnose.check_record import CheckRecord, record_of
 from dualwatch.diagnose.examine import ExamineOptions
 from dualwatch.diagnose.parallel import Collector
-from dualwatch.events.journal import SCHEMA_VERSION
 from dualwatch.tensorboard import status
 
 TENSORBOARD_S = 20.0
@@ -221,44 +221,41 @@ def _refuse_unknown(
 # --- the document ----------------------------------------------------------------------------
 
 
-def document(checked: Checked) -> dict[str, Any]:
+def document(checked: Checked) -> CheckDocument:
     """What ``check --json`` prints."""
-    target = checked.target
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "target": {
-            "kind": target.kind,
-            "path": str(target.path) if target.path is not None else None,
-            "work_dir": str(target.work_dir) if target.work_dir is not None else None,
-            "log": str(target.log) if target.log is not None else None,
-            "life": checked.life.value,
-            "sentence": checked.sentence,
-        },
-        "profile": {
-            "name": checked.choice.profile.name,
-            "title": checked.choice.profile.title,
-            "because": checked.choice.because,
-        },
-        "items": [item(result) for result in checked.results],
-        "counts": runner.counts(checked.results),
-        "exit_code": int(checked.code),
-        "not_observed": [
-            {"what": what, "why": why} for what, why in sorted(checked.not_observed.items())
+    target, profile = checked.target, checked.choice.profile
+    return CheckDocument(
+        target=CheckTarget(
+            kind=target.kind,
+            path=str(target.path) if target.path is not None else None,
+            work_dir=str(target.work_dir) if target.work_dir is not None else None,
+            log=str(target.log) if target.log is not None else None,
+            life=checked.life.value,
+            sentence=checked.sentence,
+        ),
+        profile=ProfileChoice(
+            name=profile.name, title=profile.title, because=checked.choice.because
+        ),
+        entries=[item(result) for result in checked.results],
+        counts=runner.counts(checked.results),
+        exit_code=int(checked.code),
+        not_observed=[
+            Unread(what=what, why=why) for what, why in sorted(checked.not_observed.items())
         ],
-    }
+    )
 
 
-def item(result: CheckResult) -> dict[str, Any]:
+def item(result: CheckResult) -> Entry:
     """One item as in the contract."""
-    return {
-        "id": result.item.id,
-        "stage": result.item.stage,
-        "title": result.item.title,
-        "status": result.status.value,
-        "expected": result.expected,
-        "observed": result.observed,
-        "reason": result.reason.value if result.reason is not None else None,
-        "blocked_by": result.blocked_by or None,
-        "remedy": result.remedy or None,
-        "code": result.code or None,
-    }
+    return Entry(
+        id=result.item.id,
+        stage=result.item.stage,
+        title=result.item.title,
+        status=result.status.value,
+        expected=result.expected,
+        observed=result.observed,
+        reason=result.reason.value if result.reason is not None else None,
+        blocked_by=result.blocked_by or None,
+        remedy=result.remedy or None,
+        code=result.code or None,
+    )

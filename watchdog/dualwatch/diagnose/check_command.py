@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from dualwatch.checks import profiles
+from dualwatch.checks.document import CheckDocument
 from dualwatch.core import units
 from dualwatch.core.errors import DualwatchError, Exit
+from dualwatch.core.json_codec import plain
 from dualwatch.core.policies import CheckPolicy
 from dualwatch.diagnose import check
 from dualwatch.diagnose.check import Checked, Wanted
@@ -66,7 +68,7 @@ def run(order: CheckOptions, policy: CheckPolicy) -> Exit:
     document = check.document(checked)
     _write_junit(order.junit_xml, document)
     if order.as_json:
-        sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(plain(document), indent=1, ensure_ascii=False) + "\n")
     else:
         for line in _page(document, sys.stdout, verbose=order.verbose):
             sys.stdout.write(line + "\n")
@@ -116,7 +118,7 @@ def _watched(look: Callable[[], Checked], order: CheckOptions) -> Checked:
             checked = look()
             document = check.document(checked)
             show(document, before)
-            before = {item["id"]: item["status"] for item in document["items"]}
+            before = {item.id: item.status for item in document.entries}
             if checked.is_decided or checked.life.value in ("over", "planned"):
                 return checked
             time.sleep(EVERY_S)
@@ -124,20 +126,20 @@ def _watched(look: Callable[[], Checked], order: CheckOptions) -> Checked:
 
 def _display(
     order: CheckOptions,
-) -> AbstractContextManager[Callable[[Mapping[str, Any], Mapping[str, str]], None]]:
+) -> AbstractContextManager[Callable[[CheckDocument, Mapping[str, str]], None]]:
     if not order.as_json and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         return _Live()
     return nullcontext(_print_changes)
 
 
-def _print_changes(document: Mapping[str, Any], before: Mapping[str, str]) -> None:
+def _print_changes(document: CheckDocument, before: Mapping[str, str]) -> None:
     """Prints a dated line for each changed item, without a terminal."""
     stamp = units.clock(time.time())
-    for item in document["items"]:
-        last = before.get(item["id"])
-        if item["status"] == last or (last is None and item["status"] in ("pass", "skip")):
+    for item in document.entries:
+        last = before.get(item.id)
+        if item.status == last or (last is None and item.status in ("pass", "skip")):
             continue
-        text = f"{stamp} {item['status']}: {item['title']}: {item['observed']}"
+        text = f"{stamp} {item.status}: {item.title}: {item.observed}"
         sys.stderr.write(console.plain_text(text) + "\n")
     sys.stderr.flush()
 
@@ -153,14 +155,14 @@ class _Live:
         self._fancy = console.holds_unicode(sys.stderr)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
 
-    def __enter__(self) -> Callable[[Mapping[str, Any], Mapping[str, str]], None]:
+    def __enter__(self) -> Callable[[CheckDocument, Mapping[str, str]], None]:
         self._live.start()
         return self._show
 
     def __exit__(self, *exception: object) -> None:
         self._live.stop()
 
-    def _show(self, document: Mapping[str, Any], before: Mapping[str, str]) -> None:
+    def _show(self, document: CheckDocument, before: Mapping[str, str]) -> None:
         from rich.text import Text
 
         lines = checklist.glance(
@@ -173,7 +175,7 @@ class _Live:
         self._live.update(Text.from_ansi("\n".join(lines)), refresh=True)
 
 
-def _page(document: Mapping[str, Any], stream: Any, *, verbose: bool) -> list[str]:
+def _page(document: CheckDocument, stream: Any, *, verbose: bool) -> list[str]:
     out = console.make(stream)
     return list(
         checklist.lines(
@@ -198,7 +200,7 @@ def _reasons(words: Sequence[str]) -> dict[str, str]:
     return {name.strip(): why.strip() or "on the command line" for name, _, why in pairs}
 
 
-def _write_junit(path: Path | None, document: Mapping[str, Any]) -> None:
+def _write_junit(path: Path | None, document: CheckDocument) -> None:
     if path is None:
         return
     from dualwatch.report.terminal import junit

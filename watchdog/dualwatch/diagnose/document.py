@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import structs
 
-from dualwatch import __version__
+from dualwatch import __version__, frameworks
 from dualwatch.diagnose.examine import Examination, is_alive
 from dualwatch.events import Finding, Frame, ProcessSample
 from dualwatch.report.diagnosis import (
@@ -27,7 +27,6 @@ from dualwatch.report.diagnosis import (
 FRAMES = 12
 """Frames of a stack in the document; the bundle's raw files hold all of them."""
 
-LOADER = "train_dataloader"
 """The loader whose settings are in the document, by its published name."""
 
 
@@ -143,9 +142,9 @@ def _config(done: Examination) -> Config:
     return Config(
         path=config.path if config is not None else None,
         how=config.how if config is not None else None,
-        loader_name=LOADER,
+        loader_name=frameworks.LOADER_KEY,
         loader=Loader(
-            loaded=config.loaders.get(LOADER) if config is not None else None,
+            loaded=config.training_loader if config is not None else None,
             written=done.written,
         ),
     )

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from dualwatch import domains
 from dualwatch.collectors.processes.trainings import Training
 from dualwatch.collectors.stacks import fd_limit
 from dualwatch.collectors.target import Target
 from dualwatch.core import clock
 from dualwatch.core.clock import Moment
 from dualwatch.core.policies import CheckPolicy
-from dualwatch.core.settings import choose_metrics
 from dualwatch.diagnose.parallel import Collector, collect
 from dualwatch.diagnose.questions import questions
 from dualwatch.events import (
@@ -25,8 +25,8 @@ from dualwatch.events import (
     NotObserved,
     Severity,
 )
+from dualwatch.frameworks import config_read
 from dualwatch.frameworks.base import Goal
-from dualwatch.frameworks.mmengine.config import dump, find, static
 from dualwatch.history import sources
 from dualwatch.history.run import RunHistory
 from dualwatch.history.training_record import TrainingRecord
@@ -60,7 +60,7 @@ class Examination:
         findings: Ranked, likeliest cause first; with those recorded of the newest attempt.
         causes: The findings without symptoms and notes.
         config: As it was loaded or read.
-        written: Source text of ``train_dataloader``.
+        written: Source text of the training loader.
         not_observed: What could not be looked at -> why.
     """
 
@@ -177,19 +177,18 @@ def _take(done: Examination, answers: dict[str, Any]) -> None:
             done.not_observed["nvidia-smi"] = why
     done.config = answers.get("config") or _from_log(done)
     if done.config is not None and done.written is None and done.config.path:
-        done.written = find.written_loader(Path(done.config.path))
+        done.written = config_read.written_loader(Path(done.config.path))
 
 
 def _from_log(done: Examination) -> ConfigRead | None:
     """The configuration that the training printed into its log."""
     if done.log is None:
         return None
-    text = dump.config_text(list(done.log.head))
-    if not text:
+    found = config_read.of_log(done.log.head, str(done.log.path), **done.moment._asdict())
+    if found is None:
         return None
-    found = static.read(text)
-    done.written = found.written.get("train_dataloader")
-    return find.of_log(found, str(done.log.path), *done.moment)
+    done.written = found.spec.written
+    return found.event
 
 
 def _fold(done: Examination, answers: dict[str, Any], options: ExamineOptions) -> None:
@@ -279,7 +278,7 @@ def required(done: Examination, policy: CheckPolicy) -> tuple[str, ...]:
     if done.run.started is not None:
         return done.run.started.required_metrics
     words = done.config.model_words if done.config is not None else ()
-    return choose_metrics(policy.required, policy.required_from, words)[0]
+    return domains.required_metrics(policy.required, policy.required_from, words)[0]
 
 
 def _goal(done: Examination) -> Goal:

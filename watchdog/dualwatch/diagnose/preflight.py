@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from dualwatch import frameworks
 from dualwatch.collectors.stacks import self_test
 from dualwatch.collectors.target import Target
 from dualwatch.core import clock
@@ -18,14 +19,12 @@ from dualwatch.core.policies import CheckPolicy
 from dualwatch.datasets import scan
 from dualwatch.diagnose.parallel import Collector
 from dualwatch.events import ConfigRead, Event, NotObserved
-from dualwatch.frameworks.mmengine import start_checkpoint
-from dualwatch.frameworks.mmengine.config import find
-from dualwatch.frameworks.mmengine.config import load as configs
-from dualwatch.frameworks.mmengine.config.find import ConfigPairs, FoundConfig
-from dualwatch.frameworks.mmengine.config.load import training_python
+from dualwatch.frameworks import config_read, interpreter
+from dualwatch.frameworks.base import TIME_LIMIT
+from dualwatch.frameworks.config_read import FoundConfig, PairOptions
 
-CONFIG_S = configs.TIME_LIMIT
-"""Seconds for loading, which may import torch and mmdet. What follows has its own after them."""
+CONFIG_S = TIME_LIMIT
+"""Seconds for loading, which may import torch. What follows has its own after them."""
 
 PAIRS_S = 30.0
 DATA_S = 60.0
@@ -38,13 +37,13 @@ Tell = Callable[[str, int, int], None]
 
 
 def _nobody(what: str, done: int, total: int) -> None:
-    """Where nobody wants to know."""
+    """The default: reports no progress."""
 
 
 def collectors(
     target: Target, policy: CheckPolicy, *, all_pairs: bool = False, tell: Tell = _nobody
 ) -> dict[str, Collector]:
-    """The questions for a target. "config" stands for that of ``diagnose``: it is read once.
+    """The questions for a target. "config" is that of ``diagnose``, which is read once.
 
     Args:
         all_pairs: Compares all pairs and looks for every image, rather than for some.
@@ -52,11 +51,11 @@ def collectors(
     """
     if target.kind == "log":
         return {}  # It may be of any machine: what lies on ours says nothing about it.
-    python = training_python(policy.python)
+    python = interpreter.training_python(policy.python)
     asked = {"surroundings": Collector(lambda: self_test.look(python, **_now()), SURROUNDINGS_S)}
     if target.config is None and target.work_dir is None:
         return asked
-    pairs = ConfigPairs(all_pairs, lambda done, total: tell("pairs", done, total))
+    pairs = PairOptions(all_pairs, lambda done, total: tell("pairs", done, total))
     known = _Once(lambda: _known(target, python, pairs))
     asked["config"] = Collector(lambda: _fact(known.get()), CONFIG_S + PAIRS_S)
     asked["checkpoint"] = Collector(
@@ -88,15 +87,15 @@ def _now() -> dict[str, Any]:
     return clock.now()._asdict()
 
 
-def _known(target: Target, python: str, pairs: ConfigPairs) -> FoundConfig | None:
+def _known(target: Target, python: str, pairs: PairOptions) -> FoundConfig | None:
     """The configuration that was named, else the one that the run dumped; None for none."""
     if target.config is not None:
-        return find.load_whole(python, target.config, (), Path.cwd(), timeout=CONFIG_S, how=pairs)
-    path = find.find(target.work_dir) if target.work_dir is not None else None
+        return config_read.load(python, target.config, Path.cwd(), CONFIG_S, pairs)
+    path = config_read.find(target.work_dir) if target.work_dir is not None else None
     if path is None:
         return None
     folder = target.training.cwd if target.training is not None else None
-    return find.read_whole(path, **_now(), folder=folder, how=pairs)
+    return config_read.read(path, **_now(), folder=folder, pairing=pairs)
 
 
 def _fact(known: FoundConfig | None) -> ConfigRead | None:
@@ -107,26 +106,27 @@ def _checkpoint(target: Target, known: FoundConfig | None) -> list[Event]:
     if known is None or known.event.error:
         return [_unseen("checkpoint", known)]
     folder = target.work_dir or _work_dir(known, target)
-    seen = start_checkpoint.look(known.event, folder, **_now(), roots=known.roots)
+    framework = frameworks.get(known.spec.framework)
+    seen = framework.start_checkpoint(known.event, folder, **_now(), roots=known.roots)
     return [seen] if seen is not None else []
 
 
 def _work_dir(known: FoundConfig, target: Target) -> Path | None:
     """Where a training of this configuration would work, as ``tools/train.py`` settles it."""
-    named = known.values.get("work_dir")
-    if isinstance(named, str) and named:
-        return Path(named)
+    if known.spec.work_dir:
+        return Path(known.spec.work_dir)
     return Path("work_dirs", target.config.stem) if target.config is not None else None
 
 
 def _data(
     known: FoundConfig | None, all_images: bool, tell: Callable[[int, int], None]
 ) -> list[Event]:
-    if known is None or not known.values:
+    if known is None or not known.spec.sections:
         return [_unseen("data sets", known)]
     return [
         scan.look(
-            known.values,
+            known.spec.datasets,
+            *config_read.layouts(known.spec),
             known.roots,
             **_now(),
             all_images=all_images,

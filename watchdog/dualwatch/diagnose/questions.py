@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dualwatch import frameworks
 from dualwatch.collectors.agent_files import heartbeat
 from dualwatch.collectors.agent_files.batches import BatchFiles
 from dualwatch.collectors.agent_files.models import ModelFiles
@@ -17,9 +18,7 @@ from dualwatch.core.policies import CheckPolicy
 from dualwatch.diagnose import live_process
 from dualwatch.diagnose.parallel import Collector
 from dualwatch.events import ConfigRead, Event
-from dualwatch.frameworks.mmengine.config import find
-from dualwatch.frameworks.mmengine.config.load import training_python
-from dualwatch.frameworks.mmengine.logs import scalars
+from dualwatch.frameworks import config_read, interpreter
 from dualwatch.history import sources
 from dualwatch.history.run import LINES_AT_ONCE, RunHistory
 from dualwatch.history.training_record import TrainingRecord
@@ -61,8 +60,8 @@ def questions(
         asked["processes"] = Collector(lambda: live_process.look(training), LIVE_S + 1)
     if target.log is not None:
         log = target.log
-        limit = log_s + LIVE_S - 5.0
-        asked["log"] = Collector(lambda: reader.read_log(log, deadline=log_s), limit)
+        limit, formats = log_s + LIVE_S - 5.0, frameworks.line_formats()
+        asked["log"] = Collector(lambda: reader.read_log(log, formats, deadline=log_s), limit)
         if target.scalars == log:
             asked["scalars"] = Collector(lambda: read_scalars(log), LIVE_S)
     if target.attempt_dir is not None:
@@ -74,9 +73,9 @@ def questions(
         asked["batches"] = Collector(lambda: BatchFiles(attempt).poll(at, wall), LIVE_S)
     if target.config is not None:
         named = target.config
-        python = training_python(policy.python)
+        python = interpreter.training_python(policy.python)
         asked["config"] = Collector(
-            lambda: find.load(python, named, (), Path.cwd(), timeout=CONFIG_S), CONFIG_S + 2
+            lambda: config_read.load(python, named, Path.cwd(), CONFIG_S).event, CONFIG_S + 2
         )
     elif work_dir is not None:
         cwd = training.cwd if training is not None else None
@@ -97,7 +96,7 @@ def read_scalars(path: Path) -> list[Event]:
     Raises:
         OSError: It cannot be read.
     """
-    return scalars.read(path, path.stat().st_mtime, SCALAR_ROWS)
+    return [event for one in frameworks.installed() for event in one.scalars(path, SCALAR_ROWS)]
 
 
 def _recorded(journal: Path, moment: Moment) -> tuple[RunHistory, TrainingRecord]:
@@ -110,7 +109,7 @@ def _recorded(journal: Path, moment: Moment) -> tuple[RunHistory, TrainingRecord
 
 
 def _found_config(work_dir: Path, cwd: Path | None, moment: Moment) -> ConfigRead | None:
-    path = find.find(work_dir)
+    path = config_read.find(work_dir)
     if path is None:
         return None
-    return find.read(path, at=moment.at, wall=moment.wall, folder=cwd)
+    return config_read.read(path, at=moment.at, wall=moment.wall, folder=cwd).event

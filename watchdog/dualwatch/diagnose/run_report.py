@@ -10,6 +10,7 @@ from dualwatch import domains
 from dualwatch.collectors.target import Target
 from dualwatch.core import clock, units
 from dualwatch.core.errors import DualwatchError, Exit
+from dualwatch.core.json_codec import plain
 from dualwatch.core.policies import CheckPolicy
 from dualwatch.diagnose import check, examine
 from dualwatch.diagnose.check import Wanted
@@ -98,7 +99,7 @@ def _supervised(target: Target, policy: CheckPolicy) -> ReportedRun | None:
 def _add_checklist(run: ReportedRun, record: CheckRecord, policy: CheckPolicy) -> None:
     """Adds the items of the profile in force, its limits, and what its domain shows first."""
     choice, results = check.judged(record, policy, Wanted())
-    run.checklist = [check.item(result) for result in results]
+    run.checklist = plain([check.item(result) for result in results])
     run.limits = choice.profile.ranges
     words = (*(run.config.model_words if run.config is not None else ()), *run.required)
     run.shown_first = domains.of_words((*words, *run.table.columns)).shown_first

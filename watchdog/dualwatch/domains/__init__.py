@@ -40,6 +40,11 @@ def of_metrics(names: Iterable[str]) -> Domain:
     return next((one for one in installed() if any(map(one.owns, known))), NEUTRAL)
 
 
+def shown_first() -> tuple[str, ...]:
+    """Metrics that views show before all others."""
+    return tuple(name for one in installed() for name in one.shown_first)
+
+
 def required_metrics(
     given: Sequence[str] | None, source: str, model_words: Sequence[str]
 ) -> tuple[tuple[str, ...], str]:

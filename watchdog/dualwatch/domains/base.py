@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dualwatch.datasets.layouts import ReadLayout
+from dualwatch.datasets.layouts import Place, ReadLayout
+from dualwatch.datasets.spec import DatasetSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,17 +126,25 @@ class Domain:
         """Whether a batch holds pairs, by its outline."""
         return BatchModalities(None, "its modalities are not known here")
 
-    def guess_layout(self, settings: Mapping[str, Any]) -> ReadLayout | None:
+    def guess_layout(self, settings: Mapping[str, Any], place: Place) -> ReadLayout | None:
         """The layout of a data set whose type is not known, by the form of its settings."""
         return None
 
     def pairing(
         self,
-        values: Mapping[str, Any],
+        datasets: Sequence[DatasetSpec],
         roots: Sequence[Path],
         *,
+        whole: bool = True,
         all_pairs: bool = False,
         progress: Progress = silent,
     ) -> Pairing:
-        """Compares the pairs of a configuration's data sets; with no roots, only reads it."""
+        """Compares the pairs of a configuration's data sets.
+
+        Args:
+            datasets: Those of all loaders, wrappers included, those of the training first.
+            roots: Where relative paths may begin; with none, no file is looked at.
+            whole: Whether nothing of the data sets is unknown.
+            all_pairs: Compares all pairs of a large data set, rather than some.
+        """
         return Pairing()

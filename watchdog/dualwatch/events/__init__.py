@@ -1,4 +1,4 @@
-"""The vocabulary: what can be seen, found and decided. Frozen types, no I/O, nothing of ours."""
+"""The vocabulary: observations, findings, decisions. Frozen types, no I/O."""
 
 from dualwatch.events.base import Event
 from dualwatch.events.decisions import Action, Change, Decision, RerunStep, TriedStep

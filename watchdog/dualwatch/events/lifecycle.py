@@ -19,6 +19,7 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run-started"):
         python: Interpreter that runs it.
         resume: The user asked to go on from the last checkpoint.
         sections: The configuration as it was described; empty where there is none.
+        framework: Name of the adapter that described it; "" in older journals.
         settings: Settings in force that a verdict or a remedy depends on.
     """
 
@@ -32,6 +33,7 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run-started"):
     python: str = ""
     resume: bool = False
     sections: dict[str, Any] = {}
+    framework: str = ""
     settings: dict[str, Any] = {}
 
 
@@ -70,10 +72,15 @@ class RunEnded(Event, frozen=True, kw_only=True, tag="run-ended"):
 
 
 class NotObserved(Event, frozen=True, kw_only=True, tag="not-observed"):
-    """Something that could not be looked at, and why. Unknown is not well."""
+    """Something that could not be observed, and why.
+
+    Attributes:
+        gone: It is about a process that had ended, which nobody refused to show.
+    """
 
     what: str
     why: str
+    gone: bool = False
 
 
 class ObserverPaused(Event, frozen=True, kw_only=True, tag="observer-paused"):

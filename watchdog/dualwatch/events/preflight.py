@@ -11,7 +11,7 @@ class DataSet(Struct, frozen=True, kw_only=True):
     """One data set of a configuration, as its annotations and folders show it.
 
     Attributes:
-        key: Dotted key of the data set: "train_dataloader.dataset".
+        key: Dotted key of the data set in its configuration.
         kind: Its type, "" where none is named.
         images: Images (or pairs) that its annotations name; None where ``why`` says something.
         looked_at: Of these, how many were looked for, each with its annotation where that is a
@@ -78,7 +78,7 @@ class ModelPart(Struct, frozen=True, kw_only=True):
     """One module of the model.
 
     Attributes:
-        path: Its dotted name in the model: "roi_head.macl_head"; "" for the model itself, which is
+        path: Its dotted name in the model: "roi_head.bbox_head"; "" for the model itself, which is
             among the parts where its class, and nothing below it, tells of a contrastive loss.
         kind: Its class.
         parameters: Numbers in it and below, all of them; 0 for a loss that learns nothing.

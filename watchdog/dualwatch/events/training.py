@@ -48,7 +48,7 @@ class EvaluationLogged(Event, frozen=True, kw_only=True, tag="evaluation-logged"
 
 
 class LogMilestone(Event, frozen=True, kw_only=True, tag="milestone"):
-    """A line that tells where the run stands.
+    """A log line that marks a stage of the run.
 
     ``name`` is one of: "environment", "config-dump", "hooks-listed", "weights-initialised",
     "checkpoint-loaded", "resumed", "checkpoints-announced", "dataloader-advancing",
@@ -106,7 +106,7 @@ class HeartbeatRead(Event, frozen=True, kw_only=True, tag="pulse"):
         beats: Counts every change of phase; two equal readings mean nothing moved.
         epoch: Epochs completed.
         begun: Iterations that were done when this process began to train; -1 before.
-        iteration: Iterations completed since the very first (mmengine's ``runner.iter``).
+        iteration: Iterations completed since the very first.
         batch: Index of the batch in the present loop, completed ones.
         batches: Batches of the present loop, 0 where unknown.
         max_epochs: 0 where the loop counts iterations.
@@ -164,20 +164,22 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
     Attributes:
         path: The file.
         how: "loaded" or "read".
-        loaders: "train_dataloader" -> its settings (batch_size, ...), its dataset left out.
+        loaders: Name of each loader -> its settings (batch_size, ...), its dataset left out; those
+            of the training first, with names that begin with "train".
         start_method: Of worker processes, None for the platform's own.
         platform: ``sys.platform`` of the training.
         paired: Whether it names two modalities; None where that cannot be told.
         missing: Dotted key -> path that is not there.
         unpaired: Images without a partner in the other modality, bounded; ``looked_at`` of them
             all were compared.
-        model_words: Keys and types of its model: what a MACL model is known by.
+        model_words: Keys and types of its model, by which its domain is known.
         epochs, iterations: How long it is to train; None where unknown or counted the other way.
         preprocessor: Type of the model's data preprocessor, "" where none is named.
         backends: Types of the visualizer's backends; None where that cannot be told.
         load_from: Checkpoint that it starts from, "" for none.
         resumes: Whether it goes on with the state of that checkpoint, or of the newest one.
         error: Why it does not load; "" where it does.
+        timed_out: It does not load because loading did not finish.
         not_followed: What of it is not known; bounded.
     """
 
@@ -198,7 +200,14 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
     load_from: str = ""
     resumes: bool = False
     error: str = ""
+    timed_out: bool = False
     not_followed: tuple[NotFollowed, ...] = ()
+
+    @property
+    def training_loader(self) -> dict[str, Any] | None:
+        """Settings of the training's loader; None where they are not known."""
+        found = (one for name, one in self.loaders.items() if name.startswith("train"))
+        return next(found, None)
 
     def unknown(self, about: str) -> str | None:
         """Why what it does not name about something is not known; None where it is."""

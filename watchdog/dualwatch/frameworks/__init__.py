@@ -10,7 +10,7 @@ import ast
 from pathlib import Path
 
 from dualwatch.core import plugins
-from dualwatch.frameworks.base import Framework
+from dualwatch.frameworks.base import Framework, Sections, TrainingSpec
 from dualwatch.logs.formats import LineFormat
 
 GROUP = "dualwatch.frameworks"
@@ -18,6 +18,9 @@ BUILT_IN = (
     "dualwatch.frameworks.mmengine.adapter:MMEngine",
     "dualwatch.frameworks.lightning.adapter:Lightning",
 )
+
+LOADER_KEY = "train_dataloader"
+"""Key of the training loader in the document of ``diagnose --json`` and in the title above it."""
 
 PLAIN = Framework()
 """A training of no framework that is known."""
@@ -31,6 +34,18 @@ def installed() -> tuple[Framework, ...]:
 def get(name: str) -> Framework:
     """The adapter of that name; ``PLAIN`` where there is none."""
     return next((one for one in installed() if one.name == name), PLAIN)
+
+
+def default() -> Framework:
+    """The adapter for what names no framework: a command line's CONFIG, and old journals."""
+    return installed()[0]
+
+
+def of_run(name: str, sections: Sections) -> TrainingSpec:
+    """The configuration of a run whose journal names its framework, or is older than that."""
+    if not sections:
+        return TrainingSpec(framework=name)
+    return (get(name) if name else default()).spec(sections)
 
 
 def of_config(config: Path) -> Framework | None:

@@ -22,19 +22,23 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from dualwatch.events import Change, NotFollowed
+from dualwatch.core.errors import DualwatchError
+from dualwatch.datasets.layouts import ReadLayout
+from dualwatch.datasets.spec import DatasetSpec, Role
+from dualwatch.events import Change, CheckpointSeen, ConfigRead, Event, NotFollowed
 from dualwatch.logs.formats import LineFormat
 
-__all__ = ["NotFollowed"]
-
-Role = Literal["train", "val", "test"]
 Sections = Mapping[str, Any]
 """A configuration as its framework describes it: plain, JSON-able dictionaries."""
 
 TIME_LIMIT = 120.0
 """Seconds that loading a configuration may take."""
+
+
+class ConfigTimeout(DualwatchError):
+    """A configuration that did not finish loading."""
 
 
 class Goal(NamedTuple):
@@ -63,28 +67,14 @@ class LoaderSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DatasetSpec:
-    """One data set, wrappers opened.
-
-    Attributes:
-        key: Dotted path in the configuration.
-        type: Name of its class, without a registry's scope; "" where it is not written.
-        settings: As written; None where it is not a mapping.
-    """
-
-    key: str
-    role: Role
-    type: str = ""
-    settings: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSpec:
     """A configuration, loaded by its framework or read as text.
 
     Attributes:
         framework: Name of the adapter that made it; "" for none.
         loaders: Every loader, those of the training first.
+        datasets: The data sets inside of all wrappers, those of the training first.
+        wrapped: The data set of each loader as written, wrappers included.
         start_method: Of worker processes, None for the platform's own.
         start_from: Checkpoint that it starts from, "" for none.
         resumes: Whether it continues with the state of that checkpoint, or of the newest one.
@@ -94,12 +84,16 @@ class TrainingSpec:
         backends: Types of what writes its scalars; None where that is not known.
         imports: Modules that it imports before training.
         not_followed: What of a configuration that was read as text is not known, and why.
+        error: Why it does not load or cannot be read; "" where it does.
+        timed_out: Loading it did not finish within the time limit.
+        written: Source text of the training loader, None where it is not known.
         sections: The configuration itself, for its adapter and for display.
     """
 
     framework: str = ""
     loaders: tuple[LoaderSpec, ...] = ()
     datasets: tuple[DatasetSpec, ...] = ()
+    wrapped: tuple[DatasetSpec, ...] = ()
     start_method: str | None = None
     goal: Goal = field(default_factory=Goal)
     start_from: str = ""
@@ -111,6 +105,9 @@ class TrainingSpec:
     backends: tuple[str, ...] | None = None
     imports: tuple[str, ...] = ()
     not_followed: tuple[NotFollowed, ...] = ()
+    error: str = ""
+    timed_out: bool = False
+    written: str | None = None
     sections: Sections = field(default_factory=dict)
 
     def of(self, role: Role | None = None) -> Iterator[LoaderSpec]:
@@ -180,6 +177,26 @@ class Checkpoint:
     number: int
 
 
+def is_module(script: Path) -> bool:
+    """Whether ``--script package.module`` names a module for ``python -m`` rather than a file."""
+    dotted = re.fullmatch(r"\w+(\.\w+)+", str(script)) is not None
+    return dotted and script.suffix != ".py" and not script.exists()
+
+
+def launcher(options: LaunchOptions, python: str) -> tuple[str, ...]:
+    """The words before the script: the interpreter, by torchrun where ranks are asked for."""
+    if options.nproc_per_node is None and options.nnodes <= 1:
+        return (python,)
+    words = [python, "-m", "torch.distributed.run"]
+    words += [f"--nproc-per-node={options.nproc_per_node or 1}"]
+    words += [f"--nnodes={options.nnodes}", f"--node-rank={options.node_rank}"]
+    if options.rdzv_endpoint:
+        words += ["--rdzv-backend=c10d", f"--rdzv-endpoint={options.rdzv_endpoint}"]
+    elif options.nnodes == 1:
+        words += ["--standalone"]
+    return tuple(words)
+
+
 class Framework:
     """What one framework does its own way. All methods have defaults for a plain training.
 
@@ -189,6 +206,7 @@ class Framework:
         modules: Packages that a training script of it imports.
         scripts: Training scripts to look for in the current folder, best first.
         entry: The training script that dualwatch ships for it, None for none.
+        layouts: Data set type -> reader of its layout.
         phases: Function name in a stack -> the ``protocol.Phase`` of the training there.
         libraries: (pattern over a frame's file, name of the library).
         collective_files: Parts of the paths of files whose functions are collectives.
@@ -204,6 +222,7 @@ class Framework:
     scripts: tuple[str, ...] = ()
     entry: Path | None = None
 
+    layouts: Mapping[str, ReadLayout] = {}
     phases: Mapping[str, str] = {}
     libraries: tuple[tuple[re.Pattern[str], str], ...] = ()
     collective_files: tuple[str, ...] = ()
@@ -237,6 +256,14 @@ class Framework:
         """
         raise NotImplementedError
 
+    def missing_data(self, spec: TrainingSpec, roots: Sequence[Path]) -> dict[str, str]:
+        """Dotted key -> path of the folders and annotation files that are named and missing.
+
+        Args:
+            roots: Where relative paths may begin.
+        """
+        return {}
+
     def read(self, config: Path) -> TrainingSpec:
         """Reads a configuration as text. Executes nothing and never raises.
 
@@ -260,7 +287,7 @@ class Framework:
 
     def command(self, options: LaunchOptions, script: Path, python: str) -> tuple[str, ...]:
         """The exact command of a training."""
-        return (python, str(script), *options.extra)
+        return (*launcher(options, python), str(script), *options.extra)
 
     # --- remedies ---
 
@@ -291,7 +318,35 @@ class Framework:
         """The checkpoint that the framework itself would resume from; None for none."""
         return None
 
+    def start_checkpoint(
+        self,
+        config: ConfigRead,
+        work_dir: Path | None,
+        *,
+        at: float,
+        wall: float,
+        roots: Sequence[Path] = (Path(),),
+    ) -> CheckpointSeen | None:
+        """Whether the checkpoint that a training starts from is whole; None: it starts from none.
+
+        Args:
+            work_dir: Folder of the run, where resuming looks for the newest checkpoint.
+            roots: Where a relative path may begin.
+        """
+        return None
+
     # --- logs ---
+
+    def scalars(self, path: Path, newest: int) -> list[Event]:
+        """The events of the framework's own file of scalars, at the file's time.
+
+        Args:
+            newest: So many training rows are given, the newest; and every evaluation.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        return []
 
     def line_format(self) -> LineFormat | None:
         """A new reader of the framework's log lines, for one stream; None: it has no lines."""

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from dualwatch.core.text import bound, strip_control
 from dualwatch.events import ErrorSeen, Event
-from dualwatch.frameworks.mmengine.logs import mmcv1, mmengine1
-from dualwatch.frameworks.mmengine.logs.fast_path import LineShapes
+from dualwatch.logs.formats import LineFormat
 from dualwatch.logs.tracebacks import EXCERPT_WIDTH, MESSAGE_CHARS, TracebackCollector
 
 MAX_RANKS = 64
@@ -26,7 +26,7 @@ _NAMED = re.compile(
     r"(?::\s+(?P<message>\S.*)|\((?P<quoted>['\"].*)\))"
 )
 _UNNAMED = re.compile(
-    # "MACL loss failed: shapes differ"; a number after the colon is a metric, "mean error: 0.1".
+    # "the loss failed: shapes differ"; a number after the colon is a metric, "mean error: 0.1".
     r"\b(?i:failed|failure|error|exception)\b[^:='\"]{0,80}:\s*(?![-+.\d\s]|(?i:nan|inf)\b)\S"
     r"|(?:失败|错误|异常|出错)[^:\uff1a='\"]{0,40}[:\uff1a]\s*\S"
     r"|Watchdog caught collective operation timeout"
@@ -51,24 +51,27 @@ _DIGITS = re.compile(r"\d+")
 class ConsoleParser:
     """Reads the lines of one console, in their order.
 
+    Args:
+        formats: Readers of the frameworks' own lines, made for this stream.
+
     The events of errors:
 
     * a traceback gives one ``ErrorSeen`` for its whole chain. Since its message may have more
       lines, it comes with the first line that does not belong to it; ``flush`` brings it out
       when the console is quiet, ``close`` at the end;
     * a line that names an exception without a traceback gives one with that ``kind``;
-    * a line that tells of an error without naming an exception (``MACL loss failed: ...``, the
+    * a line that reports an error without naming an exception (``the loss failed: ...``, the
       logger's level ERROR, ``Segmentation fault``) gives one with an empty ``kind`` and the line
       as its message. So does a traceback that the end of the stream cuts off, with its excerpt.
 
-    An error that repeats, as one that is caught in every iteration does, is told the 1st, 10th,
+    An error that repeats, as one that is caught in every iteration does, is reported the 1st, 10th,
     100th ... time; differing numbers in it do not make it another one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, formats: Sequence[LineFormat]) -> None:
+        self._formats = formats
         self._collectors: dict[str, TracebackCollector] = {"": TracebackCollector()}
-        self._told: OrderedDict[tuple[str, str, str], int] = OrderedDict()
-        self._shapes = LineShapes()
+        self._reported: OrderedDict[tuple[str, str, str], int] = OrderedDict()
 
     def feed(self, line: str, at: float, wall: float) -> list[Event]:
         """Takes one whole line (without its end) and returns what it states or completes."""
@@ -79,18 +82,20 @@ class ConsoleParser:
             match = _TAG.match(line)
             if match is not None:
                 tag, line = match[0], line[match.end() :]
-        event: Event | None = self._shapes.read(line, at, wall)
-        if event is None:
-            event = mmengine1.parse_line(line, at, wall)
+        event: Event | None = None
+        for known in self._formats:
+            event = known.parse(line, at, wall)
             if event is not None:
-                self._shapes.learn(line, event)
-            else:
-                event = mmcv1.parse_line(line, at, wall)
+                break
         collector = self._collector(tag)
         if event is not None:
             ended = collector.flush(at, wall)
             return [*self._fresh(ended), event] if ended else [event]
-        level, body = mmengine1.split_prefix(line)
+        level, body = "", line
+        for known in self._formats:
+            level, body = known.split_prefix(line)
+            if level:
+                break
         belongs, errors = collector.feed(line, level, body, at, wall)
         if not belongs:
             single = _single(level, body, at, wall)
@@ -128,21 +133,21 @@ class ConsoleParser:
         return collector
 
     def _fresh(self, errors: list[ErrorSeen]) -> list[Event]:
-        """Leaves out what has been told often enough."""
+        """Leaves out errors that were reported often enough."""
         fresh: list[Event] = []
         for error in errors:
             key = (error.exception, error.where, _DIGITS.sub("#", error.message[:300]))
-            count = self._told.pop(key, 0) + 1
-            self._told[key] = count
-            if len(self._told) > MAX_KNOWN_ERRORS:
-                self._told.popitem(last=False)
+            count = self._reported.pop(key, 0) + 1
+            self._reported[key] = count
+            if len(self._reported) > MAX_KNOWN_ERRORS:
+                self._reported.popitem(last=False)
             if str(count).rstrip("0") == "1":
                 fresh.append(error)
         return fresh
 
 
 def _single(level: str, body: str, at: float, wall: float) -> ErrorSeen | None:
-    """An error that one line tells by itself."""
+    """An error on a single line."""
     loud = level in ("ERROR", "CRITICAL") or (level == "WARNING" and _GAVE_UP.search(body))
     if not loud and _HINT.search(body) is None:
         return None

@@ -1,4 +1,4 @@
-"""The encoding of a log that somebody hands us: told by its first bytes and by trying.
+"""The encoding of a log of unknown origin, by its first bytes and by trying.
 
 Most are UTF-8. PowerShell's ``>`` writes UTF-16; a Chinese Windows console writes GBK and a Western
 one cp1252, often among lines of UTF-8, so those two are decided on by the lines that are not.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from dualwatch.events import Event
@@ -22,7 +21,3 @@ class LineFormat(Protocol):
     def split_prefix(self, line: str) -> tuple[str, str]:
         """Splits a logger's prefix off: ("ERROR", message), or ("", line) where there is none."""
         ...
-
-
-NewFormats = Callable[[], Sequence[LineFormat]]
-"""Makes the formats of one stream."""

@@ -8,13 +8,14 @@ import os
 import stat
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from dualwatch.events import Event
 from dualwatch.logs.encodings import LineDecoder
+from dualwatch.logs.formats import LineFormat
 from dualwatch.logs.whole import WholeLog
 
 HEAD_BYTES = 2 << 20
@@ -40,7 +41,7 @@ class LogRead:
 
     Attributes:
         events: With the wall times of their lines; ``at`` counts from the first of them. Of a long
-            log the first and the newest; an ``ObserverPaused`` stands for what is between.
+            log the first and the newest; an ``ObserverPaused`` replaces what is between.
         head: The first lines: environment, configuration, hooks.
         tail: The last lines.
         size: Bytes of the file.
@@ -63,10 +64,11 @@ class LogRead:
     year_known: bool
 
 
-def read_log(path: Path, *, deadline: float) -> LogRead:
+def read_log(path: Path, formats: Sequence[LineFormat], *, deadline: float) -> LogRead:
     """Reads a log, gzipped or not.
 
     Args:
+        formats: See ``console.ConsoleParser``.
         deadline: Seconds that it may take. What cannot be read within them is left out between
             the beginning and the end, of a gzipped one at the end.
 
@@ -77,7 +79,7 @@ def read_log(path: Path, *, deadline: float) -> LogRead:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
-        log, decoder = WholeLog(status.st_mtime), LineDecoder()
+        log, decoder = WholeLog(status.st_mtime, formats), LineDecoder()
         zipped = path.suffix == ".gz"
         blocks = _unzipped(file, deadline) if zipped else _blocks(file, status.st_size, deadline)
         complete = True

@@ -1,4 +1,4 @@
-"""Follows a file that somebody else writes, by its bytes.
+"""Follows a file that another process writes, by its bytes.
 
 Works on bytes until a line is whole, so that a character split by a write never breaks; a carriage
 return ends a line too, so that a progress bar gives lines instead of one endless one.

@@ -6,7 +6,7 @@ import re
 import time
 
 _STAMP = re.compile(
-    r"(?:\[[A-Za-z_]+\d{1,6}\]: ?){0,2}"  # a rank, as torchrun tells it
+    r"(?:\[[A-Za-z_]+\d{1,6}\]: ?){0,2}"  # a rank, as torchrun prints it
     r"(?:(?P<year>\d{4})[/-])?(?P<month>\d\d)[/-](?P<day>\d\d) "
     r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:,(?P<milli>\d{3}))? - "
 )
@@ -47,7 +47,7 @@ def logged_at(line: str, *, before: float | None = None) -> float | None:
     """Seconds since the epoch of a line's stamp, None where it has none.
 
     Args:
-        line: A line of mmengine's or mmcv's logger.
+        line: A line of a logger.
         before: A time that the line cannot be later than, as the file's own; the console's
             stamps have no year, and get the last one that fits. Without it they give None.
     """

@@ -124,7 +124,7 @@ class TracebackCollector:
         return self._after_kind(block, text, level, at, wall)
 
     def flush(self, at: float, wall: float) -> list[ErrorSeen]:
-        """Gives the exception whose message may go on; frames without a kind are kept."""
+        """Returns the exception whose message may continue; frames without a kind are kept."""
         block = self._block
         if block is None or block.in_frames:
             return []
@@ -141,8 +141,8 @@ class TracebackCollector:
 
     def _header(self, level: str, body: str, at: float, wall: float) -> list[ErrorSeen]:
         before = body[: body.index(HEADER)]
-        # Whatever stands before the header stands before each line: an indent, "  | ", both.
-        # Words do not ("MACL loss failed: Traceback ...").
+        # The text before the header is before each line: an indent, "  | ", both.
+        # Words do not ("the loss failed: Traceback ...").
         margin = before.removesuffix("Exception Group ").replace("+", "|")
         prefix = margin if not margin.strip(" |\t") else ""
         original = before.endswith("Original ")
@@ -213,7 +213,7 @@ class TracebackCollector:
 
 
 def _is_kind(kind: str, has_message: bool) -> bool:
-    """Whether a word can be an exception's name rather than the start of somebody's output.
+    """Whether a word can be an exception's name rather than the start of other output.
 
     Names from modules are dotted (``socket.timeout``, ``cv2.error``), others capitalised.
     """

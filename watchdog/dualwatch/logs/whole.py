@@ -1,6 +1,6 @@
-"""A log that is read from its beginning to its end, however long: the events that tell its story.
+"""Reads a whole log, however long, into the events that matter.
 
-A log of a million training lines tells by its first and its newest ones what it tells at all. Those
+Of a million training lines the first and the newest are what matters. Those
 in between are not even taken apart, and the stretch that they cover becomes one in which nothing
 was observed, so that no pause is learnt from it.
 """
@@ -8,12 +8,13 @@ was observed, so that no pause is learnt from it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
 from dualwatch.events import ErrorSeen, Event, ObserverPaused
 from dualwatch.logs.console import ConsoleParser
+from dualwatch.logs.formats import LineFormat
 from dualwatch.logs.timestamps import TimestampReader
 
 TAIL = 50
@@ -28,15 +29,13 @@ NEWEST = 10_000
 OTHERS = 2_000
 """Errors that are kept, and as many events of all other kinds: the newest, too."""
 
-_INFO = " - INFO - "
-_TRAINING = ("Epoch(train)", "Iter(train)", "Epoch [", "Iter [")
-
 
 class WholeLog:
     """Takes the lines of a log in their order.
 
     Args:
-        modified: The file's own time, which stands in for the stamps that a log may lack.
+        modified: The file's own time, which replaces the stamps that a log may lack.
+        formats: See ``ConsoleParser``.
 
     Attributes:
         head: The first lines: environment, configuration, hooks.
@@ -44,13 +43,14 @@ class WholeLog:
         first_wall, last_wall: Times of the first and of the last stamp; the file's without any.
     """
 
-    def __init__(self, modified: float) -> None:
+    def __init__(self, modified: float, formats: Sequence[LineFormat]) -> None:
         self.head: list[str] = []
         self.tail: deque[str] = deque(maxlen=TAIL)
         self.first_wall: float | None = None
         self.last_wall = modified
         self._stamps = TimestampReader(modified)
-        self._parser = ConsoleParser()
+        self._formats = formats
+        self._parser = ConsoleParser(formats)
         self._open = False
         self._head_chars = 0
         # Of lines and events, in the order in which they came.
@@ -79,8 +79,7 @@ class WholeLog:
             if self._head_chars < HEAD_CHARS:
                 self.head.append(line)
                 self._head_chars += len(line) + 1
-            cut = line.find(_INFO)
-            if cut >= 0 and line.startswith(_TRAINING, cut + len(_INFO)):
+            if any(known.is_training_line(line) for known in self._formats):
                 self._training += 1
                 if self._training > FIRST and not self._open:
                     self._newest.append((self._number, line))
@@ -108,13 +107,13 @@ class WholeLog:
             unseen.append((self._put_off_from - 1, self._newest[0][0]))
         if len(self._others) == OTHERS:
             unseen.append((self._first[-1][0] if self._first else 0, self._others[0][0]))
-        parser, first = ConsoleParser(), self.first_wall or self.last_wall
+        parser, first = ConsoleParser(self._formats), self.first_wall or self.last_wall
         newest: list[tuple[int, Event]] = []
         for number, line in self._newest:
             wall = max(self._stamps.of(line) or first, first)
             newest += [(number, event) for event in parser.feed(line, wall - first, wall)]
         later = sorted([*self._errors, *self._others, *newest], key=lambda pair: pair[0])
-        return tuple(_told([*self._first, *later], unseen))
+        return tuple(_ordered([*self._first, *later], unseen))
 
     def _time(self, line: str) -> tuple[float, float]:
         """Both times of a line; one without a stamp has that of the last one before it."""
@@ -145,7 +144,9 @@ class WholeLog:
         self._open = False
 
 
-def _told(story: Iterable[tuple[int, Event]], unseen: Iterable[tuple[int, int]]) -> Iterator[Event]:
+def _ordered(
+    story: Iterable[tuple[int, Event]], unseen: Iterable[tuple[int, int]]
+) -> Iterator[Event]:
     """Facts with their numbers, in the order of their times, with pauses where some are missing."""
     stretches = list(unseen)
     known, at = 0, 0.0

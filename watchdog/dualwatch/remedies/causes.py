@@ -1,4 +1,4 @@
-"""Which of the findings a treatment answers, and whether anything can help. Pure."""
+"""Which finding a remedy answers, and whether a rerun can help. Pure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dualwatch.events.findings import PROVEN
 from dualwatch.remedies import table
 
 STALLS = ("DW101", "DW102", "DW103", "DW105")
-"""What is acted on. "Slow" (DW104) never is."""
+"""Stalls that are acted on. "Slow" (DW104) never is."""
 
-_STANDING = ("DW602", "DW603", "DW604")
-"""What is wrong with configuration or data from the start: by itself it ends no training."""
+_AT_START = ("DW602", "DW603", "DW604")
+"""Faults of configuration or data from the start, which alone end no training."""
 
 
 def of_stall(findings: Sequence[Finding]) -> Finding | None:
-    """The likeliest cause that is proven, else the stall itself; None where nothing stands still.
+    """The likeliest proven cause, else the stall itself; None where there is no stall.
 
     Args:
         findings: Ranked, likeliest cause first.
@@ -31,7 +31,7 @@ def of_death(findings: Sequence[Finding]) -> Finding | None:
     """The likeliest error that ended the training; None where none is proven."""
     errors = ("DW3", "DW4", "DW5", "DW6")
     return next(
-        (f for f in findings if is_proven(f) and f.code[:3] in errors and f.code not in _STANDING),
+        (f for f in findings if is_proven(f) and f.code[:3] in errors and f.code not in _AT_START),
         None,
     )
 
@@ -42,7 +42,7 @@ def is_stall(finding: Finding) -> bool:
 
 
 def is_proven(finding: Finding) -> bool:
-    """Whether a finding is grave and sure enough to be answered as itself."""
+    """Whether severity and confidence suffice to answer this finding itself."""
     return finding.severity >= Severity.ERROR and finding.confidence >= PROVEN
 
 
@@ -56,5 +56,5 @@ def hopeless(cause: Finding) -> str | None:
 
 
 def named(cause: Finding) -> str:
-    """Code and name, as a reason begins."""
+    """Code and name, the beginning of a reason."""
     return f"{cause.code} {cause.name}"

@@ -1,7 +1,7 @@
 """What to do about a stall or a death: the decision, its reason and its budget. Pure.
 
-Which remedy answers which cause stands in ``remedies.table``; what a remedy changes, in
-``frameworks.mmengine.config.edits``. Here it is decided whether it may be tried now.
+``remedies.table`` lists which remedy answers which cause, the framework's adapter turns it into
+changes of a configuration. Here it is decided whether it may be tried now.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from dualwatch.events import Action, Decision, Finding, Proof, RerunStep, TriedStep
-from dualwatch.frameworks.mmengine.config import edits
+from dualwatch.frameworks.base import TrainingSpec
 from dualwatch.protocol import Phase
 from dualwatch.remedies import causes, table
 from dualwatch.remedies.causes import STALLS
@@ -25,7 +25,7 @@ __all__ = [
     "RemedyHistory",
     "decide_death",
     "decide_stall",
-    "ladders",
+    "escalations",
 ]
 
 OnStall = Literal["rerun", "stop", "report"]
@@ -51,21 +51,21 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemedyHistory:
-    """What was tried so far in this run, and how the present attempt stands.
+    """What was tried so far in this run, and the state of the present attempt.
 
     Attributes:
         tried: Reruns so far, oldest first.
-        dose: What is in force now.
+        overrides: What is in force now.
         can_change: Whether a Runner was met, so that changes can be applied at all.
         refused: Loader overrides that the last attempt could not apply.
         survivors: Processes of the last attempt that could not be ended.
         can_replace: Whether the agent can replace the loader that is waited for, now.
         woken: Whether SIGCONT was given in this attempt.
-        phase: ``protocol.Phase`` in which it stands or died.
+        phase: ``protocol.Phase`` in which it stalled or died.
     """
 
     tried: tuple[TriedStep, ...] = ()
-    dose: Overrides = field(default_factory=Overrides)
+    overrides: Overrides = field(default_factory=Overrides)
     can_change: bool = True
     refused: tuple[str, ...] = ()
     survivors: tuple[int, ...] = ()
@@ -82,13 +82,13 @@ class RemedyHistory:
 
 
 def decide_stall(
-    findings: Sequence[Finding], history: RemedyHistory, sections: edits.Sections, policy: Policy
+    findings: Sequence[Finding], history: RemedyHistory, spec: TrainingSpec, policy: Policy
 ) -> Decision:
-    """What to do about a training that stands still; every answer carries its reason.
+    """The decision about a stalled training, with its reason.
 
     Args:
         findings: What is the case now, ranked: likeliest cause first (``rules.ranking.causes``).
-        sections: The user's own configuration, empty where it is not known.
+        spec: The user's own configuration, empty where it is not known.
     """
     stopped = next((f for f in findings if f.code == "DW115"), None)
     cause = causes.of_stall(findings) or stopped
@@ -99,7 +99,7 @@ def decide_stall(
         return _decision(Action.REPORT, "stalls are reported only, as you asked", cause.code)
     wakes = policy.on_stall == "rerun" and not history.woken
     if stopped is not None and wakes and stopped.proof is Proof.STOPPED:
-        reason = f"{causes.named(stopped)}: it is intact, so it is told to go on (SIGCONT)"
+        reason = f"{causes.named(stopped)}: it is intact, so it is continued (SIGCONT)"
         return _decision(Action.WAKE, reason, stopped.code)
     if cause is stopped:
         return _decision(
@@ -114,11 +114,11 @@ def decide_stall(
     if remedy.in_place and policy.rescue and _can_replace(history):
         reason = f"{causes.named(cause)}: {table.IN_PLACE}"
         return _decision(Action.REPLACE, reason, cause.code)
-    return _rerun(cause, remedy, history, sections, policy)
+    return _rerun(cause, remedy, history, spec, policy)
 
 
 def decide_death(
-    findings: Sequence[Finding], history: RemedyHistory, sections: edits.Sections, policy: Policy
+    findings: Sequence[Finding], history: RemedyHistory, spec: TrainingSpec, policy: Policy
 ) -> Decision | None:
     """What to do about a training that ended by itself with an error.
 
@@ -126,7 +126,7 @@ def decide_death(
 
     Args:
         findings: What was found in the attempt, ranked as for ``decide_stall``.
-        sections: The user's own configuration, empty where it is not known.
+        spec: The user's own configuration, empty where it is not known.
     """
     cause = causes.of_death(findings)
     if cause is None or policy.on_stall != "rerun" or policy.max_reruns == 0:
@@ -140,24 +140,24 @@ def decide_death(
         # Nothing can be given up where there was nothing to try.
         if _needs_agent(remedy) and not history.can_change:
             return None
-        if _next(cause, remedy, history, sections, policy) is None:
-            at_floor = _is_at_floor(remedy, history, sections, policy)
-            return _rerun(cause, remedy, history, sections, policy) if at_floor else None
-    return _rerun(cause, remedy, history, sections, policy)
+        if _next(cause, remedy, history, spec, policy) is None:
+            at_floor = _is_at_floor(remedy, history, spec, policy)
+            return _rerun(cause, remedy, history, spec, policy) if at_floor else None
+    return _rerun(cause, remedy, history, spec, policy)
 
 
 def _rerun(
-    cause: Finding, remedy: Remedy, history: RemedyHistory, sections: edits.Sections, policy: Policy
+    cause: Finding, remedy: Remedy, history: RemedyHistory, spec: TrainingSpec, policy: Policy
 ) -> Decision:
     """The next step of a remedy, unless a rerun cannot help or may not be."""
     if history.survivors:
         pids = ", ".join(map(str, history.survivors))
         return _give_up(f"processes of the last attempt cannot be ended (pid {pids})", cause)
-    dose = _next(cause, remedy, history, sections, policy)
-    step = None if dose is None else step_of(sections, dose, policy.keep_effective_batch)
+    overrides = _next(cause, remedy, history, spec, policy)
+    step = None if overrides is None else step_of(spec, overrides, policy.keep_effective_batch)
     if _needs_agent(remedy) and not history.can_change:
         return _give_up(
-            "no mmengine Runner was met in the training, so no remedy can be applied, and the "
+            "the agent met no training loop that it knows, so no remedy can be applied, and the "
             f"same configuration would {'hang' if causes.is_stall(cause) else 'fail'} again",
             cause,
         )
@@ -172,30 +172,32 @@ def _rerun(
         used_up = f"all {policy.max_reruns} reruns are used up"
         no_rerun = "no rerun is allowed (--max-reruns 0)"
         return _give_up(used_up if policy.max_reruns else no_rerun, cause)
-    acquitted = causes.is_stall(cause) and history.dose.workers == 0 and edits.workers(sections) > 0
+    without_workers = (
+        causes.is_stall(cause) and history.overrides.workers == 0 and spec.workers() > 0
+    )
     if step is None:
         reason = f"{causes.named(cause)}: no remedy is left to try"
-        if _is_at_floor(remedy, history, sections, policy):
+        if _is_at_floor(remedy, history, spec, policy):
             least = policy.min_batch
             reason += f": batch {least} is the least that this model's loss can learn from"
-        if acquitted:
+        if without_workers:
             reason += "; it stalled again without workers, so the loader is not the cause"
         return _give_up(reason, cause)
     reason = f"{causes.named(cause)}: rerun with {step.name}"
-    if acquitted:
-        reason += "; the stall came again without workers: the loader is acquitted"
+    if without_workers:
+        reason += "; it stalled again without workers, so the loader is not the cause"
     return Decision(
         action=Action.RERUN, reason=reason, step=step, cause=cause.code, pause=_pause(reruns)
     )
 
 
 def _next(
-    cause: Finding, remedy: Remedy, history: RemedyHistory, sections: edits.Sections, policy: Policy
+    cause: Finding, remedy: Remedy, history: RemedyHistory, spec: TrainingSpec, policy: Policy
 ) -> Overrides | None:
-    case = RemedyCase(sections=sections, floor=policy.min_batch, phase=history.phase)
+    case = RemedyCase(spec=spec, floor=policy.min_batch, phase=history.phase)
     return table.next_overrides(
         remedy,
-        history.dose,
+        history.overrides,
         case,
         used=history.used(cause.code),
         keep_effective=policy.keep_effective_batch,
@@ -213,7 +215,7 @@ def _pause(reruns: int) -> float:
 def _can_replace(history: RemedyHistory) -> bool:
     """Whether a batch of loader workers is waited for, and the agent can make it itself."""
     waits = history.phase in ("", Phase.WAITING, Phase.VAL_WAITING)
-    return history.can_replace and waits and history.dose.workers != 0
+    return history.can_replace and waits and history.overrides.workers != 0
 
 
 def _needs_agent(remedy: Remedy) -> bool:
@@ -222,19 +224,19 @@ def _needs_agent(remedy: Remedy) -> bool:
 
 
 def _is_at_floor(
-    remedy: Remedy, history: RemedyHistory, sections: edits.Sections, policy: Policy
+    remedy: Remedy, history: RemedyHistory, spec: TrainingSpec, policy: Policy
 ) -> bool:
     """Whether a smaller training batch would be tried next, did the loss not need this one."""
-    case = RemedyCase(sections=sections, phase=history.phase)
+    case = RemedyCase(spec=spec, phase=history.phase)
     if remedy is not table.STALL and (remedy is not table.MEMORY or case.validates):
         return False
-    size = history.dose.batch or edits.batch_size(sections) or 1
-    return edits.half(size) < min(size, policy.min_batch)
+    size = history.overrides.batch or spec.batch() or 1
+    return table.half(size) < min(size, policy.min_batch)
 
 
 def _held(woken: bool) -> str:
     if woken:
-        return "it was told to go on and is stopped again: somebody holds it"
+        return "it was continued and is stopped again: something outside stops it"
     return "somebody holds it, so it is left alone"
 
 
@@ -249,14 +251,14 @@ def _give_up(reason: str, cause: Finding) -> Decision:
 # --- for people ----------------------------------------------------------------------------------
 
 
-def ladders(sections: edits.Sections, policy: Policy) -> dict[str, tuple[RerunStep, ...]]:
-    """Every ladder from its first step to its last, by the name of its family.
+def escalations(spec: TrainingSpec, policy: Policy) -> dict[str, tuple[RerunStep, ...]]:
+    """Every escalation from its first step to its last, by the name of its family.
 
     What a cause would meet if it came again and again, and nothing else did.
     """
     found: dict[str, tuple[RerunStep, ...]] = {}
-    for remedy in table.LADDERS:
-        case = RemedyCase(sections=sections, floor=policy.min_batch)
+    for remedy in table.ESCALATIONS:
+        case = RemedyCase(spec=spec, floor=policy.min_batch)
         found[remedy.family] = _escalate(remedy, case, policy)
         if remedy is table.MEMORY:
             case = replace(case, phase=Phase.VAL_STEP)
@@ -267,9 +269,11 @@ def ladders(sections: edits.Sections, policy: Policy) -> dict[str, tuple[RerunSt
 def _escalate(remedy: Remedy, case: RemedyCase, policy: Policy) -> tuple[RerunStep, ...]:
     keep = policy.keep_effective_batch
     steps: list[RerunStep] = []
-    dose: Overrides | None = Overrides()
-    while dose is not None:
-        dose = table.next_overrides(remedy, dose, case, used=len(steps), keep_effective=keep)
-        if dose is not None:
-            steps.append(step_of(case.sections, dose, keep))
+    overrides: Overrides | None = Overrides()
+    while overrides is not None:
+        overrides = table.next_overrides(
+            remedy, overrides, case, used=len(steps), keep_effective=keep
+        )
+        if overrides is not None:
+            steps.append(step_of(case.spec, overrides, keep))
     return tuple(steps)

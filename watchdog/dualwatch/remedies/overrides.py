@@ -1,96 +1,59 @@
-"""What is in force in an attempt, relative to the user's own configuration. Pure.
+"""One step of an escalation: the complete set of changes that overrides make. Pure.
 
-A remedy makes the dose stronger in one respect and keeps the rest, so that what one cause taught is
-not forgotten when another one comes. A step is always the complete set of changes of its dose.
+A remedy strengthens the overrides in one respect and keeps the rest, so that what one cause
+required is not lost when another one comes. What they change of a configuration is the framework's
+matter; here are the name of a step and what is the same for all frameworks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
-from dualwatch.events import Change, RerunStep
-from dualwatch.frameworks.mmengine.config import edits
+from dualwatch import frameworks
+from dualwatch.events import RerunStep
+from dualwatch.frameworks.base import Overrides, TrainingSpec
+
+__all__ = ["Overrides", "overrides_of", "step_of"]
 
 UTF8 = {"PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overrides:
-    """What is in force; the default is the user's own configuration.
-
-    Attributes:
-        workers: No loader has more workers than this, None: as configured.
-        batch: Samples of a training batch, None: as configured.
-        validation_batch: No validation loader has larger batches, None: as configured.
-        utf8: The training writes UTF-8, whatever its console is said to be.
-        older_checkpoint: It takes up from the checkpoint before the one that did not load. True of
-            one start only: what it saves itself is newer.
-    """
-
-    workers: int | None = None
-    batch: int | None = None
-    validation_batch: int | None = None
-    utf8: bool = False
-    older_checkpoint: bool = False
-
-
-def step_of(sections: edits.Sections, dose: Overrides, keep_effective: bool) -> RerunStep:
-    """The complete, consistent set of changes that makes the user's configuration this dose."""
-    changes: list[Change] = []
+def step_of(spec: TrainingSpec, overrides: Overrides, keep_effective: bool) -> RerunStep:
+    """The step that puts overrides in force."""
     names: list[str] = []
-    before = edits.workers(sections)
-    if dose.workers is not None and (fewer := edits.at_most_workers(sections, dose.workers)):
-        changes += fewer
-        names.append("no workers" if dose.workers <= 0 else f"workers {before} -> {dose.workers}")
     stretch = 1
-    size = edits.batch_size(sections)
-    if dose.batch is not None and size is not None and dose.batch < size:
-        changes += edits.smaller_batch(sections, dose.batch, keep_effective=keep_effective)
-        names.append(f"batch {size} -> {dose.batch}")
-        stretch = size // dose.batch
-    if dose.validation_batch is not None:
-        evaluated = edits.validation_batch(sections)
-        smaller = edits.smaller_validation_batch(sections, dose.validation_batch)
-        changes += smaller
-        names += [f"validation batch {evaluated} -> {dose.validation_batch}"] if smaller else []
-    names += ["UTF-8 output"] if dose.utf8 else []
-    names += ["the checkpoint before"] if dose.older_checkpoint else []
+    workers, batch, validation = spec.workers(), spec.batch(), spec.batch("val")
+    if overrides.workers is not None and overrides.workers < workers:
+        fewer = f"workers {workers} -> {overrides.workers}"
+        names.append(fewer if overrides.workers > 0 else "no workers")
+    if overrides.batch is not None and batch is not None and overrides.batch < batch:
+        names.append(f"batch {batch} -> {overrides.batch}")
+        stretch = batch // overrides.batch
+    if overrides.validation_batch is not None and overrides.validation_batch < (validation or 0):
+        names.append(f"validation batch {validation} -> {overrides.validation_batch}")
+    names += ["UTF-8 output"] if overrides.utf8 else []
+    names += ["the checkpoint before"] if overrides.older_checkpoint else []
+    framework = frameworks.get(spec.framework)
     return RerunStep(
         name=" and ".join(names),
-        changes=tuple(changes),
+        changes=framework.changes(spec, overrides, keep_effective=keep_effective),
         stretch=stretch,
-        environment=dict(UTF8) if dose.utf8 else {},
-        older_checkpoint=dose.older_checkpoint,
+        environment=dict(UTF8) if overrides.utf8 else {},
+        older_checkpoint=overrides.older_checkpoint,
     )
 
 
 def overrides_of(
-    overrides: Mapping[str, Any], sections: edits.Sections, environment: Mapping[str, str]
+    changed: Mapping[str, Any], spec: TrainingSpec, environment: Mapping[str, str]
 ) -> Overrides:
-    """The dose of an attempt whose overrides and environment stand in the journal.
+    """The overrides of an attempt, from its changed keys and its environment in the journal.
 
     Args:
-        overrides: Dotted key -> value, as the agent was told. Other keys are passed over.
-        sections: The user's own configuration.
-        environment: What the attempt was given beside the user's own environment.
+        changed: Dotted key -> value, as sent to the agent. Other keys are ignored.
+        spec: The user's own configuration.
+        environment: What the attempt was given in addition to the user's own environment.
     """
-    counts = [
-        overrides[key]
-        for path, _ in edits.loaders(sections)
-        if (key := f"{path}.num_workers") in overrides
-    ]
-    evaluated = [
-        overrides[key]
-        for path, _ in edits.loaders(sections, edits.VALIDATION)
-        for key in (f"{path}.batch_size", f"{path}.batch_sampler.batch_size")
-        if key in overrides
-    ]
-    trained = [overrides[key] for key in edits.TRAINING_BATCH if key in overrides]
-    return Overrides(
-        workers=max(counts, default=None),
-        batch=min(trained, default=None),
-        validation_batch=max(evaluated, default=None),
-        utf8=environment.get("PYTHONUTF8") == UTF8["PYTHONUTF8"],
-    )
+    found = frameworks.get(spec.framework).in_force(spec, changed)
+    return replace(found, utf8=environment.get("PYTHONUTF8") == UTF8["PYTHONUTF8"])

@@ -1,8 +1,8 @@
 """Which remedy answers which cause: a literal table. Pure.
 
-A step says what shall be in force, given what is; None where it can do nothing. Steps that name a
-goal (no workers, half the configured batch) do nothing once it is reached, so that the steps of a
-cause can be asked in their order each time it comes, whatever other causes did in between.
+A step returns the overrides to put in force, given those that are; None where it can do nothing.
+Steps with a goal (no workers, half the configured batch) change nothing once it is reached, so that
+the steps of a cause can be tried in order each time it comes, whatever happened in between.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from dualwatch.frameworks.mmengine.config import edits
+from dualwatch.datasets.spec import Role
+from dualwatch.frameworks.base import Overrides, TrainingSpec
 from dualwatch.protocol import VALIDATION_PHASES
-from dualwatch.remedies.overrides import Overrides, step_of
+from dualwatch.remedies.overrides import step_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,12 +21,12 @@ class RemedyCase:
     """What a step has to know of a run.
 
     Attributes:
-        sections: The user's own configuration.
+        spec: The user's own configuration.
         floor: The smallest batch that the loss can learn from.
         phase: Where the training stood or died.
     """
 
-    sections: edits.Sections
+    spec: TrainingSpec
     floor: int = 1
     phase: str = ""
 
@@ -43,7 +44,7 @@ class Remedy:
     """What can be tried against a cause, mildest first.
 
     Attributes:
-        family: Name of the ladder, for people.
+        family: Name of the escalation, for people.
         budget: Reruns at most for this cause, None: as many as there are steps.
         in_place: A loader without workers inside the running training comes before any rerun.
     """
@@ -57,63 +58,76 @@ class Remedy:
 # --- steps ---------------------------------------------------------------------------------------
 
 
-def half_the_workers(dose: Overrides, case: RemedyCase) -> Overrides:
+def half_the_workers(overrides: Overrides, case: RemedyCase) -> Overrides:
     """Half as many workers as are configured where it happened."""
-    names = edits.VALIDATION if case.validates else edits.TRAINING
-    count = edits.workers(case.sections, names) or edits.workers(case.sections)
-    return replace(dose, workers=_lower(dose.workers, count // 2))
+    role: Role = "val" if case.validates else "train"
+    count = case.spec.workers(role) or case.spec.workers()
+    return replace(overrides, workers=_lower(overrides.workers, count // 2))
 
 
-def no_workers(dose: Overrides, case: RemedyCase) -> Overrides:
+def no_workers(overrides: Overrides, case: RemedyCase) -> Overrides:
     """No workers in any loader."""
-    return replace(dose, workers=0)
+    return replace(overrides, workers=0)
 
 
-def half_the_batch(dose: Overrides, case: RemedyCase) -> Overrides | None:
+def half_the_batch(overrides: Overrides, case: RemedyCase) -> Overrides | None:
     """Half of the batch that is in force; in a validation, of the validation's batch."""
     if case.validates:
-        size = _lower(dose.validation_batch, edits.validation_batch(case.sections))
-        return replace(dose, validation_batch=size // 2) if size and size > 1 else None
-    size = _lower(dose.batch, edits.batch_size(case.sections))
+        size = _lower(overrides.validation_batch, case.spec.batch("val"))
+        return replace(overrides, validation_batch=size // 2) if size and size > 1 else None
+    size = _lower(overrides.batch, case.spec.batch())
     if size is None or (smaller := _half(size, case.floor)) is None:
         return None
-    return replace(dose, batch=smaller)
+    return replace(overrides, batch=smaller)
 
 
-def no_workers_and_half(dose: Overrides, case: RemedyCase) -> Overrides:
+def no_workers_and_half(overrides: Overrides, case: RemedyCase) -> Overrides:
     """The remedy that is known to work against a loader that hangs."""
-    size = edits.batch_size(case.sections)
+    size = case.spec.batch()
     goal = None if size is None else _half(size, case.floor)
-    return replace(dose, workers=0, batch=_lower(dose.batch, goal))
+    return replace(overrides, workers=0, batch=_lower(overrides.batch, goal))
 
 
-def no_workers_and_least(dose: Overrides, case: RemedyCase) -> Overrides:
+def no_workers_and_least(overrides: Overrides, case: RemedyCase) -> Overrides:
     """No workers, and the smallest batch that the training can be done with."""
-    size = edits.batch_size(case.sections)
-    goal = None if size is None else edits.least(size, case.floor)
-    return replace(dose, workers=0, batch=_lower(dose.batch, goal))
+    size = case.spec.batch()
+    goal = None if size is None else least(size, case.floor)
+    return replace(overrides, workers=0, batch=_lower(overrides.batch, goal))
 
 
-def no_workers_if_any(dose: Overrides, case: RemedyCase) -> Overrides | None:
+def no_workers_if_any(overrides: Overrides, case: RemedyCase) -> Overrides | None:
     """As ``no_workers_and_half``, where there are workers that can be taken away."""
-    if dose.workers == 0 or not edits.workers(case.sections):
+    if overrides.workers == 0 or not case.spec.workers():
         return None
-    return no_workers_and_half(dose, case)
+    return no_workers_and_half(overrides, case)
 
 
-def utf8(dose: Overrides, case: RemedyCase) -> Overrides:
+def utf8(overrides: Overrides, case: RemedyCase) -> Overrides:
     """UTF-8, whatever the console is said to be."""
-    return replace(dose, utf8=True)
+    return replace(overrides, utf8=True)
 
 
-def checkpoint_before(dose: Overrides, case: RemedyCase) -> Overrides:
+def checkpoint_before(overrides: Overrides, case: RemedyCase) -> Overrides:
     """The checkpoint before the one that does not load."""
-    return replace(dose, older_checkpoint=True)
+    return replace(overrides, older_checkpoint=True)
+
+
+def half(size: int) -> int:
+    """The largest divisor of a batch that is at most its half, so that accumulation is exact."""
+    return max((d for d in range(1, size // 2 + 1) if size % d == 0), default=1)
+
+
+def least(size: int, floor: int) -> int:
+    """The smallest divisor of a batch that is not below the floor; the batch where there is none.
+
+    A loss that needs several samples at once learns nothing from a batch below its floor.
+    """
+    return min((d for d in range(max(floor, 1), size + 1) if size % d == 0), default=size)
 
 
 def _half(size: int, floor: int) -> int | None:
     """Half a batch; None where that is below the floor."""
-    smaller = edits.half(size)
+    smaller = half(size)
     return smaller if floor <= smaller < size else None
 
 
@@ -135,8 +149,8 @@ MEMORY = Remedy(family="out-of-memory", steps=(half_the_batch,))
 ENCODING = Remedy(family="console-encoding", steps=(utf8,), budget=1)
 CHECKPOINT = Remedy(family="resume-blocked", steps=(checkpoint_before,), budget=2)
 
-LADDERS = (STALL, KILLED, FAILED, MEMORY, ENCODING, CHECKPOINT)
-"""What is worth being shown beforehand; the others are parts of the first."""
+ESCALATIONS = (STALL, KILLED, FAILED, MEMORY, ENCODING, CHECKPOINT)
+"""What ``--dry-run`` shows; the others are parts of the first."""
 
 STALLED: dict[str, Remedy] = {
     "DW101": STALL,
@@ -177,20 +191,20 @@ LOOPS = "the main process would loop in the dataset as its workers do, so a reru
 
 
 def next_overrides(
-    remedy: Remedy, dose: Overrides, case: RemedyCase, *, used: int, keep_effective: bool
+    remedy: Remedy, overrides: Overrides, case: RemedyCase, *, used: int, keep_effective: bool
 ) -> Overrides | None:
-    """The mildest dose that is left to try against a cause; None where all was tried.
+    """The mildest overrides left to try against a cause; None where all were tried.
 
     Args:
         used: Reruns that this cause has had.
     """
     if remedy.budget is not None and used >= remedy.budget:
         return None
-    # What was taken up from is a matter of one start.
-    now = replace(dose, older_checkpoint=False)
-    present = step_of(case.sections, now, keep_effective)
+    # The checkpoint to resume from is a matter of one start.
+    now = replace(overrides, older_checkpoint=False)
+    present = step_of(case.spec, now, keep_effective)
     for step in remedy.steps:
         stronger = step(now, case)
-        if stronger is not None and step_of(case.sections, stronger, keep_effective) != present:
+        if stronger is not None and step_of(case.spec, stronger, keep_effective) != present:
             return stronger
     return None

@@ -1,1 +1,1 @@
-"""From events to verdicts: the snapshot (a fold over events) and the rules. Pure."""
+"""The rules: from a snapshot and thresholds to findings. Pure."""

@@ -1,12 +1,12 @@
-"""Causes compete: which findings explain others, and how sure several of them make us.
+"""The order of findings by cause, and their combined confidence. Pure.
 
-Pure. The registry says which code is the cause of which; a finding that explains others comes
-before them, and what is seen from several sides is more certain than each of them.
+The catalogue holds which code explains which. A finding that explains others comes before them,
+and independent evidence raises confidence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from msgspec.structs import replace
 
@@ -15,15 +15,14 @@ from dualwatch.events.findings import kinds
 from dualwatch.rules.catalog import BY_CODE
 
 SUPPORT = 0.3
-"""Share of the remaining doubt that one independent finding takes away."""
+"""Share of the remaining doubt that one independent finding removes."""
 
 
 def rank(findings: Sequence[Finding]) -> list[Finding]:
     """Likeliest cause first.
 
-    What is explained by another finding comes after it; then the severe before the mild, and the
-    certain before the doubtful. A symptom lends its cause confidence where it rests on a source
-    that the cause does not quote.
+    A finding comes after those that explain it; then by severity, then by confidence. A symptom
+    raises the confidence of its cause where it has a kind of evidence that the cause lacks.
     """
     supported = [_supported(finding, findings) for finding in findings]
     codes = {finding.code for finding in findings}
@@ -42,7 +41,7 @@ def rank(findings: Sequence[Finding]) -> list[Finding]:
 def explained(finding: Finding, findings: Sequence[Finding]) -> bool:
     """Whether another of the findings is a cause of this one.
 
-    A warning does not explain a death: much may run short while a training dies of its own fault.
+    A warning does not explain a death: resources can run short while a training dies of a bug.
     """
     least = Severity.ERROR if finding.severity is Severity.CRITICAL else Severity.INFO
     return any(
@@ -52,13 +51,35 @@ def explained(finding: Finding, findings: Sequence[Finding]) -> bool:
 
 
 def causes(findings: Sequence[Finding]) -> list[Finding]:
-    """The ranked findings without the symptoms of others among them and without mere notes."""
+    """The ranked findings that can have led to the outcome, without symptoms and notes.
+
+    The outcome is a death or a stall, where there is one. A warning that explains neither is not a
+    cause of it: it remains a finding.
+    """
     ranked = rank(findings)
-    return [f for f in ranked if f.severity > Severity.INFO and not explained(f, ranked)]
+    outcome = {f.code for f in ranked if _ends_or_stalls(f)}
+    return [
+        f
+        for f in ranked
+        if f.severity > Severity.INFO
+        and not explained(f, ranked)
+        and (f.severity > Severity.WARNING or not outcome or _leads_to(f.code, outcome))
+    ]
+
+
+def _ends_or_stalls(f: Finding) -> bool:
+    is_stall = f.code.startswith("DW1") and f.severity is Severity.ERROR
+    return is_stall or f.severity is Severity.CRITICAL
+
+
+def _leads_to(code: str, outcome: Collection[str]) -> bool:
+    """Whether a code explains one of these, directly or through others."""
+    below = BY_CODE[code].explains
+    return any(other in outcome or _leads_to(other, outcome) for other in below)
 
 
 def _depth(code: str, present: set[str], seen: frozenset[str] = frozenset()) -> int:
-    """How many causes stand before this code in the longest chain of those that are present."""
+    """Length of the longest chain of present causes above this code."""
     above = [
         other
         for other in present

@@ -41,7 +41,7 @@ RULES: tuple[Rule, ...] = (
 
 
 def judge(snapshot: Snapshot, limits: Thresholds) -> list[Finding]:
-    """All findings at ``snapshot.at``. A rule that raises is itself a finding, never silence."""
+    """All findings at ``snapshot.at``. A rule that raises is a finding of its own."""
     findings: list[Finding] = []
     for rule in RULES:
         try:

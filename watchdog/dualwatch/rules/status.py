@@ -1,4 +1,4 @@
-"""Where a training stands, in one sentence: what diagnose says first. Pure."""
+"""The status of a training in one sentence. Pure."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _WORDS = {
 }
 
 MOVING = 60.0
-"""Seconds of silence up to which a living training simply runs."""
+"""Seconds without progress up to which an alive training is called running."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStatus:
-    """Where it stands.
+    """The status of a training.
 
     Attributes:
         phase: A word of ``protocol.Phase``, or "unknown".
         sentence: For people.
-        decided: Whether its fate is known: running, finished, or dead of a known cause. A log that
-            just ends tells neither a crash nor a hang.
+        decided: Whether it is known to run, to have finished, or to be dead. A log that just ends
+            shows neither a crash nor a hang.
     """
 
     phase: str
@@ -46,7 +46,7 @@ class RunStatus:
 def run_status(
     s: Snapshot, *, alive: bool | None, goal: tuple[int | None, int | None]
 ) -> RunStatus:
-    """Where the training of a snapshot stands.
+    """The status of the training of a snapshot.
 
     Args:
         alive: Whether its process runs; None where that cannot be known, as of a bare log, which
@@ -56,7 +56,7 @@ def run_status(
     phase = Phase.FINISHED if is_finished(s, goal) else context.phase(s)
     where = f"{_WORDS.get(phase, phase)}{_progress(s)}"
     if not alive and not s.progress_wall:
-        return RunStatus(phase="unknown", sentence="nothing of a training was seen", decided=False)
+        return RunStatus(phase="unknown", sentence="no sign of a training was found", decided=False)
     if phase == Phase.FINISHED:
         over = ", but its process has not ended" if alive else ""
         sentence = f"trained to the end{_progress(s)}{over}"
@@ -67,7 +67,7 @@ def run_status(
         text = f"alive, {quiet if silence >= MOVING else ''}{where}"
         return RunStatus(phase=phase, sentence=text, decided=True)
     if alive is None and s.ended is None:
-        # The log of a training that runs elsewhere, hangs, crashed or was killed ends alike.
+        # The log ends the same way whether the training runs elsewhere, hangs or was killed.
         text = (
             f"the log ends at {units.clock(s.progress_wall)}, {where}; whether it crashed, hangs "
             "or still runs elsewhere: crash or hang is not decidable from the log alone"
@@ -78,7 +78,7 @@ def run_status(
 
 
 def is_finished(s: Snapshot, goal: tuple[int | None, int | None]) -> bool:
-    """Whether the training did all that it was meant to do, as far as its text tells."""
+    """Whether the training did everything that it was configured for, by its log."""
     if s.phase == Phase.FINISHED:
         return True
     if s.pulses:

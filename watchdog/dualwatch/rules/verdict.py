@@ -15,7 +15,7 @@ from dualwatch.state.snapshot import Snapshot
 
 
 class Verdict(NamedTuple):
-    """The last word on a run; ``outcome`` is a word of the contract."""
+    """The outcome of a run; ``outcome`` is a word of the contract."""
 
     outcome: str
     code: Exit
@@ -23,27 +23,23 @@ class Verdict(NamedTuple):
 
 
 def of_ended(s: Snapshot, findings: Sequence[Finding], required: tuple[str, ...]) -> Verdict:
-    """A training that ended by itself: well, with something wrong, or with an error.
+    """The verdict on a training that ended: completed, with findings, or failed.
 
     Args:
         s: The last attempt.
-        findings: What was found in the last attempt. A stall that was overcome in an earlier one
-            is cured, and one that passed by itself was none.
+        findings: Of the last attempt. A stall of an earlier one was recovered.
     """
     finished = has_finished(s)
-    # The likeliest cause; what is a mere note of the attempt ended nothing.
-    # TensorBoard looks on; no training ends for it.
-    told = [f for f in rank(findings) if f.severity >= Severity.WARNING and f.code[:3] != "DW8"]
-    if s.ended is not None and s.ended.exit_code is None and not finished and not told:
-        reason = (
-            "it ended before its end, as far as its log tells; its exit code is not known to us"
-        )
+    # The likeliest cause; no training ends because of a note or of TensorBoard.
+    ranked = [f for f in rank(findings) if f.severity >= Severity.WARNING and f.code[:3] != "DW8"]
+    if s.ended is not None and s.ended.exit_code is None and not finished and not ranked:
+        reason = "by its log the training ended early; its exit code is not known"
         return Verdict("failed", Exit.NOT_OBSERVED, reason)
     if s.ended is None or (s.ended.exit_code != 0 and not finished):
-        reason = told[0].headline if told else "the training failed"
+        reason = ranked[0].headline if ranked else "the training failed"
         return Verdict("failed", Exit.TRAINING_FAILED, reason)
     if s.pulses and not finished:
-        reason = f"the training ended in phase {s.phase}, before its end, without an error"
+        reason = f"the training ended early in phase {s.phase}, without an error"
         return Verdict("failed", Exit.TRAINING_FAILED, reason)
     missing = missing_at_end(s, required)
     if missing:
@@ -57,7 +53,7 @@ def of_ended(s: Snapshot, findings: Sequence[Finding], required: tuple[str, ...]
 
 
 def has_finished(s: Snapshot) -> bool:
-    """Whether an attempt did all that its configuration asks for, as far as can be told."""
+    """Whether an attempt did everything that its configuration asks for."""
     goal = (s.config.epochs, s.config.iterations) if s.config is not None else (None, None)
     return s.phase == Phase.FINISHED or (not s.pulses and is_finished(s, goal))
 
@@ -76,5 +72,5 @@ def lost_iterations(s: Snapshot, *, saved: int | None, by_epoch: bool) -> int:
     if saved is not None and by_epoch:
         whole = pulse is not None and pulse.max_epochs > 0
         saved = saved * (pulse.max_iterations // pulse.max_epochs) if pulse and whole else None
-    # An attempt cannot lose what an earlier one had done.
+    # An attempt cannot lose iterations of an earlier one.
     return max(0, s.last_iteration - max(begun, saved or 0))

@@ -1,4 +1,4 @@
-"""Two samples of a process tree: did it work in between? Pure."""
+"""The activity of a process tree between two samples. Pure."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from dualwatch.events import ProcessesSampled, ProcessSample
 
 BUSY_CPU = 0.05
-"""Share of one core. A hung main wakes up every 5 s to look: below 0.001."""
+"""Share of one core. A hung main process that polls every 5 s uses less than 0.001."""
 
 BUSY_IO = 64 * 1024
 """Bytes a second, pipes and page cache included."""
 
 STOPPED = frozenset(("stopped", "tracing-stop"))
-"""By a signal or by a debugger: somebody's hand, no fault of the training."""
+"""By a signal or by a debugger."""
 
 DISK_SLEEP = "disk-sleep"
-"""Uninterruptible: not even SIGKILL ends such a process before what it waits for answers."""
+"""Uninterruptible: not even SIGKILL ends such a process before its I/O returns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +30,9 @@ class Activity:
         io: Bytes a second; None where it could not be read.
         by_pid: Cores used by each process that is in both samples.
         io_by_pid: Bytes a second of each process.
-        still_d: Processes that were in disk sleep in both samples and got nowhere in between, with
-            the time since which that is known.
-        stopped: Processes that stand still by somebody's hand.
+        still_d: Processes in disk sleep in both samples without CPU or I/O in between, with the
+            time since which that is known.
+        stopped: Processes stopped by a signal or a debugger.
     """
 
     seconds: float
@@ -46,9 +46,9 @@ class Activity:
 
     @property
     def busy(self) -> bool:
-        """Whether work was seen, or idleness proves nothing.
+        """Whether activity was seen, or its absence proves nothing.
 
-        What could not be read is no proof of idleness, and what is stopped cannot work.
+        Unreadable counters do not prove idleness, and a stopped process cannot work.
         """
         if self.cpu is None or self.stopped:
             return True
@@ -102,9 +102,9 @@ def _delta(old: ProcessSample | None, new: ProcessSample) -> float | None:
 
 
 def _sleeps_on(old: ProcessSample, new: ProcessSample, cpu: float | None, io: float | None) -> bool:
-    """Whether a process is in the disk sleep that it was in before.
+    """Whether a process is still in the same disk sleep.
 
-    A slow disk that answers shows in CPU or in bytes between two looks.
+    A slow disk that responds shows as CPU or bytes between two samples.
     """
     both = old.status == new.status == DISK_SLEEP and old.wchan == new.wchan
     return both and (cpu is None or cpu <= BUSY_CPU) and not io

@@ -1,4 +1,4 @@
-"""What is kept of a metric: its newest values, and its whole course in bounded memory. Pure."""
+"""The newest values of a metric, and its whole series in bounded memory. Pure."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ BUCKETS = 64
 
 
 class SeriesLine(NamedTuple):
-    """Where a training line stands.
+    """The position of a training line.
 
     Attributes:
         number: Of the training lines, from 1.
-        iteration: Counted from the very first one of the training, as the log tells it.
+        iteration: Counted from the first one of the training, by the log.
         place: For people: "epoch 1, iteration 30/200".
     """
 
@@ -60,12 +60,12 @@ class Bucket:
 
 
 class Series(NamedTuple):
-    """The course of a metric from its first line to its last, however many there were.
+    """A metric from its first line to its last, however many there were.
 
     Attributes:
-        head: The first values as they came: where the fall of a loss begins.
-        filled: The means of ``width`` lines each. When there are too many, two neighbours become
-            one, so a course of any length keeps its form.
+        head: The first values.
+        filled: Means of ``width`` lines each. When there are too many, neighbours are merged, so a
+            series of any length keeps its shape.
         filling: The mean of the lines after them.
     """
 
@@ -85,7 +85,7 @@ class Series(NamedTuple):
         return sum(bucket.count for bucket in self.buckets)
 
     def with_point(self, point: Point) -> Series:
-        """This course and one more value, which is finite."""
+        """This series and one more value, which is finite."""
         head = (*self.head, point) if len(self.head) < RECENT else self.head
         last = self.filling
         if last is not None and last.count < self.width:
@@ -107,7 +107,7 @@ class Metric(NamedTuple):
             only ever in the lines of evaluations.
         since: Number of the training line from which on its value has been the same.
         recent: Its newest values in training lines, oldest first; of losses and gradients only.
-        series: Their whole course, numbers only: what is not finite has no place in a mean.
+        series: All finite values.
     """
 
     value: float
@@ -145,7 +145,7 @@ def trained(before: Mapping[str, Metric], event: IterationLogged, number: int) -
 
 
 def evaluated(before: Mapping[str, Metric], event: EvaluationLogged) -> dict[str, Metric]:
-    """The metrics after an evaluation. A loss that it prints is not thereby trained."""
+    """The metrics after an evaluation, whose losses do not count as trained."""
     after = dict(before)
     for name, value in event.metrics.items():
         known = before.get(name)
@@ -156,7 +156,7 @@ def evaluated(before: Mapping[str, Metric], event: EvaluationLogged) -> dict[str
 
 @functools.lru_cache(maxsize=1024)
 def is_followed(name: str) -> bool:
-    """Whether the course of a metric is kept: of what says how the training goes."""
+    """Whether the series of a metric is kept: losses and gradient norms."""
     return is_loss(name) or is_gradient(name)
 
 
@@ -171,14 +171,14 @@ def is_gradient(name: str) -> bool:
 
 
 def done(event: IterationLogged) -> int:
-    """Iterations completed since the very first one, as a line tells it."""
+    """Iterations completed since the first one, by a log line."""
     if event.epoch is not None and event.total:
         return event.iteration + (event.epoch - 1) * event.total
     return event.iteration
 
 
 def place(event: IterationLogged) -> str:
-    """Where a training line stands, for people."""
+    """The position of a training line, for people."""
     total = f"/{event.total}" if event.total else ""
     epoch = f"epoch {event.epoch}, " if event.epoch is not None else ""
     return f"{epoch}iteration {event.iteration}{total}"

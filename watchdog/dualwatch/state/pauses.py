@@ -1,4 +1,4 @@
-"""The places of a training: where it pauses, and how long that usually takes. Pure."""
+"""How long pauses usually take, by phase. Pure."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ AFTER_MILESTONE = {
     "checkpoint-saving": Phase.SAVING,
     "best-checkpoint-saved": Phase.WAITING,
 }
-"""Where a training stands after a line of its log, which is all that a plain one tells."""
+"""The phase of a training after a log line; for trainings without a heartbeat."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gaps:
-    """Pauses between two signs of progress in one kind of place: how long they usually are."""
+    """Pauses between two signs of progress in one phase."""
 
     count: int = 0
     mean: float = 0.0

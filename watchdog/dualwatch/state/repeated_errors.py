@@ -1,7 +1,7 @@
-"""Errors that the training survived: the same one again and again is one matter. Pure.
+"""Errors that the training survived, repetitions counted as one. Pure.
 
-The console's reader tells an error that repeats the 1st, 10th, 100th ... time only, so how often
-it was told says how often it came at least.
+The console reader reports the 1st, 10th, 100th ... occurrence of an error only, so the number of
+reports gives a lower bound of the occurrences.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ class RepeatedError:
 
     Attributes:
         error: As it was first seen.
-        told: How often the console's reader told it.
-        after_line: Training lines that stood before it when it was first seen.
-        last_line: The same for the last time that it was told.
-        in_loop: Whether the training loop was known to run when it was first seen.
-        last_at, last_wall: When it was last told.
+        reports: How often the console reader reported it.
+        after_line: Training lines before its first report.
+        last_line: Training lines before its last report.
+        in_loop: Whether the training loop ran at its first report.
+        last_at, last_wall: Time of its last report.
     """
 
     error: ErrorSeen
-    told: int
+    reports: int
     after_line: int
     last_line: int
     in_loop: bool
@@ -40,8 +40,8 @@ class RepeatedError:
 
     @property
     def at_least(self) -> int:
-        """How often it came at least."""
-        return int(10 ** min(self.told - 1, 18))
+        """Lower bound of its occurrences."""
+        return int(10 ** min(self.reports - 1, 18))
 
 
 def noted(
@@ -51,14 +51,14 @@ def noted(
 
     Args:
         lines: Training lines so far.
-        phase: Where the training stands.
+        phase: Of the training.
     """
     key = _key(error)
     for index, repeated in enumerate(known):
         if _key(repeated.error) == key:
             again = replace(
                 repeated,
-                told=repeated.told + 1,
+                reports=repeated.reports + 1,
                 last_line=lines,
                 last_at=error.at,
                 last_wall=error.wall,
@@ -66,7 +66,7 @@ def noted(
             return (*known[:index], again, *known[index + 1 :])
     fresh = RepeatedError(
         error=error,
-        told=1,
+        reports=1,
         after_line=lines,
         last_line=lines,
         in_loop=lines > 0 or phase not in STARTUP_PHASES,
@@ -74,11 +74,11 @@ def noted(
         last_wall=error.wall,
     )
     if len(known) >= KEPT_REPEATS:
-        weakest = min(known, key=lambda repeated: (repeated.told, repeated.last_at))
+        weakest = min(known, key=lambda repeated: (repeated.reports, repeated.last_at))
         known = tuple(repeated for repeated in known if repeated is not weakest)
     return (*known, fresh)
 
 
 def _key(error: ErrorSeen) -> tuple[str, str, str]:
-    """Numbers that differ do not make it another error: an address, a shape, an iteration."""
+    """The identity of an error, without numbers: addresses, shapes and iterations differ."""
     return (error.exception, error.where, _DIGITS.sub("#", error.message[:300]))

@@ -1,4 +1,4 @@
-"""The snapshot: all that is known of an attempt, folded from events.
+"""The snapshot: everything known of an attempt, folded from events.
 
 ``advance(snapshot, event)`` is pure, so a night can be replayed from its journal, and a verdict can
 be tested with a list of events instead of a process and a clock.
@@ -66,15 +66,15 @@ class Snapshot:
         progress_at: When the training last moved: a heartbeat or, before the first one and in
             trainings without an agent, a console line. For several ranks that of the slowest.
         busy_at: When the tree was last seen to use CPU or I/O.
-        gaps: Usual pauses by place (see ``place``), of this attempt.
+        gaps: Usual pauses of this attempt, by ``place``.
         stacks: Captures since the last progress, oldest first.
-        errors: The newest, each time that they were told.
-        repeats: The same by their matter, with what is known of their first time.
-        batches: What each rank's training iterations were given and returned, the newest form.
-        answers: What the agents did on order, or of themselves, oldest first.
-        awaited: The samples of the batch that does not come.
-        stall_told: Whether this silence was called a stall.
-        host_before: The first look at the machine; counters are told by their difference.
+        errors: The newest reports.
+        repeats: Errors with their repetitions.
+        batches: The newest batch and losses of each rank.
+        answers: Replies of the agents, oldest first.
+        awaited: The samples of the missing batch.
+        stall_reported: Whether a stall was reported since the last progress.
+        host_before: The first sample of the machine; counters are compared with it.
     """
 
     at: float = 0.0
@@ -117,7 +117,7 @@ class Snapshot:
     raised: tuple[str, ...] = ()
     answers: tuple[CommandAnswered, ...] = ()
     awaited: tuple[str, ...] = ()
-    stall_told: bool = False
+    stall_reported: bool = False
 
     @property
     def log(self) -> str:
@@ -126,14 +126,19 @@ class Snapshot:
 
     @property
     def replaced(self) -> int:
-        """How often a stuck loader was replaced while the training went on."""
+        """How often a stuck loader was replaced in the running training."""
         return sum(answer.done and answer.order == AgentCommand.REPLACE for answer in self.answers)
+
+    @property
+    def attempt(self) -> int | None:
+        """Number of the attempt, None where none was started."""
+        return self.started.attempt if self.started is not None else None
 
     @property
     def slowest(self) -> HeartbeatRead | None:
         """Heartbeat of the rank that moved longest ago; None without an agent.
 
-        A rank that has finished waits for nobody, as long as others have not.
+        A finished rank does not count while others run.
         """
         if not self.pulses:
             return None
@@ -141,16 +146,16 @@ class Snapshot:
 
     @property
     def phase(self) -> str:
-        """Where the training stands: the heartbeat knows best, the log is the second choice."""
+        """The phase of the training, by heartbeat, else by log."""
         pulse = self.slowest
         return pulse.phase if pulse is not None else self.logged_phase
 
     @property
     def place(self) -> str:
-        """What kind of pause this is, for learning how long it usually takes.
+        """The key of ``gaps`` for the present phase.
 
-        Waiting for a batch and working on it are one place: they alternate faster than we look.
-        The first batch of a loop is a place of its own, since workers start before it.
+        Waiting for a batch and working on it share one: they alternate faster than they are
+        sampled. The first batch of a loop has its own, since workers start before it.
         """
         pulse = self.slowest
         if pulse is None or pulse.phase not in LOOPS:
@@ -195,17 +200,17 @@ def advance(snapshot: Snapshot, event: Event) -> Snapshot:
 
 
 def _moved(s: Snapshot, event: Event, at: float, **changes: Any) -> Snapshot:
-    """Progress: learns the pause that ended and forgets what was gathered in suspicion.
+    """Progress: records the pause that ended, and drops the captures made during it.
 
-    A stall that was cured in place is no healthy pause: five times as long would be waited next.
+    The pause of a stall that was recovered does not count as a healthy one.
     """
     if at <= s.progress_at:
         return replace(s, **changes)
     gaps = s.gaps
-    if not s.stall_told:
+    if not s.stall_reported:
         gap = at - s.progress_at
         gaps = {**s.gaps, s.place: s.gaps.get(s.place, Gaps()).with_gap(gap)}
-    changes = {"stacks": (), "awaited": (), "stall_told": False, **changes}
+    changes = {"stacks": (), "awaited": (), "stall_reported": False, **changes}
     return replace(s, progress_at=at, progress_wall=event.wall, gaps=gaps, **changes)
 
 
@@ -234,7 +239,7 @@ def advance_lines(s: Snapshot, lines: Sequence[IterationLogged]) -> Snapshot:
 
 
 def _attempt_started(s: Snapshot, event: AttemptStarted) -> Snapshot:
-    # A new attempt knows nothing of the last one: state kept over a rerun would judge it again.
+    # A new attempt starts from nothing: state of the last one would be judged again.
     return Snapshot(started=event, progress_at=event.at, progress_wall=event.wall, busy_at=event.at)
 
 
@@ -249,7 +254,7 @@ def _pulse(s: Snapshot, event: HeartbeatRead) -> Snapshot:
         changes["first_iteration"] = event.begun + 1
         changes["last_iteration"] = event.iteration
     after = _moved(s, event, min(moved_at[rank] for rank in _running(pulses)), **changes)
-    # What one rank waited for is nothing that the next one does.
+    # The samples that one rank waited for are not those of the next.
     return after if _is_same_rank(s.slowest, after.slowest) else replace(after, awaited=())
 
 
@@ -265,7 +270,7 @@ def _running(pulses: Mapping[int, HeartbeatRead]) -> list[int]:
 
 def _console(s: Snapshot, event: ConsoleGrew) -> Snapshot:
     changes: dict[str, Any] = {"console_lines": event.lines, "last_line": event.last_line}
-    # Once the loop runs, only the heartbeat counts: a worker that prints for ever is no progress.
+    # Once the loop runs, only the heartbeat counts: a worker that keeps printing is no progress.
     if s.pulses and s.last_iteration is not None:
         return replace(s, **changes)
     return _moved(s, event, event.at, **changes)
@@ -289,26 +294,25 @@ def _error(s: Snapshot, event: ErrorSeen) -> Snapshot:
 
 def _processes(s: Snapshot, event: ProcessesSampled) -> Snapshot:
     if s.processes is not None and event.at <= s.processes.at:
-        return replace(s, processes=event)  # A second look at one moment measures nothing.
+        return replace(s, processes=event)  # Two samples at one moment measure nothing.
     activity = measure(s.processes, event, s.activity)
     if activity is None:
-        return replace(s, processes=event)  # The first after a pause: what was known still stands.
+        return replace(s, processes=event)  # The first after a pause: nothing to compare with.
     busy_at = event.at if activity.busy else s.busy_at
     return replace(s, processes=event, activity=activity, busy_at=busy_at)
 
 
 def _gpus(s: Snapshot, event: GpusSampled) -> Snapshot:
-    """A kernel that runs is work, also while the main process sleeps until it is done.
+    """A running GPU kernel is activity, also while the main process sleeps until it is done.
 
-    Only on a device that is known to hold memory of this training: a neighbour's work proves
-    nothing about ours.
+    Only on a GPU that holds memory of this training.
     """
     ours = any((gpu.tree or 0) > 0 and (gpu.utilisation or 0) > BUSY_GPU for gpu in event.gpus)
     return replace(s, gpus=event, busy_at=event.at if ours else s.busy_at)
 
 
 def _host(s: Snapshot, event: HostSampled) -> Snapshot:
-    """The kernel's log is read more seldom than the rest: what it said still stands."""
+    """The kernel log is read less often than the rest: its last lines are kept."""
     if not event.kernel and s.host is not None:
         event = structs.replace(event, kernel=s.host.kernel)
     return replace(s, host=event, host_before=s.host_before or event)
@@ -323,11 +327,11 @@ def _raised(s: Snapshot, event: FindingRaised) -> Snapshot:
     found = event.finding
     is_stall = found.code in STALLS and found.severity >= Severity.ERROR
     raised = (*s.raised, found.code)
-    return replace(s, raised=raised, stall_told=s.stall_told or is_stall)
+    return replace(s, raised=raised, stall_reported=s.stall_reported or is_stall)
 
 
 def _paused(s: Snapshot, event: ObserverPaused) -> Snapshot:
-    """We ourselves stood still (a laptop's sleep, SIGSTOP): that time proves nothing."""
+    """dualwatch itself did not run (a laptop's sleep, SIGSTOP): that time does not count."""
     return replace(
         s,
         progress_at=s.progress_at + event.seconds,

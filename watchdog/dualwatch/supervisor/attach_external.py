@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from dualwatch import domains, frameworks
 from dualwatch.collectors.processes.trainings import Training, command_values
 from dualwatch.collectors.target import Target
 from dualwatch.core import clock
 from dualwatch.core.errors import DualwatchError, writing
-from dualwatch.core.settings import Settings, choose_metrics
+from dualwatch.core.settings import Settings
 from dualwatch.events import AttemptStarted
 from dualwatch.events.journal import Journal
-from dualwatch.frameworks.mmengine.config import load as configs
+from dualwatch.frameworks.base import TrainingSpec
 from dualwatch.report.run.view import View
 from dualwatch.supervisor.attach_own_run import attached, environment_of, note_stall_action
 from dualwatch.supervisor.plan import Plan, milestones, policies
@@ -70,10 +69,10 @@ def _plan(training: Training, folder: Path, settings: Settings, view: View) -> P
     command = training.command
     config = dict(command_values(command, training.cwd)).get("config")
     script = Path(command[1] if len(command) > 1 else command[0])
-    description = _description(config, training, view)
-    words = (description or {}).get("model_words", ())
+    spec = _spec(config, training, view)
+    words = spec.model_words
     check = settings.check_policy()
-    required, because = choose_metrics(check.required, check.required_from, words)
+    required, because = domains.required_metrics(check.required, check.required_from, words)
     return Plan(
         config=config or Path(command[-1]),
         script=script,
@@ -82,23 +81,24 @@ def _plan(training: Training, folder: Path, settings: Settings, view: View) -> P
         command=command,
         required=required,
         required_because=because,
-        description=description,
+        spec=spec,
         milestones=milestones(check, config, (*words, *required)) if config is not None else (),
-        **policies(settings, description or {}),
+        **policies(settings, spec),
     )
 
 
-def _description(config: Path | None, training: Training, view: View) -> Mapping[str, Any] | None:
-    """Its configuration, loaded as the training loads it; None where that fails."""
+def _spec(config: Path | None, training: Training, view: View) -> TrainingSpec:
+    """Its configuration, loaded as the training loads it; an empty one where that fails."""
     if config is None or not config.is_file():
-        return None
+        return TrainingSpec()
     script = Path(training.command[1]) if len(training.command) > 1 else Path()
     folder = ((training.cwd or Path()) / script).parent
+    framework = frameworks.of_config(config) or frameworks.default()
     try:
-        return configs.describe(training.command[0], config, (), folder)
+        return framework.load(training.command[0], config, (), folder)
     except DualwatchError as error:
         view.note(f"note: {error.what}: its required metrics and possible reruns are not known")
-        return None
+        return TrainingSpec()
 
 
 def _prepare_to_rerun(plan: Plan, training: Training, view: View) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from dualwatch import frameworks
 from dualwatch.actions import launch
 from dualwatch.actions.adopted import AttachedTraining
 from dualwatch.collectors.processes.trainings import Training
 from dualwatch.core import clock
 from dualwatch.core.errors import DualwatchError, Exit
 from dualwatch.core.settings import Settings
+from dualwatch.core.units import counted
 from dualwatch.events import ObserverPaused, RunStarted
 from dualwatch.events.journal import Journal
 from dualwatch.history import sources
@@ -40,7 +42,7 @@ def supervisor(training: Training, folder: Path, settings: Settings, view: View)
     recorder = EventRecorder(Journal(folder / "journal.jsonl"), view, run)
     if training.cwd is not None and settings.on_stall == "rerun":
         os.chdir(training.cwd)  # Its command line is relative to where it was given.
-    reruns = f", after {len(run.tried)} reruns" if run.tried else ""
+    reruns = f", after {counted(len(run.tried), 'rerun')}" if run.tried else ""
     view.note(
         f"attached to attempt {attempt.attempt} of {folder.parent}: pid {training.pid}{reruns}"
     )
@@ -60,6 +62,7 @@ def supervisor(training: Training, folder: Path, settings: Settings, view: View)
 
 def _plan(started: RunStarted, settings: Settings) -> Plan:
     config, required = Path(started.config), started.required_metrics
+    spec = frameworks.of_run(started.framework, started.sections)
     return Plan(
         config=config,
         script=Path(started.script),
@@ -68,9 +71,9 @@ def _plan(started: RunStarted, settings: Settings) -> Plan:
         command=started.command,
         required=required,
         required_because=started.required_because,
-        description=started.sections or None,
+        spec=spec,
         milestones=milestones(settings.check_policy(), config, required),
-        **policies(settings, started.sections),
+        **policies(settings, spec),
         resume=started.resume,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dualwatch.events import Action, Decision, Finding, Proof, RerunStep, Severity
 from dualwatch.protocol import Phase
-from dualwatch.remedies import decide as ladder
+from dualwatch.remedies import decide as remedies
 from dualwatch.remedies.overrides import overrides_of
 from dualwatch.rules import ranking
 from dualwatch.rules.registry import judge
@@ -50,7 +50,7 @@ class RemedyDecider:
 
     def stalls(self) -> list[Finding]:
         """The stalls of this attempt."""
-        return [found for found in self._recorder.findings if found.code in ladder.STALLS]
+        return [found for found in self._recorder.findings if found.code in remedies.STALLS]
 
     # --- decisions -------------------------------------------------------------------------------
 
@@ -59,7 +59,7 @@ class RemedyDecider:
         fresh = self._recorder.judge(self.limits)
         if any(
             found.code == STOPPED
-            or (found.code in ladder.STALLS and found.severity >= Severity.ERROR)
+            or (found.code in remedies.STALLS and found.severity >= Severity.ERROR)
             for found in fresh
         ):
             return self._about_stall(self._present(), self._history(can_replace=True))
@@ -87,17 +87,17 @@ class RemedyDecider:
         s = self._recorder.snapshot
         if s.ended is None or s.phase == Phase.FINISHED or s.ended.exit_code == 0:
             return None
-        decision = ladder.decide_death(
+        decision = remedies.decide_death(
             ranking.rank(self._recorder.findings),
             self._history(survivors=s.ended.survivors),
-            self._plan.description or {},
+            self._plan.spec,
             self._plan.policy,
         )
         return self._recorder.decide(decision) if decision is not None else None
 
-    def _about_stall(self, findings: list[Finding], history: ladder.RemedyHistory) -> Decision:
-        sections, policy = self._plan.description or {}, self._plan.policy
-        decision = ladder.decide_stall(findings, history, sections, policy)
+    def _about_stall(self, findings: list[Finding], history: remedies.RemedyHistory) -> Decision:
+        spec, policy = self._plan.spec, self._plan.policy
+        decision = remedies.decide_stall(findings, history, spec, policy)
         self._woken = self._woken or decision.action is Action.WAKE
         return self._recorder.decide(decision)
 
@@ -107,14 +107,14 @@ class RemedyDecider:
 
     def _history(
         self, *, can_replace: bool = False, survivors: tuple[int, ...] = ()
-    ) -> ladder.RemedyHistory:
+    ) -> remedies.RemedyHistory:
         s = self._recorder.snapshot
         agent = s.agent
-        run, sections = self._recorder.run, self._plan.description or {}
+        run = self._recorder.run
         step = run.attempt.step or RerunStep(name="", changes=())
-        return ladder.RemedyHistory(
+        return remedies.RemedyHistory(
             tried=tuple(run.tried),
-            dose=overrides_of(step.overrides, sections, step.environment),
+            overrides=overrides_of(step.overrides, self._plan.spec, step.environment),
             can_change=agent is not None or self.is_external,
             refused=tuple(agent.refused) if agent is not None else (),
             survivors=survivors,

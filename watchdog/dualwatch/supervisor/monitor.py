@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from dualwatch import protocol
+from dualwatch import frameworks, protocol
 from dualwatch.actions.adopted import AttachedTraining
 from dualwatch.actions.launch import Launched
 from dualwatch.actions.terminate import Identity, identities
@@ -67,7 +67,7 @@ class Monitor:
     ) -> None:
         self._dir = attempt_dir
         self._tail = Tail(console or attempt_dir / "console.log")
-        self._parser = ConsoleParser()
+        self._parser = ConsoleParser(frameworks.line_formats())
         self._heartbeats = HeartbeatFiles(attempt_dir)
         self._batches = BatchFiles(attempt_dir)
         self._models = ModelFiles(attempt_dir)

@@ -3,50 +3,24 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
-from dualwatch import frameworks
-from dualwatch.agent.mmengine import TRAIN_SCRIPT
+from dualwatch import domains, frameworks
 from dualwatch.checks import profiles
 from dualwatch.core.errors import DualwatchError, Exit, code_of
-from dualwatch.core.json_codec import plain
 from dualwatch.core.policies import CheckPolicy, StallPolicy, StopPolicy
-from dualwatch.core.settings import Settings, choose_metrics
+from dualwatch.core.settings import Settings
 from dualwatch.events import RerunStep
-from dualwatch.events.journal import SCHEMA_VERSION
-from dualwatch.frameworks.mmengine.config import edits
-from dualwatch.frameworks.mmengine.config import load as configs
+from dualwatch.frameworks import interpreter
+from dualwatch.frameworks.base import Framework, LaunchOptions, TrainingSpec, is_module
 from dualwatch.remedies import table
-from dualwatch.remedies.decide import Policy, ladders
+from dualwatch.remedies.decide import Policy, escalations
+from dualwatch.report.terminal import dryrun
+from dualwatch.report.terminal.dryrun import DryRun
 from dualwatch.rules.thresholds import MetricTarget
-
-ENTRY = Path(TRAIN_SCRIPT)
-MMENGINE_FORMS = (".py", ".json", ".yaml", ".yml")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """The command line of ``dualwatch train``, as given.
-
-    Attributes:
-        extra: Words for the training's script, untouched.
-    """
-
-    config: Path
-    work_dir: Path | None = None
-    script: Path | None = None
-    cfg_options: tuple[str, ...] = ()
-    resume: bool = False
-    amp: bool = False
-    nproc_per_node: int | None = None
-    nnodes: int = 1
-    node_rank: int = 0
-    rdzv_endpoint: str | None = None
-    extra: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +30,7 @@ class Plan:
     Attributes:
         policy: What a remedy may do.
         stall, stop: When the run counts as stalled; what else stops it, and how.
-        description: The configuration as ``agent.mmengine.describe_config`` read it; None for a
-            training that is not one of mmengine and is followed by its console alone.
+        spec: The configuration; without sections for a training that is followed by its console.
         settings: As they are recorded, without secrets.
         tensorboard_port: None where TensorBoard is not wanted.
         milestones: Targets of metrics, of the checklist's profile.
@@ -74,92 +47,91 @@ class Plan:
     policy: Policy
     stall: StallPolicy
     stop: StopPolicy
-    settings: Mapping[str, Any]
+    settings: Mapping[str, object]
     tensorboard_port: int | None
-    description: Mapping[str, Any] | None
+    spec: TrainingSpec
     milestones: tuple[MetricTarget, ...] = ()
     resume: bool = False
     notes: tuple[str, ...] = field(default=())
 
-    def document(self) -> dict[str, Any]:
-        """The plan as one JSON-able document, for ``--dry-run``."""
-        climbs = {name: _steps(steps) for name, steps in self._ladders().items()}
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "command": list(self.command),
-            "config": str(self.config),
-            "script": str(self.script),
-            "work_dir": str(self.work_dir),
-            "required_metrics": list(self.required),
-            "required_because": self.required_because,
-            "notes": list(self.notes),
-            "max_reruns": self.policy.max_reruns,
-            "min_batch": self.policy.min_batch,
-            "in_place": self._in_place(),
-            "ladder": climbs.get("stall", []),
-            "ladders": climbs,
-        }
+    def document(self) -> DryRun:
+        """The plan as one document, for ``--dry-run``."""
+        steps = {name: _steps(found) for name, found in self._escalations().items()}
+        return DryRun(
+            command=self.command,
+            config=str(self.config),
+            script=str(self.script),
+            work_dir=str(self.work_dir),
+            required_metrics=self.required,
+            required_because=self.required_because,
+            notes=self.notes,
+            max_reruns=self.policy.max_reruns,
+            min_batch=self.policy.min_batch,
+            in_place=self._in_place(),
+            ladder=steps.get("stall", []),
+            ladders=steps,
+        )
 
-    def _ladders(self) -> dict[str, tuple[RerunStep, ...]]:
-        found = ladders(self.description or {}, self.policy)
-        if self.description is None:  # Nobody is inside that could change or resume anything.
-            return {
-                name: steps
-                for name, steps in found.items()
-                if not any(step.changes or step.older_checkpoint for step in steps)
-            }
-        return found
+    def _escalations(self) -> dict[str, tuple[RerunStep, ...]]:
+        found = escalations(self.spec, self.policy)
+        if self.spec.sections:
+            return found
+        # No agent could change a configuration or resume from a checkpoint.
+        return {
+            name: steps
+            for name, steps in found.items()
+            if not any(step.changes or step.older_checkpoint for step in steps)
+        }
 
     def _in_place(self) -> str | None:
         """What is done about a loader that hangs before any rerun, None where nothing can be."""
-        if not self.policy.rescue or not edits.workers(self.description or {}, edits.TRAINING):
-            return None
-        return table.IN_PLACE
+        return table.IN_PLACE if self.policy.rescue and self.spec.workers("train") else None
 
 
-def _steps(steps: Sequence[RerunStep]) -> list[dict[str, Any]]:
+def _steps(steps: Sequence[RerunStep]) -> list[dryrun.Step]:
     return [
-        {
-            "step": number,
-            "name": step.name,
-            "changes": plain(step.changes),
-            "environment": dict(step.environment),
-        }
+        dryrun.Step(
+            step=number,
+            name=step.name,
+            changes=step.changes,
+            environment=dict(step.environment),
+        )
         for number, step in enumerate(steps, start=1)
     ]
 
 
-def make(options: Options, settings: Settings) -> Plan:
-    """The plan of ``dualwatch train``.
+def make(options: LaunchOptions, settings: Settings) -> Plan:
+    """Settles script, interpreter, work dir, command, required metrics and escalations.
 
     Raises:
-        DualwatchError: Something that the user gave is missing or not valid.
+        DualwatchError: Something that the user named is missing or wrong.
     """
-    framework = frameworks.of_script(options.config) if options.script is None else None
-    script = options.config if framework is not None else _script(options.script)
-    python = configs.training_python(settings.python)
+    python = interpreter.training_python(settings.python)
     notes: list[str] = []
-    description = None
-    if framework is None:
-        description = _describe(options, script, python, notes)
-    else:
+    framework = frameworks.of_script(options.config) if options.script is None else None
+    if framework is not None:
+        script, spec = options.config, TrainingSpec(framework=framework.name)
         notes.append(f"{options.config.name} is a training script of {framework.name}")
-    _require_data(description)
-    work_dir = _work_dir(options, description)
-    words = description.get("model_words", ()) if description is not None else ()
+    else:
+        framework = frameworks.of_config(options.config) or frameworks.default()
+        script = _script(options.script, framework)
+        spec = _spec(options, framework, script, python, notes)
+    _require_data(framework, spec)
     check = settings.check_policy()
-    required, because = choose_metrics(check.required, check.required_from, words)
+    required, because = domains.required_metrics(
+        check.required, check.required_from, spec.model_words
+    )
     return Plan(
         config=options.config,
         script=script,
         python=python,
-        work_dir=work_dir,
-        command=_command(options, script, python),
+        work_dir=_work_dir(options, spec),
+        command=framework.command(options, script, python),
         required=required,
         required_because=because,
-        description=description,
-        milestones=milestones(check, options.config, (*words, *required)),
-        **policies(settings, description or {}),
+        spec=spec,
+        milestones=milestones(check, options.config, (*spec.model_words, *required)),
+        **policies(settings, spec),
         resume=options.resume,
         notes=tuple(notes),
     )
@@ -185,22 +157,22 @@ class Policies(TypedDict):
     policy: Policy
     stall: StallPolicy
     stop: StopPolicy
-    settings: Mapping[str, Any]
+    settings: Mapping[str, object]
     tensorboard_port: int | None
 
 
-def policies(settings: Settings, description: Mapping[str, Any]) -> Policies:
+def policies(settings: Settings, spec: TrainingSpec) -> Policies:
     """The policies of a run.
 
     Args:
-        description: Its configuration, which sets the smallest batch.
+        spec: Its configuration, which sets the smallest batch.
     """
     return Policies(
         policy=Policy(
             on_stall=settings.on_stall,
             max_reruns=settings.max_reruns,
             keep_effective_batch=settings.keep_effective_batch,
-            min_batch=settings.min_batch or edits.floor(description),
+            min_batch=settings.min_batch or spec.min_batch,
             rescue=settings.rescue,
         ),
         stall=settings.stall_policy(),
@@ -210,8 +182,8 @@ def policies(settings: Settings, description: Mapping[str, Any]) -> Policies:
     )
 
 
-def _script(named: Path | None) -> Path:
-    """The named script or module, else the user's ``tools/train.py``, else the built-in one."""
+def _script(named: Path | None, framework: Framework) -> Path:
+    """The named script or module, else the user's usual one, else the one that dualwatch ships."""
     if named is not None:
         if not named.is_file() and not is_module(named):
             raise DualwatchError(
@@ -220,58 +192,48 @@ def _script(named: Path | None) -> Path:
                 do="correct --script",
             )
         return named
-    usual = Path("tools/train.py")
-    return usual if usual.is_file() else ENTRY
+    usual = next((path for name in framework.scripts if (path := Path(name)).is_file()), None)
+    return usual or framework.entry or Path(framework.scripts[0])
 
 
-def is_module(script: Path) -> bool:
-    """Whether ``--script package.module`` names a module for ``python -m`` rather than a file."""
-    name = str(script)
-    dotted = re.fullmatch(r"\w+(\.\w+)+", name) is not None
-    return dotted and script.suffix != ".py" and not script.exists()
-
-
-def _describe(
-    options: Options, script: Path, python: str, notes: list[str]
-) -> Mapping[str, Any] | None:
-    if not options.config.is_file() or options.config.suffix in MMENGINE_FORMS:
+def _spec(
+    options: LaunchOptions, framework: Framework, script: Path, python: str, notes: list[str]
+) -> TrainingSpec:
+    config = options.config
+    if not config.is_file() or framework.takes(config):
         try:
-            by_folder = script == ENTRY or is_module(script)
+            by_folder = script == framework.entry or is_module(script)
             folder = Path.cwd() if by_folder else script.resolve().parent
-            return configs.describe(python, options.config, options.cfg_options, folder)
+            return framework.load(python, config, options.cfg_options, folder)
         except DualwatchError as error:
-            # A script of the user's own need not be an mmengine training at all.
+            # A script of the user's own need not be a training of this framework at all.
             if error.code is not None or options.script is None:
                 raise
             notes.append(f"{error.what}: only the console output of the training is followed")
-            return None
+            return TrainingSpec()
     notes.append(
-        f"{options.config.name} is not an mmengine configuration: only the console output of the "
-        "training is followed"
+        f"{config.name} is not a configuration of {framework.name}: only the console output of "
+        "the training is followed"
     )
-    return None
+    return TrainingSpec()
 
 
-def _require_data(description: Mapping[str, Any] | None) -> None:
-    missing = configs.missing_data(description) if description is not None else []
+def _require_data(framework: Framework, spec: TrainingSpec) -> None:
+    missing = framework.missing_data(spec, (Path(),))
     if missing:
         raise DualwatchError(
             "the configuration names data that does not exist",
-            why="\n".join(f"{key} = {path}" for key, path in missing),
+            why="\n".join(f"{key} = {path}" for key, path in missing.items()),
             do="correct the path, or give it with --cfg-options KEY=PATH (relative to "
             f"{Path.cwd()})",
             code="DW603",
         )
 
 
-def _work_dir(options: Options, description: Mapping[str, Any] | None) -> Path:
-    """As MMDetection's script chooses it: command line, configuration, name of the file."""
-    chosen = options.work_dir
-    if chosen is None and description is not None and description.get("work_dir"):
-        chosen = Path(str(description["work_dir"]))
-    if chosen is None:
-        chosen = Path("work_dirs") / options.config.stem
-    return Path(os.path.abspath(chosen))
+def _work_dir(options: LaunchOptions, spec: TrainingSpec) -> Path:
+    """The work dir of the command line, else of the configuration, else by the file's name."""
+    named = Path(spec.work_dir) if spec.work_dir else Path("work_dirs") / options.config.stem
+    return Path(os.path.abspath(options.work_dir or named))
 
 
 def prepare_folder(work_dir: Path) -> Path:
@@ -298,32 +260,3 @@ def prepare_folder(work_dir: Path) -> Path:
             code=code_of(error),
         ) from error
     return folder
-
-
-def _command(options: Options, script: Path, python: str) -> tuple[str, ...]:
-    """The exact command; nothing of ours is added to the user's script's arguments."""
-    command: list[str] = [python]
-    launcher: Sequence[str] = ()
-    if options.nproc_per_node is not None or options.nnodes > 1:
-        command += ["-m", "torch.distributed.run"]
-        command += [f"--nproc-per-node={options.nproc_per_node or 1}"]
-        command += [f"--nnodes={options.nnodes}", f"--node-rank={options.node_rank}"]
-        if options.rdzv_endpoint:
-            command += ["--rdzv-backend=c10d", f"--rdzv-endpoint={options.rdzv_endpoint}"]
-        else:
-            command += ["--standalone"] if options.nnodes == 1 else []
-        launcher = ("--launcher", "pytorch")
-    command += ["-m", str(script)] if is_module(script) else [str(script)]
-    if script == options.config:  # It takes no configuration, nor the options of one.
-        return (*command, *options.extra)
-    command += [str(options.config)]
-    if options.work_dir is not None:
-        command += ["--work-dir", str(options.work_dir)]
-    if options.resume:
-        command += ["--resume"]
-    if options.amp:
-        command += ["--amp"]
-    command += launcher
-    if options.cfg_options:
-        command += ["--cfg-options", *options.cfg_options]
-    return (*command, *options.extra)

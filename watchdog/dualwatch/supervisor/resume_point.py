@@ -7,8 +7,7 @@ from pathlib import Path
 
 from dualwatch.core import clock
 from dualwatch.events import NotObserved
-from dualwatch.frameworks.base import Checkpoint
-from dualwatch.frameworks.mmengine import checkpoints
+from dualwatch.frameworks.base import Checkpoint, Framework
 from dualwatch.rules import verdict
 from dualwatch.state.snapshot import Snapshot
 from dualwatch.supervisor.recorder import EventRecorder
@@ -20,6 +19,7 @@ class ResumePoint:
 
     recorder: EventRecorder
     work_dir: Path
+    framework: Framework
     _newest: Checkpoint | None = None
     _rejected: list[str] = field(default_factory=list)
     _unloadable: set[Path] = field(default_factory=set)
@@ -30,7 +30,7 @@ class ResumePoint:
         Args:
             since: Wall time; older checkpoints may belong to another run.
         """
-        self._newest, self._rejected = checkpoints.newest_good(
+        self._newest, self._rejected = self.framework.newest_checkpoint(
             self._runner_work_dir(), since=since, without=self._unloadable
         )
 
@@ -49,7 +49,7 @@ class ResumePoint:
 
     def reject_resumed(self, since: float) -> None:
         """Excludes the checkpoint that the last attempt could not load."""
-        failed = self._resumed_from() or checkpoints.last_named(self._runner_work_dir())
+        failed = self._resumed_from() or self.framework.last_checkpoint(self._runner_work_dir())
         if failed is not None:
             self._unloadable.add(failed)
         self.look(since)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from dualwatch import __version__
+from dualwatch import __version__, frameworks
 from dualwatch.actions.adopted import AttachedTraining
 from dualwatch.actions.signals import StopRequests
 from dualwatch.collectors.gpu import release as gpu_release
@@ -27,7 +27,7 @@ from dualwatch.events import (
     RunEnded,
     RunStarted,
 )
-from dualwatch.frameworks.mmengine.config import edits, find
+from dualwatch.frameworks import config_read
 from dualwatch.protocol import Phase
 from dualwatch.report.run import summary
 from dualwatch.rules import verdict
@@ -69,7 +69,8 @@ def run_started(plan: Plan) -> RunStarted:
         command=plan.command,
         python=plan.python,
         resume=plan.resume,
-        sections=dict(plan.description or {}),
+        sections=dict(plan.spec.sections),
+        framework=plan.spec.framework,
         settings=dict(plan.settings),
     )
 
@@ -98,7 +99,10 @@ class Supervisor:
 
     def __post_init__(self) -> None:
         self._decider = RemedyDecider(self.plan, self.recorder)
-        self._resume = ResumePoint(self.recorder, self.plan.work_dir)
+        # An agent may be in a training whose configuration is not known.
+        name = self.plan.spec.framework
+        framework = frameworks.get(name) if name else frameworks.default()
+        self._resume = ResumePoint(self.recorder, self.plan.work_dir, framework)
 
     def run(self) -> Exit:
         """Runs attempts until the run is over, and returns the exit code of the contract."""
@@ -162,7 +166,7 @@ class Supervisor:
         if attached is not None and number != attached.number:
             attached = None  # The rerun of an attached training is started like any other.
         step = run.attempt.step if attached is not None else run.next_step
-        self._decider.begin(external=attached is not None and self.plan.description is not None)
+        self._decider.begin(external=attached is not None and bool(self.plan.spec.sections))
         attempt = Attempt(
             number=number,
             folder=self.folder / f"attempt-{number}",
@@ -228,15 +232,16 @@ class Supervisor:
 
     def _config_of(self, step: RerunStep | None) -> ConfigRead | None:
         """The configuration of an attempt, as far as the rules need it."""
-        if self.plan.description is None:
+        if not self.plan.spec.sections:
             return None
         moment = clock.now()
-        event = find.of_description(
-            self.plan.description, self.plan.config, at=moment.at, wall=moment.wall
+        spec, config = self.plan.spec, str(self.plan.config)
+        event = config_read.of_spec(
+            spec, config, "loaded", at=moment.at, wall=moment.wall, roots=(Path(),)
         )
         if step is None:
             return event
-        return replace(event, loaders=edits.applied(event.loaders, step.overrides))
+        return replace(event, loaders=config_read.with_overrides(event, step.overrides))
 
     def _write_summary(self) -> None:
         run = self.recorder.run

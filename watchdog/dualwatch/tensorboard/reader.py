@@ -38,7 +38,7 @@ class Scalar:
     """The newest value of a tag.
 
     Attributes:
-        step: As written: mmengine's iterations for training, epochs for validation.
+        step: As written: usually iterations in training, epochs in validation.
         wall: Seconds since the epoch.
         count: Values that were read of this tag so far.
     """

@@ -64,7 +64,7 @@ def free_port(first: int) -> int | None:
 
 
 def is_installed(python: str) -> bool:
-    """Whether a Python has it; also where that cannot be told, since starting it tells then."""
+    """Whether a Python has TensorBoard; True where unknown, as the start will show it."""
     look = "from importlib.util import find_spec as f; exit(0 if f('tensorboard') else 3)"
     try:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""TensorBoard as it stands: does it answer, which folder does it show, which tags are there.
+"""The state of TensorBoard: does it answer, which folder does it show, which tags it has.
 
 The supervisor must never wait for an answer, so ``TensorBoardMonitor`` asks in a thread. ``look``
 asks once, for a run that is not supervised.
@@ -240,7 +240,7 @@ class TensorBoardMonitor:
 def _described(
     seen: TensorBoardSeen, answer: ServerAnswer | None, files: EventFiles, folder: Path
 ) -> TensorBoardSeen:
-    """What a port answered and what stands in the files, put together."""
+    """Combines what a port answered with what is in the files."""
     logdir = answer.logdir if answer is not None else ""
     why = seen.why or (answer.why if answer is not None else "")
     count: int | None = len(files.files)
@@ -276,7 +276,7 @@ def _holds(folder: Path, place: Path) -> bool:
 
 
 def _steps(seen: TensorBoardSeen) -> int:
-    """Asking in vain is told at first and when it has lasted, not at each look."""
+    """Reports a failed request at first and when it lasts, not each time."""
     return int(min(seen.in_vain_s, 4 * _STEP_OF_VAIN) // _STEP_OF_VAIN)
 
 

@@ -58,7 +58,7 @@ class EventFileWriter:
             self._descriptor = None
 
     def _open(self) -> tuple[bytes, ...]:
-        """Makes the file; what is to stand first in it, where nothing does yet."""
+        """Creates the file with its first record."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
         self._descriptor = os.open(self.path, flags, 0o600)

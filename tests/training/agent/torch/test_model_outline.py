@@ -115,7 +115,7 @@ def test_several_optimizers_hold_it_together() -> None:
      sgd([nn.Parameter(torch.zeros(16))])],
     ids=["none", "not built", "odd", "holds copies"],
 )  # fmt: skip
-def test_an_optimizer_that_does_not_tell_is_unknown_and_not_empty(optimizer: Any) -> None:
+def test_an_optimizer_that_does_not_tell_is_unread_and_not_empty(optimizer: Any) -> None:
     assert numbers(Detector(), optimizer)["roi_head.macl_head"] == (10, 10, None)
 
 

@@ -9,7 +9,7 @@ import os
 import threading
 
 import torch
-from lightning.pytorch import LightningModule, Trainer, seed_everything
+from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 LENGTH, EPOCHS, BATCH = 48, 2, 4
@@ -54,11 +54,25 @@ class Line(LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
+class SaveAndStop(Callback):
+    """Saves a checkpoint in the middle of an epoch and ends the process."""
+
+    def __init__(self, batch):
+        self.batch = batch
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+        if batch_idx + 1 == self.batch:
+            trainer.save_checkpoint(os.path.join(module.folder, "middle.ckpt"))
+            os._exit(0)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder")
     parser.add_argument("--deadlock", action="store_true")
     parser.add_argument("--fail", action="store_true")
+    parser.add_argument("--save-at", type=int, default=0, help="batch after which it stops")
+    parser.add_argument("--resume")
     options = parser.parse_args()
     seed_everything(1)
     lock = threading.Lock() if options.deadlock else None
@@ -66,14 +80,16 @@ def main():
     val = DataLoader(Numbers(8), batch_size=BATCH, num_workers=1)
     if lock is not None:
         lock.acquire()  # As a thread that logs while the workers are forked.
+    stop = [SaveAndStop(options.save_at)] if options.save_at else []
     trainer = Trainer(
+        callbacks=stop,
         max_epochs=EPOCHS,
         accelerator="cpu",
         default_root_dir=options.folder,
         log_every_n_steps=5,
         enable_progress_bar=False,
     )
-    trainer.fit(Line(options.folder, options.fail), train, val)
+    trainer.fit(Line(options.folder, options.fail), train, val, ckpt_path=options.resume)
 
 
 if __name__ == "__main__":

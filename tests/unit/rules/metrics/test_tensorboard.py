@@ -39,7 +39,7 @@ def configured(story, *backends: str):
 def test_a_process_that_has_ended_is_told_with_its_last_words(story):
     why = "it ended with code 1: No module named tensorboard"
     (found,) = of(seen(story, alive=False, answers=False, why=why), "DW801")
-    assert found.headline == f"TensorBoard does not run: {why}"
+    assert why in found.headline
     assert "pip install" in found.remedy
     assert found.severity is Severity.WARNING
 
@@ -59,7 +59,7 @@ def test_an_answer_that_does_not_come_is_waited_for(story):
     assert not of(story, "DW801")
     seen(story, answers=False, in_vain_s=GRACE + 1, why="no answer in time")
     (found,) = of(story, "DW801")
-    assert "has not answered for 46 s" in found.headline
+    assert "46 s" in found.headline
     assert not of(seen(story), "DW801")
 
 
@@ -131,7 +131,7 @@ def test_a_tensorboard_that_shows_another_folder(story):
 def test_without_a_backend_it_is_said_how_to_configure_one(story):
     configured(story, "LocalVisBackend")
     (found,) = of(seen(lines(story).wait(20), files=0, tags=(), step=None), "DW802")
-    assert "3 training lines, and no event file" in found.headline
+    assert "3 training lines" in found.headline
     assert "LocalVisBackend" in found.evidence[1].text
     assert found.severity is Severity.WARNING
 

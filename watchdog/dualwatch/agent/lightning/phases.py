@@ -10,6 +10,7 @@ import functools
 from typing import Any
 
 from dualwatch.agent import files
+from dualwatch.agent.lightning import position
 from dualwatch.protocol import Phase
 
 
@@ -65,6 +66,9 @@ class PhaseTracker:
         if not self._model_written:
             self._model_written = True
             self._trainer.write_model(module, pl_trainer.optimizers)
+
+    # Of an epoch that is resumed in its middle Lightning announces no start.
+    on_train_start = on_train_epoch_start
 
     def on_train_batch_start(self, pl_trainer, module, batch, batch_idx) -> None:
         self._heart.beat(Phase.STEP)
@@ -125,6 +129,14 @@ class PhaseTracker:
         batches = batches if isinstance(batches, (list, tuple)) else [batches]
         heart.batch, heart.batches = 0, sum(_count(one) for one in batches)
         heart.beat(Phase.VAL_WAITING)
+
+    # --- checkpoints -----------------------------------------------------------------------------
+
+    def on_save_checkpoint(self, pl_trainer, module, checkpoint) -> None:
+        position.add(pl_trainer, checkpoint)
+
+    def on_load_checkpoint(self, pl_trainer, module, checkpoint) -> None:
+        self._trainer.resumed = position.of(checkpoint)
 
     # --- the end ---------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from dualwatch import protocol
 from dualwatch.agent import files
-from dualwatch.agent.lightning import phases
+from dualwatch.agent.lightning import phases, position
 from dualwatch.agent.torch import loader_guard
 from dualwatch.agent.trainer import RescueError, Trainer, is_loader_worker
 from dualwatch.protocol import Phase
@@ -50,6 +50,9 @@ class LightningTrainer(Trainer):
     Args:
         runner: Lightning's Trainer.
         callback_class: Lightning's Callback, of whichever of its two packages is in use.
+
+    Attributes:
+        resumed: Position of the checkpoint that was loaded, until the training's loader begins.
     """
 
     framework = "lightning"
@@ -59,6 +62,7 @@ class LightningTrainer(Trainer):
         super().__init__()
         self.runner = runner
         self._disable_workers = False
+        self.resumed: dict[str, Any] | None = None
         callbacks = [one for one in runner.callbacks if not hasattr(one, "dualwatch")]
         # First, so that a step of another callback's counts as a part of the iteration.
         runner.callbacks = [phases.callback(callback_class, self), *callbacks]
@@ -89,6 +93,8 @@ class LightningTrainer(Trainer):
         guard = loader_guard.guard_of(loader)
         if guard is not None and self._disable_workers:
             guard.disable_workers()
+        if self.resumed is not None and position.restore(self.runner, loader, self.resumed):
+            self.resumed = None
         return loader
 
     def save(self, *, without_last: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""Loads a configuration as the training would, and prints what the supervisor needs as JSON.
+"""Loads a configuration as the training would, and prints it as JSON.
 
 Run as a file, in a child process of the training's Python, with a time limit: a configuration is
 Python code. Usage: ``describe.py SCRIPT_FOLDER CONFIG [K=V ...]``. Prints one JSON document on its
@@ -108,7 +108,7 @@ def _words(value):
 
 
 def _preprocessor(cfg):
-    """Type of the data preprocessor: the model's, else the one that stands beside the model."""
+    """Type of the data preprocessor: the model's, else the top-level one."""
     model = cfg.get("model")
     sections = (model.get("data_preprocessor") if isinstance(model, dict) else None,
                 cfg.get("data_preprocessor"))  # fmt: skip
@@ -123,8 +123,8 @@ def _min_batch(value):
     found = [0]
     if isinstance(value, dict):
         for key, item in value.items():
-            told = key in ("min_batch", "min_batch_size") and type(item) is int
-            found.append(item if told else _min_batch(item))
+            is_floor = key in ("min_batch", "min_batch_size") and type(item) is int
+            found.append(item if is_floor else _min_batch(item))
     elif isinstance(value, (list, tuple)):
         found += [_min_batch(item) for item in value]
     return max(found)
@@ -134,5 +134,5 @@ if __name__ == "__main__":
     # `custom_imports` must find what the training will find: its script's folder comes first.
     sys.path[0] = sys.argv[1]
     result = main(sys.argv[2], sys.argv[3:])
-    # Configurations may print: ours is the last line, and marked.
+    # Configurations may print: the document is the last line, and marked.
     sys.stdout.write("\ndualwatch-config " + json.dumps(result, default=str) + "\n")

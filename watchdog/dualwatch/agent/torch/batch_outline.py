@@ -8,9 +8,8 @@ the same an iteration pays a few microseconds; a record is written when it chang
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, Iterator, Tuple
 
 from dualwatch import protocol
 from dualwatch.agent import files
@@ -112,7 +111,7 @@ def outline(batch: Any) -> list[str]:
     return lines
 
 
-_Parts = Iterator[tuple[str, str, str]]
+_Parts = Iterator[Tuple[str, str, str]]
 """Name, description, and a path if there is one. Lazy, since a batch may contain anything."""
 
 

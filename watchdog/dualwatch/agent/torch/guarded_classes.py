@@ -83,7 +83,8 @@ def _iterator_class(kind: Any) -> type:
 def _sampler_class(kind: Any) -> type:
     class Guarded(kind):  # type: ignore[misc]
         def __iter__(self):
-            return self._dualwatch.tracker.sampled(iter(super().__iter__()))
+            guard = self._dualwatch
+            return guard.tracker.sampled(guard.repeatable(iter(super().__iter__()), self))
 
     return Guarded
 

@@ -11,6 +11,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Any, Callable
 
 from dualwatch.agent import files
@@ -34,6 +35,8 @@ class LoaderGuard:
         tracker: Samples of the present pass.
         iterator: torch's iterator of the present pass.
         on_first: Called once, before the next batch.
+        order_state: Random state from which the sampler drew the order of the present pass.
+        resume_order: The same of a pass that the next one continues.
     """
 
     def __init__(self, loader: Any, handler: Any) -> None:
@@ -46,6 +49,8 @@ class LoaderGuard:
         self._random: RandomStates | None = None
         self._persisted = False
         self.on_first: Callable[[], None] | None = None
+        self.order_state: Any = None
+        self.resume_order: Any = None
         guarded_classes.guard_loader(loader, self)
         # Without batches samples are taken from the sampler directly.
         if loader.batch_sampler is not None:
@@ -64,6 +69,26 @@ class LoaderGuard:
             worker_processes.report_deaths_between_iterations()
         self.iterator, self._rest = iterator, None
         return iterator
+
+    def repeatable(self, indices: Iterator[Any], sampler: Any) -> Iterator[Any]:
+        """The indices of a sampler, whose order can be drawn again in another process.
+
+        torch's own samplers draw it with the first index.
+        """
+        import torch
+
+        generator = getattr(sampler, "generator", None)
+        own = isinstance(generator, torch.Generator)
+        source: Any = generator if own else torch.default_generator
+        resumed, self.resume_order = self.resume_order, None
+        before = source.get_state()
+        if resumed is not None:
+            source.set_state(resumed)
+        self.order_state = source.get_state()
+        found = list(islice(indices, 1))
+        if resumed is not None and not own:
+            source.set_state(before)  # The model draws from it, too.
+        yield from chain(found, indices)
 
     def next(self, ask_torch: Callable[[], Any]) -> Any:
         """The next batch."""

@@ -91,10 +91,10 @@ def gpu_memory(subject: CheckSubject, item: Item) -> Reading:
     if seen is None or not seen.gpus:
         why = subject.s.not_observed.get("gpu")
         return skipped(why.why if why is not None else "no GPU was found", expected)
-    told = [_device(gpu) for gpu in seen.gpus]
+    devices = [_device(gpu) for gpu in seen.gpus]
     known = [gpu for gpu in seen.gpus if gpu.used is not None and gpu.total is not None]
     if not known:
-        return skipped("; ".join(told), expected)
+        return skipped("; ".join(devices), expected)
     for gpu in known:
         foreign = [h for h in gpu.holders if not h.ours and (h.used or 0) >= limits["foreign"]]
         if foreign:
@@ -103,7 +103,7 @@ def gpu_memory(subject: CheckSubject, item: Item) -> Reading:
         free = (gpu.total or 0) - (gpu.used or 0)
         if free < limits["free"] and not gpu.tree:
             return failed(_device(gpu), expected)
-    return passed("; ".join(told), expected)
+    return passed("; ".join(devices), expected)
 
 
 def _device(gpu: GpuSample) -> str:

@@ -88,9 +88,9 @@ def finite(subject: CheckSubject, item: Item) -> Reading:
     expected = f"no NaN, no loss above {limits['huge']:g}"
     if not course.lines:
         return not_yet(subject, "the first training line", expected)
-    spoilt = subject.found("DW203")
-    if spoilt is not None:
-        return failed(spoilt.headline, expected, code="DW203")
+    found = subject.found("DW203")
+    if found is not None:
+        return failed(found.headline, expected, code="DW203")
     for name, opening in course.opening.items():
         if "loss" not in name:
             continue

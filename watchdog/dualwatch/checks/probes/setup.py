@@ -55,13 +55,13 @@ def images_present(subject: CheckSubject, item: Item) -> Reading:
     if seen is None or not seen.sets:
         return skipped("no data set was checked", expected)
     unread = [one for one in seen.sets if one.images is None]
-    for kind, told in (("absent", "missing"), ("broken", "unusable")):
+    for kind, shown_as in (("absent", "missing"), ("broken", "unusable")):
         bad = [one for one in seen.sets if getattr(one, kind)]
         if bad:
             names = [name for one in bad for name in getattr(one, kind)]
             count = sum(one.lacking for one in bad) if kind == "absent" else 0
             shown = f"{', '.join(names[:NAMED])} ({bad[0].key})"
-            observed = f"{count or len(names)} {told}, of {_looked(seen.sets)}: {shown}"
+            observed = f"{count or len(names)} {shown_as}, of {_looked(seen.sets)}: {shown}"
             return failed(observed, expected)
     empty = next((one for one in seen.sets if one.images == 0), None)
     if empty is not None:
@@ -151,8 +151,8 @@ def _settings(config: ConfigRead) -> str:
     loader: Any = next(iter(config.loaders.values()), {})  # The training loader comes first.
     names = ("batch_size", "num_workers", "persistent_workers")
     known = loader if isinstance(loader, Mapping) else {}
-    told = [f"{name}={known[name]}" for name in names if name in known]
-    return ", ".join(told) or "the defaults"
+    values = [f"{name}={known[name]}" for name in names if name in known]
+    return ", ".join(values) or "the defaults"
 
 
 def tensorboard_backend(subject: CheckSubject, item: Item) -> Reading:

@@ -137,17 +137,17 @@ def module_trained(subject: CheckSubject, item: Item) -> Reading:
     if not parts:
         return failed("no module of the model has this name", expected)
     part = max(parts, key=lambda p: p.parameters)
-    told = f"{part.path} ({part.kind})"
+    name = f"{part.path} ({part.kind})"
     if part.parameters == 0:
-        return passed(f"{told} has no parameters to train", expected)
+        return passed(f"{name} has no parameters to train", expected)
     if part.trainable == 0:
-        return failed(f"{told}: none of its {part.parameters} parameters is trained", expected)
+        return failed(f"{name}: none of its {part.parameters} parameters is trained", expected)
     if part.optimised is None:
-        return skipped(f"{told}: the optimizer could not be inspected", expected)
+        return skipped(f"{name}: the optimizer could not be inspected", expected)
     if part.optimised < part.trainable:
-        observed = f"{told}: the optimizer holds {part.optimised} of {part.trainable} parameters"
+        observed = f"{name}: the optimizer holds {part.optimised} of {part.trainable} parameters"
         return failed(observed, expected)
-    return passed(f"{told}: {part.trainable} parameters, held by the optimizer", expected)
+    return passed(f"{name}: {part.trainable} parameters, held by the optimizer", expected)
 
 
 def tensorboard_answers(subject: CheckSubject, item: Item) -> Reading:

@@ -1,7 +1,7 @@
-"""The profiles of the checklist that we ship, and how a run gets its own. They are data.
+"""The profiles of the checklist that ship with dualwatch, and how a run gets its own.
 
-A profile is a TOML file. ``[tool.dualwatch.check]`` names one, ours or a file, and may change any
-of its items; else it is chosen by what the training is.
+A profile is a TOML file. ``[tool.dualwatch.check]`` names one that ships or a file, and may change
+any of its items; else it is chosen by what the training is. Domains bring profiles of their own.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dualwatch import domains
 from dualwatch.checks import profile
 from dualwatch.checks.profile import Profile
 from dualwatch.core.errors import DualwatchError
 
-SHIPPED = ("macl-demo", "macl", "neutral")
-"""Ours, the most special first."""
+NEUTRAL = "neutral"
 
 OWN_KEYS = ("profile", "select", "ignore")
 """What ``[check]`` holds beside the parts of a profile."""
@@ -72,11 +72,11 @@ def load(name: str) -> Profile:
     Raises:
         DualwatchError: There is none, or it is not valid.
     """
-    return _shipped(name) if name in SHIPPED else _from_file(Path(name), _DEPTH)
+    return _shipped(name) if name in shipped() else _from_file(Path(name), _DEPTH)
 
 
 def _fitting(config: str, words: tuple[str, ...]) -> Choice:
-    for name in SHIPPED:
+    for name in shipped():
         found = _shipped(name)
         if found.config and not fnmatch.fnmatch(config, found.config):
             continue
@@ -93,8 +93,15 @@ def _fitting(config: str, words: tuple[str, ...]) -> Choice:
 
 
 @cache
+def shipped() -> Mapping[str, Path]:
+    """The profiles that ship, by name, most special first."""
+    paths = [path for domain in domains.installed() for path in domain.profiles]
+    return {path.stem: path for path in (*paths, _FOLDER / f"{NEUTRAL}.toml")}
+
+
+@cache
 def _shipped(name: str) -> Profile:
-    return _from_file(_FOLDER / f"{name}.toml", _DEPTH)
+    return _from_file(shipped()[name], _DEPTH)
 
 
 def _from_file(path: Path, depth: int) -> Profile:
@@ -106,11 +113,11 @@ def _from_file(path: Path, depth: int) -> Profile:
             raise DualwatchError(
                 f"the profile {path} extends itself, by way of others",
                 why=f"it extends {parent}",
-                do="let one of them extend none, or one of ours: " + ", ".join(SHIPPED),
+                do="let one of them extend none, or one that ships: " + ", ".join(shipped()),
             )
         inside = path.parent / parent
-        base = _shipped(parent) if parent in SHIPPED else _from_file(inside, depth - 1)
-    shown = path.stem if path.parent == _FOLDER else str(path)
+        base = _shipped(parent) if parent in shipped() else _from_file(inside, depth - 1)
+    shown = path.stem if path in shipped().values() else str(path)
     found, problems = profile.build(table, shown, base)
     _refuse(problems)
     return found
@@ -127,8 +134,8 @@ def _read(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise DualwatchError(
             f"there is no profile {path}",
-            why=f"it is none of ours ({', '.join(SHIPPED)}), and no file as seen from {Path.cwd()}",
-            do="name one of ours, or a TOML file",
+            why=f"neither one that ships ({', '.join(shipped())}) nor a file in {Path.cwd()}",
+            do="name one that ships, or a TOML file",
         ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DualwatchError(
@@ -141,6 +148,6 @@ def _refuse(problems: list[str]) -> None:
         raise DualwatchError(
             "the checklist's profile is not valid",
             why="\n".join(problems),
-            do="`dualwatch check --list --profile NAME` names the items of a profile of ours; "
+            do="`dualwatch check --list --profile NAME` lists the items of a profile that ships; "
             "docs/check.md shows what may be changed",
         )

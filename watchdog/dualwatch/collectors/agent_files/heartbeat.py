@@ -85,7 +85,7 @@ class HeartbeatFiles:
 
 
 def read(attempt_dir: str | os.PathLike[str], at: float, wall: float) -> list[HeartbeatRead]:
-    """One reading of all heartbeats of an attempt by somebody who did not follow them.
+    """One reading of all heartbeats of an attempt, without an earlier one.
 
     Each gets the time at which its writer changed it, on the clock that all processes of a machine
     share: a record that stands still is as old as that, not as new as our look at it.

@@ -1,4 +1,4 @@
-"""Reads what the agents answered to orders, and what they say of a rescue that nobody ordered."""
+"""Reads the agents' replies to commands, and their reports of an unrequested rescue."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def of_access(nvml: ModuleType, error: Any) -> tuple[str, ...]:
 def of_memory(
     nvml: ModuleType, handle: Any, put: Callable[[Callable[[], Any]], Any]
 ) -> tuple[str, ...]:
-    """Faults of a device's memory, as its errors; what it cannot tell is none.
+    """Memory faults of a device; what it does not report is no fault.
 
     Args:
         put: Puts a question to the driver; gives None where that is not supported.

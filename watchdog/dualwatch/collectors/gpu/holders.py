@@ -1,4 +1,4 @@
-"""Who holds memory of a device: the training, its neighbours, or processes that nobody sees."""
+"""Holders of a device's memory: the training, other processes, or invisible ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Held = dict[int, "int | None"]
 
 
 def ask(nvml: ModuleType, handle: Any, put: Callable[[Callable[[], Any]], Any]) -> Held | None:
-    """The processes that hold memory of a device, None if not told.
+    """The processes that hold memory of a device, None if not reported.
 
     Args:
         put: Puts a question to the driver; gives None where that is not supported.
@@ -49,7 +49,7 @@ def ask(nvml: ModuleType, handle: Any, put: Callable[[Callable[[], Any]], Any]) 
 
 
 def share(holders: Held, tree_pids: set[int]) -> int | None:
-    """Bytes of the training's processes, None where the list cannot tell.
+    """Bytes of the training's processes, None where the list is incomplete.
 
     The driver names processes as the machine's first PID namespace does. In a container, where
     its numbers mean nothing, a list without one of ours (or an empty one) is no evidence.

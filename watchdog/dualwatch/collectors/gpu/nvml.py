@@ -145,7 +145,7 @@ class NvmlSampler:
         return _Device(index=index, handle=handle, name=name)
 
     def _read(self, device: _Device, tree_pids: set[int]) -> GpuSample:
-        """One device; every value by itself, since drivers refuse some and give others."""
+        """One device; each value is read separately, since drivers refuse some and give others."""
         nvml = self._nvml
         assert nvml is not None
         if device.handle is None:

@@ -16,7 +16,7 @@ NO_LIMIT = 1 << 60
 
 @dataclass(frozen=True, slots=True)
 class CgroupMemory:
-    """What a process's control group may use, uses, and lost. None: not told.
+    """Limits, use and OOM kills of a process's control group. None: unknown.
 
     Attributes:
         limit: Bytes; of the group or of the one around it that has the least left.
@@ -143,7 +143,7 @@ def _used(group: Path, version: _Version) -> int | None:
 
 
 def _number(file: Path) -> int | None:
-    """A file's number; None for "max", for what is no number, and where there is no file."""
+    """A file's number; None for "max", for another text, and where there is no file."""
     try:
         return int(file.read_text("ascii", "replace"))
     except (OSError, ValueError):

@@ -32,7 +32,7 @@ _ENVIRONMENT = (
 
 
 def kind(process: str, root: Path = Path("/")) -> str | None:
-    """The kind of container, "" for none, None where that cannot be told.
+    """The kind of container, "" for none, None where unknown.
 
     Args:
         process: Pid, or "self".

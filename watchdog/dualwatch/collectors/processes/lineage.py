@@ -34,7 +34,7 @@ def is_copy(pid: int) -> bool:
 
 
 def is_loader_worker(pid: int) -> bool:
-    """Whether the process runs torch's worker loop; False where it cannot be told.
+    """Whether the process runs torch's worker loop; False where unknown.
 
     The loop begins with handlers for exactly the signals that it wants to explain, in every
     version of torch.
@@ -53,7 +53,7 @@ def is_loader_worker(pid: int) -> bool:
 
 
 def lost_its_parent(process: psutil.Process, *, copy: bool) -> bool:
-    """Whether whoever started this worker is gone; False where it cannot be told.
+    """Whether the parent that started this worker is gone; False where unknown.
 
     An orphan goes to init or to a subreaper. multiprocessing starts its workers in the session of
     their parent, and the parent is a Python: of the same command line, where they are copies.

@@ -215,7 +215,7 @@ def _names(stranger: _ForeignProcess, place: str) -> bool:
     """Whether its training's command line or open log leads to the work dir."""
     cwd = Path(stranger.process.cwd())
     for what, path in command_values(stranger.command, cwd):
-        # Without a work dir, mmdet takes the configuration's name.
+        # Without a work dir, a training script takes the configuration's name.
         named = path if what == "work-dir" else cwd / "work_dirs" / path.stem
         if os.path.realpath(named) == place:
             return True

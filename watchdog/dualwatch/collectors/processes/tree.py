@@ -160,7 +160,7 @@ class ProcessTree:
 
 
 def sample_one(process: psutil.Process, role: str) -> ProcessSample | None:
-    """One process that is no member of a tree; None where it is gone."""
+    """Samples one process outside a tree; None where it is gone."""
     import psutil
 
     try:

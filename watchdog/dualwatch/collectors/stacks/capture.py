@@ -59,7 +59,7 @@ def _scripts() -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Unread:
-    """Why py-spy gave no stacks; ``gone`` where there is nobody left to read."""
+    """Why py-spy gave no stacks; ``gone`` where the process has ended."""
 
     why: str
     gone: bool = False
@@ -118,7 +118,7 @@ def capture(
         else:
             why += f"; from inside: {answer}" if answer else ""
             kernel[pid] = "" if one.gone else from_proc.describe(pid)
-        missing.append(NotObserved(at=at, wall=wall, what=what, why=why))
+        missing.append(NotObserved(at=at, wall=wall, what=what, why=why, gone=one.gone))
     kernel = {pid: text for pid, text in kernel.items() if text}
     if not stacks and not kernel:
         return None, missing

@@ -94,7 +94,7 @@ def _frame(line: str) -> list[Frame]:
 
 
 def _unescaped(text: str) -> str:
-    """The text with its characters beyond ASCII; what is no character stays as it was written."""
+    """Decodes escaped characters beyond ASCII; invalid escapes stay as they are."""
 
     def character(match: re.Match[str]) -> str:
         code = int(match[1] or match[2] or match[3], 16)

@@ -14,7 +14,7 @@ _CONTAINERS = ("/.dockerenv", "/run/.containerenv")
 
 @dataclass(frozen=True, slots=True)
 class StackPermissions:
-    """What stands between us and a process. None means: not known.
+    """What forbids reading a process. None means unknown.
 
     Attributes:
         owner: Name of the user whose process it is.

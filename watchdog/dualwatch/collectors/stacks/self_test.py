@@ -50,7 +50,7 @@ def look(python: str, *, at: float, wall: float) -> SurroundingsSeen:
         with _started(python) as child:
             pid, encoding = _told(child)
             if pid is None:
-                why = f"{python} did not tell how it prints"
+                why = f"{python} did not report its encoding"
             else:
                 readable, why = _read(pid, at, wall)
     except OSError as error:
@@ -94,7 +94,7 @@ def _environment(ours: Mapping[str, str]) -> dict[str, str]:
 
 
 def _told(child: subprocess.Popen[bytes]) -> tuple[int | None, str]:
-    """Its own pid, since a launcher may stand in between, and its encoding; None without a word."""
+    """Its own pid, as a launcher may be in between, and its encoding; None without a reply."""
 
     def listen() -> bytes:
         stream = child.stdout

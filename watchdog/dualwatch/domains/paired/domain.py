@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-from dualwatch.domains.base import BatchModalities, Domain, FallingMetric, Range
-from dualwatch.domains.paired import batch
+from dualwatch.datasets.layouts import Place, ReadLayout
+from dualwatch.datasets.spec import DatasetSpec
+from dualwatch.domains.base import (
+    BatchModalities,
+    Domain,
+    FallingMetric,
+    Pairing,
+    Progress,
+    Range,
+    silent,
+)
+from dualwatch.domains.paired import batch, layouts, modality_names, pairs
 
 LOSS = "loss_macl"
+
+_PROFILES = Path(__file__).resolve().parent / "profiles"
 
 _WORD = re.compile(r"[a-z]+")
 
@@ -40,6 +54,14 @@ class PairedImages(Domain):
         )
     )  # fmt: skip
 
+    profiles = (_PROFILES / "macl-demo.toml", _PROFILES / "macl.toml")
+    layouts_of = "dualmacl"
+    layouts = {
+        "KAISTPairedDataset": layouts.kaist,
+        "LLVIPDataset": layouts.llvip,
+        "ShuffledLLVIPDataset": layouts.llvip,
+    }
+
     def needs_pair(self, metric: str) -> bool:
         """Whether a metric's name speaks of two modalities."""
         return bool(self.topics & {*_WORD.findall(metric.lower())})
@@ -47,3 +69,30 @@ class PairedImages(Domain):
     def batch(self, outline: Sequence[str]) -> BatchModalities:
         """Whether a batch holds both modalities, by names, paths and shapes."""
         return batch.modalities(outline)
+
+    def guess_layout(self, settings: Mapping[str, Any], place: Place) -> ReadLayout | None:
+        """LLVIP's or KAIST's layout, by folders and ids."""
+        return layouts.guess(settings, place)
+
+    def pairing(
+        self,
+        datasets: Sequence[DatasetSpec],
+        roots: Sequence[Path],
+        *,
+        whole: bool = True,
+        all_pairs: bool = False,
+        progress: Progress = silent,
+    ) -> Pairing:
+        """Compares the names of visible and infrared images."""
+        training = next((one.settings for one in datasets if one.role == "train"), None)
+        paired = modality_names.is_paired(training, whole=whole)
+        if not roots:
+            return Pairing(paired=paired)
+        unpaired, looked_at = pairs.compare(
+            datasets,
+            paired=paired is not False,
+            all_pairs=all_pairs,
+            roots=roots,
+            tell=progress,
+        )
+        return Pairing(paired=paired, unpaired=unpaired, looked_at=looked_at)

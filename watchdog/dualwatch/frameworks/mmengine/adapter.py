@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from dualwatch.agent.mmengine import TRAIN_SCRIPT
-from dualwatch.events import Change
+from dualwatch.datasets.layouts import coco, voc
+from dualwatch.events import Change, CheckpointSeen, ConfigRead, Event
 from dualwatch.frameworks.base import (
     TIME_LIMIT,
     Checkpoint,
@@ -17,11 +18,12 @@ from dualwatch.frameworks.base import (
     Sections,
     TrainingSpec,
 )
-from dualwatch.frameworks.mmengine import checkpoints, knowledge
+from dualwatch.frameworks.mmengine import checkpoints, knowledge, start_checkpoint
 from dualwatch.frameworks.mmengine.config import dump, edits, find, load, static
 from dualwatch.frameworks.mmengine.config.inherit import FORMS, read_file
-from dualwatch.frameworks.mmengine.config.spec import spec_of
+from dualwatch.frameworks.mmengine.config.spec import read_spec, spec_of
 from dualwatch.frameworks.mmengine.launch import command
+from dualwatch.frameworks.mmengine.logs import scalars
 from dualwatch.frameworks.mmengine.logs.lines import MMEngineLines
 
 
@@ -33,6 +35,7 @@ class MMEngine(Framework):
     scripts = ("tools/train.py",)
     entry = Path(TRAIN_SCRIPT)
 
+    layouts = {"CocoDataset": coco, "VOCDataset": voc, "XMLDataset": voc}
     phases = knowledge.PHASES
     libraries = knowledge.LIBRARIES
     collective_files = ("mmengine/dist/",)
@@ -51,8 +54,10 @@ class MMEngine(Framework):
         return self.spec(load.describe(python, config, options, folder, limit=limit))
 
     def read(self, config: Path) -> TrainingSpec:
-        found = read_file(config)
-        return spec_of(found.values, found.not_followed)
+        return read_spec(read_file(config))
+
+    def missing_data(self, spec: TrainingSpec, roots: Sequence[Path]) -> dict[str, str]:
+        return dict(load.missing_data(spec.sections, roots))
 
     def spec(self, sections: Sections) -> TrainingSpec:
         return spec_of(sections)
@@ -62,10 +67,7 @@ class MMEngine(Framework):
 
     def config_in_log(self, lines: Sequence[str]) -> TrainingSpec | None:
         text = dump.config_text(list(lines))
-        if not text:
-            return None
-        found = static.read(text)
-        return spec_of(found.values, found.not_followed)
+        return read_spec(static.read(text)) if text else None
 
     def command(self, options: LaunchOptions, script: Path, python: str) -> tuple[str, ...]:
         return command(options, script, python)
@@ -93,6 +95,20 @@ class MMEngine(Framework):
 
     def last_checkpoint(self, work_dir: Path) -> Path | None:
         return checkpoints.last_named(work_dir)
+
+    def start_checkpoint(
+        self,
+        config: ConfigRead,
+        work_dir: Path | None,
+        *,
+        at: float,
+        wall: float,
+        roots: Sequence[Path] = (Path(),),
+    ) -> CheckpointSeen | None:
+        return start_checkpoint.look(config, work_dir, at=at, wall=wall, roots=roots)
+
+    def scalars(self, path: Path, newest: int) -> list[Event]:
+        return scalars.read(path, path.stat().st_mtime, newest)
 
     def line_format(self) -> MMEngineLines:
         return MMEngineLines()

@@ -1,4 +1,4 @@
-"""The newest good checkpoint of a work dir, told without torch."""
+"""The newest whole checkpoint of a work dir, found without torch."""
 
 from __future__ import annotations
 

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from pathlib import Path
 
-from dualwatch.frameworks.base import LaunchOptions
-
-
-def is_module(script: Path) -> bool:
-    """Whether ``--script package.module`` names a module for ``python -m`` rather than a file."""
-    dotted = re.fullmatch(r"\w+(\.\w+)+", str(script)) is not None
-    return dotted and script.suffix != ".py" and not script.exists()
+from dualwatch.frameworks.base import LaunchOptions, is_module, launcher
 
 
 def command(options: LaunchOptions, script: Path, python: str) -> tuple[str, ...]:
     """The exact command; the user's script gets no argument that the user did not give."""
-    words: list[str] = [python]
-    launcher: Sequence[str] = ()
-    if options.nproc_per_node is not None or options.nnodes > 1:
-        words += ["-m", "torch.distributed.run"]
-        words += [f"--nproc-per-node={options.nproc_per_node or 1}"]
-        words += [f"--nnodes={options.nnodes}", f"--node-rank={options.node_rank}"]
-        if options.rdzv_endpoint:
-            words += ["--rdzv-backend=c10d", f"--rdzv-endpoint={options.rdzv_endpoint}"]
-        else:
-            words += ["--standalone"] if options.nnodes == 1 else []
-        launcher = ("--launcher", "pytorch")
+    words = [*launcher(options, python)]
+    is_launched = len(words) > 1
     words += ["-m", str(script)] if is_module(script) else [str(script)]
     words += [str(options.config)]
     if options.work_dir is not None:
@@ -36,7 +19,7 @@ def command(options: LaunchOptions, script: Path, python: str) -> tuple[str, ...
         words += ["--resume"]
     if options.amp:
         words += ["--amp"]
-    words += launcher
+    words += ["--launcher", "pytorch"] if is_launched else []
     if options.cfg_options:
         words += ["--cfg-options", *options.cfg_options]
     return (*words, *options.extra)

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dualwatch.core.text import clean
+from dualwatch.core.unread import is_unread
 from dualwatch.events import CheckpointSeen, ConfigRead
 from dualwatch.frameworks.mmengine import checkpoints
-from dualwatch.frameworks.mmengine.config.literal import is_unknown
 
 ALL_OF_IT = 2 << 30
 """Bytes up to which every checksum of a checkpoint is compared."""
@@ -57,7 +57,7 @@ def look(
             )
         named = str(last)
     shown = clean(named, _LENGTH)
-    if is_unknown(named):
+    if is_unread(named):
         why = "its path is computed in the configuration, which was read as text only"
         return CheckpointSeen(at=at, wall=wall, path=shown, exists=None, whole=None, why=why)
     if "://" in named or named.startswith("s3:"):

@@ -40,14 +40,17 @@ def view_of(title: str, *, as_json: bool, quiet: bool = False) -> View:
 def print_closing(run: RunHistory, folder: Path, *, resume: Sequence[str] = ()) -> None:
     """Prints the result to stdout; on a terminal its lines are broken between words.
 
+    The command that resumes stays one line, so that it can be copied.
+
     Args:
         resume: Words of the command that resumes an interrupted run; empty where none does.
     """
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     try:
-        for line in closing.lines(run.over, run.ended, folder, resume=resume):
-            for row in folded(line, width) if width else [line]:
-                sys.stdout.write(row + "\n")
+        lines = list(closing.lines(run.over, run.ended, folder, resume=resume))
+        command = lines.pop() if resume else ""
+        rows = [row for line in lines for row in (folded(line, width) if width else [line])]
+        sys.stdout.write("\n".join([*rows, command]).rstrip("\n") + "\n")
         sys.stdout.flush()
     except OSError:
         # The reader is gone or the disk is full: the exit code still has the result.

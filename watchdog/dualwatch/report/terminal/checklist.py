@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
+from dualwatch.checks.document import CheckDocument, Entry
 from dualwatch.checks.item import NotJudged
 from dualwatch.report.terminal.console import painter, plain_text
 from dualwatch.report.terminal.wrapping import clipped, wrapped
@@ -33,7 +33,7 @@ _COUNTED = (
 
 
 def lines(
-    document: Mapping[str, Any],
+    document: CheckDocument,
     *,
     width: int,
     color: bool = False,
@@ -51,7 +51,7 @@ def lines(
     sheet = _Sheet(max(width, NARROWEST), color, fancy, verbose)
     yield from sheet.head(document)
     for stage, title in STAGES.items():
-        items = [item for item in document["items"] if item["stage"] == stage]
+        items = [item for item in document.entries if item.stage == stage]
         if items:
             yield ""
             yield sheet.paint(title, "bold")
@@ -60,12 +60,12 @@ def lines(
                 yield from sheet.item(item)
             yield from sheet.rest([item for item in items if item not in shown])
     yield ""
-    yield sheet.counts(document["counts"])
+    yield sheet.counts(document.counts)
     yield from sheet.hints(document)
 
 
 def glance(
-    document: Mapping[str, Any],
+    document: CheckDocument,
     *,
     width: int,
     height: int,
@@ -79,20 +79,20 @@ def glance(
     """
     sheet = _Sheet(max(width, NARROWEST), color, fancy, verbose=False)
     head = [*sheet.head(document), ""]
-    told = [item for item in document["items"] if item["status"] in ("fail", "warn", "pending")]
-    told.sort(key=lambda item: ("fail", "warn", "pending").index(item["status"]))
+    told = [item for item in document.entries if item.status in ("fail", "warn", "pending")]
+    told.sort(key=lambda item: ("fail", "warn", "pending").index(item.status))
     room = max(1, height - len(head) - 3)
     shown = [sheet.short(item) for item in told[:room]]
     more = [f"  and {len(told) - room} more"] if len(told) > room else []
-    return [*head, *shown, *more, "", sheet.counts(document["counts"])]
+    return [*head, *shown, *more, "", sheet.counts(document.counts)]
 
 
-def _is_blocked_by_other(item: Mapping[str, Any]) -> bool:
-    if item["blocked_by"]:
+def _is_blocked_by_other(item: Entry) -> bool:
+    if item.blocked_by:
         return True
     # Before the start everything later waits for the same thing.
-    is_later = item["stage"] not in ("preflight", "startup")
-    return bool(is_later and item["reason"] == NotJudged.NOT_BEGUN)
+    is_later = item.stage not in ("preflight", "startup")
+    return is_later and item.reason == NotJudged.NOT_BEGUN.value
 
 
 class _Sheet:
@@ -100,47 +100,47 @@ class _Sheet:
         self._width, self.paint = width, painter(color)
         self._fancy, self._verbose = fancy, verbose
 
-    def head(self, document: Mapping[str, Any]) -> Iterator[str]:
-        target, profile = document["target"], document["profile"]
-        name = target["path"] or target["work_dir"] or target["log"] or target["kind"]
+    def head(self, document: CheckDocument) -> Iterator[str]:
+        target, profile = document.target, document.profile
+        name = target.path or target.work_dir or target.log or target.kind
         yield self.paint(clipped(plain_text(str(name)), self._width), "bold")
-        yield from self._wrapped(target["sentence"], "  ")
-        told = f"checklist: {profile['title'] or profile['name']} ({profile['because']})"
+        yield from self._wrapped(target.sentence, "  ")
+        told = f"checklist: {profile.title or profile.name} ({profile.because})"
         yield from self._wrapped(told, "  ")
 
-    def rest(self, items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    def rest(self, items: Sequence[Entry]) -> Iterator[str]:
         """Counts items that are blocked by others."""
         for status, words in (
             ("pending", "pending"),
             ("skip", "skipped (blocked by a failed check)"),
         ):
-            count = sum(item["status"] == status for item in items)
+            count = sum(item.status == status for item in items)
             if count:
                 sign = (_SIGNS if self._fancy else _WORDS)[status]
                 yield f"  {self.paint(sign, _STYLES[status])} {count} more {words}"
 
-    def item(self, item: Mapping[str, Any]) -> Iterator[str]:
-        status = item["status"]
+    def item(self, item: Entry) -> Iterator[str]:
+        status = item.status
         sign = (_SIGNS if self._fancy else _WORDS)[status]
         lead = f"  {sign} "
-        text = item["title"]
+        text = item.title
         if status in ("skip", "pending") or (status == "pass" and self._verbose):
-            text += f": {item['observed']}"
+            text += f": {item.observed}"
         first, *more = self._wrapped(text, lead)
         yield first.replace(sign, self.paint(sign, _STYLES[status]), 1)
         yield from more
         if status in ("fail", "warn"):
-            yield from self._detail("observed", item["observed"])
-            yield from self._detail("expected", item["expected"])
-            yield from self._detail("do", item["remedy"])
-            if item["code"]:
-                yield from self._detail("see", f"dualwatch explain {item['code']}")
+            yield from self._detail("observed", item.observed)
+            yield from self._detail("expected", item.expected)
+            yield from self._detail("do", item.remedy)
+            if item.code:
+                yield from self._detail("see", f"dualwatch explain {item.code}")
 
-    def short(self, item: Mapping[str, Any]) -> str:
+    def short(self, item: Entry) -> str:
         """An item in one line."""
-        sign = (_SIGNS if self._fancy else _WORDS)[item["status"]]
-        text = clipped(plain_text(f"{item['title']}: {item['observed']}"), self._width - 8)
-        return f"  {self.paint(sign, _STYLES[item['status']])} {text}"
+        sign = (_SIGNS if self._fancy else _WORDS)[item.status]
+        text = clipped(plain_text(f"{item.title}: {item.observed}"), self._width - 8)
+        return f"  {self.paint(sign, _STYLES[item.status])} {text}"
 
     def _detail(self, name: str, text: str | None) -> Iterator[str]:
         if text:
@@ -149,8 +149,8 @@ class _Sheet:
     def counts(self, counts: Mapping[str, int]) -> str:
         return ", ".join(f"{counts[key]} {word}" for key, word in _COUNTED if counts[key])
 
-    def hints(self, document: Mapping[str, Any]) -> Iterator[str]:
-        if document["counts"]["pending"] and document["target"]["life"] == "alive":
+    def hints(self, document: CheckDocument) -> Iterator[str]:
+        if document.counts["pending"] and document.target.life == "alive":
             yield "`dualwatch check --watch` waits until every item is decided"
 
     def _wrapped(self, text: str, lead: str) -> list[str]:

@@ -8,8 +8,6 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
-from dualwatch.core.text import clean
-
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -43,6 +41,8 @@ def one_line(value: object, limit: int = 2000) -> str:
     """Anything as one line of text that a terminal shows and does not obey; None is ""."""
     text = value if isinstance(value, str) else "" if value is None else str(value)
     joined = " ".join(text[: 4 * limit].splitlines()) if text else ""
+    from dualwatch.core.text import clean
+
     return plain_text(clean(joined, limit).expandtabs(4)).rstrip()
 
 

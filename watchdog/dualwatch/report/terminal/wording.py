@@ -94,5 +94,5 @@ def no_cause(document: Diagnosis) -> str:
             "`dualwatch train CONFIG` runs it again and keeps the console and the evidence."
         )
     if document.not_observed:
-        said += " Not everything could be read: so a problem may remain unseen."
+        said += " Not everything could be observed, so a problem may be missing here."
     return said

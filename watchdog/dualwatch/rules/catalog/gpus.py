@@ -28,7 +28,7 @@ CODES: tuple[Code, ...] = (
         remedy="End the process that the evidence names if it is yours, or use another GPU: "
         "CUDA_VISIBLE_DEVICES=1.",
         example="DW402 gpu-memory-held (likely)\n"
-        "  22.4 GiB of 80.0 GiB of GPU 0 are held by processes outside this training\n"
+        "  22.4 GiB of 80.0 GiB of GPU 0 are held outside this training\n"
         "  pid 3190 holds 22.4 GiB: python tools/train.py other_config.py",
         explains=("DW401",),
     ),

@@ -1,1 +1,1 @@
-"""Rules about how a training ended."""
+"""Rules about trainings that ended, and about resources that run short."""

@@ -1,9 +1,9 @@
 """DW118, DW301-DW307, DW401, DW403, DW501-DW503, DW602-DW605: what the last error means.
 
-A literal table: the first row whose pattern is in the error's text gives the code. What none of
-them knows is DW606, the error quoted. Patterns are pieces of the messages that the libraries
-print, in every wording that was met; they are matched against the error that ended the training
-and the earlier links of its chain, never against the whole console.
+A literal table: the first row whose pattern matches the error's text gives the code; DW606 where
+none does. Patterns are pieces of the messages that libraries print, in every wording that was met,
+matched against the error that ended the training and the earlier links of its chain, never against
+the whole console. Frameworks add patterns of their own (``Framework.error_patterns``).
 """
 
 from __future__ import annotations
@@ -73,13 +73,13 @@ def _places() -> tuple[tuple[re.Pattern[str], str], ...]:
     return tuple(row for one in frameworks.installed() for row in one.error_places)
 
 
-# What is pickled while a checkpoint is written is no worker that could not be started.
+# An error of pickle while a checkpoint is written is not about starting a worker.
 _NOT_BELOW = {"DW304": re.compile(r"torch/serialization\.py|save_checkpoint")}
 
 _DATASET_BUILT = re.compile(r"in (?:full_init|load_data_list)\b")
-# In a process that loads for itself; a worker's error says that it is one.
+# In a process that loads without workers; a worker's error names its worker.
 _FETCHED = re.compile(r"_utils/fetch\.py")
-# Batches come by a socket of the worker that made them: it breaks when the worker is gone.
+# A batch comes through a socket of its worker, which breaks when the worker is gone.
 _HANDED_OVER = re.compile(r"in rebuild_storage_fd\b|multiprocessing/resource_sharer\.py")
 _BROKEN_OFF = (
     "ConnectionResetError",
@@ -97,7 +97,7 @@ _OF_A_PEER = re.compile(
 
 
 def recognise(error: ErrorSeen) -> tuple[str, str]:
-    """The finding code of the error that ended a training, and the words that tell it.
+    """The finding code of the error that ended a training, and the text that shows it.
 
     Returns:
         The code, and the first line of that link of the chain which the code rests on.
@@ -116,7 +116,7 @@ def text_of(error: ErrorSeen) -> str:
 
 
 def follows_another(error: ErrorSeen) -> bool:
-    """Whether it only tells that another rank is gone or does not answer."""
+    """Whether it only reports that another rank is gone or does not respond."""
     text = text_of(error)
     if _lost_its_worker(error):
         return False
@@ -129,7 +129,7 @@ def _lost_its_worker(error: ErrorSeen) -> bool:
 
 
 def _by_place(error: ErrorSeen) -> str:
-    """The code of an error whose words say nothing, by where it was raised."""
+    """The code of an error with an unspecific message, by where it was raised."""
     if _lost_its_worker(error):
         return "DW305"
     for place, code in _places():

@@ -1,4 +1,4 @@
-"""How it ended (DW606, the codes of ``errors.py``, DW501), and what could not be seen."""
+"""How a training ended (DW606, DW501, the codes of ``error_patterns``), and DW404, DW504."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _PIDS = re.compile(r"\(pid(?:\(s\))? ([\d, ]+)\)")
 _READS_A_BATCH = re.compile(r"utils/data/dataloader\.py:\d+ in _(?:next|get|try_get)_data")
 
 SAME_LOOK = 2.0
-"""Seconds within which it is not known what came first, a heartbeat or a line of the console."""
+"""Seconds within which the order of a heartbeat and a console line is not known."""
 
 EXCERPT = 8
 """Lines of a traceback that are quoted; the whole is in the console."""
 
 
 def died(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
-    """The training ended by itself, and not well: the cause before its symptoms.
+    """The training ended with an error: the cause before its symptoms.
 
-    An ``AttemptEnded`` without an exit code stands for a process that is gone and whose end nobody
-    saw, as of a run that is read from its log. Then it only counts as a death where the console
-    ends with an error, or in the midst of the work.
+    ``AttemptEnded`` without an exit code means a process that is gone and whose end was not seen,
+    as of a run that is read from its log. That is a death only where the console ends with an
+    error, or before the end of the work.
     """
     if s.ended is None or s.ended.exit_code == 0:
         return
@@ -43,9 +43,9 @@ def died(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     if s.ended.exit_code is None:
         fatal = [error for error in fatal if _ends_a_training(error)]
     own = [error for error in fatal if not error.exception.endswith(_OF_LAUNCHERS)]
-    # What a rank says of another one that is gone comes after what that one said itself.
+    # The error of the rank that failed comes before the errors of ranks that lost it.
     first_hand = [error for error in own if not error_patterns.follows_another(error)]
-    # Where all only tell of others, the first one that did so knew most.
+    # Where all errors are of the second kind, the first is closest to the cause.
     error = first_hand[-1] if first_hand else next(iter(own), None)
     if error is not None:
         yield from _of_error(s, error, own)
@@ -58,21 +58,21 @@ def died(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
 def ends_with_an_error(s: Snapshot) -> bool:
     """Whether the console ends with an error that ends trainings.
 
-    Of a bare log, whose process nobody knows, it is the only word on the end.
+    For a log without its process this is the only evidence of the end.
     """
     return any(_ends_a_training(error) for error in _uncaught(s))
 
 
 def _uncaught(s: Snapshot) -> list[ErrorSeen]:
-    """Errors with a name after which the training did not go on."""
+    """Named errors after which the training did not continue."""
     return [error for error in s.errors if error.exception and not _went_on(s, error)]
 
 
 def _went_on(s: Snapshot, error: ErrorSeen) -> bool:
-    """Whether the training got on after an error, which was caught, then.
+    """Whether the training continued after an error, which was caught, then.
 
-    Every rank must have moved: the others may do an iteration more after one has died. Console
-    lines are no movement, they also come from what is being torn down.
+    Every rank must have moved: others may finish an iteration after one has died. Console lines do
+    not count, since they also come during shutdown.
     """
     later = [s.last_train, s.last_evaluation]
     if any(line is not None and line.at > error.at for line in later):
@@ -81,7 +81,7 @@ def _went_on(s: Snapshot, error: ErrorSeen) -> bool:
 
 
 def _ends_a_training(error: ErrorSeen) -> bool:
-    """Whether an error by itself tells of an end: a traceback, or words that are known."""
+    """Whether an error can end a training: it has a traceback, or a known message."""
     return bool(error.where) or error_patterns.recognise(error)[0] != "DW606"
 
 
@@ -115,21 +115,21 @@ def _of_error(s: Snapshot, error: ErrorSeen, others: Sequence[ErrorSeen]) -> Ite
 def _earlier_causes(
     s: Snapshot, code: str, last: ErrorSeen, others: Sequence[ErrorSeen]
 ) -> Iterator[Finding]:
-    """Workers print their own errors, and the main process then dies of a worker that is gone."""
-    told = {code}
+    """Errors of workers, printed before the main process died of the missing worker."""
+    reported = {code}
     for error in others:
         cause, headline = error_patterns.recognise(error)
-        if error is last or cause in told or code not in BY_CODE[cause].explains:
+        if error is last or cause in reported or code not in BY_CODE[cause].explains:
             continue
         if code == "DW606":
-            continue  # Explained by nearly everything: an accident beside it is no cause.
-        told.add(cause)
+            continue  # Nearly every code explains it: an unrelated error would become its cause.
+        reported.add(cause)
         evidence = [Evidence(text=headline, source=s.log, wall=error.wall)]
         yield _fatal(s, cause, [*evidence, *_beside(s, cause)], 0.85)
 
 
 def _beside(s: Snapshot, code: str) -> list[Evidence]:
-    """What the machine shows that belongs to this kind of death."""
+    """Evidence of the machine for this kind of death."""
     if code == "DW302":
         return host_evidence.shared_memory(s.host)
     if code == "DW303":
@@ -151,11 +151,11 @@ def _is_shm_that_is_full(s: Snapshot) -> bool:
     return host_evidence.is_scarce(host.shm_free, host.shm_total, host_evidence.SCARCE_SHM)
 
 
-# --- without words ---------------------------------------------------------------------------
+# --- without a message ---------------------------------------------------------------------------
 
 
 def _without_words(s: Snapshot, launcher: ErrorSeen | None) -> Iterator[Finding]:
-    """No error was printed, or only a launcher's: the way it ended must tell."""
+    """No error was printed, or only a launcher's: signal and exit code decide."""
     signal, pid = _signal(s, launcher)
     if signal == "SIGKILL":
         kill = host_evidence.oom_kill(s, {*_pids(s, launcher), *([pid] if pid is not None else [])})
@@ -168,12 +168,14 @@ def _without_words(s: Snapshot, launcher: ErrorSeen | None) -> Iterator[Finding]
         headline = error_patterns.text_of(launcher).partition("\n")[0]
         evidence.insert(0, Evidence(text=headline, source=s.log, wall=launcher.wall))
     if signal == "SIGKILL":
-        evidence.append(Evidence(text="it was killed from outside", source="process"))
+        evidence.append(
+            Evidence(text="killed by a signal from another process or the kernel", source="process")
+        )
         evidence += [host_evidence.kernel_silence(s), *host_evidence.memory(s.host)]
     code = "DW606"
     cut = _cut_off(s) if signal is None and launcher is None else None
     if cut is not None:
-        text = f"a traceback breaks off in {cut.where}"
+        text = f"an incomplete traceback ends in {cut.where}"
         evidence.insert(0, Evidence(text=text, source=s.log, wall=cut.wall))
         code = "DW305" if _READS_A_BATCH.search(cut.where) else code
     sure = launcher is not None and signal is None
@@ -181,10 +183,10 @@ def _without_words(s: Snapshot, launcher: ErrorSeen | None) -> Iterator[Finding]
 
 
 def _cut_off(s: Snapshot) -> ErrorSeen | None:
-    """The beginning of a traceback, of which the rest is missing.
+    """The beginning of a traceback whose rest is missing.
 
-    Torch tells of a worker that is gone in a signal's handler, which may run while another
-    traceback is printed; nothing more is printed then.
+    Torch reports a dead worker in a signal handler, which can run while another traceback is being
+    printed; nothing more is printed then.
     """
     tracebacks = (e for e in s.errors if not e.exception and e.where and not _went_on(s, e))
     return next(reversed(list(tracebacks)), None)
@@ -194,16 +196,16 @@ def _signal(s: Snapshot, launcher: ErrorSeen | None) -> tuple[str | None, int | 
     """The signal that ended the training or one of its ranks, and that rank's process."""
     assert s.ended is not None
     if launcher is not None:
-        told = _BY_TORCHRUN.search("\n".join((launcher.message, *launcher.excerpt)))
-        if told is not None:
-            return told[1], int(told[2])
+        match = _BY_TORCHRUN.search("\n".join((launcher.message, *launcher.excerpt)))
+        if match is not None:
+            return match[1], int(match[2])
     return s.ended.signal or _BY_SHELL.get(s.ended.exit_code or 0), None
 
 
 def _unfinished(s: Snapshot) -> Iterator[Finding]:
-    """Its process is gone, nobody saw how, and its console ends without an error."""
+    """The process is gone, its end was not seen, and its console ends without an error."""
     kill = host_evidence.oom_kill(s, _pids(s, None))
-    where = _in_the_midst(s)
+    where = _breaks_off(s)
     if where is None:
         return
     how = Evidence(text=where, source=s.log, wall=s.progress_wall)
@@ -214,13 +216,13 @@ def _unfinished(s: Snapshot) -> Iterator[Finding]:
     yield _fatal(s, "DW606", evidence, 0.5, Severity.ERROR)
 
 
-def _in_the_midst(s: Snapshot) -> str | None:
-    """Where the console breaks off, if that is surely before the end of the training.
+def _breaks_off(s: Snapshot) -> str | None:
+    """Where the console ends, if that is certainly before the end of the training.
 
     The lines of an epoch are a fixed interval apart, and its last, incomplete interval is never
-    logged. So an epoch has surely not ended where more is left of it than was logged.
+    logged. So an epoch has certainly not ended where more of it remains than was logged.
     """
-    gone = "the process is gone, and its console ends without an error"
+    gone = "the process is gone and its console ends without an error"
     if s.pulses:
         return f"{gone} in phase {s.phase}, iteration {s.last_iteration}"
     line = s.last_train
@@ -241,13 +243,13 @@ def _in_the_midst(s: Snapshot) -> str | None:
 def _how(s: Snapshot) -> list[Evidence]:
     assert s.ended is not None
     if s.ended.exit_code is None and s.ended.signal is None:
-        text = "the process of the training is gone; how it ended was not seen"
+        text = "the training process is gone; its exit was not observed"
     elif s.ended.signal:
         text = f"the training was ended by {s.ended.signal}"
     else:
         text = f"the training ended with exit code {s.ended.exit_code}"
         by_shell = _BY_SHELL.get(s.ended.exit_code or 0)
-        text += f", which stands for {by_shell}" if by_shell else ""
+        text += f" ({by_shell})" if by_shell else ""
     return [Evidence(text=text, source="process", wall=s.ended.wall)]
 
 
@@ -257,7 +259,7 @@ def _last_line(s: Snapshot) -> list[Evidence]:
 
 
 def _pids(s: Snapshot, error: ErrorSeen | None) -> set[int]:
-    """Processes of the training as far as they are known, those that an error names included."""
+    """Known processes of the training, including those that an error names."""
     pids = {*s.process, *(pulse.pid for pulse in s.pulses.values())}
     if s.started is not None:
         pids.add(s.started.pid)
@@ -279,14 +281,14 @@ def _fatal(
         evidence,
         confidence=confidence,
         severity=severity,
-        attempt=s.started.attempt if s.started is not None else None,
+        attempt=s.attempt,
         pid=s.started.pid if s.started is not None else None,
     )
 
 
 def unseen(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
-    """What could not be looked at: said, never counted as well."""
-    attempt = s.started.attempt if s.started is not None else None
+    """DW404, DW504: what could not be observed; never counted as sound."""
+    attempt = s.attempt
     gpu = s.not_observed.get("gpu")
     if gpu is not None:
         yield finding(
@@ -298,8 +300,7 @@ def unseen(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     stacks = [
         event
         for what, event in s.not_observed.items()
-        # Nobody forbids to read what has ended meanwhile.
-        if what.startswith("stack") and not event.why.startswith("the process is")
+        if what.startswith("stack") and not event.gone
     ]
     if stacks:
         evidence = [

@@ -1,4 +1,4 @@
-"""What the machine around a training tells of a death: evidence out of the host's events. Pure."""
+"""Evidence from the host events: OOM kills, memory, shared memory, disk, open files. Pure."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from dualwatch.state.snapshot import Snapshot
 
 SCARCE_SHM = (0.05, 64 * MIB)
 SCARCE_DISK = (0.01, 500 * MIB)
-"""Free share and free bytes, both of which must be undercut: big file systems have small shares."""
+"""Free share and free bytes; scarce is below both, since large file systems have small shares."""
 
 SCARCE_MEMORY = 0.03
 """Free share of the machine's, or of the container's, memory."""
 
-# "Killed process 12 (python)", in older kernels "Kill process 12"; the summary of newer ones; the
-# reaper, whose line stays when the others have left the ring.
+# "Killed process 12 (python)", in older kernels "Kill process 12"; the summary of newer kernels;
+# the reaper, whose line remains when the others have left the ring buffer.
 _OOM_KILL = re.compile(
     r"Kill(?:ed)? process (\d+)|oom-kill:.*?\bpid=(\d+)|oom_reaper: reaped process (\d+)"
 )
 
 
 class OomKill(NamedTuple):
-    """The kernel killed a process for memory: what says so, and how surely it was one of ours."""
+    """An OOM kill: its evidence, and the confidence that it hit this training."""
 
     evidence: list[Evidence]
     confidence: float
@@ -34,13 +34,12 @@ class OomKill(NamedTuple):
 def oom_kill(s: Snapshot, pids: Collection[int]) -> OomKill | None:
     """Whether the kernel's out-of-memory killer ended one of these processes.
 
-    In a container the kernel counts processes by other numbers than we do. There the counter of
-    our own cgroup is the witness, and a line about a process with our number proves little. The
-    kernel's log is the whole machine's: a counter that stands still acquits, whatever a neighbour
-    was killed for.
+    In a container the kernel numbers processes differently. There the counter of the training's
+    cgroup decides, and a kernel line with one of its pids proves little. The kernel log is of the
+    whole machine: an unchanged counter rules out an OOM kill of this training.
     """
     host = s.host
-    if host is None or _stands_still(s):
+    if host is None or _is_unchanged(s):
         return None
     named = [line for line in host.kernel if _killed(line) in pids]
     fresh = [line for line in fresh_kernel_lines(s) if _killed(line) is not None]
@@ -55,7 +54,7 @@ def oom_kill(s: Snapshot, pids: Collection[int]) -> OomKill | None:
 
 
 def fresh_kernel_lines(s: Snapshot) -> list[str]:
-    """Lines of the kernel that came since the first look; none where there was but one."""
+    """Kernel lines since the first sample; none where there was only one sample."""
     if s.host is None or s.host_before is None or s.host is s.host_before:
         return []
     known = frozenset(s.host_before.kernel)
@@ -63,27 +62,27 @@ def fresh_kernel_lines(s: Snapshot) -> list[str]:
 
 
 def kernel_silence(s: Snapshot) -> Evidence:
-    """Why no word of the kernel is quoted: it was not asked, did not answer, or names nobody."""
+    """Why no kernel line is quoted: not read, not readable, or none names this training."""
     unread = next((f for what, f in s.not_observed.items() if what.startswith("kernel")), None)
     if unread is not None:
-        text = f"the kernel's log could not be read: {unread.why}"
+        text = f"the kernel log could not be read: {unread.why}"
         return Evidence(text=text, source="kernel", wall=unread.wall)
     if s.host is None:
-        return Evidence(text="the kernel's log was not looked at", source="kernel")
-    text = "the kernel's log names no process of this training"
+        return Evidence(text="the kernel log was not read", source="kernel")
+    text = "the kernel log names no process of this training"
     return Evidence(text=text, source="kernel", wall=s.host.wall)
 
 
 def shared_memory(host: HostSampled | None) -> list[Evidence]:
-    """The size of /dev/shm in words; nothing where it is not known."""
+    """The size of /dev/shm; nothing where it is not known."""
     if host is None or host.shm_total is None:
         return []
-    free = "" if host.shm_free is None else f", {size(host.shm_free)} free when looked at"
-    return [_host(f"/dev/shm: {size(host.shm_total)} in all{free}", host)]
+    free = "" if host.shm_free is None else f", {size(host.shm_free)} free"
+    return [_host(f"/dev/shm: {size(host.shm_total)} in total{free}", host)]
 
 
 def disk(host: HostSampled | None) -> list[Evidence]:
-    """The room on the file system of the work dir in words."""
+    """The free space on the file system of the work dir."""
     if host is None or host.disk_free is None or not host.disk_total:
         return []
     text = f"{host.disk or 'work dir'}: {size(host.disk_free)} free of {size(host.disk_total)}"
@@ -91,7 +90,7 @@ def disk(host: HostSampled | None) -> list[Evidence]:
 
 
 def memory(host: HostSampled | None) -> list[Evidence]:
-    """The memory of the machine and of our container in words."""
+    """The memory of the machine and of the container or job."""
     if host is None:
         return []
     lines = []
@@ -108,7 +107,7 @@ def memory(host: HostSampled | None) -> list[Evidence]:
 
 
 def open_files(s: Snapshot) -> list[Evidence]:
-    """The processes with most open files, and the limit, as long as it was theirs that was read."""
+    """The processes with the most open files, and the limit where it is theirs."""
     if s.processes is None:
         return []
     lines = []
@@ -124,7 +123,7 @@ def open_files(s: Snapshot) -> list[Evidence]:
 
 
 def is_scarce(free: int | None, total: int | None, bounds: tuple[float, int]) -> bool:
-    """Whether a file system is as good as full; False where that is not known."""
+    """Whether a file system is nearly full; False where that is not known."""
     share, least = bounds
     return free is not None and bool(total) and free < share * (total or 0) and free < least
 
@@ -134,24 +133,24 @@ def _killed(line: str) -> int | None:
     return int(next(number for number in match.groups() if number)) if match else None
 
 
-def _stands_still(s: Snapshot) -> bool:
-    """Whether our cgroup lost nobody between two looks: the counter counts every kind of kill."""
+def _is_unchanged(s: Snapshot) -> bool:
+    """Whether the cgroup's counter of OOM kills did not change between two samples."""
     before, now = _counters(s)
     return s.host is not s.host_before and before is not None and now == before
 
 
 def _counters(s: Snapshot) -> tuple[int | None, int | None]:
-    """What the cgroup's counter of kills was at the first look, and at the last."""
+    """The cgroup's counter of OOM kills in the first sample, and in the last."""
     before = s.host_before.cgroup_oom_kills if s.host_before is not None else None
     return before, s.host.cgroup_oom_kills if s.host is not None else None
 
 
 def _grown(s: Snapshot) -> list[Evidence]:
-    """The cgroup's counter of kills, if it has grown since the first look."""
+    """The cgroup's counter of OOM kills, if it has grown since the first sample."""
     before, now = _counters(s)
     if now is None or before is None or now <= before or s.host is None:
         return []
-    text = f"processes of this cgroup that the kernel killed for memory: {before} before, {now} now"
+    text = f"OOM kills in this cgroup: {before} before, {now} now"
     return [Evidence(text=text, source="cgroup", wall=s.host.wall)]
 
 

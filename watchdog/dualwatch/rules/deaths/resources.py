@@ -1,8 +1,7 @@
-"""What runs short while a training runs, and who holds it: DW302, DW303, DW311, DW402, DW403,
-DW501, DW502.
+"""Resources that run short while a training runs: DW302, DW303, DW311, DW402, DW403, DW501, DW502.
 
-These are warnings: nothing has died of it yet. What something died of is said in ``ending.py``,
-and is not said twice.
+Warnings: nothing has died of them yet. What a training died of is in ``exit``, and is not repeated
+here.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
 
 NEARLY = 0.9
-"""Share of the limit of open files from which a process is told of."""
+"""Share of the limit of open files from which a process is reported."""
 
 HELD_SHARE = 0.1
 HELD_BYTES = units.GIB
-"""Memory of a device in foreign hands that may be missing: either is enough."""
+"""GPU memory held by other processes that is reported: either is enough."""
 
 NAMED = 5
 
@@ -37,7 +36,7 @@ _LOST = re.compile(r"\blost\b|fallen off the bus|must be re(?:set|placed)|versio
 _XID = re.compile(r"NVRM: .*?\bXid\b(?: \([^)]*\))?: (\d+)")
 _FATAL_XIDS = frozenset((46, 62, 74, 79, 95, 119, 120, 136, 140, 143, 154))
 _MEMORY_XIDS = frozenset((48, 63, 64, 92, 94))
-"""Of the other numbers most are told of programs that failed, or were killed, on a sound device."""
+"""Other Xids are mostly of programs that failed, or were killed, on a sound GPU."""
 
 
 def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
@@ -54,7 +53,7 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
 def _of_host(s: Snapshot) -> Iterator[Finding]:
     host = s.host
     if host is None or s.ended is not None:
-        return  # What the machine shows after a death belongs to the next training.
+        return  # After the end of a training these belong to the next one.
     if is_scarce(host.shm_free, host.shm_total, SCARCE_SHM):
         met = any(error_patterns.recognise(error)[0] == "DW302" for error in s.errors)
         if met or _waits_for_workers(s):
@@ -69,10 +68,10 @@ def _of_host(s: Snapshot) -> Iterator[Finding]:
         yield _warning(s, "DW502", [first, *host_evidence.disk(host)], 0.8)
     tight = []
     if _is_nearly_all(host.memory_total, host.memory_available):
-        tight.append("the machine's memory is nearly used up")
+        tight.append("memory of the machine is nearly used up")
     left = None if host.cgroup_used is None else (host.cgroup_limit or 0) - host.cgroup_used
     if _is_nearly_all(host.cgroup_limit, left):
-        tight.append(f"the memory of {host.container or 'this job'} is nearly used up")
+        tight.append(f"memory of {host.container or 'this job'} is nearly used up")
     if tight:
         first = Evidence(text="; ".join(tight), source="host", wall=host.wall)
         yield _warning(s, "DW501", [first, *host_evidence.memory(host), *_greatest(s)], 0.6)
@@ -83,7 +82,7 @@ def _is_nearly_all(total: int | None, left: int | None) -> bool:
 
 
 def _waits_for_workers(s: Snapshot) -> bool:
-    """Batches come through shared memory; without workers, little of it is enough."""
+    """Whether workers pass batches through shared memory now."""
     workers = any(process.role == "worker" for process in s.process.values())
     return workers and s.phase in (Phase.WAITING, Phase.VAL_WAITING)
 
@@ -103,12 +102,18 @@ def _open_files(s: Snapshot) -> Iterator[Finding]:
 
 
 def _greatest(s: Snapshot) -> list[Evidence]:
-    """The processes of the training that hold most memory."""
+    """The processes of the training that use the most memory."""
     held = sorted(((p.rss or 0, p.role, p.pid) for p in s.process.values()), reverse=True)
     text = ", ".join(f"{role} {pid}: {units.size(rss)}" for rss, role, pid in held[:3] if rss)
     if not text or s.processes is None:
         return []
-    return [Evidence(text=f"of this training {text}", source="processes", wall=s.processes.wall)]
+    return [
+        Evidence(
+            text=f"memory of this training's processes: {text}",
+            source="processes",
+            wall=s.processes.wall,
+        )
+    ]
 
 
 # --- devices ---------------------------------------------------------------------------------
@@ -120,7 +125,7 @@ def _of_devices(s: Snapshot, out_of_memory: bool) -> Iterator[Finding]:
         return
     caught = any(error_patterns.recognise(error)[0] == "DW401" for error in s.errors)
     used = [gpu for gpu in s.gpus.gpus if (gpu.tree or 0) > 0 or any(h.ours for h in gpu.holders)]
-    # Which device it would use is not known before it does: then each of them counts.
+    # Before the training uses a GPU, each may become its own.
     for gpu in used or s.gpus.gpus:
         evidence = _held(s, gpu)
         if not evidence:
@@ -132,21 +137,21 @@ def _of_devices(s: Snapshot, out_of_memory: bool) -> Iterator[Finding]:
 
 
 def _held(s: Snapshot, gpu: GpuSample) -> list[Evidence]:
-    """What others hold of a device, if that is much; the processes by name."""
+    """What other processes hold of a GPU, if that is much."""
     assert s.gpus is not None
     others = [holder for holder in gpu.holders if not holder.ours]
     in_a_container = s.host is None or s.host.container != ""
     if gpu.tree is None and in_a_container and not any(h.ours or h.name for h in gpu.holders):
-        return []  # By the driver's numbers they may well be ours.
+        return []  # The driver's pids are of another namespace: they may be of this training.
     held = sum(holder.used or 0 for holder in others)
     if others and any(holder.used is None for holder in others) and gpu.used is not None:
-        # The driver names them without their share: what is not ours is theirs.
+        # The driver does not say how much each holds: what the training does not use is theirs.
         held = max(held, gpu.used - (gpu.tree or 0))
     much = held >= HELD_BYTES or (gpu.total is not None and held >= HELD_SHARE * gpu.total > 0)
     if not others or not much:
         return []
     of_total = f" of {units.size(gpu.total)}" if gpu.total is not None else ""
-    lines = [f"{units.size(held)}{of_total} of GPU {gpu.index} are held outside of this training"]
+    lines = [f"{units.size(held)}{of_total} of GPU {gpu.index} are held outside this training"]
     lines += [_holder(holder) for holder in others[:NAMED]]
     if len(others) > NAMED:
         lines.append(f"and {len(others) - NAMED} more processes")
@@ -154,13 +159,13 @@ def _held(s: Snapshot, gpu: GpuSample) -> list[Evidence]:
 
 
 def _holder(holder: GpuHolder) -> str:
-    held = units.size(holder.used) if holder.used is not None else "an unknown part"
-    name = holder.name or "a process that cannot be seen: dead, or in another container"
+    held = units.size(holder.used) if holder.used is not None else "an unknown amount"
+    name = holder.name or "not visible: dead, or in another container"
     return f"pid {holder.pid} holds {held}: {name}"
 
 
 def _lost(s: Snapshot) -> Iterator[Finding]:
-    """A device that is gone, or whose memory has errors; by the driver and by the kernel."""
+    """A GPU that is lost, or whose memory has errors, by the driver and the kernel."""
     fatal: list[Evidence] = []
     mild: list[Evidence] = []
     if s.gpus is not None:
@@ -180,7 +185,7 @@ def _lost(s: Snapshot) -> Iterator[Finding]:
         if (number in _FATAL_XIDS or "fallen off the bus" in line) and (fatal or line in fresh):
             fatal.append(evidence)
         elif number in _FATAL_XIDS | _MEMORY_XIDS:
-            # The log may be weeks old: of a device that answers, an old line is a warning.
+            # The log may be weeks old: for a GPU that responds, an old line is a warning.
             mild.append(evidence)
     if fatal:
         yield _finding(s, "DW403", [*fatal, *mild][:10], 0.95, Severity.CRITICAL)
@@ -189,7 +194,7 @@ def _lost(s: Snapshot) -> Iterator[Finding]:
 
 
 def _xid(line: str) -> int | None:
-    """The number of the driver's complaint: "NVRM: Xid (PCI:0000:3b:00): 79, pid=..."."""
+    """The Xid number of a kernel line: "NVRM: Xid (PCI:0000:3b:00): 79, pid=..."."""
     match = _XID.search(line)
     return int(match[1]) if match else None
 
@@ -202,17 +207,17 @@ def _orphans(s: Snapshot) -> Iterator[Finding]:
         return
     orphans = s.orphans.processes
     pids = " ".join(str(process.pid) for process in orphans)
-    many = "process" if len(orphans) == 1 else "processes"
-    text = f"{len(orphans)} {many} of an earlier training still alive: pid {pids}"
+    many, are = ("process", "is") if len(orphans) == 1 else ("processes", "are")
+    text = f"{len(orphans)} {many} of an earlier training {are} still alive: pid {pids}"
     lines = [text, *(_orphan(s, process) for process in orphans[:NAMED])]
     evidence = [Evidence(text=line, source="processes", wall=s.orphans.wall) for line in lines]
-    remedy = f"End them if nothing else needs them: kill {pids}."
+    remedy = f"End them if nothing else needs them: kill {pids}"
     yield finding(
         "DW311",
         evidence,
         confidence=0.95,
         remedy=remedy,
-        attempt=_attempt(s),
+        attempt=s.attempt,
         pid=orphans[0].pid,
     )
 
@@ -234,10 +239,6 @@ def _orphan(s: Snapshot, process: ProcessSample) -> str:
 # --- all -------------------------------------------------------------------------------------
 
 
-def _attempt(s: Snapshot) -> int | None:
-    return s.started.attempt if s.started is not None else None
-
-
 def _warning(
     s: Snapshot, code: str, evidence: list[Evidence], confidence: float, pid: int | None = None
 ) -> Finding:
@@ -257,6 +258,6 @@ def _finding(
         evidence,
         confidence=confidence,
         severity=severity,
-        attempt=_attempt(s),
+        attempt=s.attempt,
         pid=pid,
     )

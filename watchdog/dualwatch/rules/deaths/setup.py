@@ -1,4 +1,4 @@
-"""DW601-DW604: what a configuration shows before, or without, anything having happened."""
+"""DW601-DW604: what a configuration shows before the start."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ NAMED = 5
 BOUND = 100
 """As many names as ``ConfigRead.unpaired`` holds at most."""
 
-_TIMED_OUT = "did not load within"
-
 
 def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Findings about the configuration."""
@@ -27,7 +25,7 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
         return
     yield from _risky(s, config)
     if config.missing and not (_has_trained(s) and s.ended is None):
-        # A training that goes on reads them, so it is we who look in the wrong place.
+        # A running training has read them, so dualwatch looks in the wrong place.
         yield _missing(s, config)
     if config.unpaired:
         yield _unpaired(s, config)
@@ -36,16 +34,16 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
 def _does_not_load(s: Snapshot, config: ConfigRead) -> Finding:
     evidence = [_quote(config, config.error)]
     if _has_trained(s):
-        # It did load where the training runs; ours may be another Python, or it was edited since.
-        evidence.append(_quote(config, "yet the training has begun with it"))
+        # It loaded where the training runs: in another Python, or before an edit.
+        evidence.append(_quote(config, "the training has started with it"))
         return _finding(s, "DW602", evidence, 0.3, Severity.WARNING)
-    if _TIMED_OUT in config.error:
+    if config.timed_out:
         return _finding(s, "DW602", evidence, 0.6, Severity.ERROR)
     return _finding(s, "DW602", evidence, 0.95)
 
 
 def _risky(s: Snapshot, config: ConfigRead) -> Iterator[Finding]:
-    """Several workers that are kept, or spawned, and read two files for each sample."""
+    """Several workers that are persistent or spawned, and read two files per sample."""
     if not config.paired:
         return
     on_windows = config.platform.startswith("win")
@@ -76,14 +74,14 @@ def _is_several(workers: Any) -> bool:
 
 def _missing(s: Snapshot, config: ConfigRead) -> Finding:
     evidence = [
-        _quote(config, f"{path} is not there ({key})")
+        _quote(config, f"{path} does not exist ({key})")
         for key, path in list(config.missing.items())[:NAMED]
     ]
     if _has_trained(s):
-        evidence.append(_quote(config, "yet it has trained: they were there, or are elsewhere"))
+        evidence.append(_quote(config, "the training has run: they existed then, or are elsewhere"))
         return _finding(s, "DW603", evidence, 0.3, Severity.WARNING)
     if config.how != "loaded":
-        # Relative paths begin where the training was started, which a dump does not tell.
+        # Relative paths start at the folder of the training, which a dump does not contain.
         return _finding(s, "DW603", evidence, 0.5, Severity.WARNING)
     return _finding(s, "DW603", evidence, 0.95)
 
@@ -93,7 +91,7 @@ def _unpaired(s: Snapshot, config: ConfigRead) -> Finding:
     at_least = "at least " if count >= BOUND else ""
     image = "image has" if count == 1 else "images have"
     text = f"{at_least}{count} {image} no partner in the other modality"
-    text += f", of {config.looked_at} pairs looked at" if config.looked_at else ""
+    text += f", of {config.looked_at} pairs checked" if config.looked_at else ""
     names = [_quote(config, f"without a partner: {name}") for name in config.unpaired[:NAMED]]
     return _finding(s, "DW604", [_quote(config, text), *names], 0.9)
 
@@ -118,5 +116,5 @@ def _finding(
         evidence,
         confidence=confidence,
         severity=severity,
-        attempt=s.started.attempt if s.started is not None else None,
+        attempt=s.attempt,
     )

@@ -1,4 +1,4 @@
-"""DW201-DW203: is what must be trained in the training lines, and is it a number?"""
+"""DW201-DW203: required metrics that are missing, and losses that are not finite."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from dualwatch.state.metric_series import Metric, done, is_followed, is_gradient
 from dualwatch.state.snapshot import Snapshot
 
 LINES_BEFORE_MISSING = 2
-"""One line may come from a window without any person in it; two are no accident."""
+"""One line can be without it by chance (no object in its images); two cannot."""
 
 LINES_BEFORE_VANISHED = 3
 LINES_BEFORE_FROZEN = 5
 NOTHING = 0.01
-"""A loss below may stand still for being zero, or nearly."""
+"""A loss below this may be constant because it is nearly zero."""
 
-LINES_BEFORE_SPOILT = 3
-"""Under mixed precision a single infinite gradient is normal: the scaler leaves out that step."""
+LINES_BEFORE_NON_FINITE = 3
+"""Under mixed precision a single infinite gradient is normal: the scaler skips that step."""
 
 SHOWN = 12
 INSIDE = "inside agent"
@@ -37,7 +37,7 @@ def named(metrics: Mapping[str, Metric], name: str) -> Metric | None:
 
 
 def is_called(key: str, name: str) -> bool:
-    """Whether a key is a metric's name, one of them perhaps with folders before it."""
+    """Whether a key is a metric's name, with or without folders before it."""
     return key == name or key.endswith("/" + name) or name.endswith("/" + key)
 
 
@@ -48,7 +48,7 @@ class MissingMetric:
     Attributes:
         held: Training lines up to which it was there; 0 where it never came.
         code: "DW201" or "DW202".
-        text: What shows it, in a sentence.
+        text: The headline.
         confidence: 0 to 1.
     """
 
@@ -65,26 +65,21 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
         return
     for absence in absences(s, limits):
         yield _absent(s, absence)
-    spoilt = _non_finite(s)
-    if spoilt is not None:
-        text, wall = spoilt
+    bad = _non_finite(s)
+    if bad is not None:
+        text, wall = bad
         evidence = [Evidence(text=text, source=s.log, wall=wall)]
-        yield finding("DW203", evidence, confidence=1.0, attempt=attempt(s))
+        yield finding("DW203", evidence, confidence=1.0, attempt=s.attempt)
 
 
 def missing_at_end(s: Snapshot, required: tuple[str, ...]) -> list[str]:
-    """Required metrics that never came, of a training that has ended."""
+    """Required metrics that a finished training never logged."""
     found = {name: named(s.metrics, name) for name in required}
     return [name for name, metric in found.items() if metric is None or not metric.last_line]
 
 
-def attempt(s: Snapshot) -> int | None:
-    """Number of the attempt that a snapshot is of."""
-    return s.started.attempt if s.started is not None else None
-
-
 def batch_of_log(s: Snapshot) -> BatchSeen | None:
-    """What was seen of the rank whose values stand in the log: the first."""
+    """The batch of the rank whose values are in the log: the first."""
     return s.batches[min(s.batches)] if s.batches else None
 
 
@@ -92,7 +87,7 @@ def batch_of_log(s: Snapshot) -> BatchSeen | None:
 
 
 def absences(s: Snapshot, limits: Thresholds) -> list[MissingMetric]:
-    """Required metrics that never came or went, each once."""
+    """Required metrics that were never logged or vanished, each once."""
     found = (_absence(s, name) for name in dict.fromkeys(limits.required))
     return [absence for absence in found if absence is not None]
 
@@ -100,14 +95,14 @@ def absences(s: Snapshot, limits: Thresholds) -> list[MissingMetric]:
 def _absence(s: Snapshot, name: str) -> MissingMetric | None:
     metric = named(s.metrics, name)
     if metric is None or not metric.last_line:
-        text = f"{s.train_lines} training lines, none with {name}"
+        text = f"none of {s.train_lines} training lines has {name}"
         enough = s.train_lines >= LINES_BEFORE_MISSING
         return MissingMetric(name, 0, "DW201", text, 1.0) if enough else None
     gone = s.train_lines - metric.last_line
     if gone >= LINES_BEFORE_VANISHED:
         text = (
-            f"{name} was in {metric.last_line} training lines, last {metric.value:g}, and is "
-            f"absent from the {gone} since"
+            f"{name} is absent from the last {gone} training lines, after "
+            f"{metric.last_line} with it (last value {metric.value:g})"
         )
         return MissingMetric(name, metric.last_line, "DW202", text, 0.9)
     return _frozen(s, name, metric) if not gone else None
@@ -125,7 +120,7 @@ def _frozen(s: Snapshot, name: str, metric: Metric) -> MissingMetric | None:
         is_returned = any(is_called(key, name) for key in batch.losses)
         if is_returned or same < LINES_BEFORE_VANISHED:
             return None
-        text += f", and since iteration {batch.iteration} the model does not return it"
+        text += f"; the model has not returned it since iteration {batch.iteration}"
         return MissingMetric(name, held, "DW202", text, 0.95)
     others = [m for key, m in s.metrics.items() if is_followed(key) and not is_called(key, name)]
     moves = any(m.last_line == s.train_lines and m.since > metric.since for m in others)
@@ -135,14 +130,14 @@ def _frozen(s: Snapshot, name: str, metric: Metric) -> MissingMetric | None:
 
 
 def _absent(s: Snapshot, absence: MissingMetric) -> Finding:
-    """DW201 or DW202 with what was seen beside it; its causes are other findings."""
+    """DW201 or DW202; its causes are other findings."""
     assert s.last_train is not None
     evidence = [_quote(s, absence.text)]
     remedy = None
     if not absence.held:
         seen = [key for key in s.last_train.metrics if "loss" in key]
-        shown = ", ".join(seen[:SHOWN]) or "no loss"
-        evidence.append(_quote(s, f"at {place(s.last_train)} there is: {shown}"))
+        shown = ", ".join(seen[:SHOWN]) or "none"
+        evidence.append(_quote(s, f"losses at {place(s.last_train)}: {shown}"))
     batch = batch_of_log(s)
     if batch is not None and batch.losses:
         shown = ", ".join(batch.losses[:SHOWN])
@@ -156,8 +151,8 @@ def _absent(s: Snapshot, absence: MissingMetric) -> Finding:
             )
     elif swallowed_errors.suspect(s, absence.name, absence.held) is None:
         text = (
-            "the log alone does not tell why; `dualwatch train` looks at the batches and at what "
-            "the model returns, which tells the causes apart"
+            "the log alone does not show the cause; dualwatch train inspects the batches and the "
+            "losses that the model returns"
         )
         evidence.append(Evidence(text=text, source="dualwatch"))
     config = s.config
@@ -169,7 +164,7 @@ def _absent(s: Snapshot, absence: MissingMetric) -> Finding:
         evidence,
         confidence=absence.confidence,
         remedy=remedy,
-        attempt=attempt(s),
+        attempt=s.attempt,
         subject=absence.name,
     )
 
@@ -178,7 +173,7 @@ def _absent(s: Snapshot, absence: MissingMetric) -> Finding:
 
 
 def _non_finite(s: Snapshot) -> tuple[str, float] | None:
-    """What says that the newest line is no number any more, and since when."""
+    """The headline and time of a non-finite loss in the newest line."""
     assert s.last_train is not None
     for name, value in s.last_train.metrics.items():
         metric = s.metrics.get(name)
@@ -189,9 +184,9 @@ def _non_finite(s: Snapshot) -> tuple[str, float] | None:
             if math.isfinite(point.value) or point.line.number != s.train_lines - bad:
                 break
             bad += 1
-        if is_gradient(name) and bad < LINES_BEFORE_SPOILT:
+        if is_gradient(name) and bad < LINES_BEFORE_NON_FINITE:
             continue
-        lines = f", in {bad} training lines running" if bad > 1 else ""
+        lines = f", in {bad} consecutive log lines" if bad > 1 else ""
         return f"{name} is {value} at {place(s.last_train)}{lines}", s.last_train.wall
     return None
 

@@ -1,7 +1,7 @@
-"""DW204: has a metric come to where it should be at the end of an epoch? Pure.
+"""DW204: a metric that missed its target at the end of an epoch. Pure.
 
-The same milestones are items of the checklist. Here they are judged while the training runs, as
-soon as an epoch's evaluation is there.
+The same targets are items of the checklist. Here they are judged as soon as the epoch's evaluation
+is logged.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from statistics import median
 
 from dualwatch.events import EvaluationLogged, Evidence, Finding, Proof
 from dualwatch.rules.catalog import finding
-from dualwatch.rules.metrics.metrics import attempt, is_called, named
+from dualwatch.rules.metrics.metrics import is_called, named
 from dualwatch.rules.thresholds import MetricTarget, Thresholds
 from dualwatch.state.snapshot import Snapshot
 
 
 def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
-    """Findings about the milestones of the newest evaluation, those that fail."""
+    """Missed targets of the newest evaluation."""
     for milestone, value, last in _reached(s, limits):
         if not milestone.fails(value):
             continue
         text = (
-            f"{milestone.metric} is {value:.4g} at the end of epoch {milestone.epoch}, wanted "
+            f"{milestone.metric} is {value:.4g} at the end of epoch {milestone.epoch}, target "
             f"{milestone.expected}"
         )
         evidence = [Evidence(text=text, source=s.log, wall=last.wall)]
@@ -32,7 +32,7 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
             evidence,
             confidence=0.9,
             remedy=remedy,
-            attempt=attempt(s),
+            attempt=s.attempt,
             subject=f"{milestone.metric} at epoch {milestone.epoch}",
             proof=Proof.MISSED_TARGET,
         )
@@ -41,15 +41,15 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
 def _reached(
     s: Snapshot, limits: Thresholds
 ) -> Iterator[tuple[MetricTarget, float, EvaluationLogged]]:
-    """The milestones of the epoch that was evaluated last, with their values."""
+    """The targets of the epoch that was evaluated last, with the values reached."""
     last = s.last_evaluation
     if last is None or last.epoch is None or not last.metrics:
         return
     for milestone in limits.milestones:
         if milestone.epoch != last.epoch:
             continue
-        told = last.metrics.items()
-        value = next((v for key, v in told if is_called(key, milestone.metric)), None)
+        logged = last.metrics.items()
+        value = next((v for key, v in logged if is_called(key, milestone.metric)), None)
         if value is None:
             value = _trained(s, milestone.metric, last)
         if value is not None:
@@ -57,7 +57,7 @@ def _reached(
 
 
 def _trained(s: Snapshot, name: str, last: EvaluationLogged) -> float | None:
-    """The level of a metric of the training lines, while none of the next epoch is among them."""
+    """The level of a metric in the training lines, before the first line of the next epoch."""
     metric, line = named(s.metrics, name), s.last_train
     if metric is None or not metric.recent or line is None or line.epoch != last.epoch:
         return None

@@ -1,7 +1,7 @@
 """DW211-DW213: why a required metric is missing, each cause with its own remedy. Pure.
 
-They stand beside DW201 or DW202 only, whose causes they are: an unpaired batch is the normal state
-of an ordinary detector, and an error that was caught may have been caught for a good reason.
+Only beside DW201 or DW202, whose causes they are: an unpaired batch is normal for most detectors,
+and an exception may be caught for a good reason.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from dualwatch.rules.metrics.metrics import (
     SHOWN,
     MissingMetric,
     absences,
-    attempt,
     batch_of_log,
     is_called,
 )
@@ -33,10 +32,10 @@ QUOTED = 6
 HEADLINE = 200
 
 BESIDE_UNPAIRED = 0.8
-"""An error that was caught is at most so likely the cause where the batch is known to be single."""
+"""Most confidence in a caught exception where the batch is known to be unpaired."""
 
-# The parts of a batch that hold an image or name a file; the rest is flags and annotation.
-_TELLING = re.compile(r"^(?!.*\bgt_).*: \S+ (?:(?:\d+x){2,}\d+$|.*[/\\])")
+# Parts of a batch that hold an image or name a file; the rest is flags and annotations.
+_INFORMATIVE = re.compile(r"^(?!.*\bgt_).*: \S+ (?:(?:\d+x){2,}\d+$|.*[/\\])")
 
 
 def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
@@ -51,17 +50,17 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
             of_pairs = [one for one in absent if domain.needs_pair(one.name)]
             of_batch += _of_batch(s, batch, of_pairs, domain)
     yield from of_batch
-    # Without a second image a loss between two must fail: that error is no cause of its own.
+    # A loss between two images must fail without the second one: that error is not the cause.
     most = BESIDE_UNPAIRED if any(one.code == "DW211" for one in of_batch) else 1.0
-    told: list[RepeatedError] = []
+    reported: list[RepeatedError] = []
     for absence in absent:
         found = suspect(s, absence.name, absence.held)
-        if found is not None and found.repeated not in told:
-            told.append(found.repeated)
+        if found is not None and found.repeated not in reported:
+            reported.append(found.repeated)
             yield _swallowed(s, absence, found, most)
 
 
-# --- DW211, DW212: what was seen inside ----------------------------------------------------------
+# --- DW211, DW212: batches and losses ----------------------------------------------------------
 
 
 def _of_batch(
@@ -85,8 +84,8 @@ def _of_batch(
 
 def _unpaired(s: Snapshot, batch: BatchSeen, pairing: BatchModalities) -> Finding:
     text = f"the batch of iteration {batch.iteration} is not paired: {pairing.why}"
-    telling = [line for line in batch.outline if _TELLING.search(line)]
-    evidence = [_inside(batch, text), *(_inside(batch, line) for line in telling[:QUOTED])]
+    informative = [line for line in batch.outline if _INFORMATIVE.search(line)]
+    evidence = [_inside(batch, text), *(_inside(batch, line) for line in informative[:QUOTED])]
     confidence = 0.9
     remedy = BY_CODE["DW211"].remedy
     if s.config is not None and s.config.paired is not None:
@@ -95,22 +94,22 @@ def _unpaired(s: Snapshot, batch: BatchSeen, pairing: BatchModalities) -> Findin
         evidence.append(Evidence(text=text, source="configuration", wall=s.config.wall))
         if s.config.paired:
             remedy = (
-                "The configuration asks for pairs and the data set gives single images: look for "
-                "a fallback in it, for an infrared folder that is not found, and whether the "
+                "The configuration asks for pairs and the dataset yields single images: look for a "
+                "fallback in it, for a missing folder of the second modality, and check that the "
                 "pipeline packs the second image."
             )
         else:
             confidence = 0.95
-    return finding("DW211", evidence, confidence=confidence, remedy=remedy, attempt=attempt(s))
+    return finding("DW211", evidence, confidence=confidence, remedy=remedy, attempt=s.attempt)
 
 
 def _no_loss(s: Snapshot, batch: BatchSeen, pairing: BatchModalities, names: str) -> Finding:
     returned = ", ".join(batch.losses[:SHOWN])
     if pairing.paired:
-        text = f"the batches are paired, and the model returns no {names}"
+        text = f"the batches are paired, and the model does not return {names}"
         confidence, reason = 0.9, pairing.why
     else:
-        text = f"the model returns no {names}; whether the batches are paired cannot be told"
+        text = f"the model does not return {names}; whether the batches are paired is not known"
         confidence, reason = 0.5, pairing.why
     evidence = [
         _inside(batch, text),
@@ -121,14 +120,14 @@ def _no_loss(s: Snapshot, batch: BatchSeen, pairing: BatchModalities, names: str
         confidence = 0.65
         text = f"the configuration names two modalities: {s.config.path}"
         evidence.append(Evidence(text=text, source="configuration", wall=s.config.wall))
-    return finding("DW212", evidence, confidence=confidence, attempt=attempt(s))
+    return finding("DW212", evidence, confidence=confidence, attempt=s.attempt)
 
 
 def _inside(batch: BatchSeen, text: str) -> Evidence:
     return Evidence(text=text, source=INSIDE, wall=batch.wall)
 
 
-# --- DW213: what the console shows ---------------------------------------------------------------
+# --- DW213: caught exceptions ---------------------------------------------------------------
 
 
 def _swallowed(s: Snapshot, absence: MissingMetric, found: SwallowedError, most: float) -> Finding:
@@ -137,29 +136,29 @@ def _swallowed(s: Snapshot, absence: MissingMetric, found: SwallowedError, most:
     what = f"{error.exception}: {first_line}" if error.exception and first_line else first_line
     what = what or error.exception or "an error"
     where = f" ({error.where})" if error.where else ""
-    times = f", at least {repeated.at_least} times" if repeated.told > 1 else ""
+    times = f", at least {repeated.at_least} times" if repeated.reports > 1 else ""
     if repeated.after_line:
         place = f"after training line {repeated.after_line}"
     else:
         place = "before the first training line"
     if absence.held:
-        missing = f"{absence.name} went after training line {absence.held}"
+        missing = f"{absence.name} vanished after training line {absence.held}"
     else:
-        missing = f"{absence.name} never came"
+        missing = f"{absence.name} was never logged"
     texts = [
-        (f"{what}{where}{times}, and the training went on", error.wall),
-        (f"first seen {place}, {missing}: {'; '.join(found.marks)}", error.wall),
+        (f"{what}{where}{times}, and the training continued", error.wall),
+        (f"first seen {place}; {missing}; {'; '.join(found.marks)}", error.wall),
     ]
-    if repeated.told > 1:
-        texts.append((f"its {repeated.at_least}th time", repeated.last_wall))
+    if repeated.reports > 1:
+        texts.append((f"occurrence {repeated.at_least}", repeated.last_wall))
     texts += [(line, error.wall) for line in error.excerpt[-QUOTED:] if line.strip(" ^~")]
     evidence = [Evidence(text=text, source=s.log, wall=wall) for text, wall in texts]
     remedy = None
     if error.where:
         remedy = (
-            f"Mend {error.exception or 'the error'} in {error.where}, and let it be raised there: "
-            "an except that prints hides it in every iteration."
+            f"Correct {error.exception or 'the error'} in {error.where}, and let it be raised: an "
+            "except clause that only prints hides it in every iteration."
         )
     return finding(
-        "DW213", evidence, confidence=min(found.confidence, most), remedy=remedy, attempt=attempt(s)
+        "DW213", evidence, confidence=min(found.confidence, most), remedy=remedy, attempt=s.attempt
     )

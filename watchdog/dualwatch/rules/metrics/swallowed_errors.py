@@ -1,4 +1,4 @@
-"""Which of the errors that a training survived is likely to have cost it a metric. Pure."""
+"""Which caught exception probably made a metric go missing. Pure."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ HARMLESS: tuple[str, ...] = (
     r"NVML|nvidia-smi|pynvml",
     r"retrying|will be retried|[Rr]etry \d",
 )
-"""What trainings print and live with: none of it takes a loss out of a model."""
+"""Messages of sound trainings: none of them removes a loss from a model."""
 
 COUNTED = 10
-"""The console's reader tells the first and the tenth time: after so many it is seen to repeat."""
+"""The console reader reports the 1st and the 10th occurrence: a repetition shows after 10."""
 
 _HARMLESS = re.compile("|".join(HARMLESS))
 
 
 @dataclass(frozen=True, slots=True)
 class SwallowedError:
-    """An error, how surely it is the one, and what speaks for it."""
+    """An error, the confidence that it is the cause, and the reasons."""
 
     repeated: RepeatedError
     confidence: float
@@ -47,7 +47,7 @@ class SwallowedError:
 
 
 def suspect(s: Snapshot, name: str, held: int) -> SwallowedError | None:
-    """The likeliest error behind an absent metric; None where no error is near.
+    """The likeliest error behind a missing metric; None where there is none nearby.
 
     Args:
         name: The metric.
@@ -55,12 +55,12 @@ def suspect(s: Snapshot, name: str, held: int) -> SwallowedError | None:
     """
     rated = [_rated(s, repeated, name, held) for repeated in s.repeats]
     found = [suspect for suspect in rated if suspect is not None]
-    # Of two that are as likely the first one: what follows it may be its consequence.
-    return max(found, key=lambda one: (one.confidence, one.repeated.told), default=None)
+    # Of two equally likely ones the first: the second may be its consequence.
+    return max(found, key=lambda one: (one.confidence, one.repeated.reports), default=None)
 
 
 def is_harmless(repeated: RepeatedError) -> bool:
-    """Whether an error is one of those that trainings print and live with."""
+    """Whether an error is one that sound trainings print."""
     error = repeated.error
     last = error.excerpt[-1] if error.excerpt else ""
     return _HARMLESS.search(f"{error.exception}: {error.message[:500]}\n{last}") is not None
@@ -69,9 +69,9 @@ def is_harmless(repeated: RepeatedError) -> bool:
 def _rated(s: Snapshot, repeated: RepeatedError, name: str, held: int) -> SwallowedError | None:
     """How likely one error is the cause.
 
-    Near means: no earlier than the line before the metric went, no later than the line after. An
-    error that was there while the metric was well, or came when it had long gone, explains nothing.
-    The lines that came after it show that the training survived it.
+    Nearby means: no earlier than the line before the metric vanished, no later than the line after.
+    An error while the metric was logged, or long after it vanished, explains nothing. Lines after
+    the error show that the training survived it.
     """
     if not held - 1 <= repeated.after_line <= held + 1 or is_harmless(repeated):
         return None
@@ -98,25 +98,25 @@ def _rated(s: Snapshot, repeated: RepeatedError, name: str, held: int) -> Swallo
             "it began with the training loop" if not held else "it began when the metric vanished"
         )
     due = _due(s, repeated)
-    if repeated.told > 1:
-        confidence += 0.2 if repeated.told >= due else 0.1
-        marks.append(f"it came at least {repeated.at_least} times")
+    if repeated.reports > 1:
+        confidence += 0.2 if repeated.reports >= due else 0.1
+        marks.append(f"it occurred at least {repeated.at_least} times")
     elif due > 1:
-        confidence -= 0.15  # In every iteration it would have been told again.
-    is_told = bool({*own, *topics, "loss"} & words) or repeated.told > 1
-    if confidence < 0.4 or not (is_told or in_loop):
+        confidence -= 0.15  # An error of every iteration would have been reported again.
+    is_related = bool({*own, *topics, "loss"} & words) or repeated.reports > 1
+    if confidence < 0.4 or not (is_related or in_loop):
         return None
     return SwallowedError(repeated, round(min(confidence, 0.95), 2), tuple(marks))
 
 
 def _due(s: Snapshot, repeated: RepeatedError) -> int:
-    """How often an error of every iteration would have been told by now."""
+    """How often an error of every iteration would have been reported by now."""
     if s.last_iteration is None or repeated.after_line > 1:
-        return 1  # It is not known how many iterations there were since.
+        return 1  # The number of iterations since is not known.
     iterations = s.last_iteration - (s.first_iteration or 1) + 1
     if iterations < COUNTED:
         return 1
-    # The last power of ten may just have been reached when we looked.
+    # The last power of ten may have been reached just now.
     return max(2, int(math.log10(iterations)))
 
 

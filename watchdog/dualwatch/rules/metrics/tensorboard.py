@@ -1,8 +1,8 @@
-"""DW801, DW802: does TensorBoard answer, and is in its event files what must be there? Pure.
+"""DW801, DW802: TensorBoard does not respond, or its event files lack a tag. Pure.
 
-Event files are written late: torch keeps events back for two minutes. So a tag may be called
-missing only when the files hold a later step than the first line that had the metric, or when the
-training has ended in order, which writes the rest.
+Event files are late: torch buffers events for two minutes. So a tag is missing only when the files
+hold a later step than the first line that had the metric, or when the training has finished, which
+writes the rest.
 """
 
 from __future__ import annotations
@@ -12,18 +12,16 @@ from collections.abc import Iterable, Iterator
 from dualwatch.events import ConfigRead, Evidence, Finding, Severity, TensorBoardSeen
 from dualwatch.protocol import Phase
 from dualwatch.rules.catalog import BY_CODE, finding
-from dualwatch.rules.metrics.metrics import attempt, is_called, named
+from dualwatch.rules.metrics.metrics import is_called, named
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.metric_series import Metric, SeriesLine
 from dualwatch.state.snapshot import Snapshot
 
 GRACE = 45.0
-"""Seconds without an answer: on a busy machine it takes half a minute to start."""
+"""Seconds without a response: on a busy machine it takes half a minute to start."""
 
 LINES_BEFORE_MISSING = 2
 SHOWN = 12
-
-BACKEND = "TensorboardVisBackend"
 
 
 def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
@@ -33,7 +31,7 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
         return
     yield from _unreachable(s, seen)
     if seen.files is None or s.train_lines < LINES_BEFORE_MISSING:
-        return  # What could not be read is told where it was looked at, and is no lack.
+        return  # What could not be read is reported elsewhere, and is not missing.
     if seen.files == 0:
         yield from _no_file(s, seen, limits)
     else:
@@ -45,50 +43,50 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
 
 def _unreachable(s: Snapshot, seen: TensorBoardSeen) -> Iterator[Finding]:
     if seen.alive is None:
-        return  # None of ours, and none that anybody asked for.
+        return  # Not started by dualwatch, and not asked for.
     remedy = None
     if not seen.alive:
-        text = f"TensorBoard does not run: {seen.why or 'its process has ended'}"
+        text = f"TensorBoard is not running: {seen.why or 'its process has ended'}"
         if "No module named" in seen.why:
             remedy = "Install it where the training runs: python -m pip install tensorboard."
     elif seen.answers is False and seen.in_vain_s >= GRACE:
-        text = f"TensorBoard has not answered for {seen.in_vain_s:.0f} s at {seen.url}: {seen.why}"
+        text = f"TensorBoard has not responded for {seen.in_vain_s:.0f} s at {seen.url}: {seen.why}"
     else:
         return
     evidence = [_quote(seen, text)]
     if seen.url:
-        evidence.append(_quote(seen, "its words are in tensorboard.log"))
+        evidence.append(_quote(seen, "its output is in tensorboard.log"))
     confidence = 1.0 if not seen.alive else 0.9
-    yield finding("DW801", evidence, confidence=confidence, remedy=remedy, attempt=attempt(s))
+    yield finding("DW801", evidence, confidence=confidence, remedy=remedy, attempt=s.attempt)
 
 
 # --- DW802 -----------------------------------------------------------------------------------
 
 
 def _no_file(s: Snapshot, seen: TensorBoardSeen, limits: Thresholds) -> Iterator[Finding]:
-    """A file is made with the first event, before anything in it is written out."""
+    """An event file is created with the first event, before its content is written."""
     first = _first_line(s.metrics.values())
     if not _has_ended_well(s) and (first is None or seen.at <= first.at + 1.0):
         return
-    evidence = [_quote(seen, f"{s.train_lines} training lines, and no event file of this training")]
+    evidence = [_quote(seen, f"{s.train_lines} training lines and no event file of this training")]
     remedy, severity, confidence = None, None, 0.8
     backends = s.config.backends if s.config is not None else None
     if s.config is not None and backends is not None:
         configured = any("tensorboard" in name.lower() for name in backends)
         shown = ", ".join(backends) or "none"
-        evidence.append(_of_config(s.config, f"the backends of the visualizer: {shown}"))
+        evidence.append(_of_config(s.config, f"configured writers of scalars: {shown}"))
         if configured:
-            remedy = f"Look at the save_dir of {BACKEND}: it does not write into the work dir."
+            remedy = "Check the save_dir of the TensorBoard writer: it is not the work dir."
         else:
             confidence = 1.0
     if not _expected(s, limits):
-        severity = Severity.INFO  # Nobody asked for a curve.
+        severity = Severity.INFO  # No metric is required.
     yield _of_tags(s, evidence, confidence, remedy, severity)
 
 
 def _missing(s: Snapshot, seen: TensorBoardSeen, limits: Thresholds) -> Iterator[Finding]:
     names = [name for name in _expected(s, limits) if _lacks(s, seen, name)]
-    held = ", ".join(seen.tags[:SHOWN]) or "no number at all"
+    held = ", ".join(seen.tags[:SHOWN]) or "none"
     more = f" and {len(seen.tags) - SHOWN} more" if len(seen.tags) > SHOWN else ""
     if names:
         lines = "is in the training lines" if len(names) == 1 else "are in the training lines"
@@ -99,13 +97,13 @@ def _missing(s: Snapshot, seen: TensorBoardSeen, limits: Thresholds) -> Iterator
         ]
         yield _of_tags(s, evidence, 0.9)
     elif seen.shows_run is False:
-        text = f"TensorBoard shows {seen.logdir}, where the event files of this training are not"
-        remedy = "Start TensorBoard with the training's own work dir as its --logdir."
+        text = f"TensorBoard shows {seen.logdir}, not the event files of this training"
+        remedy = "Start TensorBoard with the work dir of the training as its --logdir."
         yield _of_tags(s, [_quote(seen, text)], 0.9, remedy)
 
 
 def _expected(s: Snapshot, limits: Thresholds) -> list[str]:
-    """Required metrics that the training lines have: what they lack is DW201's matter."""
+    """Required metrics that the training lines have; the others are DW201."""
     return [
         name
         for name in dict.fromkeys(limits.required)
@@ -114,7 +112,7 @@ def _expected(s: Snapshot, limits: Thresholds) -> list[str]:
 
 
 def _lacks(s: Snapshot, seen: TensorBoardSeen, name: str) -> bool:
-    """Whether a metric's tag is missing, and had the time to be written."""
+    """Whether a metric's tag is missing although it had time to be written."""
     if any(is_called(tag, name) for tag in seen.tags):
         return False
     if _has_ended_well(s):
@@ -132,7 +130,7 @@ def _first_line(metrics: Iterable[Metric]) -> SeriesLine | None:
 
 
 def _has_ended_well(s: Snapshot) -> bool:
-    """Whether all was written: a training that is killed loses what was kept back."""
+    """Whether everything was written: a killed training loses what was buffered."""
     return s.ended is not None and (s.ended.exit_code == 0 or s.phase == Phase.FINISHED)
 
 
@@ -149,7 +147,7 @@ def _of_tags(
         confidence=confidence,
         remedy=remedy or BY_CODE["DW802"].remedy,
         severity=severity,
-        attempt=attempt(s),
+        attempt=s.attempt,
     )
 
 

@@ -43,7 +43,7 @@ def out_of_range(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
         quotes = [_evidence(s, f"{name} {p.value:g} at {p.line.place}", p) for p in beyond]
         evidence = [_evidence(s, headline, beyond[-1]), *quotes]
         certain = 0.7 + 0.05 * len(beyond)
-        yield finding("DW204", evidence, confidence=round(certain, 2), attempt=_attempt(s))
+        yield finding("DW204", evidence, confidence=round(certain, 2), attempt=s.attempt)
 
 
 def ranges(s: Snapshot, limits: Thresholds) -> Mapping[str, Range]:
@@ -86,7 +86,7 @@ def _not_converging(s: Snapshot, falling: FallingMetric) -> Iterator[Finding]:
     ]
     # The further it has risen, the less likely is a plateau that ends without help.
     confidence = 0.6 if late < 1.1 * abs(early) else 0.75
-    yield finding("DW205", evidence, confidence=confidence, attempt=_attempt(s))
+    yield finding("DW205", evidence, confidence=confidence, attempt=s.attempt)
 
 
 def _seen_long_enough(metric: Metric, s: Snapshot) -> bool:
@@ -140,7 +140,3 @@ def _bound(value: float, allowed: Range) -> tuple[float, str]:
 
 def _evidence(s: Snapshot, text: str, point: Point) -> Evidence:
     return Evidence(text=text, source=s.log, wall=point.line.wall)
-
-
-def _attempt(s: Snapshot) -> int | None:
-    return s.started.attempt if s.started is not None else None

@@ -251,8 +251,8 @@ def _where(s: Snapshot) -> Iterator[Evidence]:
     main = context.stack(s, context.main_pid(s))
     if main:
         inner = " < ".join(frame.function for frame in main[:4])
-        told = "" if rank is not None else stack_patterns.phase_of(main)
-        inner += f" (phase {told})" if told else ""
+        where = "" if rank is not None else stack_patterns.phase_of(main)
+        inner += f" (phase {where})" if where else ""
         yield Evidence(text=f"main process is in {inner}", source="py-spy", wall=s.wall)
     fetching = [
         worker

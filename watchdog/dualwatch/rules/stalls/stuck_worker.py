@@ -15,7 +15,7 @@ from dualwatch.rules.stalls.stall import StallKind
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
 
-AWAITED = 8
+QUOTED = 8
 """Samples of a batch that are quoted."""
 
 RUNS = 0.2
@@ -181,15 +181,15 @@ def _without_workers(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> _Cause |
 
 
 def _sample(s: Snapshot, stack: tuple[Frame, ...], who: str, pid: int) -> Iterator[Evidence]:
-    told = context.sample(s, stack)
-    if told:
-        yield _evidence(s, f"{who} is loading the sample of {told}", pid)
+    sample = context.sample(s, stack)
+    if sample:
+        yield _evidence(s, f"{who} is loading the sample of {sample}", pid)
 
 
 def _awaited(s: Snapshot) -> Iterator[Evidence]:
     if s.awaited:
-        text = f"the missing batch: {', '.join(s.awaited[:AWAITED])}"
-        more = len(s.awaited) - AWAITED
+        text = f"the missing batch: {', '.join(s.awaited[:QUOTED])}"
+        more = len(s.awaited) - QUOTED
         text += f" and {more} more" if more > 0 else ""
         yield Evidence(text=text, source="agent", wall=s.wall)
 

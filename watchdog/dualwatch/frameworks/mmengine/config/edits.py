@@ -13,14 +13,14 @@ from typing import Any
 
 from dualwatch.events import Change
 from dualwatch.frameworks.base import Overrides
+from dualwatch.frameworks.mmengine.config.fields import LOADERS
 from dualwatch.frameworks.mmengine.config.schedules import stretched
 
-LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 TRAINING, VALIDATION = LOADERS[:1], LOADERS[1:2]
 
 _BATCHES = ("batch_size", "batch_sampler.batch_size", "sampler.batch_size")
 TRAINING_BATCH = tuple(f"train_dataloader.{key}" for key in _BATCHES)
-"""Where the size of a training batch stands; a sampler that groups samples has one of its own."""
+"""Keys of the training batch size; a sampler that groups samples has its own."""
 
 Sections = Mapping[str, Any]
 
@@ -43,7 +43,7 @@ def loaders(
 
 
 def workers(sections: Sections, names: tuple[str, ...] = LOADERS) -> int:
-    """The most workers that one of the loaders has; 0 where the configuration tells of none."""
+    """The most workers that one of the loaders has; 0 where the configuration names none."""
     return max((_count(loader, "num_workers") for _, loader in loaders(sections, names)), default=0)
 
 
@@ -104,29 +104,16 @@ def validation_batch(sections: Sections) -> int | None:
     return max((size for size in sizes if size is not None), default=None)
 
 
-def half(size: int) -> int:
-    """The largest divisor of a batch that is at most its half, so that accumulation is exact."""
-    return max((d for d in range(1, size // 2 + 1) if size % d == 0), default=1)
-
-
-def least(size: int, floor: int) -> int:
-    """The smallest divisor of a batch that is not below the floor; the batch where there is none.
-
-    A loss that needs several samples at once learns nothing from a batch below its floor.
-    """
-    return min((d for d in range(max(floor, 1), size + 1) if size % d == 0), default=size)
-
-
 def floor(sections: Sections) -> int:
-    """The smallest batch that this model's loss can learn from, as far as it can be told.
+    """The smallest batch that this model's loss can learn from, as far as that is known.
 
     Batch norm over single vectors has no variance to divide by with one sample, and a sampler that
     mixes sources needs one of each. A model may say more by a key ``min_batch``.
     """
     words = {str(word).rsplit(".", 1)[-1].lower() for word in sections.get("model_words") or ()}
-    told = _count(sections, "min_batch")
+    named = _count(sections, "min_batch")
     normed = 2 if words & {"batchnorm1d", "bn1d"} else 1
-    return max(1, told, normed, _sources(sections))
+    return max(1, named, normed, _sources(sections))
 
 
 def smaller_batch(sections: Sections, size: int, *, keep_effective: bool) -> list[Change]:
@@ -233,8 +220,8 @@ def _sources(sections: Sections) -> int:
     """Samples of a batch in which a sampler mixes sources, at the least."""
     loader = sections.get("train_dataloader")
     ratio = _at(loader, "sampler.source_ratio") if isinstance(loader, Mapping) else None
-    is_told = isinstance(ratio, list) and all(type(share) is int for share in ratio)
-    return sum(ratio) if is_told and isinstance(ratio, list) else 1
+    is_known = isinstance(ratio, list) and all(type(share) is int for share in ratio)
+    return sum(ratio) if is_known and isinstance(ratio, list) else 1
 
 
 def _count(container: Mapping[str, Any], key: str) -> int:
@@ -269,23 +256,3 @@ def in_force(sections: Sections, changed: Mapping[str, Any]) -> Overrides:
         batch=min(trained, default=None),
         validation_batch=max(evaluated, default=None),
     )
-
-
-# --- the sections of an attempt ------------------------------------------------------------------
-
-
-def applied(sections: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Sections of a configuration with the overrides that lie in them, as the agent applies them.
-
-    Only what is addressed by names; positions in lists are not followed.
-    """
-    changed = {name: dict(part) for name, part in sections.items() if isinstance(part, Mapping)}
-    for key, value in overrides.items():
-        section, _, rest = key.partition(".")
-        if section not in changed or not rest or "." in rest:
-            continue
-        if value is None:
-            changed[section].pop(rest, None)
-        else:
-            changed[section][rest] = value
-    return changed

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dualwatch.frameworks.mmengine.config.literal import is_unknown
+from dualwatch.core.unread import is_unread
 
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 MAX_WORDS = 500
@@ -42,7 +42,7 @@ def start_method(values: Mapping[str, Any]) -> str | None:
         section = section.get(name) if isinstance(section, Mapping) else None
     method = section.get("mp_start_method") if isinstance(section, Mapping) else None
     method = method or values.get("mp_start_method")
-    return method if isinstance(method, str) and not is_unknown(method) else None
+    return method if isinstance(method, str) and not is_unread(method) else None
 
 
 def model_words(values: Mapping[str, Any]) -> tuple[str, ...]:
@@ -82,7 +82,7 @@ def preprocessor(values: Mapping[str, Any]) -> str:
 
 
 def backends(values: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """Types of the visualizer's backends; None where that cannot be told.
+    """Types of the visualizer's backends; None where that is not known.
 
     mmengine looks at ``visualizer`` alone: a ``vis_backends`` beside it does nothing by itself.
     mmcv 1.x has hooks of a ``log_config`` instead.
@@ -117,7 +117,7 @@ def imports(values: Mapping[str, Any]) -> tuple[str, ...]:
     named = section.get("imports") if isinstance(section, Mapping) else None
     named = [named] if isinstance(named, str) else named
     listed = named if isinstance(named, (list, tuple)) else ()
-    return tuple(one for one in listed if isinstance(one, str) and not is_unknown(one))
+    return tuple(one for one in listed if isinstance(one, str) and not is_unread(one))
 
 
 def _is_old(values: Mapping[str, Any]) -> bool:
@@ -128,7 +128,7 @@ def _is_old(values: Mapping[str, Any]) -> bool:
 def _type(section: Any) -> str:
     """The name of a section's type, without the scope of its registry; "" where it has none."""
     kind = section.get("type") if isinstance(section, Mapping) else None
-    return without_scope(kind) if isinstance(kind, str) and not is_unknown(kind) else ""
+    return without_scope(kind) if isinstance(kind, str) and not is_unread(kind) else ""
 
 
 def without_scope(kind: str) -> str:
@@ -137,16 +137,22 @@ def without_scope(kind: str) -> str:
 
 
 def loader_sets(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """(dotted key, data set) of each loader, mmengine's or mmcv 1.x's form, wrappers opened."""
+    """(dotted key, data set) of each loader, wrappers opened."""
+    for key, dataset in wrapped_sets(values):
+        yield from _opened(key, dataset, 0)
+
+
+def wrapped_sets(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """(dotted key, data set as written) of each loader, mmengine's or mmcv 1.x's form."""
     for name in LOADERS:
         loader = values.get(name)
         if isinstance(loader, Mapping) and loader.get("dataset") is not None:
-            yield from _opened(f"{name}.dataset", loader["dataset"], 0)
+            yield f"{name}.dataset", loader["dataset"]
     data = values.get("data")
     if isinstance(data, Mapping) and _is_old(values):
         for name in ("train", "val", "test"):
             if data.get(name) is not None:
-                yield from _opened(f"data.{name}", data[name], 0)
+                yield f"data.{name}", data[name]
 
 
 def _opened(key: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from dualwatch.core.text import clean
+from dualwatch.core.unread import is_unread, mark
 from dualwatch.events import NotFollowed
 from dualwatch.frameworks.mmengine.config import static
-from dualwatch.frameworks.mmengine.config.literal import LiteralReader, is_unknown, mark, merge
+from dualwatch.frameworks.mmengine.config.literal import LiteralReader, merge
 from dualwatch.frameworks.mmengine.config.unread import unread_values
 
 FORMS = {".py": "py", ".json": "json", ".yaml": "yaml", ".yml": "yaml"}
@@ -88,6 +89,7 @@ class _Follower:
             is_lazy = _is_lazy(tree)
             base = static.StaticConfig()
             for statement in tree.body:
+                self._note_star(statement)
                 if isinstance(statement, ast.With) and _reads_base(statement):
                     self._imported(statement, reader, path, within)
                 elif is_lazy and isinstance(statement, (ast.Import, ast.ImportFrom)):
@@ -98,6 +100,7 @@ class _Follower:
             base = self._bases(reader.value(named), path, within)
             reader.bind(BASE, base.values)
             for statement in tree.body:
+                self._note_star(statement)
                 if _assigned_base(statement) is None:
                     reader.take(statement)
             values = reader.values.pop(BASE)
@@ -124,7 +127,7 @@ class _Follower:
         return static.StaticConfig(values, written, problems)
 
     def _base(self, name: Any, path: Path, within: tuple[str, ...]) -> static.StaticConfig:
-        if not isinstance(name, str) or is_unknown(name):
+        if not isinstance(name, str) or is_unread(name):
             self._leave("it is computed")
             return static.StaticConfig()
         try:
@@ -145,6 +148,13 @@ class _Follower:
         if found.problems and not found.values:
             raise _NotFollowed(found.problems[0])
         return found
+
+    def _note_star(self, statement: ast.stmt) -> None:
+        """``from module import *`` may define anything."""
+        if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
+            self._leave(
+                f"what {clean(statement.module or '.', 200)} defines is not read", "import *"
+            )
 
     def _leave(self, why: str, key: str = BASE) -> None:
         found = NotFollowed(what=key, why=why)

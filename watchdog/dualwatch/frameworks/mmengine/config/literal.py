@@ -1,57 +1,30 @@
-"""The values of a configuration's statements, out of their syntax tree."""
+"""The values that a configuration's statements assign, out of their syntax tree."""
 
 from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dualwatch.core.text import clean
+from dualwatch.core.unread import WIDTH, is_unread
+from dualwatch.frameworks.mmengine.config.expressions import (
+    MAX_NESTING,
+    ExpressionReader,
+    is_key,
+    root,
+    weight,
+)
 
-MAX_NODES = 2_000_000
-"""Values in all, each mention of a name counted with what it stands for."""
-
-MAX_NESTING = 150
-MAX_TEXT = 1_000_000
-MAX_NUMBER = 10**15
 MAX_PROBLEMS = 20
 
-_MARK = "<not read: "
 _DELETE = "_delete_"
 REST = "..."
 """Key of a dictionary of which only a part is known; its value is a mark."""
-_WIDTH = 60
 
 
-def is_unknown(value: Any) -> bool:
-    """Whether a value is the mark of an expression that was not read."""
-    return isinstance(value, str) and value.startswith(_MARK)
-
-
-def mark(expression: str) -> str:
-    """What stands in the values for an expression that was not read."""
-    return f"{_MARK}{clean(expression, _WIDTH)}>"
-
-
-def weight(value: Any, known: dict[int, int] | None = None, depth: int = 0) -> int:
-    """Values in all, those that stand in several places counted in each.
-
-    What holds itself, or is nested more deeply than readers can follow, counts as too many.
-    """
-    if not isinstance(value, (dict, list, tuple)):
-        return 1
-    if depth > MAX_NESTING:
-        return MAX_NODES + 1
-    known = {} if known is None else known
-    if id(value) not in known:
-        known[id(value)] = MAX_NODES + 1
-        parts = value.values() if isinstance(value, dict) else value
-        known[id(value)] = 1 + sum(weight(part, known, depth + 1) for part in parts)
-    return known[id(value)]
-
-
-class LiteralReader:
+class LiteralReader(ExpressionReader):
     """Takes the statements of a module in their order.
 
     Attributes:
@@ -59,13 +32,9 @@ class LiteralReader:
     """
 
     def __init__(self, lines: list[str]) -> None:
-        self.values: dict[str, Any] = {}
+        super().__init__(lines)
         self.written: dict[str, str] = {}
         self.problems: list[str] = []
-        self._lines = lines
-        self._weights: dict[str, int] = {}
-        self._left = MAX_NODES
-        self._classes: dict[str, str] = {}
         self._from_others: set[str] = set()
 
     def take(self, statement: ast.stmt) -> None:
@@ -74,6 +43,8 @@ class LiteralReader:
             value, size = self._weighed(statement.value)
             for target in statement.targets:
                 self._assign(statement, target, value, size)
+                if isinstance(target, ast.Name) and root(statement.value) in self._from_others:
+                    self._from_others.add(target.id)
         elif isinstance(statement, ast.AnnAssign):
             if statement.value is not None:
                 self._assign(statement, statement.target, *self._weighed(statement.value))
@@ -109,23 +80,19 @@ class LiteralReader:
             self.values[own] = self._mark(statement)
             self._classes[own] = full
 
-    def value(self, node: ast.expr) -> Any:
-        """The value of an expression, or a mark."""
-        return self._value(node)
-
     def _assign(self, statement: ast.stmt, target: ast.expr, value: Any, size: int) -> None:
         if isinstance(target, ast.Name):
             self.values[target.id] = value
             self._weights[target.id] = size
             self.written[target.id] = self._source(statement)
             return
-        name = _root(target)
+        name = root(target)
         holder, key = self._place(target)
-        is_known = isinstance(holder, dict) and _is_key(key)
+        is_known = isinstance(holder, dict) and is_key(key)
         is_known |= (
             isinstance(holder, list) and type(key) is int and -len(holder) <= key < len(holder)
         )
-        if name is None or not is_known or is_unknown(key):
+        if name is None or not is_known or is_unread(key):
             self._pass_over(statement)
             return
         self._put(statement, name, holder, {key: value})
@@ -134,20 +101,27 @@ class LiteralReader:
         """The container and the key that ``a['b']`` or ``a.b`` is; None for other targets."""
         if isinstance(target, ast.Subscript):
             return self._value(target.value), self._value(target.slice)
-        if isinstance(target, ast.Attribute) and _root(target) in self._from_others:
+        if isinstance(target, ast.Attribute) and root(target) in self._from_others:
             return self._value(target.value), target.attr
         return (self.values, target.id) if isinstance(target, ast.Name) else (None, None)
 
     def _is_place(self, target: ast.expr) -> bool:
         holder, key = self._place(target)
-        return isinstance(holder, dict) and _is_key(key) and key in holder
+        return isinstance(holder, dict) and is_key(key) and key in holder
 
     def _expression(self, statement: ast.Expr) -> None:
         """``update``, ``merge`` and ``pop`` are followed; other calls may change anything."""
         call = statement.value
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+        if not isinstance(call, ast.Call):
             return
-        name = _root(call.func)
+        if not isinstance(call.func, ast.Attribute):
+            is_print = isinstance(call.func, ast.Name) and call.func.id == "print"
+            given = [n.id for n in ast.walk(call) if isinstance(n, ast.Name)]
+            held = [n for n in given if isinstance(self.values.get(n), (dict, list))]
+            if held and not is_print:
+                self._pass_over(statement, held)
+            return
+        name = root(call.func)
         if name is None or name not in self.values:
             return
         holder = self._value(call.func.value)
@@ -158,7 +132,7 @@ class LiteralReader:
                 return
         if call.func.attr == "pop" and isinstance(holder, dict) and call.args:
             key = self._value(call.args[0])
-            if _is_key(key) and not is_unknown(key):
+            if is_key(key) and not is_unread(key):
                 holder.pop(key, None)
                 return
         if call.func.attr == "merge" and isinstance(holder, dict) and len(call.args) == 1:
@@ -180,183 +154,17 @@ class LiteralReader:
         self._weights[name] = self._weights.get(name, 1) + more
         self.written[name] = f"{self.written.get(name, '')}\n{self._source(statement)}".strip("\n")
 
-    def _pass_over(self, statement: ast.stmt) -> None:
+    def _pass_over(self, statement: ast.stmt, changed: Sequence[str] = ()) -> None:
         """What a statement that is not followed may have changed is unknown from here on."""
-        for name in _changed_names(statement):
+        for name in (*_changed_names(statement), *changed):
             before = self.values.get(name)
             shared = [name, *(n for n, v in self.values.items() if _holds(v, before))]
-            for changed in shared:  # Another name for the same dictionary changes with it.
-                self.values[changed] = self._mark(statement)
-                self._weights[changed] = 1
+            for one in shared:  # Another name for the same dictionary changes with it.
+                self.values[one] = self._mark(statement)
+                self._weights[one] = 1
         if len(self.problems) < MAX_PROBLEMS:
-            first = clean(self._lines[statement.lineno - 1].strip(), _WIDTH)
+            first = clean(self._lines[statement.lineno - 1].strip(), WIDTH)
             self.problems.append(f"line {statement.lineno} is not followed: {first}")
-
-    # --- values ---
-
-    def _weighed(self, node: ast.expr) -> tuple[Any, int]:
-        before = self._left
-        return self._value(node), before - self._left
-
-    def _value(self, node: ast.expr) -> Any:
-        self._left -= 1
-        if self._left < 0:
-            return self._mark(node)
-        if isinstance(node, ast.Constant):
-            return self._constant(node)
-        if isinstance(node, ast.Name) and node.id in self.values:
-            self._left -= self._weights.get(node.id, 1)
-            return self.values[node.id] if self._left >= 0 else self._mark(node)
-        if isinstance(node, (ast.List, ast.Tuple)):
-            items = [item for part in node.elts for item in self._items(part)]
-            return items if isinstance(node, ast.List) else tuple(items)
-        if isinstance(node, ast.Dict):
-            return self._dict(node)
-        if isinstance(node, ast.Call):
-            return self._call(node)
-        if isinstance(node, ast.BinOp):
-            return self._result(node, node.op, self._value(node.left), self._value(node.right))
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
-            number = self._value(node.operand)
-            if _is_number(number):
-                return -number if isinstance(node.op, ast.USub) else number
-        if isinstance(node, ast.Subscript):
-            return self._part(node)
-        if isinstance(node, ast.Attribute):
-            return self._attribute(node)
-        return self._mark(node)
-
-    def _attribute(self, node: ast.Attribute) -> Any:
-        """``_base_.model``."""
-        holder = self._value(node.value)
-        return (
-            holder.get(node.attr, self._mark(node))
-            if isinstance(holder, dict)
-            else self._mark(node)
-        )
-
-    def _entry(self, key: Any, node: ast.expr) -> Any:
-        """The value of a dictionary's key; a class that is not imported is named by its type."""
-        if key == "type" and (name := _root(node)) in self._classes and name is not None:
-            return f"{self._classes[name]}{ast.unparse(node).removeprefix(name)}"
-        return self._value(node)
-
-    def _constant(self, node: ast.Constant) -> Any:
-        value = node.value
-        if isinstance(value, str) and "{{" in value and "}}" in value:
-            return self._mark(node)  # mmengine puts something else there.
-        plain = value is None or isinstance(value, (bool, int, float, str))
-        return value if plain else self._mark(node)
-
-    def _items(self, node: ast.expr) -> list[Any]:
-        if not isinstance(node, ast.Starred):
-            return [self._value(node)]
-        several = self._value(node.value)
-        return list(several) if isinstance(several, (list, tuple)) else [self._mark(node)]
-
-    def _dict(self, node: ast.Dict) -> Any:
-        found: dict[Any, Any] = {}
-        for key_node, value_node in zip(node.keys, node.values, strict=True):
-            if key_node is None:
-                value = self._value(value_node)
-                if not isinstance(value, dict):
-                    return self._mark(node)
-                found.update(value)
-                continue
-            key = self._value(key_node)
-            if not _is_key(key) or is_unknown(key):
-                return self._mark(node)
-            found[key] = self._entry(key, value_node)
-        return found
-
-    def _call(self, node: ast.Call) -> Any:
-        """``dict(...)``, and lists and tuples that are made into each other."""
-        name = node.func.id if isinstance(node.func, ast.Name) else ""
-        if name in self.values or name not in ("dict", "list", "tuple"):
-            return self._mark(node)
-        given = [self._value(argument) for argument in node.args]
-        if name == "dict":
-            if len(given) > 1 or not all(isinstance(item, dict) for item in given):
-                return self._mark(node)
-            found: dict[Any, Any] = dict(given[0]) if given else {}
-            for keyword in node.keywords:
-                value = self._entry(keyword.arg, keyword.value)
-                if keyword.arg is not None:
-                    found[keyword.arg] = value
-                elif isinstance(value, dict):
-                    found.update(value)
-                else:
-                    return self._mark(node)
-            return found
-        if node.keywords or len(given) > 1:
-            return self._mark(node)
-        items = given[0] if given else ()
-        if not isinstance(items, (list, tuple)):
-            return self._mark(node)
-        return list(items) if name == "list" else tuple(items)
-
-    def _result(self, node: ast.AST, op: ast.operator, left: Any, right: Any) -> Any:
-        """Sums of texts and lists, and arithmetic of numbers that stay small."""
-        if is_unknown(left) or is_unknown(right):
-            return self._mark(node)
-        if _is_number(left) and _is_number(right):
-            return self._arithmetic(node, op, left, right)
-        if isinstance(op, ast.Add) and type(left) is type(right) and _has_length(left):
-            size = len(left) + len(right)
-            self._left -= size if not isinstance(left, str) else 0
-            if size <= MAX_TEXT and self._left >= 0:
-                return left + right
-        return self._mark(node)
-
-    def _arithmetic(self, node: ast.AST, op: ast.operator, left: Any, right: Any) -> Any:
-        if abs(left) > MAX_NUMBER or abs(right) > MAX_NUMBER:
-            return self._mark(node)
-        if isinstance(op, ast.Add):
-            return left + right
-        if isinstance(op, ast.Sub):
-            return left - right
-        if isinstance(op, ast.Mult):
-            return left * right
-        if isinstance(op, ast.Div) and right:
-            return left / right
-        if isinstance(op, ast.FloorDiv) and right:
-            return left // right
-        return self._mark(node)
-
-    def _part(self, node: ast.Subscript) -> Any:
-        holder, key = self._value(node.value), self._value(node.slice)
-        if isinstance(holder, dict) and _is_key(key):
-            return holder.get(key, self._mark(node))
-        if isinstance(holder, (list, tuple)) and type(key) is int:
-            return holder[key] if -len(holder) <= key < len(holder) else self._mark(node)
-        return self._mark(node)
-
-    # --- text ---
-
-    def _mark(self, node: ast.AST) -> str:
-        """Says what stands there, by its first line."""
-        line, start = getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
-        if not line:
-            return mark("?")
-        end = node.end_col_offset if node.end_lineno == line else None  # type: ignore[attr-defined]
-        # Columns count bytes, of which a character has four at most.
-        head = self._lines[line - 1][: start + 4 * _WIDTH].encode("utf-8", "replace")
-        return mark(head[start:end].decode("utf-8", "replace").strip())
-
-    def _source(self, statement: ast.stmt) -> str:
-        """The lines of a statement, as they are."""
-        first, last = statement.lineno - 1, statement.end_lineno or statement.lineno
-        lines = [line.encode("utf-8", "replace") for line in self._lines[first:last]]
-        lines[-1] = lines[-1][: statement.end_col_offset]
-        lines[0] = lines[0][statement.col_offset :]
-        return b"\n".join(lines).decode("utf-8", "replace")
-
-
-def _root(node: ast.expr) -> str | None:
-    """The name that a chain of subscripts and attributes begins with."""
-    while isinstance(node, (ast.Subscript, ast.Attribute)):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else None
 
 
 def _changed_names(statement: ast.stmt) -> Iterator[str]:
@@ -366,11 +174,11 @@ def _changed_names(statement: ast.stmt) -> Iterator[str]:
             yield node.id
         elif isinstance(node, (ast.Subscript, ast.Attribute)):
             is_target = isinstance(node.ctx, (ast.Store, ast.Del))
-            name = _root(node) if is_target else None
+            name = root(node) if is_target else None
             if name is not None:
                 yield name
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            name = _root(node.func)
+            name = root(node.func)
             if name is not None:
                 yield name
         elif isinstance(node, ast.alias):
@@ -388,7 +196,7 @@ def merge(own: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
             value = {name: part for name, part in value.items() if name != _DELETE}
             if isinstance(below, dict) and not replaces:
                 value = merge(value, below)
-            elif is_unknown(below) and not replaces:
+            elif is_unread(below) and not replaces:
                 value[REST] = below
         values[key] = value
     return values
@@ -402,15 +210,3 @@ def _holds(value: Any, part: Any, depth: int = 0) -> bool:
         return True
     inner = value.values() if isinstance(value, dict) else value
     return isinstance(value, (dict, list, tuple)) and any(_holds(v, part, depth + 1) for v in inner)
-
-
-def _has_length(value: Any) -> bool:
-    return isinstance(value, (str, list, tuple))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _is_key(value: Any) -> bool:
-    return value is None or isinstance(value, (str, int, float, bool))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dualwatch.agent.mmengine import DESCRIBE_CONFIG
 from dualwatch.core.errors import DualwatchError
-from dualwatch.frameworks.mmengine.config.literal import is_unknown
+from dualwatch.core.unread import is_unread
+from dualwatch.frameworks.base import ConfigTimeout
 
 DESCRIBE = DESCRIBE_CONFIG
 TIME_LIMIT = 120.0
@@ -57,7 +57,7 @@ def describe(
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise DualwatchError(
+        raise ConfigTimeout(
             f"the configuration {config} did not load within {limit:.0f} s",
             why="loading it executes it: something in it does not end",
             do="load it by hand: python -c \"from mmengine import Config; Config.fromfile('...')\"",
@@ -134,7 +134,7 @@ def missing_data(
 
 def _local(dataset: Mapping[str, Any], key: str) -> str | None:
     path = dataset.get(key)
-    is_path = isinstance(path, str) and path and "://" not in path and not is_unknown(path)
+    is_path = isinstance(path, str) and path and "://" not in path and not is_unread(path)
     return path if is_path else None
 
 
@@ -148,20 +148,3 @@ def _datasets(key: str, value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _datasets(f"{key}.{index}", item)
-
-
-def training_python(named: str | None) -> str:
-    """The interpreter of the training: named, else the active environment's, else our own."""
-    if named:
-        return named
-    folder = "Scripts" if sys.platform == "win32" else "bin"
-    name = "python.exe" if sys.platform == "win32" else "python"
-    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
-        prefix = os.environ.get(variable)
-        if not prefix or os.path.realpath(prefix) == os.path.realpath(sys.prefix):
-            continue
-        places = [Path(prefix, folder, name), Path(prefix, name)]
-        found = next((place for place in places if place.is_file()), None)
-        if found is not None:
-            return str(found)
-    return sys.executable

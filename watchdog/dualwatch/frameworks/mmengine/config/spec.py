@@ -3,33 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from dualwatch.events import NotFollowed
-from dualwatch.frameworks.base import DatasetSpec, LoaderSpec, Role, TrainingSpec
+from dualwatch.core.unread import is_unread
+from dualwatch.datasets.spec import DatasetSpec, Role
+from dualwatch.frameworks.base import LoaderSpec, TrainingSpec
 from dualwatch.frameworks.mmengine.config import dump, edits, fields
-from dualwatch.frameworks.mmengine.config.literal import is_unknown
+from dualwatch.frameworks.mmengine.config.static import StaticConfig
 
 
-def spec_of(values: Mapping[str, Any], not_followed: tuple[NotFollowed, ...] = ()) -> TrainingSpec:
+def read_spec(found: StaticConfig) -> TrainingSpec:
+    """The specification of a configuration that was read as text."""
+    written = (found.written[n] for n in ("train_dataloader", "data") if n in found.written)
+    return replace(
+        spec_of(found.values),
+        not_followed=found.not_followed,
+        error="" if found.values else "; ".join(found.problems),
+        written=next(written, None),
+    )
+
+
+def spec_of(values: Mapping[str, Any]) -> TrainingSpec:
     """The specification of a configuration, loaded or read as text."""
     start_from, resumes = fields.start(values)
     work_dir = values.get("work_dir")
     return TrainingSpec(
         framework="mmengine",
         loaders=tuple(_loaders(values)),
-        datasets=tuple(_datasets(values)),
+        datasets=tuple(_dataset(key, one) for key, one in fields.loader_sets(values)),
+        wrapped=tuple(_dataset(key, one) for key, one in fields.wrapped_sets(values)),
         start_method=fields.start_method(values),
         goal=dump.goal(values),
         start_from=start_from,
         resumes=resumes,
-        work_dir=work_dir if isinstance(work_dir, str) and not is_unknown(work_dir) else "",
+        work_dir=work_dir if isinstance(work_dir, str) and not is_unread(work_dir) else "",
         model_words=fields.model_words(values),
         preprocessor=fields.preprocessor(values),
         min_batch=edits.floor(values),
         backends=fields.backends(values),
         imports=fields.imports(values),
-        not_followed=not_followed,
         sections=values,
     )
 
@@ -57,13 +70,8 @@ def _loaders(values: Mapping[str, Any]) -> Iterator[LoaderSpec]:
         )
 
 
-def _datasets(values: Mapping[str, Any]) -> Iterator[DatasetSpec]:
-    for key, dataset in fields.loader_sets(values):
-        is_mapping = isinstance(dataset, Mapping)
-        kind = dataset.get("type") if is_mapping else ""
-        yield DatasetSpec(
-            key=key,
-            role=_role(key),
-            type=fields.without_scope(str(kind or "")),
-            settings=dataset if is_mapping else None,
-        )
+def _dataset(key: str, settings: Any) -> DatasetSpec:
+    kind = settings.get("type") if isinstance(settings, Mapping) else None
+    return DatasetSpec(
+        key=key, role=_role(key), type=fields.without_scope(str(kind or "")), settings=settings
+    )

@@ -18,15 +18,11 @@ from typing import Any
 
 from dualwatch.core.text import clean
 from dualwatch.events import NotFollowed
-from dualwatch.frameworks.mmengine.config.literal import (
-    MAX_NODES,
-    LiteralReader,
-    is_unknown,
-    weight,
-)
+from dualwatch.frameworks.mmengine.config.expressions import MAX_NODES, weight
+from dualwatch.frameworks.mmengine.config.literal import LiteralReader
 from dualwatch.frameworks.mmengine.config.unread import unread_values
 
-__all__ = ["MAX_NODES", "StaticConfig", "guarded", "is_unknown", "parse", "read", "weight"]
+__all__ = ["MAX_NODES", "StaticConfig", "guarded", "parse", "read", "weight"]
 
 MAX_CHARS = 4_000_000
 MAX_YAML_CHARS = 500_000
@@ -34,7 +30,7 @@ MAX_YAML_CHARS = 500_000
 
 MAX_DEPTH = 100
 
-TOO_MUCH = "it stands for too many values to be read"
+TOO_MUCH = "it has too many values to be read"
 
 _BRACKET = re.compile(r"[][(){}]")
 
@@ -44,7 +40,7 @@ class StaticConfig:
     """What a configuration says.
 
     Attributes:
-        values: Top-level name -> value; what could not be read is a mark, see ``is_unknown``.
+        values: Top-level name -> value; what could not be read is a mark, see ``is_unread``.
         written: Top-level name -> its assignments, exactly as they stand in the text.
         problems: What was passed over, and why; in whole words, bounded.
         not_followed: What of it is not known; bounded.

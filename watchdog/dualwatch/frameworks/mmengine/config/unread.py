@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dualwatch.core.unread import expression_of, is_unread
 from dualwatch.events import NotFollowed
-from dualwatch.frameworks.mmengine.config.literal import REST, is_unknown
+from dualwatch.frameworks.mmengine.config.literal import REST
 
 _LOADER = (
     "num_workers",
@@ -40,7 +41,7 @@ def unread_values(values: Mapping[str, Any]) -> Iterator[NotFollowed]:
         for key, value in _marks(name, values.get(name)):
             about = _concerns(key, topic)
             if about:
-                yield NotFollowed(what=key, why=f"computed: {value[11:-1]}", about=about)
+                yield NotFollowed(what=key, why=f"computed: {expression_of(value)}", about=about)
 
 
 def _concerns(key: str, topic: str) -> tuple[str, ...]:
@@ -62,5 +63,5 @@ def _marks(key: str, value: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(value, (list, tuple)):
         for index, part in enumerate(value):
             yield from _marks(f"{key}.{index}", part)
-    elif is_unknown(value):
+    elif is_unread(value):
         yield key, value

@@ -119,7 +119,7 @@ def _shape(body: str, *, has_epoch: bool) -> _LineShape | None:
             eta = 3 + len(keys)
             parts.append(_ETA)
             continue
-        # "base_lr: 1e-3 lr: 1e-4" has two keys; in between stands a value without a space.
+        # "base_lr: 1e-3 lr: 1e-4" has two keys; the value in between has no space.
         words = field.split(": ")
         names = [words[0], *(word.partition(" ")[2] for word in words[1:-1])]
         keys += [without_mode(name, "train") for name in names]

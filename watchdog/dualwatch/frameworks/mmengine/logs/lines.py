@@ -32,4 +32,4 @@ class MMEngineLines:
     def is_training_line(self, line: str) -> bool:
         """Whether a line reports training iterations."""
         cut = line.find(_INFO)
-        return line.startswith(_TRAINING, cut + len(_INFO) if cut >= 0 else 0)
+        return cut >= 0 and line.startswith(_TRAINING, cut + len(_INFO))

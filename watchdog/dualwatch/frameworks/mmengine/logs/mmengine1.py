@@ -118,7 +118,7 @@ def _progress(body: str, at: float, wall: float) -> Event | None:
 
 
 def _is_result(metrics: dict[str, float], eta_s: float | None, iteration: int, total: int) -> bool:
-    """Whether a line of validation or test tells the result rather than one more iteration.
+    """Whether a line of validation or test reports a result rather than one more iteration.
 
     Only iteration lines have an eta (they may have losses too). A result without any metric,
     as when predictions are only dumped, still has the mean times and the full count.

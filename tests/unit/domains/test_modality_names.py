@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from dualwatch.frameworks.mmengine.config.modality_names import (
+from dualwatch.domains.paired.modality_names import (
     is_paired,
     modality,
     without_modality,
 )
+from dualwatch.frameworks.mmengine.config.spec import spec_of
 
 
 @pytest.mark.parametrize(
@@ -67,4 +68,6 @@ def loader(**dataset):
     ],
 )
 def test_whether_a_data_set_is_one_of_pairs(values, paired) -> None:
-    assert is_paired(values) is paired
+    wrapped = spec_of(values).wrapped
+    training = next((one.settings for one in wrapped if one.role == "train"), None)
+    assert is_paired(training, whole="_base_" not in values) is paired

@@ -1,7 +1,7 @@
 """Compares the two image folders of a data set of pairs: who has no partner?
 
-Only names are looked at, never an image. What a configuration does not name and no usual layout
-tells is not compared, and then nothing is said.
+Only names are read, never an image. Folders that neither the configuration names nor a usual layout
+has are not compared.
 """
 
 from __future__ import annotations
@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dualwatch.core.text import clean
-from dualwatch.frameworks.mmengine.config.literal import is_unknown
-from dualwatch.frameworks.mmengine.config.modality_names import (
-    is_paired,
-    modality,
-    without_modality,
-)
+from dualwatch.core.unread import is_unread
+from dualwatch.datasets.spec import DatasetSpec
+from dualwatch.domains.base import Progress, silent
+from dualwatch.domains.paired.modality_names import modality, without_modality
 
 LIMIT = 100_000
 NAMED = 100
@@ -29,15 +27,8 @@ _FOLDER_KEYS = ("prefix", "dir", "folder", "path", "root")
 _TOGETHER = "JPEGImages"
 """VOC's folder for all images, where KAIST's conversions keep both of a pair."""
 
-_LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader", "data")
-
-
 _EVERY = 2000
 """Names between two words on the progress."""
-
-
-def nobody(done: int, total: int) -> None:
-    """Where nobody wants to know the progress."""
 
 
 class PairFolders(NamedTuple):
@@ -48,21 +39,24 @@ class PairFolders(NamedTuple):
 
 
 def compare(
-    values: Mapping[str, Any],
+    datasets: Sequence[DatasetSpec],
+    *,
+    paired: bool = True,
     limit: int = LIMIT,
     all_pairs: bool = False,
     roots: Sequence[Path] = (),
-    tell: Callable[[int, int], None] = nobody,
+    tell: Progress = silent,
 ) -> tuple[tuple[str, ...], int]:
     """Images of a configuration's data sets that have no partner in the other modality.
 
     Args:
-        values: A configuration, loaded or read.
+        datasets: Those of all loaders, wrappers included.
+        paired: Whether the usual folders are looked for where none are named.
         limit: Pairs that are compared in each data set; of more, so many, evenly spread.
         all_pairs: Compares them all.
         roots: Where relative paths may begin, the present folder if not given.
-        tell: Called now and then with the files that were listed so far and with 0, since nobody
-            knows how many there are; in the end with what was compared, twice.
+        tell: Called now and then with the files that were listed so far and with 0, since their
+            number is not known; in the end with what was compared, twice.
 
     Returns:
         Paths of those without a partner, bounded, and the number of pairs that were compared.
@@ -76,7 +70,7 @@ def compare(
         if listed % _EVERY == 0:
             tell(listed, 0)
 
-    for folders in _all_folders(values, tuple(roots) or (Path(),)):
+    for folders in _all_folders(datasets, tuple(roots) or (Path(),), paired):
         visible, infrared = _listed(folders, count)
         stems = sorted(visible.keys() | infrared.keys())
         if len(stems) > limit and not all_pairs:
@@ -107,7 +101,7 @@ def folders_of(
     if dataset.get("return_modality_pair") is False:
         return None
     data_root = dataset.get("data_root")
-    if is_unknown(data_root):
+    if is_unread(data_root):
         return None
     below = data_root if isinstance(data_root, str) else ""
     if "://" in below:
@@ -125,12 +119,13 @@ def folders_of(
     return None
 
 
-def _all_folders(values: Mapping[str, Any], roots: Sequence[Path]) -> Iterator[PairFolders]:
+def _all_folders(
+    datasets: Sequence[DatasetSpec], roots: Sequence[Path], paired: bool
+) -> Iterator[PairFolders]:
     """Those of every data set, each once: loaders often share one."""
     seen = set()
-    paired = is_paired(values) is not False
-    for name in _LOADERS:
-        for dataset in _datasets(values.get(name)):
+    for one in datasets:
+        for dataset in _datasets(one.settings):
             try:
                 found = folders_of(dataset, roots, usual=paired)
             except (OSError, ValueError):  # A name that no file system takes.
@@ -153,12 +148,12 @@ def _datasets(value: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _named(entries: Mapping[str, Any], root: Path) -> PairFolders | None:
-    """Two folders of different modality, told by their keys or by their own names."""
+    """Two folders of different modality, by their keys or by their own names."""
     found: dict[str, Path] = {}
     rest: list[str] = []
     in_prefix = "data_root" not in entries and "type" not in entries
     for key, folder in entries.items():
-        is_folder = isinstance(folder, str) and not is_unknown(folder) and "://" not in folder
+        is_folder = isinstance(folder, str) and not is_unread(folder) and "://" not in folder
         if not is_folder or key == "data_root":
             continue
         if not in_prefix and not any(word in key for word in _FOLDER_KEYS):

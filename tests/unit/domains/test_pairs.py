@@ -5,7 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from dualwatch.datasets.pairs import NAMED, compare
+from dualwatch.domains.paired import pairs
+from dualwatch.domains.paired.modality_names import is_paired
+from dualwatch.domains.paired.pairs import NAMED
+from dualwatch.frameworks.mmengine.config.spec import spec_of
+
+
+def compare(values, **how):
+    datasets = spec_of(values).wrapped
+    training = next((one.settings for one in datasets if one.role == "train"), None)
+    paired = is_paired(training, whole=True) is not False
+    return pairs.compare(datasets, paired=paired, **how)
 
 
 def fill(folder: Path, *names: str) -> None:

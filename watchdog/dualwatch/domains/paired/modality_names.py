@@ -1,6 +1,6 @@
 """Which of two modalities a name speaks of, and whether a data set is one of pairs. Pure.
 
-Nobody has agreed on names: folders are called ``infrared``, ``thermal``, ``lwir`` or ``ir``, and so
+There is no agreed name: folders are called ``infrared``, ``thermal``, ``lwir`` or ``ir``, and so
 are keys. So names are cut into words, and the words decide.
 """
 
@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dualwatch.core.text import NAME_WORD, name_words
+from dualwatch.core.unread import is_unread
 from dualwatch.events.modalities import INFRARED_WORDS, VISIBLE_WORDS
-from dualwatch.frameworks.mmengine.config.literal import is_unknown
 
 _PAIR = frozenset(
     ("pair", "paired", "pairs", "rgbt", "rgbir", "dual", "multispectral", "multimodal")
@@ -26,7 +26,7 @@ def words(name: str) -> frozenset[str]:
 
 
 def modality(name: str) -> str | None:
-    """ "visible" or "infrared"; None where the name tells neither, or both."""
+    """ "visible" or "infrared"; None where the name has neither, or both."""
     found = words(name)
     is_visible, is_infrared = bool(found & VISIBLE_WORDS), bool(found & INFRARED_WORDS)
     if is_visible == is_infrared:
@@ -40,18 +40,12 @@ def without_modality(stem: str) -> str:
     return NAME_WORD.sub(lambda m: "*" if m[0].lower() in known else m[0], stem)
 
 
-def training_set(values: Mapping[str, Any]) -> Any:
-    """The training data set of a configuration, mmengine's or mmcv 1.x's form; None without."""
-    loader = values.get("train_dataloader")
-    if isinstance(loader, Mapping):
-        return loader.get("dataset")
-    data = values.get("data")
-    return data.get("train") if isinstance(data, Mapping) else None
+def is_paired(dataset: Any, *, whole: bool) -> bool | None:
+    """Whether a training data set, wrappers included, yields pairs; None where that is not known.
 
-
-def is_paired(values: Mapping[str, Any]) -> bool | None:
-    """Whether the training data set of a configuration gives pairs; None where it does not tell."""
-    dataset = training_set(values)
+    Args:
+        whole: Whether nothing of the data sets is unknown.
+    """
     if not dataset:
         return None
     asked = [v for k, v in _leaves(dataset) if k == "return_modality_pair" and v is not None]
@@ -67,13 +61,11 @@ def is_paired(values: Mapping[str, Any]) -> bool | None:
         or _has_second_folder(dataset)
     ):
         return True
-    # A file that builds on others says only what it changes.
-    is_whole = "_base_" not in values and not any(is_unknown(value) for _, value in leaves)
-    return False if is_whole else None
+    return False if whole and not any(is_unread(value) for _, value in leaves) else None
 
 
 def _has_second_folder(value: Any) -> bool:
-    """Whether a folder of infrared images stands beside another one: ``img`` and ``img_ir``."""
+    """Whether a folder of infrared images is named beside another one: ``img`` and ``img_ir``."""
     if isinstance(value, (list, tuple)):
         return any(_has_second_folder(part) for part in value)
     if not isinstance(value, Mapping):
@@ -85,7 +77,7 @@ def _has_second_folder(value: Any) -> bool:
 
 
 def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value that is no container, with the key that it stands under, and bare keys."""
+    """Every value that is no container, with its key, and bare keys."""
     if isinstance(value, Mapping):
         for name, part in value.items():
             yield str(name), None

@@ -1,0 +1,60 @@
+"""The checklist as a typed document: what ``check --json`` prints and every view of it renders."""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+from dualwatch.events.journal import SCHEMA_VERSION
+
+
+class CheckTarget(Struct, kw_only=True):
+    """What was checked; ``life`` is a word of ``checks.item.RunLife``."""
+
+    kind: str
+    path: str | None = None
+    work_dir: str | None = None
+    log: str | None = None
+    life: str = ""
+    sentence: str = ""
+
+
+class ProfileChoice(Struct, kw_only=True):
+    """The profile in force, and why it was chosen."""
+
+    name: str
+    title: str = ""
+    because: str = ""
+
+
+class Entry(Struct, kw_only=True):
+    """One item; ``reason`` is a word of ``checks.item.NotJudged``."""
+
+    id: str
+    stage: str
+    title: str
+    status: str
+    expected: str = ""
+    observed: str = ""
+    reason: str | None = None
+    blocked_by: str | None = None
+    remedy: str | None = None
+    code: str | None = None
+
+
+class Unread(Struct, kw_only=True):
+    """A source that could not be read, and why."""
+
+    what: str
+    why: str
+
+
+class CheckDocument(Struct, kw_only=True):
+    """The whole document; ``counts`` by status."""
+
+    schema_version: int = SCHEMA_VERSION
+    target: CheckTarget
+    profile: ProfileChoice
+    entries: list[Entry] = field(name="items")
+    counts: dict[str, int]
+    exit_code: int = 0
+    not_observed: list[Unread] = []

@@ -1,0 +1,23 @@
+"""The mark that stands in the values of a configuration for what was not read."""
+
+from __future__ import annotations
+
+from dualwatch.core.text import clean
+
+WIDTH = 60
+_MARK = "<not read: "
+
+
+def mark(expression: str) -> str:
+    """The mark for an expression, which it quotes."""
+    return f"{_MARK}{clean(expression, WIDTH)}>"
+
+
+def is_unread(value: object) -> bool:
+    """Whether a value is such a mark."""
+    return isinstance(value, str) and value.startswith(_MARK)
+
+
+def expression_of(value: str) -> str:
+    """What a mark quotes."""
+    return value.removeprefix(_MARK).removesuffix(">")
