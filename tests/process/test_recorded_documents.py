@@ -6,7 +6,7 @@ import pytest
 
 from tests.recorded import documents, runs
 
-SOME = ("demo-deadlock", "worker-is-killed", "loss-becomes-nan", "forward-sleeps", "demo")
+SOME = ("demo-deadlock", "worker-is-killed", "loss-becomes-NaN", "forward-sleeps", "demo")
 
 
 @pytest.mark.parametrize("name", SOME)
