@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dualwatch.events import ErrorSeen, NotObserved, Severity
+from dualwatch.events import ConfigRead, ErrorSeen, NotObserved, Severity
 from dualwatch.protocol import Phase
 from dualwatch.rules import registry
 
@@ -98,3 +98,15 @@ def test_what_could_not_be_seen_is_said(story, what, code) -> None:
     found = story.judged()
     assert [f.code for f in found] == ([code] if code else [])
     assert all(f.severity is Severity.INFO and "not permitted" in f.headline for f in found)
+
+
+@pytest.mark.parametrize(
+    ("config", "framework", "advised"),
+    [("c.py", "mmengine", True), ("c.py", "", True), ("c.py", "lightning", False), ("", "", False)],
+)
+def test_only_the_framework_of_a_training_advises(story, config, framework, advised) -> None:
+    if config:
+        story.tell(ConfigRead, path=config, how="read", loaders={}, framework=framework)
+    story.complains("RuntimeError", "DataLoader worker (pid 7) exited", where="a.py:1 in f")
+    (found,) = [f for f in story.ended(exit_code=1).judged() if f.code == "DW606"]
+    assert ("mmengine" in found.remedy) is advised

@@ -179,6 +179,7 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
         load_from: Checkpoint that it starts from, "" for none.
         resumes: Whether it goes on with the state of that checkpoint, or of the newest one.
         error: Why it does not load; "" where it does.
+        framework: Name of the adapter that read it; "" in older journals.
         timed_out: It does not load because loading did not finish.
         not_followed: What of it is not known; bounded.
     """
@@ -200,6 +201,7 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
     load_from: str = ""
     resumes: bool = False
     error: str = ""
+    framework: str = ""
     timed_out: bool = False
     not_followed: tuple[NotFollowed, ...] = ()
 

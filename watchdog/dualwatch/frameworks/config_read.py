@@ -159,6 +159,7 @@ def of_spec(
         load_from=clean(spec.start_from, 1000),
         resumes=spec.resumes,
         error=spec.error,
+        framework=spec.framework,
         timed_out=spec.timed_out,
         not_followed=spec.not_followed,
     )

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from dualwatch import frameworks
 from dualwatch.events import Evidence, Finding
+from dualwatch.frameworks.base import Framework
 from dualwatch.rules.catalog import BY_CODE, finding
 from dualwatch.rules.deaths import exit, resources, setup
 from dualwatch.rules.metrics import metrics, milestones, missing, tensorboard, trends
@@ -60,9 +61,17 @@ def _with_advice(found: Finding, s: Snapshot, limits: Thresholds) -> Finding:
     A domain advises on the general case only: a rule with a remedy of its own knows more.
     """
     advice = []
-    framework = frameworks.of_config(Path(s.config.path)) if s.config is not None else None
+    framework = _framework(s)
     if framework is not None and found.code in framework.advice:
         advice.append(framework.advice[found.code])
     if found.remedy == BY_CODE[found.code].remedy:
         advice += [text for text in (domain(s, limits).advice.get(found.code),) if text]
     return replace(found, remedy=" ".join((found.remedy, *advice))) if advice else found
+
+
+def _framework(s: Snapshot) -> Framework | None:
+    if s.config is None:
+        return None
+    if s.config.framework:
+        return frameworks.get(s.config.framework)
+    return frameworks.of_config(Path(s.config.path))  # Of an older journal.

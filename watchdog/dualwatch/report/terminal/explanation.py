@@ -53,9 +53,12 @@ def address(code: str) -> str:
 
 def advice(code: Code) -> list[str]:
     """What the installed frameworks and domains advise beside the remedy."""
-    known = [one.advice for one in frameworks.installed()]
-    known += [one.advice for one in domains.installed()]
-    return [lines[code.code] for lines in known if code.code in lines]
+    own = [
+        f"With {one.name}: {one.advice[code.code]}"
+        for one in frameworks.installed()
+        if code.code in one.advice
+    ]
+    return own + [one.advice[code.code] for one in domains.installed() if code.code in one.advice]
 
 
 def symptoms(code: Code) -> list[Code]:
@@ -73,7 +76,7 @@ def _full(code: Code) -> str:
     for title, body in (
         ("What it means", code.means),
         ("Why it matters", code.matters),
-        ("What to do", " ".join((code.remedy, *advice(code)))),
+        ("What to do", "\n".join((code.remedy, *advice(code)))),
     ):
         parts.append(f"\n{title}\n{_wrapped(body)}\n")
     if code.example:
@@ -88,9 +91,10 @@ def _full(code: Code) -> str:
 
 
 def _wrapped(body: str) -> str:
-    return textwrap.fill(
-        body, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
-    )
+    fill = textwrap.TextWrapper(
+        WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
+    ).fill
+    return "\n".join(fill(line) for line in body.splitlines())
 
 
 def _hanging(line: str) -> str:
