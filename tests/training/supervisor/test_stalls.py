@@ -178,7 +178,7 @@ def test_a_training_that_is_stopped_again_is_left_alone(train):
     # It is decided before it is done: only one that moves again can be stopped again.
     run.wait_for(lambda f: f["kind"] == "pulse" and f["at"] > woken["at"])
     os.kill(started["pid"], signal.SIGSTOP)
-    run.wait_for(lambda f: f["kind"] == "decided" and "somebody holds it" in f["reason"])
+    run.wait_for(lambda f: f["kind"] == "decided" and f["action"] == "report")
     os.kill(started["pid"], signal.SIGCONT)
 
     assert run.finish() == 0, run.err
