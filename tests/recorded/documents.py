@@ -21,6 +21,7 @@ OF_THIS_MACHINE = (
     "stacks",
     "orphans",
     "console-encoding",
+    "tensorboard",
 )
 """Items of the checklist that look at the machine on which ``check`` runs."""
 

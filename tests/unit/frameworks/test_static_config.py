@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 
 import pytest
 from dualwatch.core.unread import is_unread
@@ -46,6 +47,10 @@ LOADER = """train_dataloader = dict(
         ("x = tuple([1])", (1,)),
         ("x = dict(a=1, b=2)\nx.pop('b')", {"a": 1}),
         ("x = dict(a=1, b=2)\ndel x['b']", {"a": 1}),
+        ("x = inf", float("inf")),
+        ("x = -inf", float("-inf")),
+        ("x = float('-Infinity')", float("-inf")),
+        ("inf = 3\nx = inf", 3),
         ("\ufeffx = 1", 1),
         ("x = 1\r\ny = 2\r", 1),
     ],
@@ -53,6 +58,11 @@ LOADER = """train_dataloader = dict(
 def test_plain_values_are_read(text, value) -> None:
     found = read(text)
     assert (found.values["x"], found.problems) == (value, ())
+
+
+@pytest.mark.parametrize("text", ["x = nan", "x = float('nan')"])
+def test_not_a_number_is_a_number(text) -> None:
+    assert math.isnan(read(text).values["x"])
 
 
 @pytest.mark.parametrize(

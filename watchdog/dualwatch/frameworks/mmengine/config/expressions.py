@@ -63,6 +63,8 @@ class ExpressionReader:
         if isinstance(node, ast.Name) and node.id in self.values:
             self._left -= self._weights.get(node.id, 1)
             return self.values[node.id] if self._left >= 0 else self._mark(node)
+        if isinstance(node, ast.Name) and node.id in ("nan", "inf"):
+            return float(node.id)  # How a dumped configuration writes these two numbers.
         if isinstance(node, (ast.List, ast.Tuple)):
             items = [item for part in node.elts for item in self._items(part)]
             return items if isinstance(node, ast.List) else tuple(items)
@@ -126,8 +128,10 @@ class ExpressionReader:
         return found
 
     def _call(self, node: ast.Call) -> Any:
-        """``dict(...)``, and lists and tuples that are made into each other."""
+        """``dict(...)``, ``float("nan")``, and lists and tuples that are made into each other."""
         name = node.func.id if isinstance(node.func, ast.Name) else ""
+        if name == "float" and name not in self.values and _is_special_float(node):
+            return float(ast.literal_eval(node.args[0]))
         if name in self.values or name not in ("dict", "list", "tuple"):
             return self._mark(node)
         given = [self._value(argument) for argument in node.args]
@@ -213,6 +217,15 @@ def root(node: ast.expr) -> str | None:
     while isinstance(node, (ast.Subscript, ast.Attribute)):
         node = node.value
     return node.id if isinstance(node, ast.Name) else None
+
+
+def _is_special_float(node: ast.Call) -> bool:
+    """Whether it is ``float("nan")``, ``float("inf")`` or their kind."""
+    text = (
+        node.args[0].value if len(node.args) == 1 and isinstance(node.args[0], ast.Constant) else ""
+    )
+    words = ("nan", "inf", "infinity")
+    return isinstance(text, str) and not node.keywords and text.lower().lstrip("+-") in words
 
 
 def _has_length(value: Any) -> bool:
