@@ -7,6 +7,7 @@ are the longest way down over the imports between rooms.
 
 from __future__ import annotations
 
+import argparse
 import ast
 import sys
 from collections.abc import Mapping
@@ -19,7 +20,9 @@ PACKAGE = "dualwatch"
 
 def main() -> int:
     """Prints one figure a line."""
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "watchdog").resolve()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("watchdog"))
+    folder = parser.parse_args().folder.resolve()
     sys.path.insert(0, str(folder))
     sources = sorted((folder / PACKAGE).rglob("*.py"))
     graph = grimp.build_graph(PACKAGE, cache_dir=None)

@@ -361,6 +361,8 @@ def test_an_interrupted_step_takes_all_its_processes_along(checkout, tmp_path, n
     started = checkout.start(f"""
         import os, signal
         signal.signal(signal.SIGTERM, lambda n, _: sys.exit(128 + n))
+        # Ignored where the tests themselves were started in the background.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         inner = "f = open({str(fifo)!r}, 'w'); f.write('up'); f.flush(); "
         inner += "import signal; signal.pause()"
         outer = f"import subprocess, sys; subprocess.call([sys.executable, '-c', {{inner!r}}])"

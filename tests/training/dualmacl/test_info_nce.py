@@ -107,7 +107,7 @@ def test_impossible_questions_are_refused():
     v = unit(3, 4, 0)
     with pytest.raises(ValueError, match="two equal"):
         info_nce(v, v[:2], 0.07)
-    with pytest.raises(ValueError, match="single candidate"):
+    with pytest.raises(ValueError, match="two candidates"):
         info_nce(v[:1], v[:1], 0.07)
     with pytest.raises(ValueError, match="as many past"):
         info_nce(v, v, 0.07, v, v[:1])

@@ -133,7 +133,7 @@ def test_a_second_run_of_the_same_work_dir_is_refused(train):
     second = train()
 
     assert second.finish() == 2
-    assert "already watching" in second.err
+    assert str(first.process.pid) in second.err
     first.process.send_signal(signal.SIGINT)
     assert first.finish() == 130
 

@@ -1,5 +1,5 @@
 # The demo, without random transforms and on a small set, so that two runs of it can be compared.
-_base_ = "../../../configs/demo/dualmacl_tiny_synthetic_2e.py"
+_base_ = "../../../../configs/demo/dualmacl_tiny_synthetic_2e.py"
 
 custom_imports = dict(imports=["dualmacl", "hanging_pairs", "logbook"], allow_failed_imports=False)
 custom_hooks = [dict(type="Logbook")]
