@@ -265,8 +265,6 @@ def run(*arguments: str) -> int:
 def demo(*arguments: str) -> int:
     """Shows dualwatch on a small training that deadlocks (with --healthy: that does not)."""
     setup(TRAIN)
-    # torch's own threads mostly wait for each other where other work uses the same cores.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     code = run(PYTHON, "-m", "dualmacl.synthetic", "data/synthetic-llvip", "--seed", "0", "--force")
     if code:
         return code
@@ -282,11 +280,11 @@ def demo(*arguments: str) -> int:
 
 
 def test(*arguments: str) -> int:
-    """Runs the tests; without arguments for pytest several at a time, for most of them wait."""
+    """Runs the tests, the long tiers first; without arguments for pytest several at a time."""
     setup()
-    tiers = [f"tests/{word}" for word in arguments if word in TIERS]
+    tiers = [f"tests/{tier}" for tier in reversed(TIERS) if tier in arguments]
     more = [word for word in arguments if word not in TIERS]
-    side_by_side = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal"]
+    side_by_side = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "loadgroup"]
     return run(PYTHON, "-m", "pytest", *([] if more else side_by_side), *tiers, *more)
 
 
@@ -331,6 +329,8 @@ def main(arguments: list[str]) -> int:
         return 2
     for name in {"SIGTERM", "SIGHUP"} & set(dir(signal)):
         signal.signal(getattr(signal, name), lambda number, _frame: sys.exit(128 + number))
+    # torch's own threads mostly wait for each other where other work uses the same cores.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         if not (3, 10) <= sys.version_info[:2] <= (3, 13):
             how = "Install one, then call it by its name: python3.11 bootstrap.py ..."

@@ -24,6 +24,9 @@ from tests.corpus.case import Case
 from tests.corpus.corpus import BY_NAME, CASES, FAULTY, HEALTHY, NOT_MADE
 from tests.corpus.judged import Judged, judged, printed
 
+# Its trainings are shared: they run once where the tests stay in one process.
+pytestmark = pytest.mark.xdist_group("corpus")
+
 STALL_TIMEOUT = 5.0
 AT_ONCE = 2
 

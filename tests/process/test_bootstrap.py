@@ -444,7 +444,7 @@ def test_test_runs_the_tiers_that_are_named(checkout):
     checkout.make_ready(RECORDER)
     words = checkout.call("test", "unit", "process").stdout.split()
     assert words[:3] == ["-m", "pytest", "-n"]
-    assert words[-2:] == ["tests/unit", "tests/process"]
+    assert words[-2:] == ["tests/process", "tests/unit"]
 
 
 @posix_only

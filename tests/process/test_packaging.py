@@ -22,6 +22,9 @@ import pytest
 
 from tests.support.paths import ROOT
 
+# The wheel is built once where the tests stay in one process.
+pytestmark = pytest.mark.xdist_group("packaging")
+
 pytest.importorskip("setuptools", reason="the wheel is built by setuptools")
 
 SOURCES = (

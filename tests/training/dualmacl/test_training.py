@@ -11,6 +11,9 @@ from dualmacl.results import measure, table
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+# Its trainings are shared: they run once where the tests stay in one process.
+pytestmark = pytest.mark.xdist_group("dualmacl")
+
 
 @pytest.fixture(scope="module")
 def short(configs, synthetic):

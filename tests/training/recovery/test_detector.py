@@ -19,6 +19,9 @@ from tests.training.recovery import accounting
 from tests.training.recovery.cases import assert_cured_in_place, assert_rescued, assert_same_weights
 from tests.training.recovery.scene import TRAININGS, Scene, Undisturbed
 
+# Its trainings are shared: they run once where the tests stay in one process.
+pytestmark = pytest.mark.xdist_group("detector")
+
 TIMES = 2
 """How often the configuration repeats each pair in an epoch."""
 

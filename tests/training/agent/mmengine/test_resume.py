@@ -21,6 +21,9 @@ pytest.importorskip("mmengine")
 
 WATCHDOG = str(Path(dualwatch.__file__).parents[1])
 
+# Its trainings are shared: they run once where the tests stay in one process.
+pytestmark = pytest.mark.xdist_group("resume")
+
 # One child for all: it registers, loads each file, and says what came of it.
 LOADER = """
 import json, sys
