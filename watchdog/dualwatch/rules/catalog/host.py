@@ -29,7 +29,7 @@ CODES: tuple[Code, ...] = (
         example="DW502 disk-full (certain)\n"
         "  OSError: [Errno 28] No space left on device (checkpoint.py:812 in save)\n"
         "  the training ended with exit code 1\n"
-        "  /work/llvip: 0 KiB free of 98.3 GiB",
+        "  /data/llvip: 0 KiB free of 98.3 GiB",
         explains=("DW105", "DW606"),
     ),
     Code(
