@@ -39,6 +39,7 @@ from dualwatch.events import (
     HeartbeatRead,
     HostSampled,
     IterationLogged,
+    LinesScreened,
     LogMilestone,
     ModelPart,
     ModelSeen,
@@ -127,6 +128,7 @@ FACTS: tuple[Event, ...] = (
     ),
     EvaluationLogged(**NOW, mode="val", epoch=1, iteration=2, total=2, metrics={}),
     LogMilestone(**NOW, name="resumed", text="resumed epoch: 1"),
+    LinesScreened(**NOW, lines=900, non_finite=3, seconds=4500.0),
     AgentReported(
         **NOW,
         pid=5,

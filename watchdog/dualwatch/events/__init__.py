@@ -44,6 +44,7 @@ from dualwatch.events.training import (
     EvaluationLogged,
     HeartbeatRead,
     IterationLogged,
+    LinesScreened,
     LogMilestone,
     NotFollowed,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "HeartbeatRead",
     "HostSampled",
     "IterationLogged",
+    "LinesScreened",
     "LogMilestone",
     "ModelPart",
     "ModelSeen",

@@ -16,6 +16,7 @@ from dualwatch.events import (
     EvaluationLogged,
     Event,
     IterationLogged,
+    LinesScreened,
     ObserverPaused,
 )
 from dualwatch.history.run import AttemptHistory
@@ -107,6 +108,7 @@ class TrainingRecord:
         AttemptStarted,
         IterationLogged,
         EvaluationLogged,
+        LinesScreened,
         ObserverPaused,
     )
 
@@ -118,6 +120,8 @@ class TrainingRecord:
             self._line(event)
         elif isinstance(event, EvaluationLogged) and event.metrics:
             self._evaluation(event)
+        elif isinstance(event, LinesScreened):
+            self.lines += event.lines
         elif isinstance(event, ObserverPaused):
             self.has_gaps = True
 

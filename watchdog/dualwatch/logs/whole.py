@@ -1,20 +1,21 @@
 """Reads a whole log, however long, into the events that matter.
 
-Of a million training lines the first and the newest are what matters. Those
-in between are not even taken apart, and the stretch that they cover becomes one in which nothing
-was observed, so that no pause is learnt from it.
+Of a million training lines the first and the newest are parsed. Those in between are screened (see
+``screen``): an event says how many were not parsed, and no pause is learned from their stretch.
 """
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
-from dualwatch.events import ErrorSeen, Event, ObserverPaused
+from dualwatch.events import ErrorSeen, Event, LinesScreened, ObserverPaused
 from dualwatch.logs.console import ConsoleParser
 from dualwatch.logs.formats import LineFormat
+from dualwatch.logs.screen import PutOffLines
 from dualwatch.logs.timestamps import TimestampReader
 
 TAIL = 50
@@ -23,7 +24,7 @@ HEAD_CHARS = 2 << 20
 FIRST = 1_000
 """Training lines that are kept from the beginning."""
 
-NEWEST = 10_000
+NEWEST = 2_000
 """Training lines that are kept from the end."""
 
 OTHERS = 2_000
@@ -59,9 +60,7 @@ class WholeLog:
         self._first: list[tuple[int, Event]] = []
         self._errors: deque[tuple[int, Event]] = deque(maxlen=OTHERS)
         self._others: deque[tuple[int, Event]] = deque(maxlen=OTHERS)
-        # Training lines that are taken apart in the end, if they are among the newest then.
-        self._newest: deque[tuple[int, str]] = deque(maxlen=NEWEST)
-        self._put_off = self._put_off_from = 0
+        self._put_off = PutOffLines(NEWEST)
         self._untimed = ""
         # Stretches (after a number, before a number) of which not all is kept.
         self._unseen: list[tuple[int, int]] = []
@@ -82,11 +81,10 @@ class WholeLog:
             if any(known.is_training_line(line) for known in self._formats):
                 self._training += 1
                 if self._training > FIRST and not self._open:
-                    self._newest.append((self._number, line))
-                    self._put_off += 1
-                    self._put_off_from = self._put_off_from or self._number
+                    self._put_off.take(self._number, line)
                     self._untimed = line
                     continue
+                self._put_off.learn(line)
             at, wall = self._time(line)
             self._keep(self._parser.feed(line, at, wall))
             self._open = self._parser.is_open
@@ -103,17 +101,25 @@ class WholeLog:
         """
         self._break_off()
         unseen = list(self._unseen)
-        if self._put_off > len(self._newest):
-            unseen.append((self._put_off_from - 1, self._newest[0][0]))
         if len(self._others) == OTHERS:
             unseen.append((self._first[-1][0] if self._first else 0, self._others[0][0]))
         parser, first = ConsoleParser(self._formats), self.first_wall or self.last_wall
-        newest: list[tuple[int, Event]] = []
-        for number, line in self._newest:
-            wall = max(self._stamps.of(line) or first, first)
-            newest += [(number, event) for event in parser.feed(line, wall - first, wall)]
-        later = sorted([*self._errors, *self._others, *newest], key=lambda pair: pair[0])
-        return tuple(_ordered([*self._first, *later], unseen))
+        put_off: list[tuple[int, Event]] = []
+        between: list[tuple[int, int]] = []
+        before = 0
+        for one in self._put_off.parsed():
+            wall = max(self._stamps.of(one.item) or first, first)
+            at = wall - first
+            if one.skipped:
+                between.append((before, one.number))
+                gap = LinesScreened(
+                    at=at, wall=wall, lines=one.skipped, non_finite=one.skipped_hits
+                )
+                put_off.append((one.number, gap))
+            put_off += [(one.number, event) for event in parser.feed(one.item, at, wall)]
+            before = one.number
+        later = sorted([*self._errors, *self._others, *put_off], key=lambda pair: pair[0])
+        return tuple(_ordered([*self._first, *later], unseen, between))
 
     def _time(self, line: str) -> tuple[float, float]:
         """Both times of a line; one without a stamp has that of the last one before it."""
@@ -145,16 +151,31 @@ class WholeLog:
 
 
 def _ordered(
-    story: Iterable[tuple[int, Event]], unseen: Iterable[tuple[int, int]]
+    story: Iterable[tuple[int, Event]],
+    unseen: Iterable[tuple[int, int]],
+    screened: Sequence[tuple[int, int]],
 ) -> Iterator[Event]:
-    """Facts with their numbers, in the order of their times, with pauses where some are missing."""
+    """Events with their numbers, in the order of their times.
+
+    Args:
+        unseen: Stretches (after, before) of which not all is kept; a pause comes for each.
+        screened: Stretches of training lines that were not parsed, in their order.
+    """
     stretches = list(unseen)
+    starts = [after for after, _ in screened]
     known, at = 0, 0.0
     for number, event in story:
         if event.at < at:  # A clock that was set back; what comes later is not earlier.
             event = replace(event, at=at)
-        is_late = event.at > at
-        if is_late and any(known < before and number > after for after, before in stretches):
-            yield ObserverPaused(at=event.at, wall=event.wall, seconds=event.at - at)
+        seconds = event.at - at
+        if isinstance(event, LinesScreened):
+            event = replace(event, seconds=seconds)
+        elif seconds > 0:
+            index = bisect(starts, number) - 1
+            if any(known < before and number > after for after, before in stretches):
+                yield ObserverPaused(at=event.at, wall=event.wall, seconds=seconds)
+            elif index >= 0 and number < screened[index][1]:
+                # It stands among lines that were not parsed: its distance to them is not known.
+                yield LinesScreened(at=event.at, wall=event.wall, lines=0, seconds=seconds)
         known, at = number, event.at
         yield event

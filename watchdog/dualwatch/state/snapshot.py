@@ -30,6 +30,7 @@ from dualwatch.events import (
     HeartbeatRead,
     HostSampled,
     IterationLogged,
+    LinesScreened,
     LogMilestone,
     ModelSeen,
     NotObserved,
@@ -43,11 +44,13 @@ from dualwatch.events import (
     TensorBoardSeen,
 )
 from dualwatch.protocol import STARTUP_PHASES, VALIDATION_PHASES, AgentCommand, Phase
-from dualwatch.state import metric_series
+from dualwatch.state import evaluations, metric_series
 from dualwatch.state.activity import Activity, measure
+from dualwatch.state.evaluations import Score
 from dualwatch.state.metric_series import Metric
 from dualwatch.state.pauses import AFTER_MILESTONE, LOOPS
 from dualwatch.state.pauses import Gaps as Gaps
+from dualwatch.state.positions import SavedCheckpoint, saved_checkpoint
 from dualwatch.state.repeated_errors import RepeatedError, noted
 
 KEPT_ERRORS = 20
@@ -67,6 +70,10 @@ class Snapshot:
             trainings without an agent, a console line. For several ranks that of the slowest.
         busy_at: When the tree was last seen to use CPU or I/O.
         gaps: Usual pauses of this attempt, by ``place``.
+        train_lines: Training lines, those included that were looked at and not parsed.
+        saved: The newest checkpoint that the log says was saved.
+        evaluations: How many validations had a result.
+        scores: Metrics of the validations over all of them.
         stacks: Captures since the last progress, oldest first.
         errors: The newest reports.
         repeats: Errors with their repetitions.
@@ -94,6 +101,9 @@ class Snapshot:
     last_train: IterationLogged | None = None
     last_evaluation: EvaluationLogged | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+    saved: SavedCheckpoint | None = None
+    evaluations: int = 0
+    scores: Mapping[str, Score] = field(default_factory=dict)
     first_iteration: int | None = None
     last_iteration: int | None = None
     processes: ProcessesSampled | None = None
@@ -219,7 +229,7 @@ def advance_lines(s: Snapshot, lines: Sequence[IterationLogged]) -> Snapshot:
     number, metrics = s.train_lines, s.metrics
     for line in lines:
         number += 1
-        metrics = metric_series.trained(metrics, line, number)
+        metrics = metric_series.trained(metrics, line, number, s.saved)
     newest = lines[-1]
     changes: dict[str, Any] = {}
     if not s.pulses:
@@ -284,7 +294,31 @@ def _iteration(s: Snapshot, event: IterationLogged) -> Snapshot:
 
 def _evaluation(s: Snapshot, event: EvaluationLogged) -> Snapshot:
     metrics = metric_series.evaluated(s.metrics, event)
-    return replace(s, last_evaluation=event, metrics=metrics, logged_phase=Phase.WAITING)
+    after = replace(s, last_evaluation=event, metrics=metrics, logged_phase=Phase.WAITING)
+    if event.mode != "val" or not event.metrics:
+        return after
+    number = s.evaluations + 1
+    scores = evaluations.with_evaluation(s.scores, event, number, s.saved)
+    return replace(after, evaluations=number, scores=scores)
+
+
+def _screened(s: Snapshot, event: LinesScreened) -> Snapshot:
+    """Lines that were not parsed: they count, and no pause is learned from them."""
+    number = s.train_lines + event.lines
+    metrics = metric_series.screened(s.metrics, event, number)
+    return replace(_unwatched(s, event.seconds), train_lines=number, metrics=metrics)
+
+
+def _milestone(s: Snapshot, event: LogMilestone) -> Snapshot:
+    phase = AFTER_MILESTONE.get(event.name, s.logged_phase)
+    after, saved = replace(s, logged_phase=phase), saved_checkpoint(event, s.train_lines)
+    if saved is None:
+        return after
+    if not saved.best:
+        return replace(after, saved=saved)
+    # It is named after the validation that found it the best.
+    scores = evaluations.with_best(s.scores, s.evaluations, saved)
+    return replace(after, scores=scores, saved=s.saved or saved)
 
 
 def _error(s: Snapshot, event: ErrorSeen) -> Snapshot:
@@ -332,13 +366,16 @@ def _raised(s: Snapshot, event: FindingRaised) -> Snapshot:
 
 def _paused(s: Snapshot, event: ObserverPaused) -> Snapshot:
     """dualwatch itself did not run (a laptop's sleep, SIGSTOP): that time does not count."""
+    # The next sample must not be measured against one from before the pause.
+    return replace(_unwatched(s, event.seconds), processes=None)
+
+
+def _unwatched(s: Snapshot, seconds: float) -> Snapshot:
     return replace(
         s,
-        progress_at=s.progress_at + event.seconds,
-        busy_at=s.busy_at + event.seconds,
-        moved_at={rank: at + event.seconds for rank, at in s.moved_at.items()},
-        # The next sample must not be measured against one from before the pause.
-        processes=None,
+        progress_at=s.progress_at + seconds,
+        busy_at=s.busy_at + seconds,
+        moved_at={rank: at + seconds for rank, at in s.moved_at.items()},
     )
 
 
@@ -363,9 +400,8 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     ModelSeen: lambda s, event: replace(s, model=event) if event.rank == 0 else s,
     TensorBoardSeen: lambda s, event: replace(s, tensorboard=event),
     HostSampled: _host,
-    LogMilestone: lambda s, event: replace(
-        s, logged_phase=AFTER_MILESTONE.get(event.name, s.logged_phase)
-    ),
+    LogMilestone: _milestone,
+    LinesScreened: _screened,
     CommandAnswered: _answered,
     OrphansSeen: lambda s, event: replace(s, orphans=event),
     FindingRaised: _raised,
