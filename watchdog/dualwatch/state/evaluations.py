@@ -6,10 +6,11 @@ import functools
 import math
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
-from dualwatch.events import EvaluationLogged
-from dualwatch.state.positions import SavedCheckpoint
+from dualwatch.events import EvaluationLogged, LogMilestone
+from dualwatch.state.positions import SavedCheckpoint, saved_checkpoint
 
 _BESIDE = frozenset(("time", "data_time", "memory", "lr", "epoch", "iter", "step"))
 _LOWER_IS_BETTER = re.compile(
@@ -57,41 +58,59 @@ class Score(NamedTuple):
     newest_at: Place
 
 
-def with_evaluation(
-    before: Mapping[str, Score],
-    event: EvaluationLogged,
-    number: int,
-    saved: SavedCheckpoint | None,
-) -> dict[str, Score]:
-    """The scores after one more validation, the ``number``-th."""
-    after = dict(before)
-    at = Place(event.epoch, event.iteration or None, number)
-    for order, (name, value) in enumerate(event.metrics.items()):
-        if not math.isfinite(value) or not is_score(name):
-            continue
-        known = before.get(name)
-        if known is None:
-            after[name] = Score(1, order, value, value, value, value, at, saved, at)
-            continue
-        is_best = value > known.high
-        after[name] = known._replace(
-            times=known.times + 1,
-            newest=value,
-            newest_at=at,
-            low=min(known.low, value),
-            high=max(known.high, value),
-            high_at=at if is_best else known.high_at,
-            high_saved=saved if is_best else known.high_saved,
-        )
-    return after
+class Results(NamedTuple):
+    """What a training has produced, by its log.
 
+    Attributes:
+        saved: The newest checkpoint that was saved; one of the best only where there is no other.
+        validations: How many had a result.
+        scores: Metric -> its values in all of them.
+    """
 
-def with_best(before: Mapping[str, Score], number: int, saved: SavedCheckpoint) -> dict[str, Score]:
-    """The scores with the checkpoint that was saved for the best value of the ``number``-th."""
-    return {
-        name: score._replace(high_saved=saved) if score.high_at.number == number else score
-        for name, score in before.items()
-    }
+    saved: SavedCheckpoint | None = None
+    validations: int = 0
+    scores: Mapping[str, Score] = MappingProxyType({})
+
+    def after_validation(self, event: EvaluationLogged) -> Results:
+        """The results after one more evaluation; only a validation with metrics counts."""
+        if event.mode != "val" or not event.metrics:
+            return self
+        number, scores = self.validations + 1, dict(self.scores)
+        at = Place(event.epoch, event.iteration or None, number)
+        for order, (name, value) in enumerate(event.metrics.items()):
+            if not math.isfinite(value) or not is_score(name):
+                continue
+            known = scores.get(name)
+            if known is None:
+                scores[name] = Score(1, order, value, value, value, value, at, self.saved, at)
+                continue
+            is_best = value > known.high
+            scores[name] = known._replace(
+                times=known.times + 1,
+                newest=value,
+                newest_at=at,
+                low=min(known.low, value),
+                high=max(known.high, value),
+                high_at=at if is_best else known.high_at,
+                high_saved=self.saved if is_best else known.high_saved,
+            )
+        return self._replace(validations=number, scores=scores)
+
+    def after_milestone(self, event: LogMilestone, lines: int) -> Results:
+        """The results after a milestone that follows so many training lines."""
+        saved = saved_checkpoint(event, lines)
+        if saved is None:
+            return self
+        if not saved.best:
+            return self._replace(saved=saved)
+        # It comes after the validation that was the best.
+        scores = {
+            name: score._replace(high_saved=saved)
+            if score.high_at.number == self.validations
+            else score
+            for name, score in self.scores.items()
+        }
+        return self._replace(saved=self.saved or saved, scores=scores)
 
 
 @functools.lru_cache(maxsize=1024)

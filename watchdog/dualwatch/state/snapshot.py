@@ -26,6 +26,7 @@ from dualwatch.events import (
     EvaluationLogged,
     Event,
     FindingRaised,
+    GoalAnnounced,
     GpusSampled,
     HeartbeatRead,
     HostSampled,
@@ -44,13 +45,12 @@ from dualwatch.events import (
     TensorBoardSeen,
 )
 from dualwatch.protocol import STARTUP_PHASES, VALIDATION_PHASES, AgentCommand, Phase
-from dualwatch.state import evaluations, metric_series
+from dualwatch.state import metric_series
 from dualwatch.state.activity import Activity, measure
-from dualwatch.state.evaluations import Score
+from dualwatch.state.evaluations import Results
 from dualwatch.state.metric_series import Metric
 from dualwatch.state.pauses import AFTER_MILESTONE, LOOPS
 from dualwatch.state.pauses import Gaps as Gaps
-from dualwatch.state.positions import SavedCheckpoint, saved_checkpoint
 from dualwatch.state.repeated_errors import RepeatedError, noted
 
 KEPT_ERRORS = 20
@@ -71,9 +71,6 @@ class Snapshot:
         busy_at: When the tree was last seen to use CPU or I/O.
         gaps: Usual pauses of this attempt, by ``place``.
         train_lines: Training lines, those included that were looked at and not parsed.
-        saved: The newest checkpoint that the log says was saved.
-        evaluations: How many validations had a result.
-        scores: Metrics of the validations over all of them.
         stacks: Captures since the last progress, oldest first.
         errors: The newest reports.
         repeats: Errors with their repetitions.
@@ -101,9 +98,7 @@ class Snapshot:
     last_train: IterationLogged | None = None
     last_evaluation: EvaluationLogged | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
-    saved: SavedCheckpoint | None = None
-    evaluations: int = 0
-    scores: Mapping[str, Score] = field(default_factory=dict)
+    results: Results = field(default_factory=Results)
     first_iteration: int | None = None
     last_iteration: int | None = None
     processes: ProcessesSampled | None = None
@@ -116,6 +111,7 @@ class Snapshot:
     repeats: tuple[RepeatedError, ...] = ()
     batches: Mapping[int, BatchSeen] = field(default_factory=dict)
     config: ConfigRead | None = None
+    announced: GoalAnnounced | None = None
     data: DataSeen | None = None
     checkpoint: CheckpointSeen | None = None
     surroundings: SurroundingsSeen | None = None
@@ -138,6 +134,15 @@ class Snapshot:
     def replaced(self) -> int:
         """How often a stuck loader was replaced in the running training."""
         return sum(answer.done and answer.order == AgentCommand.REPLACE for answer in self.answers)
+
+    @property
+    def goal(self) -> tuple[int | None, int | None]:
+        """Epochs and iterations that it is to do, None where unknown or counted the other way.
+
+        What the training itself announced comes before a configuration, which may be another's.
+        """
+        said = self.announced or self.config
+        return (said.epochs, said.iterations) if said is not None else (None, None)
 
     @property
     def attempt(self) -> int | None:
@@ -229,7 +234,7 @@ def advance_lines(s: Snapshot, lines: Sequence[IterationLogged]) -> Snapshot:
     number, metrics = s.train_lines, s.metrics
     for line in lines:
         number += 1
-        metrics = metric_series.trained(metrics, line, number, s.saved)
+        metrics = metric_series.trained(metrics, line, number, s.results.saved)
     newest = lines[-1]
     changes: dict[str, Any] = {}
     if not s.pulses:
@@ -294,12 +299,9 @@ def _iteration(s: Snapshot, event: IterationLogged) -> Snapshot:
 
 def _evaluation(s: Snapshot, event: EvaluationLogged) -> Snapshot:
     metrics = metric_series.evaluated(s.metrics, event)
-    after = replace(s, last_evaluation=event, metrics=metrics, logged_phase=Phase.WAITING)
-    if event.mode != "val" or not event.metrics:
-        return after
-    number = s.evaluations + 1
-    scores = evaluations.with_evaluation(s.scores, event, number, s.saved)
-    return replace(after, evaluations=number, scores=scores)
+    results = s.results.after_validation(event)
+    changes: dict[str, Any] = {"last_evaluation": event, "metrics": metrics, "results": results}
+    return replace(s, logged_phase=Phase.WAITING, **changes)
 
 
 def _screened(s: Snapshot, event: LinesScreened) -> Snapshot:
@@ -311,14 +313,8 @@ def _screened(s: Snapshot, event: LinesScreened) -> Snapshot:
 
 def _milestone(s: Snapshot, event: LogMilestone) -> Snapshot:
     phase = AFTER_MILESTONE.get(event.name, s.logged_phase)
-    after, saved = replace(s, logged_phase=phase), saved_checkpoint(event, s.train_lines)
-    if saved is None:
-        return after
-    if not saved.best:
-        return replace(after, saved=saved)
-    # It is named after the validation that found it the best.
-    scores = evaluations.with_best(s.scores, s.evaluations, saved)
-    return replace(after, scores=scores, saved=s.saved or saved)
+    results = s.results.after_milestone(event, s.train_lines)
+    return replace(s, logged_phase=phase, results=results)
 
 
 def _error(s: Snapshot, event: ErrorSeen) -> Snapshot:
@@ -394,6 +390,7 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     ErrorSeen: _error,
     BatchSeen: lambda s, event: replace(s, batches={**s.batches, event.rank: event}),
     ConfigRead: lambda s, event: replace(s, config=event),
+    GoalAnnounced: lambda s, event: replace(s, announced=event),
     DataSeen: lambda s, event: replace(s, data=event),
     CheckpointSeen: lambda s, event: replace(s, checkpoint=event),
     SurroundingsSeen: lambda s, event: replace(s, surroundings=event),

@@ -18,7 +18,7 @@ from msgspec import structs
 
 from dualwatch.core.metric_names import without_mode
 from dualwatch.core.text import bound, strip_control
-from dualwatch.events import Event, LogMilestone
+from dualwatch.events import Event, GoalAnnounced, LogMilestone
 from dualwatch.frameworks.mmengine.logs.fields import (
     crowded,
     natural,
@@ -52,6 +52,7 @@ _MILESTONES = (
     ("Config:", "config-dump"),
     ("Hooks will be executed in the following order", "hooks-listed"),
     ("after_run:", "hooks-listed"),
+    ("Start running, host:", "run-announced"),
     ("Name of parameter - Initialization information", "weights-initialised"),
     ("initialize ", "weights-initialised"),
     ("Load checkpoint from", "checkpoint-loaded"),
@@ -66,6 +67,7 @@ _MILESTONES = (
     ("The best checkpoint with", "best-checkpoint-saved"),
     ("Now best checkpoint is saved as", "best-checkpoint-saved"),
 )
+_GOAL = re.compile(r"workflow: .{1,300}, max: (?P<number>\d{1,12}) (?P<unit>epoch|iter)")
 _MILESTONE_STARTS = tuple(start for start, _ in _MILESTONES)
 _WHOLE_LINE = frozenset(("System environment:", "Environment info:", "Config:", "after_run:"))
 
@@ -81,6 +83,9 @@ def parse_line(line: str, at: float, wall: float) -> Event | None:
         return _progress(body, at, wall)
     if body.startswith(_MILESTONE_STARTS):
         return _milestone(body, at, wall)
+    if body.startswith("workflow: "):
+        found = _GOAL.match(body)
+        return GoalAnnounced(at=at, wall=wall, **_count(found)) if found is not None else None
     return None
 
 
@@ -184,6 +189,12 @@ def _checkpoint(event: LogMilestone) -> LogMilestone:
         return event
     if found is None:
         return event
-    counted = "epochs" if found["unit"] == "epoch" else "iterations"
     file = found.groupdict().get("file") or f"{found['unit']}_{found['number']}.pth"
-    return structs.replace(event, file=file, **{counted: int(found["number"])})
+    return structs.replace(event, file=file, **_count(found))
+
+
+def _count(found: re.Match[str] | None) -> dict[str, int]:
+    """How many epochs or iterations a line names."""
+    if found is None:
+        return {}
+    return {"epochs" if found["unit"] == "epoch" else "iterations": int(found["number"])}
