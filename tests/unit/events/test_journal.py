@@ -47,6 +47,7 @@ from dualwatch.events import (
     OrphansSeen,
     ProcessesSampled,
     ProcessSample,
+    ProgressShown,
     RunEnded,
     RunStarted,
     Severity,
@@ -126,6 +127,7 @@ FACTS: tuple[Event, ...] = (
         eta_s=None,
     ),
     EvaluationLogged(**NOW, mode="val", epoch=1, iteration=2, total=2, metrics={}),
+    ProgressShown(**NOW, label="Epoch 1", mode="train", epoch=1, done=2, total=9),
     LogMilestone(**NOW, name="resumed", text="resumed epoch: 1"),
     AgentReported(
         **NOW,

@@ -46,6 +46,7 @@ from dualwatch.events.training import (
     IterationLogged,
     LogMilestone,
     NotFollowed,
+    ProgressShown,
 )
 
 __all__ = [
@@ -85,6 +86,7 @@ __all__ = [
     "OrphansSeen",
     "ProcessSample",
     "ProcessesSampled",
+    "ProgressShown",
     "Proof",
     "RerunStep",
     "RunEnded",

@@ -37,6 +37,7 @@ from dualwatch.events import (
     OrphansSeen,
     ProcessesSampled,
     ProcessSample,
+    ProgressShown,
     Severity,
     StacksCaptured,
     SurroundingsSeen,
@@ -67,6 +68,7 @@ class Snapshot:
             trainings without an agent, a console line. For several ranks that of the slowest.
         busy_at: When the tree was last seen to use CPU or I/O.
         gaps: Usual pauses of this attempt, by ``place``.
+        shown: The newest progress bar, or line of no known framework.
         stacks: Captures since the last progress, oldest first.
         errors: The newest reports.
         repeats: Errors with their repetitions.
@@ -93,6 +95,7 @@ class Snapshot:
     train_lines: int = 0
     last_train: IterationLogged | None = None
     last_evaluation: EvaluationLogged | None = None
+    shown: ProgressShown | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     first_iteration: int | None = None
     last_iteration: int | None = None
@@ -282,6 +285,20 @@ def _iteration(s: Snapshot, event: IterationLogged) -> Snapshot:
     return advance_lines(s, (event,))
 
 
+def _shown(s: Snapshot, event: ProgressShown) -> Snapshot:
+    """A bar counts as a training line where nothing else reports the training."""
+    after = replace(s, shown=event)
+    if s.pulses:
+        return after
+    line = event.line
+    if line is not None:
+        is_all = s.last_train is None or s.last_train.bar
+        return advance_lines(after, (line,)) if is_all else after
+    if event.mode:
+        return replace(after, logged_phase=Phase.VAL_STEP)
+    return after
+
+
 def _evaluation(s: Snapshot, event: EvaluationLogged) -> Snapshot:
     metrics = metric_series.evaluated(s.metrics, event)
     return replace(s, last_evaluation=event, metrics=metrics, logged_phase=Phase.WAITING)
@@ -350,6 +367,7 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     ConsoleGrew: _console,
     IterationLogged: _iteration,
     EvaluationLogged: _evaluation,
+    ProgressShown: _shown,
     ProcessesSampled: _processes,
     StacksCaptured: lambda s, event: replace(s, stacks=(*s.stacks, event)),
     GpusSampled: _gpus,
