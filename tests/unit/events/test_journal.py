@@ -33,6 +33,7 @@ from dualwatch.events import (
     Finding,
     FindingRaised,
     Frame,
+    GoalAnnounced,
     GpuHolder,
     GpuSample,
     GpusSampled,
@@ -128,6 +129,7 @@ FACTS: tuple[Event, ...] = (
     ),
     EvaluationLogged(**NOW, mode="val", epoch=1, iteration=2, total=2, metrics={}),
     ProgressShown(**NOW, label="Epoch 1", mode="train", epoch=1, done=2, total=9),
+    GoalAnnounced(**NOW, epochs=12),
     LogMilestone(**NOW, name="resumed", text="resumed epoch: 1"),
     AgentReported(
         **NOW,
