@@ -33,6 +33,7 @@ from dualwatch.events import (
     Finding,
     FindingRaised,
     Frame,
+    GoalAnnounced,
     GpuHolder,
     GpuSample,
     GpusSampled,
@@ -131,6 +132,7 @@ FACTS: tuple[Event, ...] = (
         eta_s=None,
     ),
     EvaluationLogged(**NOW, mode="val", epoch=1, iteration=2, total=2, metrics={}),
+    GoalAnnounced(**NOW, epochs=12),
     LogMilestone(**NOW, name="resumed", text="resumed epoch: 1"),
     AgentReported(
         **NOW,

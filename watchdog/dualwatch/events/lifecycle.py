@@ -43,6 +43,7 @@ class AttemptStarted(Event, frozen=True, kw_only=True, tag="attempt-started"):
 
     Attributes:
         log: Name of the file that its lines are read from: what evidence of a line cites.
+        continues: Its log shows that it continues what an earlier start has trained.
     """
 
     attempt: int
@@ -53,6 +54,7 @@ class AttemptStarted(Event, frozen=True, kw_only=True, tag="attempt-started"):
     changes: tuple[Change, ...] = ()
     resumed_from: str | None = None
     log: str = "console.log"
+    continues: bool = False
 
 
 class AttemptEnded(Event, frozen=True, kw_only=True, tag="attempt-ended"):

@@ -47,16 +47,33 @@ class EvaluationLogged(Event, frozen=True, kw_only=True, tag="evaluation-logged"
     metrics: dict[str, float]
 
 
+class GoalAnnounced(Event, frozen=True, kw_only=True, tag="goal-announced"):
+    """A log line that says how long the training is to last, besides its configuration.
+
+    Attributes:
+        epochs, iterations: None where it counts the other way.
+    """
+
+    epochs: int | None = None
+    iterations: int | None = None
+
+
 class LogMilestone(Event, frozen=True, kw_only=True, tag="milestone"):
     """A log line that marks a stage of the run.
 
-    ``name`` is one of: "environment", "config-dump", "hooks-listed", "weights-initialised",
-    "checkpoint-loaded", "resumed", "checkpoints-announced", "dataloader-advancing",
-    "checkpoint-saving", "best-checkpoint-saved".
+    ``name`` is one of: "environment", "config-dump", "hooks-listed", "run-announced",
+    "weights-initialised", "checkpoint-loaded", "resumed", "checkpoints-announced",
+    "dataloader-advancing", "checkpoint-saving", "best-checkpoint-saved".
+
+    Attributes:
+        epochs, iterations: Of a checkpoint that is being saved, how far the training had come; None
+            where the line counts the other way.
     """
 
     name: str
     text: str
+    epochs: int | None = None
+    iterations: int | None = None
 
 
 class ErrorSeen(Event, frozen=True, kw_only=True, tag="error-seen"):

@@ -171,6 +171,10 @@ class RunHistory:
         self._pending: Decided | None = None
         self._lines_at_once = lines_at_once
         self._views: dict[type[Event], list[Callable[[Event, AttemptHistory], None]]] = {}
+        self.watch(views)
+
+    def watch(self, views: Iterable[HistoryView]) -> None:
+        """Fills further views from the next event on."""
         for view in views:
             for kind in view.kinds:
                 self._views.setdefault(kind, []).append(view.take)

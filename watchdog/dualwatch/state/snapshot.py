@@ -27,6 +27,7 @@ from dualwatch.events import (
     EvaluationLogged,
     Event,
     FindingRaised,
+    GoalAnnounced,
     GpusSampled,
     HeartbeatRead,
     HostSampled,
@@ -110,6 +111,7 @@ class Snapshot:
     repeats: tuple[RepeatedError, ...] = ()
     batches: Mapping[int, BatchSeen] = field(default_factory=dict)
     config: ConfigRead | None = None
+    announced: GoalAnnounced | None = None
     data: DataSeen | None = None
     checkpoint: CheckpointSeen | None = None
     surroundings: SurroundingsSeen | None = None
@@ -133,6 +135,15 @@ class Snapshot:
     def replaced(self) -> int:
         """How often a stuck loader was replaced in the running training."""
         return sum(answer.done and answer.order == AgentCommand.REPLACE for answer in self.answers)
+
+    @property
+    def goal(self) -> tuple[int | None, int | None]:
+        """Epochs and iterations that it is to do, None where unknown or counted the other way.
+
+        What the training itself announced comes before a configuration, which may be another's.
+        """
+        said = self.announced or self.config
+        return (said.epochs, said.iterations) if said is not None else (None, None)
 
     @property
     def attempt(self) -> int | None:
@@ -379,6 +390,7 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     ErrorSeen: _error,
     BatchSeen: lambda s, event: replace(s, batches={**s.batches, event.rank: event}),
     ConfigRead: lambda s, event: replace(s, config=event),
+    GoalAnnounced: lambda s, event: replace(s, announced=event),
     DataSeen: lambda s, event: replace(s, data=event),
     CheckpointSeen: lambda s, event: replace(s, checkpoint=event),
     SurroundingsSeen: lambda s, event: replace(s, surroundings=event),
