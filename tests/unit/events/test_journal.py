@@ -53,9 +53,11 @@ from dualwatch.events import (
     RunStarted,
     Severity,
     StacksCaptured,
+    StopKind,
     SurroundingsSeen,
     TensorBoardSeen,
     ThreadStack,
+    TrainingStopped,
     journal,
 )
 from dualwatch.events.journal import Journal, event_of, newest, read
@@ -116,6 +118,9 @@ FACTS: tuple[Event, ...] = (
     ),
     AttemptEnded(**NOW, attempt=1, exit_code=-9, signal="SIGKILL", survivors=(3, 4)),
     AttemptEnded(**NOW, attempt=1, exit_code=None, signal=None),
+    TrainingStopped(
+        **NOW, why=StopKind.UNWANTED, reason="as you asked", cause="DW201", action="stop"
+    ),
     RunEnded(**NOW, outcome="completed", exit_code=0, reason="well"),
     ConsoleGrew(**NOW, lines=3, last_line='quotes " and \\ and \x1b[0m and 中文 and \u2028'),
     IterationLogged(

@@ -12,6 +12,8 @@ from dualwatch.events.lifecycle import (
     ObserverPaused,
     RunEnded,
     RunStarted,
+    StopKind,
+    TrainingStopped,
 )
 from dualwatch.events.machine import (
     Frame,
@@ -95,8 +97,10 @@ __all__ = [
     "RunStarted",
     "Severity",
     "StacksCaptured",
+    "StopKind",
     "SurroundingsSeen",
     "TensorBoardSeen",
     "ThreadStack",
+    "TrainingStopped",
     "TriedStep",
 ]

@@ -22,6 +22,7 @@ from dualwatch.events import (
     ConfigRead,
     ConsoleGrew,
     DataSeen,
+    Decided,
     ErrorSeen,
     EvaluationLogged,
     Event,
@@ -41,8 +42,10 @@ from dualwatch.events import (
     ProgressShown,
     Severity,
     StacksCaptured,
+    StopKind,
     SurroundingsSeen,
     TensorBoardSeen,
+    TrainingStopped,
 )
 from dualwatch.protocol import STARTUP_PHASES, VALIDATION_PHASES, AgentCommand, Phase
 from dualwatch.state import metric_series
@@ -77,6 +80,7 @@ class Snapshot:
         answers: Replies of the agents, oldest first.
         awaited: The samples of the missing batch.
         stall_reported: Whether a stall was reported since the last progress.
+        stopped: dualwatch stops the training, or has stopped it; None where it did not.
         host_before: The first sample of the machine; counters are compared with it.
     """
 
@@ -123,6 +127,7 @@ class Snapshot:
     answers: tuple[CommandAnswered, ...] = ()
     awaited: tuple[str, ...] = ()
     stall_reported: bool = False
+    stopped: TrainingStopped | None = None
 
     @property
     def log(self) -> str:
@@ -224,7 +229,9 @@ def _moved(s: Snapshot, event: Event, at: float, **changes: Any) -> Snapshot:
     if not s.stall_reported:
         gap = at - s.progress_at
         gaps = {**s.gaps, s.place: s.gaps.get(s.place, Gaps()).with_gap(gap)}
-    changes = {"stacks": (), "awaited": (), "stall_reported": False, **changes}
+    # A rescue checkpoint of a training that is being stopped is no recovery.
+    stalled = s.stall_reported and s.stopped is not None
+    changes = {"stacks": (), "awaited": (), "stall_reported": stalled, **changes}
     return replace(s, progress_at=at, progress_wall=event.wall, gaps=gaps, **changes)
 
 
@@ -358,6 +365,21 @@ def _raised(s: Snapshot, event: FindingRaised) -> Snapshot:
     return replace(s, raised=raised, stall_reported=s.stall_reported or is_stall)
 
 
+def _decided(s: Snapshot, event: Decided) -> Snapshot:
+    """A decision that ends a training, in journals that do not record the stop itself."""
+    if s.ended is not None or event.action not in ("stop", "give-up", "rerun"):
+        return s
+    stopped = TrainingStopped(
+        at=event.at,
+        wall=event.wall,
+        why=StopKind.STALLED if event.cause.startswith("DW1") else StopKind.UNWANTED,
+        reason=event.reason,
+        cause=event.cause,
+        action=event.action,
+    )
+    return replace(s, stopped=stopped)
+
+
 def _paused(s: Snapshot, event: ObserverPaused) -> Snapshot:
     """dualwatch itself did not run (a laptop's sleep, SIGSTOP): that time does not count."""
     return replace(
@@ -400,4 +422,6 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     OrphansSeen: lambda s, event: replace(s, orphans=event),
     FindingRaised: _raised,
     ObserverPaused: _paused,
+    Decided: _decided,
+    TrainingStopped: lambda s, event: replace(s, stopped=event),
 }
