@@ -164,7 +164,7 @@ def _subject(record: CheckRecord) -> CheckSubject:
     known = {found.code for found in record.now}
     raised = [found for found in record.raised if found.code not in known]
     # A stall that the training came out of is history, what it died of is not.
-    ended = record.has_ended and not record.finished
+    ended = record.has_ended and not record.finished and record.s.stall_reported
     standing = [f for f in raised if ended or not f.code.startswith("DW1")]
     passed = [f for f in raised if f not in standing]
     return CheckSubject(

@@ -275,8 +275,10 @@ def _judge(done: Examination, policy: CheckPolicy, options: ExamineOptions) -> N
 
 def _still_counts(finding: Finding, done: Examination) -> bool:
     """A stall that is over does not count, unless the training ended with it."""
-    is_stall = finding.code.startswith("DW1")
-    return not is_stall or done.has_ended or finding.severity <= Severity.INFO
+    if not finding.code.startswith("DW1") or finding.severity <= Severity.INFO:
+        return True
+    ended_in_it = done.recorded is not None and done.recorded.stall_reported
+    return done.has_ended and (ended_in_it or finding.severity < Severity.ERROR)
 
 
 def required(done: Examination, policy: CheckPolicy) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from dualwatch.events.lifecycle import (
     ObserverPaused,
     RunEnded,
     RunStarted,
+    StopKind,
+    TrainingStopped,
 )
 from dualwatch.events.machine import (
     Frame,
@@ -48,6 +50,7 @@ from dualwatch.events.training import (
     LinesScreened,
     LogMilestone,
     NotFollowed,
+    ProgressShown,
 )
 
 __all__ = [
@@ -89,14 +92,17 @@ __all__ = [
     "OrphansSeen",
     "ProcessSample",
     "ProcessesSampled",
+    "ProgressShown",
     "Proof",
     "RerunStep",
     "RunEnded",
     "RunStarted",
     "Severity",
     "StacksCaptured",
+    "StopKind",
     "SurroundingsSeen",
     "TensorBoardSeen",
     "ThreadStack",
+    "TrainingStopped",
     "TriedStep",
 ]

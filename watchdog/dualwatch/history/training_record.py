@@ -18,6 +18,7 @@ from dualwatch.events import (
     IterationLogged,
     LinesScreened,
     ObserverPaused,
+    ProgressShown,
 )
 from dualwatch.history.run import AttemptHistory
 from dualwatch.rules.metrics.metrics import is_called
@@ -110,6 +111,7 @@ class TrainingRecord:
         EvaluationLogged,
         LinesScreened,
         ObserverPaused,
+        ProgressShown,
     )
 
     def take(self, event: Event, attempt: AttemptHistory | None = None) -> None:
@@ -122,6 +124,10 @@ class TrainingRecord:
             self._evaluation(event)
         elif isinstance(event, LinesScreened):
             self.lines += event.lines
+        elif isinstance(event, ProgressShown):
+            line = event.line
+            if line is not None and (self.newest is None or self.newest.bar):
+                self._line(line)
         elif isinstance(event, ObserverPaused):
             self.has_gaps = True
 
