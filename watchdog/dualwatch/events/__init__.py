@@ -12,6 +12,8 @@ from dualwatch.events.lifecycle import (
     ObserverPaused,
     RunEnded,
     RunStarted,
+    StopKind,
+    TrainingStopped,
 )
 from dualwatch.events.machine import (
     Frame,
@@ -42,10 +44,12 @@ from dualwatch.events.training import (
     ConsoleGrew,
     ErrorSeen,
     EvaluationLogged,
+    GoalAnnounced,
     HeartbeatRead,
     IterationLogged,
     LogMilestone,
     NotFollowed,
+    ProgressShown,
 )
 
 __all__ = [
@@ -70,6 +74,7 @@ __all__ = [
     "Finding",
     "FindingRaised",
     "Frame",
+    "GoalAnnounced",
     "GpuHolder",
     "GpuSample",
     "GpusSampled",
@@ -85,14 +90,17 @@ __all__ = [
     "OrphansSeen",
     "ProcessSample",
     "ProcessesSampled",
+    "ProgressShown",
     "Proof",
     "RerunStep",
     "RunEnded",
     "RunStarted",
     "Severity",
     "StacksCaptured",
+    "StopKind",
     "SurroundingsSeen",
     "TensorBoardSeen",
     "ThreadStack",
+    "TrainingStopped",
     "TriedStep",
 ]

@@ -27,6 +27,7 @@ class IterationLogged(Event, frozen=True, kw_only=True, tag="iteration-logged"):
         metrics: Everything after the bracket that is a number, lr and times included;
             nan and inf stay floats.
         eta_s: Seconds, None where the line has none.
+        bar: Whether it is no line of a framework but made of a ``ProgressShown``.
     """
 
     mode: str
@@ -35,6 +36,46 @@ class IterationLogged(Event, frozen=True, kw_only=True, tag="iteration-logged"):
     total: int | None
     metrics: dict[str, float]
     eta_s: float | None = None
+    bar: bool = False
+
+
+class ProgressShown(Event, frozen=True, kw_only=True, tag="progress-shown"):
+    """How far a training is by a progress bar, or by a line of no known framework.
+
+    Attributes:
+        label: The text before the bar, or the beginning of the line; bounded.
+        bar: Whether it was a bar.
+        mode: "train", "val" or "test"; "" where that does not show.
+        epoch: As printed; some count from 0. None where it has none.
+        epochs: Epochs in all, None where not printed.
+        done: Iterations, of ``total``; None where their number is not printed.
+        metrics: Numbers that it reports; nan and inf stay floats.
+    """
+
+    label: str
+    bar: bool = True
+    mode: str = ""
+    epoch: int | None = None
+    epochs: int | None = None
+    done: int = 0
+    total: int | None = None
+    metrics: dict[str, float] = {}
+
+    @property
+    def line(self) -> IterationLogged | None:
+        """It as a training line; None where it is of no training."""
+        if self.mode != "train":
+            return None
+        return IterationLogged(
+            at=self.at,
+            wall=self.wall,
+            mode=self.mode,
+            epoch=self.epoch,
+            iteration=self.done,
+            total=self.total,
+            metrics=self.metrics,
+            bar=True,
+        )
 
 
 class EvaluationLogged(Event, frozen=True, kw_only=True, tag="evaluation-logged"):
@@ -47,16 +88,33 @@ class EvaluationLogged(Event, frozen=True, kw_only=True, tag="evaluation-logged"
     metrics: dict[str, float]
 
 
+class GoalAnnounced(Event, frozen=True, kw_only=True, tag="goal-announced"):
+    """A log line that says how long the training is to last, besides its configuration.
+
+    Attributes:
+        epochs, iterations: None where it counts the other way.
+    """
+
+    epochs: int | None = None
+    iterations: int | None = None
+
+
 class LogMilestone(Event, frozen=True, kw_only=True, tag="milestone"):
     """A log line that marks a stage of the run.
 
-    ``name`` is one of: "environment", "config-dump", "hooks-listed", "weights-initialised",
-    "checkpoint-loaded", "resumed", "checkpoints-announced", "dataloader-advancing",
-    "checkpoint-saving", "best-checkpoint-saved".
+    ``name`` is one of: "environment", "config-dump", "hooks-listed", "run-announced",
+    "weights-initialised", "checkpoint-loaded", "resumed", "checkpoints-announced",
+    "dataloader-advancing", "checkpoint-saving", "best-checkpoint-saved".
+
+    Attributes:
+        epochs, iterations: Of a checkpoint that is being saved, how far the training had come; None
+            where the line counts the other way.
     """
 
     name: str
     text: str
+    epochs: int | None = None
+    iterations: int | None = None
 
 
 class ErrorSeen(Event, frozen=True, kw_only=True, tag="error-seen"):

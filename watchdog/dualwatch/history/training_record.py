@@ -17,6 +17,7 @@ from dualwatch.events import (
     Event,
     IterationLogged,
     ObserverPaused,
+    ProgressShown,
 )
 from dualwatch.history.run import AttemptHistory
 from dualwatch.rules.metrics.metrics import is_called
@@ -108,6 +109,7 @@ class TrainingRecord:
         IterationLogged,
         EvaluationLogged,
         ObserverPaused,
+        ProgressShown,
     )
 
     def take(self, event: Event, attempt: AttemptHistory | None = None) -> None:
@@ -118,6 +120,10 @@ class TrainingRecord:
             self._line(event)
         elif isinstance(event, EvaluationLogged) and event.metrics:
             self._evaluation(event)
+        elif isinstance(event, ProgressShown):
+            line = event.line
+            if line is not None and (self.newest is None or self.newest.bar):
+                self._line(line)
         elif isinstance(event, ObserverPaused):
             self.has_gaps = True
 

@@ -22,10 +22,12 @@ from dualwatch.events import (
     ConfigRead,
     ConsoleGrew,
     DataSeen,
+    Decided,
     ErrorSeen,
     EvaluationLogged,
     Event,
     FindingRaised,
+    GoalAnnounced,
     GpusSampled,
     HeartbeatRead,
     HostSampled,
@@ -37,10 +39,13 @@ from dualwatch.events import (
     OrphansSeen,
     ProcessesSampled,
     ProcessSample,
+    ProgressShown,
     Severity,
     StacksCaptured,
+    StopKind,
     SurroundingsSeen,
     TensorBoardSeen,
+    TrainingStopped,
 )
 from dualwatch.protocol import STARTUP_PHASES, VALIDATION_PHASES, AgentCommand, Phase
 from dualwatch.state import metric_series
@@ -67,6 +72,7 @@ class Snapshot:
             trainings without an agent, a console line. For several ranks that of the slowest.
         busy_at: When the tree was last seen to use CPU or I/O.
         gaps: Usual pauses of this attempt, by ``place``.
+        shown: The newest progress bar, or line of no known framework.
         stacks: Captures since the last progress, oldest first.
         errors: The newest reports.
         repeats: Errors with their repetitions.
@@ -74,6 +80,7 @@ class Snapshot:
         answers: Replies of the agents, oldest first.
         awaited: The samples of the missing batch.
         stall_reported: Whether a stall was reported since the last progress.
+        stopped: dualwatch stops the training, or has stopped it; None where it did not.
         host_before: The first sample of the machine; counters are compared with it.
     """
 
@@ -93,6 +100,7 @@ class Snapshot:
     train_lines: int = 0
     last_train: IterationLogged | None = None
     last_evaluation: EvaluationLogged | None = None
+    shown: ProgressShown | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     first_iteration: int | None = None
     last_iteration: int | None = None
@@ -106,6 +114,7 @@ class Snapshot:
     repeats: tuple[RepeatedError, ...] = ()
     batches: Mapping[int, BatchSeen] = field(default_factory=dict)
     config: ConfigRead | None = None
+    announced: GoalAnnounced | None = None
     data: DataSeen | None = None
     checkpoint: CheckpointSeen | None = None
     surroundings: SurroundingsSeen | None = None
@@ -118,6 +127,7 @@ class Snapshot:
     answers: tuple[CommandAnswered, ...] = ()
     awaited: tuple[str, ...] = ()
     stall_reported: bool = False
+    stopped: TrainingStopped | None = None
 
     @property
     def log(self) -> str:
@@ -128,6 +138,15 @@ class Snapshot:
     def replaced(self) -> int:
         """How often a stuck loader was replaced in the running training."""
         return sum(answer.done and answer.order == AgentCommand.REPLACE for answer in self.answers)
+
+    @property
+    def goal(self) -> tuple[int | None, int | None]:
+        """Epochs and iterations that it is to do, None where unknown or counted the other way.
+
+        What the training itself announced comes before a configuration, which may be another's.
+        """
+        said = self.announced or self.config
+        return (said.epochs, said.iterations) if said is not None else (None, None)
 
     @property
     def attempt(self) -> int | None:
@@ -210,7 +229,9 @@ def _moved(s: Snapshot, event: Event, at: float, **changes: Any) -> Snapshot:
     if not s.stall_reported:
         gap = at - s.progress_at
         gaps = {**s.gaps, s.place: s.gaps.get(s.place, Gaps()).with_gap(gap)}
-    changes = {"stacks": (), "awaited": (), "stall_reported": False, **changes}
+    # A rescue checkpoint of a training that is being stopped is no recovery.
+    stalled = s.stall_reported and s.stopped is not None
+    changes = {"stacks": (), "awaited": (), "stall_reported": stalled, **changes}
     return replace(s, progress_at=at, progress_wall=event.wall, gaps=gaps, **changes)
 
 
@@ -282,6 +303,20 @@ def _iteration(s: Snapshot, event: IterationLogged) -> Snapshot:
     return advance_lines(s, (event,))
 
 
+def _shown(s: Snapshot, event: ProgressShown) -> Snapshot:
+    """A bar counts as a training line where nothing else reports the training."""
+    after = replace(s, shown=event)
+    if s.pulses:
+        return after
+    line = event.line
+    if line is not None:
+        is_all = s.last_train is None or s.last_train.bar
+        return advance_lines(after, (line,)) if is_all else after
+    if event.mode:
+        return replace(after, logged_phase=Phase.VAL_STEP)
+    return after
+
+
 def _evaluation(s: Snapshot, event: EvaluationLogged) -> Snapshot:
     metrics = metric_series.evaluated(s.metrics, event)
     return replace(s, last_evaluation=event, metrics=metrics, logged_phase=Phase.WAITING)
@@ -330,6 +365,21 @@ def _raised(s: Snapshot, event: FindingRaised) -> Snapshot:
     return replace(s, raised=raised, stall_reported=s.stall_reported or is_stall)
 
 
+def _decided(s: Snapshot, event: Decided) -> Snapshot:
+    """A decision that ends a training, in journals that do not record the stop itself."""
+    if s.ended is not None or event.action not in ("stop", "give-up", "rerun"):
+        return s
+    stopped = TrainingStopped(
+        at=event.at,
+        wall=event.wall,
+        why=StopKind.STALLED if event.cause.startswith("DW1") else StopKind.UNWANTED,
+        reason=event.reason,
+        cause=event.cause,
+        action=event.action,
+    )
+    return replace(s, stopped=stopped)
+
+
 def _paused(s: Snapshot, event: ObserverPaused) -> Snapshot:
     """dualwatch itself did not run (a laptop's sleep, SIGSTOP): that time does not count."""
     return replace(
@@ -350,6 +400,7 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     ConsoleGrew: _console,
     IterationLogged: _iteration,
     EvaluationLogged: _evaluation,
+    ProgressShown: _shown,
     ProcessesSampled: _processes,
     StacksCaptured: lambda s, event: replace(s, stacks=(*s.stacks, event)),
     GpusSampled: _gpus,
@@ -357,6 +408,7 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     ErrorSeen: _error,
     BatchSeen: lambda s, event: replace(s, batches={**s.batches, event.rank: event}),
     ConfigRead: lambda s, event: replace(s, config=event),
+    GoalAnnounced: lambda s, event: replace(s, announced=event),
     DataSeen: lambda s, event: replace(s, data=event),
     CheckpointSeen: lambda s, event: replace(s, checkpoint=event),
     SurroundingsSeen: lambda s, event: replace(s, surroundings=event),
@@ -370,4 +422,6 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     OrphansSeen: lambda s, event: replace(s, orphans=event),
     FindingRaised: _raised,
     ObserverPaused: _paused,
+    Decided: _decided,
+    TrainingStopped: lambda s, event: replace(s, stopped=event),
 }

@@ -308,7 +308,7 @@ def test_a_finished_training_of_which_nobody_saw_the_end_ended_well(story) -> No
 def test_a_loop_without_mmengine_has_finished_when_its_exit_code_says_so(story, code, finished):
     from dualwatch.rules.status import is_finished
 
-    assert is_finished(story.ended(exit_code=code).snapshot, (None, None)) is finished
+    assert is_finished(story.ended(exit_code=code).snapshot) is finished
 
 
 def test_evidence_cites_the_log_that_it_was_read_from(new_story) -> None:

@@ -79,4 +79,19 @@ CODES: tuple[Code, ...] = (
         '  File "heads.py", line 41, in __init__\n'
         '    raise ValueError("num_classes does not match")',
     ),
+    Code(
+        code="DW609",
+        name="ended-from-outside",
+        severity=Severity.ERROR,
+        means="The training was ended from outside: by Ctrl-C, a signal, the scheduler, or by "
+        "dualwatch itself. The evidence names who ended it, and why, where that is known.",
+        matters="The training has no error that this end comes from, and it is not complete.",
+        remedy="Resume from the newest checkpoint. If you did not end it, find out who did: the "
+        "time limit or preemption of the scheduler, another user, a script.",
+        example="DW609 ended-from-outside (certain)\n"
+        "  dualwatch stopped the training: loss_macl is missing, which stops the training, as you "
+        "asked\n"
+        "  its process ended with SIGTERM\n"
+        "  rescue checkpoint at iteration 12: work_dirs/a/rescue_iter_12.pth",
+    ),
 )

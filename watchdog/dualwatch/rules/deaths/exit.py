@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dualwatch.events import ErrorSeen, Evidence, Finding, Severity
 from dualwatch.protocol import Phase
 from dualwatch.rules.catalog import BY_CODE, finding
-from dualwatch.rules.deaths import error_patterns, host_evidence
+from dualwatch.rules.deaths import error_patterns, host_evidence, stopped
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
 
@@ -49,6 +49,8 @@ def died(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     error = first_hand[-1] if first_hand else next(iter(own), None)
     if error is not None:
         yield from _of_error(s, error, own)
+    elif stopped.was_stopped(s):
+        return  # Known from dualwatch itself: DW609.
     elif s.ended.exit_code is None:
         yield from _unfinished(s)
     else:
@@ -65,7 +67,11 @@ def ends_with_an_error(s: Snapshot) -> bool:
 
 def _uncaught(s: Snapshot) -> list[ErrorSeen]:
     """Named errors after which the training did not continue."""
-    return [error for error in s.errors if error.exception and not _went_on(s, error)]
+    return [
+        error
+        for error in s.errors
+        if error.exception and not _went_on(s, error) and not stopped.explains(s, error)
+    ]
 
 
 def _went_on(s: Snapshot, error: ErrorSeen) -> bool:

@@ -16,7 +16,7 @@ import re
 
 from dualwatch.core.metric_names import without_mode
 from dualwatch.core.text import bound, strip_control
-from dualwatch.events import Event, LogMilestone
+from dualwatch.events import Event, GoalAnnounced, LogMilestone
 from dualwatch.frameworks.mmengine.logs.fields import (
     crowded,
     natural,
@@ -44,6 +44,7 @@ _MILESTONES = (
     ("Config:", "config-dump"),
     ("Hooks will be executed in the following order", "hooks-listed"),
     ("after_run:", "hooks-listed"),
+    ("Start running, host:", "run-announced"),
     ("Name of parameter - Initialization information", "weights-initialised"),
     ("initialize ", "weights-initialised"),
     ("Load checkpoint from", "checkpoint-loaded"),
@@ -58,6 +59,8 @@ _MILESTONES = (
     ("The best checkpoint with", "best-checkpoint-saved"),
     ("Now best checkpoint is saved as", "best-checkpoint-saved"),
 )
+_COUNTED = re.compile(r"(?P<number>\d{1,12}) (?P<unit>epoch|iter)")
+_GOAL = re.compile(r"workflow: .{1,300}, max: (?P<number>\d{1,12}) (?P<unit>epoch|iter)")
 _MILESTONE_STARTS = tuple(start for start, _ in _MILESTONES)
 _WHOLE_LINE = frozenset(("System environment:", "Environment info:", "Config:", "after_run:"))
 
@@ -73,6 +76,9 @@ def parse_line(line: str, at: float, wall: float) -> Event | None:
         return _progress(body, at, wall)
     if body.startswith(_MILESTONE_STARTS):
         return _milestone(body, at, wall)
+    if body.startswith("workflow: "):
+        found = _GOAL.match(body)
+        return GoalAnnounced(at=at, wall=wall, **_count(found)) if found is not None else None
     return None
 
 
@@ -161,5 +167,15 @@ def _milestone(body: str, at: float, wall: float) -> Event | None:
                 return None
             if start == "initialize " and " with init_cfg" not in body:
                 return None
-            return LogMilestone(at=at, wall=wall, name=name, text=bound(body.rstrip(), 500))
+            count = _count(_COUNTED.search(body)) if name == "checkpoint-saving" else {}
+            return LogMilestone(
+                at=at, wall=wall, name=name, text=bound(body.rstrip(), 500), **count
+            )
     return None
+
+
+def _count(found: re.Match[str] | None) -> dict[str, int]:
+    """How many epochs or iterations a line names."""
+    if found is None:
+        return {}
+    return {"epochs" if found["unit"] == "epoch" else "iterations": int(found["number"])}
