@@ -53,6 +53,7 @@ from dualwatch.state.activity import Activity, measure
 from dualwatch.state.metric_series import Metric
 from dualwatch.state.pauses import AFTER_MILESTONE, LOOPS
 from dualwatch.state.pauses import Gaps as Gaps
+from dualwatch.state.recurrence import NEVER, Recurrence
 from dualwatch.state.repeated_errors import RepeatedError, noted
 
 KEPT_ERRORS = 20
@@ -75,6 +76,10 @@ class Snapshot:
         shown: The newest progress bar, or line of no known framework.
         stacks: Captures since the last progress, oldest first.
         errors: The newest reports.
+        last_test: The newest line of a test, which may be all that a log has.
+        milestones: Names of the milestones that were seen.
+        resumed: The newest line that names the state from which it continues.
+        saves, validations: When checkpoints and validations came, by its log.
         repeats: Errors with their repetitions.
         batches: The newest batch and losses of each rank.
         answers: Replies of the agents, oldest first.
@@ -100,6 +105,11 @@ class Snapshot:
     train_lines: int = 0
     last_train: IterationLogged | None = None
     last_evaluation: EvaluationLogged | None = None
+    last_test: IterationLogged | EvaluationLogged | None = None
+    milestones: frozenset[str] = frozenset()
+    resumed: LogMilestone | None = None
+    saves: Recurrence = NEVER
+    validations: Recurrence = NEVER
     shown: ProgressShown | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     first_iteration: int | None = None
@@ -255,6 +265,8 @@ def advance_lines(s: Snapshot, lines: Sequence[IterationLogged]) -> Snapshot:
         last_train=newest,
         metrics=metrics,
         logged_phase=Phase.WAITING,
+        saves=s.saves.passed(),
+        validations=s.validations.passed(),
         **changes,
     )
 
@@ -298,6 +310,8 @@ def _console(s: Snapshot, event: ConsoleGrew) -> Snapshot:
 
 
 def _iteration(s: Snapshot, event: IterationLogged) -> Snapshot:
+    if event.mode == "test":
+        return replace(s, logged_phase=Phase.VAL_STEP, last_test=event)
     if event.mode != "train":
         return replace(s, logged_phase=Phase.VAL_STEP)
     return advance_lines(s, (event,))
@@ -319,7 +333,31 @@ def _shown(s: Snapshot, event: ProgressShown) -> Snapshot:
 
 def _evaluation(s: Snapshot, event: EvaluationLogged) -> Snapshot:
     metrics = metric_series.evaluated(s.metrics, event)
-    return replace(s, last_evaluation=event, metrics=metrics, logged_phase=Phase.WAITING)
+    if event.mode == "test":
+        return replace(s, last_test=event, metrics=metrics, logged_phase=Phase.WAITING)
+    after = s.last_train.iteration if s.last_train is not None else None
+    validations = s.validations.with_one(event.epoch, after if event.epoch is None else None)
+    return replace(
+        s,
+        last_evaluation=event,
+        metrics=metrics,
+        logged_phase=Phase.WAITING,
+        validations=validations,
+    )
+
+
+def _milestone(s: Snapshot, event: LogMilestone) -> Snapshot:
+    changes: dict[str, Any] = {}
+    if event.name == "checkpoint-saving":
+        changes["saves"] = s.saves.with_one(event.epochs, event.iterations)
+    elif event.name == "resumed":
+        changes["resumed"] = event
+    return replace(
+        s,
+        logged_phase=AFTER_MILESTONE.get(event.name, s.logged_phase),
+        milestones=s.milestones | {event.name},
+        **changes,
+    )
 
 
 def _error(s: Snapshot, event: ErrorSeen) -> Snapshot:
@@ -415,9 +453,7 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     ModelSeen: lambda s, event: replace(s, model=event) if event.rank == 0 else s,
     TensorBoardSeen: lambda s, event: replace(s, tensorboard=event),
     HostSampled: _host,
-    LogMilestone: lambda s, event: replace(
-        s, logged_phase=AFTER_MILESTONE.get(event.name, s.logged_phase)
-    ),
+    LogMilestone: _milestone,
     CommandAnswered: _answered,
     OrphansSeen: lambda s, event: replace(s, orphans=event),
     FindingRaised: _raised,

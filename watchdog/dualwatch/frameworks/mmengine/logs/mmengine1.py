@@ -58,8 +58,13 @@ _MILESTONES = (
     ("Saving checkpoint at", "checkpoint-saving"),
     ("The best checkpoint with", "best-checkpoint-saved"),
     ("Now best checkpoint is saved as", "best-checkpoint-saved"),
+    ("the monitored metric did not improve in the last", "stopped-early"),
+    ("Stopping threshold reached:", "stopped-early"),
 )
 _COUNTED = re.compile(r"(?P<number>\d{1,12}) (?P<unit>epoch|iter)")
+_RESUMED = re.compile(
+    r"resumed (?:from )?epoch:? (?P<epochs>\d{1,12})(?:, iter:? (?P<iterations>\d+))?"
+)
 _GOAL = re.compile(r"workflow: .{1,300}, max: (?P<number>\d{1,12}) (?P<unit>epoch|iter)")
 _MILESTONE_STARTS = tuple(start for start, _ in _MILESTONES)
 _WHOLE_LINE = frozenset(("System environment:", "Environment info:", "Config:", "after_run:"))
