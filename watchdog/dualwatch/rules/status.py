@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from dualwatch.core import units
 from dualwatch.protocol import Phase
+from dualwatch.rules import finished
+from dualwatch.rules.deaths import error_patterns
+from dualwatch.rules.finished import Due
 from dualwatch.rules.stalls import context
 from dualwatch.state.snapshot import Snapshot
 
@@ -22,6 +25,10 @@ _WORDS = {
     Phase.SAVING: "saving a checkpoint",
     Phase.FINISHED: "finished",
 }
+
+_DUE = {Due.CHECKPOINT: "its last checkpoint", Due.VALIDATION: "its last validation"}
+
+MOST_METRICS = 3
 
 MOVING = 60.0
 """Seconds without progress up to which an alive training is called running."""
@@ -50,13 +57,13 @@ def run_status(s: Snapshot, *, alive: bool | None) -> RunStatus:
         alive: Whether its process runs; None where that cannot be known, as of a bare log, which
             may be of another machine.
     """
-    phase = Phase.FINISHED if is_finished(s) else context.phase(s)
+    phase = Phase.FINISHED if finished.is_finished(s) else context.phase(s)
     where = in_words(s, phase)
     if not alive and not s.progress_wall:
         return RunStatus(phase="unknown", sentence="no sign of a training was found", decided=False)
     if phase == Phase.FINISHED:
-        over = ", but its process has not ended" if alive else ""
-        sentence = f"trained to the end{_progress(s)}{over}"
+        over = ", but its process has not ended" if alive else _afterwards(s)
+        sentence = f"{_done(s)}{over}"
         return RunStatus(phase=phase, sentence=sentence, decided=True)
     if alive:
         silence = s.silence(s.at)
@@ -66,8 +73,9 @@ def run_status(s: Snapshot, *, alive: bool | None) -> RunStatus:
     if alive is None and s.ended is None:
         # The log ends the same way whether the training runs elsewhere, hangs or was killed.
         text = (
-            f"the log ends at {units.clock(s.progress_wall)}, {where}; whether it crashed, hangs "
-            "or still runs elsewhere: crash or hang is not decidable from the log alone"
+            f"the log ends at {units.clock(s.progress_wall)}, {where}{_before(s)}; "
+            "whether it crashed, hangs or still runs elsewhere: crash or hang is not decidable "
+            "from the log alone"
         )
         return RunStatus(phase=phase, sentence=text, decided=False)
     sentence = f"dead since about {units.clock(s.progress_wall)}; it was {where}"
@@ -76,33 +84,40 @@ def run_status(s: Snapshot, *, alive: bool | None) -> RunStatus:
 
 def in_words(s: Snapshot, phase: str) -> str:
     """A phase in words, with the progress so far."""
+    if finished.is_test(s):
+        return f"in a test run{_progress(s)}"
     return f"{_WORDS.get(phase, phase)}{_progress(s)}"
 
 
-def is_finished(s: Snapshot) -> bool:
-    """Whether the training did everything that it was configured for, by its log."""
-    if s.phase == Phase.FINISHED:
-        return True
-    if s.pulses:
-        return False
-    if s.last_train is None:
-        # Of a loop that logs no lines only the exit code is known.
-        return s.ended is not None and s.ended.exit_code == 0
-    line, (epochs, iterations) = s.last_train, s.goal
-    if line.total is None or line.iteration < line.total:
-        return _evaluated_last(s)
-    if line.epoch is None:
-        return iterations is None or line.iteration >= iterations
-    return epochs is not None and line.epoch >= epochs
+def _done(s: Snapshot) -> str:
+    """What a finished run did."""
+    result = s.last_test or s.last_evaluation
+    if finished.is_test(s) and result is not None:
+        shown = [f"{key} {value:g}" for key, value in result.metrics.items() if "time" not in key]
+        return f"a test run, finished: {', '.join(shown[:MOST_METRICS]) or 'without a metric'}"
+    if s.last_train is None and s.resumed is not None:
+        return "trained to the end before: it resumed where nothing was left to train"
+    early = " by early stopping" if "stopped-early" in s.milestones else ""
+    return f"trained to the end{early}{_progress(s)}"
 
 
-def _evaluated_last(s: Snapshot) -> bool:
-    """The last epoch's last line may be cut by the log interval; its evaluation is then the end."""
-    last, line, goal = s.last_evaluation, s.last_train, s.goal
-    assert line is not None
-    if last is None or last.wall < line.wall or goal[0] is None:
-        return False
-    return line.epoch == goal[0] and (last.epoch is None or last.epoch == goal[0])
+def _afterwards(s: Snapshot) -> str:
+    """The error of what ran after the training."""
+    error = finished.afterwards(s)
+    if error is None:
+        return ""
+    text = error_patterns.text_of(error).partition("\n")[0]
+    return f"; afterwards {text}" + (f" ({error.where})" if error.where else "")
+
+
+def _before(s: Snapshot) -> str:
+    """What was still to come after the last iteration."""
+    due = finished.outstanding(s) if finished.has_trained_all(s) else ()
+    return (
+        f", after its last iteration and before {' and '.join(_DUE[one] for one in due)}"
+        if due
+        else ""
+    )
 
 
 def _progress(s: Snapshot) -> str:
@@ -112,6 +127,8 @@ def _progress(s: Snapshot) -> str:
         of = f" of {pulse.batches}" if pulse.batches else ""
         return f" ({epoch}batch {pulse.batch}{of}, iteration {pulse.iteration})"
     line = s.last_train
+    if line is None and s.last_test is not None:
+        return f" (last line: {s.last_test.iteration} of {s.last_test.total or '?'})"
     if line is None:
         return ""
     epoch = f"epoch {line.epoch}, " if line.epoch is not None else ""
