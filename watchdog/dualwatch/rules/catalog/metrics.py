@@ -39,7 +39,7 @@ CODES: tuple[Code, ...] = (
         code="DW203",
         name="non-finite-loss",
         severity=Severity.ERROR,
-        means="A loss is NaN or infinite: since which line, and the last checkpoint from before it. "
+        means="A loss is NaN or infinite: since which line, and the last checkpoint before it. "
         "It is a warning where single lines come and go, where the total loss does not contain it, "
         "and where only the gradient norm is so in some consecutive lines: single ones are normal "
         "under mixed precision.",
