@@ -251,6 +251,7 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
         unpaired: Images without a partner in the other modality, bounded; ``looked_at`` of them
             all were compared.
         model_words: Keys and types of its model, by which its domain is known.
+        classes: How many its model tells apart; None where unknown, or where its parts differ.
         epochs, iterations: How long it is to train; None where unknown or counted the other way.
         due_at_end: What must come after its last iteration: "checkpoint", "validation".
         preprocessor: Type of the model's data preprocessor, "" where none is named.
@@ -284,6 +285,7 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
     framework: str = ""
     timed_out: bool = False
     not_followed: tuple[NotFollowed, ...] = ()
+    classes: int | None = None
 
     @property
     def training_loader(self) -> dict[str, Any] | None:

@@ -81,6 +81,7 @@ class TrainingSpec:
         resumes: Whether it continues with the state of that checkpoint, or of the newest one.
         work_dir: As the configuration names it, "" for none.
         model_words: Keys and types of its model.
+        classes: How many its model tells apart; None where unknown, or where its parts differ.
         min_batch: The smallest batch that the model's loss can learn from.
         due_at_end: What must come after its last iteration: "checkpoint", "validation".
         backends: Types of what writes its scalars; None where that is not known.
@@ -102,6 +103,7 @@ class TrainingSpec:
     resumes: bool = False
     work_dir: str = ""
     model_words: tuple[str, ...] = ()
+    classes: int | None = None
     preprocessor: str = ""
     min_batch: int = 1
     due_at_end: tuple[str, ...] = ()

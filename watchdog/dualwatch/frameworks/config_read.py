@@ -153,6 +153,7 @@ def of_spec(
         unpaired=pairs.unpaired,
         looked_at=pairs.looked_at,
         model_words=spec.model_words,
+        classes=spec.classes,
         epochs=spec.goal.epochs,
         iterations=spec.goal.iterations,
         due_at_end=spec.due_at_end,

@@ -40,6 +40,7 @@ def spec_of(values: PlainDict) -> TrainingSpec:
         resumes=resumes,
         work_dir=work_dir if isinstance(work_dir, str) and not is_unread(work_dir) else "",
         model_words=fields.model_words(values),
+        classes=fields.classes(values),
         preprocessor=fields.preprocessor(values),
         min_batch=edits.floor(values),
         backends=fields.backends(values),
