@@ -104,7 +104,8 @@ class LogMilestone(Event, frozen=True, kw_only=True, tag="milestone"):
 
     ``name`` is one of: "environment", "config-dump", "hooks-listed", "run-announced",
     "weights-initialised", "checkpoint-loaded", "resumed", "checkpoints-announced",
-    "dataloader-advancing", "checkpoint-saving", "best-checkpoint-saved".
+    "dataloader-advancing", "checkpoint-saving", "best-checkpoint-saved",
+    "results-computed".
 
     Attributes:
         epochs, iterations: Of a checkpoint that is being saved, how far the training had come; None
