@@ -40,6 +40,7 @@ from dualwatch.events import (
     HeartbeatRead,
     HostSampled,
     IterationLogged,
+    LinesScreened,
     LogMilestone,
     ModelPart,
     ModelSeen,
@@ -136,6 +137,7 @@ FACTS: tuple[Event, ...] = (
     ProgressShown(**NOW, label="Epoch 1", mode="train", epoch=1, done=2, total=9),
     GoalAnnounced(**NOW, epochs=12),
     LogMilestone(**NOW, name="resumed", text="resumed epoch: 1"),
+    LinesScreened(**NOW, lines=900, non_finite=3, seconds=4500.0),
     AgentReported(
         **NOW,
         pid=5,

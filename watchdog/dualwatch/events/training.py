@@ -78,6 +78,24 @@ class ProgressShown(Event, frozen=True, kw_only=True, tag="progress-shown"):
         )
 
 
+class LinesScreened(Event, frozen=True, kw_only=True, tag="lines-screened"):
+    """Training lines between two that were taken apart: looked at, but not parsed.
+
+    Of a log of a million lines, only some are parsed. All are searched for values that are not
+    finite; where that changes, the lines on both sides are among the parsed ones.
+
+    Attributes:
+        lines: How many there were.
+        non_finite: How many of them held a value that is not finite. Where all of them did, these
+            were the same metrics as in the line before.
+        seconds: Time between the parsed line before and the one after.
+    """
+
+    lines: int
+    non_finite: int = 0
+    seconds: float = 0.0
+
+
 class EvaluationLogged(Event, frozen=True, kw_only=True, tag="evaluation-logged"):
     """The result line of a validation or test: ``Epoch(val) [1][10/10]  pascal_voc/mAP: 0.6``."""
 
@@ -110,12 +128,14 @@ class LogMilestone(Event, frozen=True, kw_only=True, tag="milestone"):
     Attributes:
         epochs, iterations: Of a checkpoint that is being saved, how far the training had come; None
             where the line counts the other way.
+        file: Name of that checkpoint, "" where it is not known.
     """
 
     name: str
     text: str
     epochs: int | None = None
     iterations: int | None = None
+    file: str = ""
 
 
 class ErrorSeen(Event, frozen=True, kw_only=True, tag="error-seen"):

@@ -16,6 +16,7 @@ from dualwatch.events import (
     EvaluationLogged,
     Event,
     IterationLogged,
+    LinesScreened,
     ObserverPaused,
     ProgressShown,
 )
@@ -108,6 +109,7 @@ class TrainingRecord:
         AttemptStarted,
         IterationLogged,
         EvaluationLogged,
+        LinesScreened,
         ObserverPaused,
         ProgressShown,
     )
@@ -120,6 +122,8 @@ class TrainingRecord:
             self._line(event)
         elif isinstance(event, EvaluationLogged) and event.metrics:
             self._evaluation(event)
+        elif isinstance(event, LinesScreened):
+            self.lines += event.lines
         elif isinstance(event, ProgressShown):
             line = event.line
             if line is not None and (self.newest is None or self.newest.bar):

@@ -1,21 +1,30 @@
 """Reads a whole log, however long, into the events that matter.
 
-Of a million training lines the first and the newest of each start are what matters. Those
-in between are not even taken apart, and the stretch that they cover becomes one in which nothing
-was observed, so that no pause is learnt from it.
+Of a million training lines the first and the newest of each start are parsed. Those in between are
+screened (see ``screen``): an event says how many were not parsed, and no pause is learned from
+their stretch.
 """
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from dualwatch.events import ErrorSeen, Event, IterationLogged, LogClock, ObserverPaused
+from dualwatch.events import (
+    ErrorSeen,
+    Event,
+    IterationLogged,
+    LinesScreened,
+    LogClock,
+    ObserverPaused,
+)
 from dualwatch.logs.console import ConsoleParser
 from dualwatch.logs.formats import LineFormat
+from dualwatch.logs.screen import PutOffLines
 from dualwatch.logs.starts import StartFinder
 from dualwatch.logs.timestamps import TimestampReader, may_date
 
@@ -25,8 +34,8 @@ HEAD_CHARS = 2 << 20
 FIRST = 1_000
 """Training lines that are kept from the beginning of a start."""
 
-NEWEST = 10_000
-"""Training lines that are kept from the end of a start; of all older starts together as many."""
+NEWEST = 2_000
+"""Training lines that are parsed at the end of a start; of all older starts together as many."""
 
 OTHERS = 2_000
 """Errors that are kept of a start, and as many events of all other kinds: the newest, too."""
@@ -74,9 +83,7 @@ class _Kept:
         self.first: list[tuple[int, Event]] = []
         self.errors: deque[tuple[int, Event]] = deque(maxlen=OTHERS)
         self.others: deque[tuple[int, Event]] = deque(maxlen=OTHERS)
-        # Training lines that are taken apart in the end, if they are among the newest then.
-        self.newest: deque[tuple[int, str]] = deque(maxlen=NEWEST)
-        self.put_off = self.put_off_from = 0
+        self.put_off = PutOffLines(NEWEST)
         # Stretches (after a number, before a number) of which not all is kept.
         self.unseen: list[tuple[int, int]] = []
 
@@ -196,7 +203,7 @@ class WholeLog:
         found: list[LogStart] = []
         at = 0.0
         for kept in (*self._older, self._now):
-            events = tuple(_ordered(*self._story(kept, first), at))
+            events = tuple(self._story(kept, first, at))
             at = events[-1].at if events else at
             found.append(
                 LogStart(
@@ -225,10 +232,9 @@ class WholeLog:
         kept.training += 1
         kept.resumed = self._finder.is_resumed
         if kept.training <= FIRST or self._open:
+            kept.put_off.learn(line)
             return False
-        kept.newest.append((self._number, line))
-        kept.put_off += 1
-        kept.put_off_from = kept.put_off_from or self._number
+        kept.put_off.take(self._number, line)
         self._untimed = line
         return True
 
@@ -255,11 +261,12 @@ class WholeLog:
             self.dropped += 1
         if len(self._older) > FEW:
             self._older[-FEW - 1].thin()
-        spare = sum(len(kept.newest) for kept in self._older) - NEWEST
+        spare = sum(len(kept.put_off) for kept in self._older) - NEWEST
         for kept in self._older:
-            while spare > 0 and len(kept.newest) > 1:
-                kept.newest.popleft()
-                spare -= 1
+            fewer = min(spare, len(kept.put_off) - 1)
+            if fewer > 0:
+                kept.put_off.thin(fewer)
+                spare -= fewer
 
     def _time(self, line: str) -> tuple[float, float]:
         """Both times of a line; one without a stamp has that of the last one before it."""
@@ -305,23 +312,29 @@ class WholeLog:
 
     # --- events ----------------------------------------------------------------------------------
 
-    def _story(
-        self, kept: _Kept, first: float
-    ) -> tuple[list[tuple[int, Event]], list[tuple[int, int]]]:
-        """The events of a start with their numbers, and the stretches that are not kept."""
+    def _story(self, kept: _Kept, first: float, begun: float) -> Iterator[Event]:
+        """The events of a start, ``begun`` seconds after the first stamp."""
         unseen = list(kept.unseen)
-        if kept.put_off > len(kept.newest):
-            unseen.append((kept.put_off_from - 1, kept.newest[0][0]))
         if len(kept.others) == OTHERS:
-            begun = kept.first[-1][0] if kept.first else kept.number
-            unseen.append((begun, kept.others[0][0]))
+            since = kept.first[-1][0] if kept.first else kept.number
+            unseen.append((since, kept.others[0][0]))
         parser = ConsoleParser(self._formats)
-        newest: list[tuple[int, Event]] = []
-        for number, line in kept.newest:
-            wall = max(self._stamps.of(line) or first, first)
-            newest += [(number, event) for event in parser.feed(line, wall - first, wall)]
-        later = sorted([*kept.errors, *kept.others, *newest], key=lambda pair: pair[0])
-        return [*kept.first, *later], unseen
+        put_off: list[tuple[int, Event]] = []
+        screened: list[tuple[int, int]] = []
+        before = 0
+        for one in kept.put_off.parsed():
+            wall = max(self._stamps.of(one.item) or first, first)
+            at = wall - first
+            if one.skipped:
+                screened.append((before, one.number))
+                gap = LinesScreened(
+                    at=at, wall=wall, lines=one.skipped, non_finite=one.skipped_hits
+                )
+                put_off.append((one.number, gap))
+            put_off += [(one.number, event) for event in parser.feed(one.item, at, wall)]
+            before = one.number
+        later = sorted([*kept.errors, *kept.others, *put_off], key=lambda pair: pair[0])
+        return _ordered([*kept.first, *later], unseen, screened, begun)
 
 
 def _is_line(event: Event | None) -> bool:
@@ -329,16 +342,33 @@ def _is_line(event: Event | None) -> bool:
 
 
 def _ordered(
-    story: Iterable[tuple[int, Event]], unseen: Iterable[tuple[int, int]], at: float
+    story: Iterable[tuple[int, Event]],
+    unseen: Iterable[tuple[int, int]],
+    screened: Sequence[tuple[int, int]],
+    at: float,
 ) -> Iterator[Event]:
-    """Facts with their numbers, in the order of their times, with pauses where some are missing."""
+    """Events with their numbers, in the order of their times.
+
+    Args:
+        unseen: Stretches (after, before) of which not all is kept; a pause comes for each.
+        screened: Stretches of training lines that were not parsed, in their order.
+        at: The time before the first of them.
+    """
     stretches = list(unseen)
+    begins = [after for after, _ in screened]
     known = 0
     for number, event in story:
         if event.at < at:  # A clock that was set back; what comes later is not earlier.
             event = replace(event, at=at)
-        is_late = event.at > at
-        if is_late and any(known < before and number > after for after, before in stretches):
-            yield ObserverPaused(at=event.at, wall=event.wall, seconds=event.at - at)
+        seconds = event.at - at
+        if isinstance(event, LinesScreened):
+            event = replace(event, seconds=seconds)
+        elif seconds > 0:
+            index = bisect(begins, number) - 1
+            if any(known < before and number > after for after, before in stretches):
+                yield ObserverPaused(at=event.at, wall=event.wall, seconds=seconds)
+            elif index >= 0 and number < screened[index][1]:
+                # It stands among lines that were not parsed: its distance to them is not known.
+                yield LinesScreened(at=event.at, wall=event.wall, lines=0, seconds=seconds)
         known, at = number, event.at
         yield event

@@ -32,6 +32,7 @@ from dualwatch.events import (
     HeartbeatRead,
     HostSampled,
     IterationLogged,
+    LinesScreened,
     LogMilestone,
     ModelSeen,
     NotObserved,
@@ -50,6 +51,7 @@ from dualwatch.events import (
 from dualwatch.protocol import STARTUP_PHASES, VALIDATION_PHASES, AgentCommand, Phase
 from dualwatch.state import metric_series
 from dualwatch.state.activity import Activity, measure
+from dualwatch.state.evaluations import Results
 from dualwatch.state.metric_series import Metric
 from dualwatch.state.pauses import AFTER_MILESTONE, LOOPS
 from dualwatch.state.pauses import Gaps as Gaps
@@ -72,6 +74,7 @@ class Snapshot:
             trainings without an agent, a console line. For several ranks that of the slowest.
         busy_at: When the tree was last seen to use CPU or I/O.
         gaps: Usual pauses of this attempt, by ``place``.
+        train_lines: Training lines, those included that were looked at and not parsed.
         shown: The newest progress bar, or line of no known framework.
         stacks: Captures since the last progress, oldest first.
         errors: The newest reports.
@@ -102,6 +105,7 @@ class Snapshot:
     last_evaluation: EvaluationLogged | None = None
     shown: ProgressShown | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+    results: Results = field(default_factory=Results)
     first_iteration: int | None = None
     last_iteration: int | None = None
     processes: ProcessesSampled | None = None
@@ -240,7 +244,7 @@ def advance_lines(s: Snapshot, lines: Sequence[IterationLogged]) -> Snapshot:
     number, metrics = s.train_lines, s.metrics
     for line in lines:
         number += 1
-        metrics = metric_series.trained(metrics, line, number)
+        metrics = metric_series.trained(metrics, line, number, s.results.saved)
     newest = lines[-1]
     changes: dict[str, Any] = {}
     if not s.pulses:
@@ -319,7 +323,22 @@ def _shown(s: Snapshot, event: ProgressShown) -> Snapshot:
 
 def _evaluation(s: Snapshot, event: EvaluationLogged) -> Snapshot:
     metrics = metric_series.evaluated(s.metrics, event)
-    return replace(s, last_evaluation=event, metrics=metrics, logged_phase=Phase.WAITING)
+    results = s.results.after_validation(event)
+    changes: dict[str, Any] = {"last_evaluation": event, "metrics": metrics, "results": results}
+    return replace(s, logged_phase=Phase.WAITING, **changes)
+
+
+def _screened(s: Snapshot, event: LinesScreened) -> Snapshot:
+    """Lines that were not parsed: they count, and no pause is learned from them."""
+    number = s.train_lines + event.lines
+    metrics = metric_series.screened(s.metrics, event, number)
+    return replace(_unwatched(s, event.seconds), train_lines=number, metrics=metrics)
+
+
+def _milestone(s: Snapshot, event: LogMilestone) -> Snapshot:
+    phase = AFTER_MILESTONE.get(event.name, s.logged_phase)
+    results = s.results.after_milestone(event, s.train_lines)
+    return replace(s, logged_phase=phase, results=results)
 
 
 def _error(s: Snapshot, event: ErrorSeen) -> Snapshot:
@@ -382,13 +401,16 @@ def _decided(s: Snapshot, event: Decided) -> Snapshot:
 
 def _paused(s: Snapshot, event: ObserverPaused) -> Snapshot:
     """dualwatch itself did not run (a laptop's sleep, SIGSTOP): that time does not count."""
+    # The next sample must not be measured against one from before the pause.
+    return replace(_unwatched(s, event.seconds), processes=None)
+
+
+def _unwatched(s: Snapshot, seconds: float) -> Snapshot:
     return replace(
         s,
-        progress_at=s.progress_at + event.seconds,
-        busy_at=s.busy_at + event.seconds,
-        moved_at={rank: at + event.seconds for rank, at in s.moved_at.items()},
-        # The next sample must not be measured against one from before the pause.
-        processes=None,
+        progress_at=s.progress_at + seconds,
+        busy_at=s.busy_at + seconds,
+        moved_at={rank: at + seconds for rank, at in s.moved_at.items()},
     )
 
 
@@ -415,9 +437,8 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     ModelSeen: lambda s, event: replace(s, model=event) if event.rank == 0 else s,
     TensorBoardSeen: lambda s, event: replace(s, tensorboard=event),
     HostSampled: _host,
-    LogMilestone: lambda s, event: replace(
-        s, logged_phase=AFTER_MILESTONE.get(event.name, s.logged_phase)
-    ),
+    LogMilestone: _milestone,
+    LinesScreened: _screened,
     CommandAnswered: _answered,
     OrphansSeen: lambda s, event: replace(s, orphans=event),
     FindingRaised: _raised,

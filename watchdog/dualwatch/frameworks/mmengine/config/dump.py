@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping
-from typing import Any
 
+from dualwatch.core.plain import PlainDict, PlainValue, as_int
 from dualwatch.frameworks.base import Goal
 
 _STAMPED = re.compile(r"^(?:\d{4}[/-])?\d\d[/-]\d\d \d\d:\d\d:\d\d(?:,\d{3})? - ")
@@ -53,7 +53,7 @@ def _without_others(lines: list[str]) -> str:
     return "\n".join(lines).strip("\n")
 
 
-def goal(values: Mapping[str, Any]) -> Goal:
+def goal(values: PlainDict) -> Goal:
     """The goal that a configuration names, mmengine's or mmcv's form of it."""
     for section in ("train_cfg", "runner"):
         loop = values.get(section)
@@ -64,6 +64,6 @@ def goal(values: Mapping[str, Any]) -> Goal:
     return Goal(_natural(values.get("total_epochs")), _natural(values.get("total_iters")))
 
 
-def _natural(value: Any) -> int | None:
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_number and value > 0 else None
+def _natural(value: PlainValue) -> int | None:
+    number = as_int(value)
+    return number if number is not None and number > 0 else None
