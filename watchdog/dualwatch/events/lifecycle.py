@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import enum
 from typing import Any
 
 from msgspec import field

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import deque
 
 from dualwatch.events import LogClock
 
@@ -60,6 +61,9 @@ _DATED = re.compile(
 )
 _DAY_S = 86400.0
 
+MOST_NAMES = 100
+"""Lines with a dated name, before the first stamp, that are kept: the newest."""
+
 
 class TimestampReader:
     """Times of the lines of one log, in their order: most share their minute with the one before.
@@ -80,6 +84,7 @@ class TimestampReader:
         self._anchor: float | None = None
         self._guessed: float | None = None
         self._off = 0.0
+        self._names: deque[str] = deque(maxlen=MOST_NAMES)
 
     def of(self, line: str) -> float | None:
         """Seconds since the epoch of a line's stamp, None where it has none."""
@@ -98,8 +103,11 @@ class TimestampReader:
                 self._settle(at)
             self.clock = LogClock.FULL
         elif self._anchor is None:
-            self._guessed = at if self._guessed is None else self._guessed
             self.clock = LogClock.NO_YEAR
+            if self._guessed is None:
+                self._guessed = at
+                for text in self._names:
+                    self.take_name(text)
         fraction = match["fraction"]
         return at + int(match["second"]) + (float(f"0.{fraction}") if fraction else 0)
 
@@ -108,7 +116,10 @@ class TimestampReader:
 
         It counts if it is of the day of the first stamp without a year, or of the day before.
         """
-        if self._guessed is None or self.clock is not LogClock.NO_YEAR:
+        if self.clock is LogClock.FULL or _DATED.search(text) is None:
+            return
+        if self._guessed is None:
+            self._names.append(text)
             return
         day = time.localtime(self._guessed)
         for match in _DATED.finditer(text):
@@ -177,9 +188,7 @@ def _has_year(match: re.Match[str]) -> bool:
     return "year" in match.re.groupindex and match["year"] is not None
 
 
-def _at(
-    match: re.Match[str], before: float | None, anchor: float | None = None
-) -> float | None:
+def _at(match: re.Match[str], before: float | None, anchor: float | None = None) -> float | None:
     """The time of a stamp's minute."""
     parts = match.groupdict()
     name = parts.get("name")

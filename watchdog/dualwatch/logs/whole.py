@@ -270,16 +270,17 @@ class WholeLog:
 
     def _time(self, line: str) -> tuple[float, float]:
         """Both times of a line; one without a stamp has that of the last one before it."""
-        stamp = self._stamps.of(line)
+        stamped, stamp = line, self._stamps.of(line)
         if stamp is None and self._untimed:
-            stamp = self._stamps.of(self._untimed)
+            stamped = self._untimed
+            stamp = self._stamps.of(stamped)
         self._untimed = ""
-        if self._stamps.clock is LogClock.NO_YEAR and may_date(line):
+        if self._stamps.clock is not LogClock.FULL and may_date(line):
             self._stamps.take_name(line)
         if self._stamps.clock is not self._clock:
             self._clock = self._stamps.clock
             self._correct()
-            stamp = self._stamps.of(line) if stamp is not None else None
+            stamp = self._stamps.of(stamped) if stamp is not None else None
         if stamp is not None:
             if self.first_wall is None:
                 self.first_wall = stamp

@@ -89,16 +89,25 @@ def run_status(s: Snapshot, *, alive: bool | None) -> RunStatus:
     if alive is None and s.ended is None:
         found = place(s)
         # The log ends the same way whether the training runs elsewhere, hangs or was killed.
-        at = f" at {when}" if when else ""
+        ends = f"the log ends at {when}," if when else "the log, which holds no times, ends:"
+        if when and _is_untimed(s):
+            ends = f"the log ends some time after {when},"
         text = (
-            f"the log ends{at}, {in_words(s, *found)}; whether it crashed, hangs "
+            f"{ends} {in_words(s, *found)}; whether it crashed, hangs "
             "or still runs elsewhere: crash or hang is not decidable from the log alone"
         )
         return RunStatus(phase=found.phase, sentence=text, decided=False)
     found = deaths.of_death(s) or place(s)
     since = f" since about {when}" if when else ""
+    if when and _is_untimed(s):
+        since = f", some time after {when}"
     sentence = f"dead{since}; it was {in_words(s, *found)}"
     return RunStatus(phase=found.phase, sentence=sentence, decided=True)
+
+
+def _is_untimed(s: Snapshot) -> bool:
+    """Whether its last progress is a bar, which has no time, behind the last line that has one."""
+    return s.shown is not None and not s.pulses and s.shown.wall >= s.progress_wall
 
 
 def place(s: Snapshot) -> Place:
