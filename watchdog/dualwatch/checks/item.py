@@ -9,6 +9,7 @@ from typing import Any
 
 from dualwatch.events import Finding
 from dualwatch.history.training_record import TrainingRecord
+from dualwatch.rules import finished
 from dualwatch.state.snapshot import Snapshot
 
 STAGES = ("preflight", "startup", "warmup", "epoch-1", "running")
@@ -19,7 +20,8 @@ class NotJudged(str, enum.Enum):
 
     ``BLOCKED``: an item that it needs failed. ``WAITING``: one that it needs is pending.
     ``NOT_BEGUN``: the training has not begun. ``IGNORED``: the user excluded it. ``ELSEWHERE``: it
-    is about this machine, and the training may have run on another one.
+    is about this machine, and the training may have run on another one. ``TEST``: it is about a
+    training, and this is a test run.
     """
 
     BLOCKED = "blocked"
@@ -27,6 +29,7 @@ class NotJudged(str, enum.Enum):
     NOT_BEGUN = "not-begun"
     IGNORED = "ignored"
     ELSEWHERE = "elsewhere"
+    TEST = "test"
 
 
 class Status(str, enum.Enum):
@@ -100,6 +103,11 @@ class CheckSubject:
     def found(self, *codes: str) -> Finding | None:
         """The first finding with one of these codes."""
         return next((f for code in codes for f in self.findings if f.code == code), None)
+
+    @property
+    def is_test(self) -> bool:
+        """Whether this is a test run, which trains nothing."""
+        return finished.is_test(self.s)
 
     @property
     def has_trained(self) -> bool:

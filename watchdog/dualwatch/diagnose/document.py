@@ -23,6 +23,7 @@ from dualwatch.report.diagnosis import (
     Status,
     Target,
 )
+from dualwatch.rules import finished
 from dualwatch.rules.starts import EarlierStart
 
 FRAMES = 12
@@ -76,7 +77,8 @@ def build(done: Examination, environ: Mapping[str, str]) -> Diagnosis:
 
 
 def _status(done: Examination) -> Status:
-    s, line = done.snapshot, done.snapshot.last_train
+    s = done.snapshot
+    line = s.last_test if finished.is_test(s) else s.last_train
     tail = done.log.tail if done.log is not None else ()
     assert done.standing is not None
     return Status(

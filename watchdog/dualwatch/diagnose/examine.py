@@ -225,6 +225,8 @@ def _fold(done: Examination, answers: dict[str, Any], options: ExamineOptions) -
         for what, why in done.not_observed.items()
     ]
     for name in options.more:
+        if name == "config":
+            continue  # As it was settled above.
         answer = answers.get(name, ())
         listed = answer if isinstance(answer, list) else [answer]
         events += [one for one in listed if isinstance(one, Event)]
@@ -280,6 +282,9 @@ def _judge(done: Examination, policy: CheckPolicy, options: ExamineOptions) -> N
     done.standing = not_run() if is_planned(target) else run_status(s, alive=is_alive(target))
     if not target.supervised:
         done.earlier = log_starts.earlier(done.run, limits)
+    if done.earlier:
+        before = f"{done.standing.sentence}; before it, {done.earlier[-1].sentence}"
+        done.standing = replace(done.standing, sentence=before)
     done.not_observed |= {what: event.why for what, event in s.not_observed.items()}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from dualwatch.events import Finding
-from dualwatch.rules import status
+from dualwatch.rules import finished, status
 from dualwatch.rules.deaths import exit
 from dualwatch.rules.deaths import place as deaths
 from dualwatch.state.snapshot import Snapshot
@@ -62,7 +62,7 @@ def earlier(
     where = status.in_words(s, *(deaths.of_death(s) or status.place(s)))
     end, said = StartEnd.UNKNOWN, f"its lines end {where}"
     cause = None
-    if status.is_finished(s):
+    if finished.is_finished(s):
         end, said = StartEnd.FINISHED, found.sentence
     elif exit.ends_with_an_error(s):
         end, cause = StartEnd.FAILED, causes[0] if causes else None

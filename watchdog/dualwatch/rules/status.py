@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from dualwatch.core import units
 from dualwatch.events import LogClock, ProgressShown
 from dualwatch.protocol import VALIDATION_PHASES, Phase
+from dualwatch.rules import finished
+from dualwatch.rules.deaths import error_patterns
 from dualwatch.rules.deaths import place as deaths
 from dualwatch.rules.deaths.place import Part, Place
+from dualwatch.rules.finished import Due
 from dualwatch.rules.stalls import context
 from dualwatch.state.snapshot import Snapshot
 
@@ -40,6 +43,10 @@ _PARTS = {
     (Phase.METRICS, Part.COLLECTING): "collecting the results of a validation",
 }
 """What the frames of a traceback show besides the phase."""
+
+_DUE = {Due.CHECKPOINT: "its last checkpoint", Due.VALIDATION: "its last validation"}
+
+MOST_METRICS = 3
 
 MOVING = 60.0
 """Seconds without progress up to which an alive training is called running."""
@@ -75,10 +82,9 @@ def run_status(s: Snapshot, *, alive: bool | None) -> RunStatus:
     """
     if not alive and not s.progress_wall:
         return RunStatus(phase="unknown", sentence="no sign of a training was found", decided=False)
-    if is_finished(s):
-        over = ", but its process has not ended" if alive else ""
-        sentence = f"trained to the end{_progress(s)}{over}"
-        return RunStatus(phase=Phase.FINISHED, sentence=sentence, decided=True)
+    if finished.is_finished(s):
+        over = ", but its process has not ended" if alive else _afterwards(s)
+        return RunStatus(phase=Phase.FINISHED, sentence=f"{_done(s)}{over}", decided=True)
     if alive:
         found = place(s)
         silence = s.silence(s.at)
@@ -93,7 +99,7 @@ def run_status(s: Snapshot, *, alive: bool | None) -> RunStatus:
         if when and _is_untimed(s):
             ends = f"the log ends some time after {when},"
         text = (
-            f"{ends} {in_words(s, *found)}; whether it crashed, hangs "
+            f"{ends} {in_words(s, *found)}{_before(s)}; whether it crashed, hangs "
             "or still runs elsewhere: crash or hang is not decidable from the log alone"
         )
         return RunStatus(phase=found.phase, sentence=text, decided=False)
@@ -116,7 +122,7 @@ def place(s: Snapshot) -> Place:
     A heartbeat and a stack show what it does. A line in fifty iterations shows that it trained, not
     what it did since.
     """
-    if is_finished(s):
+    if finished.is_finished(s):
         return Place(Phase.FINISHED)
     phase = context.phase(s)
     if phase == Phase.WAITING and not context.is_seen(s):
@@ -134,6 +140,8 @@ def time_of(s: Snapshot, wall: float) -> str:
 
 def in_words(s: Snapshot, phase: str, part: Part = Part.NONE) -> str:
     """A phase in words, with the progress so far."""
+    if finished.is_test(s):
+        return f"in a test run{_progress(s)}"
     words = _PARTS.get((phase, part)) or _WORDS.get(phase, phase)
     trained, evaluated = s.last_train, s.last_evaluation
     if phase == Phase.TRAINING and trained is not None and evaluated is not None:
@@ -144,32 +152,35 @@ def in_words(s: Snapshot, phase: str, part: Part = Part.NONE) -> str:
     return f"{words}{_progress(s)}"
 
 
-def is_finished(s: Snapshot) -> bool:
-    """Whether the training did everything that it was configured for, by its log."""
-    if s.phase == Phase.FINISHED:
-        return True
-    if s.pulses:
-        return False
-    if s.last_train is None:
-        # Of a loop that logs no lines only the exit code is known.
-        return s.ended is not None and s.ended.exit_code == 0
-    if s.last_train.bar:
-        return False  # A full bar does not show what comes after it.
-    line, (epochs, iterations) = s.last_train, s.goal
-    if line.total is None or line.iteration < line.total:
-        return _evaluated_last(s)
-    if line.epoch is None:
-        return iterations is None or line.iteration >= iterations
-    return epochs is not None and line.epoch >= epochs
+def _done(s: Snapshot) -> str:
+    """What a finished run did."""
+    result = s.last_test or s.last_evaluation
+    if finished.is_test(s) and result is not None:
+        shown = [f"{key} {value:g}" for key, value in result.metrics.items() if "time" not in key]
+        return f"a test run, finished: {', '.join(shown[:MOST_METRICS]) or 'without a metric'}"
+    if s.last_train is None and s.resumed is not None:
+        return "trained to the end before: it resumed where nothing was left to train"
+    early = " by early stopping" if "stopped-early" in s.milestones else ""
+    return f"trained to the end{early}{_progress(s)}"
 
 
-def _evaluated_last(s: Snapshot) -> bool:
-    """The last epoch's last line may be cut by the log interval; its evaluation is then the end."""
-    last, line, goal = s.last_evaluation, s.last_train, s.goal
-    assert line is not None
-    if last is None or last.wall < line.wall or goal[0] is None:
-        return False
-    return line.epoch == goal[0] and (last.epoch is None or last.epoch == goal[0])
+def _afterwards(s: Snapshot) -> str:
+    """The error of what ran after the training."""
+    error = finished.afterwards(s)
+    if error is None:
+        return ""
+    text = error_patterns.text_of(error).partition("\n")[0]
+    return f"; afterwards {text}" + (f" ({error.where})" if error.where else "")
+
+
+def _before(s: Snapshot) -> str:
+    """What was still to come after the last iteration."""
+    due = finished.outstanding(s) if finished.has_trained_all(s) else ()
+    return (
+        f", after its last iteration and before {' and '.join(_DUE[one] for one in due)}"
+        if due
+        else ""
+    )
 
 
 def _progress(s: Snapshot) -> str:
@@ -179,6 +190,8 @@ def _progress(s: Snapshot) -> str:
         of = _of(pulse.batches)
         return f" ({epoch}batch {pulse.batch}{of}, iteration {pulse.iteration})"
     line, shown = s.last_train, s.shown
+    if line is None and s.last_test is not None:
+        return f" (last line: {s.last_test.iteration}{_of(s.last_test.total)})"
     if line is None:
         return f" (its last bar: {_bar(shown)})" if shown is not None and not shown.mode else ""
     epoch = f"epoch {line.epoch}, " if line.epoch is not None else ""

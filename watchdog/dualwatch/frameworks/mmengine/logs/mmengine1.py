@@ -71,6 +71,11 @@ _MILESTONES = (
     ("Accumulating evaluation results", "results-computed"),
     ("The best checkpoint with", "best-checkpoint-saved"),
     ("Now best checkpoint is saved as", "best-checkpoint-saved"),
+    ("the monitored metric did not improve in the last", "stopped-early"),
+    ("Stopping threshold reached:", "stopped-early"),
+)
+_RESUMED = re.compile(
+    r"resumed (?:from )?epoch:? (?P<epochs>\d{1,12})(?:, iter:? (?P<iterations>\d{1,12}))?"
 )
 _EVALUATING = re.compile(r"Evaluating [\w/ ]{1,40}\.{3}")
 _GOAL = re.compile(r"workflow: .{1,300}, max: (?P<number>\d{1,12}) (?P<unit>epoch|iter)")
@@ -193,6 +198,10 @@ def _checkpoint(event: LogMilestone) -> LogMilestone:
         found = _SAVING.match(event.text)
     elif event.name == "best-checkpoint-saved":
         found = _BEST.search(event.text)
+    elif event.name == "resumed":
+        state = _RESUMED.match(event.text)
+        reached = state.groupdict("0") if state is not None else {}
+        return structs.replace(event, **{unit: int(number) for unit, number in reached.items()})
     else:
         return event
     if found is None:
