@@ -122,11 +122,12 @@ class LogMilestone(Event, frozen=True, kw_only=True, tag="milestone"):
 
     ``name`` is one of: "environment", "config-dump", "hooks-listed", "run-announced",
     "weights-initialised", "checkpoint-loaded", "resumed", "checkpoints-announced",
-    "dataloader-advancing", "checkpoint-saving", "best-checkpoint-saved".
+    "dataloader-advancing", "checkpoint-saving", "best-checkpoint-saved", "stopped-early",
+    "results-computed".
 
     Attributes:
-        epochs, iterations: Of a checkpoint that is being saved, how far the training had come; None
-            where the line counts the other way.
+        epochs, iterations: Of a checkpoint that is being saved or was resumed from, how far the
+            training had come; None where the line does not say.
         file: Name of that checkpoint, "" where it is not known.
     """
 
@@ -252,6 +253,7 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
             all were compared.
         model_words: Keys and types of its model, by which its domain is known.
         epochs, iterations: How long it is to train; None where unknown or counted the other way.
+        due_at_end: What must come after its last iteration: "checkpoint", "validation".
         preprocessor: Type of the model's data preprocessor, "" where none is named.
         backends: Types of the visualizer's backends; None where that cannot be told.
         load_from: Checkpoint that it starts from, "" for none.
@@ -274,6 +276,7 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
     model_words: tuple[str, ...] = ()
     epochs: int | None = None
     iterations: int | None = None
+    due_at_end: tuple[str, ...] = ()
     preprocessor: str = ""
     backends: tuple[str, ...] | None = None
     load_from: str = ""

@@ -82,6 +82,7 @@ class TrainingSpec:
         work_dir: As the configuration names it, "" for none.
         model_words: Keys and types of its model.
         min_batch: The smallest batch that the model's loss can learn from.
+        due_at_end: What must come after its last iteration: "checkpoint", "validation".
         backends: Types of what writes its scalars; None where that is not known.
         imports: Modules that it imports before training.
         not_followed: What of a configuration that was read as text is not known, and why.
@@ -103,6 +104,7 @@ class TrainingSpec:
     model_words: tuple[str, ...] = ()
     preprocessor: str = ""
     min_batch: int = 1
+    due_at_end: tuple[str, ...] = ()
     backends: tuple[str, ...] | None = None
     imports: tuple[str, ...] = ()
     not_followed: tuple[NotFollowed, ...] = ()
@@ -213,6 +215,8 @@ class Framework:
         collective_files: Parts of the paths of files whose functions are collectives.
         error_places: (pattern over a traceback's frame, finding code) of errors whose message is
             not specific.
+        loop_places: Pattern over a traceback's line "File ..., line ..., in ..." of its training
+            loop, None where it has none that is known.
         error_patterns: (finding code, pattern over ``Kind: message``).
         advice: Finding code -> its own line of advice, which is added to the finding's remedy.
     """
@@ -228,6 +232,7 @@ class Framework:
     libraries: tuple[tuple[re.Pattern[str], str], ...] = ()
     collective_files: tuple[str, ...] = ()
     error_places: tuple[tuple[re.Pattern[str], str], ...] = ()
+    loop_places: re.Pattern[str] | None = None
     error_patterns: tuple[tuple[str, re.Pattern[str]], ...] = ()
     advice: Mapping[str, str] = {}
 

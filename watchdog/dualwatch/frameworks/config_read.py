@@ -155,6 +155,7 @@ def of_spec(
         model_words=spec.model_words,
         epochs=spec.goal.epochs,
         iterations=spec.goal.iterations,
+        due_at_end=spec.due_at_end,
         preprocessor=clean(spec.preprocessor, 200),
         backends=spec.backends,
         load_from=clean(spec.start_from, 1000),

@@ -40,6 +40,7 @@ class MMEngine(Framework):
     libraries = knowledge.LIBRARIES
     collective_files = ("mmengine/dist/",)
     error_places = knowledge.ERROR_PLACES
+    loop_places = knowledge.LOOP_PLACES
     error_patterns = knowledge.ERROR_PATTERNS
     advice = knowledge.ADVICE
 

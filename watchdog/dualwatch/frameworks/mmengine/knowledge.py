@@ -25,6 +25,12 @@ ERROR_PLACES = (
     (re.compile(r"mmengine/runner/checkpoint\.py\", line \d+, in \w*load_"), "DW605"),
 )
 
+LOOP_PLACES = re.compile(
+    r"(?:mmengine|mmcv|mmcv_custom)/(?:runner/(?!checkpoint)|hooks/|engine/hooks/)|"
+    r"mmdet/(?:apis/train|engine/hooks)|[\\/]hooks[\\/]\w+\.py\", line"
+)
+"""Files of the training loop and of what it calls in between."""
+
 ERROR_PATTERNS = (("DW307", re.compile(r"Cannot find valid image after")),)
 
 ADVICE = {
