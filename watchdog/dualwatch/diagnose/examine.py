@@ -22,6 +22,7 @@ from dualwatch.events import (
     ConfigRead,
     Event,
     Finding,
+    LogClock,
     NotObserved,
     Severity,
 )
@@ -34,7 +35,7 @@ from dualwatch.rules import ranking
 from dualwatch.rules.deaths import exit
 from dualwatch.rules.registry import judge
 from dualwatch.rules.starts import EarlierStart
-from dualwatch.rules.status import RunStatus, run_status
+from dualwatch.rules.status import RunStatus, not_run, run_status
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot, advance
 
@@ -196,7 +197,10 @@ def _fold(done: Examination, answers: dict[str, Any], options: ExamineOptions) -
     starts = log_starts.of_rows(answers["scalars"]) if answers.get("scalars") else ()
     if done.log is not None and not starts:
         starts = done.log.starts
-    attempts = sources.of_log(starts, moment, _started(target, moment))
+    known = LogClock.FULL if done.log is None else done.log.clock
+    if answers.get("scalars"):
+        known = LogClock.NONE  # Rows have no times.
+    attempts = sources.of_log(starts, moment, _started(target, moment, known))
     if run.attempts:
         # The supervisor may have died before the training did.
         lines = [event for attempt in attempts for event in attempt[1:]]
@@ -205,7 +209,7 @@ def _fold(done: Examination, answers: dict[str, Any], options: ExamineOptions) -
         events = attempts[-1]
         course = () if target.supervised else (done.course,)
         log_starts.fold_earlier(run, done.log, starts, attempts, course, moment)
-        done.course.timed = not answers.get("scalars")
+        done.course.timed = known is not LogClock.NONE
     if target.attempt_dir is not None:
         for name in ("heartbeat", "model", "batches"):
             events += answers.get(name, ())
@@ -237,7 +241,12 @@ def is_alive(target: Target) -> bool | None:
     return False if target.supervised else None
 
 
-def _started(target: Target, moment: Moment) -> AttemptStarted:
+def is_planned(target: Target) -> bool:
+    """Whether it is a configuration that was not run."""
+    return target.kind == "config" and target.training is None and target.log is None
+
+
+def _started(target: Target, moment: Moment, known: LogClock) -> AttemptStarted:
     training: Training | None = target.training
     wall = training.create_time if training is not None else moment.wall
     return AttemptStarted(
@@ -249,6 +258,7 @@ def _started(target: Target, moment: Moment) -> AttemptStarted:
         command=training.command if training is not None else (),
         overrides={},
         log=target.log.name if target.log is not None else "console.log",
+        clock=known,
     )
 
 
@@ -269,7 +279,7 @@ def _judge(done: Examination, policy: CheckPolicy, options: ExamineOptions) -> N
     then = [f for f in done.run.attempt.findings if f.code not in known and _still_counts(f, done)]
     done.findings = ranking.rank([*now, *then])
     done.causes = ranking.causes([*now, *then])
-    done.standing = run_status(s, alive=is_alive(target))
+    done.standing = not_run() if is_planned(target) else run_status(s, alive=is_alive(target))
     if not target.supervised:
         done.earlier = log_starts.earlier(done.run, limits)
     if done.earlier:

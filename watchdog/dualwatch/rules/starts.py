@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from dualwatch.core import units
 from dualwatch.events import Finding
 from dualwatch.rules import finished, status
 from dualwatch.rules.deaths import exit
+from dualwatch.rules.deaths import place as deaths
 from dualwatch.state.snapshot import Snapshot
 
 
@@ -30,7 +30,7 @@ class EarlierStart(Struct, frozen=True, kw_only=True):
 
     Attributes:
         number: From 1, in the order of their beginnings.
-        begun, last: Wall times of its first and last line.
+        begun, last: Wall times of its first and last line; None where its log does not have them.
         end: How it ended.
         phase: Where its log ends, a word of ``protocol.Phase``.
         code: Of the likeliest cause of its end, None where there is none.
@@ -39,8 +39,8 @@ class EarlierStart(Struct, frozen=True, kw_only=True):
     """
 
     number: int
-    begun: float
-    last: float
+    begun: float | None
+    last: float | None
     end: StartEnd
     phase: str
     sentence: str
@@ -59,7 +59,7 @@ def earlier(
         begun: Wall time of its first line.
     """
     found = status.run_status(s, alive=None)
-    where = status.in_words(s, found.phase)
+    where = status.in_words(s, *(deaths.of_death(s) or status.place(s)))
     end, said = StartEnd.UNKNOWN, f"its lines end {where}"
     cause = None
     if finished.is_finished(s):
@@ -75,6 +75,11 @@ def earlier(
         end=end,
         phase=found.phase,
         code=cause.code if cause is not None else None,
-        sentence=f"start {number} ({units.clock(begun)} to {units.clock(s.progress_wall)}): {said}",
+        sentence=f"start {number}{_span(s, begun)}: {said}",
         log=log,
     )
+
+
+def _span(s: Snapshot, begun: float) -> str:
+    first, last = status.time_of(s, begun), status.time_of(s, s.progress_wall)
+    return f" ({first} to {last})" if first else ""
