@@ -254,6 +254,7 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
         model_words: Keys and types of its model, by which its domain is known.
         classes: How many its model tells apart; None where unknown, or where its parts differ.
         epochs, iterations: How long it is to train; None where unknown or counted the other way.
+        validates_every: Epochs from one validation to the next; None where unknown.
         due_at_end: What must come after its last iteration: "checkpoint", "validation".
         preprocessor: Type of the model's data preprocessor, "" where none is named.
         backends: Types of the visualizer's backends; None where that cannot be told.
@@ -278,6 +279,7 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
     epochs: int | None = None
     iterations: int | None = None
     due_at_end: tuple[str, ...] = ()
+    validates_every: int | None = None
     preprocessor: str = ""
     backends: tuple[str, ...] | None = None
     load_from: str = ""

@@ -83,6 +83,7 @@ class TrainingSpec:
         model_words: Keys and types of its model.
         classes: How many its model tells apart; None where unknown, or where its parts differ.
         min_batch: The smallest batch that the model's loss can learn from.
+        validates_every: Epochs from one validation to the next; None where unknown.
         due_at_end: What must come after its last iteration: "checkpoint", "validation".
         backends: Types of what writes its scalars; None where that is not known.
         imports: Modules that it imports before training.
@@ -107,6 +108,7 @@ class TrainingSpec:
     preprocessor: str = ""
     min_batch: int = 1
     due_at_end: tuple[str, ...] = ()
+    validates_every: int | None = None
     backends: tuple[str, ...] | None = None
     imports: tuple[str, ...] = ()
     not_followed: tuple[NotFollowed, ...] = ()

@@ -157,6 +157,7 @@ def of_spec(
         epochs=spec.goal.epochs,
         iterations=spec.goal.iterations,
         due_at_end=spec.due_at_end,
+        validates_every=spec.validates_every,
         preprocessor=clean(spec.preprocessor, 200),
         backends=spec.backends,
         load_from=clean(spec.start_from, 1000),

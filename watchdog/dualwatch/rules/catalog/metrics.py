@@ -190,7 +190,8 @@ CODES: tuple[Code, ...] = (
         code="DW216",
         name="best-long-ago",
         severity=Severity.INFO,
-        means="The metric of the newest validation is far below that of an earlier one.",
+        means="The metric of the newest validation is far below that of an earlier one. It is a "
+        "warning where it has fallen to 0.",
         matters="The last checkpoint is not the best: the training overfits or became unstable.",
         remedy="Use the checkpoint of the best validation; stop earlier, or lower the rate.",
         example="DW216 best-long-ago (certain)\n"

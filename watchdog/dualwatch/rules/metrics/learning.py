@@ -12,7 +12,7 @@ from dualwatch.rules.metrics import useless
 from dualwatch.rules.metrics.course import course_of_total
 from dualwatch.rules.metrics.finite import total
 from dualwatch.rules.thresholds import Thresholds
-from dualwatch.state.metric_series import Metric
+from dualwatch.state.metric_series import Metric, is_gradient
 from dualwatch.state.snapshot import Snapshot
 
 CONSTANT = 20
@@ -22,6 +22,9 @@ LINES = 50
 ITERATIONS = 1000
 EPOCHS = 2
 """What a training has done when its loss should have fallen."""
+
+MOVING = 3
+"""Different values among the newest of a gradient that moves."""
 
 SMALL = 0.05
 """A loss below this need not fall."""
@@ -69,25 +72,24 @@ def _why_constant(s: Snapshot, metric: Metric) -> str | None:
     """What shows that a constant loss is none that is printed by rote; None where nothing does."""
     assert s.last_train is not None
     line = s.last_train.metrics
-    rates = [v for k, v in line.items() if k.rsplit("/", 1)[-1] in ("lr", "base_lr")]
-    if rates and max(rates) == 0.0:
-        return "the learning rate is 0"
-    gradient = next((v for k, v in line.items() if k.endswith("grad_norm")), None)
-    if gradient == 0.0:
+    rates = [s.metrics[key] for key in line if key.rsplit("/", 1)[-1] in ("lr", "base_lr")]
+    if rates and all(one.value == 0.0 and one.since <= metric.since for one in rates):
+        return "the learning rate is 0 in all of them"
+    gradient = next((s.metrics[key] for key in line if is_gradient(key)), None)
+    if gradient is not None and gradient.value == 0.0 and gradient.since <= metric.since:
         return "the gradient norm is 0: no parameter of the loss requires a gradient"
+    if metric.value == 0.0 and metric.since <= metric.first_line:
+        return "it has been 0 from the first line on: nothing contributes to it"
     classes = round(math.exp(metric.value)) if 0 < metric.value < 10 else 0
     if classes > 1 and abs(metric.value - math.log(classes)) < 1e-3:
         return (
             f"ln {classes} = {math.log(classes):.4f}: what guessing among {classes} classes costs"
         )
-    moving = [
-        key
-        for key in line
-        if key.rsplit("/", 1)[-1] not in ("lr", "base_lr", "memory")
-        and (other := s.metrics.get(key)) is not None
-        and other.since > metric.since
-    ]
-    return "" if moving else None
+    # A framework may print values by rote: what comes from the model must move beside it.
+    if gradient is None or metric.last_line - metric.since + 1 < LINES:
+        return None
+    moves = {point.value for point in gradient.recent if math.isfinite(point.value)}
+    return "" if len(moves) >= MOVING else None
 
 
 def _should_have_fallen(s: Snapshot, metric: Metric) -> bool:

@@ -93,7 +93,7 @@ def measured(s: Snapshot) -> Speed | None:
     limit = early + max((SLOWER - 1) * early, LEAST_S)
     # The median of the newest quarter and that of the newest lines: no single pause.
     is_slower = late >= limit and min(newest) >= early + max(0.25 * early, LEAST_S) and now >= limit
-    since = _since(buckets, (early + late) / 2) if is_slower else None
+    since = _since(buckets, early + (late - early) / 4) if is_slower else None
     if waits is None or waits.series.lines < LINES:
         return Speed(times.series.lines, now, None, early, None, None, since)
     waiting = _without_first(waits.series.buckets)
@@ -122,11 +122,11 @@ def _without_first(buckets: tuple[Bucket, ...]) -> tuple[Bucket, ...]:
     return buckets[1:] if len(buckets) > 1 else buckets
 
 
-def _since(buckets: tuple[Bucket, ...], middle: float) -> int:
+def _since(buckets: tuple[Bucket, ...], least: float) -> int:
     """The first iteration after which all stretches are slow."""
     since = buckets[-1].iteration
     for bucket in reversed(buckets):
-        if bucket.mean < middle:
+        if bucket.mean < least:
             break
         since = bucket.iteration
     return since

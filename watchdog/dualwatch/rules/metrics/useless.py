@@ -87,7 +87,10 @@ def best_long_ago(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
         return
     name = min(scores, key=lambda one: scores[one].order)
     score = scores[name]
-    if score.times < ENOUGH or score.high <= NOTHING or score.newest >= FALLEN_BACK * score.high:
+    is_gone = score.newest <= NOTHING < FALLEN_BACK * score.high
+    if score.high <= NOTHING or score.newest >= FALLEN_BACK * score.high:
+        return
+    if score.times < ENOUGH and not is_gone:
         return
     text = (
         f"{name} was best at {score.high_at.words} ({score.high:g}) and is {score.newest:g} at "
@@ -98,11 +101,19 @@ def best_long_ago(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     if saved is not None:
         evidence.append(Evidence(text=f"the checkpoint of the best: {saved.words}", source=s.log))
     remedy = f"Use {saved.words} rather than the last checkpoint." if saved is not None else None
-    yield finding("DW216", evidence, confidence=1.0, remedy=remedy, attempt=s.attempt, subject=name)
+    yield finding(
+        "DW216",
+        evidence,
+        confidence=1.0,
+        remedy=remedy,
+        severity=Severity.WARNING if is_gone else Severity.INFO,
+        attempt=s.attempt,
+        subject=name,
+    )
 
 
 def headline(s: Snapshot) -> dict[str, Score]:
-    """The scores that stand for a whole validation: those of its kind, else its first metric."""
+    """The scores of a validation as a whole, else its first metric."""
     scores = s.results.scores
     found = {name: score for name, score in scores.items() if is_overall(name)}
     if found or not scores:
