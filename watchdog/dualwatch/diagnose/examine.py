@@ -30,6 +30,7 @@ from dualwatch.history import sources
 from dualwatch.history.run import RunHistory
 from dualwatch.history.training_record import TrainingRecord
 from dualwatch.logs import reader
+from dualwatch.logs.whole import LogStart
 from dualwatch.rules import ranking
 from dualwatch.rules.deaths import exit
 from dualwatch.rules.registry import judge
@@ -183,7 +184,7 @@ def _config(done: Examination, found: ConfigRead | None) -> ConfigRead | None:
     """The configuration of the newest start: of a file, or as its log has it."""
     if done.log is None:
         return found
-    printed = log_starts.printed(done.log, done.log.starts[-1], done.moment)
+    printed = log_starts.printed(done.log.starts[-1], done.moment)
     settled = log_starts.settled(found, printed, is_named=done.target.kind == "config")
     if printed is not None and settled is printed.event:
         done.written = printed.spec.written
@@ -193,7 +194,9 @@ def _config(done: Examination, found: ConfigRead | None) -> ConfigRead | None:
 def _fold(done: Examination, answers: dict[str, Any], options: ExamineOptions) -> None:
     """Continues the run of the journal with newer lines of the log and with the answers."""
     target, moment, run = done.target, done.moment, done.run
-    starts = log_starts.of_rows(answers["scalars"]) if answers.get("scalars") else ()
+    starts: tuple[LogStart, ...] = ()
+    if answers.get("scalars") and target.log is not None:
+        starts = log_starts.of_rows(answers["scalars"], target.log)
     if done.log is not None and not starts:
         starts = done.log.starts
     attempts = sources.of_log(starts, moment, _started(target, moment))
@@ -204,7 +207,7 @@ def _fold(done: Examination, answers: dict[str, Any], options: ExamineOptions) -
     else:
         events = attempts[-1]
         course = () if target.supervised else (done.course,)
-        log_starts.fold_earlier(run, done.log, starts, attempts, course, moment)
+        log_starts.fold_earlier(run, starts, attempts, course, moment)
         done.course.timed = not answers.get("scalars")
     if target.attempt_dir is not None:
         for name in ("heartbeat", "model", "batches"):

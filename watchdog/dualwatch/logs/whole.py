@@ -11,6 +11,7 @@ from bisect import bisect
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -52,6 +53,7 @@ class LogStart:
         first_wall, last_wall: Times of its first and last line.
         resumed: Whether it continues what an earlier start has trained.
         last_line: Its last line that is not empty.
+        path: The file, None where it was read from none.
     """
 
     events: tuple[Event, ...]
@@ -60,6 +62,7 @@ class LogStart:
     last_wall: float
     resumed: bool
     last_line: str
+    path: Path | None = None
 
 
 class _Kept:
