@@ -171,6 +171,11 @@ class Phase:
     SAVING = "saving-checkpoint"
     FINISHED = "finished"
 
+    # By a log alone, which does not show more; no agent reports these.
+    TRAINING = "training"
+    FIRST_ITERATION = "first-iteration"
+    NOT_RUN = "not-run"
+
 
 PHASES = (
     Phase.STARTING,

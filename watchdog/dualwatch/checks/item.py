@@ -132,6 +132,7 @@ class Reading:
         code: Of the finding behind it, where the item's own code does not fit.
         reason: Why it was not judged, where a view depends on it.
         blocked_by: Id of the item that it needs and that failed or is pending, "" for none.
+        blocks: Whether items that need this one cannot be judged where it fails.
     """
 
     status: Status
@@ -141,6 +142,7 @@ class Reading:
     remedy: str = ""
     reason: NotJudged | None = None
     blocked_by: str = ""
+    blocks: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,7 @@ class CheckResult:
     code: str = ""
     reason: NotJudged | None = None
     blocked_by: str = ""
+    blocks: bool = True
 
 
 def passed(observed: str, expected: str = "") -> Reading:

@@ -65,7 +65,7 @@ def _reading(
         # One fault is reported once. A skipped item blocks nothing: whether the rest can be judged
         # without it, each check decides.
         name = need.item.id
-        if need.status is Status.FAIL:
+        if need.status is Status.FAIL and need.blocks:
             reading = skipped(f"needs {name!r}, which failed")
             return replace(reading, reason=NotJudged.BLOCKED, blocked_by=name)
         if need.status is Status.PENDING:
@@ -98,4 +98,5 @@ def _result(item: Item, reading: Reading) -> CheckResult:
         code,
         reading.reason,
         reading.blocked_by,
+        reading.blocks,
     )

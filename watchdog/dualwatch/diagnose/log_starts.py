@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import structs
 
 from dualwatch.core.clock import Moment
-from dualwatch.events import AttemptEnded, ConfigRead, Event, IterationLogged
+from dualwatch.events import AttemptEnded, ConfigRead, Event, IterationLogged, LogClock
 from dualwatch.frameworks import config_read
 from dualwatch.frameworks.config_read import FoundConfig
 from dualwatch.history.run import HistoryView, RunHistory
@@ -21,6 +21,7 @@ from dualwatch.rules.registry import judge
 from dualwatch.rules.starts import EarlierStart
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
+from dualwatch.tensorboard import curves
 
 PRINTED = 20
 """Starts of a log, the newest, whose configuration is read from it: that takes 50 ms each."""
@@ -53,6 +54,7 @@ def of_rows(events: Sequence[Event], path: Path) -> tuple[LogStart, ...]:
             resumed=is_resumed,
             last_line="",
             path=path,
+            clock=LogClock.FULL if curves.is_event_file(path) else LogClock.NONE,
         )
         for part, is_resumed in zip(parts, resumed, strict=True)
     )
@@ -128,11 +130,13 @@ def gone(s: Snapshot) -> AttemptEnded:
 
 
 def earlier(run: RunHistory, limits: Thresholds) -> list[EarlierStart]:
-    """What is told of the attempts before the newest one."""
+    """What is reported of the attempts before the newest one."""
     told: list[EarlierStart] = []
     for attempt in run.attempts[:-1]:
         s = attempt.snapshot
         s = replace(s, at=s.progress_at, wall=s.progress_wall)
         causes = ranking.causes(judge(s, limits))
-        told.append(starts.earlier(s, causes, number=attempt.number + 1, begun=attempt.begun))
+        log = s.log if s.log != run.snapshot.log else None
+        number = attempt.number + 1
+        told.append(starts.earlier(s, causes, number=number, begun=attempt.begun, log=log))
     return told

@@ -462,7 +462,7 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     ErrorSeen: _error,
     BatchSeen: lambda s, event: replace(s, batches={**s.batches, event.rank: event}),
     ConfigRead: lambda s, event: replace(s, config=event),
-    GoalAnnounced: lambda s, event: replace(s, announced=event),
+    GoalAnnounced: lambda s, event: replace(s, announced=event, logged_phase=Phase.WAITING),
     DataSeen: lambda s, event: replace(s, data=event),
     CheckpointSeen: lambda s, event: replace(s, checkpoint=event),
     SurroundingsSeen: lambda s, event: replace(s, surroundings=event),

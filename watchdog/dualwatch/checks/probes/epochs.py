@@ -48,6 +48,8 @@ def evaluation(subject: CheckSubject, item: Item) -> Reading:
 def _is_not_to_be(subject: CheckSubject, number: int) -> str:
     """Why no evaluation of an epoch is expected."""
     course, config = subject.course, subject.s.config
+    if course.newest is not None and course.newest.bar:
+        return "progress bars do not show whether a validation came"
     if course.early and (course.early[0].epoch or 1) > number:
         return f"the record begins in epoch {course.early[0].epoch}"
     if config is not None and config.loaders and not any("val" in name for name in config.loaders):

@@ -63,7 +63,12 @@ _MILESTONES = (
     ("resumed from epoch", "resumed"),
     ("Checkpoints will be saved to", "checkpoints-announced"),
     ("Advance dataloader", "dataloader-advancing"),
+    ("load model from", "checkpoint-loaded"),
     ("Saving checkpoint at", "checkpoint-saving"),
+    ("Evaluating ", "results-computed"),
+    ("Loading and preparing results", "results-computed"),
+    ("Running per image evaluation", "results-computed"),
+    ("Accumulating evaluation results", "results-computed"),
     ("The best checkpoint with", "best-checkpoint-saved"),
     ("Now best checkpoint is saved as", "best-checkpoint-saved"),
     ("the monitored metric did not improve in the last", "stopped-early"),
@@ -72,6 +77,7 @@ _MILESTONES = (
 _RESUMED = re.compile(
     r"resumed (?:from )?epoch:? (?P<epochs>\d{1,12})(?:, iter:? (?P<iterations>\d{1,12}))?"
 )
+_EVALUATING = re.compile(r"Evaluating [\w/ ]{1,40}\.{3}")
 _GOAL = re.compile(r"workflow: .{1,300}, max: (?P<number>\d{1,12}) (?P<unit>epoch|iter)")
 _MILESTONE_STARTS = tuple(start for start, _ in _MILESTONES)
 _WHOLE_LINE = frozenset(("System environment:", "Environment info:", "Config:", "after_run:"))
@@ -176,6 +182,8 @@ def _milestone(body: str, at: float, wall: float) -> Event | None:
         if body.startswith(start):
             # Short starts are everyday words, believed only where they are the whole line.
             if start in _WHOLE_LINE and body.rstrip() != start:
+                return None
+            if start == "Evaluating " and _EVALUATING.fullmatch(body.rstrip()) is None:
                 return None
             if start == "initialize " and " with init_cfg" not in body:
                 return None

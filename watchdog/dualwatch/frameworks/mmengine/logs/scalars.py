@@ -1,4 +1,4 @@
-"""``vis_data/scalars.json``, ``vis_data/<timestamp>.json`` and mmcv's ``.log.json``: rows of numbers.
+"""``scalars.json``, ``<timestamp>.json`` and ``.log.json`` of mmcv: rows of numbers.
 
 One object a line. mmcv names the mode of each row, and begins with a row on its environment.
 They are JSON but for bare ``NaN`` and ``Infinity``, which only the standard library's reader takes.
