@@ -19,6 +19,7 @@ from dualwatch.core.errors import Exit
 from dualwatch.core.policies import CheckPolicy
 from dualwatch.diagnose import document, environment, examine, raw_evidence
 from dualwatch.diagnose.examine import Examination
+from dualwatch.events import Severity
 from dualwatch.report.bundle import bundle as bundles
 from dualwatch.report.bundle.redaction import Redactor
 from dualwatch.report.diagnosis import Diagnosis
@@ -93,7 +94,7 @@ def show(result: DiagnoseResult) -> None:
 
 
 def _code(done: Examination) -> Exit:
-    if done.causes:
+    if any(cause.severity > Severity.INFO for cause in done.causes):
         return Exit.WRONG
     assert done.standing is not None
     # Unknown is not well: a log that just ends tells neither a crash nor a hang, and a process that

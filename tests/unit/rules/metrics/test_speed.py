@@ -102,7 +102,10 @@ def test_how_many_workers_would_do(story, workers, needed) -> None:
         ([0.5] * 30, 0.1),
         ([30.0, *[0.5] * 30], lambda n, time: 29.0 if not n else 0.01),  # the workers start
         ([0.02] * 30, 0.015),  # a few milliseconds
-        ([4.0 if n % 10 == 0 else 0.5 for n in range(60)], lambda n, t: 3.6 if n % 10 == 0 else 0.1),
+        (
+            [4.0 if n % 10 == 0 else 0.5 for n in range(60)],
+            lambda n, t: 3.6 if n % 10 == 0 else 0.1,
+        ),
         ([7.0] * 8, 6.5),  # few lines
         ([7.0] * 20 + [0.5] * 20, lambda n, t: 6.5 if n < 20 else 0.01),  # faster now
     ],

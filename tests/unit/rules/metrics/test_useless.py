@@ -19,9 +19,7 @@ def epochs(story, values, name="coco/bbox_mAP", losses=None, **others):
     for number, value in enumerate(values, start=1):
         loss = losses[number - 1] if losses else 0.7 - 0.1 * number
         story.line(epoch=number, loss=loss, loss_cls=loss / 2)
-        story.events[-1] = type(story.events[-1])(
-            **{**_fields(story.events[-1]), "iteration": 200}
-        )
+        story.events[-1] = type(story.events[-1])(**{**_fields(story.events[-1]), "iteration": 200})
         text = f"Saving checkpoint at {number} epochs"
         story.tell(
             LogMilestone,
