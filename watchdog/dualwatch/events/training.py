@@ -254,6 +254,7 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
         model_words: Keys and types of its model, by which its domain is known.
         epochs, iterations: How long it is to train; None where unknown or counted the other way.
         due_at_end: What must come after its last iteration: "checkpoint", "validation".
+        validates: Whether it validates while it trains; None where that is not known.
         preprocessor: Type of the model's data preprocessor, "" where none is named.
         backends: Types of the visualizer's backends; None where that cannot be told.
         load_from: Checkpoint that it starts from, "" for none.
@@ -277,6 +278,7 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
     epochs: int | None = None
     iterations: int | None = None
     due_at_end: tuple[str, ...] = ()
+    validates: bool | None = None
     preprocessor: str = ""
     backends: tuple[str, ...] | None = None
     load_from: str = ""

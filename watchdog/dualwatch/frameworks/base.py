@@ -83,6 +83,7 @@ class TrainingSpec:
         model_words: Keys and types of its model.
         min_batch: The smallest batch that the model's loss can learn from.
         due_at_end: What must come after its last iteration: "checkpoint", "validation".
+        validates: Whether it validates while it trains; None where that is not known.
         backends: Types of what writes its scalars; None where that is not known.
         imports: Modules that it imports before training.
         not_followed: What of a configuration that was read as text is not known, and why.
@@ -105,6 +106,7 @@ class TrainingSpec:
     preprocessor: str = ""
     min_batch: int = 1
     due_at_end: tuple[str, ...] = ()
+    validates: bool | None = None
     backends: tuple[str, ...] | None = None
     imports: tuple[str, ...] = ()
     not_followed: tuple[NotFollowed, ...] = ()
