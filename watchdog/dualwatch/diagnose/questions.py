@@ -33,6 +33,16 @@ CONFIG_S = 30.0
 SCALAR_ROWS = 20_000
 """Training rows of a ``scalars.json`` that are folded, the newest."""
 
+FIRST = ("log", "scalars", "journal")
+"""Questions whose answers show of which machine a training is."""
+
+LOCAL = frozenset(
+    ("nvidia-smi", "host", "gpu", "orphans", "surroundings", "checkpoint", "data sets")
+)
+"""Questions about this machine, which are not asked about a training of another one."""
+
+OF_THIS_MACHINE = "GPU, memory, disk, kernel log and data of this machine"
+
 FILES = frozenset(("log", "scalars", "config"))
 """Questions that only read what the training left."""
 
