@@ -283,8 +283,12 @@ class Framework:
         """The specification of sections that ``load`` returned before, as a journal keeps them."""
         return TrainingSpec(framework=self.name, sections=sections)
 
-    def find_config(self, work_dir: Path) -> Path | None:
-        """The configuration that the newest run in a work dir was started with."""
+    def find_config(self, work_dir: Path, log: Path | None = None) -> Path | None:
+        """The configuration that a run in a work dir was started with.
+
+        Args:
+            log: A file that the run left; by default it is the newest run.
+        """
         return None
 
     def config_in_log(self, lines: Sequence[str]) -> TrainingSpec | None:

@@ -64,8 +64,8 @@ class MMEngine(Framework):
     def spec(self, sections: Sections) -> TrainingSpec:
         return spec_of(sections)
 
-    def find_config(self, work_dir: Path) -> Path | None:
-        return find.find(work_dir)
+    def find_config(self, work_dir: Path, log: Path | None = None) -> Path | None:
+        return find.find(work_dir, log)
 
     def config_in_log(self, lines: Sequence[str]) -> TrainingSpec | None:
         text = dump.config_text(list(lines))
