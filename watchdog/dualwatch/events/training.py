@@ -129,6 +129,7 @@ class LogMilestone(Event, frozen=True, kw_only=True, tag="milestone"):
         epochs, iterations: Of a checkpoint that is being saved or was resumed from, how far the
             training had come; None where the line does not say.
         file: Name of that checkpoint, "" where it is not known.
+        host, work_dir: Machine and folder of the run, where the line names them.
     """
 
     name: str
@@ -136,6 +137,8 @@ class LogMilestone(Event, frozen=True, kw_only=True, tag="milestone"):
     epochs: int | None = None
     iterations: int | None = None
     file: str = ""
+    host: str = ""
+    work_dir: str = ""
 
 
 class ErrorSeen(Event, frozen=True, kw_only=True, tag="error-seen"):

@@ -221,6 +221,7 @@ class Framework:
             loop, None where it has none that is known.
         error_patterns: (finding code, pattern over ``Kind: message``).
         advice: Finding code -> its own line of advice, which is added to the finding's remedy.
+        older_advice: The same for a configuration of the generation before, see ``is_older``.
     """
 
     name: str = ""
@@ -237,6 +238,7 @@ class Framework:
     loop_places: re.Pattern[str] | None = None
     error_patterns: tuple[tuple[str, re.Pattern[str]], ...] = ()
     advice: Mapping[str, str] = {}
+    older_advice: Mapping[str, str] = {}
 
     # --- configurations ---
 
@@ -294,6 +296,15 @@ class Framework:
     def config_in_log(self, lines: Sequence[str]) -> TrainingSpec | None:
         """The configuration that a training printed into its log; None where there is none."""
         return None
+
+    def is_older(self, config: ConfigRead) -> bool:
+        """Whether a configuration is of the generation before, whose keys have other names."""
+        return False
+
+    def advice_on(self, code: str, config: ConfigRead | None) -> str:
+        """Its line of advice on a finding, in the terms of a configuration; "" for none."""
+        older = config is not None and self.is_older(config)
+        return (self.older_advice if older else self.advice).get(code, "")
 
     # --- starting ---
 

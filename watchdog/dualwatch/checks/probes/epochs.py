@@ -96,6 +96,8 @@ def no_stall(subject: CheckSubject, item: Item) -> Reading:
     """No stall, now or earlier."""
     expected = "no stall"
     now = subject.found(*_SILENCES, *_STALLS)
+    if now is not None and now.severity is Severity.CRITICAL and subject.life is not RunLife.ALIVE:
+        return skipped("it ended, which another item reports", expected)
     if now is not None and now.severity >= Severity.ERROR:
         return failed(now.headline, expected, code=now.code)
     earlier = next((f for f in subject.overcome if f.code in (*_SILENCES, *_STALLS)), None)
