@@ -160,6 +160,7 @@ def of_spec(
         epochs=spec.goal.epochs,
         iterations=spec.goal.iterations,
         due_at_end=spec.due_at_end,
+        validates=spec.validates,
         preprocessor=clean(spec.preprocessor, 200),
         backends=spec.backends,
         load_from=clean(spec.start_from, 1000),
