@@ -85,6 +85,7 @@ class TrainingSpec:
         min_batch: The smallest batch that the model's loss can learn from.
         validates_every: Epochs from one validation to the next; None where unknown.
         due_at_end: What must come after its last iteration: "checkpoint", "validation".
+        validates: Whether it validates while it trains; None where that is not known.
         backends: Types of what writes its scalars; None where that is not known.
         imports: Modules that it imports before training.
         not_followed: What of a configuration that was read as text is not known, and why.
@@ -109,6 +110,7 @@ class TrainingSpec:
     min_batch: int = 1
     due_at_end: tuple[str, ...] = ()
     validates_every: int | None = None
+    validates: bool | None = None
     backends: tuple[str, ...] | None = None
     imports: tuple[str, ...] = ()
     not_followed: tuple[NotFollowed, ...] = ()
@@ -223,6 +225,7 @@ class Framework:
             loop, None where it has none that is known.
         error_patterns: (finding code, pattern over ``Kind: message``).
         advice: Finding code -> its own line of advice, which is added to the finding's remedy.
+        older_advice: The same for a configuration of the generation before, see ``is_older``.
     """
 
     name: str = ""
@@ -239,6 +242,7 @@ class Framework:
     loop_places: re.Pattern[str] | None = None
     error_patterns: tuple[tuple[str, re.Pattern[str]], ...] = ()
     advice: Mapping[str, str] = {}
+    older_advice: Mapping[str, str] = {}
 
     # --- configurations ---
 
@@ -296,6 +300,15 @@ class Framework:
     def config_in_log(self, lines: Sequence[str]) -> TrainingSpec | None:
         """The configuration that a training printed into its log; None where there is none."""
         return None
+
+    def is_older(self, config: ConfigRead) -> bool:
+        """Whether a configuration is of the generation before, whose keys have other names."""
+        return False
+
+    def advice_on(self, code: str, config: ConfigRead | None) -> str:
+        """Its line of advice on a finding, in the terms of a configuration; "" for none."""
+        older = config is not None and self.is_older(config)
+        return (self.older_advice if older else self.advice).get(code, "")
 
     # --- starting ---
 

@@ -162,6 +162,7 @@ def of_spec(
         iterations=spec.goal.iterations,
         due_at_end=spec.due_at_end,
         validates_every=spec.validates_every,
+        validates=spec.validates,
         preprocessor=clean(spec.preprocessor, 200),
         backends=spec.backends,
         load_from=clean(spec.start_from, 1000),

@@ -43,6 +43,7 @@ class MMEngine(Framework):
     loop_places = knowledge.LOOP_PLACES
     error_patterns = knowledge.ERROR_PATTERNS
     advice = knowledge.ADVICE
+    older_advice = knowledge.OLDER_ADVICE
 
     def load(
         self,
@@ -113,3 +114,7 @@ class MMEngine(Framework):
 
     def line_format(self) -> MMEngineLines:
         return MMEngineLines()
+
+    def is_older(self, config: ConfigRead) -> bool:
+        """Whether it has mmcv 1.x's form: one section ``data`` for all loaders."""
+        return "data" in config.loaders and "train_dataloader" not in config.loaders

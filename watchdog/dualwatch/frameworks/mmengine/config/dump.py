@@ -104,6 +104,14 @@ def validates_every(values: PlainDict) -> int | None:
     return _natural(evaluation.get("interval", 1)) if isinstance(evaluation, Mapping) else None
 
 
+def validates(values: PlainDict) -> bool | None:
+    """Whether a training of mmengine validates; None where its configuration does not say."""
+    parts = [values[key] for key in ("val_cfg", "val_dataloader") if key in values]
+    if any(part is None for part in parts):
+        return False
+    return True if any(isinstance(part, Mapping) for part in parts) else None
+
+
 def _divides(interval: PlainValue, reached: int) -> bool:
     every = _natural(interval)
     return every is not None and reached % every == 0

@@ -37,6 +37,7 @@ def spec_of(values: PlainDict) -> TrainingSpec:
         goal=dump.goal(values),
         due_at_end=dump.due_at_end(values),
         validates_every=dump.validates_every(values),
+        validates=dump.validates(values),
         start_from=start_from,
         resumes=resumes,
         work_dir=work_dir if isinstance(work_dir, str) and not is_unread(work_dir) else "",
