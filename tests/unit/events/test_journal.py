@@ -33,12 +33,14 @@ from dualwatch.events import (
     Finding,
     FindingRaised,
     Frame,
+    GoalAnnounced,
     GpuHolder,
     GpuSample,
     GpusSampled,
     HeartbeatRead,
     HostSampled,
     IterationLogged,
+    LinesScreened,
     LogMilestone,
     ModelPart,
     ModelSeen,
@@ -47,13 +49,16 @@ from dualwatch.events import (
     OrphansSeen,
     ProcessesSampled,
     ProcessSample,
+    ProgressShown,
     RunEnded,
     RunStarted,
     Severity,
     StacksCaptured,
+    StopKind,
     SurroundingsSeen,
     TensorBoardSeen,
     ThreadStack,
+    TrainingStopped,
     journal,
 )
 from dualwatch.events.journal import Journal, event_of, newest, read
@@ -114,6 +119,9 @@ FACTS: tuple[Event, ...] = (
     ),
     AttemptEnded(**NOW, attempt=1, exit_code=-9, signal="SIGKILL", survivors=(3, 4)),
     AttemptEnded(**NOW, attempt=1, exit_code=None, signal=None),
+    TrainingStopped(
+        **NOW, why=StopKind.UNWANTED, reason="as you asked", cause="DW201", action="stop"
+    ),
     RunEnded(**NOW, outcome="completed", exit_code=0, reason="well"),
     ConsoleGrew(**NOW, lines=3, last_line='quotes " and \\ and \x1b[0m and 中文 and \u2028'),
     IterationLogged(
@@ -126,7 +134,10 @@ FACTS: tuple[Event, ...] = (
         eta_s=None,
     ),
     EvaluationLogged(**NOW, mode="val", epoch=1, iteration=2, total=2, metrics={}),
+    ProgressShown(**NOW, label="Epoch 1", mode="train", epoch=1, done=2, total=9),
+    GoalAnnounced(**NOW, epochs=12),
     LogMilestone(**NOW, name="resumed", text="resumed epoch: 1"),
+    LinesScreened(**NOW, lines=900, non_finite=3, seconds=4500.0),
     AgentReported(
         **NOW,
         pid=5,

@@ -20,9 +20,7 @@ def write(folder: Path, **files: str | bytes) -> Path:
     [
         {"config": "_base_ = ['./one.py', './two.py']\nmodel = {}", "one": "a = 1", "two": "b = 1"},
         {"config": "_base_ = './one.py'\nimport os\nx = os.sep", "one": "a = 1"},
-        {
-            "config": "from mmengine.config import read_base\nwith read_base():\n    from .one import *"
-        },
+        {"config": "from mmengine import read_base\nwith read_base():\n    from .one import *"},
         {"config": "import os\nx = os.getcwd()"},
         {"config": "_base_ = ['pkg::one.py']"},
         {"config": "_base_ = ['./one.py', './two.py']", "one": "_x = 1\na = 1", "two": "b = 2"},

@@ -23,6 +23,7 @@ from dualwatch.events import (
     GpusSampled,
     HeartbeatRead,
     HostSampled,
+    LogClock,
     ModelSeen,
     ProcessesSampled,
     RunStarted,
@@ -190,8 +191,10 @@ def _add_examined(run: ReportedRun, target: Target, done: Examination, policy: C
         run.notes.append("The journal of this run is empty: its console log is used instead.")
     if target.scalars is not None and target.scalars == target.log:
         run.notes.append("Rows of scalars have no times: those on this page are of the file.")
-    elif done.log is not None and not done.log.year_known:
-        run.notes.append("The times in this log have no year; that of the file was taken.")
+    elif done.log is not None and done.log.clock is LogClock.NO_YEAR:
+        run.notes.append("The times in this log have no year; the one shown is a guess.")
+    elif done.log is not None and done.log.clock is LogClock.NONE:
+        run.notes.append("This log has no times; those on this page are of the file.")
     if not run.timeline.last:
         run.timeline.first = run.timeline.last = clock.now().wall
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Any
 
 from msgspec import field
@@ -37,11 +38,21 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run-started"):
     settings: dict[str, Any] = {}
 
 
+class LogClock(str, enum.Enum):
+    """What is known of the times of a log: with their year, without it, or nothing."""
+
+    FULL = "full"
+    NO_YEAR = "no-year"
+    NONE = "none"
+
+
 class AttemptStarted(Event, frozen=True, kw_only=True, tag="attempt-started"):
     """The training process was launched. ``create_time`` with ``pid`` is its identity.
 
     Attributes:
         log: Name of the file that its lines are read from: what evidence of a line cites.
+        clock: What is known of the times of its events; where that is not all, they give the order.
+        continues: Its log shows that it continues what an earlier start has trained.
     """
 
     attempt: int
@@ -52,6 +63,8 @@ class AttemptStarted(Event, frozen=True, kw_only=True, tag="attempt-started"):
     changes: tuple[Change, ...] = ()
     resumed_from: str | None = None
     log: str = "console.log"
+    continues: bool = False
+    clock: LogClock = LogClock.FULL
 
 
 class AttemptEnded(Event, frozen=True, kw_only=True, tag="attempt-ended"):
@@ -61,6 +74,35 @@ class AttemptEnded(Event, frozen=True, kw_only=True, tag="attempt-ended"):
     exit_code: int | None
     signal: str | None
     survivors: tuple[int, ...] = ()
+
+
+class StopKind(str, enum.Enum):
+    """Why dualwatch stopped a training.
+
+    ``STALLED``: it made no progress. ``UNWANTED``: it made progress, yet not what was required of
+    it. ``INTERRUPTED``: dualwatch was told to stop. ``NO_EXIT``: it had finished and did not exit.
+    """
+
+    STALLED = "stalled"
+    UNWANTED = "unwanted"
+    INTERRUPTED = "interrupted"
+    NO_EXIT = "no-exit"
+
+
+class TrainingStopped(Event, frozen=True, kw_only=True, tag="training-stopped"):
+    """dualwatch is about to stop a running training.
+
+    Attributes:
+        why: What it was stopped for.
+        reason: In one sentence.
+        cause: Code of the finding that it answers, "" for none.
+        action: The decision behind it ("stop", "give-up", "rerun"), "" for none.
+    """
+
+    why: StopKind
+    reason: str
+    cause: str = ""
+    action: str = ""
 
 
 class RunEnded(Event, frozen=True, kw_only=True, tag="run-ended"):

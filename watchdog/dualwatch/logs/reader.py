@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from dualwatch.events import Event
+from dualwatch.events import Event, LogClock
 from dualwatch.logs.encodings import LineDecoder
 from dualwatch.logs.formats import LineFormat
-from dualwatch.logs.whole import WholeLog
+from dualwatch.logs.whole import LogStart, WholeLog
 
 HEAD_BYTES = 2 << 20
 """Bytes that are read from the beginning whatever the time: environment, configuration, hooks."""
@@ -26,6 +26,9 @@ LAST_BYTES = 64 << 20
 
 LEAST_BYTES = 1 << 20
 """... and at least."""
+
+NAMES = 3
+"""The file and folders above it whose names may hold the time of the start."""
 
 _BLOCK = 1 << 18
 _PATIENCE = 0.25
@@ -40,28 +43,38 @@ class LogRead:
     """What a log holds.
 
     Attributes:
-        events: With the wall times of their lines; ``at`` counts from the first of them. Of a long
-            log the first and the newest; an ``ObserverPaused`` replaces what is between.
-        head: The first lines: environment, configuration, hooks.
+        starts: The starts of trainings that it holds, oldest first; at least one. Of a long one
+            the first and the newest events; an ``ObserverPaused`` replaces what is between.
+        dropped: Still older starts, of which nothing is kept.
         tail: The last lines.
         size: Bytes of the file.
         encoding: Of its text.
         complete: Whether all of it was read; of a huge log only the beginning and the end are.
         first_wall, last_wall: Times of its first and last stamp, of the file where it has none.
-        year_known: Whether the stamps have a year; the console's have none, and get that of the
-            file's own time.
+        clock: What is known of its times. A year that the log does not show is guessed by the
+            file's own time, for the order of things only.
     """
 
     path: Path
-    events: tuple[Event, ...]
-    head: tuple[str, ...]
+    starts: tuple[LogStart, ...]
+    dropped: int
     tail: tuple[str, ...]
     size: int
     encoding: str
     complete: bool
     first_wall: float
     last_wall: float
-    year_known: bool
+    clock: LogClock
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """The events of all its starts."""
+        return tuple(event for start in self.starts for event in start.events)
+
+    @property
+    def head(self) -> tuple[str, ...]:
+        """The first lines of its newest start: environment, configuration, hooks."""
+        return self.starts[-1].head
 
 
 def read_log(path: Path, formats: Sequence[LineFormat], *, deadline: float) -> LogRead:
@@ -79,7 +92,8 @@ def read_log(path: Path, formats: Sequence[LineFormat], *, deadline: float) -> L
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
-        log, decoder = WholeLog(status.st_mtime, formats), LineDecoder()
+        names = path.absolute().parts[-NAMES:]
+        log, decoder = WholeLog(status.st_mtime, formats, names), LineDecoder()
         zipped = path.suffix == ".gz"
         blocks = _unzipped(file, deadline) if zipped else _blocks(file, status.st_size, deadline)
         complete = True
@@ -91,18 +105,18 @@ def read_log(path: Path, formats: Sequence[LineFormat], *, deadline: float) -> L
             else:
                 log.take(decoder.feed(block))
         log.take(decoder.close())
-    events = log.events()
+    starts = log.starts()
     return LogRead(
         path=path,
-        events=events,
-        head=tuple(log.head),
+        starts=starts,
+        dropped=log.dropped,
         tail=tuple(log.tail),
         size=status.st_size,
         encoding=decoder.encoding or "utf-8",
         complete=complete,
         first_wall=log.first_wall if log.first_wall is not None else log.last_wall,
         last_wall=log.last_wall,
-        year_known=log.year_known,
+        clock=log.clock,
     )
 
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from dualwatch.core.errors import Exit
 from dualwatch.events import Finding, Severity
 from dualwatch.protocol import Phase
+from dualwatch.rules.finished import is_finished
 from dualwatch.rules.metrics.metrics import missing_at_end
 from dualwatch.rules.ranking import rank
-from dualwatch.rules.status import is_finished
 from dualwatch.state.snapshot import Snapshot
 
 
@@ -54,8 +54,7 @@ def of_ended(s: Snapshot, findings: Sequence[Finding], required: tuple[str, ...]
 
 def has_finished(s: Snapshot) -> bool:
     """Whether an attempt did everything that its configuration asks for."""
-    goal = (s.config.epochs, s.config.iterations) if s.config is not None else (None, None)
-    return s.phase == Phase.FINISHED or (not s.pulses and is_finished(s, goal))
+    return s.phase == Phase.FINISHED or (not s.pulses and is_finished(s))
 
 
 def lost_iterations(s: Snapshot, *, saved: int | None, by_epoch: bool) -> int:

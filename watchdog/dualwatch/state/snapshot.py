@@ -22,14 +22,17 @@ from dualwatch.events import (
     ConfigRead,
     ConsoleGrew,
     DataSeen,
+    Decided,
     ErrorSeen,
     EvaluationLogged,
     Event,
     FindingRaised,
+    GoalAnnounced,
     GpusSampled,
     HeartbeatRead,
     HostSampled,
     IterationLogged,
+    LinesScreened,
     LogMilestone,
     ModelSeen,
     NotObserved,
@@ -37,17 +40,22 @@ from dualwatch.events import (
     OrphansSeen,
     ProcessesSampled,
     ProcessSample,
+    ProgressShown,
     Severity,
     StacksCaptured,
+    StopKind,
     SurroundingsSeen,
     TensorBoardSeen,
+    TrainingStopped,
 )
 from dualwatch.protocol import STARTUP_PHASES, VALIDATION_PHASES, AgentCommand, Phase
 from dualwatch.state import metric_series
 from dualwatch.state.activity import Activity, measure
+from dualwatch.state.evaluations import Results
 from dualwatch.state.metric_series import Metric
 from dualwatch.state.pauses import AFTER_MILESTONE, LOOPS
 from dualwatch.state.pauses import Gaps as Gaps
+from dualwatch.state.recurrence import NEVER, Recurrence
 from dualwatch.state.repeated_errors import RepeatedError, noted
 
 KEPT_ERRORS = 20
@@ -67,13 +75,20 @@ class Snapshot:
             trainings without an agent, a console line. For several ranks that of the slowest.
         busy_at: When the tree was last seen to use CPU or I/O.
         gaps: Usual pauses of this attempt, by ``place``.
+        train_lines: Training lines, those included that were looked at and not parsed.
+        shown: The newest progress bar, or line of no known framework.
         stacks: Captures since the last progress, oldest first.
         errors: The newest reports.
+        last_test: The newest line of a test, which may be all that a log has.
+        milestones: Names of the milestones that were seen.
+        resumed: The newest line that names the state from which it continues.
+        saves, validations: When checkpoints and validations came, by its log.
         repeats: Errors with their repetitions.
         batches: The newest batch and losses of each rank.
         answers: Replies of the agents, oldest first.
         awaited: The samples of the missing batch.
         stall_reported: Whether a stall was reported since the last progress.
+        stopped: dualwatch stops the training, or has stopped it; None where it did not.
         host_before: The first sample of the machine; counters are compared with it.
     """
 
@@ -93,7 +108,14 @@ class Snapshot:
     train_lines: int = 0
     last_train: IterationLogged | None = None
     last_evaluation: EvaluationLogged | None = None
+    last_test: IterationLogged | EvaluationLogged | None = None
+    milestones: frozenset[str] = frozenset()
+    resumed: LogMilestone | None = None
+    saves: Recurrence = NEVER
+    validations: Recurrence = NEVER
+    shown: ProgressShown | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+    results: Results = field(default_factory=Results)
     first_iteration: int | None = None
     last_iteration: int | None = None
     processes: ProcessesSampled | None = None
@@ -106,6 +128,7 @@ class Snapshot:
     repeats: tuple[RepeatedError, ...] = ()
     batches: Mapping[int, BatchSeen] = field(default_factory=dict)
     config: ConfigRead | None = None
+    announced: GoalAnnounced | None = None
     data: DataSeen | None = None
     checkpoint: CheckpointSeen | None = None
     surroundings: SurroundingsSeen | None = None
@@ -118,6 +141,7 @@ class Snapshot:
     answers: tuple[CommandAnswered, ...] = ()
     awaited: tuple[str, ...] = ()
     stall_reported: bool = False
+    stopped: TrainingStopped | None = None
 
     @property
     def log(self) -> str:
@@ -128,6 +152,15 @@ class Snapshot:
     def replaced(self) -> int:
         """How often a stuck loader was replaced in the running training."""
         return sum(answer.done and answer.order == AgentCommand.REPLACE for answer in self.answers)
+
+    @property
+    def goal(self) -> tuple[int | None, int | None]:
+        """Epochs and iterations that it is to do, None where unknown or counted the other way.
+
+        What the training itself announced comes before a configuration, which may be another's.
+        """
+        said = self.announced or self.config
+        return (said.epochs, said.iterations) if said is not None else (None, None)
 
     @property
     def attempt(self) -> int | None:
@@ -210,7 +243,9 @@ def _moved(s: Snapshot, event: Event, at: float, **changes: Any) -> Snapshot:
     if not s.stall_reported:
         gap = at - s.progress_at
         gaps = {**s.gaps, s.place: s.gaps.get(s.place, Gaps()).with_gap(gap)}
-    changes = {"stacks": (), "awaited": (), "stall_reported": False, **changes}
+    # A rescue checkpoint of a training that is being stopped is no recovery.
+    stalled = s.stall_reported and s.stopped is not None
+    changes = {"stacks": (), "awaited": (), "stall_reported": stalled, **changes}
     return replace(s, progress_at=at, progress_wall=event.wall, gaps=gaps, **changes)
 
 
@@ -219,7 +254,7 @@ def advance_lines(s: Snapshot, lines: Sequence[IterationLogged]) -> Snapshot:
     number, metrics = s.train_lines, s.metrics
     for line in lines:
         number += 1
-        metrics = metric_series.trained(metrics, line, number)
+        metrics = metric_series.trained(metrics, line, number, s.results.saved)
     newest = lines[-1]
     changes: dict[str, Any] = {}
     if not s.pulses:
@@ -234,6 +269,8 @@ def advance_lines(s: Snapshot, lines: Sequence[IterationLogged]) -> Snapshot:
         last_train=newest,
         metrics=metrics,
         logged_phase=Phase.WAITING,
+        saves=s.saves.passed(),
+        validations=s.validations.passed(),
         **changes,
     )
 
@@ -277,14 +314,63 @@ def _console(s: Snapshot, event: ConsoleGrew) -> Snapshot:
 
 
 def _iteration(s: Snapshot, event: IterationLogged) -> Snapshot:
+    if event.mode == "test":
+        return replace(s, logged_phase=Phase.VAL_STEP, last_test=event)
     if event.mode != "train":
         return replace(s, logged_phase=Phase.VAL_STEP)
     return advance_lines(s, (event,))
 
 
+def _shown(s: Snapshot, event: ProgressShown) -> Snapshot:
+    """A bar counts as a training line where nothing else reports the training."""
+    after = replace(s, shown=event)
+    if s.pulses:
+        return after
+    line = event.line
+    if line is not None:
+        is_all = s.last_train is None or s.last_train.bar
+        return advance_lines(after, (line,)) if is_all else after
+    if event.mode:
+        return replace(after, logged_phase=Phase.VAL_STEP)
+    return after
+
+
 def _evaluation(s: Snapshot, event: EvaluationLogged) -> Snapshot:
     metrics = metric_series.evaluated(s.metrics, event)
-    return replace(s, last_evaluation=event, metrics=metrics, logged_phase=Phase.WAITING)
+    results = s.results.after_validation(event)
+    if event.mode == "test":
+        changes: dict[str, Any] = {"last_test": event}
+    else:
+        after = s.last_train.iteration if s.last_train is not None else None
+        reached = after if event.epoch is None else None
+        changes = {
+            "last_evaluation": event,
+            "validations": s.validations.with_one(event.epoch, reached),
+        }
+    return replace(s, metrics=metrics, results=results, logged_phase=Phase.WAITING, **changes)
+
+
+def _screened(s: Snapshot, event: LinesScreened) -> Snapshot:
+    """Lines that were not parsed: they count, and no pause is learned from them."""
+    number = s.train_lines + event.lines
+    return replace(
+        _unwatched(s, event.seconds),
+        train_lines=number,
+        metrics=metric_series.screened(s.metrics, event, number),
+        saves=s.saves.passed(),
+        validations=s.validations.passed(),
+    )
+
+
+def _milestone(s: Snapshot, event: LogMilestone) -> Snapshot:
+    changes: dict[str, Any] = {"milestones": s.milestones | {event.name}}
+    if event.name == "checkpoint-saving":
+        changes["saves"] = s.saves.with_one(event.epochs, event.iterations)
+    elif event.name == "resumed":
+        changes["resumed"] = event
+    changes["results"] = s.results.after_milestone(event, s.train_lines)
+    phase = AFTER_MILESTONE.get(event.name, s.logged_phase)
+    return replace(s, logged_phase=phase, **changes)
 
 
 def _error(s: Snapshot, event: ErrorSeen) -> Snapshot:
@@ -330,15 +416,33 @@ def _raised(s: Snapshot, event: FindingRaised) -> Snapshot:
     return replace(s, raised=raised, stall_reported=s.stall_reported or is_stall)
 
 
+def _decided(s: Snapshot, event: Decided) -> Snapshot:
+    """A decision that ends a training, in journals that do not record the stop itself."""
+    if s.ended is not None or event.action not in ("stop", "give-up", "rerun"):
+        return s
+    stopped = TrainingStopped(
+        at=event.at,
+        wall=event.wall,
+        why=StopKind.STALLED if event.cause.startswith("DW1") else StopKind.UNWANTED,
+        reason=event.reason,
+        cause=event.cause,
+        action=event.action,
+    )
+    return replace(s, stopped=stopped)
+
+
 def _paused(s: Snapshot, event: ObserverPaused) -> Snapshot:
     """dualwatch itself did not run (a laptop's sleep, SIGSTOP): that time does not count."""
+    # The next sample must not be measured against one from before the pause.
+    return replace(_unwatched(s, event.seconds), processes=None)
+
+
+def _unwatched(s: Snapshot, seconds: float) -> Snapshot:
     return replace(
         s,
-        progress_at=s.progress_at + event.seconds,
-        busy_at=s.busy_at + event.seconds,
-        moved_at={rank: at + event.seconds for rank, at in s.moved_at.items()},
-        # The next sample must not be measured against one from before the pause.
-        processes=None,
+        progress_at=s.progress_at + seconds,
+        busy_at=s.busy_at + seconds,
+        moved_at={rank: at + seconds for rank, at in s.moved_at.items()},
     )
 
 
@@ -350,6 +454,7 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     ConsoleGrew: _console,
     IterationLogged: _iteration,
     EvaluationLogged: _evaluation,
+    ProgressShown: _shown,
     ProcessesSampled: _processes,
     StacksCaptured: lambda s, event: replace(s, stacks=(*s.stacks, event)),
     GpusSampled: _gpus,
@@ -357,17 +462,19 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     ErrorSeen: _error,
     BatchSeen: lambda s, event: replace(s, batches={**s.batches, event.rank: event}),
     ConfigRead: lambda s, event: replace(s, config=event),
+    GoalAnnounced: lambda s, event: replace(s, announced=event, logged_phase=Phase.WAITING),
     DataSeen: lambda s, event: replace(s, data=event),
     CheckpointSeen: lambda s, event: replace(s, checkpoint=event),
     SurroundingsSeen: lambda s, event: replace(s, surroundings=event),
     ModelSeen: lambda s, event: replace(s, model=event) if event.rank == 0 else s,
     TensorBoardSeen: lambda s, event: replace(s, tensorboard=event),
     HostSampled: _host,
-    LogMilestone: lambda s, event: replace(
-        s, logged_phase=AFTER_MILESTONE.get(event.name, s.logged_phase)
-    ),
+    LogMilestone: _milestone,
+    LinesScreened: _screened,
     CommandAnswered: _answered,
     OrphansSeen: lambda s, event: replace(s, orphans=event),
     FindingRaised: _raised,
     ObserverPaused: _paused,
+    Decided: _decided,
+    TrainingStopped: lambda s, event: replace(s, stopped=event),
 }

@@ -15,7 +15,6 @@ import json
 import runpy
 import sys
 import traceback
-from typing import Any
 
 SECTIONS = (
     "train_dataloader",
@@ -35,7 +34,7 @@ SECTIONS = (
 )
 
 
-def main(config: str, options: list[str], loaded: list[Any] | None = None) -> dict[str, Any]:
+def main(config: str, options: list[str], loaded: list[object] | None = None) -> dict[str, object]:
     """Returns the description, or ``{"error": ...}``; puts the configuration into ``loaded``."""
     try:
         # A training without torch cannot start: say so now. Importing it would take the most of
@@ -150,7 +149,7 @@ if __name__ == "__main__":
     here = sys.path[0]
     # `custom_imports` must find what the training will find: its script's folder comes first.
     sys.path[0] = folder
-    kept: list[Any] = []
+    kept: list[object] = []
     _print("dualwatch-config", main(path, given, kept if wants_build else None))
     if kept:
         parts = runpy.run_path(here + "/build_parts.py")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from dualwatch.agent.mmengine import TRAIN_SCRIPT
+from dualwatch.core.plain import PlainDict, as_dict
 from dualwatch.datasets.layouts import coco, voc
 from dualwatch.events import Change, CheckpointSeen, ConfigRead, Defect, Event, PathsSeen
 from dualwatch.frameworks.base import (
@@ -52,6 +52,7 @@ class MMEngine(Framework):
     libraries = knowledge.LIBRARIES
     collective_files = ("mmengine/dist/",)
     error_places = knowledge.ERROR_PLACES
+    loop_places = knowledge.LOOP_PLACES
     error_patterns = knowledge.ERROR_PATTERNS
     advice = knowledge.ADVICE
 
@@ -65,9 +66,9 @@ class MMEngine(Framework):
         build: bool = False,
     ) -> TrainingSpec:
         found = load.describe(python, config, options, folder, limit=limit, build=build)
-        parts, whole = found.pop("parts", None), found.pop("whole", None)
-        spec = replace(self.spec(found), everything=whole or {})
-        return spec if parts is None else replace(spec, trial=of_parts(parts, whole or {}))
+        parts, whole = found.pop("parts", None), as_dict(found.pop("whole", None))
+        spec = replace(self.spec(found), everything=whole)
+        return spec if parts is None else replace(spec, trial=of_parts(as_dict(parts), whole))
 
     def read(self, config: Path) -> TrainingSpec:
         return read_spec(read_file(config))
@@ -115,7 +116,7 @@ class MMEngine(Framework):
             changes += edits.smaller_validation_batch(sections, overrides.validation_batch)
         return tuple(changes)
 
-    def in_force(self, spec: TrainingSpec, changed: Mapping[str, Any]) -> Overrides:
+    def in_force(self, spec: TrainingSpec, changed: PlainDict) -> Overrides:
         return edits.in_force(spec.sections, changed)
 
     def newest_checkpoint(

@@ -92,6 +92,21 @@ CODES: tuple[Code, ...] = (
         explains=("DW606",),
     ),
     Code(
+        code="DW609",
+        name="ended-from-outside",
+        severity=Severity.ERROR,
+        means="The training was ended from outside: by Ctrl-C, a signal, the scheduler, or by "
+        "dualwatch itself. The evidence names who ended it, and why, where that is known.",
+        matters="The training has no error that this end comes from, and it is not complete.",
+        remedy="Resume from the newest checkpoint. If you did not end it, find out who did: the "
+        "time limit or preemption of the scheduler, another user, a script.",
+        example="DW609 ended-from-outside (certain)\n"
+        "  dualwatch stopped the training: loss_macl is missing, which stops the training, as you "
+        "asked\n"
+        "  its process ended with SIGTERM\n"
+        "  rescue checkpoint at iteration 12: work_dirs/a/rescue_iter_12.pth",
+    ),
+    Code(
         code="DW610",
         name="config-cannot-train",
         severity=Severity.CRITICAL,
@@ -115,6 +130,6 @@ CODES: tuple[Code, ...] = (
         remedy="Make the settings that the evidence names agree.",
         example="DW611 config-disagrees (certain)\n"
         "  model.bbox_head.num_classes=80, and train_dataloader.dataset has 1 class (person)",
-        explains=("DW606", "DW308"),
+        explains=("DW606",),
     ),
 )

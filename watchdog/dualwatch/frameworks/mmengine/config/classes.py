@@ -164,13 +164,17 @@ def _named(dataset: Mapping[str, Any]) -> Any:
     return named if named is not None else dataset.get("classes")
 
 
+def _metainfo(dataset: Any) -> Any:
+    return dataset.get("metainfo") if isinstance(dataset, Mapping) else None
+
+
 def _texts(values: Mapping[str, Any]) -> Iterator[Defect]:
     """``classes=('person')`` is a text, whose letters would be the classes."""
     for key, dataset in fields.loader_sets(values):
         named = _named(dataset) if isinstance(dataset, Mapping) else None
         if not isinstance(named, str) or is_unread(named) or "{{" in named or not named.strip():
             continue
-        if isinstance(dataset.get("metainfo"), str) or os.path.splitext(named)[1]:
+        if isinstance(_metainfo(dataset), str) or os.path.splitext(named)[1]:
             continue  # The name of a file with the classes.
         if not os.path.exists(named):
             yield Defect(

@@ -120,8 +120,8 @@ class _Walk:
                     f"Give the variable {name} another name.",
                 )
         if named:
-            value = LiteralReader(lines).value(named[-1])
-            yield from self._bases(value, named[-1], path, shown, within)
+            listed = LiteralReader(lines).value(named[-1])
+            yield from self._bases(listed, named[-1], path, shown, within)
 
     def _bases(
         self, value: Any, node: ast.expr, path: Path, shown: str, within: tuple[Path, ...]

@@ -7,10 +7,10 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from dualwatch.agent.mmengine import DESCRIBE_CONFIG
 from dualwatch.core.errors import DualwatchError
+from dualwatch.core.plain import PlainDict, PlainValue, as_list
 from dualwatch.frameworks.base import ConfigTimeout
 from dualwatch.frameworks.mmengine.config import faults
 
@@ -27,7 +27,7 @@ def describe(
     script_folder: Path,
     limit: float = TIME_LIMIT,
     build: bool = False,
-) -> dict[str, Any]:
+) -> dict[str, PlainValue]:
     """What the supervisor needs of a configuration; see ``agent/mmengine/describe_config.py``.
 
     Args:
@@ -102,17 +102,17 @@ def _run(
     return done.stdout, done.returncode, done.stderr
 
 
-def _marked(text: str, mark: str) -> dict[str, Any] | None:
+def _marked(text: str, mark: str) -> dict[str, PlainValue] | None:
     """The document behind a mark; None where it was not printed as a whole."""
     lines = [line for line in text.splitlines() if line.startswith(mark)]
     try:
-        found: dict[str, Any] = json.loads(lines[-1][len(mark) :]) if lines else {}
+        found: dict[str, PlainValue] = json.loads(lines[-1][len(mark) :]) if lines else {}
     except ValueError:
         return None
     return found or None
 
 
-def _raise_error(result: Mapping[str, Any], python: str, config: Path) -> None:
+def _raise_error(result: PlainDict, python: str, config: Path) -> None:
     if result.get("error") == "import":
         module = result.get("module") or "mmengine"
         raise DualwatchError(
@@ -131,7 +131,7 @@ def _raise_error(result: Mapping[str, Any], python: str, config: Path) -> None:
                 do=known.do,
                 code="DW602",
             )
-        trace = [line for line in result.get("trace", []) if str(config) in line]
+        trace = [line for line in map(str, as_list(result.get("trace"))) if str(config) in line]
         where = f"\n{trace[-1].strip()}" if trace else ""
         raise DualwatchError(
             f"the configuration {config} does not load",
