@@ -240,7 +240,7 @@ def voc_names(folder: Path, ids: list[str]) -> list[str]:
 
 
 def listed_labels(path: Path) -> Labels | None:
-    """The highest label of a text of ``NAME LABEL`` lines; None where it is no such text.
+    """The highest label of a text of ``NAME LABEL`` lines; None for any other text.
 
     Raises:
         BrokenAnnotation, UnreadAnnotation, OSError: As ``ids``.

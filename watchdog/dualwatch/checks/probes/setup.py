@@ -261,7 +261,7 @@ def loader_settings(subject: CheckSubject, item: Item) -> Reading:
     found = subject.found("DW601")
     crowded = _crowded(subject, config)
     if found is None and crowded:
-        return warned(crowded, expected, code="DW506", remedy=_FEWER)
+        return warned(crowded, expected, code="DW601", remedy=_FEWER)
     if found is None and unknown is not None:
         return skipped(unknown, expected)
     if found is None:

@@ -129,7 +129,7 @@ CODES: tuple[Code, ...] = (
         "validation that meets the difference.",
         remedy="Make the settings that the evidence names agree.",
         example="DW611 config-disagrees (certain)\n"
-        "  model.bbox_head.num_classes=80, and train_dataloader.dataset has 1 class (person)",
+        "  model.bbox_head.num_classes=80, and the training data has 1 class (person)",
         explains=("DW606",),
     ),
 )

@@ -29,7 +29,7 @@ MOST = 6
 
 
 class Head(NamedTuple):
-    """A head, and how many classes it can tell apart."""
+    """A head, and the number of its classes."""
 
     key: str
     number: int
