@@ -166,7 +166,9 @@ CASES: tuple[Case, ...] = (
         sick=lambda: foreign.lightning(3, 20, 50, over=False) + "\nKilled\n",
         truth=dead("DW501", untrue=(LAST_YEAR,), spared=("first-line",)),
         sound=lambda: foreign.lightning(3, 20, 50, over=False),
-        health=open_end(untrue=(LAST_YEAR,), phases=("train-step", "waiting-for-batch")),
+        health=open_end(
+            untrue=(LAST_YEAR,), phases=("training", "train-step", "waiting-for-batch")
+        ),
     ),
     *pair(
         F,
@@ -247,7 +249,10 @@ CASES: tuple[Case, ...] = (
         F,
         "a resumed run advances its loader",
         sick=lambda: resumed(None),
-        truth=open_end(place=(None, None), phases=("waiting-for-batch", "loading-checkpoint")),
+        truth=open_end(
+            place=(None, None),
+            phases=("first-iteration", "waiting-for-batch", "loading-checkpoint"),
+        ),
         sound=lambda: (
             resumed(8000)
             + "2024/03/04 11:30:00 - mmengine - INFO - Saving checkpoint at 8000 iterations\n2024/03/04 11:31:00 - mmengine - INFO - Iter(val) [100/100]    mIoU: 41.2000  data_time: 0.0037  time: 0.2811\n"
@@ -258,7 +263,7 @@ CASES: tuple[Case, ...] = (
         F,
         "mmcv's last line is the workflow",
         sick=lambda: Mmcv().begin().text,
-        truth=open_end(place=(None, None), phases=("waiting-for-batch",)),
+        truth=open_end(place=(None, None), phases=("first-iteration", "waiting-for-batch")),
         sound=lambda: Mmcv().begin().whole().text,
         health=finished(place=(3, 100)),
     ),

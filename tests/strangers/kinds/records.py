@@ -227,7 +227,11 @@ CASES: tuple[Case, ...] = (
                 f"2024030{day}_100000", started(f"2024-03-0{day} 10:00:00")
             ).items()
         },
-        open_end(place=NOWHERE, phases=("waiting-for-batch",), unpassed=("alive", "first-line")),
+        open_end(
+            place=NOWHERE,
+            phases=("first-iteration", "waiting-for-batch"),
+            unpassed=("alive", "first-line"),
+        ),
     ),
     case(
         "five starts, each ends before its first batch / sound",

@@ -136,6 +136,8 @@ class Decided(Event, frozen=True, kw_only=True, tag="decided"):
 
     Attributes:
         step: Name of the remedy, "" where there is none.
+        withheld: The action that was not taken because stalls are reported only, "" for none.
+        withheld_because: Its reason.
     """
 
     action: str
@@ -146,6 +148,8 @@ class Decided(Event, frozen=True, kw_only=True, tag="decided"):
     stretch: int = 1
     environment: dict[str, str] = {}
     older_checkpoint: bool = False
+    withheld: str = ""
+    withheld_because: str = ""
 
 
 class FindingRaised(Event, frozen=True, kw_only=True, tag="finding-raised"):

@@ -9,7 +9,7 @@ import stat
 import time
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -105,7 +105,7 @@ def read_log(path: Path, formats: Sequence[LineFormat], *, deadline: float) -> L
             else:
                 log.take(decoder.feed(block))
         log.take(decoder.close())
-    starts = log.starts()
+    starts = tuple(replace(start, path=path, clock=log.clock) for start in log.starts())
     return LogRead(
         path=path,
         starts=starts,

@@ -11,6 +11,7 @@ from bisect import bisect
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -59,6 +60,8 @@ class LogStart:
         first_wall, last_wall: Times of its first and last line.
         resumed: Whether it continues what an earlier start has trained.
         last_line: Its last line that is not empty.
+        path: The file, None where it was read from none.
+        clock: What is known of its times.
     """
 
     events: tuple[Event, ...]
@@ -67,6 +70,8 @@ class LogStart:
     last_wall: float
     resumed: bool
     last_line: str
+    path: Path | None = None
+    clock: LogClock = LogClock.NONE
 
 
 class _Kept:
@@ -74,7 +79,7 @@ class _Kept:
 
     def __init__(self, number: int, wall: float) -> None:
         self.number = number
-        self.first_wall = self.last_wall = wall
+        self.first_wall = self.last_wall = self.before_wall = wall
         self.resumed = False
         self.last_line = ""
         self.head: list[str] = []
@@ -103,7 +108,7 @@ class _Kept:
 
     def date(self, wall: float) -> None:
         """Gives everything this wall time."""
-        self.first_wall = self.last_wall = wall
+        self.first_wall = self.last_wall = self.before_wall = wall
         for events in (self.first, self.errors, self.others):
             dated = [(number, replace(event, wall=wall)) for number, event in events]
             events.clear()
@@ -113,6 +118,7 @@ class _Kept:
         """Adds seconds to all wall times."""
         self.first_wall += off
         self.last_wall += off
+        self.before_wall += off
         for events in (self.first, self.errors, self.others):
             moved = [(number, replace(event, wall=event.wall + off)) for number, event in events]
             events.clear()
@@ -253,7 +259,9 @@ class WholeLog:
         self._open = self._parser.is_open
 
     def _begin(self, wall: float) -> None:
-        """Another start begins with the present line."""
+        """Another start begins with the present line, or with the stamp before it."""
+        if self._now.last_wall == wall:
+            self._now.last_wall = self._now.before_wall
         self._older.append(self._now)
         self._now = _Kept(self._number, wall)
         if len(self._older) >= STARTS:
@@ -288,7 +296,8 @@ class WholeLog:
                 for kept in (*self._older, self._now):
                     kept.date(stamp)
             self.last_wall = max(stamp, self.first_wall)
-        self._now.last_wall = self.last_wall
+        if self.last_wall != self._now.last_wall:
+            self._now.before_wall, self._now.last_wall = self._now.last_wall, self.last_wall
         return self.last_wall - (self.first_wall or self.last_wall), self.last_wall
 
     def _correct(self) -> None:

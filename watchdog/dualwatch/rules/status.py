@@ -73,6 +73,15 @@ def not_run() -> RunStatus:
     return RunStatus(phase=Phase.NOT_RUN, sentence="a configuration, not run", decided=False)
 
 
+def of_empty_log() -> RunStatus:
+    """The status of a start whose log holds nothing."""
+    text = (
+        "the log is empty: the newest start wrote no line; whether it crashed, hangs or still "
+        "runs elsewhere: crash or hang is not decidable from the log alone"
+    )
+    return RunStatus(phase=Phase.STARTING, sentence=text, decided=False)
+
+
 def run_status(s: Snapshot, *, alive: bool | None) -> RunStatus:
     """The status of the training of a snapshot.
 
@@ -143,9 +152,8 @@ def in_words(s: Snapshot, phase: str, part: Part = Part.NONE) -> str:
     if finished.is_test(s):
         return f"in a test run{_progress(s)}"
     words = _PARTS.get((phase, part)) or _WORDS.get(phase, phase)
-    trained, evaluated = s.last_train, s.last_evaluation
-    if phase == Phase.TRAINING and trained is not None and evaluated is not None:
-        words = "after a validation" if evaluated.at > trained.at else words
+    if phase == Phase.TRAINING and s.validations.is_last:
+        words = "after a validation"
     shown = s.shown
     if phase in VALIDATION_PHASES and shown is not None and shown.mode in ("val", "test"):
         words += f", {shown.done}{_of(shown.total)} by its progress bar"
@@ -160,7 +168,8 @@ def _done(s: Snapshot) -> str:
         return f"a test run, finished: {', '.join(shown[:MOST_METRICS]) or 'without a metric'}"
     if s.last_train is None and s.resumed is not None:
         return "trained to the end before: it resumed where nothing was left to train"
-    early = " by early stopping" if "stopped-early" in s.milestones else ""
+    is_early = s.closed is not None and s.closed.name == "stopped-early"
+    early = " by early stopping" if is_early else ""
     return f"trained to the end{early}{_progress(s)}"
 
 

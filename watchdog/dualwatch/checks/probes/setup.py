@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dualwatch import frameworks
 from dualwatch.checks.item import (
     CheckSubject,
     Item,
@@ -306,7 +307,9 @@ def tensorboard_backend(subject: CheckSubject, item: Item) -> Reading:
         return skipped(_UNKNOWN if config is None else "not configured", expected)
     if not any("tensorboard" in name.lower() for name in config.backends):
         shown = ", ".join(config.backends) or "none"
-        return failed(f"configured writers: {shown}", expected)
+        adapter = frameworks.get(config.framework)
+        older = adapter.advice_on("DW802", config) if adapter.is_older(config) else ""
+        return failed(f"configured writers: {shown}", expected, remedy=older)
     return passed(", ".join(config.backends), expected)
 
 

@@ -55,6 +55,7 @@ class MMEngine(Framework):
     loop_places = knowledge.LOOP_PLACES
     error_patterns = knowledge.ERROR_PATTERNS
     advice = knowledge.ADVICE
+    older_advice = knowledge.OLDER_ADVICE
 
     def load(
         self,
@@ -93,8 +94,8 @@ class MMEngine(Framework):
     def spec(self, sections: Sections) -> TrainingSpec:
         return spec_of(sections)
 
-    def find_config(self, work_dir: Path) -> Path | None:
-        return find.find(work_dir)
+    def find_config(self, work_dir: Path, log: Path | None = None) -> Path | None:
+        return find.find(work_dir, log)
 
     def config_in_log(self, lines: Sequence[str]) -> TrainingSpec | None:
         text = dump.config_text(list(lines))
@@ -143,3 +144,7 @@ class MMEngine(Framework):
 
     def line_format(self) -> MMEngineLines:
         return MMEngineLines()
+
+    def is_older(self, config: ConfigRead) -> bool:
+        """Whether it has mmcv 1.x's form: one section ``data`` for all loaders."""
+        return "data" in config.loaders and "train_dataloader" not in config.loaders
