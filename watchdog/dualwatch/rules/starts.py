@@ -69,7 +69,7 @@ class EarlierStart(Struct, frozen=True, kw_only=True):
 def earlier(
     s: Snapshot, causes: Sequence[Finding], *, number: int, begun: float, log: str | None = None
 ) -> EarlierStart:
-    """The report on an earlier start.
+    """What is reported of an earlier start.
 
     Args:
         s: As its log left it.
@@ -107,7 +107,7 @@ def in_common(before: Sequence[EarlierStart], newest: RunStatus) -> str:
         return ""
     last = _ending(before[-1])
     count = next(
-        (n for n, start in enumerate(reversed(earlier)) if _ending(start) != last), len(earlier)
+        (n for n, start in enumerate(reversed(before)) if _ending(start) != last), len(before)
     )
     if last is None or count < LEAST:
         return ""
