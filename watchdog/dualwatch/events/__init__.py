@@ -39,6 +39,7 @@ from dualwatch.events.preflight import (
 from dualwatch.events.training import (
     AgentReported,
     BatchSeen,
+    CaughtException,
     CommandAnswered,
     ConfigRead,
     ConsoleGrew,
@@ -57,6 +58,7 @@ __all__ = [
     "AttemptEnded",
     "AttemptStarted",
     "BatchSeen",
+    "CaughtException",
     "Change",
     "CheckpointSeen",
     "CommandAnswered",

@@ -103,6 +103,7 @@ class LoaderGuard:
             self.tracker.ended()
             raise
         self.tracker.delivered()
+        self._handler.batch_came()
         return batch
 
     def _next(self, ask_torch: Callable[[], Any]) -> Any:
