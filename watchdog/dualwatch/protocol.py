@@ -20,7 +20,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
+
+if TYPE_CHECKING:
+    from mmap import mmap
 
 # --- environment -------------------------------------------------------------------------
 
@@ -94,7 +97,7 @@ class OverridesDocument(TypedDict):
         parts: Pattern of words in the names of modules that are recorded at any depth.
     """
 
-    overrides: dict[str, Any]
+    overrides: dict[str, object]
     stretch: int
     rescue: bool
     parts: str
@@ -105,7 +108,7 @@ class AgentDocument(TypedDict):
 
     pid: int
     rank: int
-    applied: dict[str, Any]
+    applied: dict[str, object]
     refused: dict[str, str]
     work_dir: str
     versions: dict[str, str]
@@ -184,6 +187,11 @@ class Phase:
     SAVING = "saving-checkpoint"
     FINISHED = "finished"
 
+    # By a log alone, which does not show more; no agent reports these.
+    TRAINING = "training"
+    FIRST_ITERATION = "first-iteration"
+    NOT_RUN = "not-run"
+
 
 PHASES = (
     Phase.STARTING,
@@ -232,7 +240,7 @@ class HeartbeatRecord(NamedTuple):
     changed: float
 
 
-def write_record(buffer: Any, sequence: int, values: Sequence[Any]) -> int:
+def write_record(buffer: mmap | bytearray, sequence: int, values: Sequence[float]) -> int:
     """Writes a record into a mapped buffer and returns the new sequence number.
 
     The sequence is odd while the body is being written, so that a reader never believes a half
@@ -346,7 +354,7 @@ def pack_command(record: CommandRecord) -> bytes:
     return _ORDER.pack(record.number, COMMANDS.index(record.order), record.beats, record.number)
 
 
-def read_command(buffer: Any) -> CommandRecord | None:
+def read_command(buffer: mmap | bytes) -> CommandRecord | None:
     """The order in a mapped buffer; None while it is not whole."""
     number, order, beats, again = _ORDER.unpack_from(buffer, 0)
     if number != again or not 0 <= order < len(COMMANDS):

@@ -12,13 +12,16 @@ import os
 import signal
 import threading
 import time
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Callable
 
 from dualwatch import protocol
 from dualwatch.agent import exception_trace, files, mapped_file
 from dualwatch.agent.torch import loader_guard
 from dualwatch.agent.torch.guarded_classes import ReplaceLoader
 from dualwatch.protocol import AgentCommand, Phase
+
+if TYPE_CHECKING:
+    from dualwatch.agent.heartbeat import HeartbeatWriter
 
 HOLD = 60.0
 """Seconds that a saved training waits to be stopped, before it continues after all."""
@@ -45,7 +48,7 @@ class CommandHandler:
     def __init__(
         self,
         folder: str,
-        heart: Any,
+        heart: HeartbeatWriter,
         save: Callable[[], str],
         save_together: Callable[[], str] | None = None,
     ) -> None:
@@ -114,7 +117,7 @@ class CommandHandler:
             caught = trace.stop()
             self.answer(self._trace_number, AgentCommand.TRACE, caught=caught)
 
-    def _signalled(self, number: int, frame: Any) -> None:
+    def _signalled(self, number: int, frame: object) -> None:
         if os.getpid() != self._pid or self._heart.phase not in _INTACT:
             return
         record = protocol.read_command(self._buffer)
@@ -196,7 +199,7 @@ class CommandHandler:
         why: str = "",
         path: str = "",
         awaited: list[str] | None = None,
-        caught: list[Any] | None = None,
+        caught: list[protocol.CaughtDocument] | None = None,
     ) -> None:
         """Reports the result of a command, or of a rescue without one."""
         answer: protocol.ReplyDocument = {

@@ -17,6 +17,8 @@ import threading
 import time
 from typing import Any
 
+from dualwatch import protocol
+
 LONGEST = 30.0
 """Seconds after which the tracing ends by itself."""
 
@@ -70,7 +72,7 @@ class ExceptionTrace:
         sys.settrace(self._called)
         return ""
 
-    def stop(self) -> list[dict[str, Any]]:
+    def stop(self) -> list[protocol.CaughtDocument]:
         """Ends the tracing; returns the exceptions that were caught, each once."""
         self._switch_off()
         caught: dict[tuple[str, str, str], dict[str, Any]] = {}
@@ -78,8 +80,18 @@ class ExceptionTrace:
             if not one["converted"]:
                 caught.setdefault((one["exception"], one["raised"], one["caught"]), one)
         self._open, self._kept, self._counts = [], [], {}
-        names = ("exception", "message", "raised", "caught", "handler", "foreign", "path")
-        return [{name: one[name] for name in names} for one in caught.values()]
+        return [
+            {
+                "exception": one["exception"],
+                "message": one["message"],
+                "raised": one["raised"],
+                "caught": one["caught"],
+                "handler": one["handler"],
+                "foreign": one["foreign"],
+                "path": one["path"],
+            }
+            for one in caught.values()
+        ]
 
     def _switch_off(self) -> None:
         if not self.active:

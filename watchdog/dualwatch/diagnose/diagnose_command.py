@@ -94,7 +94,7 @@ def show(result: DiagnoseResult) -> None:
 
 
 def _code(done: Examination) -> Exit:
-    if any(cause.severity >= Severity.ERROR for cause in done.causes):
+    if any(cause.severity > Severity.INFO for cause in done.causes):
         return Exit.WRONG
     assert done.standing is not None
     # Unknown is not well: a log that just ends tells neither a crash nor a hang, and a process that

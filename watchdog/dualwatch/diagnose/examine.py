@@ -22,6 +22,7 @@ from dualwatch.events import (
     ConfigRead,
     Event,
     Finding,
+    LogClock,
     NotObserved,
     Severity,
 )
@@ -30,11 +31,12 @@ from dualwatch.history import sources
 from dualwatch.history.run import RunHistory
 from dualwatch.history.training_record import TrainingRecord
 from dualwatch.logs import reader
-from dualwatch.rules import ranking
+from dualwatch.logs.whole import LogStart
+from dualwatch.rules import ranking, starts
 from dualwatch.rules.deaths import exit
 from dualwatch.rules.registry import judge
 from dualwatch.rules.starts import EarlierStart
-from dualwatch.rules.status import RunStatus, run_status
+from dualwatch.rules.status import RunStatus, not_run, of_empty_log, run_status
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot, advance
 
@@ -62,6 +64,7 @@ class Examination:
         config: As it was loaded or read.
         written: Source text of the training loader.
         earlier: The starts of its log before the newest one, oldest first.
+        in_common: What the newest of them have in common, "" for nothing.
         not_observed: What could not be looked at -> why.
     """
 
@@ -81,6 +84,7 @@ class Examination:
     written: str | None = None
     not_observed: dict[str, str] = field(default_factory=dict)
     earlier: list[EarlierStart] = field(default_factory=list)
+    in_common: str = ""
     took_s: float = 0.0
 
     @property
@@ -183,7 +187,7 @@ def _config(done: Examination, found: ConfigRead | None) -> ConfigRead | None:
     """The configuration of the newest start: of a file, or as its log has it."""
     if done.log is None:
         return found
-    printed = log_starts.printed(done.log, done.log.starts[-1], done.moment)
+    printed = log_starts.printed(done.log.starts[-1], done.moment)
     settled = log_starts.settled(found, printed, is_named=done.target.kind == "config")
     if printed is not None and settled is printed.event:
         done.written = printed.spec.written
@@ -193,10 +197,14 @@ def _config(done: Examination, found: ConfigRead | None) -> ConfigRead | None:
 def _fold(done: Examination, answers: dict[str, Any], options: ExamineOptions) -> None:
     """Continues the run of the journal with newer lines of the log and with the answers."""
     target, moment, run = done.target, done.moment, done.run
-    starts = log_starts.of_rows(answers["scalars"]) if answers.get("scalars") else ()
-    if done.log is not None and not starts:
-        starts = done.log.starts
-    attempts = sources.of_log(starts, moment, _started(target, moment))
+    found: tuple[LogStart, ...] = ()
+    if answers.get("scalars") and target.log is not None:
+        found = log_starts.of_rows(answers["scalars"], target.log)
+    if done.log is not None and not found:
+        found = done.log.starts
+    if found and not run.attempts:
+        found = (*answers.get("earlier runs", ()), *found)
+    attempts = sources.of_log(found, moment, _started(target, moment))
     if run.attempts:
         # The supervisor may have died before the training did.
         lines = [event for attempt in attempts for event in attempt[1:]]
@@ -204,8 +212,8 @@ def _fold(done: Examination, answers: dict[str, Any], options: ExamineOptions) -
     else:
         events = attempts[-1]
         course = () if target.supervised else (done.course,)
-        log_starts.fold_earlier(run, done.log, starts, attempts, course, moment)
-        done.course.timed = not answers.get("scalars")
+        log_starts.fold_earlier(run, found, attempts, course, moment)
+        done.course.timed = not found or found[-1].clock is not LogClock.NONE
     if target.attempt_dir is not None:
         for name in ("heartbeat", "model", "batches"):
             events += answers.get(name, ())
@@ -221,6 +229,8 @@ def _fold(done: Examination, answers: dict[str, Any], options: ExamineOptions) -
         for what, why in done.not_observed.items()
     ]
     for name in options.more:
+        if name == "config":
+            continue  # As it was settled above.
         answer = answers.get(name, ())
         listed = answer if isinstance(answer, list) else [answer]
         events += [one for one in listed if isinstance(one, Event)]
@@ -233,6 +243,11 @@ def is_alive(target: Target) -> bool | None:
     if target.training is not None:
         return True
     return False if target.supervised else None
+
+
+def is_planned(target: Target) -> bool:
+    """Whether it is a configuration that was not run."""
+    return target.kind == "config" and target.training is None and target.log is None
 
 
 def _started(target: Target, moment: Moment) -> AttemptStarted:
@@ -268,9 +283,16 @@ def _judge(done: Examination, policy: CheckPolicy, options: ExamineOptions) -> N
     done.findings = ranking.rank([*now, *then])
     done.causes = ranking.causes([*now, *then])
     done.standing = run_status(s, alive=is_alive(target))
+    if is_planned(target):
+        done.standing = not_run()
+    elif is_alive(target) is None and done.log is not None and not any(done.log.tail):
+        done.standing = of_empty_log()
     if not target.supervised:
         done.earlier = log_starts.earlier(done.run, limits)
-    done.not_observed |= {what: event.why for what, event in s.not_observed.items()}
+    if done.earlier:
+        done.in_common = starts.in_common(done.earlier, done.standing)
+        parts = (done.standing.sentence, f"before it, {done.earlier[-1].sentence}", done.in_common)
+        done.standing = replace(done.standing, sentence="; ".join(filter(None, parts)))
 
 
 def _still_counts(finding: Finding, done: Examination) -> bool:

@@ -8,6 +8,7 @@ from dualwatch.events.lifecycle import (
     AttemptStarted,
     Decided,
     FindingRaised,
+    LogClock,
     NotObserved,
     ObserverPaused,
     RunEnded,
@@ -48,8 +49,10 @@ from dualwatch.events.training import (
     GoalAnnounced,
     HeartbeatRead,
     IterationLogged,
+    LinesScreened,
     LogMilestone,
     NotFollowed,
+    ProgressShown,
 )
 
 __all__ = [
@@ -82,6 +85,8 @@ __all__ = [
     "HeartbeatRead",
     "HostSampled",
     "IterationLogged",
+    "LinesScreened",
+    "LogClock",
     "LogMilestone",
     "ModelPart",
     "ModelSeen",
@@ -91,6 +96,7 @@ __all__ = [
     "OrphansSeen",
     "ProcessSample",
     "ProcessesSampled",
+    "ProgressShown",
     "Proof",
     "RerunStep",
     "RunEnded",

@@ -22,15 +22,16 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from dualwatch.core.errors import DualwatchError
+from dualwatch.core.plain import PlainDict
 from dualwatch.datasets.layouts import ReadLayout
 from dualwatch.datasets.spec import DatasetSpec, Role
 from dualwatch.events import Change, CheckpointSeen, ConfigRead, Event, NotFollowed
 from dualwatch.logs.formats import LineFormat
 
-Sections = Mapping[str, Any]
+Sections = PlainDict
 """A configuration as its framework describes it: plain, JSON-able dictionaries."""
 
 TIME_LIMIT = 120.0
@@ -63,7 +64,7 @@ class LoaderSpec:
     role: Role
     workers: int | None = 0
     batch: int | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: PlainDict = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +82,7 @@ class TrainingSpec:
         work_dir: As the configuration names it, "" for none.
         model_words: Keys and types of its model.
         min_batch: The smallest batch that the model's loss can learn from.
+        due_at_end: What must come after its last iteration: "checkpoint", "validation".
         backends: Types of what writes its scalars; None where that is not known.
         imports: Modules that it imports before training.
         not_followed: What of a configuration that was read as text is not known, and why.
@@ -102,6 +104,7 @@ class TrainingSpec:
     model_words: tuple[str, ...] = ()
     preprocessor: str = ""
     min_batch: int = 1
+    due_at_end: tuple[str, ...] = ()
     backends: tuple[str, ...] | None = None
     imports: tuple[str, ...] = ()
     not_followed: tuple[NotFollowed, ...] = ()
@@ -212,6 +215,8 @@ class Framework:
         collective_files: Parts of the paths of files whose functions are collectives.
         error_places: (pattern over a traceback's frame, finding code) of errors whose message is
             not specific.
+        loop_places: Pattern over a traceback's line "File ..., line ..., in ..." of its training
+            loop, None where it has none that is known.
         error_patterns: (finding code, pattern over ``Kind: message``).
         advice: Finding code -> its own line of advice, which is added to the finding's remedy.
     """
@@ -227,6 +232,7 @@ class Framework:
     libraries: tuple[tuple[re.Pattern[str], str], ...] = ()
     collective_files: tuple[str, ...] = ()
     error_places: tuple[tuple[re.Pattern[str], str], ...] = ()
+    loop_places: re.Pattern[str] | None = None
     error_patterns: tuple[tuple[str, re.Pattern[str]], ...] = ()
     advice: Mapping[str, str] = {}
 
@@ -275,8 +281,12 @@ class Framework:
         """The specification of sections that ``load`` returned before, as a journal keeps them."""
         return TrainingSpec(framework=self.name, sections=sections)
 
-    def find_config(self, work_dir: Path) -> Path | None:
-        """The configuration that the newest run in a work dir was started with."""
+    def find_config(self, work_dir: Path, log: Path | None = None) -> Path | None:
+        """The configuration that a run in a work dir was started with.
+
+        Args:
+            log: A file that the run left; by default it is the newest run.
+        """
         return None
 
     def config_in_log(self, lines: Sequence[str]) -> TrainingSpec | None:
@@ -302,7 +312,7 @@ class Framework:
         """
         return ()
 
-    def in_force(self, spec: TrainingSpec, changed: Mapping[str, Any]) -> Overrides:
+    def in_force(self, spec: TrainingSpec, changed: PlainDict) -> Overrides:
         """The overrides that changed configuration keys amount to; the inverse of ``changes``."""
         return Overrides()
 

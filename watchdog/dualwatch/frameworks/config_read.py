@@ -7,13 +7,14 @@ would load it, in a child process with a time limit.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from dualwatch import domains, frameworks
 from dualwatch.core import clock
 from dualwatch.core.errors import DualwatchError
+from dualwatch.core.plain import PlainDict, PlainValue
 from dualwatch.core.text import clean
 from dualwatch.datasets.layouts import Guess, ReadLayout
 from dualwatch.domains.base import Pairing, Progress, silent
@@ -43,9 +44,13 @@ class PairOptions(NamedTuple):
 SAMPLED = PairOptions()
 
 
-def find(work_dir: Path) -> Path | None:
-    """The configuration that the newest run in a work dir was started with."""
-    found = (one.find_config(work_dir) for one in frameworks.installed())
+def find(work_dir: Path, log: Path | None = None) -> Path | None:
+    """The configuration that a run in a work dir was started with.
+
+    Args:
+        log: A file that the run left; by default it is the newest run.
+    """
+    found = (one.find_config(work_dir, log) for one in frameworks.installed())
     return next((path for path in found if path is not None), None)
 
 
@@ -154,6 +159,7 @@ def of_spec(
         model_words=spec.model_words,
         epochs=spec.goal.epochs,
         iterations=spec.goal.iterations,
+        due_at_end=spec.due_at_end,
         preprocessor=clean(spec.preprocessor, 200),
         backends=spec.backends,
         load_from=clean(spec.start_from, 1000),
@@ -177,7 +183,7 @@ def _pairing(spec: TrainingSpec, roots: Sequence[Path], how: PairOptions) -> Pai
     return Pairing()
 
 
-def with_overrides(event: ConfigRead, overrides: Mapping[str, Any]) -> dict[str, Any]:
+def with_overrides(event: ConfigRead, overrides: PlainDict) -> dict[str, dict[str, PlainValue]]:
     """The loaders of a configuration with the overrides of an attempt, as the agent applies them.
 
     Only what is addressed by names; positions in lists are not followed.

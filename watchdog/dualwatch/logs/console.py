@@ -10,8 +10,9 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from dualwatch.core.text import bound, strip_control
-from dualwatch.events import ErrorSeen, Event
+from dualwatch.events import ErrorSeen, Event, IterationLogged
 from dualwatch.logs.formats import LineFormat
+from dualwatch.logs.progress import ProgressReader
 from dualwatch.logs.tracebacks import EXCERPT_WIDTH, MESSAGE_CHARS, TracebackCollector
 
 MAX_RANKS = 64
@@ -72,6 +73,7 @@ class ConsoleParser:
         self._formats = formats
         self._collectors: dict[str, TracebackCollector] = {"": TracebackCollector()}
         self._reported: OrderedDict[tuple[str, str, str], int] = OrderedDict()
+        self._progress = ProgressReader()
 
     def feed(self, line: str, at: float, wall: float) -> list[Event]:
         """Takes one whole line (without its end) and returns what it states or completes."""
@@ -82,6 +84,12 @@ class ConsoleParser:
             match = _TAG.match(line)
             if match is not None:
                 tag, line = match[0], line[match.end() :]
+        shown, rest = self._progress.bar(line, at, wall)
+        if rest is None:
+            return list(shown)
+        return [*shown, *self._text(tag, rest, at, wall)]
+
+    def _text(self, tag: str, line: str, at: float, wall: float) -> list[Event]:
         event: Event | None = None
         for known in self._formats:
             event = known.parse(line, at, wall)
@@ -89,6 +97,8 @@ class ConsoleParser:
                 break
         collector = self._collector(tag)
         if event is not None:
+            if isinstance(event, IterationLogged):
+                self._progress.trained()
             ended = collector.flush(at, wall)
             return [*self._fresh(ended), event] if ended else [event]
         level, body = "", line
@@ -101,7 +111,8 @@ class ConsoleParser:
             single = _single(level, body, at, wall)
             if single is not None:
                 errors = [*errors, single]
-        return list(self._fresh(errors)) if errors else []
+        said = self._progress.said(line, at, wall) if not belongs else []
+        return [*said, *self._fresh(errors)] if said or errors else []
 
     @property
     def is_open(self) -> bool:
@@ -110,6 +121,9 @@ class ConsoleParser:
 
     def flush(self, at: float, wall: float) -> list[Event]:
         """The console is quiet: gives the exceptions whose last line came."""
+        return [*self._progress.flush(), *self._errors_flushed(at, wall)]
+
+    def _errors_flushed(self, at: float, wall: float) -> list[Event]:
         return [
             event
             for collector in self._collectors.values()
@@ -118,11 +132,10 @@ class ConsoleParser:
 
     def close(self, at: float, wall: float) -> list[Event]:
         """The end of the stream: gives what is left, also a traceback that was cut off."""
-        return [
-            event
-            for collector in self._collectors.values()
-            for event in self._fresh(collector.close(at, wall))
-        ]
+        left: list[Event] = [*self._progress.flush()]
+        for collector in self._collectors.values():
+            left += self._fresh(collector.close(at, wall))
+        return left
 
     def _collector(self, tag: str) -> TracebackCollector:
         collector = self._collectors.get(tag)

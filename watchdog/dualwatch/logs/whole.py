@@ -1,23 +1,33 @@
 """Reads a whole log, however long, into the events that matter.
 
-Of a million training lines the first and the newest of each start are what matters. Those
-in between are not even taken apart, and the stretch that they cover becomes one in which nothing
-was observed, so that no pause is learnt from it.
+Of a million training lines the first and the newest of each start are parsed. Those in between are
+screened (see ``screen``): an event says how many were not parsed, and no pause is learned from
+their stretch.
 """
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from msgspec.structs import replace
 
-from dualwatch.events import ErrorSeen, Event, IterationLogged, ObserverPaused
+from dualwatch.events import (
+    ErrorSeen,
+    Event,
+    IterationLogged,
+    LinesScreened,
+    LogClock,
+    ObserverPaused,
+)
 from dualwatch.logs.console import ConsoleParser
 from dualwatch.logs.formats import LineFormat
+from dualwatch.logs.screen import PutOffLines
 from dualwatch.logs.starts import StartFinder
-from dualwatch.logs.timestamps import TimestampReader
+from dualwatch.logs.timestamps import TimestampReader, may_date
 
 TAIL = 50
 HEAD_CHARS = 2 << 20
@@ -25,8 +35,8 @@ HEAD_CHARS = 2 << 20
 FIRST = 1_000
 """Training lines that are kept from the beginning of a start."""
 
-NEWEST = 10_000
-"""Training lines that are kept from the end of a start; of all older starts together as many."""
+NEWEST = 2_000
+"""Training lines that are parsed at the end of a start; of all older starts together as many."""
 
 OTHERS = 2_000
 """Errors that are kept of a start, and as many events of all other kinds: the newest, too."""
@@ -50,6 +60,8 @@ class LogStart:
         first_wall, last_wall: Times of its first and last line.
         resumed: Whether it continues what an earlier start has trained.
         last_line: Its last line that is not empty.
+        path: The file, None where it was read from none.
+        clock: What is known of its times.
     """
 
     events: tuple[Event, ...]
@@ -58,6 +70,8 @@ class LogStart:
     last_wall: float
     resumed: bool
     last_line: str
+    path: Path | None = None
+    clock: LogClock = LogClock.NONE
 
 
 class _Kept:
@@ -65,7 +79,7 @@ class _Kept:
 
     def __init__(self, number: int, wall: float) -> None:
         self.number = number
-        self.first_wall = self.last_wall = wall
+        self.first_wall = self.last_wall = self.before_wall = wall
         self.resumed = False
         self.last_line = ""
         self.head: list[str] = []
@@ -74,9 +88,7 @@ class _Kept:
         self.first: list[tuple[int, Event]] = []
         self.errors: deque[tuple[int, Event]] = deque(maxlen=OTHERS)
         self.others: deque[tuple[int, Event]] = deque(maxlen=OTHERS)
-        # Training lines that are taken apart in the end, if they are among the newest then.
-        self.newest: deque[tuple[int, str]] = deque(maxlen=NEWEST)
-        self.put_off = self.put_off_from = 0
+        self.put_off = PutOffLines(NEWEST)
         # Stretches (after a number, before a number) of which not all is kept.
         self.unseen: list[tuple[int, int]] = []
 
@@ -94,6 +106,24 @@ class _Kept:
         else:
             (self.errors if isinstance(event, ErrorSeen) else self.others).append((number, event))
 
+    def date(self, wall: float) -> None:
+        """Gives everything this wall time."""
+        self.first_wall = self.last_wall = self.before_wall = wall
+        for events in (self.first, self.errors, self.others):
+            dated = [(number, replace(event, wall=wall)) for number, event in events]
+            events.clear()
+            events.extend(dated)
+
+    def move(self, off: float) -> None:
+        """Adds seconds to all wall times."""
+        self.first_wall += off
+        self.last_wall += off
+        self.before_wall += off
+        for events in (self.first, self.errors, self.others):
+            moved = [(number, replace(event, wall=event.wall + off)) for number, event in events]
+            events.clear()
+            events.extend(moved)
+
     def thin(self) -> None:
         """Keeps less of a start that is not among the newest few."""
         followers = [event for _, event in self.first[1:]] + [None]
@@ -110,8 +140,9 @@ class WholeLog:
     """Takes the lines of a log in their order.
 
     Args:
-        modified: The file's own time, which replaces the stamps that a log may lack.
+        modified: The file's own time, which orders what a log without stamps holds.
         formats: See ``ConsoleParser``.
+        names: Names of the file and of its folders, which may date it.
 
     Attributes:
         tail: The last lines.
@@ -119,16 +150,20 @@ class WholeLog:
         dropped: Older starts of which nothing is kept.
     """
 
-    def __init__(self, modified: float, formats: Sequence[LineFormat]) -> None:
+    def __init__(
+        self, modified: float, formats: Sequence[LineFormat], names: Sequence[str] = ()
+    ) -> None:
         self.tail: deque[str] = deque(maxlen=TAIL)
         self.first_wall: float | None = None
         self.last_wall = modified
         self.dropped = 0
+        self._names = names
         self._stamps = TimestampReader(modified)
         self._formats = formats
         self._parser = ConsoleParser(formats)
         self._finder = StartFinder()
         self._open = False
+        self._clock = LogClock.NONE
         # Of lines and events, in the order in which they came.
         self._number = 0
         self._untimed = ""
@@ -136,9 +171,9 @@ class WholeLog:
         self._older: deque[_Kept] = deque()
 
     @property
-    def year_known(self) -> bool:
-        """Whether the stamps have their year; else it was guessed by the file's own time."""
-        return bool(self._stamps.year_known)
+    def clock(self) -> LogClock:
+        """What is known of its times; a year that is not known is guessed by the file's own."""
+        return self._stamps.clock
 
     def take(self, lines: Iterable[str]) -> None:
         """The next lines, clean and bounded."""
@@ -167,11 +202,14 @@ class WholeLog:
         The wall times of events are those of their lines; ``at`` is seconds since the first stamp.
         """
         self._break_off()
+        for name in self._names:
+            self._stamps.take_name(name)
+        self._correct()
         first = self.first_wall if self.first_wall is not None else self.last_wall
         found: list[LogStart] = []
         at = 0.0
         for kept in (*self._older, self._now):
-            events = tuple(_ordered(*self._story(kept, first), at))
+            events = tuple(self._story(kept, first, at))
             at = events[-1].at if events else at
             found.append(
                 LogStart(
@@ -200,10 +238,9 @@ class WholeLog:
         kept.training += 1
         kept.resumed = self._finder.is_resumed
         if kept.training <= FIRST or self._open:
+            kept.put_off.learn(line)
             return False
-        kept.newest.append((self._number, line))
-        kept.put_off += 1
-        kept.put_off_from = kept.put_off_from or self._number
+        kept.put_off.take(self._number, line)
         self._untimed = line
         return True
 
@@ -222,7 +259,9 @@ class WholeLog:
         self._open = self._parser.is_open
 
     def _begin(self, wall: float) -> None:
-        """Another start begins with the present line."""
+        """Another start begins with the present line, or with the stamp before it."""
+        if self._now.last_wall == wall:
+            self._now.last_wall = self._now.before_wall
         self._older.append(self._now)
         self._now = _Kept(self._number, wall)
         if len(self._older) >= STARTS:
@@ -230,24 +269,47 @@ class WholeLog:
             self.dropped += 1
         if len(self._older) > FEW:
             self._older[-FEW - 1].thin()
-        spare = sum(len(kept.newest) for kept in self._older) - NEWEST
+        spare = sum(len(kept.put_off) for kept in self._older) - NEWEST
         for kept in self._older:
-            while spare > 0 and len(kept.newest) > 1:
-                kept.newest.popleft()
-                spare -= 1
+            fewer = min(spare, len(kept.put_off) - 1)
+            if fewer > 0:
+                kept.put_off.thin(fewer)
+                spare -= fewer
 
     def _time(self, line: str) -> tuple[float, float]:
         """Both times of a line; one without a stamp has that of the last one before it."""
-        stamp = self._stamps.of(line)
+        stamped, stamp = line, self._stamps.of(line)
         if stamp is None and self._untimed:
-            stamp = self._stamps.of(self._untimed)
+            stamped = self._untimed
+            stamp = self._stamps.of(stamped)
         self._untimed = ""
+        if self._stamps.clock is not LogClock.FULL and may_date(line):
+            self._stamps.take_name(line)
+        if self._stamps.clock is not self._clock:
+            self._clock = self._stamps.clock
+            self._correct()
+            stamp = self._stamps.of(stamped) if stamp is not None else None
         if stamp is not None:
             if self.first_wall is None:
-                self.first_wall = self._now.first_wall = stamp
+                self.first_wall = stamp
+                # What came before the first stamp has the time of it, not that of the file.
+                for kept in (*self._older, self._now):
+                    kept.date(stamp)
             self.last_wall = max(stamp, self.first_wall)
-        self._now.last_wall = self.last_wall
+        if self.last_wall != self._now.last_wall:
+            self._now.before_wall, self._now.last_wall = self._now.last_wall, self.last_wall
         return self.last_wall - (self.first_wall or self.last_wall), self.last_wall
+
+    def _correct(self) -> None:
+        """The year became known: moves what came before it."""
+        off = self._stamps.correction()
+        if not off:
+            return
+        if self.first_wall is not None:
+            self.first_wall += off
+            self.last_wall += off
+        for kept in (*self._older, self._now):
+            kept.move(off)
 
     def _break_off(self) -> None:
         """No line follows that could belong to a traceback."""
@@ -260,23 +322,29 @@ class WholeLog:
 
     # --- events ----------------------------------------------------------------------------------
 
-    def _story(
-        self, kept: _Kept, first: float
-    ) -> tuple[list[tuple[int, Event]], list[tuple[int, int]]]:
-        """The events of a start with their numbers, and the stretches that are not kept."""
+    def _story(self, kept: _Kept, first: float, begun: float) -> Iterator[Event]:
+        """The events of a start, ``begun`` seconds after the first stamp."""
         unseen = list(kept.unseen)
-        if kept.put_off > len(kept.newest):
-            unseen.append((kept.put_off_from - 1, kept.newest[0][0]))
         if len(kept.others) == OTHERS:
-            begun = kept.first[-1][0] if kept.first else kept.number
-            unseen.append((begun, kept.others[0][0]))
+            since = kept.first[-1][0] if kept.first else kept.number
+            unseen.append((since, kept.others[0][0]))
         parser = ConsoleParser(self._formats)
-        newest: list[tuple[int, Event]] = []
-        for number, line in kept.newest:
-            wall = max(self._stamps.of(line) or first, first)
-            newest += [(number, event) for event in parser.feed(line, wall - first, wall)]
-        later = sorted([*kept.errors, *kept.others, *newest], key=lambda pair: pair[0])
-        return [*kept.first, *later], unseen
+        put_off: list[tuple[int, Event]] = []
+        screened: list[tuple[int, int]] = []
+        before = 0
+        for one in kept.put_off.parsed():
+            wall = max(self._stamps.of(one.item) or first, first)
+            at = wall - first
+            if one.skipped:
+                screened.append((before, one.number))
+                gap = LinesScreened(
+                    at=at, wall=wall, lines=one.skipped, non_finite=one.skipped_hits
+                )
+                put_off.append((one.number, gap))
+            put_off += [(one.number, event) for event in parser.feed(one.item, at, wall)]
+            before = one.number
+        later = sorted([*kept.errors, *kept.others, *put_off], key=lambda pair: pair[0])
+        return _ordered([*kept.first, *later], unseen, screened, begun)
 
 
 def _is_line(event: Event | None) -> bool:
@@ -284,16 +352,33 @@ def _is_line(event: Event | None) -> bool:
 
 
 def _ordered(
-    story: Iterable[tuple[int, Event]], unseen: Iterable[tuple[int, int]], at: float
+    story: Iterable[tuple[int, Event]],
+    unseen: Iterable[tuple[int, int]],
+    screened: Sequence[tuple[int, int]],
+    at: float,
 ) -> Iterator[Event]:
-    """Facts with their numbers, in the order of their times, with pauses where some are missing."""
+    """Events with their numbers, in the order of their times.
+
+    Args:
+        unseen: Stretches (after, before) of which not all is kept; a pause comes for each.
+        screened: Stretches of training lines that were not parsed, in their order.
+        at: The time before the first of them.
+    """
     stretches = list(unseen)
+    begins = [after for after, _ in screened]
     known = 0
     for number, event in story:
         if event.at < at:  # A clock that was set back; what comes later is not earlier.
             event = replace(event, at=at)
-        is_late = event.at > at
-        if is_late and any(known < before and number > after for after, before in stretches):
-            yield ObserverPaused(at=event.at, wall=event.wall, seconds=event.at - at)
+        seconds = event.at - at
+        if isinstance(event, LinesScreened):
+            event = replace(event, seconds=seconds)
+        elif seconds > 0:
+            index = bisect(begins, number) - 1
+            if any(known < before and number > after for after, before in stretches):
+                yield ObserverPaused(at=event.at, wall=event.wall, seconds=seconds)
+            elif index >= 0 and number < screened[index][1]:
+                # It stands among lines that were not parsed: its distance to them is not known.
+                yield LinesScreened(at=event.at, wall=event.wall, lines=0, seconds=seconds)
         known, at = number, event.at
         yield event

@@ -26,6 +26,7 @@ __all__ = [
     "decide_death",
     "decide_stall",
     "escalations",
+    "withheld",
 ]
 
 OnStall = Literal["rerun", "stop", "report"]
@@ -96,7 +97,8 @@ def decide_stall(
         code = findings[0].code if findings else ""
         return _decision(Action.REPORT, f"{code or 'nothing'} needs no action", code)
     if policy.on_stall == "report":
-        return _decision(Action.REPORT, "stalls are reported only, as you asked", cause.code)
+        acting = replace(policy, on_stall="rerun")
+        return withheld(decide_stall(findings, history, spec, acting))
     wakes = policy.on_stall == "rerun" and not history.woken
     if stopped is not None and wakes and stopped.proof is Proof.STOPPED:
         reason = f"{causes.named(stopped)}: it is intact, so it is continued (SIGCONT)"
@@ -144,6 +146,17 @@ def decide_death(
             at_floor = _is_at_floor(remedy, history, spec, policy)
             return _rerun(cause, remedy, history, spec, policy) if at_floor else None
     return _rerun(cause, remedy, history, spec, policy)
+
+
+def withheld(decision: Decision) -> Decision:
+    """A decision that only reports, and what it would be if it might act."""
+    would = decision if decision.action is not Action.REPORT else None
+    return Decision(
+        action=Action.REPORT,
+        reason="stalls and errors are reported only, as you asked",
+        cause=decision.cause,
+        withheld=would,
+    )
 
 
 def _rerun(

@@ -127,7 +127,8 @@ class Diagnosis(Struct, kw_only=True):
     Attributes:
         causes: Likeliest first.
         findings: All of them, the causes included.
-        earlier: The starts of the log before the newest one, oldest first.
+        earlier: The starts of the log, and of its work dir, before the newest one, oldest first.
+        in_common: What the newest of them have in common, "" for nothing.
         log_tail: The newest lines.
         generated: Wall time.
     """
@@ -139,6 +140,7 @@ class Diagnosis(Struct, kw_only=True):
     causes: list[Finding] = []
     findings: list[Finding] = []
     earlier: list[EarlierStart] = []
+    in_common: str = ""
     log_path: str | None = None
     log_tail: list[str] = []
     nvidia_smi: str | None = None

@@ -33,6 +33,7 @@ from dualwatch.events import (
     HeartbeatRead,
     HostSampled,
     IterationLogged,
+    LinesScreened,
     LogMilestone,
     ModelSeen,
     NotObserved,
@@ -40,6 +41,7 @@ from dualwatch.events import (
     OrphansSeen,
     ProcessesSampled,
     ProcessSample,
+    ProgressShown,
     Severity,
     StacksCaptured,
     StopKind,
@@ -50,9 +52,11 @@ from dualwatch.events import (
 from dualwatch.protocol import STARTUP_PHASES, VALIDATION_PHASES, AgentCommand, Phase
 from dualwatch.state import metric_series
 from dualwatch.state.activity import Activity, measure
+from dualwatch.state.evaluations import Results
 from dualwatch.state.metric_series import Metric
 from dualwatch.state.pauses import AFTER_MILESTONE, LOOPS
 from dualwatch.state.pauses import Gaps as Gaps
+from dualwatch.state.recurrence import NEVER, Recurrence
 from dualwatch.state.repeated_errors import RepeatedError, noted
 
 KEPT_ERRORS = 20
@@ -72,8 +76,14 @@ class Snapshot:
             trainings without an agent, a console line. For several ranks that of the slowest.
         busy_at: When the tree was last seen to use CPU or I/O.
         gaps: Usual pauses of this attempt, by ``place``.
+        train_lines: Training lines, those included that were looked at and not parsed.
+        shown: The newest progress bar, or line of no known framework.
         stacks: Captures since the last progress, oldest first.
         errors: The newest reports.
+        last_test: The newest line of a test, which may be all that a log has.
+        milestones: Names of the milestones that were seen.
+        resumed: The newest line that names the state from which it continues.
+        saves, validations: When checkpoints and validations came, by its log.
         repeats: Errors with their repetitions.
         batches: The newest batch and losses of each rank.
         answers: Replies of the agents, oldest first.
@@ -99,7 +109,14 @@ class Snapshot:
     train_lines: int = 0
     last_train: IterationLogged | None = None
     last_evaluation: EvaluationLogged | None = None
+    last_test: IterationLogged | EvaluationLogged | None = None
+    milestones: frozenset[str] = frozenset()
+    resumed: LogMilestone | None = None
+    saves: Recurrence = NEVER
+    validations: Recurrence = NEVER
+    shown: ProgressShown | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+    results: Results = field(default_factory=Results)
     first_iteration: int | None = None
     last_iteration: int | None = None
     processes: ProcessesSampled | None = None
@@ -243,7 +260,7 @@ def advance_lines(s: Snapshot, lines: Sequence[IterationLogged]) -> Snapshot:
     number, metrics = s.train_lines, s.metrics
     for line in lines:
         number += 1
-        metrics = metric_series.trained(metrics, line, number)
+        metrics = metric_series.trained(metrics, line, number, s.results.saved)
     newest = lines[-1]
     changes: dict[str, Any] = {}
     if not s.pulses:
@@ -258,6 +275,8 @@ def advance_lines(s: Snapshot, lines: Sequence[IterationLogged]) -> Snapshot:
         last_train=newest,
         metrics=metrics,
         logged_phase=Phase.WAITING,
+        saves=s.saves.passed(),
+        validations=s.validations.passed(),
         **changes,
     )
 
@@ -301,14 +320,63 @@ def _console(s: Snapshot, event: ConsoleGrew) -> Snapshot:
 
 
 def _iteration(s: Snapshot, event: IterationLogged) -> Snapshot:
+    if event.mode == "test":
+        return replace(s, logged_phase=Phase.VAL_STEP, last_test=event)
     if event.mode != "train":
         return replace(s, logged_phase=Phase.VAL_STEP)
     return advance_lines(s, (event,))
 
 
+def _shown(s: Snapshot, event: ProgressShown) -> Snapshot:
+    """A bar counts as a training line where nothing else reports the training."""
+    after = replace(s, shown=event)
+    if s.pulses:
+        return after
+    line = event.line
+    if line is not None:
+        is_all = s.last_train is None or s.last_train.bar
+        return advance_lines(after, (line,)) if is_all else after
+    if event.mode:
+        return replace(after, logged_phase=Phase.VAL_STEP)
+    return after
+
+
 def _evaluation(s: Snapshot, event: EvaluationLogged) -> Snapshot:
     metrics = metric_series.evaluated(s.metrics, event)
-    return replace(s, last_evaluation=event, metrics=metrics, logged_phase=Phase.WAITING)
+    results = s.results.after_validation(event)
+    if event.mode == "test":
+        changes: dict[str, Any] = {"last_test": event}
+    else:
+        after = s.last_train.iteration if s.last_train is not None else None
+        reached = after if event.epoch is None else None
+        changes = {
+            "last_evaluation": event,
+            "validations": s.validations.with_one(event.epoch, reached),
+        }
+    return replace(s, metrics=metrics, results=results, logged_phase=Phase.WAITING, **changes)
+
+
+def _screened(s: Snapshot, event: LinesScreened) -> Snapshot:
+    """Lines that were not parsed: they count, and no pause is learned from them."""
+    number = s.train_lines + event.lines
+    return replace(
+        _unwatched(s, event.seconds),
+        train_lines=number,
+        metrics=metric_series.screened(s.metrics, event, number),
+        saves=s.saves.passed(),
+        validations=s.validations.passed(),
+    )
+
+
+def _milestone(s: Snapshot, event: LogMilestone) -> Snapshot:
+    changes: dict[str, Any] = {"milestones": s.milestones | {event.name}}
+    if event.name == "checkpoint-saving":
+        changes["saves"] = s.saves.with_one(event.epochs, event.iterations)
+    elif event.name == "resumed":
+        changes["resumed"] = event
+    changes["results"] = s.results.after_milestone(event, s.train_lines)
+    phase = AFTER_MILESTONE.get(event.name, s.logged_phase)
+    return replace(s, logged_phase=phase, **changes)
 
 
 def _error(s: Snapshot, event: ErrorSeen) -> Snapshot:
@@ -371,13 +439,16 @@ def _decided(s: Snapshot, event: Decided) -> Snapshot:
 
 def _paused(s: Snapshot, event: ObserverPaused) -> Snapshot:
     """dualwatch itself did not run (a laptop's sleep, SIGSTOP): that time does not count."""
+    # The next sample must not be measured against one from before the pause.
+    return replace(_unwatched(s, event.seconds), processes=None)
+
+
+def _unwatched(s: Snapshot, seconds: float) -> Snapshot:
     return replace(
         s,
-        progress_at=s.progress_at + event.seconds,
-        busy_at=s.busy_at + event.seconds,
-        moved_at={rank: at + event.seconds for rank, at in s.moved_at.items()},
-        # The next sample must not be measured against one from before the pause.
-        processes=None,
+        progress_at=s.progress_at + seconds,
+        busy_at=s.busy_at + seconds,
+        moved_at={rank: at + seconds for rank, at in s.moved_at.items()},
     )
 
 
@@ -389,6 +460,7 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     ConsoleGrew: _console,
     IterationLogged: _iteration,
     EvaluationLogged: _evaluation,
+    ProgressShown: _shown,
     ProcessesSampled: _processes,
     StacksCaptured: lambda s, event: replace(s, stacks=(*s.stacks, event)),
     GpusSampled: _gpus,
@@ -396,16 +468,15 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     ErrorSeen: _error,
     BatchSeen: lambda s, event: replace(s, batches={**s.batches, event.rank: event}),
     ConfigRead: lambda s, event: replace(s, config=event),
-    GoalAnnounced: lambda s, event: replace(s, announced=event),
+    GoalAnnounced: lambda s, event: replace(s, announced=event, logged_phase=Phase.WAITING),
     DataSeen: lambda s, event: replace(s, data=event),
     CheckpointSeen: lambda s, event: replace(s, checkpoint=event),
     SurroundingsSeen: lambda s, event: replace(s, surroundings=event),
     ModelSeen: lambda s, event: replace(s, model=event) if event.rank == 0 else s,
     TensorBoardSeen: lambda s, event: replace(s, tensorboard=event),
     HostSampled: _host,
-    LogMilestone: lambda s, event: replace(
-        s, logged_phase=AFTER_MILESTONE.get(event.name, s.logged_phase)
-    ),
+    LogMilestone: _milestone,
+    LinesScreened: _screened,
     CommandAnswered: _answered,
     OrphansSeen: lambda s, event: replace(s, orphans=event),
     FindingRaised: _raised,

@@ -306,7 +306,7 @@ def test_a_finished_training_of_which_nobody_saw_the_end_ended_well(story) -> No
 
 @pytest.mark.parametrize(("code", "finished"), [(0, True), (1, False), (None, False)])
 def test_a_loop_without_mmengine_has_finished_when_its_exit_code_says_so(story, code, finished):
-    from dualwatch.rules.status import is_finished
+    from dualwatch.rules.finished import is_finished
 
     assert is_finished(story.ended(exit_code=code).snapshot) is finished
 

@@ -85,7 +85,7 @@ PROBES: dict[str, Check] = {
         },
         ("metric", "within", "high"),
     ),
-    "finite": Check(metrics.finite, {"within": seconds, "huge": number}, ("within", "huge")),
+    "finite": Check(metrics.finite, {"within": seconds, "huge": number}, ("within",)),
     "evaluation": Check(epochs.evaluation, {"epoch": count}, ("epoch",)),
     "milestone": Check(epochs.milestone, {}),
     "no-stall": Check(epochs.no_stall),

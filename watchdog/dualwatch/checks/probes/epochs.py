@@ -16,6 +16,8 @@ from dualwatch.checks.item import (
 )
 from dualwatch.core import units
 from dualwatch.events import Severity
+from dualwatch.rules import finished
+from dualwatch.rules.deaths import error_patterns
 from dualwatch.rules.thresholds import MetricTarget
 
 _STALLS = ("DW101", "DW102", "DW103", "DW105")
@@ -46,6 +48,8 @@ def evaluation(subject: CheckSubject, item: Item) -> Reading:
 def _is_not_to_be(subject: CheckSubject, number: int) -> str:
     """Why no evaluation of an epoch is expected."""
     course, config = subject.course, subject.s.config
+    if course.newest is not None and course.newest.bar:
+        return "progress bars do not show whether a validation came"
     if course.early and (course.early[0].epoch or 1) > number:
         return f"the record begins in epoch {course.early[0].epoch}"
     if config is not None and config.loaders and not any("val" in name for name in config.loaders):
@@ -142,7 +146,14 @@ def ended_well(subject: CheckSubject, item: Item) -> Reading:
     if subject.life is RunLife.PLANNED:
         return not_begun(expected)
     if subject.finished:
-        return passed("trained to the end", expected)
+        after = finished.afterwards(subject.s)
+        if subject.is_test:
+            return passed("a test run, finished", expected)
+        if after is None or subject.life is RunLife.ALIVE:
+            return passed("trained to the end", expected)
+        observed = f"trained to the end; afterwards {after.exception} ({after.where})"
+        code = error_patterns.recognise(after)[0]
+        return warned(observed, expected, code=code)
     dead = next((f for f in subject.findings if f.severity is Severity.CRITICAL), None)
     if dead is None:
         dead = subject.found("DW609")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 from dualwatch.agent.mmengine import TRAIN_SCRIPT
+from dualwatch.core.plain import PlainDict
 from dualwatch.datasets.layouts import coco, voc
 from dualwatch.events import Change, CheckpointSeen, ConfigRead, Event
 from dualwatch.frameworks.base import (
@@ -40,6 +40,7 @@ class MMEngine(Framework):
     libraries = knowledge.LIBRARIES
     collective_files = ("mmengine/dist/",)
     error_places = knowledge.ERROR_PLACES
+    loop_places = knowledge.LOOP_PLACES
     error_patterns = knowledge.ERROR_PATTERNS
     advice = knowledge.ADVICE
 
@@ -62,8 +63,8 @@ class MMEngine(Framework):
     def spec(self, sections: Sections) -> TrainingSpec:
         return spec_of(sections)
 
-    def find_config(self, work_dir: Path) -> Path | None:
-        return find.find(work_dir)
+    def find_config(self, work_dir: Path, log: Path | None = None) -> Path | None:
+        return find.find(work_dir, log)
 
     def config_in_log(self, lines: Sequence[str]) -> TrainingSpec | None:
         text = dump.config_text(list(lines))
@@ -85,7 +86,7 @@ class MMEngine(Framework):
             changes += edits.smaller_validation_batch(sections, overrides.validation_batch)
         return tuple(changes)
 
-    def in_force(self, spec: TrainingSpec, changed: Mapping[str, Any]) -> Overrides:
+    def in_force(self, spec: TrainingSpec, changed: PlainDict) -> Overrides:
         return edits.in_force(spec.sections, changed)
 
     def newest_checkpoint(

@@ -10,7 +10,9 @@ PHASES = {
     **dict.fromkeys(("build_dataloader", "full_init", "load_data_list"), Phase.BUILDING_DATA),
     **dict.fromkeys(("save_checkpoint", "_save_checkpoint"), Phase.SAVING),
     **dict.fromkeys(("compute_metrics", "collect_results"), Phase.METRICS),
+    **dict.fromkeys(("collect_results_cpu", "collect_results_gpu"), Phase.METRICS),
     **dict.fromkeys(("val_step", "test_step"), Phase.VAL_STEP),
+    **dict.fromkeys(("single_gpu_test", "multi_gpu_test"), Phase.VAL_STEP),
     **dict.fromkeys(("train_step", "parse_losses", "update_params"), Phase.STEP),
     **dict.fromkeys(("load_or_resume", "load_checkpoint"), Phase.LOADING),
     **dict.fromkeys(("build_model", "build_train_loop"), Phase.BUILDING),
@@ -22,6 +24,12 @@ ERROR_PLACES = (
     (re.compile(r"mmengine/config/config\.py\", line \d+, in fromfile"), "DW602"),
     (re.compile(r"mmengine/runner/checkpoint\.py\", line \d+, in \w*load_"), "DW605"),
 )
+
+LOOP_PLACES = re.compile(
+    r"(?:mmengine|mmcv|mmcv_custom)/(?:runner/(?!checkpoint)|hooks/|engine/hooks/)|"
+    r"mmdet/(?:apis/train|engine/hooks)|[\\/]hooks[\\/]\w+\.py\", line"
+)
+"""Files of the training loop and of what it calls in between."""
 
 ERROR_PATTERNS = (("DW307", re.compile(r"Cannot find valid image after")),)
 

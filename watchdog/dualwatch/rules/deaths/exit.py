@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from dualwatch.events import ErrorSeen, Evidence, Finding, Severity
 from dualwatch.protocol import Phase
+from dualwatch.rules import finished
 from dualwatch.rules.catalog import BY_CODE, finding
 from dualwatch.rules.deaths import error_patterns, host_evidence, stopped
 from dualwatch.rules.thresholds import Thresholds
@@ -20,9 +21,6 @@ _BY_TORCHRUN = re.compile(r"Signal \d+ \((SIG[A-Z]+)\) received by PID (\d+)")
 _PIDS = re.compile(r"\(pid(?:\(s\))? ([\d, ]+)\)")
 
 _READS_A_BATCH = re.compile(r"utils/data/dataloader\.py:\d+ in _(?:next|get|try_get)_data")
-
-SAME_LOOK = 2.0
-"""Seconds within which the order of a heartbeat and a console line is not known."""
 
 EXCERPT = 8
 """Lines of a traceback that are quoted; the whole is in the console."""
@@ -39,7 +37,7 @@ def died(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
         return
     if s.ended.exit_code is None and s.phase == Phase.FINISHED:
         return
-    fatal = _uncaught(s)
+    fatal = finished.uncaught(s)
     if s.ended.exit_code is None:
         fatal = [error for error in fatal if _ends_a_training(error)]
     own = [error for error in fatal if not error.exception.endswith(_OF_LAUNCHERS)]
@@ -62,28 +60,7 @@ def ends_with_an_error(s: Snapshot) -> bool:
 
     For a log without its process this is the only evidence of the end.
     """
-    return any(_ends_a_training(error) for error in _uncaught(s))
-
-
-def _uncaught(s: Snapshot) -> list[ErrorSeen]:
-    """Named errors after which the training did not continue."""
-    return [
-        error
-        for error in s.errors
-        if error.exception and not _went_on(s, error) and not stopped.explains(s, error)
-    ]
-
-
-def _went_on(s: Snapshot, error: ErrorSeen) -> bool:
-    """Whether the training continued after an error, which was caught, then.
-
-    Every rank must have moved: others may finish an iteration after one has died. Console lines do
-    not count, since they also come during shutdown.
-    """
-    later = [s.last_train, s.last_evaluation]
-    if any(line is not None and line.at > error.at for line in later):
-        return True
-    return bool(s.moved_at) and min(s.moved_at.values()) > error.at + SAME_LOOK
+    return any(_ends_a_training(error) for error in finished.uncaught(s))
 
 
 def _ends_a_training(error: ErrorSeen) -> bool:
@@ -104,9 +81,10 @@ def _of_error(s: Snapshot, error: ErrorSeen, others: Sequence[ErrorSeen]) -> Ite
         code = "DW302"
     yield from _earlier_causes(s, code, error, others)
     headline += f" ({error.where})" if error.where else ""
+    is_after = s.ended is not None and s.ended.exit_code is None and finished.is_finished(s)
     evidence = [
         Evidence(text=headline, source=s.log, wall=error.wall),
-        *_how(s),
+        *(_after(s) if is_after else _how(s)),
         *_beside(s, code),
         *(
             Evidence(text=line, source=s.log, wall=error.wall)
@@ -115,7 +93,8 @@ def _of_error(s: Snapshot, error: ErrorSeen, others: Sequence[ErrorSeen]) -> Ite
         ),
     ]
     seen = s.ended is not None and s.ended.exit_code is not None
-    yield _fatal(s, code, evidence, 1.0 if seen else 0.9)
+    severity = Severity.WARNING if is_after else Severity.CRITICAL
+    yield _fatal(s, code, evidence, 1.0 if seen else 0.9, severity)
 
 
 def _earlier_causes(
@@ -194,7 +173,7 @@ def _cut_off(s: Snapshot) -> ErrorSeen | None:
     Torch reports a dead worker in a signal handler, which can run while another traceback is being
     printed; nothing more is printed then.
     """
-    tracebacks = (e for e in s.errors if not e.exception and e.where and not _went_on(s, e))
+    tracebacks = (e for e in s.errors if not e.exception and e.where and not finished.went_on(s, e))
     return next(reversed(list(tracebacks)), None)
 
 
@@ -257,6 +236,12 @@ def _how(s: Snapshot) -> list[Evidence]:
         by_shell = _BY_SHELL.get(s.ended.exit_code or 0)
         text += f" ({by_shell})" if by_shell else ""
     return [Evidence(text=text, source="process", wall=s.ended.wall)]
+
+
+def _after(s: Snapshot) -> list[Evidence]:
+    """That an error came after the training: its result is not touched by it."""
+    text = "the training had finished: this error came after it, in the same process"
+    return [Evidence(text=text, source=s.log, wall=s.progress_wall)]
 
 
 def _last_line(s: Snapshot) -> list[Evidence]:

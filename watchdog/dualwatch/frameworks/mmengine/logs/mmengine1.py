@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import re
 
+from msgspec import structs
+
 from dualwatch.core.metric_names import without_mode
 from dualwatch.core.text import bound, strip_control
 from dualwatch.events import Event, GoalAnnounced, LogMilestone
@@ -38,6 +40,12 @@ _PREFIX = re.compile(
 # mmengine puts the place of the call before the message of an error.
 _ERROR_PLACE = re.compile(r"\S[^\n]{0,300}? - \S{1,100} - \d+ - ")
 
+_SAVING = re.compile(r"Saving checkpoint at (?P<number>\d{1,18}) (?P<unit>epoch|iter)")
+_BEST = re.compile(
+    r" saved (?:to|as) "
+    r"(?P<file>\S{0,300}?best_\S{0,300}?(?P<unit>epoch|iter)_(?P<number>\d{1,18})\.pth)"
+)
+
 _MILESTONES = (
     ("System environment:", "environment"),
     ("Environment info:", "environment"),
@@ -55,11 +63,21 @@ _MILESTONES = (
     ("resumed from epoch", "resumed"),
     ("Checkpoints will be saved to", "checkpoints-announced"),
     ("Advance dataloader", "dataloader-advancing"),
+    ("load model from", "checkpoint-loaded"),
     ("Saving checkpoint at", "checkpoint-saving"),
+    ("Evaluating ", "results-computed"),
+    ("Loading and preparing results", "results-computed"),
+    ("Running per image evaluation", "results-computed"),
+    ("Accumulating evaluation results", "results-computed"),
     ("The best checkpoint with", "best-checkpoint-saved"),
     ("Now best checkpoint is saved as", "best-checkpoint-saved"),
+    ("the monitored metric did not improve in the last", "stopped-early"),
+    ("Stopping threshold reached:", "stopped-early"),
 )
-_COUNTED = re.compile(r"(?P<number>\d{1,12}) (?P<unit>epoch|iter)")
+_RESUMED = re.compile(
+    r"resumed (?:from )?epoch:? (?P<epochs>\d{1,12})(?:, iter:? (?P<iterations>\d{1,12}))?"
+)
+_EVALUATING = re.compile(r"Evaluating [\w/ ]{1,40}\.{3}")
 _GOAL = re.compile(r"workflow: .{1,300}, max: (?P<number>\d{1,12}) (?P<unit>epoch|iter)")
 _MILESTONE_STARTS = tuple(start for start, _ in _MILESTONES)
 _WHOLE_LINE = frozenset(("System environment:", "Environment info:", "Config:", "after_run:"))
@@ -165,13 +183,31 @@ def _milestone(body: str, at: float, wall: float) -> Event | None:
             # Short starts are everyday words, believed only where they are the whole line.
             if start in _WHOLE_LINE and body.rstrip() != start:
                 return None
+            if start == "Evaluating " and _EVALUATING.fullmatch(body.rstrip()) is None:
+                return None
             if start == "initialize " and " with init_cfg" not in body:
                 return None
-            count = _count(_COUNTED.search(body)) if name == "checkpoint-saving" else {}
-            return LogMilestone(
-                at=at, wall=wall, name=name, text=bound(body.rstrip(), 500), **count
-            )
+            text = bound(body.rstrip(), 500)
+            return _checkpoint(LogMilestone(at=at, wall=wall, name=name, text=text))
     return None
+
+
+def _checkpoint(event: LogMilestone) -> LogMilestone:
+    """The milestone with the checkpoint that it is about."""
+    if event.name == "checkpoint-saving":
+        found = _SAVING.match(event.text)
+    elif event.name == "best-checkpoint-saved":
+        found = _BEST.search(event.text)
+    elif event.name == "resumed":
+        state = _RESUMED.match(event.text)
+        reached = state.groupdict("0") if state is not None else {}
+        return structs.replace(event, **{unit: int(number) for unit, number in reached.items()})
+    else:
+        return event
+    if found is None:
+        return event
+    file = found.groupdict().get("file") or f"{found['unit']}_{found['number']}.pth"
+    return structs.replace(event, file=file, **_count(found))
 
 
 def _count(found: re.Match[str] | None) -> dict[str, int]:
