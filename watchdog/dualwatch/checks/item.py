@@ -86,7 +86,7 @@ class CheckSubject:
         overcome: Findings of earlier attempts, or from before a replacement in place.
         required: Metrics that must be trained.
         finished: Whether it trained to its end.
-        elsewhere: Whether it may have run on another machine.
+        elsewhere: Whether it may have run on another machine, and why that is so.
         orphans_looked_for: Whether processes of earlier trainings were searched for.
     """
 
@@ -98,6 +98,7 @@ class CheckSubject:
     life: RunLife = RunLife.PLANNED
     finished: bool = False
     elsewhere: bool = False
+    elsewhere_why: str = ""
     orphans_looked_for: bool = False
 
     def found(self, *codes: str) -> Finding | None:

@@ -57,7 +57,8 @@ def _reading(
     if item.id in ignored:
         return replace(skipped(f"ignored: {ignored[item.id]}"), reason=NotJudged.IGNORED)
     if subject.elsewhere and PROBES[item.probe].local:
-        text = "the log may be from another machine"
+        why = f": {subject.elsewhere_why}" if subject.elsewhere_why else ""
+        text = f"the log may be from another machine{why}"
         return replace(skipped(text), reason=NotJudged.ELSEWHERE)
     if subject.is_test and item.stage != STAGES[0] and item.probe != "ended-well":
         return replace(skipped("a test run, not a training"), reason=NotJudged.TEST)

@@ -53,7 +53,7 @@ class RunRecord:
 
     @property
     def main(self) -> Path | None:
-        """The file that tells most of it."""
+        """The file that holds most of it."""
         return self.log or self.rows or self.events
 
     @property

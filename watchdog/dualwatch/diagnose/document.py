@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +12,15 @@ from msgspec import structs
 
 from dualwatch import __version__, frameworks
 from dualwatch.diagnose.examine import Examination, is_alive, is_planned
-from dualwatch.events import Evidence, Finding, Frame, LogClock, ProcessSample
+from dualwatch.events import (
+    ErrorSeen,
+    Evidence,
+    Finding,
+    Frame,
+    LogClock,
+    ProcessSample,
+    ProgressShown,
+)
 from dualwatch.report.diagnosis import (
     Config,
     Diagnosis,
@@ -25,6 +34,9 @@ from dualwatch.report.diagnosis import (
 )
 from dualwatch.rules import finished
 from dualwatch.rules.starts import EarlierStart
+
+_LOGGERS_OWN = re.compile(r"\d{8}_\d{6}\.log(?:\.json)?|scalars\.json")
+"""Names that the loggers of frameworks give to their own files."""
 
 FRAMES = 12
 """Frames of a stack in the document; the bundle's raw files hold all of them."""
@@ -47,6 +59,7 @@ def build(done: Examination, environ: Mapping[str, str]) -> Diagnosis:
             pid=target.training.pid if target.training is not None else None,
             work_dir=_text(target.work_dir),
             alive=is_alive(target),
+            console=_is_console(done),
             supervised=target.supervised,
         ),
         phase=done.standing.phase,
@@ -74,6 +87,19 @@ def build(done: Examination, environ: Mapping[str, str]) -> Diagnosis:
         generated=done.moment.wall,
         took_s=round(done.took_s, 2),
     )
+
+
+def _is_console(done: Examination) -> bool | None:
+    """Whether the log shows what was printed: a logger's own file has no bar and no traceback."""
+    log = done.log
+    if log is None:
+        return None
+    if _LOGGERS_OWN.fullmatch(log.path.name) is None:
+        return True
+    printed = (
+        isinstance(e, ProgressShown) or (isinstance(e, ErrorSeen) and e.where) for e in log.events
+    )
+    return any(printed)
 
 
 def _status(done: Examination) -> Status:

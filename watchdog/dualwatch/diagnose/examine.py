@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from dualwatch import domains
 from dualwatch.collectors.processes.trainings import Training
 from dualwatch.collectors.stacks import fd_limit
@@ -14,9 +16,10 @@ from dualwatch.collectors.target import Target
 from dualwatch.core import clock
 from dualwatch.core.clock import Moment
 from dualwatch.core.policies import CheckPolicy
-from dualwatch.diagnose import log_starts
+from dualwatch.diagnose import locality, log_starts
+from dualwatch.diagnose.locality import Locality
 from dualwatch.diagnose.parallel import Collector, collect
-from dualwatch.diagnose.questions import questions
+from dualwatch.diagnose.questions import FIRST, LOCAL, OF_THIS_MACHINE, questions
 from dualwatch.events import (
     AttemptStarted,
     ConfigRead,
@@ -62,6 +65,7 @@ class Examination:
         findings: Ranked, likeliest cause first; with those recorded of the newest attempt.
         causes: The findings without symptoms and notes.
         config: As it was loaded or read.
+        locality: Whether it is of this machine.
         written: Source text of the training loader.
         earlier: The starts of its log before the newest one, oldest first.
         in_common: What the newest of them have in common, "" for nothing.
@@ -83,6 +87,7 @@ class Examination:
     config: ConfigRead | None = None
     written: str | None = None
     not_observed: dict[str, str] = field(default_factory=dict)
+    locality: Locality = field(default_factory=lambda: Locality(True))
     earlier: list[EarlierStart] = field(default_factory=list)
     in_common: str = ""
     took_s: float = 0.0
@@ -132,7 +137,19 @@ def examine(
     if options.only is not None:
         asked = {name: ask for name, ask in asked.items() if name in options.only}
     asked |= options.more
-    answers, failures = collect(asked, collected, one_by_one=fd_limit.are_few())
+    few = fd_limit.are_few()
+    answers: dict[str, Any] = {}
+    failures: dict[str, str] = {}
+    if target.training is None:
+        # Whose log it is decides what else is asked.
+        first = {name: asked.pop(name) for name in FIRST if name in asked}
+        answers, failures = collect(first, collected, one_by_one=few)
+        done.locality = _locality(target, answers)
+        if not done.locality.here:
+            asked = {name: ask for name, ask in asked.items() if name not in LOCAL}
+            done.not_observed[OF_THIS_MACHINE] = f"not evidence: {done.locality.why}"
+    more, failed = collect(asked, collected, one_by_one=few)
+    answers, failures = answers | more, failures | failed
     done.not_observed.update(failures)
     _take(done, answers)
     _fold(done, answers, options)
@@ -140,6 +157,13 @@ def examine(
     _judge(done, policy, options)
     done.took_s = clock.now().at - moment.at
     return done
+
+
+def _locality(target: Target, answers: Mapping[str, Any]) -> Locality:
+    run = answers["journal"][0] if "journal" in answers else None
+    log: reader.LogRead | None = answers.get("log")
+    events = log.events if log is not None else ()
+    return locality.of(target, events, run.started if run is not None else None)
 
 
 def _settled(s: Snapshot, target: Target, asked: Moment) -> Snapshot:
@@ -191,7 +215,10 @@ def _config(done: Examination, found: ConfigRead | None) -> ConfigRead | None:
     settled = log_starts.settled(found, printed, is_named=done.target.kind == "config")
     if printed is not None and settled is printed.event:
         done.written = printed.spec.written
-    return settled
+    if settled is None or done.locality.here or done.target.config is not None:
+        return settled
+    # Where its data would lie on this machine is no matter of a training of another one.
+    return structs.replace(settled, missing={}, unpaired=(), looked_at=0)
 
 
 def _fold(done: Examination, answers: dict[str, Any], options: ExamineOptions) -> None:

@@ -1,4 +1,4 @@
-"""The starts of a log as attempts of one run: the newest is judged, the ones before are told."""
+"""The starts of a log as attempts of one run: the newest is judged, the earlier ones are listed."""
 
 from __future__ import annotations
 

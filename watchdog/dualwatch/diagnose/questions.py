@@ -34,6 +34,16 @@ CONFIG_S = 30.0
 EARLIER_S = 3.0
 """Seconds for the runs before the newest one of a work dir."""
 
+FIRST = ("log", "scalars", "journal")
+"""Questions whose answers show of which machine a training is."""
+
+LOCAL = frozenset(
+    ("nvidia-smi", "host", "gpu", "orphans", "surroundings", "checkpoint", "data sets")
+)
+"""Questions about this machine, which are not asked about a training of another one."""
+
+OF_THIS_MACHINE = "GPU, memory, disk, kernel log and data of this machine"
+
 FILES = frozenset(("log", "scalars", "config"))
 """Questions that only read what the training left."""
 

@@ -58,6 +58,8 @@ class HostSampled(Event, frozen=True, kw_only=True, tag="host-sampled"):
         open_files_limit: Soft limit of the training's main process.
         container: Kind of container, "" for none.
         kernel: Lines of the kernel's log on OOM kills and GPU errors, newest last, bounded.
+        booted: Wall time from which the kernel counts the seconds of its lines.
+        cpus: Cores that a new process may use: of the machine, its affinity or its quota.
     """
 
     memory_total: int | None = None
@@ -73,6 +75,8 @@ class HostSampled(Event, frozen=True, kw_only=True, tag="host-sampled"):
     open_files_limit: int | None = None
     container: str | None = None
     kernel: tuple[str, ...] = ()
+    booted: float | None = None
+    cpus: float | None = None
 
 
 class GpuHolder(Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from dualwatch.events.base import Event
+from dualwatch.events.defects import Defect
 
 
 class ConsoleGrew(Event, frozen=True, kw_only=True, tag="console-grew"):
@@ -129,6 +130,7 @@ class LogMilestone(Event, frozen=True, kw_only=True, tag="milestone"):
         epochs, iterations: Of a checkpoint that is being saved or was resumed from, how far the
             training had come; None where the line does not say.
         file: Name of that checkpoint, "" where it is not known.
+        host, work_dir: Machine and folder of the run, where the line names them.
     """
 
     name: str
@@ -136,6 +138,8 @@ class LogMilestone(Event, frozen=True, kw_only=True, tag="milestone"):
     epochs: int | None = None
     iterations: int | None = None
     file: str = ""
+    host: str = ""
+    work_dir: str = ""
 
 
 class ErrorSeen(Event, frozen=True, kw_only=True, tag="error-seen"):
@@ -254,14 +258,23 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
         model_words: Keys and types of its model, by which its domain is known.
         epochs, iterations: How long it is to train; None where unknown or counted the other way.
         due_at_end: What must come after its last iteration: "checkpoint", "validation".
+        validates: Whether it validates while it trains; None where that is not known.
         preprocessor: Type of the model's data preprocessor, "" where none is named.
         backends: Types of the visualizer's backends; None where that cannot be told.
         load_from: Checkpoint that it starts from, "" for none.
         resumes: Whether it goes on with the state of that checkpoint, or of the newest one.
         error: Why it does not load; "" where it does.
+        error_remedy: What to do about that, "" where nothing is known.
         framework: Name of the adapter that read it; "" in older journals.
         timed_out: It does not load because loading did not finish.
         not_followed: What of it is not known; bounded.
+        folders, files: Data folders and annotation files that exist.
+        passed_over: Dotted key -> why that path was not looked for; bounded.
+        defects: What is wrong with it, although it loads.
+        whole: Whether its sections are known well enough to say that they make a training.
+        built: Parts of the training that were built from it, as a trial.
+        not_built: Part -> why it could not be tried.
+        compared: What was compared for its number of classes.
     """
 
     path: str
@@ -277,14 +290,24 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
     epochs: int | None = None
     iterations: int | None = None
     due_at_end: tuple[str, ...] = ()
+    validates: bool | None = None
     preprocessor: str = ""
     backends: tuple[str, ...] | None = None
     load_from: str = ""
     resumes: bool = False
     error: str = ""
+    error_remedy: str = ""
     framework: str = ""
     timed_out: bool = False
     not_followed: tuple[NotFollowed, ...] = ()
+    folders: int = 0
+    files: int = 0
+    passed_over: dict[str, str] = {}
+    defects: tuple[Defect, ...] = ()
+    whole: bool = False
+    built: tuple[str, ...] = ()
+    not_built: dict[str, str] = {}
+    compared: tuple[str, ...] = ()
 
     @property
     def training_loader(self) -> dict[str, Any] | None:

@@ -122,7 +122,7 @@ def decide_stall(
 def decide_death(
     findings: Sequence[Finding], history: RemedyHistory, spec: TrainingSpec, policy: Policy
 ) -> Decision | None:
-    """What to do about a training that ended by itself with an error.
+    """What to do about a training that ended with an error of its own.
 
     None: no remedy answers it, or none may be tried. The run has failed by its error then.
 
@@ -250,7 +250,7 @@ def _is_at_floor(
 def _held(woken: bool) -> str:
     if woken:
         return "it was continued and is stopped again: something outside stops it"
-    return "somebody holds it, so it is left alone"
+    return "it is being held from outside, so it is left alone"
 
 
 def _decision(action: Action, reason: str, cause: str) -> Decision:

@@ -18,6 +18,8 @@ class Target(Struct, kw_only=True):
     Attributes:
         kind: "run" (supervised), "process", "folder", "log" or "config".
         alive: None where that cannot be known.
+        console: Whether its log shows what was printed, rather than a logger's lines alone; None
+            without a log.
     """
 
     kind: str = ""
@@ -25,6 +27,7 @@ class Target(Struct, kw_only=True):
     pid: int | None = None
     work_dir: str | None = None
     alive: bool | None = None
+    console: bool | None = None
     supervised: bool = False
 
 

@@ -65,6 +65,8 @@ def is_finished(s: Snapshot) -> bool:
         return False
     if is_test(s):
         return isinstance(s.last_test or s.last_evaluation, EvaluationLogged)
+    if s.closed is not None and not _failed_inside(s):
+        return True
     if s.last_train is None:
         # Of a loop that logs no lines only the exit code is known.
         return (s.ended is not None and s.ended.exit_code == 0) or _had_finished_before(s)
@@ -78,10 +80,10 @@ def has_trained_all(s: Snapshot) -> bool:
     line, (epochs, iterations) = s.last_train, s.goal
     if line is None:
         return False
-    if "stopped-early" in s.milestones:
+    if s.closed is not None:
         return True
-    if line.bar and line.epoch is None and iterations is None:
-        return False  # A bar may be that of one epoch.
+    if line.bar:
+        return False  # A full bar does not show that what follows it came.
     if line.epoch is None:
         goal = iterations or line.total
         reached = s.saves.iteration if s.saves.is_last else None
@@ -104,7 +106,7 @@ def outstanding(s: Snapshot) -> tuple[Due, ...]:
     By the configuration, or since it came after earlier epochs.
     """
     line = s.last_train
-    if line is None or "stopped-early" in s.milestones:
+    if line is None or s.closed is not None:
         return ()
     epoch = line.epoch
     done = line.iteration if epoch is None else epoch * line.total if line.total else None

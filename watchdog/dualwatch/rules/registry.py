@@ -73,8 +73,9 @@ def _with_advice(found: Finding, s: Snapshot, limits: Thresholds) -> Finding:
     """
     advice = []
     framework = _framework(s)
-    if framework is not None and found.code in framework.advice:
-        advice.append(framework.advice[found.code])
+    own = framework.advice_on(found.code, s.config) if framework is not None else ""
+    if own:
+        advice.append(own)
     if found.remedy == BY_CODE[found.code].remedy:
         advice += [text for text in (domain(s, limits).advice.get(found.code),) if text]
     return replace(found, remedy=" ".join((found.remedy, *advice))) if advice else found

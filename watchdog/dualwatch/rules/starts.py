@@ -69,7 +69,7 @@ class EarlierStart(Struct, frozen=True, kw_only=True):
 def earlier(
     s: Snapshot, causes: Sequence[Finding], *, number: int, begun: float, log: str | None = None
 ) -> EarlierStart:
-    """What is told of an earlier start.
+    """What is reported of an earlier start.
 
     Args:
         s: As its log left it.

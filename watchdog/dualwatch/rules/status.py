@@ -168,7 +168,8 @@ def _done(s: Snapshot) -> str:
         return f"a test run, finished: {', '.join(shown[:MOST_METRICS]) or 'without a metric'}"
     if s.last_train is None and s.resumed is not None:
         return "trained to the end before: it resumed where nothing was left to train"
-    early = " by early stopping" if "stopped-early" in s.milestones else ""
+    is_early = s.closed is not None and s.closed.name == "stopped-early"
+    early = " by early stopping" if is_early else ""
     return f"trained to the end{early}{_progress(s)}"
 
 

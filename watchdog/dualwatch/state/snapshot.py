@@ -83,6 +83,7 @@ class Snapshot:
         last_test: The newest line of a test, which may be all that a log has.
         milestones: Names of the milestones that were seen.
         resumed: The newest line that names the state from which it continues.
+        closed: The line by which it reports its own end, None where training lines followed it.
         saves, validations: When checkpoints and validations came, by its log.
         repeats: Errors with their repetitions.
         batches: The newest batch and losses of each rank.
@@ -112,6 +113,7 @@ class Snapshot:
     last_test: IterationLogged | EvaluationLogged | None = None
     milestones: frozenset[str] = frozenset()
     resumed: LogMilestone | None = None
+    closed: LogMilestone | None = None
     saves: Recurrence = NEVER
     validations: Recurrence = NEVER
     shown: ProgressShown | None = None
@@ -275,6 +277,7 @@ def advance_lines(s: Snapshot, lines: Sequence[IterationLogged]) -> Snapshot:
         last_train=newest,
         metrics=metrics,
         logged_phase=Phase.WAITING,
+        closed=None,
         saves=s.saves.passed(),
         validations=s.validations.passed(),
         **changes,
@@ -337,7 +340,10 @@ def _shown(s: Snapshot, event: ProgressShown) -> Snapshot:
         is_all = s.last_train is None or s.last_train.bar
         return advance_lines(after, (line,)) if is_all else after
     if event.mode:
-        return replace(after, logged_phase=Phase.VAL_STEP)
+        after = replace(after, logged_phase=Phase.VAL_STEP)
+    if event.mode == "val" and event.total and event.done >= event.total and s.last_train:
+        came = after.validations.with_one(s.last_train.epoch, None)
+        after = replace(after, validations=came)
     return after
 
 
@@ -363,6 +369,7 @@ def _screened(s: Snapshot, event: LinesScreened) -> Snapshot:
         _unwatched(s, event.seconds),
         train_lines=number,
         metrics=metric_series.screened(s.metrics, event, number),
+        closed=None,
         saves=s.saves.passed(),
         validations=s.validations.passed(),
     )
@@ -374,6 +381,8 @@ def _milestone(s: Snapshot, event: LogMilestone) -> Snapshot:
         changes["saves"] = s.saves.with_one(event.epochs, event.iterations)
     elif event.name == "resumed":
         changes["resumed"] = event
+    elif event.name in ("run-over", "stopped-early"):
+        changes["closed"] = event
     changes["results"] = s.results.after_milestone(event, s.train_lines)
     phase = AFTER_MILESTONE.get(event.name, s.logged_phase)
     return replace(s, logged_phase=phase, **changes)

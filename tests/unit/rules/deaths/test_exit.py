@@ -116,6 +116,17 @@ def test_a_rank_that_was_killed_under_torchrun(story) -> None:
     assert story.codes() == ["DW501"]
 
 
+@pytest.mark.parametrize(("second", "code"), [(30.0, "DW501"), (90_000.0, "DW606")])
+def test_a_kernel_line_counts_for_its_own_time_only(story, second, code) -> None:
+    """A pid comes again: after a boot, or after some days."""
+    story.trains(5).ended(exit_code=-9, signal="SIGKILL")
+    wall = story.snapshot.wall
+    line = f"[{second:12.6f}] {OOM.format(100).partition('] ')[2] or OOM.format(100)}"
+    host = HostSampled(at=story.t, wall=wall, kernel=(line,), booted=wall - 30)
+    story.events.insert(-1, host)
+    assert story.codes() == [code]
+
+
 def test_other_signals_are_no_want_of_memory(story) -> None:
     story.trains(5).tell(HostSampled, kernel=(OOM.format(100),))
     assert story.ended(exit_code=-11, signal="SIGSEGV").codes() == ["DW606"]

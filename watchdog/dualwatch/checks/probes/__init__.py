@@ -24,9 +24,13 @@ __all__ = ["PROBES", "Probe"]
 PROBES: dict[str, Check] = {
     # before the start
     "config-loads": Check(setup.config_loads),
-    "data-present": Check(setup.data_present),
-    "images-present": Check(setup.images_present),
-    "pairs-complete": Check(setup.pairs_complete),
+    "can-train": Check(setup.can_train),
+    "parts-built": Check(setup.parts_built),
+    "classes-agree": Check(setup.classes_agree),
+    "schedules-reached": Check(setup.schedules_reached),
+    "data-present": Check(setup.data_present, local=True),
+    "images-present": Check(setup.images_present, local=True),
+    "pairs-complete": Check(setup.pairs_complete, local=True),
     "pairing-on": Check(setup.pairing_on),
     "preprocessor": Check(setup.preprocessor, {"mentions": words}, ("mentions",)),
     "model-word": Check(setup.model_word, {"mentions": word}, ("mentions",)),

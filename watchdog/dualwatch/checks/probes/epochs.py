@@ -52,6 +52,8 @@ def _is_not_to_be(subject: CheckSubject, number: int) -> str:
         return "progress bars do not show whether a validation came"
     if course.early and (course.early[0].epoch or 1) > number:
         return f"the record begins in epoch {course.early[0].epoch}"
+    if config is not None and config.validates is False:
+        return "the configuration has no validation"
     if config is not None and config.loaders and not any("val" in name for name in config.loaders):
         return "the configuration has no validation"
     later = [n for n, epoch in course.epochs.items() if epoch.evaluation is not None]
@@ -94,6 +96,8 @@ def no_stall(subject: CheckSubject, item: Item) -> Reading:
     """No stall, now or earlier."""
     expected = "no stall"
     now = subject.found(*_SILENCES, *_STALLS)
+    if now is not None and now.severity is Severity.CRITICAL and subject.life is not RunLife.ALIVE:
+        return skipped("it ended, which another item reports", expected)
     if now is not None and now.severity >= Severity.ERROR:
         return failed(now.headline, expected, code=now.code)
     earlier = next((f for f in subject.overcome if f.code in (*_SILENCES, *_STALLS)), None)

@@ -94,6 +94,14 @@ def due_at_end(values: PlainDict) -> tuple[str, ...]:
     return tuple(found)
 
 
+def validates(values: PlainDict) -> bool | None:
+    """Whether a training of mmengine validates; None where its configuration does not say."""
+    parts = [values[key] for key in ("val_cfg", "val_dataloader") if key in values]
+    if any(part is None for part in parts):
+        return False
+    return True if any(isinstance(part, Mapping) for part in parts) else None
+
+
 def _divides(interval: PlainValue, reached: int) -> bool:
     every = _natural(interval)
     return every is not None and reached % every == 0

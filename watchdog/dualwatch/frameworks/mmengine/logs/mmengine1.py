@@ -77,6 +77,14 @@ _MILESTONES = (
 _RESUMED = re.compile(
     r"resumed (?:from )?epoch:? (?P<epochs>\d{1,12})(?:, iter:? (?P<iterations>\d{1,12}))?"
 )
+_PLACES = {
+    "run-announced": re.compile(
+        r"Start running, host: [^@\s]{1,100}@(?P<host>[\w.-]{1,200}), work_dir: (?P<work_dir>.+)"
+    ),
+    "checkpoints-announced": re.compile(
+        r"Checkpoints will be saved to (?P<work_dir>.+?)(?: by \w+)?\.?$"
+    ),
+}
 _EVALUATING = re.compile(r"Evaluating [\w/ ]{1,40}\.{3}")
 _GOAL = re.compile(r"workflow: .{1,300}, max: (?P<number>\d{1,12}) (?P<unit>epoch|iter)")
 _MILESTONE_STARTS = tuple(start for start, _ in _MILESTONES)
@@ -188,8 +196,15 @@ def _milestone(body: str, at: float, wall: float) -> Event | None:
             if start == "initialize " and " with init_cfg" not in body:
                 return None
             text = bound(body.rstrip(), 500)
-            return _checkpoint(LogMilestone(at=at, wall=wall, name=name, text=text))
+            return _place(_checkpoint(LogMilestone(at=at, wall=wall, name=name, text=text)))
     return None
+
+
+def _place(event: LogMilestone) -> LogMilestone:
+    """The machine and the folder that a line names."""
+    found = _PLACES.get(event.name)
+    match = found.match(event.text) if found is not None else None
+    return structs.replace(event, **match.groupdict("")) if match is not None else event
 
 
 def _checkpoint(event: LogMilestone) -> LogMilestone:
