@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from dualwatch.events.base import Event
+from dualwatch.events.defects import Defect
 
 
 class ConsoleGrew(Event, frozen=True, kw_only=True, tag="console-grew"):
@@ -263,9 +264,17 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
         load_from: Checkpoint that it starts from, "" for none.
         resumes: Whether it goes on with the state of that checkpoint, or of the newest one.
         error: Why it does not load; "" where it does.
+        error_remedy: What to do about that, "" where nothing is known.
         framework: Name of the adapter that read it; "" in older journals.
         timed_out: It does not load because loading did not finish.
         not_followed: What of it is not known; bounded.
+        folders, files: Data folders and annotation files that exist.
+        passed_over: Dotted key -> why that path was not looked for; bounded.
+        defects: What is wrong with it, although it loads.
+        whole: Whether its sections are known well enough to say that they make a training.
+        built: Parts of the training that were built from it, as a trial.
+        not_built: Part -> why it could not be tried.
+        compared: What was compared for its number of classes.
     """
 
     path: str
@@ -287,9 +296,18 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
     load_from: str = ""
     resumes: bool = False
     error: str = ""
+    error_remedy: str = ""
     framework: str = ""
     timed_out: bool = False
     not_followed: tuple[NotFollowed, ...] = ()
+    folders: int = 0
+    files: int = 0
+    passed_over: dict[str, str] = {}
+    defects: tuple[Defect, ...] = ()
+    whole: bool = False
+    built: tuple[str, ...] = ()
+    not_built: dict[str, str] = {}
+    compared: tuple[str, ...] = ()
 
     @property
     def training_loader(self) -> dict[str, Any] | None:

@@ -24,6 +24,10 @@ __all__ = ["PROBES", "Probe"]
 PROBES: dict[str, Check] = {
     # before the start
     "config-loads": Check(setup.config_loads),
+    "can-train": Check(setup.can_train),
+    "parts-built": Check(setup.parts_built),
+    "classes-agree": Check(setup.classes_agree),
+    "schedules-reached": Check(setup.schedules_reached),
     "data-present": Check(setup.data_present, local=True),
     "images-present": Check(setup.images_present, local=True),
     "pairs-complete": Check(setup.pairs_complete, local=True),

@@ -20,6 +20,7 @@ def read_spec(found: StaticConfig) -> TrainingSpec:
         spec_of(found.values),
         not_followed=found.not_followed,
         error="" if found.values else "; ".join(found.problems),
+        everything={} if found.problems else found.values,
         written=next(written, None),
     )
 
