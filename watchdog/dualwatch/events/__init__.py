@@ -41,6 +41,7 @@ from dualwatch.events.preflight import (
 from dualwatch.events.training import (
     AgentReported,
     BatchSeen,
+    CaughtException,
     CommandAnswered,
     ConfigRead,
     ConsoleGrew,
@@ -61,6 +62,7 @@ __all__ = [
     "AttemptEnded",
     "AttemptStarted",
     "BatchSeen",
+    "CaughtException",
     "Change",
     "CheckpointSeen",
     "CommandAnswered",

@@ -321,16 +321,37 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
         return f"{found.what} was not followed: {found.why}" if found is not None else None
 
 
+class CaughtException(Struct, frozen=True, kw_only=True):
+    """An exception of one traced iteration that the training caught.
+
+    Attributes:
+        raised: ``file:line in function`` where it was raised.
+        caught: Where it was last seen: the line that caught it.
+        handler: Source of that line; "" where no Python code caught it, as behind ``hasattr``.
+        foreign: Whether an installed package caught it.
+        path: Functions from where it was raised outwards, as "Head.loss (head.py)".
+    """
+
+    exception: str
+    message: str
+    raised: str
+    caught: str
+    handler: str = ""
+    foreign: bool = False
+    path: tuple[str, ...] = ()
+
+
 class CommandAnswered(Event, frozen=True, kw_only=True, tag="order-answered"):
     """The agent did what it was asked for, or says why not. See ``protocol.Order``.
 
     Attributes:
         number: Of the order; 0 where the agent did it of itself, before the training died.
-        order: "replace", "save", "save-together" or "tell".
+        order: "replace", "save", "save-together", "tell" or "trace".
         path: The checkpoint that was saved, "" for none.
         iteration: Iterations completed when it was done.
         awaited: The sample that the loader waits for, as "index 17: images/0017.png", those of
             the batch that did not come; bounded.
+        caught: Exceptions of the traced iteration.
     """
 
     rank: int
@@ -341,3 +362,4 @@ class CommandAnswered(Event, frozen=True, kw_only=True, tag="order-answered"):
     path: str = ""
     iteration: int = 0
     awaited: tuple[str, ...] = ()
+    caught: tuple[CaughtException, ...] = ()

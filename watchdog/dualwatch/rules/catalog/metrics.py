@@ -121,8 +121,10 @@ CODES: tuple[Code, ...] = (
         code="DW213",
         name="swallowed-exception",
         severity=Severity.ERROR,
-        means="Cause of a missing metric: the console shows an exception that was caught and "
-        "printed, near the line where the metric went missing.",
+        means="Cause of a missing metric: an exception that the training caught. dualwatch train "
+        "traces one iteration when a required metric is missing, so it is found whatever the "
+        "training prints; in a log it is the error that was printed near the line where the metric "
+        "went missing.",
         matters="The training continues without the loss whose computation failed.",
         remedy="Correct the quoted error, and let it be raised: an except clause that only prints "
         "hides it in every iteration.",
