@@ -178,7 +178,9 @@ CASES: tuple[Case, ...] = (
         A,
         "a loss of 8.3e9 in the middle, then back",
         sick=lambda: huge_in_the_middle(True),
-        truth=flawed("DW204", "DW203", place=(6, 2000), facts=("900",), fails=("finite",), mild=True),
+        truth=flawed(
+            "DW204", "DW203", place=(6, 2000), facts=("900",), fails=("finite",), mild=True
+        ),
         sound=lambda: huge_in_the_middle(False),
         health=finished(place=(6, 2000)),
     ),

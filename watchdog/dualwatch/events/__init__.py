@@ -2,6 +2,7 @@
 
 from dualwatch.events.base import Event
 from dualwatch.events.decisions import Action, Change, Decision, RerunStep, TriedStep
+from dualwatch.events.defects import Defect, DefectKind, PathsSeen
 from dualwatch.events.findings import Evidence, Finding, Proof, Severity
 from dualwatch.events.lifecycle import (
     AttemptEnded,
@@ -40,6 +41,7 @@ from dualwatch.events.preflight import (
 from dualwatch.events.training import (
     AgentReported,
     BatchSeen,
+    CaughtException,
     CommandAnswered,
     ConfigRead,
     ConsoleGrew,
@@ -60,6 +62,7 @@ __all__ = [
     "AttemptEnded",
     "AttemptStarted",
     "BatchSeen",
+    "CaughtException",
     "Change",
     "CheckpointSeen",
     "CommandAnswered",
@@ -69,6 +72,8 @@ __all__ = [
     "DataSet",
     "Decided",
     "Decision",
+    "Defect",
+    "DefectKind",
     "ErrorSeen",
     "EvaluationLogged",
     "Event",
@@ -92,6 +97,7 @@ __all__ = [
     "NotObserved",
     "ObserverPaused",
     "OrphansSeen",
+    "PathsSeen",
     "ProcessSample",
     "ProcessesSampled",
     "ProgressShown",

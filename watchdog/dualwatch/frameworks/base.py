@@ -28,7 +28,15 @@ from dualwatch.core.errors import DualwatchError
 from dualwatch.core.plain import PlainDict
 from dualwatch.datasets.layouts import ReadLayout
 from dualwatch.datasets.spec import DatasetSpec, Role
-from dualwatch.events import Change, CheckpointSeen, ConfigRead, Event, NotFollowed
+from dualwatch.events import (
+    Change,
+    CheckpointSeen,
+    ConfigRead,
+    Defect,
+    Event,
+    NotFollowed,
+    PathsSeen,
+)
 from dualwatch.logs.formats import LineFormat
 
 Sections = PlainDict
@@ -68,6 +76,22 @@ class LoaderSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What building the parts of a training as a trial has shown.
+
+    Attributes:
+        built: Parts that were built, or whose settings their classes take.
+        not_built: Part -> why it could not be tried.
+        classes: Type of a data set -> the classes that it has where none are named.
+    """
+
+    defects: tuple[Defect, ...] = ()
+    built: tuple[str, ...] = ()
+    not_built: Mapping[str, str] = field(default_factory=dict)
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSpec:
     """A configuration, loaded by its framework or read as text.
 
@@ -81,16 +105,21 @@ class TrainingSpec:
         resumes: Whether it continues with the state of that checkpoint, or of the newest one.
         work_dir: As the configuration names it, "" for none.
         model_words: Keys and types of its model.
+        classes: How many its model tells apart; None where unknown, or where its parts differ.
         min_batch: The smallest batch that the model's loss can learn from.
+        validates_every: Epochs from one validation to the next; None where unknown.
         due_at_end: What must come after its last iteration: "checkpoint", "validation".
         validates: Whether it validates while it trains; None where that is not known.
         backends: Types of what writes its scalars; None where that is not known.
         imports: Modules that it imports before training.
         not_followed: What of a configuration that was read as text is not known, and why.
         error: Why it does not load or cannot be read; "" where it does.
+        remedy: What to do about that error, "" where nothing is known.
         timed_out: Loading it did not finish within the time limit.
         written: Source text of the training loader, None where it is not known.
         sections: The configuration itself, for its adapter and for display.
+        everything: All that it assigns, for its adapter; not kept anywhere.
+        trial: What building its parts has shown; None where that was not tried.
     """
 
     framework: str = ""
@@ -103,17 +132,22 @@ class TrainingSpec:
     resumes: bool = False
     work_dir: str = ""
     model_words: tuple[str, ...] = ()
+    classes: int | None = None
     preprocessor: str = ""
     min_batch: int = 1
     due_at_end: tuple[str, ...] = ()
+    validates_every: int | None = None
     validates: bool | None = None
     backends: tuple[str, ...] | None = None
     imports: tuple[str, ...] = ()
     not_followed: tuple[NotFollowed, ...] = ()
     error: str = ""
+    remedy: str = ""
     timed_out: bool = False
     written: str | None = None
     sections: Sections = field(default_factory=dict)
+    everything: Sections = field(default_factory=dict, repr=False)
+    trial: Trial | None = None
 
     def of(self, role: Role | None = None) -> Iterator[LoaderSpec]:
         """The loaders of a role, or all of them."""
@@ -253,6 +287,7 @@ class Framework:
         options: Sequence[str] = (),
         folder: Path = Path(),
         limit: float = TIME_LIMIT,
+        build: bool = False,
     ) -> TrainingSpec:
         """Loads a configuration as the training would, in a child process of its Python.
 
@@ -260,19 +295,40 @@ class Framework:
             options: ``K=V`` words of ``--cfg-options``.
             folder: First on the import path.
             limit: Seconds that it may take.
+            build: Build its parts as a trial too, without data and without training.
 
         Raises:
             DualwatchError: With code DW602 it does not load; without one its Python cannot try.
         """
         raise NotImplementedError
 
-    def missing_data(self, spec: TrainingSpec, roots: Sequence[Path]) -> dict[str, str]:
-        """Dotted key -> path of the folders and annotation files that are named and missing.
+    def data_paths(self, spec: TrainingSpec, roots: Sequence[Path]) -> PathsSeen:
+        """The data folders and annotation files that are named, and which of them exist.
 
         Args:
             roots: Where relative paths may begin.
         """
-        return {}
+        return PathsSeen()
+
+    def defects(self, spec: TrainingSpec, roots: Sequence[Path]) -> tuple[Defect, ...]:
+        """What is wrong with a configuration that loads, its annotations included.
+
+        Args:
+            roots: Where relative paths may begin; with none, no file is looked at.
+        """
+        return ()
+
+    def compared(self, spec: TrainingSpec) -> tuple[str, ...]:
+        """The parts of a configuration whose numbers of classes are compared."""
+        return ()
+
+    def is_whole(self, spec: TrainingSpec) -> bool:
+        """Whether the sections that a training needs are known to be there or not."""
+        return False
+
+    def fault(self, config: Path) -> tuple[str, str] | None:
+        """Why a file surely does not load, and what to do, by its text alone; None: not known."""
+        return None
 
     def read(self, config: Path) -> TrainingSpec:
         """Reads a configuration as text. Executes nothing and never raises.

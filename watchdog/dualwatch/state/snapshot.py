@@ -17,6 +17,7 @@ from dualwatch.events import (
     AttemptEnded,
     AttemptStarted,
     BatchSeen,
+    CaughtException,
     CheckpointSeen,
     CommandAnswered,
     ConfigRead,
@@ -163,6 +164,11 @@ class Snapshot:
         """
         said = self.announced or self.config
         return (said.epochs, said.iterations) if said is not None else (None, None)
+
+    @property
+    def caught(self) -> tuple[CaughtException, ...]:
+        """The exceptions that the training caught in a traced iteration."""
+        return tuple(one for answer in self.answers for one in answer.caught)
 
     @property
     def attempt(self) -> int | None:

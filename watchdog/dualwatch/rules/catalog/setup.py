@@ -80,6 +80,18 @@ CODES: tuple[Code, ...] = (
         '    raise ValueError("num_classes does not match")',
     ),
     Code(
+        code="DW607",
+        name="code-not-found",
+        severity=Severity.CRITICAL,
+        means="A module, a registered class or a file of the training's code is not found, or a "
+        "version does not fit.",
+        matters="The training cannot start in this Python.",
+        remedy="Install what is missing into the Python that runs the training.",
+        example="DW607 code-not-found (certain)\n"
+        "  default_scope is 'mmpretrain', and no such package is installed",
+        explains=("DW606",),
+    ),
+    Code(
         code="DW609",
         name="ended-from-outside",
         severity=Severity.ERROR,
@@ -89,9 +101,35 @@ CODES: tuple[Code, ...] = (
         remedy="Resume from the newest checkpoint. If you did not end it, find out who did: the "
         "time limit or preemption of the scheduler, another user, a script.",
         example="DW609 ended-from-outside (certain)\n"
-        "  dualwatch stopped the training: loss_macl is missing, which stops the training, as you "
-        "asked\n"
+        "  the training was stopped by dualwatch: loss_macl is missing, which stops the training, "
+        "as you asked\n"
         "  its process ended with SIGTERM\n"
         "  rescue checkpoint at iteration 12: work_dirs/a/rescue_iter_12.pth",
+    ),
+    Code(
+        code="DW610",
+        name="config-cannot-train",
+        severity=Severity.CRITICAL,
+        means="The configuration loads, and no training can be made of it: sections that a "
+        "training needs are absent, it is written for another version, or a part refuses its "
+        "settings.",
+        matters="The training would end before its first iteration.",
+        remedy="Correct the sections that the evidence names.",
+        example="DW610 config-cannot-train (certain)\n"
+        "  RetinaNet.__init__() got an unexpected keyword argument 'rpn_head' (model.rpn_head)",
+        explains=("DW606",),
+    ),
+    Code(
+        code="DW611",
+        name="config-disagrees",
+        severity=Severity.ERROR,
+        means="Parts of the configuration contradict each other or the annotations: numbers or "
+        "names of classes differ, or a schedule is never reached.",
+        matters="It trains something else than was meant, or fails at the first label or "
+        "validation that meets the difference.",
+        remedy="Make the settings that the evidence names agree.",
+        example="DW611 config-disagrees (certain)\n"
+        "  model.bbox_head.num_classes=80, and the training data has 1 class (person)",
+        explains=("DW606",),
     ),
 )
