@@ -37,6 +37,7 @@ from dualwatch.events import (
     NotFollowed,
     PathsSeen,
 )
+from dualwatch.frameworks.trial import Trial
 from dualwatch.logs.formats import LineFormat
 
 Sections = PlainDict
@@ -73,22 +74,6 @@ class LoaderSpec:
     workers: int | None = 0
     batch: int | None = None
     settings: PlainDict = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
-    """What building the parts of a training as a trial has shown.
-
-    Attributes:
-        built: Parts that were built, or whose settings their classes take.
-        not_built: Part -> why it could not be tried.
-        classes: Type of a data set -> the classes that it has where none are named.
-    """
-
-    defects: tuple[Defect, ...] = ()
-    built: tuple[str, ...] = ()
-    not_built: Mapping[str, str] = field(default_factory=dict)
-    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
