@@ -6,6 +6,9 @@ hold no warning that explains neither how the run ended nor its stall. So DW204 
 demo-deadlock, of cure-test_by_rescue_and_rerun_it_se0 and of cure-test_in_place_the_detector_bec0,
 and DW115 none of worker-is-stopped. Where dualwatch itself stopped a training, that is DW609 and no
 longer DW606 (an error of the script). ``diagnose`` exits with 1 for a warning, too.
+Speed and results are judged: big-samples and many-tensors wait for their data most of the time
+(DW209), and both validations of cure-test_in_place_the_detector_bec0 are 0 (DW207): warnings. A
+training that died before its first line has no slow start.
 """
 
 from __future__ import annotations

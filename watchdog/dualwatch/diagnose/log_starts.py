@@ -131,12 +131,12 @@ def gone(s: Snapshot) -> AttemptEnded:
 
 def earlier(run: RunHistory, limits: Thresholds) -> list[EarlierStart]:
     """What is reported of the attempts before the newest one."""
-    told: list[EarlierStart] = []
+    found: list[EarlierStart] = []
     for attempt in run.attempts[:-1]:
         s = attempt.snapshot
         s = replace(s, at=s.progress_at, wall=s.progress_wall)
         causes = ranking.causes(judge(s, limits))
         log = s.log if s.log != run.snapshot.log else None
         number = attempt.number + 1
-        told.append(starts.earlier(s, causes, number=number, begun=attempt.begun, log=log))
-    return told
+        found.append(starts.earlier(s, causes, number=number, begun=attempt.begun, log=log))
+    return found

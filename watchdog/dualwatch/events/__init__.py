@@ -18,6 +18,8 @@ from dualwatch.events.lifecycle import (
     TrainingStopped,
 )
 from dualwatch.events.machine import (
+    FileLock,
+    FileLocksSeen,
     Frame,
     GpuHolder,
     GpuSample,
@@ -41,6 +43,7 @@ from dualwatch.events.preflight import (
 from dualwatch.events.training import (
     AgentReported,
     BatchSeen,
+    CaughtException,
     CommandAnswered,
     ConfigRead,
     ConsoleGrew,
@@ -61,6 +64,7 @@ __all__ = [
     "AttemptEnded",
     "AttemptStarted",
     "BatchSeen",
+    "CaughtException",
     "Change",
     "CheckpointSeen",
     "CommandAnswered",
@@ -76,6 +80,8 @@ __all__ = [
     "EvaluationLogged",
     "Event",
     "Evidence",
+    "FileLock",
+    "FileLocksSeen",
     "Finding",
     "FindingRaised",
     "Frame",

@@ -53,10 +53,6 @@ class ClosingLines:
                 )
         return None
 
-    def is_training_line(self, line: str) -> bool:
-        """Whether a line reports training iterations: none does."""
-        return False
-
     def position(self, line: str) -> Position | None:
         """The counters of a training line: there are none."""
         return None

@@ -26,7 +26,7 @@ from dualwatch.events import (
 from dualwatch.logs.console import ConsoleParser
 from dualwatch.logs.formats import LineFormat
 from dualwatch.logs.screen import PutOffLines
-from dualwatch.logs.starts import StartFinder
+from dualwatch.logs.starts import Position, StartFinder
 from dualwatch.logs.timestamps import TimestampReader, may_date
 
 TAIL = 50
@@ -180,13 +180,12 @@ class WholeLog:
         for line in lines:
             self._number += 1
             self.tail.append(line)
+            position = None
             for known in self._formats:
-                if known.is_training_line(line):
-                    if self._is_put_off(known, line):
-                        break
-                    self._read(line)
+                position = known.position(line)
+                if position is not None:
                     break
-            else:
+            if position is None or not self._is_put_off(position, line):
                 self._read(line)
             if line:
                 self._now.last_line = line
@@ -225,11 +224,10 @@ class WholeLog:
 
     # --- lines -----------------------------------------------------------------------------------
 
-    def _is_put_off(self, known: LineFormat, line: str) -> bool:
+    def _is_put_off(self, position: Position, line: str) -> bool:
         """Takes the counters of a training line; whether it need not be taken apart now."""
         kept = self._now
-        position = known.position(line)
-        if position is not None and self._finder.falls(position):
+        if self._finder.falls(position):
             self._break_off()
             at_this = self._time(line)[1]
             self._finder.begin(at_this, position)

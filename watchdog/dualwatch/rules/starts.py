@@ -1,6 +1,6 @@
 """How an earlier start of a training ended, by its log. Pure.
 
-One log, and one folder, often holds several starts; the newest one is judged, and these are told.
+A log or a folder often holds several starts: the newest one is judged, the others are reported.
 """
 
 from __future__ import annotations
@@ -98,15 +98,17 @@ def earlier(
     )
 
 
-def in_common(told: Sequence[EarlierStart], newest: RunStatus) -> str:
+def in_common(before: Sequence[EarlierStart], newest: RunStatus) -> str:
     """What the newest of the earlier starts have in common, "" where they have nothing.
 
     One that ended in some way says little; several that all end there point at what is done there.
     """
-    if len(told) < LEAST:
+    if len(before) < LEAST:
         return ""
-    last = _ending(told[-1])
-    count = next((n for n, start in enumerate(reversed(told)) if _ending(start) != last), len(told))
+    last = _ending(before[-1])
+    count = next(
+        (n for n, start in enumerate(reversed(before)) if _ending(start) != last), len(before)
+    )
     if last is None or count < LEAST:
         return ""
     how = f"with {last[1]}" if last[0] is StartEnd.FAILED else _ENDS.get(last[1], last[1])

@@ -101,8 +101,8 @@ CODES: tuple[Code, ...] = (
         remedy="Resume from the newest checkpoint. If you did not end it, find out who did: the "
         "time limit or preemption of the scheduler, another user, a script.",
         example="DW609 ended-from-outside (certain)\n"
-        "  dualwatch stopped the training: loss_macl is missing, which stops the training, as you "
-        "asked\n"
+        "  the training was stopped by dualwatch: loss_macl is missing, which stops the training, "
+        "as you asked\n"
         "  its process ended with SIGTERM\n"
         "  rescue checkpoint at iteration 12: work_dirs/a/rescue_iter_12.pth",
     ),

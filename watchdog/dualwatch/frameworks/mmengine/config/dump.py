@@ -94,6 +94,16 @@ def due_at_end(values: PlainDict) -> tuple[str, ...]:
     return tuple(found)
 
 
+def validates_every(values: PlainDict) -> int | None:
+    """Epochs from one validation to the next, None where a training counts iterations."""
+    loop, evaluation = values.get("train_cfg"), values.get("evaluation")
+    if goal(values).epochs is None:
+        return None
+    if isinstance(loop, Mapping) and "max_epochs" in loop:
+        return _natural(loop.get("val_interval", 1))
+    return _natural(evaluation.get("interval", 1)) if isinstance(evaluation, Mapping) else None
+
+
 def validates(values: PlainDict) -> bool | None:
     """Whether a training of mmengine validates; None where its configuration does not say."""
     parts = [values[key] for key in ("val_cfg", "val_dataloader") if key in values]
