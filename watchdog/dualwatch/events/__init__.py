@@ -18,6 +18,8 @@ from dualwatch.events.lifecycle import (
     TrainingStopped,
 )
 from dualwatch.events.machine import (
+    FileLock,
+    FileLocksSeen,
     Frame,
     GpuHolder,
     GpuSample,
@@ -78,6 +80,8 @@ __all__ = [
     "EvaluationLogged",
     "Event",
     "Evidence",
+    "FileLock",
+    "FileLocksSeen",
     "Finding",
     "FindingRaised",
     "Frame",

@@ -149,6 +149,25 @@ class ThreadStack(Struct, frozen=True, kw_only=True):
     frames: tuple[Frame, ...]
 
 
+class FileLock(Struct, frozen=True, kw_only=True):
+    """A lock of a file (flock, fcntl).
+
+    Attributes:
+        pid: Who holds it, or waits for it.
+        file: Its path; "inode ..." where no path was found.
+    """
+
+    pid: int
+    file: str
+    waits: bool
+
+
+class FileLocksSeen(Event, frozen=True, kw_only=True, tag="file-locks-seen"):
+    """The file locks that processes of the tree wait for, with those who hold them."""
+
+    locks: tuple[FileLock, ...]
+
+
 class StacksCaptured(Event, frozen=True, kw_only=True, tag="stacks-captured"):
     """Stacks of the tree at one moment. ``path`` is the file that holds them in full."""
 

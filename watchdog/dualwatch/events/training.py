@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from msgspec import Struct
 
+from dualwatch.core.plain import PlainDict, PlainValue, as_dict
 from dualwatch.events.base import Event
 from dualwatch.events.defects import Defect
 
@@ -175,7 +174,7 @@ class AgentReported(Event, frozen=True, kw_only=True, tag="agent-reported"):
 
     pid: int
     rank: int
-    applied: dict[str, Any]
+    applied: dict[str, object]
     refused: dict[str, str]
     work_dir: str
     versions: dict[str, str] = {}
@@ -281,7 +280,7 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
 
     path: str
     how: str
-    loaders: dict[str, Any]
+    loaders: dict[str, PlainValue]
     start_method: str | None = None
     platform: str = ""
     paired: bool | None = None
@@ -314,10 +313,11 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
     compared: tuple[str, ...] = ()
 
     @property
-    def training_loader(self) -> dict[str, Any] | None:
+    def training_loader(self) -> PlainDict | None:
         """Settings of the training's loader; None where they are not known."""
         found = (one for name, one in self.loaders.items() if name.startswith("train"))
-        return next(found, None)
+        loader = next(found, None)
+        return as_dict(loader) if loader is not None else None
 
     def unknown(self, about: str) -> str | None:
         """Why what it does not name about something is not known; None where it is."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
+from dualwatch.core.plain import as_dict
 from dualwatch.events import ConfigRead, Defect, DefectKind, Evidence, Finding, Severity
 from dualwatch.rules.catalog import finding
 from dualwatch.rules.thresholds import Thresholds
@@ -79,7 +79,8 @@ def _risky(s: Snapshot, config: ConfigRead) -> Iterator[Finding]:
     by_spawn = config.start_method == "spawn" or on_windows
     evidence = []
     for name, settings in config.loaders.items():
-        workers = settings.get("num_workers") if isinstance(settings, Mapping) else None
+        settings = as_dict(settings)
+        workers = settings.get("num_workers")
         if not _is_several(workers):
             continue
         kept = settings.get("persistent_workers") is True
@@ -97,7 +98,7 @@ def _risky(s: Snapshot, config: ConfigRead) -> Iterator[Finding]:
         yield _finding(s, "DW601", evidence, 0.6 if by_spawn else 0.5)
 
 
-def _is_several(workers: Any) -> bool:
+def _is_several(workers: object) -> bool:
     return isinstance(workers, int) and not isinstance(workers, bool) and workers > 1
 
 

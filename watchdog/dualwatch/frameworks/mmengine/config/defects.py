@@ -20,6 +20,8 @@ def is_whole(spec: TrainingSpec) -> bool:
         return False
     if spec.trial is not None:
         return True
+    if spec.sections and not spec.everything:
+        return False  # As described for a supervised run: its sections alone.
     return BASE not in spec.everything and not any(not n.about for n in spec.not_followed)
 
 
