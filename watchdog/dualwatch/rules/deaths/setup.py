@@ -23,6 +23,9 @@ OF_KIND = {
 }
 """Kind of a defect -> its finding code."""
 
+_BUILT = {"checkpoints-announced", "run-announced"}
+"""Milestones before which model, loaders and optimizer were built."""
+
 BOUND = 100
 """As many names as ``ConfigRead.unpaired`` holds at most."""
 
@@ -41,7 +44,7 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
         yield _missing(s, config)
     if config.unpaired:
         yield _unpaired(s, config)
-    if not _has_trained(s):
+    if not _has_trained(s) and not s.milestones & _BUILT:
         # One that has trained could; what a journal or a log shows of it counts for more.
         yield from _defects(s, config)
 
