@@ -15,7 +15,7 @@ WIDTH = 78
 
 
 class CodeDocument(Struct, kw_only=True):
-    """One code; ``cure`` is its remedy with what frameworks and domains advise."""
+    """One code; its remedy includes the advice of frameworks and domains."""
 
     code: str
     name: str
