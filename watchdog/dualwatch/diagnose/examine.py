@@ -152,7 +152,7 @@ def _settled(s: Snapshot, target: Target, asked: Moment) -> Snapshot:
             progress_at=s.progress_at + unheard,
             moved_at={rank: at + unheard for rank, at in s.moved_at.items()},
         )
-    if s.ended is None and (is_alive(target) is False or exit.ends_with_an_error(s)):
+    if s.ended is None and (is_alive(target) is False or exit.has_a_known_end(s)):
         gone = AttemptEnded(
             at=s.progress_at, wall=s.progress_wall, attempt=0, exit_code=None, signal=None
         )

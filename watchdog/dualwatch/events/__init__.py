@@ -1,7 +1,9 @@
 """The vocabulary: observations, findings, decisions. Frozen types, no I/O."""
 
 from dualwatch.events.base import Event
+from dualwatch.events.circumstances import Circumstance
 from dualwatch.events.decisions import Action, Change, Decision, RerunStep, TriedStep
+from dualwatch.events.endings import DeviceAssertSeen, EndKind, EndReported, EndReporter
 from dualwatch.events.findings import Evidence, Finding, Proof, Severity
 from dualwatch.events.lifecycle import (
     AttemptEnded,
@@ -40,6 +42,7 @@ from dualwatch.events.training import (
     CommandAnswered,
     ConfigRead,
     ConsoleGrew,
+    ErrorFate,
     ErrorSeen,
     EvaluationLogged,
     HeartbeatRead,
@@ -56,6 +59,7 @@ __all__ = [
     "BatchSeen",
     "Change",
     "CheckpointSeen",
+    "Circumstance",
     "CommandAnswered",
     "ConfigRead",
     "ConsoleGrew",
@@ -63,6 +67,11 @@ __all__ = [
     "DataSet",
     "Decided",
     "Decision",
+    "DeviceAssertSeen",
+    "EndKind",
+    "EndReported",
+    "EndReporter",
+    "ErrorFate",
     "ErrorSeen",
     "EvaluationLogged",
     "Event",

@@ -213,7 +213,8 @@ class Framework:
         error_places: (pattern over a traceback's frame, finding code) of errors whose message is
             not specific.
         error_patterns: (finding code, pattern over ``Kind: message``).
-        advice: Finding code -> its own line of advice, which is added to the finding's remedy.
+        advice: Finding code -> its own line of advice, which is added to the finding's remedy; for
+            a remedy of one circumstance "CODE CIRCUMSTANCE".
     """
 
     name: str = ""

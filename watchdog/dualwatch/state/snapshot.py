@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import structs
 
 from dualwatch.events import (
+    Action,
     AgentReported,
     AttemptEnded,
     AttemptStarted,
@@ -22,6 +23,10 @@ from dualwatch.events import (
     ConfigRead,
     ConsoleGrew,
     DataSeen,
+    Decided,
+    DeviceAssertSeen,
+    EndKind,
+    EndReported,
     ErrorSeen,
     EvaluationLogged,
     Event,
@@ -51,6 +56,12 @@ from dualwatch.state.pauses import Gaps as Gaps
 from dualwatch.state.repeated_errors import RepeatedError, noted
 
 KEPT_ERRORS = 20
+KEPT_ENDINGS = 40
+
+_START = frozenset(
+    ("environment", "config-dump", "hooks-listed", "checkpoints-announced", "weights-initialised")
+)
+"""Milestones after which a training begins: what was reported before them is not its end."""
 
 STALLS = ("DW101", "DW102", "DW103", "DW105")
 
@@ -70,6 +81,11 @@ class Snapshot:
         stacks: Captures since the last progress, oldest first.
         errors: The newest reports.
         repeats: Errors with their repetitions.
+        endings: What others reported of the end, since the last training line; the first ones.
+        device_asserts: Failed assertions of CUDA kernels, since the last training line.
+        stopped: The decision of dualwatch to end this attempt.
+        loading: The log line of the checkpoint that was loaded last.
+        saving_to: The folder of its checkpoints, by its log.
         batches: The newest batch and losses of each rank.
         answers: Replies of the agents, oldest first.
         awaited: The samples of the missing batch.
@@ -104,6 +120,11 @@ class Snapshot:
     not_observed: Mapping[str, NotObserved] = field(default_factory=dict)
     errors: tuple[ErrorSeen, ...] = ()
     repeats: tuple[RepeatedError, ...] = ()
+    endings: tuple[EndReported, ...] = ()
+    device_asserts: tuple[DeviceAssertSeen, ...] = ()
+    stopped: Decided | None = None
+    loading: str = ""
+    saving_to: str = ""
     batches: Mapping[int, BatchSeen] = field(default_factory=dict)
     config: ConfigRead | None = None
     data: DataSeen | None = None
@@ -234,6 +255,8 @@ def advance_lines(s: Snapshot, lines: Sequence[IterationLogged]) -> Snapshot:
         last_train=newest,
         metrics=metrics,
         logged_phase=Phase.WAITING,
+        endings=(),
+        device_asserts=(),
         **changes,
     )
 
@@ -290,6 +313,34 @@ def _evaluation(s: Snapshot, event: EvaluationLogged) -> Snapshot:
 def _error(s: Snapshot, event: ErrorSeen) -> Snapshot:
     repeats = noted(s.repeats, event, lines=s.train_lines, phase=s.phase)
     return replace(s, errors=(*s.errors, event)[-KEPT_ERRORS:], repeats=repeats)
+
+
+def _end_reported(s: Snapshot, event: EndReported) -> Snapshot:
+    if event.what is EndKind.RESTARTED:
+        return replace(s, endings=())  # The ranks start again.
+    return replace(s, endings=(*s.endings, event)[:KEPT_ENDINGS])
+
+
+def _device_assert(s: Snapshot, event: DeviceAssertSeen) -> Snapshot:
+    return replace(s, device_asserts=(*s.device_asserts, event)[:KEPT_ENDINGS])
+
+
+def _decided(s: Snapshot, event: Decided) -> Snapshot:
+    ends = event.action in (Action.STOP, Action.GIVE_UP, Action.RERUN)
+    # A decision about a training that has ended did not end it.
+    return replace(s, stopped=event) if ends and s.ended is None else s
+
+
+def _milestone(s: Snapshot, event: LogMilestone) -> Snapshot:
+    changes: dict[str, Any] = {}
+    if event.name in _START:
+        changes = {"endings": (), "device_asserts": ()}
+    if event.name == "checkpoint-loaded":
+        changes["loading"] = event.text
+    if event.name == "checkpoints-announced":
+        changes["saving_to"] = event.text.rpartition(" to ")[2].split(" by ")[0].strip(" .")
+    phase = AFTER_MILESTONE.get(event.name, s.logged_phase)
+    return replace(s, logged_phase=phase, **changes)
 
 
 def _processes(s: Snapshot, event: ProcessesSampled) -> Snapshot:
@@ -363,9 +414,10 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     ModelSeen: lambda s, event: replace(s, model=event) if event.rank == 0 else s,
     TensorBoardSeen: lambda s, event: replace(s, tensorboard=event),
     HostSampled: _host,
-    LogMilestone: lambda s, event: replace(
-        s, logged_phase=AFTER_MILESTONE.get(event.name, s.logged_phase)
-    ),
+    LogMilestone: _milestone,
+    EndReported: _end_reported,
+    DeviceAssertSeen: _device_assert,
+    Decided: _decided,
     CommandAnswered: _answered,
     OrphansSeen: lambda s, event: replace(s, orphans=event),
     FindingRaised: _raised,

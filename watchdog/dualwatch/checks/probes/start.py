@@ -19,6 +19,7 @@ from dualwatch.checks.item import (
 )
 from dualwatch.checks.probes.wording import beyond, range_words
 from dualwatch.core import units
+from dualwatch.events import Severity
 from dualwatch.rules.metrics.metrics import is_called, named
 from dualwatch.state.metric_series import done, place
 
@@ -48,6 +49,8 @@ def _no_line(subject: CheckSubject, passes: float, fails: float, expected: str) 
     if subject.finished:
         return skipped("trained to the end without a log line that could be parsed", expected)
     if subject.life is RunLife.OVER:
+        if any(found.severity is Severity.CRITICAL for found in subject.findings):
+            return skipped("it ended before its first training line", expected)
         return failed("it ended without a training line", expected)
     if subject.life is not RunLife.ALIVE or elapsed is None or elapsed <= passes:
         return not_yet(subject, "the first training line", expected)

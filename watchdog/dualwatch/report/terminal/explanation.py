@@ -22,6 +22,7 @@ def document(codes: Sequence[Code]) -> dict[str, Any]:
             {
                 **{name: getattr(code, name) for name in fields},
                 "cure": " ".join((code.remedy, *advice(code))),
+                "cures": {what.value: text for what, text in code.remedies.items()},
                 "severity": code.severity.word,
                 "explains": [symptom.code for symptom in symptoms(code)],
                 "explained_by": [cause.code for cause in causes(code)],
@@ -61,6 +62,16 @@ def advice(code: Code) -> list[str]:
     return own + [one.advice[code.code] for one in domains.installed() if code.code in one.advice]
 
 
+def special_remedies(code: Code) -> list[str]:
+    """The remedies of single circumstances, each with its name."""
+    found = []
+    for what, remedy in code.remedies.items():
+        key = f"{code.code} {what.value}"
+        more = [one.advice[key] for one in frameworks.installed() if key in one.advice]
+        found.append(f"{what.value.replace('-', ' ')}: {' '.join((remedy, *more))}")
+    return found
+
+
 def symptoms(code: Code) -> list[Code]:
     """The codes of which this one is a cause, where both are found."""
     return [BY_CODE[other] for other in code.explains]
@@ -76,7 +87,7 @@ def _full(code: Code) -> str:
     for title, body in (
         ("What it means", code.means),
         ("Why it matters", code.matters),
-        ("What to do", "\n".join((code.remedy, *advice(code)))),
+        ("What to do", "\n".join((code.remedy, *advice(code), *special_remedies(code)))),
     ):
         parts.append(f"\n{title}\n{_wrapped(body)}\n")
     if code.example:
