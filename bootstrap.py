@@ -29,7 +29,7 @@ usage: python3 bootstrap.py VERB [arguments]
 
   demo [...]        set up, then train a small detector that deadlocks on purpose, supervised by
                     dualwatch; --healthy: without the fault; other arguments go to `dualwatch train`
-  test [TIER ...]   set up, then run the tests: unit, process, training, corpus (default: all);
+  test [TIER ...]   set up, then run the tests: unit, strangers, process, training, corpus;
                     other arguments go to pytest
   lint              set up, then check format, style, types and import directions
   setup             set up only: .venv with the versions of constraints.txt
@@ -54,7 +54,7 @@ No C++ compiler was found, and mmcv must be compiled.
   Debian/Ubuntu: apt-get install g++. Fedora: dnf install gcc-c++. macOS: xcode-select --install.
   Windows: install "Build Tools for Visual Studio" with "Desktop development with C++"."""
 RECIPE = "2"  # raise it when the steps of setup() change: older environments are then renewed
-TIERS = ["unit", "process", "training", "corpus"]
+TIERS = ["unit", "strangers", "process", "training", "corpus"]
 TRAIN, EVERYTHING = "train", "train,dev,docs"  # extras of pyproject.toml; the demo needs the first
 TRIAL = "import torch as t, mmcv.ops, mmdet.apis; mmcv.ops.nms(t.rand(9, 4), t.rand(9), 0.5)"
 DISK_GB = {"cpu": 4, "cuda": 16}

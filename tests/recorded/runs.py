@@ -4,7 +4,8 @@ Journals, summaries and consoles as version 0.1.0 wrote them; only paths and the
 replaced. ``expected.json`` holds that version's answers but for one change that was wanted: causes
 hold no warning that explains neither how the run ended nor its stall. So DW204 is no cause of
 demo-deadlock, of cure-test_by_rescue_and_rerun_it_se0 and of cure-test_in_place_the_detector_bec0,
-and DW115 none of worker-is-stopped.
+and DW115 none of worker-is-stopped. Where dualwatch itself stopped a training, that is DW609 and no
+longer DW606 (an error of the script).
 """
 
 from __future__ import annotations

@@ -20,7 +20,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
+
+if TYPE_CHECKING:
+    from mmap import mmap
 
 # --- environment -------------------------------------------------------------------------
 
@@ -94,7 +97,7 @@ class OverridesDocument(TypedDict):
         parts: Pattern of words in the names of modules that are recorded at any depth.
     """
 
-    overrides: dict[str, Any]
+    overrides: dict[str, object]
     stretch: int
     rescue: bool
     parts: str
@@ -105,7 +108,7 @@ class AgentDocument(TypedDict):
 
     pid: int
     rank: int
-    applied: dict[str, Any]
+    applied: dict[str, object]
     refused: dict[str, str]
     work_dir: str
     versions: dict[str, str]
@@ -216,7 +219,7 @@ class HeartbeatRecord(NamedTuple):
     changed: float
 
 
-def write_record(buffer: Any, sequence: int, values: Sequence[Any]) -> int:
+def write_record(buffer: mmap | bytearray, sequence: int, values: Sequence[float]) -> int:
     """Writes a record into a mapped buffer and returns the new sequence number.
 
     The sequence is odd while the body is being written, so that a reader never believes a half
@@ -326,7 +329,7 @@ def pack_command(record: CommandRecord) -> bytes:
     return _ORDER.pack(record.number, COMMANDS.index(record.order), record.beats, record.number)
 
 
-def read_command(buffer: Any) -> CommandRecord | None:
+def read_command(buffer: mmap | bytes) -> CommandRecord | None:
     """The order in a mapped buffer; None while it is not whole."""
     number, order, beats, again = _ORDER.unpack_from(buffer, 0)
     if number != again or not 0 <= order < len(COMMANDS):

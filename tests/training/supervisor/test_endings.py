@@ -77,7 +77,18 @@ def test_a_missing_metric_stops_the_training_when_asked(train):
 
     assert run.finish() == 1, run.err
     assert run.summary["attempts"][0]["last_iteration"] < 24
+    # It finishes its iteration and saves before it is stopped.
+    assert run.summary["attempts"][0]["lost_iterations"] == 0
     assert run.left_alive() == []
+    # The same verdict in every command: dualwatch ended it, and no error of the script.
+    assert run.codes(0)[0] == "DW609"
+    for command in ("diagnose", "check"):
+        words = [sys.executable, "-m", "dualwatch", command, "--json", str(run.work_dir)]
+        words += ["--no-bundle"] if command == "diagnose" else []
+        told = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert told.returncode == 1, told.stderr
+        assert "DW609" in told.stdout
+        assert "DW606" not in told.stdout
 
 
 def test_a_required_metric_that_is_there(train):

@@ -26,6 +26,11 @@ from dualwatch.events import (
     DataSeen,
     DataSet,
     Decided,
+    DeviceAssertSeen,
+    EndKind,
+    EndReported,
+    EndReporter,
+    ErrorFate,
     ErrorSeen,
     EvaluationLogged,
     Event,
@@ -33,12 +38,14 @@ from dualwatch.events import (
     Finding,
     FindingRaised,
     Frame,
+    GoalAnnounced,
     GpuHolder,
     GpuSample,
     GpusSampled,
     HeartbeatRead,
     HostSampled,
     IterationLogged,
+    LinesScreened,
     LogMilestone,
     ModelPart,
     ModelSeen,
@@ -47,13 +54,16 @@ from dualwatch.events import (
     OrphansSeen,
     ProcessesSampled,
     ProcessSample,
+    ProgressShown,
     RunEnded,
     RunStarted,
     Severity,
     StacksCaptured,
+    StopKind,
     SurroundingsSeen,
     TensorBoardSeen,
     ThreadStack,
+    TrainingStopped,
     journal,
 )
 from dualwatch.events.journal import Journal, event_of, newest, read
@@ -114,6 +124,9 @@ FACTS: tuple[Event, ...] = (
     ),
     AttemptEnded(**NOW, attempt=1, exit_code=-9, signal="SIGKILL", survivors=(3, 4)),
     AttemptEnded(**NOW, attempt=1, exit_code=None, signal=None),
+    TrainingStopped(
+        **NOW, why=StopKind.UNWANTED, reason="as you asked", cause="DW201", action="stop"
+    ),
     RunEnded(**NOW, outcome="completed", exit_code=0, reason="well"),
     ConsoleGrew(**NOW, lines=3, last_line='quotes " and \\ and \x1b[0m and 中文 and \u2028'),
     IterationLogged(
@@ -126,7 +139,10 @@ FACTS: tuple[Event, ...] = (
         eta_s=None,
     ),
     EvaluationLogged(**NOW, mode="val", epoch=1, iteration=2, total=2, metrics={}),
+    ProgressShown(**NOW, label="Epoch 1", mode="train", epoch=1, done=2, total=9),
+    GoalAnnounced(**NOW, epochs=12),
     LogMilestone(**NOW, name="resumed", text="resumed epoch: 1"),
+    LinesScreened(**NOW, lines=900, non_finite=3, seconds=4500.0),
     AgentReported(
         **NOW,
         pid=5,
@@ -225,6 +241,20 @@ FACTS: tuple[Event, ...] = (
         awaited=("index 3",),
     ),
     Decided(**NOW, action="rerun", reason="stalled", changes=(CHANGE, CHANGE)),
+    EndReported(
+        **NOW,
+        by=EndReporter.TORCHRUN,
+        what=EndKind.SIGNAL,
+        text="failed (exitcode: -9) local_rank: 1 (pid: 7)",
+        signal="SIGKILL",
+        exit_code=-9,
+        pid=7,
+        rank=1,
+        since=5.0,
+    ),
+    DeviceAssertSeen(
+        **NOW, place="Loss.cu:250", kernel="nll_loss", assertion="t < n_classes", text="..."
+    ),
     FindingRaised(**NOW, finding=FINDING),
 )
 ERROR = ErrorSeen(
@@ -235,6 +265,7 @@ ERROR = ErrorSeen(
     excerpt=("Traceback", "ValueError: bad"),
     worker=2,
     causes=("KeyError: 'x'",),
+    fate=ErrorFate.THREAD,
 )
 
 

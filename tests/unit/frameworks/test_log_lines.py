@@ -155,7 +155,30 @@ def test_other_lines_state_nothing(line: str) -> None:
 @pytest.mark.parametrize("prefix", [FILE, MMCV, "11/23 06:20:46 - mmengine - INFO - "])
 def test_milestones(prefix: str, body: str, name: str) -> None:
     event = mmengine1.parse_line(prefix + body, 3.0, 4.0)
-    assert event == LogMilestone(at=3.0, wall=4.0, name=name, text=body)
+    assert isinstance(event, LogMilestone)
+    assert (event.at, event.wall, event.name, event.text) == (3.0, 4.0, name, body)
+
+
+@pytest.mark.parametrize(
+    ("body", "number", "by_epoch", "file"),
+    [
+        ("Saving checkpoint at 12 epochs", 12, True, "epoch_12.pth"),
+        ("Saving checkpoint at 4000 iterations", 4000, False, "iter_4000.pth"),
+        ("The best checkpoint with 0.8540 coco/bbox_mAP at 50 epoch is saved to "
+         "best_coco_bbox_mAP_epoch_50.pth.", 50, True, "best_coco_bbox_mAP_epoch_50.pth"),
+        ("The best checkpoint with 58.28 mIoU at 8000 iter is saved to best_mIoU_iter_8000.pth.",
+         8000, False, "best_mIoU_iter_8000.pth"),
+        ("Now best checkpoint is saved as best_bbox_mAP_epoch_3.pth.",
+         3, True, "best_bbox_mAP_epoch_3.pth"),
+        ("Checkpoints will be saved to /x/epoch_3.pth.", None, False, ""),
+        ("Saving checkpoint at the end", None, False, ""),
+    ],
+)  # fmt: skip
+def test_saved_checkpoints(body: str, number: int | None, by_epoch: bool, file: str) -> None:
+    event = mmengine1.parse_line(FILE + body, 3.0, 4.0)
+    assert isinstance(event, LogMilestone)
+    expected = (number, None, file) if by_epoch else (None, number, file)
+    assert (event.epochs, event.iterations, event.file) == expected
 
 
 @pytest.mark.parametrize(

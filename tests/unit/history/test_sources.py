@@ -20,6 +20,7 @@ from dualwatch.events import (
 from dualwatch.events.journal import Journal
 from dualwatch.history import sources
 from dualwatch.history.run import fold as fold_run
+from dualwatch.logs.whole import LogStart
 from dualwatch.state.snapshot import fold
 
 NOW = Moment(at=5000.0, wall=1_700_000_000.0)
@@ -107,13 +108,27 @@ def test_times_of_another_boot_are_told_by_the_wall_clock(tmp_path):
     assert [event.at for event in found] == [NOW.at - 60, NOW.at - 59, NOW.at - 29]
 
 
+def log_start(events, *, resumed, first=None):
+    begun = events[0].wall if events else first
+    last = events[-1].wall if events else first
+    return LogStart(
+        events=tuple(events),
+        head=(),
+        first_wall=begun,
+        last_wall=last,
+        resumed=resumed,
+        last_line="",
+    )
+
+
 def test_lines_of_a_log_are_signs_of_life(tmp_path):
     lines = [
         LogMilestone(at=0.0, wall=NOW.wall - 300, name="checkpoints-announced", text="x"),
         line(1, NOW.wall - 200),
         line(2, NOW.wall - 150),
     ]
-    events = sources.of_log(lines, NOW, started(0, NOW.at, NOW.wall))
+    start = log_start(lines, resumed=False)
+    (events,) = sources.of_log([start], NOW, started(0, NOW.at, NOW.wall))
     s = fold(events)
     assert s.progress_at == NOW.at - 150
     assert s.silence(NOW.at) == 150
@@ -123,5 +138,19 @@ def test_lines_of_a_log_are_signs_of_life(tmp_path):
 
 
 def test_a_log_without_any_fact_gives_the_start_alone():
-    events = sources.of_log([], NOW, started(0, NOW.at, NOW.wall))
-    assert events == [started(0, NOW.at, NOW.wall)]
+    attempts = sources.of_log([], NOW, started(0, NOW.at, NOW.wall))
+    assert attempts == [[started(0, NOW.at, NOW.wall)]]
+
+
+def test_each_start_of_a_log_is_an_attempt_and_the_process_is_that_of_the_newest():
+    starts = [
+        log_start([line(1, NOW.wall - 900), line(2, NOW.wall - 850)], resumed=False),
+        log_start([line(3, NOW.wall - 600)], resumed=True),
+        log_start([], resumed=False, first=NOW.wall - 100),
+    ]
+    process = started(0, NOW.at - 102, NOW.wall - 102)
+    attempts = [attempt[0] for attempt in sources.of_log(starts, NOW, process)]
+    assert [one.attempt for one in attempts] == [0, 1, 2]
+    assert [one.wall for one in attempts] == [NOW.wall - 900, NOW.wall - 600, NOW.wall - 102]
+    assert [one.pid for one in attempts] == [0, 0, process.pid]
+    assert [one.continues for one in attempts] == [False, True, False]

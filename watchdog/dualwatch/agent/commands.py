@@ -12,13 +12,16 @@ import os
 import signal
 import threading
 import time
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Callable
 
 from dualwatch import protocol
 from dualwatch.agent import files, mapped_file
 from dualwatch.agent.torch import loader_guard
 from dualwatch.agent.torch.guarded_classes import ReplaceLoader
 from dualwatch.protocol import AgentCommand, Phase
+
+if TYPE_CHECKING:
+    from dualwatch.agent.heartbeat import HeartbeatWriter
 
 HOLD = 60.0
 """Seconds that a saved training waits to be stopped, before it continues after all."""
@@ -45,7 +48,7 @@ class CommandHandler:
     def __init__(
         self,
         folder: str,
-        heart: Any,
+        heart: HeartbeatWriter,
         save: Callable[[], str],
         save_together: Callable[[], str] | None = None,
     ) -> None:
@@ -90,7 +93,7 @@ class CommandHandler:
         else:
             self._carry_out(record)
 
-    def _signalled(self, number: int, frame: Any) -> None:
+    def _signalled(self, number: int, frame: object) -> None:
         if os.getpid() != self._pid or self._heart.phase not in _INTACT:
             return
         record = protocol.read_command(self._buffer)

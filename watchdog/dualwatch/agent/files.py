@@ -6,7 +6,7 @@ A leaf of the agent: every other part of it may use this one.
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, TextIO
+from typing import Callable, TextIO
 
 from dualwatch import protocol
 
@@ -34,7 +34,7 @@ def private(path: str, mode: int) -> TextIO:
     return os.fdopen(descriptor, "w", encoding="utf-8")
 
 
-def append(path: str, record: Any) -> None:
+def append(path: str, record: object) -> None:
     """Appends a record to a file of JSON lines."""
     import json
 
@@ -42,7 +42,7 @@ def append(path: str, record: Any) -> None:
         stream.write(json.dumps(record) + "\n")
 
 
-def put(path: str, record: Any, default: Callable[[Any], Any] | None = None) -> None:
+def put(path: str, record: object, default: Callable[[object], object] | None = None) -> None:
     """Writes a small record atomically.
 
     Args:

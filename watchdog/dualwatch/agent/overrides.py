@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from dualwatch import protocol
 
@@ -19,7 +19,7 @@ class OverrideFile(NamedTuple):
         parts: Pattern of words in the names of modules that are always reported.
     """
 
-    overrides: dict[str, Any]
+    overrides: dict[str, object]
     stretch: int
     rescue: bool = True
     parts: str = ""

@@ -10,12 +10,19 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Callable, TypeVar
 
 from dualwatch import protocol
 from dualwatch.agent import commands, files, heartbeat, overrides
 from dualwatch.agent.torch import batch_outline, loader_guard, model_outline
 from dualwatch.protocol import VALIDATION_PHASES, AgentCommand, Phase
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from dualwatch.agent.torch.objects import Module, Optimizer
+
+_Result = TypeVar("_Result")
 
 
 class RescueError(Exception):
@@ -72,17 +79,17 @@ class Trainer:
         """
         raise RescueError(f"{self.framework}: rescue checkpoints of several ranks")
 
-    def is_whole(self, traceback: Any) -> bool:
+    def is_whole(self, traceback: TracebackType | None) -> bool:
         """Whether the parameters are those of the last whole step, after an error in a step."""
         return False
 
     # --- what is the same for all ----------------------------------------------------------------
 
-    def guard(self, loader: Any) -> Any:
+    def guard(self, loader: object) -> object:
         """Takes a loader into care and returns it; anything else is returned as it is."""
         return loader_guard.guarded(loader, self.commands) if self.commands else loader
 
-    def write_model(self, model: Any, optimizers: list[Any]) -> None:
+    def write_model(self, model: Module, optimizers: list[Optimizer]) -> None:
         """Records the parts of the model, before the first iteration."""
         rank, words = self.heart.rank, self.orders.parts
         model_outline.write(model, optimizers, self.folder, rank, words)
@@ -108,7 +115,7 @@ class Trainer:
         except OSError:
             files.note_error("recording metrics")
 
-    def during(self, phase: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    def during(self, phase: str, method: Callable[..., _Result]) -> Callable[..., _Result]:
         """Wraps a method: while it runs, the heartbeat shows a phase."""
 
         @functools.wraps(method)
@@ -122,7 +129,7 @@ class Trainer:
 
         return during
 
-    def rescuing(self, train: Callable[..., Any]) -> Callable[..., Any]:
+    def rescuing(self, train: Callable[..., _Result]) -> Callable[..., _Result]:
         """Wraps the whole training: an error in it is preceded by a rescue checkpoint."""
 
         @functools.wraps(train)
@@ -135,7 +142,7 @@ class Trainer:
 
         return rescuing
 
-    def save_before_death(self, traceback: Any) -> None:
+    def save_before_death(self, traceback: TracebackType | None) -> None:
         """Saves what was trained so far, where the error left it whole."""
         if self.commands is None:
             return
@@ -154,7 +161,7 @@ class Trainer:
             files.note_error("saving a rescue checkpoint")
             answer(why=f"{type(failure).__name__}: {failure}")
 
-    def report(self, applied: dict[str, Any], refused: dict[str, str], work_dir: str) -> None:
+    def report(self, applied: dict[str, object], refused: dict[str, str], work_dir: str) -> None:
         """Reports this training, and what became of the overrides, to the supervisor."""
         record: protocol.AgentDocument = {
             "pid": os.getpid(),

@@ -5,10 +5,15 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from dualwatch.events.journal import SCHEMA_VERSION
+from dualwatch.rules.starts import EarlierStart
 
 
 class CheckTarget(Struct, kw_only=True):
-    """What was checked; ``life`` is a word of ``checks.item.RunLife``."""
+    """What was checked; ``life`` is a word of ``checks.item.RunLife``.
+
+    Attributes:
+        earlier: The starts of its log before the newest one, oldest first.
+    """
 
     kind: str
     path: str | None = None
@@ -16,6 +21,7 @@ class CheckTarget(Struct, kw_only=True):
     log: str | None = None
     life: str = ""
     sentence: str = ""
+    earlier: list[EarlierStart] = []
 
 
 class ProfileChoice(Struct, kw_only=True):

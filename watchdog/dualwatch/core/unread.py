@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 from dualwatch.core.text import clean
 
 WIDTH = 60
@@ -13,7 +15,7 @@ def mark(expression: str) -> str:
     return f"{_MARK}{clean(expression, WIDTH)}>"
 
 
-def is_unread(value: object) -> bool:
+def is_unread(value: object) -> TypeGuard[str]:
     """Whether a value is such a mark."""
     return isinstance(value, str) and value.startswith(_MARK)
 

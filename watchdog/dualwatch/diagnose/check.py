@@ -20,6 +20,7 @@ from dualwatch.diagnose import examine, preflight
 from dualwatch.diagnose.check_record import CheckRecord, record_of
 from dualwatch.diagnose.examine import ExamineOptions
 from dualwatch.diagnose.parallel import Collector
+from dualwatch.rules.starts import EarlierStart
 from dualwatch.tensorboard import status
 
 TENSORBOARD_S = 20.0
@@ -53,6 +54,7 @@ class Checked:
     choice: Choice
     results: tuple[CheckResult, ...]
     not_observed: Mapping[str, str]
+    earlier: Sequence[EarlierStart] = ()
 
     @property
     def code(self) -> Exit:
@@ -120,6 +122,7 @@ def check(
         choice=choice,
         results=tuple(results),
         not_observed=done.not_observed,
+        earlier=done.earlier,
     )
 
 
@@ -161,7 +164,7 @@ def _subject(record: CheckRecord) -> CheckSubject:
     known = {found.code for found in record.now}
     raised = [found for found in record.raised if found.code not in known]
     # A stall that the training came out of is history, what it died of is not.
-    ended = record.has_ended and not record.finished
+    ended = record.has_ended and not record.finished and record.s.stall_reported
     standing = [f for f in raised if ended or not f.code.startswith("DW1")]
     passed = [f for f in raised if f not in standing]
     return CheckSubject(
@@ -232,6 +235,7 @@ def document(checked: Checked) -> CheckDocument:
             log=str(target.log) if target.log is not None else None,
             life=checked.life.value,
             sentence=checked.sentence,
+            earlier=list(checked.earlier),
         ),
         profile=ProfileChoice(
             name=profile.name, title=profile.title, because=checked.choice.because

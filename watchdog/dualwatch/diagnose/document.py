@@ -51,6 +51,7 @@ def build(done: Examination, environ: Mapping[str, str]) -> Diagnosis:
         status=_status(done),
         causes=_findings(done, done.causes),
         findings=_findings(done, done.findings),
+        earlier=list(done.earlier),
         log_path=_text(target.log),
         log_tail=list(done.log.tail) if done.log is not None else [],
         nvidia_smi=done.nvidia_smi,

@@ -14,10 +14,10 @@ from dualwatch.collectors.target import Target
 from dualwatch.core import clock
 from dualwatch.core.clock import Moment
 from dualwatch.core.policies import CheckPolicy
+from dualwatch.diagnose import log_starts
 from dualwatch.diagnose.parallel import Collector, collect
 from dualwatch.diagnose.questions import questions
 from dualwatch.events import (
-    AttemptEnded,
     AttemptStarted,
     ConfigRead,
     Event,
@@ -26,7 +26,6 @@ from dualwatch.events import (
     Severity,
 )
 from dualwatch.frameworks import config_read
-from dualwatch.frameworks.base import Goal
 from dualwatch.history import sources
 from dualwatch.history.run import RunHistory
 from dualwatch.history.training_record import TrainingRecord
@@ -34,6 +33,7 @@ from dualwatch.logs import reader
 from dualwatch.rules import ranking
 from dualwatch.rules.deaths import exit
 from dualwatch.rules.registry import judge
+from dualwatch.rules.starts import EarlierStart
 from dualwatch.rules.status import RunStatus, run_status
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot, advance
@@ -61,6 +61,7 @@ class Examination:
         causes: The findings without symptoms and notes.
         config: As it was loaded or read.
         written: Source text of the training loader.
+        earlier: The starts of its log before the newest one, oldest first.
         not_observed: What could not be looked at -> why.
     """
 
@@ -79,6 +80,7 @@ class Examination:
     config: ConfigRead | None = None
     written: str | None = None
     not_observed: dict[str, str] = field(default_factory=dict)
+    earlier: list[EarlierStart] = field(default_factory=list)
     took_s: float = 0.0
 
     @property
@@ -153,10 +155,7 @@ def _settled(s: Snapshot, target: Target, asked: Moment) -> Snapshot:
             moved_at={rank: at + unheard for rank, at in s.moved_at.items()},
         )
     if s.ended is None and (is_alive(target) is False or exit.has_a_known_end(s)):
-        gone = AttemptEnded(
-            at=s.progress_at, wall=s.progress_wall, attempt=0, exit_code=None, signal=None
-        )
-        s = advance(s, gone)
+        s = advance(s, log_starts.gone(s))
     return replace(s, at=s.progress_at, wall=s.progress_wall)
 
 
@@ -166,7 +165,7 @@ def _take(done: Examination, answers: dict[str, Any]) -> None:
         done.run, done.course = answers["journal"]
         done.recorded = done.run.snapshot
     else:
-        done.run = RunHistory((done.course,))
+        done.run = RunHistory()
     done.log = answers.get("log")
     if done.log is not None and not done.log.complete:
         why = "the log is too long for the time: its beginning and its end were read"
@@ -175,32 +174,37 @@ def _take(done: Examination, answers: dict[str, Any]) -> None:
         done.nvidia_smi, why = answers["nvidia-smi"]
         if why:
             done.not_observed["nvidia-smi"] = why
-    done.config = answers.get("config") or _from_log(done)
+    done.config = _config(done, answers.get("config"))
     if done.config is not None and done.written is None and done.config.path:
         done.written = config_read.written_loader(Path(done.config.path))
 
 
-def _from_log(done: Examination) -> ConfigRead | None:
-    """The configuration that the training printed into its log."""
+def _config(done: Examination, found: ConfigRead | None) -> ConfigRead | None:
+    """The configuration of the newest start: of a file, or as its log has it."""
     if done.log is None:
-        return None
-    found = config_read.of_log(done.log.head, str(done.log.path), **done.moment._asdict())
-    if found is None:
-        return None
-    done.written = found.spec.written
-    return found.event
+        return found
+    printed = log_starts.printed(done.log, done.log.starts[-1], done.moment)
+    settled = log_starts.settled(found, printed, is_named=done.target.kind == "config")
+    if printed is not None and settled is printed.event:
+        done.written = printed.spec.written
+    return settled
 
 
 def _fold(done: Examination, answers: dict[str, Any], options: ExamineOptions) -> None:
     """Continues the run of the journal with newer lines of the log and with the answers."""
     target, moment, run = done.target, done.moment, done.run
-    logged = answers.get("scalars") or (done.log.events if done.log is not None else ())
-    begun = done.log.first_wall if done.log is not None and not answers.get("scalars") else None
-    events = sources.of_log(logged, moment, _started(target, moment), begun)
+    starts = log_starts.of_rows(answers["scalars"]) if answers.get("scalars") else ()
+    if done.log is not None and not starts:
+        starts = done.log.starts
+    attempts = sources.of_log(starts, moment, _started(target, moment))
     if run.attempts:
         # The supervisor may have died before the training did.
-        events = sources.since(events[1:], run.attempt.newest)
+        lines = [event for attempt in attempts for event in attempt[1:]]
+        events = sources.since(lines, run.attempt.newest)
     else:
+        events = attempts[-1]
+        course = () if target.supervised else (done.course,)
+        log_starts.fold_earlier(run, done.log, starts, attempts, course, moment)
         done.course.timed = not answers.get("scalars")
     if target.attempt_dir is not None:
         for name in ("heartbeat", "model", "batches"):
@@ -263,14 +267,18 @@ def _judge(done: Examination, policy: CheckPolicy, options: ExamineOptions) -> N
     then = [f for f in done.run.attempt.findings if f.code not in known and _still_counts(f, done)]
     done.findings = ranking.rank([*now, *then])
     done.causes = ranking.causes([*now, *then])
-    done.standing = run_status(s, alive=is_alive(target), goal=_goal(done))
+    done.standing = run_status(s, alive=is_alive(target))
+    if not target.supervised:
+        done.earlier = log_starts.earlier(done.run, limits)
     done.not_observed |= {what: event.why for what, event in s.not_observed.items()}
 
 
 def _still_counts(finding: Finding, done: Examination) -> bool:
     """A stall that is over does not count, unless the training ended with it."""
-    is_stall = finding.code.startswith("DW1")
-    return not is_stall or done.has_ended or finding.severity <= Severity.INFO
+    if not finding.code.startswith("DW1") or finding.severity <= Severity.INFO:
+        return True
+    ended_in_it = done.recorded is not None and done.recorded.stall_reported
+    return done.has_ended and (ended_in_it or finding.severity < Severity.ERROR)
 
 
 def required(done: Examination, policy: CheckPolicy) -> tuple[str, ...]:
@@ -279,9 +287,3 @@ def required(done: Examination, policy: CheckPolicy) -> tuple[str, ...]:
         return done.run.started.required_metrics
     words = done.config.model_words if done.config is not None else ()
     return domains.required_metrics(policy.required, policy.required_from, words)[0]
-
-
-def _goal(done: Examination) -> Goal:
-    if done.config is None:
-        return Goal()
-    return Goal(done.config.epochs, done.config.iterations)

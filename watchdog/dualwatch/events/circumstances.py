@@ -75,5 +75,4 @@ class Circumstance(str, enum.Enum):
     PREEMPTED = "preempted"
     CANCELLED = "cancelled"
     NODE_FAILED = "node-failed"
-    BY_DUALWATCH = "by-dualwatch"
     RUN_FOLDER_REMOVED = "run-folder-removed"

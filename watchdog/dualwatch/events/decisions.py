@@ -69,6 +69,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     Attributes:
         cause: Code of the finding that the remedy answers: each cause has a budget of its own.
         pause: Seconds to wait before a rerun.
+        patient: The training makes progress: it may finish its iteration before it is stopped.
     """
 
     action: Action
@@ -76,6 +77,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     step: RerunStep | None = None
     cause: str = ""
     pause: float = 0.0
+    patient: bool = False
 
 
 class TriedStep(Struct, frozen=True, kw_only=True):

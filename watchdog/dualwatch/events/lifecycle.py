@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Any
 
 from msgspec import field
@@ -42,6 +43,7 @@ class AttemptStarted(Event, frozen=True, kw_only=True, tag="attempt-started"):
 
     Attributes:
         log: Name of the file that its lines are read from: what evidence of a line cites.
+        continues: Its log shows that it continues what an earlier start has trained.
     """
 
     attempt: int
@@ -52,6 +54,7 @@ class AttemptStarted(Event, frozen=True, kw_only=True, tag="attempt-started"):
     changes: tuple[Change, ...] = ()
     resumed_from: str | None = None
     log: str = "console.log"
+    continues: bool = False
 
 
 class AttemptEnded(Event, frozen=True, kw_only=True, tag="attempt-ended"):
@@ -61,6 +64,35 @@ class AttemptEnded(Event, frozen=True, kw_only=True, tag="attempt-ended"):
     exit_code: int | None
     signal: str | None
     survivors: tuple[int, ...] = ()
+
+
+class StopKind(str, enum.Enum):
+    """Why dualwatch stopped a training.
+
+    ``STALLED``: it made no progress. ``UNWANTED``: it made progress, yet not what was required of
+    it. ``INTERRUPTED``: dualwatch was told to stop. ``NO_EXIT``: it had finished and did not exit.
+    """
+
+    STALLED = "stalled"
+    UNWANTED = "unwanted"
+    INTERRUPTED = "interrupted"
+    NO_EXIT = "no-exit"
+
+
+class TrainingStopped(Event, frozen=True, kw_only=True, tag="training-stopped"):
+    """dualwatch is about to stop a running training.
+
+    Attributes:
+        why: What it was stopped for.
+        reason: In one sentence.
+        cause: Code of the finding that it answers, "" for none.
+        action: The decision behind it ("stop", "give-up", "rerun"), "" for none.
+    """
+
+    why: StopKind
+    reason: str
+    cause: str = ""
+    action: str = ""
 
 
 class RunEnded(Event, frozen=True, kw_only=True, tag="run-ended"):

@@ -28,6 +28,7 @@ class IterationLogged(Event, frozen=True, kw_only=True, tag="iteration-logged"):
         metrics: Everything after the bracket that is a number, lr and times included;
             nan and inf stay floats.
         eta_s: Seconds, None where the line has none.
+        bar: Whether it is no line of a framework but made of a ``ProgressShown``.
     """
 
     mode: str
@@ -36,6 +37,64 @@ class IterationLogged(Event, frozen=True, kw_only=True, tag="iteration-logged"):
     total: int | None
     metrics: dict[str, float]
     eta_s: float | None = None
+    bar: bool = False
+
+
+class ProgressShown(Event, frozen=True, kw_only=True, tag="progress-shown"):
+    """How far a training is by a progress bar, or by a line of no known framework.
+
+    Attributes:
+        label: The text before the bar, or the beginning of the line; bounded.
+        bar: Whether it was a bar.
+        mode: "train", "val" or "test"; "" where that does not show.
+        epoch: As printed; some count from 0. None where it has none.
+        epochs: Epochs in all, None where not printed.
+        done: Iterations, of ``total``; None where their number is not printed.
+        metrics: Numbers that it reports; nan and inf stay floats.
+    """
+
+    label: str
+    bar: bool = True
+    mode: str = ""
+    epoch: int | None = None
+    epochs: int | None = None
+    done: int = 0
+    total: int | None = None
+    metrics: dict[str, float] = {}
+
+    @property
+    def line(self) -> IterationLogged | None:
+        """It as a training line; None where it is of no training."""
+        if self.mode != "train":
+            return None
+        return IterationLogged(
+            at=self.at,
+            wall=self.wall,
+            mode=self.mode,
+            epoch=self.epoch,
+            iteration=self.done,
+            total=self.total,
+            metrics=self.metrics,
+            bar=True,
+        )
+
+
+class LinesScreened(Event, frozen=True, kw_only=True, tag="lines-screened"):
+    """Training lines between two that were taken apart: looked at, but not parsed.
+
+    Of a log of a million lines, only some are parsed. All are searched for values that are not
+    finite; where that changes, the lines on both sides are among the parsed ones.
+
+    Attributes:
+        lines: How many there were.
+        non_finite: How many of them held a value that is not finite. Where all of them did, these
+            were the same metrics as in the line before.
+        seconds: Time between the parsed line before and the one after.
+    """
+
+    lines: int
+    non_finite: int = 0
+    seconds: float = 0.0
 
 
 class EvaluationLogged(Event, frozen=True, kw_only=True, tag="evaluation-logged"):
@@ -48,16 +107,35 @@ class EvaluationLogged(Event, frozen=True, kw_only=True, tag="evaluation-logged"
     metrics: dict[str, float]
 
 
+class GoalAnnounced(Event, frozen=True, kw_only=True, tag="goal-announced"):
+    """A log line that says how long the training is to last, besides its configuration.
+
+    Attributes:
+        epochs, iterations: None where it counts the other way.
+    """
+
+    epochs: int | None = None
+    iterations: int | None = None
+
+
 class LogMilestone(Event, frozen=True, kw_only=True, tag="milestone"):
     """A log line that marks a stage of the run.
 
-    ``name`` is one of: "environment", "config-dump", "hooks-listed", "weights-initialised",
-    "checkpoint-loaded", "resumed", "checkpoints-announced", "dataloader-advancing",
-    "checkpoint-saving", "best-checkpoint-saved".
+    ``name`` is one of: "environment", "config-dump", "hooks-listed", "run-announced",
+    "weights-initialised", "checkpoint-loaded", "resumed", "checkpoints-announced",
+    "dataloader-advancing", "checkpoint-saving", "best-checkpoint-saved".
+
+    Attributes:
+        epochs, iterations: Of a checkpoint that is being saved, how far the training had come; None
+            where the line counts the other way.
+        file: Name of that checkpoint, "" where it is not known.
     """
 
     name: str
     text: str
+    epochs: int | None = None
+    iterations: int | None = None
+    file: str = ""
 
 
 class ErrorFate(str, enum.Enum):

@@ -22,15 +22,16 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from dualwatch.core.errors import DualwatchError
+from dualwatch.core.plain import PlainDict
 from dualwatch.datasets.layouts import ReadLayout
 from dualwatch.datasets.spec import DatasetSpec, Role
 from dualwatch.events import Change, CheckpointSeen, ConfigRead, Event, NotFollowed
 from dualwatch.logs.formats import LineFormat
 
-Sections = Mapping[str, Any]
+Sections = PlainDict
 """A configuration as its framework describes it: plain, JSON-able dictionaries."""
 
 TIME_LIMIT = 120.0
@@ -63,7 +64,7 @@ class LoaderSpec:
     role: Role
     workers: int | None = 0
     batch: int | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: PlainDict = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,7 +304,7 @@ class Framework:
         """
         return ()
 
-    def in_force(self, spec: TrainingSpec, changed: Mapping[str, Any]) -> Overrides:
+    def in_force(self, spec: TrainingSpec, changed: PlainDict) -> Overrides:
         """The overrides that changed configuration keys amount to; the inverse of ``changes``."""
         return Overrides()
 

@@ -7,13 +7,14 @@ would load it, in a child process with a time limit.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from dualwatch import domains, frameworks
 from dualwatch.core import clock
 from dualwatch.core.errors import DualwatchError
+from dualwatch.core.plain import PlainDict, PlainValue
 from dualwatch.core.text import clean
 from dualwatch.datasets.layouts import Guess, ReadLayout
 from dualwatch.domains.base import Pairing, Progress, silent
@@ -177,7 +178,7 @@ def _pairing(spec: TrainingSpec, roots: Sequence[Path], how: PairOptions) -> Pai
     return Pairing()
 
 
-def with_overrides(event: ConfigRead, overrides: Mapping[str, Any]) -> dict[str, Any]:
+def with_overrides(event: ConfigRead, overrides: PlainDict) -> dict[str, dict[str, PlainValue]]:
     """The loaders of a configuration with the overrides of an attempt, as the agent applies them.
 
     Only what is addressed by names; positions in lists are not followed.

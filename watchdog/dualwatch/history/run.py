@@ -25,6 +25,7 @@ from dualwatch.events import (
     IterationLogged,
     LogMilestone,
     NotObserved,
+    ProgressShown,
     RerunStep,
     RunEnded,
     RunStarted,
@@ -171,6 +172,10 @@ class RunHistory:
         self._pending: Decided | None = None
         self._lines_at_once = lines_at_once
         self._views: dict[type[Event], list[Callable[[Event, AttemptHistory], None]]] = {}
+        self.watch(views)
+
+    def watch(self, views: Iterable[HistoryView]) -> None:
+        """Fills further views from the next event on."""
         for view in views:
             for kind in view.kinds:
                 self._views.setdefault(kind, []).append(view.take)
@@ -268,6 +273,7 @@ _STEPS: dict[type[Event], Callable[[RunHistory, Any], None]] = {
     NotObserved: RunHistory._unseen,
     IterationLogged: RunHistory._trained,
     EvaluationLogged: RunHistory._trained,
+    ProgressShown: RunHistory._trained,
     HeartbeatRead: RunHistory._trained,
     LogMilestone: RunHistory._trained,
     CommandAnswered: RunHistory._trained,

@@ -22,6 +22,7 @@ from dualwatch.events import (
     sampling,
 )
 from dualwatch.history.run import AttemptHistory, RunHistory, fold
+from dualwatch.logs.whole import LogStart
 
 SAME_CLOCK_S = 5.0
 
@@ -84,20 +85,31 @@ def lost_iterations(summary: Path) -> dict[int, int]:
         return {}
 
 
-def of_log(
-    events: Sequence[Event], now: Moment, started: AttemptStarted, begun: float | None = None
-) -> list[Event]:
-    """The events of a log as those of an attempt; each line is a sign of progress.
+def of_log(starts: Sequence[LogStart], now: Moment, started: AttemptStarted) -> list[list[Event]]:
+    """The events of each start of a log as those of an attempt; each line is a sign of progress.
 
     Args:
-        events: As the reader of logs gives them, with the wall times of their lines.
-        started: The process, which a log does not name.
-        begun: Wall time of the log's first stamp, which may be of a line without an event.
+        starts: As the reader of logs gives them, oldest first; with none, the process alone.
+        started: The process of the newest one, which a log does not name.
     """
-    first = events[0].wall if events else started.wall
-    wall = min(first, started.wall, begun if begun is not None else first)
-    shifted = [replace(event, at=_at(event.wall, now)) for event in events]
-    return [replace(started, at=_at(wall, now), wall=wall), *_with_growth(shifted)]
+    if not starts:
+        return [[replace(started, at=_at(started.wall, now))]]
+    *older, newest = starts
+    attempts: list[list[Event]] = []
+    for start in older:
+        begun = replace(started, pid=0, create_time=start.first_wall, command=())
+        attempts.append(_attempt(start, now, begun, len(attempts), start.first_wall))
+    wall = min(newest.first_wall, started.wall)
+    return [*attempts, _attempt(newest, now, started, len(attempts), wall)]
+
+
+def _attempt(
+    start: LogStart, now: Moment, started: AttemptStarted, number: int, wall: float
+) -> list[Event]:
+    events = [replace(event, at=_at(event.wall, now)) for event in start.events]
+    at = _at(wall, now)
+    begun = replace(started, at=at, wall=wall, attempt=number, continues=start.resumed)
+    return [begun, *_with_growth(events)]
 
 
 def since(events: Iterable[Event], wall: float) -> list[Event]:

@@ -16,7 +16,9 @@ from dualwatch.events import (
     EvaluationLogged,
     Event,
     IterationLogged,
+    LinesScreened,
     ObserverPaused,
+    ProgressShown,
 )
 from dualwatch.history.run import AttemptHistory
 from dualwatch.rules.metrics.metrics import is_called
@@ -107,7 +109,9 @@ class TrainingRecord:
         AttemptStarted,
         IterationLogged,
         EvaluationLogged,
+        LinesScreened,
         ObserverPaused,
+        ProgressShown,
     )
 
     def take(self, event: Event, attempt: AttemptHistory | None = None) -> None:
@@ -118,6 +122,12 @@ class TrainingRecord:
             self._line(event)
         elif isinstance(event, EvaluationLogged) and event.metrics:
             self._evaluation(event)
+        elif isinstance(event, LinesScreened):
+            self.lines += event.lines
+        elif isinstance(event, ProgressShown):
+            line = event.line
+            if line is not None and (self.newest is None or self.newest.bar):
+                self._line(line)
         elif isinstance(event, ObserverPaused):
             self.has_gaps = True
 

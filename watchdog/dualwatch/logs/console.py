@@ -12,9 +12,17 @@ from collections.abc import Sequence
 import msgspec
 
 from dualwatch.core.text import bound, strip_control
-from dualwatch.events import EndReported, EndReporter, ErrorSeen, Event, LogMilestone
+from dualwatch.events import (
+    EndReported,
+    EndReporter,
+    ErrorSeen,
+    Event,
+    IterationLogged,
+    LogMilestone,
+)
 from dualwatch.logs.endings import EndingParser
 from dualwatch.logs.formats import LineFormat
+from dualwatch.logs.progress import ProgressReader
 from dualwatch.logs.tracebacks import EXCERPT_WIDTH, MESSAGE_CHARS, TracebackCollector
 
 MAX_RANKS = 64
@@ -79,6 +87,7 @@ class ConsoleParser:
         self._endings = EndingParser()
         self._terminated: ErrorSeen | None = None
         self._reported: OrderedDict[tuple[str, str, str], int] = OrderedDict()
+        self._progress = ProgressReader()
 
     def feed(self, line: str, at: float, wall: float) -> list[Event]:
         """Takes one whole line (without its end) and returns what it states or completes."""
@@ -89,6 +98,12 @@ class ConsoleParser:
             match = _TAG.match(line)
             if match is not None:
                 tag, line = match[0], line[match.end() :]
+        shown, rest = self._progress.bar(line, at, wall)
+        if rest is None:
+            return list(shown)
+        return [*shown, *self._text(tag, rest, at, wall)]
+
+    def _text(self, tag: str, line: str, at: float, wall: float) -> list[Event]:
         event: Event | None = None
         for known in self._formats:
             event = known.parse(line, at, wall)
@@ -97,6 +112,8 @@ class ConsoleParser:
         collector = self._collector(tag)
         if event is not None:
             self._endings.continued()
+            if isinstance(event, IterationLogged):
+                self._progress.trained()
             if isinstance(event, LogMilestone) and event.name == "environment":
                 self._reported.clear()  # Of another start: what it dies of is new.
             ended = [*self._unfinished(), *collector.flush(at, wall)]
@@ -117,7 +134,8 @@ class ConsoleParser:
         if not (belongs or is_what):
             single = _single(level, body, at, wall)
             errors += [single] if single is not None else []
-        return list(self._fresh(errors)) if errors else []
+        said = self._progress.said(line, at, wall) if not belongs else []
+        return [*said, *self._fresh(errors)] if said or errors else []
 
     @property
     def is_open(self) -> bool:
@@ -128,21 +146,13 @@ class ConsoleParser:
 
     def flush(self, at: float, wall: float) -> list[Event]:
         """The console is quiet: gives the exceptions whose last line came."""
-        return self._fresh(
-            [
-                *self._unfinished(),
-                *(e for c in self._collectors.values() for e in c.flush(at, wall)),
-            ]
-        )
+        found = [e for one in self._collectors.values() for e in one.flush(at, wall)]
+        return [*self._progress.flush(), *self._fresh([*self._unfinished(), *found])]
 
     def close(self, at: float, wall: float) -> list[Event]:
         """The end of the stream: gives what is left, also a traceback that was cut off."""
-        return self._fresh(
-            [
-                *self._unfinished(),
-                *(e for c in self._collectors.values() for e in c.close(at, wall)),
-            ]
-        )
+        found = [e for one in self._collectors.values() for e in one.close(at, wall)]
+        return [*self._progress.flush(), *self._fresh([*self._unfinished(), *found])]
 
     def _of_terminate(self, body: str, at: float, wall: float) -> tuple[bool, list[ErrorSeen]]:
         """An exception of C++: whether the line holds its ``what()``, and the one it completes."""

@@ -82,7 +82,7 @@ _WINDOWS = {
 
 
 class CodeMeaning(NamedTuple):
-    """What an exit code stands for; ``by`` where the code itself tells the system."""
+    """What an exit code means; ``by`` where the code is of one system only."""
 
     what: EndKind
     signal: str = ""

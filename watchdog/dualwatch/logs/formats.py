@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from dualwatch.events import Event
+from dualwatch.logs.starts import Position
 
 
 class LineFormat(Protocol):
@@ -16,6 +17,10 @@ class LineFormat(Protocol):
 
     def is_training_line(self, line: str) -> bool:
         """Whether a line reports training iterations. Called for every line of huge logs."""
+        ...
+
+    def position(self, line: str) -> Position | None:
+        """The counters of a training line, None where it has none. Called as often."""
         ...
 
     def split_prefix(self, line: str) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from typing import BinaryIO
 from dualwatch.events import Event
 from dualwatch.logs.encodings import LineDecoder
 from dualwatch.logs.formats import LineFormat
-from dualwatch.logs.whole import WholeLog
+from dualwatch.logs.whole import LogStart, WholeLog
 
 HEAD_BYTES = 2 << 20
 """Bytes that are read from the beginning whatever the time: environment, configuration, hooks."""
@@ -40,9 +40,9 @@ class LogRead:
     """What a log holds.
 
     Attributes:
-        events: With the wall times of their lines; ``at`` counts from the first of them. Of a long
-            log the first and the newest; an ``ObserverPaused`` replaces what is between.
-        head: The first lines: environment, configuration, hooks.
+        starts: The starts of trainings that it holds, oldest first; at least one. Of a long one
+            the first and the newest events; an ``ObserverPaused`` replaces what is between.
+        dropped: Still older starts, of which nothing is kept.
         tail: The last lines.
         size: Bytes of the file.
         encoding: Of its text.
@@ -53,8 +53,8 @@ class LogRead:
     """
 
     path: Path
-    events: tuple[Event, ...]
-    head: tuple[str, ...]
+    starts: tuple[LogStart, ...]
+    dropped: int
     tail: tuple[str, ...]
     size: int
     encoding: str
@@ -62,6 +62,16 @@ class LogRead:
     first_wall: float
     last_wall: float
     year_known: bool
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """The events of all its starts."""
+        return tuple(event for start in self.starts for event in start.events)
+
+    @property
+    def head(self) -> tuple[str, ...]:
+        """The first lines of its newest start: environment, configuration, hooks."""
+        return self.starts[-1].head
 
 
 def read_log(path: Path, formats: Sequence[LineFormat], *, deadline: float) -> LogRead:
@@ -91,11 +101,11 @@ def read_log(path: Path, formats: Sequence[LineFormat], *, deadline: float) -> L
             else:
                 log.take(decoder.feed(block))
         log.take(decoder.close())
-    events = log.events()
+    starts = log.starts()
     return LogRead(
         path=path,
-        events=events,
-        head=tuple(log.head),
+        starts=starts,
+        dropped=log.dropped,
         tail=tuple(log.tail),
         size=status.st_size,
         encoding=decoder.encoding or "utf-8",

@@ -1,15 +1,71 @@
-"""The time that a logger printed in front of its line, in the local time zone of that machine."""
+"""The time that a line carries, as it was written on the machine that wrote it.
+
+Nearly every program that prints around a training has its own form:
+
+* ``2024/03/04 10:00:30 - ``, ``2024-03-04 10:00:30,100 - ``, the same without a year;
+* ``[2024-03-04 10:00:30,100] ``, ``INFO:2024-03-04 10:00:30 ``, ``[INFO|file.py:12] 2024-...``;
+* ISO 8601, ``2024-03-04T10:00:30.5+08:00``, also within ``CANCELLED AT 2024-03-04T10:01:05``;
+* ``E0304 10:00:30.5 4711 file.py:12] ``, ``[W304 10:00:30.5 file.cpp:12] ``,
+  ``[03/04 10:00:30 x]``;
+* ``03/04/2024 10:00:30 - ``, ``Mar  4 10:00:30 host x: ``, ``Mon Mar  4 10:00:30 UTC 2024``,
+  ``time : 2024-03-04_10:00:30``, ``2024年 03月 04日 星期一 10:00:30``.
+
+A zone is not converted: what is shown later are the digits of the log. A stamp without a year gets
+one only for the order of the lines; whether the year is known is a question of its own.
+"""
 
 from __future__ import annotations
 
+import enum
 import re
 import time
+
+_CLOCK = re.compile(r"(?:\d[T_ ]|\d - |日.{0,12}?)\d\d:\d\d:\d\d")
+_LINE_CHARS = 120
+"""A time further inside a line is what the line is about, not when it was written."""
+
+_TIME = r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:[,.](?P<fraction>\d{1,9}))?(?![\d:])"
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_NAME = r"(?P<name>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+_WEEKDAY = r"(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? +"
+# What loggers, launchers and containers put before the time: a level, a name, a rank, a file.
+_LEAD = (
+    r"(?:\[?[A-Z]{4,8}\]?[:|\s] ?|\[[^\[\]\n]{1,60}\]:? ?|\([^()\n]{1,40}\) ?"
+    r"|[A-Za-z_][\w.-]{0,40} {0,8}\|\s{0,2}|[A-Za-z_][\w.-]{0,40}: |\d{1,5}: ){0,3}[\[(<]?"
+)
 
 _STAMP = re.compile(
     r"(?:\[[A-Za-z_]+\d{1,6}\]: ?){0,2}"  # a rank, as torchrun prints it
     r"(?:(?P<year>\d{4})[/-])?(?P<month>\d\d)[/-](?P<day>\d\d) "
-    r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:,(?P<milli>\d{3}))? - "
+    r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:,(?P<fraction>\d{3}))? - "
 )
+"""The usual form: found without trying the others."""
+
+_FORMS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"{_LEAD}(?P<year>\d{{4}})[/.-](?P<month>\d\d?)[/.-](?P<day>\d\d?)(?:[T_ ]| - ){_TIME}",
+        rf"{_LEAD}(?P<month>\d\d)/(?P<day>\d\d)/(?P<year>\d{{4}}) {_TIME}",
+        rf"{_LEAD}(?P<month>\d\d)[/-](?P<day>\d\d) {_TIME}",
+        rf"(?:\[[A-Za-z_]+\d{{1,6}}\]: ?)?\[?[IWEF](?P<month>\d?\d)(?P<day>\d\d) {_TIME}",
+        rf"{_LEAD}(?:{_WEEKDAY})?{_NAME} +(?P<day>\d\d?) {_TIME}"
+        r"(?: (?:[A-Z]{2,5} )?(?P<year>\d{4})\b)?",
+        rf"(?P<year>\d{{4}})年 ?(?P<month>\d\d?)月 ?(?P<day>\d\d?)日.{{0,12}}?{_TIME}",
+        rf".{{0,300}}?\b(?:at|time *:) (?P<year>\d{{4}})-(?P<month>\d\d)-(?P<day>\d\d)[T_]{_TIME}",
+    )
+)  # fmt: skip
+_DATED = re.compile(
+    r"(?<!\d)(?P<year>(?:19|20)\d\d)(?P<month>\d\d)(?P<day>\d\d)[_-](?P<time>\d{6})(?!\d)"
+)
+_DAY_S = 86400.0
+
+
+class YearKnown(enum.Enum):
+    """How far the times of a log are known: with their year, without it, or not at all."""
+
+    YES = "yes"
+    NO = "no"
+    NO_TIME = "no-time"
 
 
 class TimestampReader:
@@ -19,7 +75,8 @@ class TimestampReader:
         before: As for ``logged_at``.
 
     Attributes:
-        year_known: Whether a stamp had its year; None before the first one.
+        year_known: Whether a stamp had its year, or a name in the log gave it; None before the
+            first stamp.
     """
 
     def __init__(self, before: float | None = None) -> None:
@@ -27,20 +84,58 @@ class TimestampReader:
         self._before = before
         self._minute = ""
         self._minute_at: float | None = None
+        # What the first stamp without a year said, and which year it was given.
+        self._yearless: tuple[int, int] | None = None
+        self._given = 0
 
     def of(self, line: str) -> float | None:
         """Seconds since the epoch of a line's stamp, None where it has none."""
-        match = _STAMP.match(line)
+        match = _stamp(line)
         if match is None:
             return None
         minute = line[: match.start("second")]
         if minute != self._minute:
             self._minute = minute
-            self._minute_at = logged_at(f"{minute}00 - ", before=self._before)
+            self._minute_at = _at(match, self._before)
         if self._minute_at is None:
             return None
-        self.year_known = self.year_known or match["year"] is not None
-        return self._minute_at + int(match["second"]) + int(match["milli"] or 0) / 1000
+        year = match["year"] if "year" in match.re.groupindex else None
+        if year is None and self._yearless is None:
+            parts = time.localtime(self._minute_at)
+            self._yearless, self._given = (parts.tm_mon, parts.tm_mday), parts.tm_year
+        self.year_known = self.year_known or year is not None
+        fraction = match["fraction"]
+        return self._minute_at + int(match["second"]) + (float(f"0.{fraction}") if fraction else 0)
+
+    def take_year(self, text: str) -> float:
+        """Looks for a name that dates the log, as ``retinanet_20240917_055530``.
+
+        It counts if month and day are those of the first stamp without a year, or of the day
+        before it.
+
+        Returns:
+            Seconds to add to all stamps that were given; 0 where nothing was learnt.
+        """
+        if self._yearless is None or self.year_known:
+            return 0.0
+        month, day = self._yearless
+        given = _seconds(self._given, month, day)
+        for match in _DATED.finditer(text):
+            found = _seconds(int(match["year"]), int(match["month"]), int(match["day"]))
+            year = int(match["year"])
+            for candidate in (year, year + 1):
+                meant = _seconds(candidate, month, day)
+                if found is None or meant is None or given is None:
+                    continue
+                if -_DAY_S <= meant - found <= 2 * _DAY_S:
+                    self.year_known = True
+                    return meant - given
+        return 0.0
+
+
+def may_date(line: str) -> bool:
+    """Whether a line can hold such a name: much cheaper than looking for it."""
+    return "20" in line and ("_" in line or "-" in line)
 
 
 def logged_at(line: str, *, before: float | None = None) -> float | None:
@@ -48,30 +143,59 @@ def logged_at(line: str, *, before: float | None = None) -> float | None:
 
     Args:
         line: A line of a logger.
-        before: A time that the line cannot be later than, as the file's own; the console's
-            stamps have no year, and get the last one that fits. Without it they give None.
+        before: A time that the line cannot be later than, as the file's own; a stamp without a
+            year gets the last one that fits. Without it they give None.
     """
-    match = _STAMP.match(line)
+    match = _stamp(line)
     if match is None:
         return None
-    parts = {key: int(value) for key, value in match.groupdict().items() if value is not None}
-    milli = parts.pop("milli", 0) / 1000
-    if "year" in parts:
-        stamp = _seconds(parts["year"], parts)
-        return None if stamp is None else stamp + milli
+    minute = _at(match, before)
+    if minute is None:
+        return None
+    fraction = match["fraction"]
+    return minute + int(match["second"]) + (float(f"0.{fraction}") if fraction else 0)
+
+
+def _stamp(line: str) -> re.Match[str] | None:
+    match = _STAMP.match(line)
+    if match is not None:
+        return match
+    # Most lines have no date in front of a time of day, and end here.
+    if ":" not in line or _CLOCK.search(line, 0, 400) is None:
+        return None
+    is_near = _CLOCK.search(line, 0, _LINE_CHARS) is not None
+    for form in _FORMS if is_near else _FORMS[-1:]:
+        match = form.match(line)
+        if match is not None:
+            return match
+    return None
+
+
+def _at(match: re.Match[str], before: float | None) -> float | None:
+    parts = match.groupdict()
+    name = parts.get("name")
+    month = _MONTHS.index(name.lower()[:3]) + 1 if name else int(parts["month"])
+    day, clock = int(parts["day"]), (int(parts["hour"]), int(parts["minute"]))
+    if clock[0] > 23 or clock[1] > 59 or int(parts["second"]) > 60:
+        return None
+    if parts.get("year") is not None:
+        found = _seconds(int(parts["year"]), month, day, *clock)
+        if found is None and month > 12:
+            found = _seconds(int(parts["year"]), day, month, *clock)  # 13/03/2024
+        return found
     if before is None:
         return None
     this_year = time.localtime(before).tm_year
     # A day of grace, for clocks and time zones that differ; four years back for 29 February.
-    candidates = (_seconds(this_year + 1 - back, parts) for back in range(6))
-    return next((at + milli for at in candidates if at is not None and at <= before + 86400), None)
+    candidates = (_seconds(this_year + 1 - back, month, day, *clock) for back in range(6))
+    return next((at for at in candidates if at is not None and at <= before + _DAY_S), None)
 
 
-def _seconds(year: int, parts: dict[str, int]) -> float | None:
-    month, day = parts["month"], parts["day"]
-    clock = (parts["hour"], parts["minute"], parts["second"])
+def _seconds(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> float | None:
+    if not 1970 <= year <= 2200:
+        return None
     try:
-        seconds = time.mktime((year, month, day, *clock, 0, 0, -1))
+        seconds = time.mktime((year, month, day, hour, minute, 0, 0, 0, -1))
     except (OverflowError, ValueError):
         return None
     # mktime turns 30 February into 2 March: such a stamp is none.

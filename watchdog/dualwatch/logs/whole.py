@@ -1,33 +1,109 @@
 """Reads a whole log, however long, into the events that matter.
 
-Of a million training lines the first and the newest are what matters. Those
-in between are not even taken apart, and the stretch that they cover becomes one in which nothing
-was observed, so that no pause is learnt from it.
+Of a million training lines the first and the newest of each start are parsed. Those in between are
+screened (see ``screen``): an event says how many were not parsed, and no pause is learned from
+their stretch.
 """
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from dualwatch.events import ErrorSeen, Event, ObserverPaused
+from dualwatch.events import ErrorSeen, Event, IterationLogged, LinesScreened, ObserverPaused
 from dualwatch.logs.console import ConsoleParser
 from dualwatch.logs.formats import LineFormat
+from dualwatch.logs.screen import PutOffLines
+from dualwatch.logs.starts import StartFinder
 from dualwatch.logs.timestamps import TimestampReader
 
 TAIL = 50
 HEAD_CHARS = 2 << 20
 
 FIRST = 1_000
-"""Training lines that are kept from the beginning."""
+"""Training lines that are kept from the beginning of a start."""
 
-NEWEST = 10_000
-"""Training lines that are kept from the end."""
+NEWEST = 2_000
+"""Training lines that are parsed at the end of a start; of all older starts together as many."""
 
 OTHERS = 2_000
-"""Errors that are kept, and as many events of all other kinds: the newest, too."""
+"""Errors that are kept of a start, and as many events of all other kinds: the newest, too."""
+
+STARTS = 50
+"""Starts that are kept, the newest; of older ones only their number is known."""
+
+OLDER_FIRST = 20
+"""Training lines that are kept from the beginning of a start that is not among the newest few."""
+
+FEW = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogStart:
+    """One start of a training in a log.
+
+    Attributes:
+        events: With the wall times of their lines; ``at`` counts from the first line of the log.
+        head: Its first lines: environment, configuration, hooks.
+        first_wall, last_wall: Times of its first and last line.
+        resumed: Whether it continues what an earlier start has trained.
+        last_line: Its last line that is not empty.
+    """
+
+    events: tuple[Event, ...]
+    head: tuple[str, ...]
+    first_wall: float
+    last_wall: float
+    resumed: bool
+    last_line: str
+
+
+class _Kept:
+    """What is kept of one start while it is read. Numbers are those of lines and events."""
+
+    def __init__(self, number: int, wall: float) -> None:
+        self.number = number
+        self.first_wall = self.last_wall = wall
+        self.resumed = False
+        self.last_line = ""
+        self.head: list[str] = []
+        self.head_chars = 0
+        self.training = 0
+        self.first: list[tuple[int, Event]] = []
+        self.errors: deque[tuple[int, Event]] = deque(maxlen=OTHERS)
+        self.others: deque[tuple[int, Event]] = deque(maxlen=OTHERS)
+        self.put_off = PutOffLines(NEWEST)
+        # Stretches (after a number, before a number) of which not all is kept.
+        self.unseen: list[tuple[int, int]] = []
+
+    def open_with(self, line: str) -> None:
+        """One more line of the head, while there is room."""
+        if self.head_chars < HEAD_CHARS:
+            self.head.append(line)
+            self.head_chars += len(line) + 1
+
+    def keep(self, number: int, event: Event) -> None:
+        """One more event."""
+        is_beginning = self.training <= FIRST and len(self.first) < NEWEST and not self.others
+        if is_beginning:
+            self.first.append((number, event))
+        else:
+            (self.errors if isinstance(event, ErrorSeen) else self.others).append((number, event))
+
+    def thin(self) -> None:
+        """Keeps less of a start that is not among the newest few."""
+        followers = [event for _, event in self.first[1:]] + [None]
+        self.first = [
+            (number, event)
+            for place, ((number, event), next_one) in enumerate(
+                zip(self.first, followers, strict=True)
+            )
+            if place < OLDER_FIRST or not (_is_line(event) and _is_line(next_one))
+        ]
 
 
 class WholeLog:
@@ -38,33 +114,26 @@ class WholeLog:
         formats: See ``ConsoleParser``.
 
     Attributes:
-        head: The first lines: environment, configuration, hooks.
         tail: The last lines.
         first_wall, last_wall: Times of the first and of the last stamp; the file's without any.
+        dropped: Older starts of which nothing is kept.
     """
 
     def __init__(self, modified: float, formats: Sequence[LineFormat]) -> None:
-        self.head: list[str] = []
         self.tail: deque[str] = deque(maxlen=TAIL)
         self.first_wall: float | None = None
         self.last_wall = modified
+        self.dropped = 0
         self._stamps = TimestampReader(modified)
         self._formats = formats
         self._parser = ConsoleParser(formats)
+        self._finder = StartFinder()
         self._open = False
-        self._head_chars = 0
         # Of lines and events, in the order in which they came.
         self._number = 0
-        self._training = 0
-        self._first: list[tuple[int, Event]] = []
-        self._errors: deque[tuple[int, Event]] = deque(maxlen=OTHERS)
-        self._others: deque[tuple[int, Event]] = deque(maxlen=OTHERS)
-        # Training lines that are taken apart in the end, if they are among the newest then.
-        self._newest: deque[tuple[int, str]] = deque(maxlen=NEWEST)
-        self._put_off = self._put_off_from = 0
         self._untimed = ""
-        # Stretches (after a number, before a number) of which not all is kept.
-        self._unseen: list[tuple[int, int]] = []
+        self._now = _Kept(0, modified)
+        self._older: deque[_Kept] = deque()
 
     @property
     def year_known(self) -> bool:
@@ -76,44 +145,96 @@ class WholeLog:
         for line in lines:
             self._number += 1
             self.tail.append(line)
-            if self._head_chars < HEAD_CHARS:
-                self.head.append(line)
-                self._head_chars += len(line) + 1
-            if any(known.is_training_line(line) for known in self._formats):
-                self._training += 1
-                if self._training > FIRST and not self._open:
-                    self._newest.append((self._number, line))
-                    self._put_off += 1
-                    self._put_off_from = self._put_off_from or self._number
-                    self._untimed = line
-                    continue
-            at, wall = self._time(line)
-            self._keep(self._parser.feed(line, at, wall))
-            self._open = self._parser.is_open
+            for known in self._formats:
+                if known.is_training_line(line):
+                    if self._is_put_off(known, line):
+                        break
+                    self._read(line)
+                    break
+            else:
+                self._read(line)
+            if line:
+                self._now.last_line = line
 
     def leap(self) -> None:
         """The lines that follow here in the file are left out."""
         self._break_off()
-        self._unseen.append((self._number, self._number + 1))
+        self._now.unseen.append((self._number, self._number + 1))
 
-    def events(self) -> tuple[Event, ...]:
-        """The events of the log, when all of it was taken.
+    def starts(self) -> tuple[LogStart, ...]:
+        """The starts of the log, oldest first, when all of it was taken; at least one.
 
-        Their wall times are those of their lines; ``at`` is seconds since the first stamp.
+        The wall times of events are those of their lines; ``at`` is seconds since the first stamp.
         """
         self._break_off()
-        unseen = list(self._unseen)
-        if self._put_off > len(self._newest):
-            unseen.append((self._put_off_from - 1, self._newest[0][0]))
-        if len(self._others) == OTHERS:
-            unseen.append((self._first[-1][0] if self._first else 0, self._others[0][0]))
-        parser, first = ConsoleParser(self._formats), self.first_wall or self.last_wall
-        newest: list[tuple[int, Event]] = []
-        for number, line in self._newest:
-            wall = max(self._stamps.of(line) or first, first)
-            newest += [(number, event) for event in parser.feed(line, wall - first, wall)]
-        later = sorted([*self._errors, *self._others, *newest], key=lambda pair: pair[0])
-        return tuple(_ordered([*self._first, *later], unseen))
+        first = self.first_wall if self.first_wall is not None else self.last_wall
+        found: list[LogStart] = []
+        at = 0.0
+        for kept in (*self._older, self._now):
+            events = tuple(self._story(kept, first, at))
+            at = events[-1].at if events else at
+            found.append(
+                LogStart(
+                    events=events,
+                    head=tuple(kept.head),
+                    first_wall=kept.first_wall,
+                    last_wall=max(kept.last_wall, kept.first_wall),
+                    resumed=kept.resumed,
+                    last_line=kept.last_line,
+                )
+            )
+        return tuple(found)
+
+    # --- lines -----------------------------------------------------------------------------------
+
+    def _is_put_off(self, known: LineFormat, line: str) -> bool:
+        """Takes the counters of a training line; whether it need not be taken apart now."""
+        kept = self._now
+        position = known.position(line)
+        if position is not None and self._finder.falls(position):
+            self._break_off()
+            at_this = self._time(line)[1]
+            self._finder.begin(at_this, position)
+            self._begin(at_this)
+            kept = self._now
+        kept.training += 1
+        kept.resumed = self._finder.is_resumed
+        if kept.training <= FIRST or self._open:
+            kept.put_off.learn(line)
+            return False
+        kept.put_off.take(self._number, line)
+        self._untimed = line
+        return True
+
+    def _read(self, line: str) -> None:
+        """Takes a line apart."""
+        at, wall = self._time(line)
+        for event in self._parser.feed(line, at, wall):
+            if self._finder.begins(event):
+                # What another start reports is reported again, however often it was before.
+                self._parser = ConsoleParser(self._formats)
+                self._begin(wall)
+            self._number += 1
+            self._now.keep(self._number, event)
+        self._now.resumed = self._finder.is_resumed
+        self._now.open_with(line)
+        self._open = self._parser.is_open
+
+    def _begin(self, wall: float) -> None:
+        """Another start begins with the present line."""
+        self._older.append(self._now)
+        self._now = _Kept(self._number, wall)
+        if len(self._older) >= STARTS:
+            self._older.popleft()
+            self.dropped += 1
+        if len(self._older) > FEW:
+            self._older[-FEW - 1].thin()
+        spare = sum(len(kept.put_off) for kept in self._older) - NEWEST
+        for kept in self._older:
+            fewer = min(spare, len(kept.put_off) - 1)
+            if fewer > 0:
+                kept.put_off.thin(fewer)
+                spare -= fewer
 
     def _time(self, line: str) -> tuple[float, float]:
         """Both times of a line; one without a stamp has that of the last one before it."""
@@ -123,38 +244,79 @@ class WholeLog:
         self._untimed = ""
         if stamp is not None:
             if self.first_wall is None:
-                self.first_wall = stamp
+                self.first_wall = self._now.first_wall = stamp
             self.last_wall = max(stamp, self.first_wall)
+        self._now.last_wall = self.last_wall
         return self.last_wall - (self.first_wall or self.last_wall), self.last_wall
-
-    def _keep(self, events: Iterable[Event]) -> None:
-        is_beginning = self._training <= FIRST and len(self._first) < NEWEST and not self._others
-        for event in events:
-            self._number += 1
-            if is_beginning:
-                self._first.append((self._number, event))
-            else:
-                kept = self._errors if isinstance(event, ErrorSeen) else self._others
-                kept.append((self._number, event))
 
     def _break_off(self) -> None:
         """No line follows that could belong to a traceback."""
         at, wall = self._time("")
-        self._keep(self._parser.close(at, wall))
+        for event in self._parser.close(at, wall):
+            self._finder.begins(event)
+            self._number += 1
+            self._now.keep(self._number, event)
         self._open = False
+
+    # --- events ----------------------------------------------------------------------------------
+
+    def _story(self, kept: _Kept, first: float, begun: float) -> Iterator[Event]:
+        """The events of a start, ``begun`` seconds after the first stamp."""
+        unseen = list(kept.unseen)
+        if len(kept.others) == OTHERS:
+            since = kept.first[-1][0] if kept.first else kept.number
+            unseen.append((since, kept.others[0][0]))
+        parser = ConsoleParser(self._formats)
+        put_off: list[tuple[int, Event]] = []
+        screened: list[tuple[int, int]] = []
+        before = 0
+        for one in kept.put_off.parsed():
+            wall = max(self._stamps.of(one.item) or first, first)
+            at = wall - first
+            if one.skipped:
+                screened.append((before, one.number))
+                gap = LinesScreened(
+                    at=at, wall=wall, lines=one.skipped, non_finite=one.skipped_hits
+                )
+                put_off.append((one.number, gap))
+            put_off += [(one.number, event) for event in parser.feed(one.item, at, wall)]
+            before = one.number
+        later = sorted([*kept.errors, *kept.others, *put_off], key=lambda pair: pair[0])
+        return _ordered([*kept.first, *later], unseen, screened, begun)
+
+
+def _is_line(event: Event | None) -> bool:
+    return isinstance(event, IterationLogged) and event.mode == "train"
 
 
 def _ordered(
-    story: Iterable[tuple[int, Event]], unseen: Iterable[tuple[int, int]]
+    story: Iterable[tuple[int, Event]],
+    unseen: Iterable[tuple[int, int]],
+    screened: Sequence[tuple[int, int]],
+    at: float,
 ) -> Iterator[Event]:
-    """Facts with their numbers, in the order of their times, with pauses where some are missing."""
+    """Events with their numbers, in the order of their times.
+
+    Args:
+        unseen: Stretches (after, before) of which not all is kept; a pause comes for each.
+        screened: Stretches of training lines that were not parsed, in their order.
+        at: The time before the first of them.
+    """
     stretches = list(unseen)
-    known, at = 0, 0.0
+    begins = [after for after, _ in screened]
+    known = 0
     for number, event in story:
         if event.at < at:  # A clock that was set back; what comes later is not earlier.
             event = replace(event, at=at)
-        is_late = event.at > at
-        if is_late and any(known < before and number > after for after, before in stretches):
-            yield ObserverPaused(at=event.at, wall=event.wall, seconds=event.at - at)
+        seconds = event.at - at
+        if isinstance(event, LinesScreened):
+            event = replace(event, seconds=seconds)
+        elif seconds > 0:
+            index = bisect(begins, number) - 1
+            if any(known < before and number > after for after, before in stretches):
+                yield ObserverPaused(at=event.at, wall=event.wall, seconds=seconds)
+            elif index >= 0 and number < screened[index][1]:
+                # It stands among lines that were not parsed: its distance to them is not known.
+                yield LinesScreened(at=event.at, wall=event.wall, lines=0, seconds=seconds)
         known, at = number, event.at
         yield event

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 from dualwatch.core.json_codec import plain
 from dualwatch.events import Finding, GpuSample
 from dualwatch.events.journal import SCHEMA_VERSION
+from dualwatch.rules.starts import EarlierStart
 
 
 class Target(Struct, kw_only=True):
@@ -126,6 +127,7 @@ class Diagnosis(Struct, kw_only=True):
     Attributes:
         causes: Likeliest first.
         findings: All of them, the causes included.
+        earlier: The starts of the log before the newest one, oldest first.
         log_tail: The newest lines.
         generated: Wall time.
     """
@@ -136,6 +138,7 @@ class Diagnosis(Struct, kw_only=True):
     status: Status = field(name="standing", default_factory=Status)
     causes: list[Finding] = []
     findings: list[Finding] = []
+    earlier: list[EarlierStart] = []
     log_path: str | None = None
     log_tail: list[str] = []
     nvidia_smi: str | None = None

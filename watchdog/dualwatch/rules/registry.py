@@ -11,7 +11,7 @@ from dualwatch import frameworks
 from dualwatch.events import Evidence, Finding
 from dualwatch.frameworks.base import Framework
 from dualwatch.rules.catalog import BY_CODE, finding
-from dualwatch.rules.deaths import exit, resources, setup
+from dualwatch.rules.deaths import exit, resources, setup, stopped
 from dualwatch.rules.metrics import metrics, milestones, missing, tensorboard, trends
 from dualwatch.rules.metrics.trends import domain
 from dualwatch.rules.stalls import collective, loader, stall, storage, stuck_worker, worker_startup
@@ -35,6 +35,7 @@ RULES: tuple[Rule, ...] = (
     milestones.find,
     setup.find,
     tensorboard.find,
+    stopped.find,
     exit.died,
     resources.find,
     exit.unseen,

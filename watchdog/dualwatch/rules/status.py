@@ -43,18 +43,15 @@ class RunStatus:
     decided: bool
 
 
-def run_status(
-    s: Snapshot, *, alive: bool | None, goal: tuple[int | None, int | None]
-) -> RunStatus:
+def run_status(s: Snapshot, *, alive: bool | None) -> RunStatus:
     """The status of the training of a snapshot.
 
     Args:
         alive: Whether its process runs; None where that cannot be known, as of a bare log, which
             may be of another machine.
-        goal: Epochs and iterations it was meant to do, None where unknown.
     """
-    phase = Phase.FINISHED if is_finished(s, goal) else context.phase(s)
-    where = f"{_WORDS.get(phase, phase)}{_progress(s)}"
+    phase = Phase.FINISHED if is_finished(s) else context.phase(s)
+    where = in_words(s, phase)
     if not alive and not s.progress_wall:
         return RunStatus(phase="unknown", sentence="no sign of a training was found", decided=False)
     if phase == Phase.FINISHED:
@@ -77,7 +74,12 @@ def run_status(
     return RunStatus(phase=phase, sentence=sentence, decided=True)
 
 
-def is_finished(s: Snapshot, goal: tuple[int | None, int | None]) -> bool:
+def in_words(s: Snapshot, phase: str) -> str:
+    """A phase in words, with the progress so far."""
+    return f"{_WORDS.get(phase, phase)}{_progress(s)}"
+
+
+def is_finished(s: Snapshot) -> bool:
     """Whether the training did everything that it was configured for, by its log."""
     if s.phase == Phase.FINISHED:
         return True
@@ -86,17 +88,17 @@ def is_finished(s: Snapshot, goal: tuple[int | None, int | None]) -> bool:
     if s.last_train is None:
         # Of a loop that logs no lines only the exit code is known.
         return s.ended is not None and s.ended.exit_code == 0
-    line, (epochs, iterations) = s.last_train, goal
+    line, (epochs, iterations) = s.last_train, s.goal
     if line.total is None or line.iteration < line.total:
-        return _evaluated_last(s, goal)
+        return _evaluated_last(s)
     if line.epoch is None:
         return iterations is None or line.iteration >= iterations
     return epochs is not None and line.epoch >= epochs
 
 
-def _evaluated_last(s: Snapshot, goal: tuple[int | None, int | None]) -> bool:
+def _evaluated_last(s: Snapshot) -> bool:
     """The last epoch's last line may be cut by the log interval; its evaluation is then the end."""
-    last, line = s.last_evaluation, s.last_train
+    last, line, goal = s.last_evaluation, s.last_train, s.goal
     assert line is not None
     if last is None or last.wall < line.wall or goal[0] is None:
         return False

@@ -54,8 +54,7 @@ def of_ended(s: Snapshot, findings: Sequence[Finding], required: tuple[str, ...]
 
 def has_finished(s: Snapshot) -> bool:
     """Whether an attempt did everything that its configuration asks for."""
-    goal = (s.config.epochs, s.config.iterations) if s.config is not None else (None, None)
-    return s.phase == Phase.FINISHED or (not s.pulses and is_finished(s, goal))
+    return s.phase == Phase.FINISHED or (not s.pulses and is_finished(s))
 
 
 def lost_iterations(s: Snapshot, *, saved: int | None, by_epoch: bool) -> int:

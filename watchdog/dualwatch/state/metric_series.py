@@ -8,26 +8,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from dualwatch.events import EvaluationLogged, IterationLogged
+from dualwatch.events import EvaluationLogged, IterationLogged, LinesScreened
+from dualwatch.state.positions import SavedCheckpoint, line_of
+from dualwatch.state.positions import SeriesLine as SeriesLine
+from dualwatch.state.positions import done as done
+from dualwatch.state.positions import place as place
+from dualwatch.state.stretches import Stretches, with_line, with_unparsed
 
 RECENT = 5
 BUCKETS = 64
 
+OPENING = 5
+"""Values of a loss from which its level at the beginning is taken."""
 
-class SeriesLine(NamedTuple):
-    """The position of a training line.
+GROWTH = 20.0
+"""A loss is wild from this many times the highest level that a loss of its log began with ..."""
 
-    Attributes:
-        number: Of the training lines, from 1.
-        iteration: Counted from the first one of the training, by the log.
-        place: For people: "epoch 1, iteration 30/200".
-    """
-
-    number: int
-    iteration: int
-    place: str
-    at: float
-    wall: float
+LEAST_WILD = 1.0
+"""... and from this value: below it is none that diverged."""
 
 
 class Point(NamedTuple):
@@ -106,8 +104,11 @@ class Metric(NamedTuple):
         first_line, last_line: Numbers of the training lines that held it, from 1; 0 for what was
             only ever in the lines of evaluations.
         since: Number of the training line from which on its value has been the same.
-        recent: Its newest values in training lines, oldest first; of losses and gradients only.
+        recent: Its newest values in training lines, oldest first; of losses, gradients and times.
         series: All finite values.
+        bad: The lines in which it was not finite; of losses and gradients.
+        opening: Sizes of its first values that were not wild; of losses.
+        wild: The lines in which it was many times what the losses began with.
     """
 
     value: float
@@ -117,14 +118,26 @@ class Metric(NamedTuple):
     since: int = 0
     recent: tuple[Point, ...] = ()
     series: Series = Series()
+    bad: Stretches | None = None
+    opening: tuple[float, ...] = ()
+    wild: Stretches | None = None
 
 
 _NONE = Series()
 
 
-def trained(before: Mapping[str, Metric], event: IterationLogged, number: int) -> dict[str, Metric]:
-    """The metrics after one more training line, the ``number``-th."""
-    line = SeriesLine(number, done(event), place(event), event.at, event.wall)
+def trained(
+    before: Mapping[str, Metric],
+    event: IterationLogged,
+    number: int,
+    saved: SavedCheckpoint | None = None,
+) -> dict[str, Metric]:
+    """The metrics after one more training line, the ``number``-th.
+
+    Args:
+        saved: The newest checkpoint that was saved before it.
+    """
+    line = line_of(event, number)
     after = dict(before)
     for name, value in event.metrics.items():
         known = before.get(name)
@@ -132,15 +145,59 @@ def trained(before: Mapping[str, Metric], event: IterationLogged, number: int) -
         since = number
         if known is not None and known.last_line == number - 1 > 0 and known.value == value:
             since = known.since
-        recent: tuple[Point, ...] = ()
-        series = _NONE
-        if is_followed(name):
-            point = Point(line, value)
-            recent = (*(known.recent if known is not None else ()), point)[-RECENT:]
-            series = known.series if known is not None else series
-            if math.isfinite(value):
-                series = series.with_point(point)
-        after[name] = Metric(value, first, number, event.wall, since, recent, series)
+        if not is_kept(name):
+            after[name] = Metric(value, first, number, event.wall, since)
+            continue
+        point = Point(line, value)
+        recent = (*(known.recent if known is not None else ()), point)[-RECENT:]
+        series = known.series if known is not None else _NONE
+        bad = known.bad if known is not None else None
+        opening = known.opening if known is not None else ()
+        wild = known.wild if known is not None else None
+        if not math.isfinite(value):
+            bad = with_line(bad, line, math.inf, saved)
+        else:
+            series = series.with_point(point)
+            if is_loss(name):
+                if len(opening) > 1 and abs(value) >= LEAST_WILD and _is_wild(before, abs(value)):
+                    wild = with_line(wild, line, abs(value), saved)
+                elif value and len(opening) < OPENING:
+                    opening = (*opening, abs(value))
+        after[name] = Metric(
+            value, first, number, event.wall, since, recent, series, bad, opening, wild
+        )
+    return after
+
+
+def _is_wild(metrics: Mapping[str, Metric], size: float) -> bool:
+    return size >= GROWTH * level_at_the_beginning(metrics)
+
+
+def level_at_the_beginning(metrics: Mapping[str, Metric]) -> float:
+    """The highest value that a loss of the log began with; infinite where none has begun."""
+    levels = (max(m.opening) for m in metrics.values() if len(m.opening) > 1)
+    return max(levels, default=math.inf)
+
+
+def screened(before: Mapping[str, Metric], event: LinesScreened, number: int) -> dict[str, Metric]:
+    """The metrics after training lines that were not parsed; ``number`` is that of the last.
+
+    What was in the line before them was in them, too.
+    """
+    after, held = dict(before), number - event.lines
+    for name, metric in before.items():
+        if metric.last_line != held or not held:
+            continue
+        bad, wild = metric.bad, metric.wild
+        if bad is not None and event.non_finite:
+            if event.non_finite < event.lines:
+                bad = bad._replace(lines=bad.lines + event.non_finite, times=bad.times + 1)
+            elif bad.is_open(held):
+                bad = with_unparsed(bad, event.lines, number)
+        if wild is not None and wild.is_open(held):
+            wild = with_unparsed(wild, event.lines, number)
+        # Whether its value stayed the same in them is not known.
+        after[name] = metric._replace(last_line=number, since=number, bad=bad, wild=wild)
     return after
 
 
@@ -155,8 +212,19 @@ def evaluated(before: Mapping[str, Metric], event: EvaluationLogged) -> dict[str
 
 
 @functools.lru_cache(maxsize=1024)
+def is_kept(name: str) -> bool:
+    """Whether the series of a metric is kept: of losses, gradient norms and times."""
+    return is_followed(name) or is_duration(name)
+
+
+def is_duration(name: str) -> bool:
+    """Whether a metric is the time of an iteration, or of waiting for its data."""
+    return name.rsplit("/", 1)[-1] in ("time", "data_time")
+
+
+@functools.lru_cache(maxsize=1024)
 def is_followed(name: str) -> bool:
-    """Whether the series of a metric is kept: losses and gradient norms."""
+    """Whether a metric is judged by its values: losses and gradient norms."""
     return is_loss(name) or is_gradient(name)
 
 
@@ -168,17 +236,3 @@ def is_loss(name: str) -> bool:
 def is_gradient(name: str) -> bool:
     """Whether a metric is the norm of the gradient by its name."""
     return name.endswith("grad_norm")
-
-
-def done(event: IterationLogged) -> int:
-    """Iterations completed since the first one, by a log line."""
-    if event.epoch is not None and event.total:
-        return event.iteration + (event.epoch - 1) * event.total
-    return event.iteration
-
-
-def place(event: IterationLogged) -> str:
-    """The position of a training line, for people."""
-    total = f"/{event.total}" if event.total else ""
-    epoch = f"epoch {event.epoch}, " if event.epoch is not None else ""
-    return f"{epoch}iteration {event.iteration}{total}"

@@ -13,7 +13,6 @@ from typing import Any
 from msgspec import structs
 
 from dualwatch.events import (
-    Action,
     AgentReported,
     AttemptEnded,
     AttemptStarted,
@@ -25,16 +24,17 @@ from dualwatch.events import (
     DataSeen,
     Decided,
     DeviceAssertSeen,
-    EndKind,
     EndReported,
     ErrorSeen,
     EvaluationLogged,
     Event,
     FindingRaised,
+    GoalAnnounced,
     GpusSampled,
     HeartbeatRead,
     HostSampled,
     IterationLogged,
+    LinesScreened,
     LogMilestone,
     ModelSeen,
     NotObserved,
@@ -42,27 +42,25 @@ from dualwatch.events import (
     OrphansSeen,
     ProcessesSampled,
     ProcessSample,
+    ProgressShown,
     Severity,
     StacksCaptured,
+    StopKind,
     SurroundingsSeen,
     TensorBoardSeen,
+    TrainingStopped,
 )
 from dualwatch.protocol import STARTUP_PHASES, VALIDATION_PHASES, AgentCommand, Phase
 from dualwatch.state import metric_series
 from dualwatch.state.activity import Activity, measure
+from dualwatch.state.evaluations import Results
+from dualwatch.state.last_words import NO_WORDS, LastWords, saving_to
 from dualwatch.state.metric_series import Metric
 from dualwatch.state.pauses import AFTER_MILESTONE, LOOPS
 from dualwatch.state.pauses import Gaps as Gaps
 from dualwatch.state.repeated_errors import RepeatedError, noted
 
 KEPT_ERRORS = 20
-KEPT_ENDINGS = 40
-
-_START = frozenset(
-    ("environment", "config-dump", "hooks-listed", "checkpoints-announced", "weights-initialised")
-)
-"""Milestones after which a training begins: what was reported before them is not its end."""
-
 STALLS = ("DW101", "DW102", "DW103", "DW105")
 
 BUSY_GPU = 5
@@ -78,18 +76,18 @@ class Snapshot:
             trainings without an agent, a console line. For several ranks that of the slowest.
         busy_at: When the tree was last seen to use CPU or I/O.
         gaps: Usual pauses of this attempt, by ``place``.
+        train_lines: Training lines, those included that were looked at and not parsed.
+        shown: The newest progress bar, or line of no known framework.
         stacks: Captures since the last progress, oldest first.
         errors: The newest reports.
         repeats: Errors with their repetitions.
-        endings: What others reported of the end, since the last training line; the first ones.
-        device_asserts: Failed assertions of CUDA kernels, since the last training line.
-        stopped: The decision of dualwatch to end this attempt.
-        loading: The log line of the checkpoint that was loaded last.
+        last_words: What others reported of the end since the last training line.
         saving_to: The folder of its checkpoints, by its log.
         batches: The newest batch and losses of each rank.
         answers: Replies of the agents, oldest first.
         awaited: The samples of the missing batch.
         stall_reported: Whether a stall was reported since the last progress.
+        stopped: dualwatch stops the training, or has stopped it; None where it did not.
         host_before: The first sample of the machine; counters are compared with it.
     """
 
@@ -109,7 +107,9 @@ class Snapshot:
     train_lines: int = 0
     last_train: IterationLogged | None = None
     last_evaluation: EvaluationLogged | None = None
+    shown: ProgressShown | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+    results: Results = field(default_factory=Results)
     first_iteration: int | None = None
     last_iteration: int | None = None
     processes: ProcessesSampled | None = None
@@ -120,13 +120,11 @@ class Snapshot:
     not_observed: Mapping[str, NotObserved] = field(default_factory=dict)
     errors: tuple[ErrorSeen, ...] = ()
     repeats: tuple[RepeatedError, ...] = ()
-    endings: tuple[EndReported, ...] = ()
-    device_asserts: tuple[DeviceAssertSeen, ...] = ()
-    stopped: Decided | None = None
-    loading: str = ""
+    last_words: LastWords = NO_WORDS
     saving_to: str = ""
     batches: Mapping[int, BatchSeen] = field(default_factory=dict)
     config: ConfigRead | None = None
+    announced: GoalAnnounced | None = None
     data: DataSeen | None = None
     checkpoint: CheckpointSeen | None = None
     surroundings: SurroundingsSeen | None = None
@@ -139,6 +137,7 @@ class Snapshot:
     answers: tuple[CommandAnswered, ...] = ()
     awaited: tuple[str, ...] = ()
     stall_reported: bool = False
+    stopped: TrainingStopped | None = None
 
     @property
     def log(self) -> str:
@@ -149,6 +148,15 @@ class Snapshot:
     def replaced(self) -> int:
         """How often a stuck loader was replaced in the running training."""
         return sum(answer.done and answer.order == AgentCommand.REPLACE for answer in self.answers)
+
+    @property
+    def goal(self) -> tuple[int | None, int | None]:
+        """Epochs and iterations that it is to do, None where unknown or counted the other way.
+
+        What the training itself announced comes before a configuration, which may be another's.
+        """
+        said = self.announced or self.config
+        return (said.epochs, said.iterations) if said is not None else (None, None)
 
     @property
     def attempt(self) -> int | None:
@@ -231,7 +239,9 @@ def _moved(s: Snapshot, event: Event, at: float, **changes: Any) -> Snapshot:
     if not s.stall_reported:
         gap = at - s.progress_at
         gaps = {**s.gaps, s.place: s.gaps.get(s.place, Gaps()).with_gap(gap)}
-    changes = {"stacks": (), "awaited": (), "stall_reported": False, **changes}
+    # A rescue checkpoint of a training that is being stopped is no recovery.
+    stalled = s.stall_reported and s.stopped is not None
+    changes = {"stacks": (), "awaited": (), "stall_reported": stalled, **changes}
     return replace(s, progress_at=at, progress_wall=event.wall, gaps=gaps, **changes)
 
 
@@ -240,7 +250,7 @@ def advance_lines(s: Snapshot, lines: Sequence[IterationLogged]) -> Snapshot:
     number, metrics = s.train_lines, s.metrics
     for line in lines:
         number += 1
-        metrics = metric_series.trained(metrics, line, number)
+        metrics = metric_series.trained(metrics, line, number, s.results.saved)
     newest = lines[-1]
     changes: dict[str, Any] = {}
     if not s.pulses:
@@ -255,8 +265,7 @@ def advance_lines(s: Snapshot, lines: Sequence[IterationLogged]) -> Snapshot:
         last_train=newest,
         metrics=metrics,
         logged_phase=Phase.WAITING,
-        endings=(),
-        device_asserts=(),
+        last_words=NO_WORDS,
         **changes,
     )
 
@@ -305,9 +314,45 @@ def _iteration(s: Snapshot, event: IterationLogged) -> Snapshot:
     return advance_lines(s, (event,))
 
 
+def _shown(s: Snapshot, event: ProgressShown) -> Snapshot:
+    """A bar counts as a training line where nothing else reports the training."""
+    after = replace(s, shown=event)
+    if s.pulses:
+        return after
+    line = event.line
+    if line is not None:
+        is_all = s.last_train is None or s.last_train.bar
+        return advance_lines(after, (line,)) if is_all else after
+    if event.mode:
+        return replace(after, logged_phase=Phase.VAL_STEP)
+    return after
+
+
 def _evaluation(s: Snapshot, event: EvaluationLogged) -> Snapshot:
     metrics = metric_series.evaluated(s.metrics, event)
-    return replace(s, last_evaluation=event, metrics=metrics, logged_phase=Phase.WAITING)
+    results = s.results.after_validation(event)
+    changes: dict[str, Any] = {"last_evaluation": event, "metrics": metrics, "results": results}
+    return replace(s, logged_phase=Phase.WAITING, **changes)
+
+
+def _screened(s: Snapshot, event: LinesScreened) -> Snapshot:
+    """Lines that were not parsed: they count, and no pause is learned from them."""
+    number = s.train_lines + event.lines
+    metrics = metric_series.screened(s.metrics, event, number)
+    after = _unwatched(s, event.seconds)
+    return replace(after, train_lines=number, metrics=metrics, last_words=NO_WORDS)
+
+
+def _milestone(s: Snapshot, event: LogMilestone) -> Snapshot:
+    phase = AFTER_MILESTONE.get(event.name, s.logged_phase)
+    results = s.results.after_milestone(event, s.train_lines)
+    return replace(
+        s,
+        logged_phase=phase,
+        results=results,
+        last_words=s.last_words.after_milestone(event),
+        saving_to=saving_to(event) or s.saving_to,
+    )
 
 
 def _error(s: Snapshot, event: ErrorSeen) -> Snapshot:
@@ -315,32 +360,8 @@ def _error(s: Snapshot, event: ErrorSeen) -> Snapshot:
     return replace(s, errors=(*s.errors, event)[-KEPT_ERRORS:], repeats=repeats)
 
 
-def _end_reported(s: Snapshot, event: EndReported) -> Snapshot:
-    if event.what is EndKind.RESTARTED:
-        return replace(s, endings=())  # The ranks start again.
-    return replace(s, endings=(*s.endings, event)[:KEPT_ENDINGS])
-
-
-def _device_assert(s: Snapshot, event: DeviceAssertSeen) -> Snapshot:
-    return replace(s, device_asserts=(*s.device_asserts, event)[:KEPT_ENDINGS])
-
-
-def _decided(s: Snapshot, event: Decided) -> Snapshot:
-    ends = event.action in (Action.STOP, Action.GIVE_UP, Action.RERUN)
-    # A decision about a training that has ended did not end it.
-    return replace(s, stopped=event) if ends and s.ended is None else s
-
-
-def _milestone(s: Snapshot, event: LogMilestone) -> Snapshot:
-    changes: dict[str, Any] = {}
-    if event.name in _START:
-        changes = {"endings": (), "device_asserts": ()}
-    if event.name == "checkpoint-loaded":
-        changes["loading"] = event.text
-    if event.name == "checkpoints-announced":
-        changes["saving_to"] = event.text.rpartition(" to ")[2].split(" by ")[0].strip(" .")
-    phase = AFTER_MILESTONE.get(event.name, s.logged_phase)
-    return replace(s, logged_phase=phase, **changes)
+def _last_word(s: Snapshot, event: EndReported | DeviceAssertSeen) -> Snapshot:
+    return replace(s, last_words=s.last_words.with_report(event))
 
 
 def _processes(s: Snapshot, event: ProcessesSampled) -> Snapshot:
@@ -381,15 +402,33 @@ def _raised(s: Snapshot, event: FindingRaised) -> Snapshot:
     return replace(s, raised=raised, stall_reported=s.stall_reported or is_stall)
 
 
+def _decided(s: Snapshot, event: Decided) -> Snapshot:
+    """A decision that ends a training, in journals that do not record the stop itself."""
+    if s.ended is not None or event.action not in ("stop", "give-up", "rerun"):
+        return s
+    stopped = TrainingStopped(
+        at=event.at,
+        wall=event.wall,
+        why=StopKind.STALLED if event.cause.startswith("DW1") else StopKind.UNWANTED,
+        reason=event.reason,
+        cause=event.cause,
+        action=event.action,
+    )
+    return replace(s, stopped=stopped)
+
+
 def _paused(s: Snapshot, event: ObserverPaused) -> Snapshot:
     """dualwatch itself did not run (a laptop's sleep, SIGSTOP): that time does not count."""
+    # The next sample must not be measured against one from before the pause.
+    return replace(_unwatched(s, event.seconds), processes=None)
+
+
+def _unwatched(s: Snapshot, seconds: float) -> Snapshot:
     return replace(
         s,
-        progress_at=s.progress_at + event.seconds,
-        busy_at=s.busy_at + event.seconds,
-        moved_at={rank: at + event.seconds for rank, at in s.moved_at.items()},
-        # The next sample must not be measured against one from before the pause.
-        processes=None,
+        progress_at=s.progress_at + seconds,
+        busy_at=s.busy_at + seconds,
+        moved_at={rank: at + seconds for rank, at in s.moved_at.items()},
     )
 
 
@@ -401,6 +440,7 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     ConsoleGrew: _console,
     IterationLogged: _iteration,
     EvaluationLogged: _evaluation,
+    ProgressShown: _shown,
     ProcessesSampled: _processes,
     StacksCaptured: lambda s, event: replace(s, stacks=(*s.stacks, event)),
     GpusSampled: _gpus,
@@ -408,6 +448,7 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     ErrorSeen: _error,
     BatchSeen: lambda s, event: replace(s, batches={**s.batches, event.rank: event}),
     ConfigRead: lambda s, event: replace(s, config=event),
+    GoalAnnounced: lambda s, event: replace(s, announced=event),
     DataSeen: lambda s, event: replace(s, data=event),
     CheckpointSeen: lambda s, event: replace(s, checkpoint=event),
     SurroundingsSeen: lambda s, event: replace(s, surroundings=event),
@@ -415,11 +456,13 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     TensorBoardSeen: lambda s, event: replace(s, tensorboard=event),
     HostSampled: _host,
     LogMilestone: _milestone,
-    EndReported: _end_reported,
-    DeviceAssertSeen: _device_assert,
-    Decided: _decided,
+    LinesScreened: _screened,
+    EndReported: _last_word,
+    DeviceAssertSeen: _last_word,
     CommandAnswered: _answered,
     OrphansSeen: lambda s, event: replace(s, orphans=event),
     FindingRaised: _raised,
     ObserverPaused: _paused,
+    Decided: _decided,
+    TrainingStopped: lambda s, event: replace(s, stopped=event),
 }

@@ -86,17 +86,18 @@ class AgentClient:
                 agent_commands.notify_process(now.pid)
                 signalled = moment.at
 
-    def rescue(self, *, patient: bool) -> None:
+    def rescue(self, *, patient: bool, longest: float = LONGEST_STEP) -> None:
         """Lets the training save a rescue checkpoint, if it can.
 
         Args:
             patient: It is running, and may finish its step first.
+            longest: Seconds at most to wait for that.
         """
         s = self.recorder.snapshot
         pulse = s.slowest
         if len(s.pulses) > 1:
             if patient:
-                self._rescue_together()
+                self._rescue_together(longest)
             return
         if pulse is None or pulse.begun < 0 or not self._is_alive(pulse):
             return
@@ -105,9 +106,11 @@ class AgentClient:
             if patient:
                 usual = s.gaps.get(s.place, Gaps()).longest
                 patience = min(max(PATIENCE, 3 * usual), LONGEST_STEP)
+                if longest > LONGEST_STEP:
+                    patience = longest  # Nobody waits at a terminal for this stop.
             self.request(AgentCommand.SAVE, patience=patience)
 
-    def _rescue_together(self) -> None:
+    def _rescue_together(self, longest: float) -> None:
         """Stops all ranks after the same iteration, a little ahead of the fastest, to save.
 
         A rank that was killed in between would lose a step of the others with its own. Only where
@@ -123,7 +126,7 @@ class AgentClient:
             rank: agent_commands.send(self.folder, pulse, AgentCommand.SAVE_TOGETHER, at=at)
             for rank, pulse in self.recorder.snapshot.pulses.items()
         }
-        begun, patience = clock.now().at, min(max(PATIENCE, 9 * usual), LONGEST_STEP)
+        begun, patience = clock.now().at, min(max(PATIENCE, 9 * usual), max(LONGEST_STEP, longest))
         while None not in numbers.values():
             self._pause()
             replies = [self._reply(rank, number or 0) for rank, number in numbers.items()]

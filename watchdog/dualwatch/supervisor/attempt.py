@@ -29,6 +29,8 @@ from dualwatch.events import (
     HeartbeatRead,
     ObserverPaused,
     RerunStep,
+    StopKind,
+    TrainingStopped,
 )
 from dualwatch.protocol import AgentCommand, Phase
 from dualwatch.rules.stalls import stall
@@ -121,8 +123,10 @@ class Attempt:
             # A training that dualwatch only attached to is not ended by Ctrl-C.
             self.recorder.note(f"the training continues without dualwatch: pid {training.pid}")
             return AttemptOutcome(None, interrupted=True)
-        if not training.is_over() and self.rescue:
-            self._client(monitor, training).rescue(patient=interrupted)
+        if not training.is_over():
+            self.recorder.record(_stopped(decision, self.stop_requests))
+            if self.rescue:
+                self._rescue(monitor, training, decision)
         survivors = tuple(self._stop(monitor, training))
         self._close(monitor, training, survivors)
         if decision is not None and self.stop_requests.to_stop:
@@ -242,6 +246,14 @@ class Attempt:
             stop_requests=self.stop_requests,
         )
 
+    def _rescue(self, monitor: Monitor, training: Training, decision: Decision | None) -> None:
+        """Lets the training save what it trained, after its iteration where that can end."""
+        client = self._client(monitor, training)
+        if decision is not None and decision.patient:
+            client.rescue(patient=True, longest=self.limits.stall_timeout)
+        else:
+            client.rescue(patient=self.stop_requests.to_stop)
+
     def _hangs_at_exit(self, moment: Moment) -> bool:
         """Whether the training is finished but its process does not exit."""
         s = self.recorder.snapshot
@@ -278,6 +290,23 @@ class Attempt:
                 survivors=survivors,
             )
         )
+
+
+def _stopped(decision: Decision | None, requests: StopRequests) -> TrainingStopped:
+    """The event of a stop: for a decision, for a signal to dualwatch, or at the end."""
+    moment = clock.now()
+    cause = action = ""
+    if requests.to_stop:
+        why = StopKind.INTERRUPTED
+        reason = f"dualwatch received {'SIGTERM' if requests.terminated else 'Ctrl-C (SIGINT)'}"
+    elif decision is not None:
+        why = StopKind.UNWANTED if decision.patient else StopKind.STALLED
+        cause, action, reason = decision.cause, decision.action.value, decision.reason
+    else:
+        why, reason = StopKind.NO_EXIT, "the training had finished and its process did not exit"
+    return TrainingStopped(
+        at=moment.at, wall=moment.wall, why=why, reason=reason, cause=cause, action=action
+    )
 
 
 def _capture_is_due(silence: float, limit: float, captured_at: list[float]) -> bool:

@@ -64,14 +64,21 @@ class RemedyDecider:
         ):
             return self._about_stall(self._present(), self._history(can_replace=True))
         if self._plan.stop.on_missing == "stop" and any(found.code == "DW201" for found in fresh):
-            reason = "a required metric is missing, which stops the training, as you asked"
-            return self._recorder.decide(Decision(action=Action.STOP, reason=reason))
-        missed = [found.headline for found in fresh if found.proof is Proof.MISSED_TARGET]
+            names = ", ".join(f.subject for f in fresh if f.code == "DW201" and f.subject)
+            what = names or "a required metric"
+            reason = f"{what} is missing, which stops the training, as you asked"
+            return self._stop(reason, "DW201")
+        missed = [found for found in fresh if found.proof is Proof.MISSED_TARGET]
         if self._plan.stop.on_fail == "stop" and missed:
-            listed = "; ".join(missed)
+            listed = "; ".join(found.headline for found in missed)
             reason = f"a milestone is missed, which stops the training, as you asked: {listed}"
-            return self._recorder.decide(Decision(action=Action.STOP, reason=reason))
+            return self._stop(reason, missed[0].code)
         return None
+
+    def _stop(self, reason: str, cause: str) -> Decision:
+        """Stops a training that makes progress, after the iteration that is under way."""
+        decision = Decision(action=Action.STOP, reason=reason, cause=cause, patient=True)
+        return self._recorder.decide(decision)
 
     def without_replacement(self) -> Decision:
         """Decides about a stall whose loader could not be replaced in place."""

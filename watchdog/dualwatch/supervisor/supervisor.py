@@ -190,7 +190,8 @@ class Supervisor:
         ended = attempt.run()
         if self.recorder.snapshot.ended is None:
             return ended  # The training continues without us.
-        if not ended.interrupted and ended.decision is None:
+        is_over = ended.decision is None or ended.decision.action is Action.STOP
+        if not ended.interrupted and is_over:
             self.recorder.judge(self._decider.limits)
         if self.recorder.snapshot.phase != Phase.FINISHED:
             self._resume.look(self._since())

@@ -7,14 +7,35 @@ so that checkpoints do not depend on it.
 from __future__ import annotations
 
 import functools
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol, SupportsFloat
 
 from dualwatch.agent import files
 from dualwatch.agent.lightning import position
 from dualwatch.protocol import Phase
 
+if TYPE_CHECKING:
+    from types import TracebackType
 
-def callback(base: Any, trainer: Any) -> Any:
+    from dualwatch.agent.heartbeat import HeartbeatWriter
+    from dualwatch.agent.lightning.objects import LightningRunner, SavedPosition
+    from dualwatch.agent.torch.batch_outline import BatchRecorder
+    from dualwatch.agent.torch.objects import Module, Optimizer
+
+
+class FollowedTrainer(Protocol):
+    """What a tracker needs of its trainer; see ``lightning.trainer``."""
+
+    heart: HeartbeatWriter
+    batches: BatchRecorder
+    resumed: SavedPosition | None
+
+    def write_model(self, model: Module, optimizers: list[Optimizer]) -> None: ...
+    def write_metrics(self, mode: str, metrics: dict[str, float]) -> None: ...
+    def save_before_death(self, traceback: TracebackType | None) -> None: ...
+
+
+def callback(base: type, trainer: FollowedTrainer) -> object:
     """A callback that turns Lightning's stages into heartbeats.
 
     Args:
@@ -41,7 +62,7 @@ def _hook(handler):
 class PhaseTracker:
     """Turns the stages of one ``fit`` into heartbeats; each method is one of Lightning's hooks."""
 
-    def __init__(self, trainer: Any) -> None:
+    def __init__(self, trainer: FollowedTrainer) -> None:
         self._trainer = trainer
         self._heart = trainer.heart
         self._train_batches = (0, 0)
@@ -52,7 +73,7 @@ class PhaseTracker:
 
     # --- training --------------------------------------------------------------------------------
 
-    def on_train_epoch_start(self, pl_trainer, module) -> None:
+    def on_train_epoch_start(self, pl_trainer: LightningRunner, module: Module) -> None:
         heart, progress = self._heart, pl_trainer.fit_loop.epoch_loop.batch_progress
         heart.epoch = int(pl_trainer.current_epoch)
         heart.iteration = int(progress.total.completed)
@@ -70,10 +91,14 @@ class PhaseTracker:
     # Of an epoch that is resumed in its middle Lightning announces no start.
     on_train_start = on_train_epoch_start
 
-    def on_train_batch_start(self, pl_trainer, module, batch, batch_idx) -> None:
+    def on_train_batch_start(
+        self, pl_trainer: LightningRunner, module: Module, batch, batch_idx
+    ) -> None:
         self._heart.beat(Phase.STEP)
 
-    def on_train_batch_end(self, pl_trainer, module, outputs, batch, batch_idx) -> None:
+    def on_train_batch_end(
+        self, pl_trainer: LightningRunner, module: Module, outputs, batch, batch_idx
+    ) -> None:
         heart = self._heart
         # Lightning counts the batch only after the hooks of it have run.
         heart.iteration = int(pl_trainer.fit_loop.epoch_loop.batch_progress.total.completed) + 1
@@ -91,7 +116,7 @@ class PhaseTracker:
 
     # --- validation and test ---------------------------------------------------------------------
 
-    def on_validation_start(self, pl_trainer, module) -> None:
+    def on_validation_start(self, pl_trainer: LightningRunner, module: Module) -> None:
         sanity = pl_trainer.sanity_checking
         self._begin(pl_trainer.num_sanity_val_batches if sanity else pl_trainer.num_val_batches)
 
@@ -103,7 +128,7 @@ class PhaseTracker:
         heart.batch += 1
         heart.beat(Phase.METRICS if heart.batch >= heart.batches > 0 else Phase.VAL_WAITING)
 
-    def on_validation_end(self, pl_trainer, module) -> None:
+    def on_validation_end(self, pl_trainer: LightningRunner, module: Module) -> None:
         if not pl_trainer.sanity_checking:
             logged = pl_trainer.callback_metrics
             own = {name: value for name, value in logged.items() if name not in self._trained}
@@ -113,13 +138,13 @@ class PhaseTracker:
         heart.batch, heart.batches = self._train_batches
         heart.beat(Phase.BUILDING if pl_trainer.sanity_checking else Phase.WAITING)
 
-    def on_test_start(self, pl_trainer, module) -> None:
+    def on_test_start(self, pl_trainer: LightningRunner, module: Module) -> None:
         self._begin(pl_trainer.num_test_batches)
 
     on_test_batch_start = on_validation_batch_start
     on_test_batch_end = on_validation_batch_end
 
-    def on_test_end(self, pl_trainer, module) -> None:
+    def on_test_end(self, pl_trainer: LightningRunner, module: Module) -> None:
         self._trainer.write_metrics("test", _numbers(pl_trainer.callback_metrics))
         self._heart.beat(Phase.FINISHED)
 
@@ -132,24 +157,24 @@ class PhaseTracker:
 
     # --- checkpoints -----------------------------------------------------------------------------
 
-    def on_save_checkpoint(self, pl_trainer, module, checkpoint) -> None:
+    def on_save_checkpoint(self, pl_trainer: LightningRunner, module: Module, checkpoint) -> None:
         position.add(pl_trainer, checkpoint)
 
-    def on_load_checkpoint(self, pl_trainer, module, checkpoint) -> None:
+    def on_load_checkpoint(self, pl_trainer: LightningRunner, module: Module, checkpoint) -> None:
         self._trainer.resumed = position.of(checkpoint)
 
     # --- the end ---------------------------------------------------------------------------------
 
-    def on_exception(self, pl_trainer, module, exception) -> None:
+    def on_exception(self, pl_trainer: LightningRunner, module: Module, exception) -> None:
         self._trainer.save_before_death(exception.__traceback__)
 
 
-def _count(batches: Any) -> int:
+def _count(batches: float) -> int:
     """Batches of a loader; 0 for one without a length."""
     return int(batches) if batches != float("inf") else 0
 
 
-def _numbers(values: Any) -> dict[str, float]:
+def _numbers(values: Mapping[str, SupportsFloat]) -> dict[str, float]:
     """Those values that are one number, as floats."""
     found = {}
     for name, value in values.items():

@@ -6,15 +6,18 @@ another order. With the position the epoch continues at the exact sample.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from dualwatch.agent import files
 from dualwatch.agent.torch import loader_guard, rng
 
+if TYPE_CHECKING:
+    from dualwatch.agent.lightning.objects import LightningRunner, SavedPosition
+
 KEY = "dualwatch"
 
 
-def add(runner: Any, checkpoint: dict[str, Any]) -> None:
+def add(runner: LightningRunner, checkpoint: dict[str, SavedPosition]) -> None:
     """Adds the position to a checkpoint that is being saved, in the middle of an epoch.
 
     Args:
@@ -34,13 +37,13 @@ def add(runner: Any, checkpoint: dict[str, Any]) -> None:
     }
 
 
-def of(checkpoint: dict[str, Any]) -> dict[str, Any] | None:
+def of(checkpoint: dict[str, SavedPosition]) -> SavedPosition | None:
     """The position in a checkpoint; None where it has none."""
     found = checkpoint.get(KEY)
     return found if isinstance(found, dict) and "position" in found else None
 
 
-def restore(runner: Any, loader: Any, saved: dict[str, Any]) -> bool:
+def restore(runner: LightningRunner, loader: object, saved: SavedPosition) -> bool:
     """Continues at a position, if a loader is the training's; whether it is.
 
     Args:
@@ -59,6 +62,6 @@ def restore(runner: Any, loader: Any, saved: dict[str, Any]) -> bool:
     return True
 
 
-def _loaders(runner: Any) -> list[Any]:
+def _loaders(runner: LightningRunner) -> list[object]:
     combined = getattr(runner.fit_loop, "_combined_loader", None)
     return list(getattr(combined, "flattened", ()))

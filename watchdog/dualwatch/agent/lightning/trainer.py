@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from typing import Any
+from typing import TYPE_CHECKING
 
 from dualwatch import protocol
 from dualwatch.agent import files
@@ -14,12 +14,15 @@ from dualwatch.agent.torch import loader_guard
 from dualwatch.agent.trainer import RescueError, Trainer, is_loader_worker
 from dualwatch.protocol import Phase
 
+if TYPE_CHECKING:
+    from dualwatch.agent.lightning.objects import LightningModule, LightningRunner, SavedPosition
+
 CHECKPOINT = "load_from"
 WORKERS = "dataloaders.num_workers"
 """Overrides that a Lightning training takes: what it resumes from, no workers for any loader."""
 
 
-def install(module: Any) -> None:
+def install(module: LightningModule) -> None:
     """Wraps ``Trainer.fit``."""
     trainer_class = module.Trainer
     original = trainer_class.fit
@@ -58,11 +61,11 @@ class LightningTrainer(Trainer):
     framework = "lightning"
     packages = ("lightning", "pytorch_lightning")
 
-    def __init__(self, runner: Any, callback_class: Any) -> None:
+    def __init__(self, runner: LightningRunner, callback_class: type) -> None:
         super().__init__()
         self.runner = runner
         self._disable_workers = False
-        self.resumed: dict[str, Any] | None = None
+        self.resumed: SavedPosition | None = None
         callbacks = [one for one in runner.callbacks if not hasattr(one, "dualwatch")]
         # First, so that a step of another callback's counts as a part of the iteration.
         runner.callbacks = [phases.callback(callback_class, self), *callbacks]
@@ -72,7 +75,7 @@ class LightningTrainer(Trainer):
         if self.commands is not None:
             self.commands.listen()
 
-    def apply_overrides(self, arguments: dict[str, Any]) -> None:
+    def apply_overrides(self, arguments: dict[str, object]) -> None:
         """Applies the supervisor's overrides to the arguments of ``fit``, and reports them."""
         applied, refused = {}, {}
         for key, value in self.orders.overrides.items():
@@ -87,7 +90,7 @@ class LightningTrainer(Trainer):
         folder = str(self.runner.log_dir or self.runner.default_root_dir)
         self.report(applied, refused, folder)
 
-    def guard(self, loader: Any) -> Any:
+    def guard(self, loader: object) -> object:
         """Takes a loader into care, without workers where the supervisor forbids them."""
         super().guard(loader)
         guard = loader_guard.guard_of(loader)

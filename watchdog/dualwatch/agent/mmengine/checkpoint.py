@@ -10,17 +10,22 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
-from typing import Any
+from typing import TYPE_CHECKING
 
 from dualwatch import protocol
 from dualwatch.agent.torch import rng
 from dualwatch.agent.trainer import RescueError
 
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from dualwatch.agent.mmengine.objects import AveragingHook, RescuedState, Runner
+
 KEY = "dualwatch"
 """In a checkpoint: what only a rescue contains."""
 
 
-def save(runner: Any, iteration: int, meta: dict[str, Any], *, validating: bool) -> str:
+def save(runner: Runner, iteration: int, meta: dict[str, object], *, validating: bool) -> str:
     """Writes a rescue checkpoint into the Runner's work dir and returns its path.
 
     Args:
@@ -52,9 +57,9 @@ def save(runner: Any, iteration: int, meta: dict[str, Any], *, validating: bool)
     return path
 
 
-def extras(runner: Any) -> dict[str, Any]:
+def extras(runner: Runner) -> RescuedState:
     """What only a rescue checkpoint contains."""
-    kept: dict[str, Any] = {"random": rng.states()}
+    kept: RescuedState = {"random": rng.states()}
     wrapper = getattr(runner, "optim_wrapper", None)
     counts = getattr(wrapper, "_accumulative_counts", 1)
     if counts > 1 and getattr(wrapper, "_inner_count", 0) % counts:
@@ -66,7 +71,7 @@ def extras(runner: Any) -> dict[str, Any]:
     return kept
 
 
-def restore(runner: Any, kept: dict[str, Any]) -> None:
+def restore(runner: Runner, kept: RescuedState) -> None:
     """Restores gradients and random states of a rescue checkpoint in a resumed training."""
     gradients = kept.get("gradients", {})
     for name, parameter in runner.model.named_parameters():
@@ -75,7 +80,7 @@ def restore(runner: Any, kept: dict[str, Any]) -> None:
     rng.restore(kept["random"])
 
 
-def is_whole(runner: Any, traceback: Any) -> bool:
+def is_whole(runner: Runner, traceback: TracebackType | None) -> bool:
     """Whether an error in a step left the parameters of the last whole step.
 
     True unless the optimizer was running or gradients had been accumulated.
@@ -93,17 +98,17 @@ def is_whole(runner: Any, traceback: Any) -> bool:
     return counts <= 1 or _steps_done(wrapper) % counts == 0
 
 
-def _steps_done(wrapper: Any) -> int:
+def _steps_done(wrapper: object) -> int:
     return int(getattr(wrapper, "_inner_count", 0))
 
 
-def averaging(runner: Any) -> list[Any]:
+def averaging(runner: Runner) -> list[AveragingHook]:
     """Hooks that swap in an averaged model (EMA) for a validation."""
     return [hook for hook in runner.hooks if hasattr(hook, "_swap_ema_parameters")]
 
 
 @contextlib.contextmanager
-def _swapped_back(runner: Any, validating: bool):
+def _swapped_back(runner: Runner, validating: bool):
     """Swaps the trained model back while an averaged one is being validated."""
     hooks = averaging(runner) if validating else []
     for hook in hooks:
@@ -115,19 +120,21 @@ def _swapped_back(runner: Any, validating: bool):
             hook._swap_ema_parameters()
 
 
-def _verify(path: str, runner: Any) -> None:
+def _verify(path: str, runner: Runner) -> None:
     """Loads the file as the next attempt will."""
     import torch
 
-    loaded = torch.load(path, map_location="cpu", **protected(torch))
+    loaded = torch.load(path, map_location="cpu", **protected())
     model = getattr(runner.model, "module", runner.model)
     missing = set(model.state_dict()) - set(loaded["state_dict"])
     if missing or KEY not in loaded:
         raise RescueError(f"the written file lacks {sorted(missing)[:3] or KEY}")
 
 
-def protected(torch: Any) -> dict[str, Any]:
+def protected() -> dict[str, bool]:
     """``weights_only`` where this torch has a list of safe classes."""
+    import torch
+
     known = hasattr(torch.serialization, "add_safe_globals")
     return {"weights_only": True} if known else {}
 

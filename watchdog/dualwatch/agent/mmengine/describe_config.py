@@ -11,7 +11,6 @@ import importlib.util
 import json
 import sys
 import traceback
-from typing import Any
 
 SECTIONS = (
     "train_dataloader",
@@ -31,7 +30,7 @@ SECTIONS = (
 )
 
 
-def main(config: str, options: list[str]) -> dict[str, Any]:
+def main(config: str, options: list[str]) -> dict[str, object]:
     """Returns the description, or ``{"error": ...}``."""
     try:
         # A training without torch cannot start: say so now. Importing it would take the most of

@@ -7,12 +7,15 @@ stays as it is.
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeGuard
 
 
 def apply(
-    overrides: dict[str, Any], arguments: dict[str, Any]
-) -> tuple[dict[str, Any], dict[str, str]]:
+    overrides: dict[str, object], arguments: dict[str, object]
+) -> tuple[dict[str, object], dict[str, str]]:
     """Applies dotted keys to the Runner's arguments, and to the ``cfg`` among them.
 
     The ``cfg`` is what mmengine dumps and what hooks read, and with ``Runner.from_cfg`` its parts
@@ -25,7 +28,7 @@ def apply(
     Returns:
         What is in force, and what was refused with the reason.
     """
-    applied: dict[str, Any] = {}
+    applied: dict[str, object] = {}
     refused: dict[str, str] = {}
     cfg = arguments.get("cfg")
     for key, value in overrides.items():
@@ -43,7 +46,7 @@ def apply(
     return applied, refused
 
 
-def set_dotted(container: Any, path: list[str], value: Any) -> None:
+def set_dotted(container: object, path: list[str], value: object) -> None:
     """Sets ``container[a][b]... = value``, or removes the last key where value is None.
 
     Args:
@@ -83,6 +86,6 @@ def set_dotted(container: Any, path: list[str], value: Any) -> None:
         container[last] = value
 
 
-def _is_mapping(value: Any) -> bool:
+def _is_mapping(value: object) -> TypeGuard[dict[str, object]]:
     # mmengine's Config is no Mapping, yet has the methods of one.
     return isinstance(value, dict) or type(value).__name__ in ("Config", "ConfigDict")

@@ -8,11 +8,34 @@ hooks unchanged. See ``docs/decisions/0002-call-hook-instead-of-a-hook.md``.
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Callable, Protocol
 
 from dualwatch.agent import files
 from dualwatch.agent.mmengine import position, resume
 from dualwatch.protocol import Phase
+
+if TYPE_CHECKING:
+    from dualwatch.agent.heartbeat import HeartbeatWriter
+    from dualwatch.agent.mmengine.objects import LoadedState, Runner
+    from dualwatch.agent.overrides import OverrideFile
+    from dualwatch.agent.torch.batch_outline import BatchRecorder
+    from dualwatch.agent.torch.objects import Module, Optimizer
+
+
+class FollowedTrainer(Protocol):
+    """What a tracker needs of its trainer; see ``mmengine.trainer``."""
+
+    heart: HeartbeatWriter
+    orders: OverrideFile
+    batches: BatchRecorder
+    saving: bool
+
+    def guard(self, loader: object) -> object: ...
+    def during(self, phase: str, method: Callable[..., object]) -> Callable[..., object]: ...
+    def write_model(self, model: Module, optimizers: list[Optimizer]) -> None: ...
+    def complete(self, saved: object) -> None: ...
+    def resumed(self, loaded: LoadedState) -> None: ...
+    def finish_validation(self) -> None: ...
 
 
 class PhaseTracker:
@@ -25,10 +48,10 @@ class PhaseTracker:
         stage: The stage whose hooks run now, "" for none.
     """
 
-    def __init__(self, trainer: Any) -> None:
+    def __init__(self, trainer: FollowedTrainer) -> None:
         self._trainer = trainer
         self._heart = trainer.heart
-        self._runner: Any = None
+        self._runner: Runner
         self._train_batches = (0, 0)
         # Batches of the present epoch done by an earlier attempt; mmengine counts from 0.
         self._done_before = 0
@@ -36,7 +59,7 @@ class PhaseTracker:
         self._model_written = False
         self.stage = ""
 
-    def follow(self, runner: Any) -> None:
+    def follow(self, runner: Runner) -> None:
         """Wraps the Runner's methods that mark a phase; on the instance, so subclasses count."""
         self._runner, during = runner, self._trainer.during
         build = runner.build_dataloader
@@ -52,7 +75,7 @@ class PhaseTracker:
         runner.load_or_resume = during(Phase.LOADING, load)
         runner.call_hook = self._announcing(runner.call_hook)
 
-    def _resumed(self, loaded) -> None:
+    def _resumed(self, loaded: LoadedState) -> None:
         self._done_before = position.resume_from(self._runner, loaded.get("place"))
         self._resumed_epoch = self._runner.train_loop.epoch
         self._trainer.resumed(loaded)
@@ -187,8 +210,10 @@ class PhaseTracker:
         self._heart.beat(Phase.FINISHED)
 
 
-def optimizers_of(wrapper: Any) -> list[Any]:
+def optimizers_of(wrapper: Optimizer | None) -> list[Optimizer]:
     """The plain optimizers of mmengine's wrapper of one or of several; a plain one is its own."""
+    if wrapper is None:
+        return []
     several = getattr(wrapper, "optim_wrappers", None)
     if isinstance(several, dict):
         return [one for each in several.values() for one in optimizers_of(each)]

@@ -7,20 +7,25 @@ earlier batches again. Here the sampler is advanced to the exact sample without 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from dualwatch.agent import files
 from dualwatch.agent.torch import loader_guard
 
+if TYPE_CHECKING:
+    from dualwatch.agent.mmengine.objects import PassIterator, Runner, SavedPosition, TrainLoop
+    from dualwatch.agent.torch.objects import DataLoader
+    from dualwatch.agent.torch.sample_tracker import Position
 
-def world(runner: Any) -> int:
+
+def world(runner: Runner) -> int:
     """Ranks that train one model."""
     return int(getattr(runner, "world_size", 1))
 
 
 def of(
-    runner: Any, *, epoch: int, without_last: bool = False, every_rank: bool = False
-) -> dict[str, Any] | None:
+    runner: Runner, *, epoch: int, without_last: bool = False, every_rank: bool = False
+) -> SavedPosition | None:
     """The position in the present pass; None at the beginning of an epoch, or where it is unknown.
 
     Args:
@@ -34,7 +39,7 @@ def of(
     if guard is None or loader_guard.is_iterable_style(guard.loader):
         return None
     seed = getattr(loader_guard.sampler_of(guard.loader), "seed", None)
-    found: dict[str, Any] = {
+    found: SavedPosition = {
         "seed": seed if isinstance(seed, int) else None,
         "batch_size": _batch_size(guard.loader),
         "world": world(runner),
@@ -49,7 +54,7 @@ def of(
     return found
 
 
-def resume_from(runner: Any, saved: dict[str, Any] | None) -> int:
+def resume_from(runner: Runner, saved: SavedPosition | None) -> int:
     """Advances the training loader to a position; returns the finished batches of its epoch."""
     loop = runner.train_loop
     guard = loader_guard.guard_of(getattr(loop, "dataloader", None))
@@ -57,7 +62,8 @@ def resume_from(runner: Any, saved: dict[str, Any] | None) -> int:
         return 0
     sampler = loader_guard.sampler_of(guard.loader)
     seed = saved.get("seed")
-    if seed is not None and isinstance(getattr(sampler, "seed", None), int):
+    own = getattr(sampler, "seed", None)
+    if sampler is not None and seed is not None and isinstance(own, int):
         sampler.seed = seed  # Without a configured seed, each start draws a new one.
     position = saved.get("position")
     if position is None:
@@ -66,32 +72,32 @@ def resume_from(runner: Any, saved: dict[str, Any] | None) -> int:
         files.note("the checkpoint was saved by another number of ranks: its epoch is repeated")
         return 0
     size = _batch_size(guard.loader)
-    resized = size is not None and size != saved.get("batch_size")
+    resized = size != saved.get("batch_size")
     done = int(position["batches"])
-    if resized:
+    if size is not None and resized:
         done = -(-int(position["samples"]) // size)
     guard.tracker.resume(position, batches=done)
     if is_by_iterations(loop):
         return _advance(loop, guard, position)
-    if resized:
+    if size is not None and resized:
         loop._iter = loop.epoch * len(loop.dataloader) + done
         runner.message_hub.update_info("iter", loop.iter)
     return done
 
 
-def is_by_iterations(loop: Any) -> bool:
+def is_by_iterations(loop: TrainLoop) -> bool:
     """Whether a loop counts iterations rather than epochs."""
     return not hasattr(loop, "run_epoch")
 
 
-def _batch_size(loader: Any) -> Any:
+def _batch_size(loader: DataLoader) -> int | None:
     size = getattr(loader, "batch_size", None)
     if size is None:  # A batch sampler of its own.
         size = getattr(getattr(loader, "batch_sampler", None), "batch_size", None)
     return size if isinstance(size, int) and size > 0 else None
 
 
-def _advance(loop: Any, guard: Any, position: dict[str, Any]) -> int:
+def _advance(loop: TrainLoop, guard: loader_guard.LoaderGuard, position: Position) -> int:
     """Gives an iteration-based loop another iterator, which begins at the position."""
     passes = int(position["passes"])
     endless = loop.dataloader_iterator
@@ -100,12 +106,13 @@ def _advance(loop: Any, guard: Any, position: dict[str, Any]) -> int:
         guard.tracker.passes = passes - 1
         endless._epoch = passes - 1
         sampler = loader_guard.sampler_of(guard.loader)
-        if passes > 1 and hasattr(sampler, "set_epoch"):
+        if passes > 1 and sampler is not None and hasattr(sampler, "set_epoch"):
             sampler.set_epoch(passes - 1)
         _reset_samplers(guard)
         endless._iterator = guard.restart()
 
-    loop.dataloader_iterator = _Advanced(endless, loop.iter, begin)
+    # It forwards all other attributes to the endless one.
+    loop.dataloader_iterator = _Advanced(endless, loop.iter, begin)  # type: ignore[assignment]
     return 0
 
 
@@ -115,7 +122,7 @@ class _Advanced:
     It begins with the first batch, after mmengine's hook that sets the sampler's epoch to 0.
     """
 
-    def __init__(self, iterator: Any, steps: int, begin: Callable[[], None]) -> None:
+    def __init__(self, iterator: PassIterator, steps: int, begin: Callable[[], None]) -> None:
         self._iterator, self._steps = iterator, steps
         self._begin: Callable[[], None] | None = begin
 
@@ -135,17 +142,17 @@ class _Advanced:
         return getattr(self._iterator, name)
 
 
-def _reset_samplers(guard: Any) -> None:
+def _reset_samplers(guard: loader_guard.LoaderGuard) -> None:
     """Returns samplers that keep state between passes to the start of a pass."""
-    buckets = getattr(guard.loader.batch_sampler, "_aspect_ratio_buckets", None)
-    if buckets is not None:
-        guard.loader.batch_sampler._aspect_ratio_buckets = [[] for _ in buckets]
+    batches = guard.loader.batch_sampler
+    if batches is not None and getattr(batches, "_aspect_ratio_buckets", None) is not None:
+        batches._aspect_ratio_buckets = [[] for _ in batches._aspect_ratio_buckets]
     sampler = loader_guard.sampler_of(guard.loader)
-    if hasattr(sampler, "_indices_of_rank"):  # The endless one.
+    if sampler is not None and hasattr(sampler, "_indices_of_rank"):  # The endless one.
         sampler.indices = sampler._indices_of_rank()
 
 
-def note_complaint(runner: Any) -> None:
+def note_complaint(runner: Runner) -> None:
     """Notes that a position could not be restored."""
     guard = loader_guard.guard_of(getattr(runner.train_loop, "dataloader", None))
     if guard is not None and guard.tracker.complaint:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any
+from typing import TYPE_CHECKING
 
 from dualwatch import protocol
 from dualwatch.agent.mmengine import checkpoint
 from dualwatch.agent.trainer import RescueError
+
+if TYPE_CHECKING:
+    from dualwatch.agent.mmengine.objects import RescuedState, Runner
 
 KEY = "ranks"
 """In what only a rescue contains: rank -> its part, for all ranks but the first."""
@@ -21,7 +24,7 @@ WAIT = 30.0
 """Seconds that the first rank waits for the parts of the others."""
 
 
-def require(runner: Any, rank: int) -> None:
+def require(runner: Runner, rank: int) -> None:
     """Checks that all ranks are on this machine and have the first rank's parameters.
 
     Raises:
@@ -41,7 +44,7 @@ def require(runner: Any, rank: int) -> None:
         raise RescueError("the optimizer's state is spread over the ranks")
 
 
-def put(folder: str, rank: int, iteration: int, part: dict[str, Any]) -> str:
+def put(folder: str, rank: int, iteration: int, part: RescuedState) -> str:
     """Writes this rank's part for the first rank; returns the path."""
     import torch
 
@@ -53,7 +56,7 @@ def put(folder: str, rank: int, iteration: int, part: dict[str, Any]) -> str:
     return path
 
 
-def collect(folder: str, world: int, iteration: int) -> dict[int, Any]:
+def collect(folder: str, world: int, iteration: int) -> dict[int, RescuedState]:
     """Waits for the parts of all ranks but the first and loads them.
 
     Raises:
@@ -68,12 +71,12 @@ def collect(folder: str, world: int, iteration: int) -> dict[int, Any]:
             raise RescueError("not every rank stopped after this iteration")
         time.sleep(0.02)
     return {
-        rank: torch.load(path, map_location="cpu", **checkpoint.protected(torch))
+        rank: torch.load(path, map_location="cpu", **checkpoint.protected())
         for rank, path in paths.items()
     }
 
 
-def mine(kept: Any) -> dict[str, Any] | None:
+def mine(kept: object) -> RescuedState | None:
     """This rank's part of a rescue; None for the first rank, or where there is none."""
     parts = kept.get(KEY) if isinstance(kept, dict) else None
     return parts.get(protocol.rank_from_environment(dict(os.environ))) if parts else None

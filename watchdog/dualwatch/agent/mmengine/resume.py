@@ -9,11 +9,15 @@ converted here, so that the learning rate stays the same function of the samples
 from __future__ import annotations
 
 import functools
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING
 
 from dualwatch.agent import files
 from dualwatch.agent.mmengine import checkpoint as rescue
 from dualwatch.agent.mmengine import ranks
+
+if TYPE_CHECKING:
+    from dualwatch.agent.mmengine.objects import LoadedState
 
 STRETCH_KEY = "dualwatch_stretch"
 POSITION_KEY = "dualwatch_place"
@@ -27,7 +31,7 @@ _COUNTERS = ("last_step", "_global_step")
 _DERIVED = ("base_values", "_last_value")
 
 _loaded_stretch = 1
-_loaded: dict[str, Any] = {}
+_loaded: LoadedState = {}
 """Of the checkpoint that was loaded last: its position, and what only a rescue contains."""
 
 
@@ -66,9 +70,9 @@ def _safe_classes():
     from mmengine.logging.history_buffer import HistoryBuffer
 
     try:
-        from numpy._core import multiarray
+        multiarray = importlib.import_module("numpy._core.multiarray")
     except ImportError:  # numpy 1
-        from numpy.core import multiarray  # type: ignore[no-redef]
+        multiarray = importlib.import_module("numpy.core.multiarray")
     classes = [HistoryBuffer, numpy.ndarray, numpy.dtype]
     classes += [multiarray._reconstruct, multiarray.scalar]
     # Checkpoints written under numpy 1 name the old home of the same two functions.

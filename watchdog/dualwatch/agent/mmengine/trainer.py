@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from typing import Any
+from typing import TYPE_CHECKING
 
 from dualwatch.agent import files
 from dualwatch.agent.mmengine import checkpoint, overrides, phases, position, ranks, resume
@@ -12,13 +12,24 @@ from dualwatch.agent.torch import loader_guard
 from dualwatch.agent.trainer import RescueError, Trainer, is_loader_worker
 from dualwatch.protocol import VALIDATION_PHASES
 
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from dualwatch.agent.mmengine.objects import (
+        LoadedState,
+        RescuedState,
+        Runner,
+        RunnerModule,
+        SavedPosition,
+    )
+
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 _SWAPPING = ("before_val_epoch", "after_val_epoch", "before_test_epoch", "after_test_epoch")
 """Stages in which an averaged model (EMA) takes the place of the trained one, and back."""
 
 
-def install(module: Any) -> None:
+def install(module: RunnerModule) -> None:
     """Wraps ``Runner.__init__``: every way to a Runner goes through it."""
     runner_class = module.Runner
     original = runner_class.__init__
@@ -39,10 +50,10 @@ def install(module: Any) -> None:
             except Exception:
                 files.note_error("following the Runner")
 
-    runner_class.__init__ = __init__
+    runner_class.__init__ = __init__  # type: ignore[method-assign]
 
 
-def _begin(original, runner, args, kwargs) -> tuple[MMEngineTrainer, dict[str, Any]]:
+def _begin(original, runner, args, kwargs) -> tuple[MMEngineTrainer, dict[str, object]]:
     """The trainer of a Runner that is about to be built, and the Runner's arguments."""
     trainer = MMEngineTrainer()
     # By name: overrides are applied to positional arguments as well.
@@ -61,7 +72,6 @@ class MMEngineTrainer(Trainer):
     """A Runner's training.
 
     Attributes:
-        runner: None until it is built.
         saving: A rescue checkpoint is being written and gets what only a rescue contains.
     """
 
@@ -70,19 +80,30 @@ class MMEngineTrainer(Trainer):
 
     def __init__(self) -> None:
         super().__init__()
-        self.runner: Any = None
+        self._runner: Runner | None = None
         self.saving = False
         self._phases = phases.PhaseTracker(self)
         self._validation_is_due = False
-        self._parts: dict[int, Any] = {}
+        self._parts: dict[int, RescuedState] = {}
 
-    def runner_built(self, runner: Any) -> None:
+    def runner_built(self, runner: Runner) -> None:
         """Follows the Runner from now on."""
-        self.runner = runner
+        self._runner = runner
         self._phases.follow(runner)
         if self.commands is not None:
             runner.train = self.rescuing(runner.train)
             self.commands.listen()
+
+    @property
+    def runner(self) -> Runner:
+        """The Runner.
+
+        Raises:
+            RescueError: It is not built yet.
+        """
+        if self._runner is None:
+            raise RescueError("the Runner is not built yet")
+        return self._runner
 
     # --- saving ----------------------------------------------------------------------------------
 
@@ -104,7 +125,8 @@ class MMEngineTrainer(Trainer):
         heart, runner = self.heart, self.runner
         ranks.require(runner, heart.rank)
         if heart.rank > 0:
-            part = dict(checkpoint.extras(runner), place=self._position(every_rank=True))
+            part = checkpoint.extras(runner)
+            part["place"] = self._position(every_rank=True)
             return ranks.put(self.folder, heart.rank, heart.iteration, part)
         self._parts = ranks.collect(self.folder, position.world(runner), heart.iteration)
         try:
@@ -112,11 +134,13 @@ class MMEngineTrainer(Trainer):
         finally:
             self._parts = {}
 
-    def is_whole(self, traceback: Any) -> bool:
+    def is_whole(self, traceback: TracebackType | None) -> bool:
         """Whether an error in a step left the parameters of the last whole step."""
         return checkpoint.is_whole(self.runner, traceback)
 
-    def _position(self, *, without_last: bool = False, every_rank: bool = False) -> Any:
+    def _position(
+        self, *, without_last: bool = False, every_rank: bool = False
+    ) -> SavedPosition | None:
         return position.of(
             self.runner,
             epoch=self.heart.epoch,
@@ -131,7 +155,7 @@ class MMEngineTrainer(Trainer):
         if self._phases.stage in _SWAPPING and checkpoint.averaging(runner):
             raise RescueError("an averaged model is being swapped in or out")
         validating = heart.phase in VALIDATION_PHASES
-        meta: dict[str, Any] = {"epoch": int(runner.train_loop.epoch), "iter": heart.iteration}
+        meta: dict[str, object] = {"epoch": int(runner.train_loop.epoch), "iter": heart.iteration}
         meta[resume.STRETCH_KEY] = self.orders.stretch
         where = self._position(without_last=without_last, every_rank=every_rank)
         if where is not None:
@@ -144,7 +168,7 @@ class MMEngineTrainer(Trainer):
         finally:
             self.saving = False
 
-    def complete(self, saved: Any) -> None:
+    def complete(self, saved: object) -> None:
         """Adds what only a rescue contains to the checkpoint that is being saved."""
         if isinstance(saved, dict):
             saved[checkpoint.KEY] = checkpoint.extras(self.runner)
@@ -153,7 +177,7 @@ class MMEngineTrainer(Trainer):
 
     # --- resuming --------------------------------------------------------------------------------
 
-    def resumed(self, loaded: dict[str, Any]) -> None:
+    def resumed(self, loaded: LoadedState) -> None:
         """Restores what mmengine does not know of, after a checkpoint was resumed."""
         if self.commands is None:
             return

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from itertools import islice
-from typing import Any, Iterator, Tuple
+from typing import Iterator, Tuple
 
 from dualwatch import protocol
 from dualwatch.agent import files
@@ -39,9 +39,9 @@ class BatchRecorder:
         self._path = os.path.join(folder, protocol.batch_file(rank))
         self._rank = rank
         self._left = MOST_RECORDS
-        self._last: Any = None
+        self._last: object = None
 
-    def note(self, iteration: int, batch: Any, outputs: Any) -> None:
+    def note(self, iteration: int, batch: object, outputs: object) -> None:
         """Compares one training iteration with the last; never raises.
 
         Args:
@@ -95,7 +95,7 @@ def _form(value, depth):
     return kind
 
 
-def outline(batch: Any) -> list[str]:
+def outline(batch: object) -> list[str]:
     """The parts of a batch, one a line: "inputs.visible: Tensor 2x3x512x640". Bounded.
 
     Of a list the first items are included, and those after the first one only where they differ
@@ -154,7 +154,7 @@ def _named(name, entries, depth) -> _Parts:
 
 
 def _items(name, values, depth) -> _Parts:
-    first: Any = None
+    first: list[tuple[str, str]] | None = None
     for index, value in enumerate(values[:ITEMS]):
         inner = f"{name}[{index}]"
         parts = list(islice(_parts(inner, value, depth + 1), LINES + 1))

@@ -5,40 +5,62 @@ Type checks and attributes give what they gave before.
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Callable, Iterator, Protocol
+
+from dualwatch.agent.torch.sample_tracker import SampleTracker
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from dualwatch.agent.torch.objects import DataLoader, LoaderIterator, Sampler
 
 
 class ReplaceLoader(BaseException):
     """Unwinds torch's waiting. No Exception, which torch would take for an error of its queue."""
 
 
-def guard_loader(loader: Any, guard: Any) -> None:
+class Guard(Protocol):
+    """What these classes call; see ``loader_guard``."""
+
+    tracker: SampleTracker
+    iterator: LoaderIterator | None
+
+    def begin(self, iterator: LoaderIterator) -> LoaderIterator: ...
+    def next(self, ask_torch: Callable[[], object]) -> object: ...
+    def wait(
+        self, ask_torch: Callable[[float], tuple[bool, object]], seconds: float
+    ) -> tuple[bool, object]: ...
+    def repeatable(self, indices: Iterator[object], sampler: Sampler) -> Iterator[object]: ...
+    def without_extra_draws(self) -> AbstractContextManager[None]: ...
+
+
+def guard_loader(loader: DataLoader, guard: Guard) -> None:
     """Gives a loader its guard."""
     loader.__dict__["_dualwatch"] = guard
     _subclass(loader, _loader_class)
 
 
-def guard_sampler(sampler: Any, guard: Any) -> None:
+def guard_sampler(sampler: Sampler | None, guard: Guard) -> None:
     """Gives a sampler its guard; where that is impossible, samples are tracked by batches."""
-    if not hasattr(sampler, "__dict__"):
+    if sampler is None or not hasattr(sampler, "__dict__"):
         return
     try:
         _subclass(sampler, _sampler_class)
     except TypeError:
         return
-    sampler._dualwatch = guard
+    sampler.__dict__["_dualwatch"] = guard
 
 
-def guard_iterator(iterator: Any, guard: Any) -> bool:
+def guard_iterator(iterator: LoaderIterator, guard: Guard) -> bool:
     """Gives torch's iterator its guard; whether it had none."""
     if hasattr(iterator, "_dualwatch"):
         return False
-    iterator._dualwatch = guard
+    iterator.__dict__["_dualwatch"] = guard
     _subclass(iterator, _iterator_class)
     return True
 
 
-def _loader_class(kind: Any) -> type:
+def _loader_class(kind: type) -> type:
     class Guarded(kind):  # type: ignore[misc]
         def __iter__(self):
             iterator = super().__iter__()
@@ -62,7 +84,7 @@ def _loader_class(kind: Any) -> type:
     return Guarded
 
 
-def _iterator_class(kind: Any) -> type:
+def _iterator_class(kind: type) -> type:
     class Guarded(kind):  # type: ignore[misc]
         def __next__(self):
             return self._dualwatch.next(super().__next__)
@@ -80,7 +102,7 @@ def _iterator_class(kind: Any) -> type:
     return Guarded
 
 
-def _sampler_class(kind: Any) -> type:
+def _sampler_class(kind: type) -> type:
     class Guarded(kind):  # type: ignore[misc]
         def __iter__(self):
             guard = self._dualwatch
@@ -92,7 +114,7 @@ def _sampler_class(kind: Any) -> type:
 class _TrackedIndices:
     """A loader's source of indices, which are recorded as they are taken."""
 
-    def __init__(self, indices: Any, loader: Any, tracker: Any) -> None:
+    def __init__(self, indices: Sampler, loader: DataLoader, tracker: SampleTracker) -> None:
         self._indices, self._loader, self._tracker = indices, loader, tracker
 
     def __iter__(self):
@@ -112,7 +134,7 @@ class _TrackedIndices:
         return getattr(self._indices, name)
 
 
-def _subclass(thing: Any, make: Callable[[Any], type]) -> None:
+def _subclass(thing: object, make: Callable[[type], type]) -> None:
     """Replaces the class of a thing by a subclass with the same name."""
     # A framework may have made a copy with a class from here.
     kind = getattr(type(thing), "_dualwatch_base", type(thing))

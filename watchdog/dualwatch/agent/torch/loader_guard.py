@@ -12,7 +12,7 @@ import functools
 import os
 from collections.abc import Iterator
 from itertools import chain, islice
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Callable, Protocol
 
 from dualwatch.agent import files
 from dualwatch.agent.torch import guarded_classes, main_process, worker_processes
@@ -20,8 +20,25 @@ from dualwatch.agent.torch.guarded_classes import ReplaceLoader
 from dualwatch.agent.torch.rng import RandomStates
 from dualwatch.agent.torch.sample_tracker import SampleTracker
 
+if TYPE_CHECKING:
+    from dualwatch.agent.torch.objects import (
+        DataLoader,
+        Generator,
+        LoaderIterator,
+        Sampler,
+        Tensor,
+    )
+
 TICK = 0.25
 """Seconds between two looks for a command while a batch is waited for."""
+
+
+class CommandSource(Protocol):
+    """Who carries out commands; see ``agent.commands``."""
+
+    guards: list[LoaderGuard]
+
+    def look(self, guard: LoaderGuard, waiting: bool = False) -> None: ...
 
 
 class LoaderGuard:
@@ -39,18 +56,18 @@ class LoaderGuard:
         resume_order: The same of a pass that the next one continues.
     """
 
-    def __init__(self, loader: Any, handler: Any) -> None:
+    def __init__(self, loader: DataLoader, handler: CommandSource) -> None:
         handler.guards.append(self)
         self.loader = loader
         self.tracker = SampleTracker()
         self._handler = handler
-        self.iterator: Any = None
-        self._rest: Iterator[Any] | None = None
+        self.iterator: LoaderIterator | None = None
+        self._rest: Iterator[object] | None = None
         self._random: RandomStates | None = None
         self._persisted = False
         self.on_first: Callable[[], None] | None = None
-        self.order_state: Any = None
-        self.resume_order: Any = None
+        self.order_state: Tensor | None = None
+        self.resume_order: Tensor | None = None
         guarded_classes.guard_loader(loader, self)
         # Without batches samples are taken from the sampler directly.
         if loader.batch_sampler is not None:
@@ -63,14 +80,14 @@ class LoaderGuard:
 
     # --- a pass over the data --------------------------------------------------------------------
 
-    def begin(self, iterator: Any) -> Any:
+    def begin(self, iterator: LoaderIterator) -> LoaderIterator:
         """Guards an iterator that torch made, or its persistent one that starts over."""
         if guarded_classes.guard_iterator(iterator, self) and hasattr(iterator, "_workers"):
             worker_processes.report_deaths_between_iterations()
         self.iterator, self._rest = iterator, None
         return iterator
 
-    def repeatable(self, indices: Iterator[Any], sampler: Any) -> Iterator[Any]:
+    def repeatable(self, indices: Iterator[object], sampler: Sampler) -> Iterator[object]:
         """The indices of a sampler, whose order can be drawn again in another process.
 
         torch's own samplers draw it with the first index.
@@ -79,7 +96,7 @@ class LoaderGuard:
 
         generator = getattr(sampler, "generator", None)
         own = isinstance(generator, torch.Generator)
-        source: Any = generator if own else torch.default_generator
+        source: Generator = generator if generator is not None and own else torch.default_generator
         resumed, self.resume_order = self.resume_order, None
         before = source.get_state()
         if resumed is not None:
@@ -90,7 +107,7 @@ class LoaderGuard:
             source.set_state(before)  # The model draws from it, too.
         yield from chain(found, indices)
 
-    def next(self, ask_torch: Callable[[], Any]) -> Any:
+    def next(self, ask_torch: Callable[[], object]) -> object:
         """The next batch."""
         self._handler.look(self)
         first, self.on_first = self.on_first, None
@@ -105,7 +122,7 @@ class LoaderGuard:
         self.tracker.delivered()
         return batch
 
-    def _next(self, ask_torch: Callable[[], Any]) -> Any:
+    def _next(self, ask_torch: Callable[[], object]) -> object:
         if self._rest is None:
             try:
                 return self._with_own_randomness(ask_torch)
@@ -122,14 +139,16 @@ class LoaderGuard:
         rest = self._rest
         return self._with_own_randomness(lambda: next(rest))
 
-    def _with_own_randomness(self, fetch: Callable[[], Any]) -> Any:
+    def _with_own_randomness(self, fetch: Callable[[], object]) -> object:
         """Draws what a worker would have drawn from random states of its own."""
         if self._random is None or self.has_workers:
             return fetch()
         with self._random.active():
             return fetch()
 
-    def wait(self, ask_torch: Callable[[float], Any], seconds: float) -> Any:
+    def wait(
+        self, ask_torch: Callable[[float], tuple[bool, object]], seconds: float
+    ) -> tuple[bool, object]:
         """Waits for a worker, as torch does, and looks for a command in between.
 
         Raises:
@@ -153,6 +172,7 @@ class LoaderGuard:
         rest of the sampler, which continues where it was.
         """
         iterator = self.iterator
+        assert iterator is not None  # A pass is under way.
         if self._random is None:
             seed = int(getattr(iterator, "_base_seed", 0)) + self.tracker.batches
             self._random = RandomStates(seed)
@@ -194,7 +214,7 @@ class LoaderGuard:
         finally:
             torch.set_rng_state(state)
 
-    def restart(self) -> Any:
+    def restart(self) -> Iterator[object]:
         """A fresh iterator in place of one that was made before a position was restored."""
         worker_processes.terminate_workers(self.iterator)
         if getattr(self.loader, "_iterator", None) is not None:
@@ -211,19 +231,20 @@ class LoaderGuard:
         members = list(batch) if isinstance(batch, (list, tuple)) else [batch]
         return [self._sample(index) for index in members[:64]]
 
-    def _sample(self, index: Any) -> str:
+    def _sample(self, index: object) -> str:
         text = f"index {index}"
         try:
             info = self.loader.dataset.get_data_info(index)
             for key in ("img_path", "file_name", "filename", "lidar_path"):
-                if isinstance(info.get(key), (str, os.PathLike)):
-                    return f"{text}: {os.fspath(info[key])}"
+                path = info.get(key)
+                if isinstance(path, (str, os.PathLike)):
+                    return f"{text}: {os.fspath(path)}"
         except Exception:
             pass  # This dataset has no such method; the index alone helps, too.
         return text
 
 
-def guarded(loader: Any, handler: Any) -> Any:
+def guarded(loader: object, handler: CommandSource) -> object:
     """Guards a loader and returns it; anything that is no DataLoader is returned as it is."""
     try:
         from torch.utils.data import DataLoader
@@ -235,7 +256,7 @@ def guarded(loader: Any, handler: Any) -> Any:
     return loader
 
 
-def guard_every_loader(guard: Callable[[Any], Any]) -> None:
+def guard_every_loader(guard: Callable[[object], object]) -> None:
     """Guards each DataLoader of this process when it makes its first iterator.
 
     For frameworks that build and rebuild loaders in ways of their own. At that moment the loader is
@@ -257,19 +278,21 @@ def guard_every_loader(guard: Callable[[Any], Any]) -> None:
     DataLoader._get_iterator = _get_iterator
 
 
-def guard_of(loader: Any) -> LoaderGuard | None:
+def guard_of(loader: object) -> LoaderGuard | None:
     """The guard of a loader, None where it has none."""
     return getattr(loader, "_dualwatch", None)
 
 
-def is_iterable_style(loader: Any) -> bool:
+def is_iterable_style(loader: DataLoader) -> bool:
     """Whether its dataset has an order of its own, which cannot be repeated."""
     from torch.utils.data import IterableDataset
 
     return isinstance(loader.dataset, IterableDataset)
 
 
-def sampler_of(loader: Any) -> Any:
+def sampler_of(loader: DataLoader) -> Sampler | None:
     """The sampler of single indices."""
     batch_sampler = getattr(loader, "batch_sampler", None)
-    return getattr(batch_sampler, "sampler", None) if batch_sampler is not None else loader.sampler
+    own = batch_sampler is None
+    found: Sampler | None = loader.sampler if own else getattr(batch_sampler, "sampler", None)
+    return found

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dualwatch.agent.torch.objects import DataLoader
 
 
-def read(loader: Any, pending: list[Any], rest: Iterator[Any], pinned: bool) -> Iterator[Any]:
+def read(
+    loader: DataLoader, pending: list[object], rest: Iterator[object], pinned: bool
+) -> Iterator[object]:
     """Loads batches one by one.
 
     Args:

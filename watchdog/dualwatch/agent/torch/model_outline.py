@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any
+from typing import TYPE_CHECKING
 
 from dualwatch import protocol
 from dualwatch.agent import files
+
+if TYPE_CHECKING:
+    from dualwatch.agent.torch.objects import Module, Optimizer
 
 DEPTH = 2
 MOST = 200
@@ -20,7 +23,9 @@ LENGTH = 200
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
-def write(model: Any, optimizers: list[Any], folder: str, rank: int, words: str = "") -> None:
+def write(
+    model: Module, optimizers: list[Optimizer], folder: str, rank: int, words: str = ""
+) -> None:
     """Writes ``model-RANK.json``; never raises.
 
     Args:
@@ -43,7 +48,7 @@ def write(model: Any, optimizers: list[Any], folder: str, rank: int, words: str 
 
 
 def model_parts(
-    model: Any, optimizers: list[Any], words: str = ""
+    model: Module, optimizers: list[Optimizer], words: str = ""
 ) -> list[protocol.ModelPartDocument]:
     """Upper modules and those whose name matches, in the model's order. Bounded.
 
@@ -75,7 +80,7 @@ def _unwrapped(model):
     return model
 
 
-def _chosen(model, words) -> list[tuple[str, Any]]:
+def _chosen(model, words) -> list[tuple[str, Module]]:
     """At most ``MOST`` of the modules; those that match come first, then those higher up."""
     ranked = []
     for place, (path, module) in enumerate(model.named_modules()):

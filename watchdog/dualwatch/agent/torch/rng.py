@@ -5,26 +5,39 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Tuple, TypedDict
+
+if TYPE_CHECKING:
+    from dualwatch.agent.torch.objects import Tensor
 
 
-def states() -> dict[str, Any]:
+class States(TypedDict, total=False):
+    """Random states of a process as checkpoints contain them: in types of ``weights_only``."""
+
+    torch: Tensor
+    numpy: list[object]
+    python: tuple[int, list[int], float | None]
+    cuda: list[Tensor]
+
+
+def states() -> States:
     """The random states of this process, in types that load with ``weights_only``."""
     import numpy
     import torch
 
     kind, keys, position, has_gauss, gauss = numpy.random.get_state()
-    kept: dict[str, Any] = {
+    version, inner, next_gauss = random.getstate()
+    kept: States = {
         "torch": torch.get_rng_state(),
         "numpy": [kind, [int(key) for key in keys], int(position), int(has_gauss), float(gauss)],
-        "python": _lists(random.getstate()),
+        "python": (version, list(inner), next_gauss),
     }
     if torch.cuda.is_available():
         kept["cuda"] = torch.cuda.get_rng_state_all()
     return kept
 
 
-def restore(kept: dict[str, Any]) -> None:
+def restore(kept: States) -> None:
     """Restores random states."""
     import numpy
     import torch
@@ -39,9 +52,8 @@ def restore(kept: dict[str, Any]) -> None:
         torch.cuda.set_rng_state_all([state.cpu() for state in devices])
 
 
-def _lists(state: Any) -> Any:
-    version, inner, gauss = state
-    return [version, list(inner), gauss]
+_Sources = Tuple["Tensor", Tuple[object, ...], Tuple[object, ...]]
+"""States of torch, numpy and Python."""
 
 
 class RandomStates:
@@ -53,7 +65,7 @@ class RandomStates:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._states: Any = None
+        self._states: _Sources | None = None
 
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
@@ -75,7 +87,7 @@ class RandomStates:
             self._set(outside)
 
     @staticmethod
-    def _set(states: Any) -> None:
+    def _set(states: _Sources) -> None:
         import numpy
         import torch
 

@@ -9,12 +9,34 @@ with any batch size, also where a batch sampler sorts samples into buckets.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeGuard
 
 _MASK = (1 << 61) - 1
 _FACTOR = 1000003
+
+
+class Position(TypedDict):
+    """A position in a pass, as checkpoints contain it.
+
+    Attributes:
+        passes: Passes that began.
+        batches, samples: Consumed in this pass.
+        pulled: Indices that the sampler gave.
+        order: Checksum of them.
+        pending: Those of them that were not consumed.
+    """
+
+    passes: int
+    batches: int
+    samples: int
+    pulled: int
+    order: int
+    pending: list[int]
 
 
 class SampleTracker:
@@ -31,16 +53,16 @@ class SampleTracker:
     def __init__(self) -> None:
         self.passes = 0
         self.active = False
-        self.given: deque[Any] = deque()
+        self.given: deque[object] = deque()
         self.batches = 0
         self.samples = 0
         self._pulled = 0
         self._order = 0
-        self._pending: list[Any] = []
-        self._backlog: deque[Any] = deque()
+        self._pending: list[object] = []
+        self._backlog: deque[object] = deque()
         self._by_sampler = True
-        self._resume: dict[str, Any] | None = None
-        self._last: Any = None
+        self._resume: Position | None = None
+        self._last: object = None
         self.complaint = ""
 
     # --- what the loader takes -------------------------------------------------------------------
@@ -54,7 +76,7 @@ class SampleTracker:
         self.batches = self.samples = self._pulled = self._order = 0
         self._by_sampler, self._last = True, None
 
-    def sampled(self, indices: Iterator[Any]) -> Iterator[Any]:
+    def sampled(self, indices: Iterator[object]) -> Iterator[object]:
         """The indices of a sampler, recorded as they are taken."""
         resume, self._resume = self._resume, None
         if resume is not None:
@@ -63,7 +85,7 @@ class SampleTracker:
             self._pull(index)
             yield index
 
-    def batched(self, batches: Iterator[Any], size: int) -> Iterator[Any]:
+    def batched(self, batches: Iterator[object], size: int) -> Iterator[object]:
         """The batches of indices that a loader takes, recorded as they are taken.
 
         Args:
@@ -80,11 +102,11 @@ class SampleTracker:
                 self._by_sampler = False
             yield self._take(batch, pull=not self._by_sampler)
 
-    def _regrouped(self, first: Any, batches: Iterator[Any], size: int) -> Iterator[Any]:
+    def _regrouped(self, first: object, batches: Iterator[object], size: int) -> Iterator[object]:
         resume, self._resume = self._resume, None
         assert resume is not None
         rest = list(_members(first))
-        skipped: list[Any] = []
+        skipped: list[object] = []
         while rest:
             share = rest[: int(resume["pulled"]) - len(skipped)]
             skipped += share
@@ -100,7 +122,7 @@ class SampleTracker:
         if rest:
             yield self._take(rest, pull=True)
 
-    def _take(self, batch: Any, *, pull: bool) -> Any:
+    def _take(self, batch: object, *, pull: bool) -> object:
         if pull:
             for index in _members(batch):
                 self._pull(index)
@@ -126,7 +148,7 @@ class SampleTracker:
 
     # --- position --------------------------------------------------------------------------------
 
-    def position(self, *, without_last: bool = False) -> dict[str, Any] | None:
+    def position(self, *, without_last: bool = False) -> Position | None:
         """The position in this pass, for ``resume``; None where it is unknown.
 
         Args:
@@ -134,7 +156,8 @@ class SampleTracker:
         """
         again = list(_members(self._last)) if without_last and self._last is not None else []
         pending = [*again, *self._pending, *self._backlog]
-        if self._order < 0 or not all(_is_index(index) for index in pending):
+        known = [index for index in pending if _is_index(index)]
+        if self._order < 0 or len(known) < len(pending):
             return None
         return {
             "passes": self.passes,
@@ -142,19 +165,19 @@ class SampleTracker:
             "samples": self.samples - len(again),
             "pulled": self._pulled,
             "order": self._order,
-            "pending": pending,
+            "pending": known,
         }
 
-    def resume(self, position: dict[str, Any], *, batches: int) -> None:
+    def resume(self, position: Position, *, batches: int) -> None:
         """Begins the next pass at a position.
 
         Args:
             position: Of ``position()``.
             batches: Batches of the present size that the samples before it amount to.
         """
-        self._resume = dict(position, batches=batches)
+        self._resume = {**position, "batches": batches}
 
-    def _reemitted(self, resume: dict[str, Any], indices: Iterator[Any]) -> Iterator[Any]:
+    def _reemitted(self, resume: Position, indices: Iterator[object]) -> Iterator[object]:
         """Skips what an earlier attempt took, and gives the part that it did not consume."""
         self._restore(resume, list(islice(indices, int(resume["pulled"]))))
         while self._backlog:
@@ -162,7 +185,7 @@ class SampleTracker:
             self._pending.append(index)
             yield index
 
-    def _restore(self, resume: dict[str, Any], skipped: list[Any]) -> None:
+    def _restore(self, resume: Position, skipped: list[object]) -> None:
         """Queues what was not consumed, or all that was skipped if the order is another one."""
         for index in skipped:
             self._note(index)
@@ -173,20 +196,20 @@ class SampleTracker:
         self.batches, self.samples = int(resume["batches"]), int(resume["samples"])
         self._backlog = deque(resume["pending"])
 
-    def _pull(self, index: Any) -> None:
+    def _pull(self, index: object) -> None:
         self._note(index)
         self._pending.append(index)
 
-    def _note(self, index: Any) -> None:
+    def _note(self, index: object) -> None:
         self._pulled += 1
         # A checksum of the order; only numbers have one that is the same in another process.
         if self._order >= 0:
             self._order = (self._order * _FACTOR + index + 1) & _MASK if _is_index(index) else -1
 
 
-def _is_index(index: Any) -> bool:
+def _is_index(index: object) -> TypeGuard[int]:
     return isinstance(index, int) and not isinstance(index, bool)
 
 
-def _members(batch: Any) -> Any:
+def _members(batch: object) -> Sequence[object]:
     return batch if isinstance(batch, (list, tuple)) else (batch,)

@@ -8,7 +8,12 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Callable
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from dualwatch.agent.torch.objects import LoaderIterator, Worker
 
 JOIN = 2.0
 """Seconds to wait for a killed worker; one in uninterruptible I/O does not end."""
@@ -20,13 +25,13 @@ _BY_A_WORKER = "Caught "
 """Prefix of an error that a living worker handed over: it is the dataset's."""
 
 
-def terminate_workers(iterator: Any) -> None:
+def terminate_workers(iterator: LoaderIterator | None) -> None:
     """Kills the workers of torch's iterator, so that nothing waits for them any more.
 
     Torch itself would ask them to end and wait five seconds for each.
     """
     processes = list(getattr(iterator, "_workers", ()))
-    if not processes or getattr(iterator, "_shutdown", True):
+    if iterator is None or not processes or getattr(iterator, "_shutdown", True):
         return
     iterator._shutdown = True  # Torch's own clean-up has nothing left to do.
     from torch.utils.data._utils import signal_handling
@@ -50,7 +55,7 @@ def terminate_workers(iterator: Any) -> None:
             queue.close()
 
 
-def killed(iterator: Any, error: BaseException) -> str:
+def killed(iterator: LoaderIterator | None, error: BaseException) -> str:
     """Torch's own message for a worker that was killed by a signal, "" where none was.
 
     Torch raises it in a signal handler only, whose exception may be lost (in a ``__del__``); its
@@ -76,7 +81,7 @@ def killed(iterator: Any, error: BaseException) -> str:
     return ""
 
 
-def _exit_codes(processes: list[Any]) -> dict[int, int]:
+def _exit_codes(processes: list[Worker]) -> dict[int, int]:
     found = {process.pid: process.exitcode for process in processes}
     return {pid: code for pid, code in found.items() if code is not None}
 
@@ -88,8 +93,8 @@ class _Deaths:
         self.pid = os.getpid()
         self.waiting = 0
         self.missed = False
-        self.torch_handler: Any = None
-        self.own_handler: Any = None
+        self.torch_handler: Callable[[int, FrameType | None], object] | None = None
+        self.own_handler: object = None
 
 
 _deaths = _Deaths()
@@ -123,7 +128,7 @@ def waiting() -> Iterator[None]:
     """While a batch is waited for: raises a death that was deferred, defers no further one."""
     _deaths.waiting += 1
     try:
-        if _deaths.missed:
+        if _deaths.missed and _deaths.torch_handler is not None:
             _deaths.missed = False
             _deaths.torch_handler(signal.SIGCHLD, None)
         yield

@@ -144,6 +144,8 @@ def ended_well(subject: CheckSubject, item: Item) -> Reading:
     if subject.finished:
         return passed("trained to the end", expected)
     dead = next((f for f in subject.findings if f.severity is Severity.CRITICAL), None)
+    if dead is None:
+        dead = subject.found("DW609")
     if dead is not None and subject.life is not RunLife.ALIVE:
         return failed(dead.headline, expected, code=dead.code)
     if subject.life is RunLife.ALIVE:

@@ -183,6 +183,14 @@ def checkpoint(subject: CheckSubject, item: Item) -> Reading:
         if not config.load_from and not config.resumes:
             return passed("it starts from no checkpoint", expected)
         return skipped("the checkpoint was not checked", expected)
+    started = subject.s.started
+    if (
+        seen.exists is False
+        and started is not None
+        and started.resumed_from == seen.path
+        and subject.has_trained
+    ):
+        return passed(f"loaded at the start, replaced since by dualwatch: {seen.path}", expected)
     if seen.exists is False:
         return failed(f"missing: {seen.path}", expected)
     if seen.whole is False:

@@ -7,10 +7,10 @@ from the agent inside it.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
+from dualwatch.core.plain import PlainDict
 from dualwatch.events import Change
 from dualwatch.frameworks.base import Checkpoint, Framework, Overrides, TrainingSpec
 from dualwatch.frameworks.mmengine.checkpoints import fault_of
@@ -56,7 +56,7 @@ class Lightning(Framework):
         why = "the main process loads the samples"
         return (Change(key=WORKERS, before=None, after=0, why=why),)
 
-    def in_force(self, spec: TrainingSpec, changed: Mapping[str, Any]) -> Overrides:
+    def in_force(self, spec: TrainingSpec, changed: PlainDict) -> Overrides:
         return Overrides(workers=0 if changed.get(WORKERS) == 0 else None)
 
     def newest_checkpoint(

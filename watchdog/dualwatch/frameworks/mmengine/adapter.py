@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 from dualwatch.agent.mmengine import TRAIN_SCRIPT
+from dualwatch.core.plain import PlainDict
 from dualwatch.datasets.layouts import coco, voc
 from dualwatch.events import Change, CheckpointSeen, ConfigRead, Event
 from dualwatch.frameworks.base import (
@@ -85,7 +85,7 @@ class MMEngine(Framework):
             changes += edits.smaller_validation_batch(sections, overrides.validation_batch)
         return tuple(changes)
 
-    def in_force(self, spec: TrainingSpec, changed: Mapping[str, Any]) -> Overrides:
+    def in_force(self, spec: TrainingSpec, changed: PlainDict) -> Overrides:
         return edits.in_force(spec.sections, changed)
 
     def newest_checkpoint(

@@ -95,6 +95,9 @@ def _claimed(archive: Path) -> Path:
 
 def _files(document: Diagnosis, raw: Mapping[str, str], redactor: Redactor | None) -> list[_File]:
     """All files. The README and the manifest come last: they list the others."""
+    if redactor is not None:
+        for text in (*raw.values(), json.dumps(plain(document.as_json()), ensure_ascii=False)):
+            redactor.learn(text)
     shown = redactor.document(document) if redactor is not None else document
     files = [_File("diagnosis.json", _json(shown.as_json()))]
     taken: set[str] = set()

@@ -10,6 +10,7 @@ import re
 import string
 from collections.abc import Iterator, Sequence
 
+from dualwatch.report.bundle import mentions
 from dualwatch.report.bundle.secrets import FoundSecret
 
 # Accounts that belong to nobody in particular, and words that a log is full of.
@@ -26,6 +27,9 @@ _ESCAPE = re.compile(
     r"|(?:\x1b|\\x1b|\\033|\\u001b)\[[\d;]*m)$"
 )
 _LOOK_BACK = 16
+
+MOST_LEARNT = 1000
+"""Names of accounts, and of machines, that are taken from the texts themselves."""
 
 
 def is_identifying(name: str) -> bool:
@@ -65,6 +69,7 @@ class Identities:
     def __init__(self, users: Sequence[str], home: str, hosts: Sequence[str]) -> None:
         self._home = _home_pattern(home)
         self._home_key = folder_key(home)
+        self._user_names = {name.casefold() for name in users if is_identifying(name)}
         self._users = _words([name for name in users if is_identifying(name)])
         # One or two letters are no word to look for, but a folder of that name is theirs.
         short = [
@@ -74,6 +79,31 @@ class Identities:
         ]
         self._short = re.compile(rf"(?<=[\\/])(?:{'|'.join(short)})(?=[\\/]|$)") if short else None
         known = [name for name in hosts if not is_local(name) and not is_address(name)]
+        self._host_names = list(known)
+        self._set_hosts()
+
+    def learn(self, text: str) -> None:
+        """Takes the names of accounts and machines that a text shows, to find them anywhere."""
+        users, hosts = len(self._user_names), len(self._host_names)
+        for found in mentions.find(text):
+            if found.kind == "user":
+                if is_identifying(found.name) and len(self._user_names) < MOST_LEARNT:
+                    self._user_names.add(found.name.casefold())
+                continue
+            for name in mentions.expanded(found.name):
+                if len(self._host_names) < MOST_LEARNT and _is_a_host(name):
+                    self._host_names.append(name)
+        for name in _named_hosts(text):
+            if len(self._host_names) < MOST_LEARNT and _is_a_host(name):
+                self._host_names.append(name)
+        if len(self._user_names) > users:
+            self._users = _words(sorted(self._user_names))
+        if len(self._host_names) > hosts:
+            self._set_hosts()
+
+    def _set_hosts(self) -> None:
+        known = list(dict.fromkeys(self._host_names))
+        self._host_names = known
         names = [*known, *(name.partition(".")[0] for name in known)]
         self._hosts = _words([name for name in names if is_identifying(name)])
         self._domains = _words([d for name in known if "." in (d := name.partition(".")[2])])
@@ -119,16 +149,41 @@ class Identities:
     def _machines(self, text: str) -> Iterator[FoundSecret]:
         for match in self._hosts.finditer(text) if self._hosts is not None else ():
             if _stands_alone(text, *match.span()):
-                yield FoundSecret(*match.span(), "host", host_key(match[0]))
+                domain = _DOMAIN.match(text, match.end())
+                end = domain.end() if domain is not None else match.end()
+                yield FoundSecret(match.start(), end, "host", host_key(match[0]))
         for match in self._domains.finditer(text) if self._domains is not None else ():
             before = text[max(0, match.start() - _LONGEST_HOST) : match.start()]
             start = match.start() - len(before) + len(before.rstrip(_HOST_CHARACTERS))
             yield FoundSecret(start, match.end(), "host", host_key(text[start : match.end()]))
-        lowered = text.lower()
-        for hint, pattern in _HOSTS_IN_CONTEXT:
-            for match in pattern.finditer(text) if hint in lowered else ():
-                if not is_local(match["host"]) and not is_address(match["host"]):
-                    yield FoundSecret(*match.span("host"), "host", host_key(match["host"]))
+        for found in mentions.find(text):
+            if found.kind == "user" and not _is_nobody(found.name):
+                yield FoundSecret(found.start, found.end, "user", found.name.casefold())
+            if found.kind == "host" and not is_local(found.name) and not is_address(found.name):
+                yield FoundSecret(found.start, found.end, "host", host_key(found.name))
+        for match in _hosts_in_context(text):
+            yield FoundSecret(*match.span("host"), "host", host_key(match["host"]))
+
+
+def _hosts_in_context(text: str) -> Iterator[re.Match[str]]:
+    lowered = text.lower()
+    for hint, pattern in _HOSTS_IN_CONTEXT:
+        for match in pattern.finditer(text) if hint in lowered else ():
+            if not is_local(match["host"]) and not is_address(match["host"]):
+                yield match
+
+
+def _named_hosts(text: str) -> Iterator[str]:
+    for match in _hosts_in_context(text):
+        yield from mentions.expanded(match["host"])
+
+
+def _is_a_host(name: str) -> bool:
+    return is_identifying(name.partition(".")[0]) and not is_local(name) and not is_address(name)
+
+
+def _is_nobody(name: str) -> bool:
+    return _NOBODY.fullmatch(name) is not None
 
 
 def _words(words: Sequence[str]) -> re.Pattern[str] | None:
@@ -157,7 +212,8 @@ def _stands_alone(text: str, start: int, end: int, also: str = "") -> bool:
 _NAME = r"[^\s\\/:*?\"'<>|,;()\[\]{}=&%$#`]{1,64}"
 _SPACED_NAME = r"[^\\/:*?\"'<>|\r\n\t,;=]{1,64}"  # "C:\Users\Ada Byron\work": up to the next part
 _HOME = re.compile(
-    rf"[\\/](?i:home|users)(?:[\\/]+(?=(?P<end>{_NAME}))(?:(?<=\\){_SPACED_NAME}(?=\\)|{_NAME}))"
+    rf"[\\/](?i:home\d{{0,2}}|homes|users|media|documents and settings)"
+    rf"(?:[\\/]+(?=(?P<end>{_NAME}))(?:(?<=\\){_SPACED_NAME}(?=\\)|{_NAME}))"
 )
 _TILDE = re.compile(r"(?<![\w/~.])~[A-Za-z_][\w-]{0,31}(?=[\\/])")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]+$")
@@ -187,6 +243,7 @@ _EMAIL = re.compile(
     r"(?<![\w.%+-])[\w.%+-]+@(?:(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,24}|[A-Za-z0-9-]+(?=:[~/]))"
 )
 _LONGEST_HOST = 253
+_DOMAIN = re.compile(r"(?:\.[A-Za-z][A-Za-z0-9-]{0,62}){2,6}(?![\w-])")
 _HOST_CHARACTERS = string.ascii_letters + string.digits + "-."
 _URL_CHARACTERS = string.ascii_letters + string.digits + "-._~:/@%+!$&*,;="
 _HOST = r"(?P<host>[A-Za-z0-9](?:[\w.-]{0,252}\w)?)"
@@ -197,7 +254,7 @@ _HOSTS_IN_CONTEXT = tuple(
     for hint, pattern in (
         ("master", rf"master[_-]addr(?:{_IS}|[ \t]{{1,4}}){_HOST}"),
         ("rdzv", rf"rdzv[_-]endpoint(?:{_IS}|[ \t]{{1,4}}){_HOST}"),
-        ("host", rf"(?<![a-z])(?:host(?:name)?|submit_host){_IS}{_HOST}"),
+        ("host", rf"(?<![a-z])(?:host(?:name)?|submit_host){_IS}{_HOST}(?![\w.-]*@)"),
         ("node", rf"(?<![a-z])node_?name{_IS}{_HOST}"),
         ("nodelist", rf"nodelist{_IS}(?P<host>[^\s\"';]{{1,512}})"),
         ("]:", r"\[(?P<host>[A-Z][\w.-]{0,252})\]:\d{2,5}"),

@@ -102,6 +102,14 @@ class Redactor:
         hosts = dict.fromkeys(name for name in (host, *named) if name and not is_local(name))
         return cls(environ, tuple(users), home, tuple(hosts))
 
+    def learn(self, text: str) -> None:
+        """Takes the names of accounts and machines that a text shows, to replace them anywhere.
+
+        ``Start running, host: ada@node7`` names both; later lines name node7 alone.
+        """
+        for block in _blocks(str(text)):
+            self._identities.learn(block)
+
     def text(self, text: str) -> str:
         """The text with tokens for what must not be seen; a text without it is given back."""
         return self._clean(str(text))

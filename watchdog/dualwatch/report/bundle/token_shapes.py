@@ -14,6 +14,7 @@ _SHAPES = tuple(
         r"github_pat_[A-Za-z0-9_]{20,}",
         r"glpat-[A-Za-z0-9_-]{16,}",
         r"hf_[A-Za-z0-9]{20,}",
+        r"wandb_v\d_[A-Za-z0-9_]{20,}",
         r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{16,}",
         r"AKIA[0-9A-Z]{16}",
         r"ASIA[0-9A-Z]{16}",

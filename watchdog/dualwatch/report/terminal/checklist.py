@@ -11,6 +11,7 @@ from dualwatch.report.terminal.wrapping import clipped, wrapped
 
 NARROWEST = 50
 MOST_LINES = 6
+MOST_EARLIER = 3
 
 STAGES: Mapping[str, str] = {
     "preflight": "Before the start",
@@ -105,6 +106,8 @@ class _Sheet:
         name = target.path or target.work_dir or target.log or target.kind
         yield self.paint(clipped(plain_text(str(name)), self._width), "bold")
         yield from self._wrapped(target.sentence, "  ")
+        for start in target.earlier[-MOST_EARLIER:]:
+            yield from self._wrapped(start.sentence, "  earlier: ")
         told = f"checklist: {profile.title or profile.name} ({profile.because})"
         yield from self._wrapped(told, "  ")
 

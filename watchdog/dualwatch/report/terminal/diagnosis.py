@@ -17,6 +17,7 @@ MOST_PROCESSES = 40
 MOST_WRITTEN = 12
 MOST_EVIDENCE = 6
 MOST_LINES_OF_ONE = 4
+MOST_EARLIER = 5
 MOST_OF_A_PARAGRAPH = 30
 
 _STYLE = {Severity.WARNING: "yellow", Severity.ERROR: "red", Severity.CRITICAL: "bold red"}
@@ -175,6 +176,11 @@ class _Page:
         status = self._document.status
         yield self._title("Status")
         yield from self._wrapped(one_line(status.sentence) or "unknown", "  ")
+        earlier = self._document.earlier
+        if len(earlier) > MOST_EARLIER:
+            yield self._dim(f"  {len(earlier) - MOST_EARLIER} earlier starts, see the bundle")
+        for start in earlier[-MOST_EARLIER:]:
+            yield from self._wrapped(one_line(start.sentence), "  earlier: ", most=2)
         progress = wording.progress(self._document)
         if progress:
             yield self._dim(self._clipped(f"  {progress}"))

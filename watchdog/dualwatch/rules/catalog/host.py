@@ -23,14 +23,14 @@ CODES: tuple[Code, ...] = (
             Circumstance.KILLED_SILENTLY: "On the machine that it ran on, dmesg -T | grep -i "
             "'killed process' shows whether the kernel ended it for want of memory; in a container "
             "or a job, its memory limit. If so, use fewer workers, smaller batches, or a dataset "
-            "that is not held in memory. If not, somebody sent SIGKILL.",
+            "that is not held in memory. If not, another process sent SIGKILL.",
             Circumstance.PAGING_FILE: "Enlarge the paging file of Windows, or use fewer workers "
             "(num_workers): each one reserves memory of its own.",
         },
         example="DW501 host-out-of-memory (certain)\n"
         "  Out of memory: Killed process 4711 (python) total-vm:41943040kB\n"
         "  memory: 310 MiB available of 31.3 GiB",
-        explains=("DW301", "DW606", "DW609"),
+        explains=("DW301", "DW606"),
     ),
     Code(
         code="DW502",

@@ -170,21 +170,22 @@ CODES: tuple[Code, ...] = (
         code="DW609",
         name="ended-from-outside",
         severity=Severity.CRITICAL,
-        means="The training was ended by somebody, or by a limit that somebody set: Ctrl-C, a "
-        "signal, the scheduler, or dualwatch itself.",
-        matters="Nothing in the training has to be corrected.",
-        remedy="Start it again, or resume from its newest checkpoint.",
+        means="The training was ended from outside: by Ctrl-C, a signal, the scheduler, or by "
+        "dualwatch itself. The evidence names who ended it, and why, where that is known.",
+        matters="The training has no error that this end comes from, and it is not complete.",
+        remedy="Resume from the newest checkpoint. If you did not end it, find out who did: the "
+        "time limit or preemption of the scheduler, another user, a script.",
         remedies={
-            Circumstance.SIGKILL: "Resume from its newest checkpoint. If nobody ended it, look for "
+            Circumstance.SIGKILL: "Resume from its newest checkpoint. If it was not ended on "
+            "purpose, look for "
             "an out-of-memory kill: dmesg -T | grep -i 'killed process'.",
             Circumstance.HANGUP: "Start it so that it outlives its terminal: tmux, screen, or "
             "nohup setsid; then resume from its newest checkpoint.",
             Circumstance.TIME_LIMIT: "Resume from its newest checkpoint, with a longer time limit "
             "(sbatch --time) or in several jobs.",
-            Circumstance.PREEMPTED: "Resume from its newest checkpoint; sbatch --requeue starts it "
-            "again by itself.",
+            Circumstance.PREEMPTED: "Resume from its newest checkpoint; sbatch --requeue makes "
+            "Slurm start it again.",
             Circumstance.NODE_FAILED: "Resume from its newest checkpoint on another node.",
-            Circumstance.BY_DUALWATCH: "See the reason; the findings beside this one are why.",
             Circumstance.RUN_FOLDER_REMOVED: "The folder of the running training was removed or "
             "renamed. Restore it, or start again in a new --work-dir; two trainings must not share "
             "one.",
@@ -193,6 +194,6 @@ CODES: tuple[Code, ...] = (
         "  the time limit of the job was reached\n"
         "  slurmstepd: error: *** JOB 4711 ON node1 CANCELLED AT 2026-05-02T10:01:05 DUE TO TIME "
         "LIMIT ***",
-        explains=("DW301", "DW305", "DW606"),
+        explains=("DW606",),
     ),
 )

@@ -21,6 +21,7 @@ CODES: tuple[Code, ...] = (
         "  phase building-data\n"
         "  last line: hooks listed\n"
         "  tree idle for 300 s, CPU now 0 % of a core, I/O 0 B/s: main 4711 sleeping",
+        explains=("DW609",),
     ),
     Code(
         code="DW102",
@@ -39,6 +40,7 @@ CODES: tuple[Code, ...] = (
         "  phase waiting-for-batch, 38 of 200 batches done, last iteration 438\n"
         "  main process is in select < wait < _poll < poll\n"
         "  tree idle for 300 s, CPU now 0 % of a core, I/O 0 B/s: main 4711 sleeping, ...",
+        explains=("DW609",),
     ),
     Code(
         code="DW103",
@@ -52,6 +54,7 @@ CODES: tuple[Code, ...] = (
         "  no progress since 02:14:07: 300 s, limit 300 s\n"
         "  phase waiting-for-val-batch, 3 of 50 batches done, last iteration 800\n"
         "  tree idle for 300 s, CPU now 0 % of a core, I/O 0 B/s: main 4711 sleeping, ...",
+        explains=("DW609",),
     ),
     Code(
         code="DW104",
@@ -81,6 +84,7 @@ CODES: tuple[Code, ...] = (
         "  last line: Saving checkpoint at 4 epochs\n"
         "  main process is in __exit__ < save < save_checkpoint < after_train_epoch\n"
         "  tree idle for 300 s, CPU now 0 % of a core, I/O 0 B/s: main 4711 disk-sleep",
+        explains=("DW609",),
     ),
     Code(
         code="DW111",

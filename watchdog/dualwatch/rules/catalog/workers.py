@@ -16,7 +16,8 @@ CODES: tuple[Code, ...] = (
         remedy="Use fewer workers (num_workers) or smaller images and batches. dmesg shows whether "
         "the kernel killed it. dualwatch train reruns with half the workers, then with none.",
         remedies={
-            Circumstance.TERMINATED_WORKER: "Somebody ended the worker with a signal that the "
+            Circumstance.TERMINATED_WORKER: "Another process ended the worker with a signal "
+            "that the "
             "kernel's out-of-memory killer does not send: a kill, a scheduler, or another program "
             "that cleans up. It is not for want of memory; start the training again.",
         },

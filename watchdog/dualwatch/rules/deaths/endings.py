@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from dualwatch.events import (
-    Action,
     Circumstance,
     EndKind,
     EndReported,
@@ -27,7 +26,7 @@ class Ending(NamedTuple):
     Attributes:
         headline: What happened, in one sentence.
         reports: The lines that it rests on, the decisive one first.
-        outside: Whether somebody, or a limit that somebody set, ended the training.
+        outside: Whether a person, a signal from outside or a limit ended the training.
     """
 
     code: str
@@ -84,7 +83,7 @@ _OF_MEMORY = {
 
 _LIMITS = (EndKind.TIME_LIMIT, EndKind.PREEMPTED, EndKind.NODE_FAILED)
 
-_BY_SOMEBODY = {
+_OUTSIDE = {
     EndKind.TIME_LIMIT: (_C.TIME_LIMIT, "the time limit of the job was reached"),
     EndKind.PREEMPTED: (_C.PREEMPTED, "the job was preempted"),
     EndKind.NODE_FAILED: (_C.NODE_FAILED, "the node of the job failed"),
@@ -93,14 +92,14 @@ _BY_SOMEBODY = {
 }
 
 _BY_SIGNAL = {
-    "SIGTERM": (_C.SIGTERM, "somebody sent SIGTERM"),
+    "SIGTERM": (_C.SIGTERM, "another process sent SIGTERM"),
     "SIGINT": (_C.INTERRUPTED, "it was stopped by hand (SIGINT)"),
     "SIGQUIT": (_C.INTERRUPTED, "it was stopped by hand (SIGQUIT)"),
     "SIGHUP": (_C.HANGUP, "its terminal or connection was closed (SIGHUP)"),
     "SIGXCPU": (_C.TIME_LIMIT, "a limit of CPU time was reached (SIGXCPU)"),
     "SIGALRM": (_C.TIME_LIMIT, "an alarm clock ended it (SIGALRM)"),
-    "SIGUSR1": (_C.SIGTERM, "somebody sent SIGUSR1"),
-    "SIGUSR2": (_C.SIGTERM, "somebody sent SIGUSR2"),
+    "SIGUSR1": (_C.SIGTERM, "another process sent SIGUSR1"),
+    "SIGUSR2": (_C.SIGTERM, "another process sent SIGUSR2"),
 }
 
 CRASHES = {
@@ -118,7 +117,7 @@ def verdict(s: Snapshot) -> Ending | None:
     they come. Of the rest the first counts: what follows is mostly its consequence, as the signals
     that a launcher sends to the other ranks.
     """
-    reports = s.endings
+    reports = s.last_words.endings
     memory = [one for one in reports if one.what is EndKind.OUT_OF_MEMORY]
     if memory:
         text, circumstance = _OF_MEMORY.get(memory[0].by, ("it ran out of host memory", None))
@@ -126,7 +125,7 @@ def verdict(s: Snapshot) -> Ending | None:
     for kind in _LIMITS:
         found = [one for one in reports if one.what is kind]
         if found:
-            return _by_somebody(found)
+            return _from_outside(found)
     plain = [one for one in reports if one.what is EndKind.EXIT_CODE]
     told = [one for one in reports if one.what is not EndKind.EXIT_CODE]
     # Slurm cancels the other tasks of a step when one exits with an error.
@@ -151,8 +150,8 @@ def _of_first(reports: Sequence[EndReported]) -> Ending | None:
 def _of(one: EndReported, reports: Sequence[EndReported]) -> Ending | None:
     """The verdict on one report; the same of other ranks belongs to it."""
     same = tuple(r for r in reports if (r.what, r.signal) == (one.what, one.signal))
-    if one.what in _BY_SOMEBODY:
-        return _by_somebody(same)
+    if one.what in _OUTSIDE:
+        return _from_outside(same)
     if one.what is EndKind.COLLECTIVE_TIMEOUT:
         who = _ranks(same)
         text = f"a collective operation timed out{f' on {who}' if who else ''} (NCCL watchdog)"
@@ -201,22 +200,12 @@ def _crashed(one: EndReported, same: tuple[EndReported, ...]) -> Ending:
     return Ending("DW606", _C.NATIVE_CRASH, text, 0.9, same)
 
 
-def _by_somebody(reports: Sequence[EndReported]) -> Ending:
+def _from_outside(reports: Sequence[EndReported]) -> Ending:
     one = reports[0]
-    circumstance, text = _BY_SOMEBODY[one.what]
+    circumstance, text = _OUTSIDE[one.what]
     if one.what is EndKind.INTERRUPTED and one.by is EndReporter.WINDOWS:
         text = "it was stopped by Ctrl-C, or its console was closed"
     return Ending("DW609", circumstance, text, 0.95, tuple(reports), outside=True)
-
-
-def by_dualwatch(s: Snapshot) -> Ending | None:
-    """The verdict on an attempt that dualwatch ended itself."""
-    if s.stopped is None:
-        return None
-    why = s.stopped.reason
-    did = "ended it for a rerun" if s.stopped.action == Action.RERUN else "stopped it"
-    text = f"dualwatch {did}: {why}"
-    return Ending("DW609", _C.BY_DUALWATCH, text, 1.0, (), outside=True)
 
 
 def _who(one: EndReported) -> str:

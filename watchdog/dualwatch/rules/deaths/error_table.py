@@ -58,7 +58,7 @@ _HANDED_OVER = r"in rebuild_storage_fd\b|multiprocessing/resource_sharer\.py"
 _SAVES = r"torch/serialization\.py\", line \d+, in (?:save|_save|_legacy_save)|save_checkpoint"
 
 TABLE: tuple[Row, ...] = (
-    # --- ended by somebody ---
+    # --- ended from outside ---
     _row("DW609", r"^KeyboardInterrupt\b", C.INTERRUPTED),
     # --- weights files ---
     _row("DW605", r"Weights only load failed", C.REFUSED_CLASS),

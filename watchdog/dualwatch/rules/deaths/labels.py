@@ -41,9 +41,9 @@ def is_of_cuda(text: str) -> bool:
 
 def of_assertion(s: Snapshot, error: ErrorSeen | None) -> Asserted | None:
     """What the first failed assertion before an error means; None where there was none."""
-    if not s.device_asserts or (error is not None and not is_of_cuda(text_of(error))):
+    if not s.last_words.asserts or (error is not None and not is_of_cuda(text_of(error))):
         return None
-    one = s.device_asserts[0]
+    one = s.last_words.asserts[0]
     kernel = f" of {one.kernel}" if one.kernel else ""
     text = f"an assertion{kernel} failed on the GPU: {one.assertion}"
     if _OF_CLASSES.search(one.assertion):

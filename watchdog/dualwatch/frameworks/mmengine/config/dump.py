@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Mapping
-from typing import Any
 
+from dualwatch.core.plain import PlainDict, PlainValue, as_int
 from dualwatch.frameworks.base import Goal
 
 _STAMPED = re.compile(r"^(?:\d{4}[/-])?\d\d[/-]\d\d \d\d:\d\d:\d\d(?:,\d{3})? - ")
 _BEGINS = re.compile(r" - INFO - Config:\s*$")
+_ASSIGNS = re.compile(r"[A-Za-z_]\w* = ")
 MAX_LINES = 20_000
+MOST_CUTS = 8
 
 
 def config_text(lines: list[str]) -> str:
@@ -29,10 +32,28 @@ def config_text(lines: list[str]) -> str:
                 collecting = False
             else:
                 found.append(line)
-    return "\n".join(found).strip("\n")
+    return _without_others(found)
 
 
-def goal(values: Mapping[str, Any]) -> Goal:
+def _without_others(lines: list[str]) -> str:
+    """The lines without those of other programs behind them, which have no stamp either."""
+    for _ in range(MOST_CUTS):
+        text = "\n".join(lines).strip("\n")
+        try:
+            ast.parse(text)
+        except SyntaxError as error:
+            cut = (error.lineno or 1) - 1
+            if not 0 < cut < len(lines) or any(map(_ASSIGNS.match, lines[cut:])):
+                return text  # What follows is part of it.
+            lines = lines[:cut]
+        except (ValueError, RecursionError, MemoryError):
+            return text
+        else:
+            return text
+    return "\n".join(lines).strip("\n")
+
+
+def goal(values: PlainDict) -> Goal:
     """The goal that a configuration names, mmengine's or mmcv's form of it."""
     for section in ("train_cfg", "runner"):
         loop = values.get(section)
@@ -43,6 +64,6 @@ def goal(values: Mapping[str, Any]) -> Goal:
     return Goal(_natural(values.get("total_epochs")), _natural(values.get("total_iters")))
 
 
-def _natural(value: Any) -> int | None:
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_number and value > 0 else None
+def _natural(value: PlainValue) -> int | None:
+    number = as_int(value)
+    return number if number is not None and number > 0 else None

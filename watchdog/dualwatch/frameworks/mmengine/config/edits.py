@@ -8,11 +8,11 @@ same training. Only loaders of the training are edited; one inside a dataset is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
 
+from dualwatch.core.plain import PlainDict, PlainValue, as_dict, as_int, as_list, as_number
 from dualwatch.events import Change
-from dualwatch.frameworks.base import Overrides
+from dualwatch.frameworks.base import Overrides, Sections
 from dualwatch.frameworks.mmengine.config.fields import LOADERS
 from dualwatch.frameworks.mmengine.config.schedules import stretched
 
@@ -22,12 +22,10 @@ _BATCHES = ("batch_size", "batch_sampler.batch_size", "sampler.batch_size")
 TRAINING_BATCH = tuple(f"train_dataloader.{key}" for key in _BATCHES)
 """Keys of the training batch size; a sampler that groups samples has its own."""
 
-Sections = Mapping[str, Any]
-
 
 def loaders(
     sections: Sections, names: tuple[str, ...] = LOADERS
-) -> Iterator[tuple[str, Mapping[str, Any]]]:
+) -> Iterator[tuple[str, PlainDict]]:
     """Every loader that the configuration describes, with its dotted path."""
     for name in names:
         loader = sections.get(name)
@@ -69,7 +67,7 @@ def without_workers(sections: Sections) -> list[Change]:
     for path, loader in loaders(sections):
         if not loader.get("num_workers"):
             continue
-        edits: list[tuple[str, Any, str]] = [
+        edits: list[tuple[str, PlainValue, str]] = [
             ("num_workers", 0, "no worker can block or die"),
         ]
         if loader.get("persistent_workers"):
@@ -110,7 +108,7 @@ def floor(sections: Sections) -> int:
     Batch norm over single vectors has no variance to divide by with one sample, and a sampler that
     mixes sources needs one of each. A model may say more by a key ``min_batch``.
     """
-    words = {str(word).rsplit(".", 1)[-1].lower() for word in sections.get("model_words") or ()}
+    words = {str(word).rsplit(".", 1)[-1].lower() for word in as_list(sections.get("model_words"))}
     named = _count(sections, "min_batch")
     normed = 2 if words & {"batchnorm1d", "bn1d"} else 1
     return max(1, named, normed, _sources(sections))
@@ -128,7 +126,7 @@ def smaller_batch(sections: Sections, size: int, *, keep_effective: bool) -> lis
     if before is None or size >= before:
         return []
     factor = before // size
-    loader = sections["train_dataloader"]
+    loader = as_dict(sections["train_dataloader"])
     changes = [
         Change(
             key=f"train_dataloader.{key}",
@@ -164,7 +162,7 @@ def can_accumulate(sections: Sections) -> bool:
     return bool(_wrappers(sections))
 
 
-def _wrappers(sections: Sections) -> list[tuple[str, Mapping[str, Any]]]:
+def _wrappers(sections: Sections) -> list[tuple[str, PlainDict]]:
     """Optimizer wrappers with their paths: one, or one for each part of the model.
 
     All or none: a part that took more steps than the others would be another training. What a
@@ -176,29 +174,23 @@ def _wrappers(sections: Sections) -> list[tuple[str, Mapping[str, Any]]]:
     if "optimizer" in wrapper:
         return [("optim_wrapper", wrapper)]
     parts = {key: part for key, part in wrapper.items() if key not in ("type", "constructor")}
-    if not all(isinstance(part, Mapping) and "optimizer" in part for part in parts.values()):
-        return []
-    return [(f"optim_wrapper.{key}", part) for key, part in parts.items()]
+    wrappers = [(f"optim_wrapper.{key}", as_dict(part)) for key, part in parts.items()]
+    return wrappers if all("optimizer" in part for _, part in wrappers) else []
 
 
 def _accumulate(sections: Sections, factor: int) -> Iterator[Change]:
     wrappers = _wrappers(sections)
     for path, wrapper in wrappers:
-        counts = wrapper.get("accumulative_counts") or 1
+        counts = as_int(wrapper.get("accumulative_counts")) or 1
         yield Change(
             key=f"{path}.accumulative_counts",
             before=counts,
             after=counts * factor,
             why="a step still sees as many samples",
         )
-    scaling = sections.get("auto_scale_lr")
-    if (
-        wrappers
-        and isinstance(scaling, Mapping)
-        and scaling.get("enable")
-        and scaling.get("base_batch_size")
-    ):
-        base = scaling["base_batch_size"]
+    scaling = as_dict(sections.get("auto_scale_lr"))
+    base = as_number(scaling.get("base_batch_size"))
+    if wrappers and scaling.get("enable") and base:
         yield Change(
             key="auto_scale_lr.base_batch_size",
             before=base,
@@ -207,30 +199,28 @@ def _accumulate(sections: Sections, factor: int) -> Iterator[Change]:
         )
 
 
-def batch_of(loader: Mapping[str, Any]) -> int | None:
+def batch_of(loader: PlainDict) -> int | None:
     """Samples of a batch: a batch sampler's own number goes before the loader's, as in mmengine."""
     for key in ("batch_sampler.batch_size", "batch_size"):
-        size = _at(loader, key)
-        if isinstance(size, int) and not isinstance(size, bool) and size > 0:
+        size = as_int(_at(loader, key))
+        if size is not None and size > 0:
             return size
     return None
 
 
 def _sources(sections: Sections) -> int:
     """Samples of a batch in which a sampler mixes sources, at the least."""
-    loader = sections.get("train_dataloader")
-    ratio = _at(loader, "sampler.source_ratio") if isinstance(loader, Mapping) else None
-    is_known = isinstance(ratio, list) and all(type(share) is int for share in ratio)
-    return sum(ratio) if is_known and isinstance(ratio, list) else 1
+    ratio = as_list(_at(as_dict(sections.get("train_dataloader")), "sampler.source_ratio"))
+    shares = [share for share in ratio if type(share) is int]
+    return sum(shares) if shares and len(shares) == len(ratio) else 1
 
 
-def _count(container: Mapping[str, Any], key: str) -> int:
-    value = container.get(key)
-    return value if type(value) is int and value > 0 else 0
+def _count(container: PlainDict, key: str) -> int:
+    return max(0, as_int(container.get(key)) or 0)
 
 
-def _at(container: Mapping[str, Any], path: str) -> Any:
-    found: Any = container
+def _at(container: PlainDict, path: str) -> PlainValue:
+    found: PlainValue = container
     for key in path.split("."):
         found = found.get(key) if isinstance(found, Mapping) else None
     return found
@@ -239,20 +229,20 @@ def _at(container: Mapping[str, Any], path: str) -> Any:
 # --- overrides ---------------------------------------------------------------------------------
 
 
-def in_force(sections: Sections, changed: Mapping[str, Any]) -> Overrides:
+def in_force(sections: Sections, changed: PlainDict) -> Overrides:
     """The overrides that changed keys amount to. Other keys are passed over."""
-    counts = [
-        changed[key] for path, _ in loaders(sections) if (key := f"{path}.num_workers") in changed
-    ]
-    evaluated = [
-        changed[key]
+
+    def among(keys: Iterable[str]) -> list[int]:
+        return [n for n in (as_int(changed.get(key)) for key in keys) if n is not None]
+
+    counts = among(f"{path}.num_workers" for path, _ in loaders(sections))
+    evaluated = among(
+        f"{path}.{key}"
         for path, _ in loaders(sections, VALIDATION)
-        for key in (f"{path}.batch_size", f"{path}.batch_sampler.batch_size")
-        if key in changed
-    ]
-    trained = [changed[key] for key in TRAINING_BATCH if key in changed]
+        for key in ("batch_size", "batch_sampler.batch_size")
+    )
     return Overrides(
         workers=max(counts, default=None),
-        batch=min(trained, default=None),
+        batch=min(among(TRAINING_BATCH), default=None),
         validation_batch=max(evaluated, default=None),
     )

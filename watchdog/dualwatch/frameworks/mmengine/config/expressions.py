@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ast
-from typing import Any
+from typing import TypeGuard
 
+from dualwatch.core.plain import PlainValue, as_list
 from dualwatch.core.unread import WIDTH, is_unread, mark
+
+ConfigKey = str | int | float | bool | None
+"""A key of a dictionary."""
 
 MAX_NODES = 2_000_000
 """Values in all, each use of a name counted with its values."""
@@ -15,7 +19,7 @@ MAX_TEXT = 1_000_000
 MAX_NUMBER = 10**15
 
 
-def weight(value: Any, known: dict[int, int] | None = None, depth: int = 0) -> int:
+def weight(value: PlainValue, known: dict[int, int] | None = None, depth: int = 0) -> int:
     """Values in all, those that stand in several places counted in each.
 
     What holds itself, or is nested more deeply than readers can follow, counts as too many.
@@ -40,21 +44,21 @@ class ExpressionReader:
     """
 
     def __init__(self, lines: list[str]) -> None:
-        self.values: dict[str, Any] = {}
+        self.values: dict[str, PlainValue] = {}
         self._lines = lines
         self._weights: dict[str, int] = {}
         self._left = MAX_NODES
         self._classes: dict[str, str] = {}
 
-    def value(self, node: ast.expr) -> Any:
+    def value(self, node: ast.expr) -> PlainValue:
         """The value of an expression, or a mark."""
         return self._value(node)
 
-    def _weighed(self, node: ast.expr) -> tuple[Any, int]:
+    def _weighed(self, node: ast.expr) -> tuple[PlainValue, int]:
         before = self._left
         return self._value(node), before - self._left
 
-    def _value(self, node: ast.expr) -> Any:
+    def _value(self, node: ast.expr) -> PlainValue:
         self._left -= 1
         if self._left < 0:
             return self._mark(node)
@@ -84,7 +88,7 @@ class ExpressionReader:
             return self._attribute(node)
         return self._mark(node)
 
-    def _attribute(self, node: ast.Attribute) -> Any:
+    def _attribute(self, node: ast.Attribute) -> PlainValue:
         """``_base_.model``."""
         holder = self._value(node.value)
         return (
@@ -93,27 +97,28 @@ class ExpressionReader:
             else self._mark(node)
         )
 
-    def _entry(self, key: Any, node: ast.expr) -> Any:
+    def _entry(self, key: PlainValue, node: ast.expr) -> PlainValue:
         """The value of a dictionary's key; a class that is not imported is named by its type."""
         if key == "type" and (name := root(node)) in self._classes and name is not None:
             return f"{self._classes[name]}{ast.unparse(node).removeprefix(name)}"
         return self._value(node)
 
-    def _constant(self, node: ast.Constant) -> Any:
+    def _constant(self, node: ast.Constant) -> PlainValue:
         value = node.value
         if isinstance(value, str) and "{{" in value and "}}" in value:
             return self._mark(node)  # mmengine puts something else there.
-        plain = value is None or isinstance(value, (bool, int, float, str))
-        return value if plain else self._mark(node)
+        if value is None or isinstance(value, (bool, int, float, str)):
+            return value
+        return self._mark(node)
 
-    def _items(self, node: ast.expr) -> list[Any]:
+    def _items(self, node: ast.expr) -> list[PlainValue]:
         if not isinstance(node, ast.Starred):
             return [self._value(node)]
         several = self._value(node.value)
         return list(several) if isinstance(several, (list, tuple)) else [self._mark(node)]
 
-    def _dict(self, node: ast.Dict) -> Any:
-        found: dict[Any, Any] = {}
+    def _dict(self, node: ast.Dict) -> PlainValue:
+        found: dict[ConfigKey, PlainValue] = {}
         for key_node, value_node in zip(node.keys, node.values, strict=True):
             if key_node is None:
                 value = self._value(value_node)
@@ -127,7 +132,7 @@ class ExpressionReader:
             found[key] = self._entry(key, value_node)
         return found
 
-    def _call(self, node: ast.Call) -> Any:
+    def _call(self, node: ast.Call) -> PlainValue:
         """``dict(...)``, ``float("nan")``, and lists and tuples that are made into each other."""
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         if name == "float" and name not in self.values and _is_special_float(node):
@@ -136,9 +141,10 @@ class ExpressionReader:
             return self._mark(node)
         given = [self._value(argument) for argument in node.args]
         if name == "dict":
-            if len(given) > 1 or not all(isinstance(item, dict) for item in given):
+            first = given[0] if given else {}
+            if len(given) > 1 or not isinstance(first, dict):
                 return self._mark(node)
-            found: dict[Any, Any] = dict(given[0]) if given else {}
+            found: dict[ConfigKey, PlainValue] = dict(first)
             for keyword in node.keywords:
                 value = self._entry(keyword.arg, keyword.value)
                 if keyword.arg is not None:
@@ -155,20 +161,29 @@ class ExpressionReader:
             return self._mark(node)
         return list(items) if name == "list" else tuple(items)
 
-    def _result(self, node: ast.AST, op: ast.operator, left: Any, right: Any) -> Any:
+    def _result(
+        self, node: ast.AST, op: ast.operator, left: PlainValue, right: PlainValue
+    ) -> PlainValue:
         """Sums of texts and lists, and arithmetic of numbers that stay small."""
         if is_unread(left) or is_unread(right):
             return self._mark(node)
         if _is_number(left) and _is_number(right):
             return self._arithmetic(node, op, left, right)
-        if isinstance(op, ast.Add) and type(left) is type(right) and _has_length(left):
-            size = len(left) + len(right)
-            self._left -= size if not isinstance(left, str) else 0
-            if size <= MAX_TEXT and self._left >= 0:
-                return left + right
+        if isinstance(op, ast.Add):
+            return self._joined(node, left, right)
         return self._mark(node)
 
-    def _arithmetic(self, node: ast.AST, op: ast.operator, left: Any, right: Any) -> Any:
+    def _joined(self, node: ast.AST, left: PlainValue, right: PlainValue) -> PlainValue:
+        if isinstance(left, str) and isinstance(right, str):
+            return left + right if len(left) + len(right) <= MAX_TEXT else self._mark(node)
+        if type(left) is type(right) and isinstance(left, (list, tuple)):
+            items = [*left, *as_list(right)]
+            self._left -= len(items)
+            if len(items) <= MAX_TEXT and self._left >= 0:
+                return items if isinstance(left, list) else tuple(items)
+        return self._mark(node)
+
+    def _arithmetic(self, node: ast.AST, op: ast.operator, left: float, right: float) -> PlainValue:
         if abs(left) > MAX_NUMBER or abs(right) > MAX_NUMBER:
             return self._mark(node)
         if isinstance(op, ast.Add):
@@ -183,12 +198,14 @@ class ExpressionReader:
             return left // right
         return self._mark(node)
 
-    def _part(self, node: ast.Subscript) -> Any:
+    def _part(self, node: ast.Subscript) -> PlainValue:
         holder, key = self._value(node.value), self._value(node.slice)
         if isinstance(holder, dict) and is_key(key):
-            return holder.get(key, self._mark(node))
-        if isinstance(holder, (list, tuple)) and type(key) is int:
-            return holder[key] if -len(holder) <= key < len(holder) else self._mark(node)
+            found: PlainValue = holder.get(key, self._mark(node))
+            return found
+        items = as_list(holder)
+        if type(key) is int and -len(items) <= key < len(items):
+            return items[key]
         return self._mark(node)
 
     # --- text ---
@@ -228,13 +245,9 @@ def _is_special_float(node: ast.Call) -> bool:
     return isinstance(text, str) and not node.keywords and text.lower().lstrip("+-") in words
 
 
-def _has_length(value: Any) -> bool:
-    return isinstance(value, (str, list, tuple))
-
-
-def _is_number(value: Any) -> bool:
+def _is_number(value: PlainValue) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def is_key(value: Any) -> bool:
+def is_key(value: PlainValue) -> TypeGuard[ConfigKey]:
     return value is None or isinstance(value, (str, int, float, bool))

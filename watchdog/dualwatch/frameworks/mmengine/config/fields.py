@@ -7,8 +7,8 @@ mark of what was not read.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
+from dualwatch.core.plain import PlainDict, PlainValue, as_dict
 from dualwatch.core.unread import is_unread
 
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
@@ -17,9 +17,9 @@ MOST = 50
 """Backends that are kept; a real configuration has three at most."""
 
 
-def loaders(values: Mapping[str, Any]) -> dict[str, Any]:
+def loaders(values: PlainDict) -> dict[str, PlainValue]:
     """Settings of each loader, its data set left out."""
-    found: dict[str, Any] = {}
+    found: dict[str, PlainValue] = {}
     for name in LOADERS:
         loader = values.get(name)
         if isinstance(loader, Mapping):
@@ -35,9 +35,9 @@ def loaders(values: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def start_method(values: Mapping[str, Any]) -> str | None:
+def start_method(values: PlainDict) -> str | None:
     """How worker processes are started, None for the platform's own way."""
-    section: Any = values
+    section: PlainValue = values
     for name in ("env_cfg", "mp_cfg"):
         section = section.get(name) if isinstance(section, Mapping) else None
     method = section.get("mp_start_method") if isinstance(section, Mapping) else None
@@ -45,7 +45,7 @@ def start_method(values: Mapping[str, Any]) -> str | None:
     return method if isinstance(method, str) and not is_unread(method) else None
 
 
-def model_words(values: Mapping[str, Any]) -> tuple[str, ...]:
+def model_words(values: PlainDict) -> tuple[str, ...]:
     """As ``agent.mmengine.describe_config`` gives them, or by the same rule from what was read."""
     given = values.get("model_words")
     if isinstance(given, list):
@@ -53,7 +53,7 @@ def model_words(values: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(sorted(set(_keys_and_types(values.get("model"))))[:MAX_WORDS])
 
 
-def _keys_and_types(value: Any) -> Iterator[str]:
+def _keys_and_types(value: PlainValue) -> Iterator[str]:
     if isinstance(value, Mapping):
         for key, part in value.items():
             yield str(key)
@@ -65,13 +65,13 @@ def _keys_and_types(value: Any) -> Iterator[str]:
             yield from _keys_and_types(part)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: PlainValue) -> PlainValue:
     if isinstance(value, Mapping):
         return {str(key): _plain(part) for key, part in value.items()}
     return [_plain(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
-def preprocessor(values: Mapping[str, Any]) -> str:
+def preprocessor(values: PlainDict) -> str:
     """Type of the data preprocessor, the model's or the one beside it; "" where none is named."""
     given = values.get("preprocessor")
     if isinstance(given, str):  # A loaded configuration's model is not passed on as a whole.
@@ -81,7 +81,7 @@ def preprocessor(values: Mapping[str, Any]) -> str:
     return _type(own) or _type(values.get("data_preprocessor"))
 
 
-def backends(values: Mapping[str, Any]) -> tuple[str, ...] | None:
+def backends(values: PlainDict) -> tuple[str, ...] | None:
     """Types of the visualizer's backends; None where that is not known.
 
     mmengine looks at ``visualizer`` alone: a ``vis_backends`` beside it does nothing by itself.
@@ -102,7 +102,7 @@ def backends(values: Mapping[str, Any]) -> tuple[str, ...] | None:
     return tuple(types) if all(types) else None
 
 
-def start(values: Mapping[str, Any]) -> tuple[str, bool]:
+def start(values: PlainDict) -> tuple[str, bool]:
     """The checkpoint that it starts from, "" for none, and whether it goes on with its state."""
     from_before = values.get("resume_from")  # mmcv 1.x
     if isinstance(from_before, str) and from_before:
@@ -111,7 +111,7 @@ def start(values: Mapping[str, Any]) -> tuple[str, bool]:
     return path if isinstance(path, str) else "", resume is True
 
 
-def imports(values: Mapping[str, Any]) -> tuple[str, ...]:
+def imports(values: PlainDict) -> tuple[str, ...]:
     """Modules that it imports before training (``custom_imports``)."""
     section = values.get("custom_imports")
     named = section.get("imports") if isinstance(section, Mapping) else None
@@ -120,12 +120,12 @@ def imports(values: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(one for one in listed if isinstance(one, str) and not is_unread(one))
 
 
-def _is_old(values: Mapping[str, Any]) -> bool:
+def _is_old(values: PlainDict) -> bool:
     """Whether it has mmcv 1.x's form."""
     return values.get("train_dataloader") is None and values.get("data") is not None
 
 
-def _type(section: Any) -> str:
+def _type(section: PlainValue) -> str:
     """The name of a section's type, without the scope of its registry; "" where it has none."""
     kind = section.get("type") if isinstance(section, Mapping) else None
     return without_scope(kind) if isinstance(kind, str) and not is_unread(kind) else ""
@@ -136,13 +136,13 @@ def without_scope(kind: str) -> str:
     return kind.rpartition(".")[2]
 
 
-def loader_sets(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def loader_sets(values: PlainDict) -> Iterator[tuple[str, PlainValue]]:
     """(dotted key, data set) of each loader, wrappers opened."""
     for key, dataset in wrapped_sets(values):
         yield from _opened(key, dataset, 0)
 
 
-def wrapped_sets(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def wrapped_sets(values: PlainDict) -> Iterator[tuple[str, PlainValue]]:
     """(dotted key, data set as written) of each loader, mmengine's or mmcv 1.x's form."""
     for name in LOADERS:
         loader = values.get(name)
@@ -155,15 +155,16 @@ def wrapped_sets(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
                 yield f"data.{name}", data[name]
 
 
-def _opened(key: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
+def _opened(key: str, value: PlainValue, depth: int) -> Iterator[tuple[str, PlainValue]]:
     """The data sets inside of ``RepeatDataset``, ``ConcatDataset`` and their like, and of lists."""
     if depth < 20:
         if isinstance(value, (list, tuple)):
             for index, part in enumerate(value):
                 yield from _opened(f"{key}.{index}", part, depth + 1)
             return
-        inner = [n for n in ("dataset", "datasets") if isinstance(value, Mapping) and n in value]
+        wrapper = as_dict(value)
+        inner = [name for name in ("dataset", "datasets") if name in wrapper]
         if inner:
-            yield from _opened(f"{key}.{inner[0]}", value[inner[0]], depth + 1)
+            yield from _opened(f"{key}.{inner[0]}", wrapper[inner[0]], depth + 1)
             return
     yield key, value

@@ -15,8 +15,8 @@ import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
+from dualwatch.core.plain import PlainDict, PlainValue
 from dualwatch.core.text import clean
 from dualwatch.core.unread import is_unread, mark
 from dualwatch.events import NotFollowed
@@ -112,9 +112,9 @@ class _Follower:
 
     # --- ``_base_`` ---
 
-    def _bases(self, named: Any, path: Path, within: tuple[str, ...]) -> static.StaticConfig:
+    def _bases(self, named: PlainValue, path: Path, within: tuple[str, ...]) -> static.StaticConfig:
         """The files that ``_base_`` names, put together."""
-        values: dict[str, Any] = {}
+        values: dict[str, PlainValue] = {}
         written: dict[str, str] = {}
         problems: tuple[str, ...] = ()
         for name in named if isinstance(named, (list, tuple)) else [named]:
@@ -126,7 +126,7 @@ class _Follower:
             problems += found.problems
         return static.StaticConfig(values, written, problems)
 
-    def _base(self, name: Any, path: Path, within: tuple[str, ...]) -> static.StaticConfig:
+    def _base(self, name: PlainValue, path: Path, within: tuple[str, ...]) -> static.StaticConfig:
         if not isinstance(name, str) or is_unread(name):
             self._leave("it is computed")
             return static.StaticConfig()
@@ -285,7 +285,7 @@ def _substituted(text: str, path: Path) -> str:
 
 
 def _merged(
-    own: dict[str, Any],
+    own: dict[str, PlainValue],
     base: static.StaticConfig,
     written: dict[str, str],
     problems: tuple[str, ...],
@@ -299,16 +299,18 @@ def _merged(
     return static.StaticConfig(values, everything, (*base.problems, *problems))
 
 
-def _with_variables(value: Any, base: Mapping[str, Any]) -> Any:
+def _with_variables(value: PlainValue, base: PlainDict) -> PlainValue:
     """Puts the bases' values where ``{{_base_.name}}`` stood."""
     if isinstance(value, dict):
         return {key: _with_variables(part, base) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
         return type(value)(_with_variables(part, base) for part in value)
-    match = _STOOD_IN.search(value) if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return value
+    match = _STOOD_IN.search(value)
     if match is None:
         return value
-    found: Any = base
+    found: PlainValue = base
     for key in match[1].split("."):
         found = found.get(key, mark(value)) if isinstance(found, Mapping) else mark(value)
     return copy.deepcopy(found) if match[0] == value else mark(value)

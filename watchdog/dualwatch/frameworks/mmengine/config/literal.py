@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from dualwatch.core.plain import PlainDict, PlainValue, as_list
 from dualwatch.core.text import clean
 from dualwatch.core.unread import WIDTH, is_unread
 from dualwatch.frameworks.mmengine.config.expressions import (
@@ -59,11 +60,12 @@ class LiteralReader(ExpressionReader):
         elif isinstance(statement, ast.Delete) and all(map(self._is_place, statement.targets)):
             for target in statement.targets:
                 holder, key = self._place(target)
-                holder.pop(key)
+                if isinstance(holder, dict):
+                    holder.pop(key)
         elif not isinstance(statement, ast.Pass):
             self._pass_over(statement)
 
-    def bind(self, name: str, value: Any, written: str = "") -> None:
+    def bind(self, name: str, value: PlainValue, written: str = "") -> None:
         """A value that another file defines under this name."""
         self.values[name] = copy.deepcopy(value)
         self._weights[name] = weight(value)
@@ -80,7 +82,7 @@ class LiteralReader(ExpressionReader):
             self.values[own] = self._mark(statement)
             self._classes[own] = full
 
-    def _assign(self, statement: ast.stmt, target: ast.expr, value: Any, size: int) -> None:
+    def _assign(self, statement: ast.stmt, target: ast.expr, value: PlainValue, size: int) -> None:
         if isinstance(target, ast.Name):
             self.values[target.id] = value
             self._weights[target.id] = size
@@ -88,16 +90,17 @@ class LiteralReader(ExpressionReader):
             return
         name = root(target)
         holder, key = self._place(target)
-        is_known = isinstance(holder, dict) and is_key(key)
-        is_known |= (
-            isinstance(holder, list) and type(key) is int and -len(holder) <= key < len(holder)
-        )
-        if name is None or not is_known or is_unread(key):
-            self._pass_over(statement)
-            return
-        self._put(statement, name, holder, {key: value})
+        if name is not None and not is_unread(key):
+            if isinstance(holder, dict) and is_key(key):
+                self._put(statement, name, holder, {key: value})
+                return
+            size = len(holder) if isinstance(holder, list) else 0
+            if isinstance(holder, list) and type(key) is int and -size <= key < size:
+                self._put(statement, name, holder, {key: value})
+                return
+        self._pass_over(statement)
 
-    def _place(self, target: ast.expr) -> tuple[Any, Any]:
+    def _place(self, target: ast.expr) -> tuple[PlainValue, PlainValue]:
         """The container and the key that ``a['b']`` or ``a.b`` is; None for other targets."""
         if isinstance(target, ast.Subscript):
             return self._value(target.value), self._value(target.slice)
@@ -142,7 +145,13 @@ class LiteralReader(ExpressionReader):
                 return
         self._pass_over(statement)
 
-    def _put(self, statement: ast.stmt, name: str, holder: Any, parts: dict[Any, Any]) -> None:
+    def _put(
+        self,
+        statement: ast.stmt,
+        name: str,
+        holder: dict[Any, PlainValue] | list[PlainValue],
+        parts: dict[Any, PlainValue],
+    ) -> None:
         """Puts copies into a dictionary or list: nothing may come to hold itself."""
         more = weight(parts)
         self._left -= more
@@ -187,7 +196,7 @@ def _changed_names(statement: ast.stmt) -> Iterator[str]:
             yield node.name
 
 
-def merge(own: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
+def merge(own: PlainDict, base: PlainDict) -> dict[str, PlainValue]:
     """mmengine's rule: dictionaries are merged, unless ``_delete_`` says otherwise."""
     values = dict(base)
     for key, value in own.items():
@@ -202,11 +211,11 @@ def merge(own: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _holds(value: Any, part: Any, depth: int = 0) -> bool:
+def _holds(value: PlainValue, part: PlainValue, depth: int = 0) -> bool:
     """Whether a value is, or contains, that very dictionary or list."""
     if not isinstance(part, (dict, list)) or depth > MAX_NESTING:
         return False
     if value is part:
         return True
-    inner = value.values() if isinstance(value, dict) else value
-    return isinstance(value, (dict, list, tuple)) and any(_holds(v, part, depth + 1) for v in inner)
+    inner = list(value.values()) if isinstance(value, dict) else as_list(value)
+    return any(_holds(v, part, depth + 1) for v in inner)

@@ -7,10 +7,10 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from dualwatch.agent.mmengine import DESCRIBE_CONFIG
 from dualwatch.core.errors import DualwatchError
+from dualwatch.core.plain import PlainDict, PlainValue, as_list
 from dualwatch.core.unread import is_unread
 from dualwatch.frameworks.base import ConfigTimeout
 
@@ -25,7 +25,7 @@ def describe(
     options: Sequence[str],
     script_folder: Path,
     limit: float = TIME_LIMIT,
-) -> Mapping[str, Any]:
+) -> PlainDict:
     """What the supervisor needs of a configuration; see ``agent/mmengine/describe_config.py``.
 
     Args:
@@ -79,12 +79,12 @@ def describe(
             do="load it by hand with mmengine's Config.fromfile",
             code="DW602",
         )
-    result: dict[str, Any] = json.loads(marked[-1][len(_MARK) :])
+    result: dict[str, PlainValue] = json.loads(marked[-1][len(_MARK) :])
     _raise_error(result, python, config)
     return result
 
 
-def _raise_error(result: Mapping[str, Any], python: str, config: Path) -> None:
+def _raise_error(result: PlainDict, python: str, config: Path) -> None:
     if result.get("error") == "import":
         module = result.get("module") or "mmengine"
         raise DualwatchError(
@@ -94,7 +94,7 @@ def _raise_error(result: Mapping[str, Any], python: str, config: Path) -> None:
             "training with --python",
         )
     if result.get("error") == "load":
-        trace = [line for line in result.get("trace", []) if str(config) in line]
+        trace = [line for line in map(str, as_list(result.get("trace"))) if str(config) in line]
         where = f"\n{trace[-1].strip()}" if trace else ""
         raise DualwatchError(
             f"the configuration {config} does not load",
@@ -105,7 +105,7 @@ def _raise_error(result: Mapping[str, Any], python: str, config: Path) -> None:
 
 
 def missing_data(
-    description: Mapping[str, Any], roots: Sequence[Path] = (Path(),)
+    description: PlainDict, roots: Sequence[Path] = (Path(),)
 ) -> list[tuple[str, str]]:
     """Data folders and annotation files that a configuration names and that are not there.
 
@@ -132,13 +132,14 @@ def missing_data(
     return [(key, path) for path, key in absent.items()]
 
 
-def _local(dataset: Mapping[str, Any], key: str) -> str | None:
+def _local(dataset: PlainDict, key: str) -> str | None:
     path = dataset.get(key)
-    is_path = isinstance(path, str) and path and "://" not in path and not is_unread(path)
-    return path if is_path else None
+    if not isinstance(path, str) or not path or "://" in path or is_unread(path):
+        return None
+    return path
 
 
-def _datasets(key: str, value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _datasets(key: str, value: PlainValue) -> Iterator[tuple[str, PlainDict]]:
     """Every dictionary below ``value`` that names a data root, wrappers and lists included."""
     if isinstance(value, Mapping):
         if "data_root" in value:

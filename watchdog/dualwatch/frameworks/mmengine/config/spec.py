@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
+from dualwatch.core.plain import PlainDict, PlainValue, as_dict
 from dualwatch.core.unread import is_unread
 from dualwatch.datasets.spec import DatasetSpec, Role
 from dualwatch.frameworks.base import LoaderSpec, TrainingSpec
@@ -24,7 +24,7 @@ def read_spec(found: StaticConfig) -> TrainingSpec:
     )
 
 
-def spec_of(values: Mapping[str, Any]) -> TrainingSpec:
+def spec_of(values: PlainDict) -> TrainingSpec:
     """The specification of a configuration, loaded or read as text."""
     start_from, resumes = fields.start(values)
     work_dir = values.get("work_dir")
@@ -53,10 +53,10 @@ def _role(name: str) -> Role:
     return "val" if name.startswith(("val", "data.val")) else "test"
 
 
-def _loaders(values: Mapping[str, Any]) -> Iterator[LoaderSpec]:
+def _loaders(values: PlainDict) -> Iterator[LoaderSpec]:
     """Those of mmengine, lists of them included; else the one section of mmcv 1.x."""
     settings = fields.loaders(values)
-    found = dict(edits.loaders(values)) or settings
+    found = dict(edits.loaders(values)) or {k: as_dict(v) for k, v in settings.items()}
     for path, loader in found.items():
         role = _role(path)
         workers = loader.get("num_workers", 0)
@@ -66,11 +66,11 @@ def _loaders(values: Mapping[str, Any]) -> Iterator[LoaderSpec]:
             workers=workers if type(workers) is int else None,
             # The batch of several training loaders together is not known.
             batch=None if role == "train" and "." in path else edits.batch_of(loader),
-            settings=settings.get(path, loader),
+            settings=as_dict(settings.get(path, loader)),
         )
 
 
-def _dataset(key: str, settings: Any) -> DatasetSpec:
+def _dataset(key: str, settings: PlainValue) -> DatasetSpec:
     kind = settings.get("type") if isinstance(settings, Mapping) else None
     return DatasetSpec(
         key=key, role=_role(key), type=fields.without_scope(str(kind or "")), settings=settings

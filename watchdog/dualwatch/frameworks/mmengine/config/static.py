@@ -14,8 +14,8 @@ import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
+from dualwatch.core.plain import PlainValue
 from dualwatch.core.text import clean
 from dualwatch.events import NotFollowed
 from dualwatch.frameworks.mmengine.config.expressions import MAX_NODES, weight
@@ -46,7 +46,7 @@ class StaticConfig:
         not_followed: What of it is not known; bounded.
     """
 
-    values: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, PlainValue] = field(default_factory=dict)
     written: dict[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     not_followed: tuple[NotFollowed, ...] = ()
@@ -82,7 +82,7 @@ def guarded(read_it: Callable[[], StaticConfig], text: str) -> StaticConfig:
 
 def _yaml(text: str) -> StaticConfig:
     try:
-        yaml: Any = importlib.import_module("yaml")
+        yaml = importlib.import_module("yaml")
     except ImportError:
         return StaticConfig(problems=("a YAML file needs PyYAML, which is not installed",))
     if len(text) > MAX_YAML_CHARS:
@@ -94,7 +94,7 @@ def _yaml(text: str) -> StaticConfig:
     return _document(loaded)
 
 
-def _document(loaded: Any) -> StaticConfig:
+def _document(loaded: PlainValue) -> StaticConfig:
     if not isinstance(loaded, dict):
         return StaticConfig(problems=("it holds no mapping at its top",))
     if weight(loaded) > MAX_NODES:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
+from dualwatch.core.plain import PlainDict, PlainValue
 from dualwatch.core.unread import expression_of, is_unread
 from dualwatch.events import NotFollowed
 from dualwatch.frameworks.mmengine.config.literal import REST
@@ -35,7 +35,7 @@ _ABOUT = {
 """Top-level name -> what a consumer asks about."""
 
 
-def unread_values(values: Mapping[str, Any]) -> Iterator[NotFollowed]:
+def unread_values(values: PlainDict) -> Iterator[NotFollowed]:
     """The values that are marks of what was not read, as far as something asks for them."""
     for name, topic in _ABOUT.items():
         for key, value in _marks(name, values.get(name)):
@@ -56,7 +56,7 @@ def _concerns(key: str, topic: str) -> tuple[str, ...]:
     return ("data",) if is_data else ()
 
 
-def _marks(key: str, value: Any) -> Iterator[tuple[str, str]]:
+def _marks(key: str, value: PlainValue) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping):
         for name, part in value.items():
             yield from _marks(f"{key}.{name}", part)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from dualwatch.events import Event
 from dualwatch.frameworks.mmengine.logs import mmcv1, mmengine1
 from dualwatch.frameworks.mmengine.logs.fast_path import LineShapes
+from dualwatch.logs.starts import Position
 
 _INFO = " - INFO - "
+_COUNTERS = re.compile(r"[^\[]{5,20}\[ *(\d{1,18})(?:\]\[ *(\d{1,18}))?/(\d{1,18})\]")
 _TRAINING = ("Epoch(train)", "Iter(train)", "Epoch [", "Iter [")
 
 
@@ -33,3 +37,13 @@ class MMEngineLines:
         """Whether a line reports training iterations."""
         cut = line.find(_INFO)
         return cut >= 0 and line.startswith(_TRAINING, cut + len(_INFO))
+
+    def position(self, line: str) -> Position | None:
+        """The counters of a training line, as printed."""
+        match = _COUNTERS.match(line, line.find(_INFO) + len(_INFO))
+        if match is None:
+            return None
+        first, second, total = match.groups()
+        if second is None:
+            return Position(0, int(first), int(total))
+        return Position(int(first), int(second), int(total))

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import re
 
+from msgspec import structs
+
 from dualwatch.core.metric_names import without_mode
 from dualwatch.core.text import bound, strip_control
-from dualwatch.events import Event, LogMilestone
+from dualwatch.events import Event, GoalAnnounced, LogMilestone
 from dualwatch.frameworks.mmengine.logs.fields import (
     crowded,
     natural,
@@ -38,12 +40,19 @@ _PREFIX = re.compile(
 # mmengine puts the place of the call before the message of an error.
 _ERROR_PLACE = re.compile(r"\S[^\n]{0,300}? - \S{1,100} - \d+ - ")
 
+_SAVING = re.compile(r"Saving checkpoint at (?P<number>\d{1,18}) (?P<unit>epoch|iter)")
+_BEST = re.compile(
+    r" saved (?:to|as) "
+    r"(?P<file>\S{0,300}?best_\S{0,300}?(?P<unit>epoch|iter)_(?P<number>\d{1,18})\.pth)"
+)
+
 _MILESTONES = (
     ("System environment:", "environment"),
     ("Environment info:", "environment"),
     ("Config:", "config-dump"),
     ("Hooks will be executed in the following order", "hooks-listed"),
     ("after_run:", "hooks-listed"),
+    ("Start running, host:", "run-announced"),
     ("Name of parameter - Initialization information", "weights-initialised"),
     ("initialize ", "weights-initialised"),
     ("Load checkpoint from", "checkpoint-loaded"),
@@ -59,6 +68,7 @@ _MILESTONES = (
     ("The best checkpoint with", "best-checkpoint-saved"),
     ("Now best checkpoint is saved as", "best-checkpoint-saved"),
 )
+_GOAL = re.compile(r"workflow: .{1,300}, max: (?P<number>\d{1,12}) (?P<unit>epoch|iter)")
 _MILESTONE_STARTS = tuple(start for start, _ in _MILESTONES)
 _WHOLE_LINE = frozenset(("System environment:", "Environment info:", "Config:", "after_run:"))
 
@@ -74,6 +84,9 @@ def parse_line(line: str, at: float, wall: float) -> Event | None:
         return _progress(body, at, wall)
     if body.startswith(_MILESTONE_STARTS):
         return _milestone(body, at, wall)
+    if body.startswith("workflow: "):
+        found = _GOAL.match(body)
+        return GoalAnnounced(at=at, wall=wall, **_count(found)) if found is not None else None
     return None
 
 
@@ -162,5 +175,27 @@ def _milestone(body: str, at: float, wall: float) -> Event | None:
                 return None
             if start == "initialize " and " with init_cfg" not in body:
                 return None
-            return LogMilestone(at=at, wall=wall, name=name, text=bound(body.rstrip(), 500))
+            text = bound(body.rstrip(), 500)
+            return _checkpoint(LogMilestone(at=at, wall=wall, name=name, text=text))
     return None
+
+
+def _checkpoint(event: LogMilestone) -> LogMilestone:
+    """The milestone with the checkpoint that it is about."""
+    if event.name == "checkpoint-saving":
+        found = _SAVING.match(event.text)
+    elif event.name == "best-checkpoint-saved":
+        found = _BEST.search(event.text)
+    else:
+        return event
+    if found is None:
+        return event
+    file = found.groupdict().get("file") or f"{found['unit']}_{found['number']}.pth"
+    return structs.replace(event, file=file, **_count(found))
+
+
+def _count(found: re.Match[str] | None) -> dict[str, int]:
+    """How many epochs or iterations a line names."""
+    if found is None:
+        return {}
+    return {"epochs" if found["unit"] == "epoch" else "iterations": int(found["number"])}

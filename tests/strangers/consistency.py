@@ -1,0 +1,62 @@
+"""The one rule by which two answers about one input contradict each other.
+
+``diagnose`` and ``check`` look at the same run with the same rules. So:
+
+1. A command that could not look at it and one that could are a contradiction.
+2. A severe cause of ``diagnose`` makes ``check`` exit with 1 or more, and a failed check about
+   the training (not about this machine) keeps ``diagnose`` from exiting with 0.
+3. The one verdict: where ``diagnose`` calls the training finished, ``check`` does not fail
+   "alive"; where it calls it dead, "alive" is not passed.
+"""
+
+from __future__ import annotations
+
+import enum
+
+from tests.strangers.answers import Answer
+from tests.strangers.case import Outcome
+
+CHECK_ONLY = frozenset(
+    {
+        "disk",
+        "shared-memory",
+        "memory",
+        "open-files",
+        "stacks",
+        "console-encoding",
+        "tensorboard",
+        "tensorboard-backend",
+        "tensorboard-tags",
+    }
+)
+"""Checks about this machine: a diagnosis does not ask for them."""
+
+
+class Contradiction(enum.Enum):
+    """How two answers contradict each other."""
+
+    ONE_REFUSES = "one command has a document, the other has none"
+    CAUSE_BUT_CHECKED_OK = "diagnose names a severe cause, check exits with 0"
+    CLEAR_BUT_CHECK_FAILS = "diagnose exits with 0, a check of the training fails"
+    FINISHED_BUT_NOT_ALIVE = "diagnose: finished; check fails alive"
+    DEAD_BUT_ALIVE = "diagnose: dead; check passes alive"
+
+
+def contradictions(answer: Answer) -> set[Contradiction]:
+    """All of them; empty where both give one verdict."""
+    found: set[Contradiction] = set()
+    if bool(answer.refused) != bool(answer.check_refused):
+        return {Contradiction.ONE_REFUSES}
+    if answer.refused or answer.crashed:
+        return found
+    failed = answer.having("fail") - CHECK_ONLY
+    if any(cause.severe for cause in answer.causes) and answer.check_exit == 0:
+        found.add(Contradiction.CAUSE_BUT_CHECKED_OK)
+    if answer.exit == 0 and failed:
+        found.add(Contradiction.CLEAR_BUT_CHECK_FAILS)
+    alive = answer.checks.get("alive")
+    if answer.outcome is Outcome.FINISHED and alive == "fail":
+        found.add(Contradiction.FINISHED_BUT_NOT_ALIVE)
+    if answer.outcome is Outcome.DEAD and alive == "pass":
+        found.add(Contradiction.DEAD_BUT_ALIVE)
+    return found

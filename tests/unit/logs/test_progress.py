@@ -1,0 +1,136 @@
+"""Progress bars and the lines of plain scripts: position, mode and finite or odd losses."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from dualwatch import frameworks
+from dualwatch.events import ErrorSeen, IterationLogged, ProgressShown
+from dualwatch.logs.console import ConsoleParser
+
+
+def read(*lines: str) -> list[object]:
+    parser = ConsoleParser(frameworks.line_formats())
+    events: list[object] = []
+    for line in lines:
+        events += parser.feed(line, 0.0, 0.0)
+    return events + parser.close(0.0, 0.0)
+
+
+def shown(*lines: str) -> list[ProgressShown]:
+    return [event for event in read(*lines) if isinstance(event, ProgressShown)]
+
+
+HEAD = "      Epoch    GPU_mem   box_loss   cls_loss  Instances       Size"
+# A line, and its mode, epoch, position, total and one of its numbers.
+BARS = [
+    (" 7%|7         | 7/99 [00:01<00:15,  6.1it/s]", ("", None, 7, 99, None)),
+    ("Epoch 2:  25%|##5  | 25/100 [00:05<00:15,  5.0it/s, loss=0.5]", ("train", 2, 25, 100, 0.5)),
+    ("Epoch 2/9: 25%|##5  | 25/100 [00:05<00:15, 5.0it/s]", ("train", 2, 25, 100, None)),
+    ("Epoch 0:  25% 25/100 [00:05<00:15, 5.0it/s, loss=0.5, v_num=3]", ("train", 0, 25, 100, 0.5)),
+    ("Validation DataLoader 0:  50%|█████     | 5/10 [00:01<00:01,  4.0it/s]",
+     ("val", None, 5, 10, None)),
+    ("Testing DataLoader 0:  50%|█████     | 5/10 [00:01<00:01,  4.0it/s]",
+     ("test", None, 5, 10, None)),
+    ("Epoch 4 val: 50%|#####     | 5/10 [00:01<00:01, 4.0it/s]", ("val", 4, 5, 10, None)),
+    ("loading annotations: 50%|#####     | 5/10 [00:01<00:01, 4.0it/s]", ("", None, 5, 10, None)),
+    ("Downloading: 45%|████ | 45.1M/97.8M [00:04<00:05, 9.9MB/s]", ("", None, 45, 97, None)),
+    ("第 2/9 轮: 25%|##5  | 25/100 [00:05<00:15, 5.0it/s, loss=0.5]", ("train", 2, 25, 100, 0.5)),
+    ("25it [00:05,  5.0it/s, loss=0.5]", ("train", None, 25, None, 0.5)),
+    ("Epoch 2/8  ━━━━━━━━━━╸━━━━ 25/100 0:00:05 • 0:00:15 5.00it/s v_num: 0.0 loss: 0.5",
+     ("train", 2, 25, 100, 0.5)),
+    ("Epoch: [2]  [ 25/100]  eta: 0:01:15  lr: 0.01  loss: 0.5000 (0.6000)  data: 0.0",
+     ("train", 2, 25, 100, 0.5)),
+    ("Train Epoch: 2 [250/1000 (25%)]\tloss: 0.5", ("train", 2, 250, 1000, 0.5)),
+    ("Epoch [2/9], Step [25/100], loss: 0.5", ("train", 2, 25, 100, 0.5)),
+    ("{'loss': 0.5, 'learning_rate': 5e-05, 'epoch': 1.25}", ("train", 2, 0, None, 0.5)),
+    ("{'eval_loss': 0.5, 'loss': 0.5, 'epoch': 1.0}", ("val", 1, 0, None, 0.5)),
+    ("[>>>>      ] 25/100, 5.0 task/s, elapsed: 5s, ETA:    15s", ("", None, 25, 100, None)),
+]  # fmt: skip
+
+OTHERS = [
+    "cat: 40% | 3/4 of all",
+    "| Model | 40%| 3/4 |",
+    "Epoch 3 was the best so far",
+    "loading [==>] of a picture",
+    "{'loss': 0.5, 'lr': 1e-4}",
+    "Progress: 3/4 stages done - ETA: soon",
+    "2024-03-04 10:00:00,100 - mmdet - INFO - Epoch(val) [5][2476]\tmAP: 0.8440",
+]
+
+
+@pytest.mark.parametrize(("line", "expected"), BARS)
+def test_where_a_bar_is(
+    line: str, expected: tuple[str, int | None, int, int | None, float | None]
+) -> None:
+    (found,) = shown(line)
+    mode, epoch, done, total, loss = expected
+    assert (found.mode, found.epoch, found.done, found.total) == (mode, epoch, done, total)
+    assert found.metrics.get("loss") == loss
+
+
+@pytest.mark.parametrize("line", OTHERS)
+def test_what_is_no_bar(line: str) -> None:
+    assert not shown(line)
+
+
+def test_the_columns_before_a_bar_are_named_by_the_line_above_it() -> None:
+    row = "        2/9      4.2G     0.7123        nan         45        640:  40%|██ | 40/100 [00:31<00:46, 5.1it/s]"  # noqa: E501
+    (found,) = shown(HEAD, row)
+    assert (found.epoch, found.epochs, found.mode) == (2, 9, "train")
+    assert found.metrics["box_loss"] == 0.7123
+    assert math.isnan(found.metrics["cls_loss"])
+
+
+def test_a_line_announces_the_epoch_of_the_bars_below_it() -> None:
+    (found,) = shown("Epoch 2/9", "25/100 [=====>......] - ETA: 15s - loss: 0.5 - accuracy: 0.1")
+    assert (found.epoch, found.epochs, found.done, found.metrics["loss"]) == (2, 9, 25, 0.5)
+
+
+def test_an_outer_bar_gives_the_epoch_of_the_inner_one() -> None:
+    found = shown(
+        "Epochs:  33%|###3      | 3/9 [03:00<06:00, 60.0s/it]",
+        "  0%|          | 0/100 [00:00<?, ?it/s, loss=0.9]",
+        " 50%|#####     | 50/100 [00:10<00:10, 5.0it/s, loss=0.5]",
+    )
+    assert [(one.epoch, one.done) for one in found if one.mode == "train"] == [(4, 0), (4, 50)]
+
+
+def test_of_many_states_the_first_and_the_last_are_reported() -> None:
+    states = [
+        f"Epoch 1:  {n}%|#    | {n}/100 [00:{n:02}<00:46, 5.1it/s, loss=0.{n}]"
+        for n in range(1, 60)
+    ]
+    assert [one.done for one in shown(*states)] == [1, 59]
+    assert [one.done for one in shown(*states, "Saving ...", *states)] == [1, 59, 1, 59]
+
+
+def test_the_first_loss_that_is_not_finite_is_reported() -> None:
+    def state(n: int, loss: str) -> str:
+        return f"Epoch 1:  {n}%|#    | {n}/100 [00:01<00:46, 5.1it/s, loss={loss}]"
+
+    found = shown(*(state(n, "nan" if 20 < n < 30 else "0.5") for n in range(1, 60)))
+    assert [one.done for one in found] == [1, 21, 59]
+
+
+@pytest.mark.parametrize(
+    "bar",
+    [
+        "[>>>>      ] 25/100, 5.0 task/s, elapsed: 5s, ETA:    15s",
+        "Epoch 2:  25%|##5  | 25/100 [00:05<00:15,  5.0it/s, loss=0.5]",
+        "25/100 ━━━━━━━━━━ 15s 290ms/step - loss: 0.5",
+    ],
+)
+def test_text_behind_a_bar_is_a_line_of_its_own(bar: str) -> None:
+    tail = ['  File "a.py", line 1, in f', "ValueError: bad"]
+    events = read(bar + "Traceback (most recent call last):", *tail)
+    assert [type(event) for event in events] == [ProgressShown, ErrorSeen]
+    events = read(bar + "2024/03/04 10:00:30 - mmengine - INFO - Epoch(train) [1][5/9]  loss: 0.5")
+    assert [type(event) for event in events] == [ProgressShown, IterationLogged]
+
+
+def test_a_bar_without_a_name_after_training_lines_is_of_a_validation() -> None:
+    line = "2024-03-04 10:00:30,100 - mmdet - INFO - Epoch [1][9/9]\tloss: 0.5"
+    (found,) = shown(line, "[>>>>      ] 25/100, 5.0 task/s, elapsed: 5s, ETA:    15s")
+    assert found.mode == "val"

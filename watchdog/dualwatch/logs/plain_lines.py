@@ -1,0 +1,115 @@
+"""Lines of progress as plain PyTorch scripts print them.
+
+::
+
+    Epoch: [3]  [ 160/400]  eta: 0:03:46  lr: 0.01  loss: 0.7123 (0.8001)  max mem: 4211
+    Epoch: [3][160/400]  Time  0.290 ( 0.300)  Loss 7.1e-01 (8.0e-01)  Acc@1  70.31 ( 64.22)
+    Train Epoch: 3 [1600/60000 (3%)]  Loss: 0.712000
+    Epoch [3/60], Step [160/400], Loss: 0.7123
+    epoch 3/60 iter 160/400 loss=0.71
+    {'loss': 0.71, 'grad_norm': 3.2, 'learning_rate': 5e-05, 'epoch': 0.38}
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from dualwatch.core.text import bound
+from dualwatch.events import ProgressShown
+
+LABEL_CHARS = 80
+
+_INT = r"\d{1,12}"
+_OF = rf"(?P<done>{_INT}) ?(?:/|of) ?(?P<total>{_INT})"
+_EPOCH = r"(?P<epoch>\d{1,7})(?: ?(?:/|of) ?(?P<epochs>\d{1,7}))?"
+_LEAD = r"(?P<lead>[^\[\]{}=]{0,120}?)"
+_LINES = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"{_LEAD}\b(?P<word>epoch|test|val(?:idation)?): ?(?:\[{_EPOCH}\])? *\[ *{_OF} ?\]",
+        rf"{_LEAD}\b(?P<word>epoch):? ?{_EPOCH} ?[\[(]{_OF} ?\(\d{{1,3}}(?:\.\d+)?%\)[\])]",
+        rf"{_LEAD}\b(?P<word>epoch)[ :=#]{{0,3}}\[?{_EPOCH}\]?[ ,;:|-]{{1,4}}"
+        rf"(?:global[ _]?)?(?:step|iter(?:ation)?|batch|it)s?[ :=#]{{0,3}}[\[(]?"
+        rf"(?P<done>{_INT})(?: ?(?:/|of) ?(?P<total>{_INT}))?[\])]?",
+        rf"{_LEAD}第 ?{_EPOCH} ?(?:轮|个? ?epoch)[ ,:\uff0c|-]{{0,3}}第? ?{_OF} ?(?:步|批)?",
+    )
+)
+_ROW = re.compile(r"\{'[\w./-]+': .{3,2000}\}\Z")
+_ROW_FIELD = re.compile(
+    r"'([\w./-]{1,80})': '?(-?[\d.]+(?:e[-+]?\d+)?|nan|inf|-inf)'?(?=[,}])", re.I
+)
+_FIELD = re.compile(
+    r"(?P<key>[^\W\d][\w./@-]{0,60})[ :=]{1,4}(?P<value>[-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|nan|inf))"
+    r"(?![\w.%:/])",
+    re.IGNORECASE,
+)
+_NOT_METRICS = frozenset(("eta", "epoch", "step", "iter", "iteration", "batch", "mem", "elapsed"))
+_VALIDATING = re.compile(r"(?<![a-z])(?:val|valid|validation|eval|test)(?![a-z])|验证|测试", re.I)
+
+
+def may_hold(line: str) -> bool:
+    """Whether a line can be one of these: much cheaper than trying."""
+    if line.startswith("{'"):
+        return "'epoch':" in line
+    head = line[:200]
+    return "poch" in head or "EPOCH" in head or "Test: " in head or "轮" in head
+
+
+def parse(line: str, at: float, wall: float) -> ProgressShown | None:
+    """The progress that a line states; None for all other lines."""
+    if _ROW.match(line):
+        return _row(line, at, wall)
+    for pattern in _LINES:
+        match = pattern.match(line)
+        if match is not None:
+            break
+    else:
+        return None
+    parts = match.groupdict()
+    metrics = {
+        field["key"]: float(field["value"])
+        for field in _FIELD.finditer(line, match.end())
+        if field["key"].lower() not in _NOT_METRICS
+    }
+    named = f"{parts['lead'] or ''} {parts.get('word') or ''}"
+    is_validation = _VALIDATING.search(named) is not None
+    if not metrics and not is_validation and not parts.get("total"):
+        return None  # "epoch 3 step 5" may be said of anything.
+    return ProgressShown(
+        at=at,
+        wall=wall,
+        label=bound(line[: match.end()].strip(), LABEL_CHARS),
+        bar=False,
+        mode="val" if is_validation else "train",
+        epoch=_number(parts.get("epoch")),
+        epochs=_number(parts.get("epochs")),
+        done=_number(parts["done"]) or 0,
+        total=_number(parts.get("total")),
+        metrics=metrics,
+    )
+
+
+def _row(line: str, at: float, wall: float) -> ProgressShown | None:
+    """A dictionary of a trainer, printed: it has a fraction of an epoch, and no step."""
+    values = {key: float(value) for key, value in _ROW_FIELD.findall(line)}
+    epoch = values.pop("epoch", None)
+    is_validation = any(key.startswith("eval_") for key in values)
+    if epoch is None or epoch < 0 or not any("loss" in key for key in values):
+        return None
+    return ProgressShown(
+        at=at,
+        wall=wall,
+        label=f"epoch {epoch:g}",
+        bar=False,
+        mode="val" if is_validation else "train",
+        epoch=max(1, math.ceil(epoch)),
+        epochs=None,
+        done=0,
+        total=None,
+        metrics=values,
+    )
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text else None
