@@ -23,7 +23,7 @@ from itertools import islice
 from pathlib import Path
 
 from dualwatch import frameworks
-from dualwatch.diagnose.questions import read_scalars as read_for_diagnose
+from dualwatch.diagnose.records import read_rows as read_for_diagnose
 from dualwatch.frameworks.mmengine.logs import scalars
 from dualwatch.logs.console import ConsoleParser
 from dualwatch.logs.reader import read_log

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.measure import machine, table
@@ -64,14 +66,14 @@ def main() -> int:
 
 
 def ask_all(cases: Sequence[Case]) -> list[Graded]:
-    """Their grades, in the order of the cases."""
-    results = []
-    for case in cases:
+    """Their grades, in the order of the cases; configurations wait for processes of their own."""
+
+    def one(case: Case) -> Graded:
         with tempfile.TemporaryDirectory(prefix="dualwatch-strangers-") as folder:
-            results.append(grade(case, ask(case, Path(folder))))
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\r{len(results)} of {len(cases)} ")
-    return results
+            return grade(case, ask(case, Path(folder)))
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        return list(pool.map(one, cases))
 
 
 def is_right(one: Graded) -> bool:

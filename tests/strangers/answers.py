@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import sys
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -42,6 +44,7 @@ class Answer:
     """What both commands answer.
 
     Attributes:
+        bundle: All files of the redacted bundle, where one was asked for.
         outcome: None where the document shows none that is known here.
         checks: Id -> status of every item.
         refused: What ``diagnose`` printed in place of a document, "" for nothing; so
@@ -60,7 +63,7 @@ class Answer:
     check_codes: tuple[str, ...] = ()
     check_text: str = ""
     sentence: str = ""
-    log: str = ""
+    bundle: str = ""
     refused: str = ""
     check_refused: str = ""
     crashed: str = ""
@@ -94,12 +97,18 @@ def missing(case: Case) -> list[str]:
 
 def ask(case: Case, folder: Path) -> Answer:
     """What is answered today."""
-    return asked(write(case, folder))
-
-
-def asked(path: Path) -> Answer:
-    """What both commands answer about a path."""
     policy = resolve({}).check_policy()
+    if case.light:
+        policy = policy._replace(python=str(_bare_python(folder)))
+    target = write(case, folder / "given")
+    answer = asked(target, policy)
+    if not case.truth.hidden or answer.crashed:
+        return answer
+    return replace(answer, bundle=_bundle(target, policy, folder))
+
+
+def asked(path: Path, policy: CheckPolicy) -> Answer:
+    """What both commands answer about a path."""
     try:
         diagnosis, exit, refused = _diagnosis(path, policy)
         checklist, check_exit, check_refused = _checklist(path, policy)
@@ -127,6 +136,24 @@ def _checklist(path: Path, policy: CheckPolicy) -> tuple[Json, int, str]:
     return plain(check.document(checked)), int(checked.code), ""
 
 
+def _bundle(path: Path, policy: CheckPolicy, folder: Path) -> str:
+    """All that the redacted bundle holds."""
+    done = diagnose_command.diagnose(path, None, policy, output=folder, bundle=True, redact=True)
+    assert done.bundle is not None
+    with zipfile.ZipFile(done.bundle) as archive:
+        return "\n".join(
+            archive.read(name).decode("utf-8", "replace") for name in archive.namelist()
+        )
+
+
+def _bare_python(folder: Path) -> Path:
+    """A Python that has no package but the standard library."""
+    script = folder / "python"
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "$@"\n', encoding="utf-8")
+    script.chmod(0o755)
+    return script
+
+
 def read(diagnosis: Json, checklist: Json, *, exit: int, check_exit: int) -> Answer:
     """The documents' fields."""
     items = _list(_at(checklist, "items"))
@@ -151,7 +178,6 @@ def read(diagnosis: Json, checklist: Json, *, exit: int, check_exit: int) -> Ans
             if _text(_at(one, "status")) in ("fail", "warn")
         ),
         sentence=_text(_at(standing, "sentence")),
-        log=_text(_at(diagnosis, "log_path")),
     )
 
 

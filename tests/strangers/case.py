@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 class Kind(str, enum.Enum):
@@ -64,13 +65,17 @@ class Truth:
         check_exit: Exit codes of ``check`` that are right.
         place: Epoch and iteration of the last training line.
         phases: Words of ``protocol.Phase``, one of which is right; empty for any.
+        may: Codes that may be named, and need not be.
         also: Codes that must be among the findings.
         never: Codes that may not be among the findings.
-        facts: Patterns in evidence or remedy of the cause: numbers and names of the input.
+        facts: Patterns in evidence or remedy of the cause, or in a check that fails: numbers and
+            names of the input.
         untrue: Patterns that may be in no evidence, no remedy, and in no name of a folder.
         fails: Ids of checks that must fail or warn.
         spared: Ids of checks that may not fail.
         unpassed: Ids of checks that may not pass.
+        mild: Whether the cause may not be severe; then it may also be a finding that is no cause.
+        hidden: Words that may be in no file of the redacted bundle.
     """
 
     outcome: Outcome
@@ -79,6 +84,7 @@ class Truth:
     check_exit: tuple[int, ...]
     place: tuple[int | None, int | None] | None = None
     phases: tuple[str, ...] = ()
+    may: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
     never: tuple[str, ...] = ()
     facts: tuple[str, ...] = ()
@@ -86,51 +92,61 @@ class Truth:
     fails: tuple[str, ...] = ()
     spared: tuple[str, ...] = ()
     unpassed: tuple[str, ...] = ()
+    mild: bool = False
+    hidden: tuple[str, ...] = ()
 
 
 Place = tuple[int | None, int | None]
 
 
-def dead(*cause: str, place: Place | None = None, **more: tuple[str, ...]) -> Truth:
+def dead(*cause: str, place: Place | None = None, **more: Any) -> Truth:
     """It died of one of these causes, and both commands report it."""
     return Truth(outcome=Outcome.DEAD, cause=cause, exit=(1,), check_exit=(1,), place=place, **more)
 
 
-def finished(*, place: Place | None = None, **more: tuple[str, ...]) -> Truth:
+def finished(*, place: Place | None = None, **more: Any) -> Truth:
     """It trained to its end, and nothing is wrong."""
     return Truth(outcome=Outcome.FINISHED, exit=(0,), check_exit=(0,), place=place, **more)
 
 
-def flawed(*cause: str, place: Place | None = None, **more: tuple[str, ...]) -> Truth:
-    """It trained to its end, and something is wrong with the result."""
+def flawed(*cause: str, place: Place | None = None, **more: Any) -> Truth:
+    """It trained to its end, and something is wrong with the result; ``check`` may only warn of
+    what is mild."""
+    check = (0, 1) if more.get("mild") else (1,)
     return Truth(
-        outcome=Outcome.FINISHED, cause=cause, exit=(1,), check_exit=(1,), place=place, **more
+        outcome=Outcome.FINISHED, cause=cause, exit=(1,), check_exit=check, place=place, **more
     )
 
 
-def open_end(*, place: Place | None = None, **more: tuple[str, ...]) -> Truth:
+def open_end(*, place: Place | None = None, **more: Any) -> Truth:
     """Crashed, hung or still running elsewhere: not decidable, and nothing else is wrong."""
     return Truth(outcome=Outcome.UNDECIDED, exit=(3,), check_exit=(0, 3), place=place, **more)
 
 
-def ailing(*cause: str, place: Place | None = None, **more: tuple[str, ...]) -> Truth:
+def ailing(*cause: str, place: Place | None = None, **more: Any) -> Truth:
     """How it ended is not decidable; what is wrong until there is."""
+    check = (0, 1) if more.get("mild") else (1,)
     return Truth(
-        outcome=Outcome.UNDECIDED, cause=cause, exit=(1,), check_exit=(1,), place=place, **more
+        outcome=Outcome.UNDECIDED, cause=cause, exit=(1,), check_exit=check, place=place, **more
     )
 
 
-def tested(**more: tuple[str, ...]) -> Truth:
+def tested(**more: Any) -> Truth:
     """A test run that came to its end."""
     return Truth(outcome=Outcome.TESTED, exit=(0,), check_exit=(0, 3), **more)
 
 
-def configured(**more: tuple[str, ...]) -> Truth:
+def configured(**more: Any) -> Truth:
     """A configuration that can be trained."""
     return Truth(outcome=Outcome.CONFIGURATION, exit=(0, 3), check_exit=(0,), **more)
 
 
-def unfit(*cause: str, check: tuple[int, ...] = (1, 2), **more: tuple[str, ...]) -> Truth:
+def suspect(**more: Any) -> Truth:
+    """A configuration with something that a check must at least warn of."""
+    return Truth(outcome=Outcome.CONFIGURATION, exit=(0, 1, 3), check_exit=(0, 1), **more)
+
+
+def unfit(*cause: str, check: tuple[int, ...] = (1, 2), **more: Any) -> Truth:
     """A configuration that cannot be trained, or trains something else than was meant."""
     return Truth(outcome=Outcome.CONFIGURATION, cause=cause, exit=(1,), check_exit=check, **more)
 
@@ -148,6 +164,7 @@ class Case:
         old: Path -> days by which its modification time is set back.
         twin: Whether it is sound: the healthy form of the case of the same name before " / ".
         needs: Modules of the training's Python without which it cannot be asked.
+        light: Whether the training's Python is said to be one without any framework.
     """
 
     name: str
@@ -158,6 +175,7 @@ class Case:
     old: Mapping[str, float] = field(default_factory=dict)
     twin: bool = False
     needs: tuple[str, ...] = ()
+    light: bool = False
 
 
 def pair(

@@ -4,7 +4,8 @@
 
 1. A command that could not look at it and one that could are a contradiction.
 2. A severe cause of ``diagnose`` makes ``check`` exit with 1 or more, and a failed check about
-   the training (not about this machine) keeps ``diagnose`` from exiting with 0.
+   the training keeps ``diagnose`` from exiting with 0. Checks about this machine are left out, and
+   those that a profile adds: they are its own targets, which a diagnosis does not ask for.
 3. The one verdict: where ``diagnose`` calls the training finished, ``check`` does not fail
    "alive"; where it calls it dead, "alive" is not passed.
 """
@@ -13,10 +14,12 @@ from __future__ import annotations
 
 import enum
 
+from dualwatch.checks import profiles
+
 from tests.strangers.answers import Answer
 from tests.strangers.case import Outcome
 
-CHECK_ONLY = frozenset(
+OF_THIS_MACHINE = frozenset(
     {
         "disk",
         "shared-memory",
@@ -29,7 +32,11 @@ CHECK_ONLY = frozenset(
         "tensorboard-tags",
     }
 )
-"""Checks about this machine: a diagnosis does not ask for them."""
+
+OF_THE_TRAINING = (
+    frozenset(item.id for item in profiles.load(profiles.NEUTRAL).all_items) - OF_THIS_MACHINE
+)
+"""Checks that both commands answer, each in its own way."""
 
 
 class Contradiction(enum.Enum):
@@ -49,7 +56,7 @@ def contradictions(answer: Answer) -> set[Contradiction]:
         return {Contradiction.ONE_REFUSES}
     if answer.refused or answer.crashed:
         return found
-    failed = answer.having("fail") - CHECK_ONLY
+    failed = answer.having("fail") & OF_THE_TRAINING
     if any(cause.severe for cause in answer.causes) and answer.check_exit == 0:
         found.add(Contradiction.CAUSE_BUT_CHECKED_OK)
     if answer.exit == 0 and failed:

@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 from tests.strangers.case import Case
-from tests.strangers.kinds import all_clear, consequence, ended_by
+from tests.strangers.kinds import (
+    all_clear,
+    bundle_and_speed,
+    configurations,
+    consequence,
+    elsewhere,
+    ended_by,
+    finished_or_not,
+    phase_and_clock,
+    records,
+    since_when,
+)
 
 CASES: tuple[Case, ...] = (
     *all_clear.CASES,
     *ended_by.CASES,
     *consequence.CASES,
+    *finished_or_not.CASES,
+    *since_when.CASES,
+    *phase_and_clock.CASES,
+    *elsewhere.CASES,
+    *records.CASES,
+    *configurations.CASES,
+    *bundle_and_speed.CASES,
 )

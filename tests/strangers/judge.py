@@ -57,7 +57,9 @@ def _grade(truth: Truth, answer: Answer, faults: list[str]) -> Grade:
         return Grade.RIGHT
     if _clears(truth, answer):
         return Grade.ALL_CLEAR
-    named = [cause for cause in answer.causes if cause.severity != NOTES]
+    named = [
+        cause for cause in answer.causes if cause.severity != NOTES and cause.code not in truth.may
+    ]
     if truth.cause and not named:
         return Grade.MISSED
     if named and named[0].code not in truth.cause:
@@ -81,7 +83,7 @@ def _accusations(truth: Truth, answer: Answer) -> list[str]:
     lines = [
         f"cause {cause.code}: {cause.text.splitlines()[0][:100]}"
         for cause in answer.causes
-        if not truth.cause and cause.severity != NOTES
+        if not truth.cause and cause.severity != NOTES and cause.code not in truth.may
     ]
     if answer.check_exit not in truth.check_exit and answer.check_exit in (1, 2):
         failed = ", ".join(sorted(answer.having("fail")))
@@ -122,23 +124,28 @@ def _of_the_end(truth: Truth, answer: Answer) -> list[str]:
 def _of_the_cause(truth: Truth, answer: Answer) -> list[str]:
     faults = []
     first = answer.first
-    if truth.cause and (first is None or first.code not in truth.cause):
+    noted = truth.mild and any(one.code in truth.cause for one in answer.findings)
+    if truth.cause and not noted and (first is None or first.code not in truth.cause):
         said = f"{first.code}: {first.text.splitlines()[0][:100]}" if first is not None else "none"
         faults.append(f"cause {said}, should be {_any(truth.cause)}")
+    if truth.mild and first is not None and first.severe:
+        faults.append(f"{first.code} is {first.severity}, should be milder")
     codes = {found.code for found in answer.findings} | {one.code for one in answer.causes}
     faults += [f"{code} is not among the findings" for code in truth.also if code not in codes]
     accused = {one.code for one in answer.findings if one.severity != NOTES}
     faults += [f"{code} is found and is not so" for code in truth.never if code in accused]
-    if truth.cause and first is not None and first.code in truth.cause:
-        alike = "\n".join(one.text for one in answer.findings if one.code in truth.cause)
-        faults += [
-            f"the evidence of {first.code} lacks {fact!r}"
-            for fact in truth.facts
-            if not holds(fact, alike + "\n" + answer.check_text + "\n" + answer.sentence)
-        ]
+    return faults + _of_the_facts(truth, answer)
+
+
+def _of_the_facts(truth: Truth, answer: Answer) -> list[str]:
+    alike = [one.text for one in answer.findings if one.code in (*truth.cause, *truth.may)]
+    shown = "\n".join([*alike, answer.check_text, answer.sentence])
     said = "\n".join([*(one.text for one in answer.findings), answer.check_text, answer.sentence])
-    faults += [f"{pattern!r} is in an answer" for pattern in truth.untrue if holds(pattern, said)]
-    return faults
+    return [
+        *(f"{fact!r} is in no evidence" for fact in truth.facts if not holds(fact, shown)),
+        *(f"{one!r} is in an answer" for one in truth.untrue if holds(one, said)),
+        *(f"{word!r} is in the bundle" for word in truth.hidden if word in answer.bundle),
+    ]
 
 
 def _of_the_checks(truth: Truth, answer: Answer) -> list[str]:

@@ -1,6 +1,7 @@
 """Inputs that are not answered rightly yet: ``known.txt``, one name a line.
 
-The list must shrink: a test fails where a listed input is answered rightly. ``python -m
+"recorded: NAME" is a run of ``tests/recorded`` on which ``diagnose`` and ``check`` contradict each
+other. The list must shrink: a test fails where a listed input is answered rightly. ``python -m
 benchmarks.strangers --known`` writes it anew.
 """
 

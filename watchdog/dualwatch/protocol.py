@@ -157,7 +157,7 @@ class ReplyDocument(TypedDict):
 
 
 class Phase:
-    """Where a training stands. Plain strings: they go into JSON and onto the terminal."""
+    """The phase of a training. Plain strings: they go into JSON and onto the terminal."""
 
     STARTING = "starting"
     BUILDING = "building"
@@ -170,6 +170,11 @@ class Phase:
     METRICS = "computing-metrics"
     SAVING = "saving-checkpoint"
     FINISHED = "finished"
+
+    # By a log alone, which does not show more; no agent reports these.
+    TRAINING = "training"
+    FIRST_ITERATION = "first-iteration"
+    NOT_RUN = "not-run"
 
 
 PHASES = (
@@ -338,7 +343,7 @@ def read_command(buffer: mmap | bytes) -> CommandRecord | None:
 
 
 def rank_from_environment(environ: dict[str, str]) -> int:
-    """Rank of this process as torchrun, Slurm or MPI tell it; 0 alone."""
+    """Rank of this process as torchrun, Slurm or MPI set it; 0 alone."""
     for key in ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"):
         value = environ.get(key, "")
         if value.isdigit():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -88,15 +89,64 @@ def test_a_plain_start_after_a_supervised_one_is_what_is_looked_at(tmp_path):
     assert (found.kind, found.log) == ("folder", log)
 
 
-def test_of_a_folder_of_runs_the_one_written_to_last(tmp_path, monkeypatch):
-    older(plain_run(tmp_path / "work_dirs" / "a"), 100)
+def test_of_a_folder_of_runs_the_one_that_began_last(tmp_path, monkeypatch):
+    plain_run(tmp_path / "work_dirs" / "a", "20260102_030405")
     supervised_run(tmp_path / "work_dirs" / "b")
-    older(tmp_path / "work_dirs/b/dualwatch/journal.jsonl", 50)
-    log = plain_run(tmp_path / "work_dirs" / "deep" / "c")
+    journal = tmp_path / "work_dirs/b/dualwatch/journal.jsonl"
+    journal.write_text(f'{{"kind":"x","at":1.0,"wall":{begun("20260103_000000")}}}\n')
+    log = plain_run(tmp_path / "work_dirs" / "deep" / "c", "20260104_000000")
+    older(log, 90_000)
     monkeypatch.chdir(tmp_path)
-    assert target.resolve(None).log == Path("work_dirs/deep/c", STAMP, log.name)
-    older(log, 200)
+    assert target.resolve(None).log == Path("work_dirs/deep/c/20260104_000000", log.name)
+    journal.write_text(f'{{"kind":"x","at":1.0,"wall":{begun("20260105_000000")}.25}}\n')
     assert target.resolve(Path("work_dirs")).work_dir == Path("work_dirs/b")
+
+
+def begun(stamp: str) -> int:
+    return int(time.mktime(time.strptime(stamp, "%Y%m%d_%H%M%S")))
+
+
+def test_the_newest_run_of_a_work_dir_is_the_one_that_began_last(tmp_path):
+    first = plain_run(tmp_path, "20260304_110000")
+    second = plain_run(tmp_path, "20260305_110000")
+    older(second, 90_000)  # As a copy may have it.
+    found = target.resolve(tmp_path)
+    assert (found.log, found.earlier) == (second, (first,))
+    assert found.scalars == second.parent / "vis_data" / "scalars.json"
+    assert target.resolve(first.parent).log == first, "the folder of one run"
+
+
+def test_a_console_that_was_written_after_the_start_of_the_newest_run_is_its_log(tmp_path):
+    plain_run(tmp_path, "20260304_110000")
+    console = tmp_path / "train.log"
+    console.write_text("2026/03/04 11:00:30 - mmengine - INFO - x\n")
+    assert target.resolve(tmp_path).log == console
+    assert target.resolve(tmp_path).earlier == ()
+    console.write_text("2026/03/03 11:00:30 - mmengine - INFO - x\n")
+    assert target.resolve(tmp_path).log == tmp_path / "20260304_110000" / "20260304_110000.log"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["20260304_110000/vis_data/scalars.json", "20260304_110000/vis_data/20260304_110000.json",
+     "20230208_111412.log.json", "None.log.json",
+     "tf_logs/events.out.tfevents.1709546400.box.4711.0",
+     "20260304_110000/vis_data/events.out.tfevents.1709546400.box.4711.0"],
+)  # fmt: skip
+def test_a_run_that_left_no_log(tmp_path, name):
+    file = tmp_path / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text('{"loss": 1.0, "iter": 1, "step": 1}\n')
+    found = target.resolve(tmp_path)
+    assert (found.kind, found.log) == ("folder", file)
+
+
+def test_runs_of_several_work_dirs_are_not_those_of_one(tmp_path):
+    for name, stamp in (("a", "20260304_110000"), ("b", "20260303_110000")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{stamp}.log").write_text("a line\n")
+    found = target.resolve(tmp_path)
+    assert (found.work_dir, found.earlier) == (tmp_path / "a", ())
 
 
 @pytest.mark.parametrize(

@@ -53,9 +53,13 @@ def test_the_newest_dump_of_a_work_dir_is_found(tmp_path) -> None:
     assert find.find(tmp_path) == old
     assert find.find(old.parent.parent) == old
     dumped = write(tmp_path / "faster_rcnn.py", DUMP, age=50)
-    assert find.find(tmp_path) == dumped
-    new = write(tmp_path / "20260102_000000/vis_data/config.py", DUMP)
+    assert find.find(tmp_path) == old, "a copy's modification time does not make it newer"
+    new = write(tmp_path / "20260102_000000/vis_data/config.py", DUMP, age=9000)
     assert find.find(tmp_path) == new
+    log = write(tmp_path / "20260101_000000/20260101_000000.log", "")
+    assert find.find(tmp_path, log) == old
+    without = write(tmp_path / "20260103_000000/20260103_000000.log", "")
+    assert find.find(tmp_path, without) == dumped, "not the one of another run"
 
 
 def test_a_dump_of_another_form_is_found(tmp_path) -> None:

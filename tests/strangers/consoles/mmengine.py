@@ -28,7 +28,7 @@ class Mmengine(Console):
 
     Args:
         dated: Whether lines have their year: the file does, the console does not.
-        wide: Two spaces after "Epoch(train)", as newer versions write.
+        wide: Epochs aligned to the right, as newer versions write.
     """
 
     def __init__(
@@ -108,10 +108,7 @@ class Mmengine(Console):
         self.wait(seconds * self.every)
         left = (self.epochs - epoch + 1) * self.iters - iteration
         eta = str(timedelta(seconds=max(0, int(left * seconds))))
-        head = f"Epoch(train){'  ' if self.wide else ' '}"
-        place = (
-            f"[{epoch:>{len(str(self.epochs))}}][{iteration:>{len(str(self.iters))}}/{self.iters}]"
-        )
+        place = f"{self._epoch(epoch)}[{iteration:>{len(str(self.iters))}}/{self.iters}]"
         values: Mapping[str, Number] = {
             "lr": "1.0000e-02",
             "eta": eta,
@@ -121,7 +118,7 @@ class Mmengine(Console):
             "loss": loss,
             **more,
         }
-        return self.say(f"{head}{place}  {self._values(values)}")
+        return self.say(f"Epoch(train){place}  {self._values(values)}")
 
     def epoch(self, epoch: int, *, upto: int | None = None, start: int = 0, **more: Number) -> Self:
         """The training lines of an epoch."""
@@ -131,6 +128,10 @@ class Mmengine(Console):
                 values = {"loss": round(1.4 / (1 + done / 100) + 0.2, 4), **more}
                 self.line(epoch, iteration, **values)  # type: ignore[arg-type]
         return self
+
+    def _epoch(self, epoch: int) -> str:
+        width = len(str(self.epochs)) + 3
+        return f"[{epoch}]".rjust(width) if self.wide else f" [{epoch}]"
 
     def save(self, epoch: int) -> Self:
         return self.wait(1).say(f"Saving checkpoint at {epoch} epochs")
@@ -144,8 +145,9 @@ class Mmengine(Console):
             values |= {"time": 0.041, "data_time": 0.008}
             if not last:
                 values["memory"] = "1204"
-            place = f"[{epoch}][{done:>{len(str(batches))}}/{batches}]"
-            self.say(f"Epoch(val)  {place}    {self._values(values)}")
+            number = f" [{epoch}]" if last else self._epoch(epoch)
+            place = f"{number}[{done:>{len(str(batches))}}/{batches}]"
+            self.say(f"Epoch(val){place}    {self._values(values)}")
         return self
 
     def whole(self, first: int = 1, last: int | None = None, **more: Number) -> Self:

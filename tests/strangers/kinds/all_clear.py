@@ -138,9 +138,7 @@ CASES: tuple[Case, ...] = (
         A,
         "second start appended by nohup, no line yet",
         sick=lambda: two_starts(None),
-        truth=open_end(
-            place=(None, None), phases=("waiting-for-batch", "loading", "starting", "building")
-        ),
+        truth=open_end(place=(None, None), phases=("first-iteration", "waiting-for-batch")),
         sound=lambda: two_starts(3),
         health=finished(place=(3, 100)),
     ),

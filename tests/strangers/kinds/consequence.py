@@ -335,7 +335,7 @@ CASES: tuple[Case, ...] = (
         C,
         "the port of the start is taken",
         sick=lambda: at_once(
-            "W1112 09:15:01.002000 3341 torch/distributed/run.py:793] *****************************************",
+            "W0304 09:59:58.002000 3341 torch/distributed/run.py:793] *****************************************",
             traceback(
                 "torch.distributed.DistNetworkError: The server socket has failed to listen on any local network address. port: 29511, useIpv6: false, code: -98, name: EADDRINUSE, message: address already in use",
                 (("/opt/conda/bin/torchrun", 8, "<module>", "sys.exit(main())"),),
@@ -343,7 +343,7 @@ CASES: tuple[Case, ...] = (
         ),
         truth=dead("DW608", place=NOWHERE, facts=("29511",)),
         sound=lambda: (
-            "W1112 09:15:01.002000 3341 torch/distributed/run.py:793] *****************************************\n"
+            "W0304 09:59:58.002000 3341 torch/distributed/run.py:793] *****************************************\n"
             + Mmengine().begin().whole().text
         ),
         health=finished(place=(3, 100)),

@@ -149,6 +149,10 @@ def test_a_stall_is_only_reported_when_asked(train):
     run.process.send_signal(signal.SIGINT)
     assert run.finish() == 130
     assert run.left_alive() == []
+    withheld = run.summary["would_have"]
+    assert {entry["decision"] for entry in withheld} <= {"replace", "rerun"}
+    assert withheld[-1]["code"] in ("DW102", "DW111")
+    assert withheld[-1]["what_followed"] == "stopped"
 
 
 def test_a_plain_loop_that_hangs_is_given_up_at_once(train):

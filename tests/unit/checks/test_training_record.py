@@ -6,9 +6,18 @@ import math
 
 import pytest
 from dualwatch.checks.item import RunLife
-from dualwatch.events import EvaluationLogged, Evidence, IterationLogged, ObserverPaused
+from dualwatch.events import (
+    EvaluationLogged,
+    Evidence,
+    IterationLogged,
+    ObserverPaused,
+    Severity,
+)
 from dualwatch.history.training_record import EPOCHS, OPENING_POINTS, TrainingRecord
 from dualwatch.rules.catalog import finding
+from dualwatch.rules.registry import judge
+from dualwatch.rules.thresholds import Thresholds
+from dualwatch.state.snapshot import fold
 
 
 def flat(training, value, lines=66):
@@ -49,11 +58,38 @@ def test_a_single_wild_gradient_is_no_failure(training, judged):
     assert judged(training.subject())["grad-norm"].status.value == "pass"
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, 1e6])
-def test_a_loss_that_is_spoilt_or_huge(training, judged, value):
-    result = judged(training.lines(5).line(loss_bbox=value).subject())["finite"]
-    assert result.status.value == "fail"
-    assert "iteration 300" in result.observed
+@pytest.mark.parametrize(
+    ("metrics", "status", "code"),
+    [
+        ({"loss": math.nan, "loss_bbox": math.nan}, "fail", "DW203"),
+        ({"loss": math.inf, "loss_bbox": 0.1}, "fail", "DW203"),
+        ({"loss_bbox": math.nan}, "warn", "DW203"),  # The total does not contain it.
+        ({"loss": 1e6, "loss_bbox": 1e6}, "fail", "DW204"),
+        ({"loss_bbox": 60.0}, "fail", "DW204"),  # The limit of this profile.
+        ({"loss": 1.5}, "pending", "DW203"),
+    ],
+    ids=str,
+)
+def test_a_loss_that_is_not_finite_or_huge(training, judged, metrics, status, code):
+    training.lines(5).line(**metrics)
+    training.findings += judge(fold(training.events), Thresholds())
+    result = judged(training.subject())["finite"]
+    assert (result.status.value, result.code) == (status, code)
+    assert ("iteration 300" in result.observed) is (status != "pending")
+
+
+def test_a_late_first_line_hides_nothing(training, judged):
+    training.wait(3000).line(loss=math.nan).line(loss=math.nan)
+    training.findings += judge(fold(training.events), Thresholds())
+    found = judged(training.subject())
+    assert (found["first-line"].status.value, found["finite"].status.value) == ("fail", "fail")
+
+
+def test_a_training_without_a_line_did_not_start_slowly_but_died(training, judged):
+    training.wait(400).found("DW606", severity=Severity.CRITICAL)
+    found = judged(training.subject(life=RunLife.OVER))
+    assert (found["first-line"].status.value, found["alive"].status.value) == ("skip", "fail")
+    assert found["finite"].status.value == "skip"
 
 
 # --- epochs ----------------------------------------------------------------------------------

@@ -97,7 +97,7 @@ def test_a_sample_is_evenly_spread_and_all_are_all(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("", "it is empty"), ("{", "no JSON"), ("[]", "no list of images"),
+    [("", "it is empty"), ("{", "not valid JSON"), ("[]", "no list of images"),
      ("{}", "no list of images"),
      ('{"images": []}', "no image"), ('{"images": [3]}', "no file_name"), ("[" * 200_000, "nested"),
      ('{"images": [{"file_name": ""}]}', "no file_name"), ('{"images": {}}', "no list of images")],
@@ -146,7 +146,7 @@ def test_of_a_large_file_only_the_list_of_images_is_read(
     ("text", "words"),
     [('{"images": [{"file_name": "a"}], "annotations": [1, 2', "end is missing"),
      ('{"images": [{"file_name": "a"} {"b": ', "end is missing"),
-     ('{"images": [{"file_name": "a", }]}', "no JSON"), ('{"a": []}', "no list of images"),
+     ('{"images": [{"file_name": "a", }]}', "not valid JSON"), ('{"a": []}', "no list of images"),
      ('{"images": [12]}', "no file_name"), ('{"images": []}', "no image")],
 )  # fmt: skip
 def test_a_large_broken_file(
@@ -182,7 +182,7 @@ def test_images_and_annotations_of_voc(tmp_path: Path) -> None:
     assert (seen.kind, seen.images, seen.lacking) == ("VOCDataset", 4, 2)
     assert names(seen.absent) == ["2.xml", "3.jpg"]
     (tmp_path / "train.txt").write_bytes(b"\xff\xfe\x00")
-    assert "no text" in see(dataset).broken[0]
+    assert "not UTF-8 text" in see(dataset).broken[0]
 
 
 def test_images_that_cannot_be_used_are_told(llvip: dict[str, Any], tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_pairs_in_one_folder(tmp_path: Path) -> None:
     assert names(seen.absent) == ["set00_V000_visible_I00000.xml", "set00_V000_lwir_I00029.jpg"]
     assert see(dataset).lacking == 2  # The looks of its list are told by most of its files.
     fill(tmp_path, "train.txt", text="set00\n")
-    assert "no KAIST id" in see(dataset, OURS).broken[0]
+    assert "not a KAIST id" in see(dataset, OURS).broken[0]
 
 
 def test_real_configurations_of_ours(llvip: dict[str, Any], tmp_path: Path) -> None:
@@ -268,9 +268,9 @@ def test_an_unknown_type_is_believed_only_where_its_files_are(
         ({"type": "TinyDataset", "length": 32}, "TinyDataset reads is not known"),
         ({"type": "X", "ann_file": "a.pkl"}, "nor is the form of a.pkl"),
         ({"type": "CocoDataset"}, "names no annotation file"),
-        ({"type": "CocoDataset", "ann_file": ["a.json"]}, "ann_file is no path"),
+        ({"type": "CocoDataset", "ann_file": ["a.json"]}, "ann_file is not a path"),
         ({"type": "CocoDataset", "ann_file": "a", "data_root": "s3://b/c"}, "not on a local disk"),
-        ({"type": "X", "ann_file": "a", "data_prefix": {"img": 3}}, "data_prefix is no path"),
+        ({"type": "X", "ann_file": "a", "data_prefix": {"img": 3}}, "data_prefix is not a path"),
         ({"type": "CocoDataset", "ann_file": "<not read: x.y>"}, "ann_file is computed"),
         ({}, "names no type"),
         ("<not read: make()>", "not written out"),

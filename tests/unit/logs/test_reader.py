@@ -16,6 +16,7 @@ from dualwatch.events import (
     Event,
     IterationLogged,
     LinesScreened,
+    LogClock,
     LogMilestone,
     ObserverPaused,
 )
@@ -77,7 +78,7 @@ def test_facts_have_the_times_of_their_lines(tmp_path: Path) -> None:
     assert [event.at for event in found.events] == [0.0, 1.0, 4.0, 30.0, 30.0]
     assert found.events[0].wall == found.first_wall
     assert found.events[-1].wall == found.last_wall == found.first_wall + 30
-    assert found.year_known
+    assert found.clock is LogClock.FULL
     assert found.complete
     assert found.size == len((STARTUP + ERROR).encode())
     assert found.head[1] == "model = dict(type='失', name='é')"
@@ -92,7 +93,7 @@ def test_short_stamps_have_the_year_of_the_file(tmp_path: Path) -> None:
     found = read_log(path, frameworks.line_formats(), deadline=AGES)
     assert time.localtime(found.first_wall)[:5] == (2024, 11, 23, 6, 20)
     assert found.last_wall - found.first_wall == 30
-    assert not found.year_known
+    assert found.clock is LogClock.NO_YEAR
 
 
 def test_a_log_without_stamps_has_the_time_of_the_file(tmp_path: Path) -> None:

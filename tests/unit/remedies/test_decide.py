@@ -440,3 +440,19 @@ def test_every_ladder_is_shown(spec) -> None:
 @pytest.mark.parametrize("nothing", [{}, {"train_dataloader": None}, {"train_dataloader": []}])
 def test_a_configuration_that_says_nothing_has_no_ladder_of_changes(nothing) -> None:
     assert set(escalations(spec_of(nothing), Policy())) == {"console-encoding", "resume-blocked"}
+
+
+# --- reported only ---------------------------------------------------------------------------
+
+
+def test_what_is_reported_only_holds_what_would_be_done(spec, found) -> None:
+    findings, past = [found("DW111"), found("DW102")], RemedyHistory()
+    reported = decide_stall(findings, past, spec(), Policy(on_stall="report"))
+    assert (reported.action, reported.cause, reported.step) == (Action.REPORT, "DW111", None)
+    assert reported.withheld == decide_stall(findings, past, spec(), Policy())
+    assert reported.withheld.action is Action.RERUN
+
+
+def test_what_needs_no_action_withholds_none(spec, found) -> None:
+    reported = decide_stall([found("DW104")], RemedyHistory(), spec(), Policy(on_stall="report"))
+    assert (reported.action, reported.withheld) == (Action.REPORT, None)

@@ -110,6 +110,7 @@ def test_the_summary_holds_what_the_contract_promises(records) -> None:
         "started": 1000.0,
         "ended": 1009.0,
         "required_metrics": ["loss_macl"],
+        "would_have": [],
     }
     first, second = document["attempts"]
     assert (

@@ -106,6 +106,14 @@ def test_what_could_not_be_seen_is_said(story, what, code) -> None:
 def test_only_the_framework_of_a_training_advises(story, config, framework, advised) -> None:
     if config:
         story.tell(ConfigRead, path=config, how="read", loaders={}, framework=framework)
-    story.complains("RuntimeError", "DataLoader worker (pid 7) exited", where="a.py:1 in f")
-    (found,) = [f for f in story.ended(exit_code=1).judged() if f.code == "DW606"]
-    assert ("mmengine" in found.remedy) is advised
+    story.complains("OSError", "[Errno 28] No space left on device", where="a.py:1 in f")
+    (found,) = [f for f in story.ended(exit_code=1).judged() if f.code == "DW502"]
+    assert ("max_keep_ckpts" in found.remedy) is advised
+
+
+def test_a_configuration_of_the_generation_before_is_advised_in_its_own_terms(story) -> None:
+    story.tell(ConfigRead, path="c.py", how="read", loaders={"data": {}}, framework="mmengine")
+    story.complains("RuntimeError", "CUDA out of memory. Tried to allocate", where="a.py:1 in f")
+    (found,) = [f for f in story.ended(exit_code=1).judged() if f.code == "DW401"]
+    assert "samples_per_gpu" in found.remedy
+    assert "train_dataloader" not in found.remedy

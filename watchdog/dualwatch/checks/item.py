@@ -9,6 +9,7 @@ from typing import Any
 
 from dualwatch.events import Finding
 from dualwatch.history.training_record import TrainingRecord
+from dualwatch.rules import finished
 from dualwatch.state.snapshot import Snapshot
 
 STAGES = ("preflight", "startup", "warmup", "epoch-1", "running")
@@ -19,7 +20,8 @@ class NotJudged(str, enum.Enum):
 
     ``BLOCKED``: an item that it needs failed. ``WAITING``: one that it needs is pending.
     ``NOT_BEGUN``: the training has not begun. ``IGNORED``: the user excluded it. ``ELSEWHERE``: it
-    is about this machine, and the training may have run on another one.
+    is about this machine, and the training may have run on another one. ``TEST``: it is about a
+    training, and this is a test run.
     """
 
     BLOCKED = "blocked"
@@ -27,6 +29,7 @@ class NotJudged(str, enum.Enum):
     NOT_BEGUN = "not-begun"
     IGNORED = "ignored"
     ELSEWHERE = "elsewhere"
+    TEST = "test"
 
 
 class Status(str, enum.Enum):
@@ -83,7 +86,7 @@ class CheckSubject:
         overcome: Findings of earlier attempts, or from before a replacement in place.
         required: Metrics that must be trained.
         finished: Whether it trained to its end.
-        elsewhere: Whether it may have run on another machine.
+        elsewhere: Whether it may have run on another machine, and why that is so.
         orphans_looked_for: Whether processes of earlier trainings were searched for.
     """
 
@@ -95,11 +98,17 @@ class CheckSubject:
     life: RunLife = RunLife.PLANNED
     finished: bool = False
     elsewhere: bool = False
+    elsewhere_why: str = ""
     orphans_looked_for: bool = False
 
     def found(self, *codes: str) -> Finding | None:
         """The first finding with one of these codes."""
         return next((f for code in codes for f in self.findings if f.code == code), None)
+
+    @property
+    def is_test(self) -> bool:
+        """Whether this is a test run, which trains nothing."""
+        return finished.is_test(self.s)
 
     @property
     def has_trained(self) -> bool:
@@ -124,6 +133,7 @@ class Reading:
         code: Of the finding behind it, where the item's own code does not fit.
         reason: Why it was not judged, where a view depends on it.
         blocked_by: Id of the item that it needs and that failed or is pending, "" for none.
+        blocks: Whether items that need this one cannot be judged where it fails.
     """
 
     status: Status
@@ -133,6 +143,7 @@ class Reading:
     remedy: str = ""
     reason: NotJudged | None = None
     blocked_by: str = ""
+    blocks: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +158,7 @@ class CheckResult:
     code: str = ""
     reason: NotJudged | None = None
     blocked_by: str = ""
+    blocks: bool = True
 
 
 def passed(observed: str, expected: str = "") -> Reading:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from dualwatch.checks.item import (
+    STAGES,
     CheckResult,
     CheckSubject,
     Item,
@@ -56,13 +57,16 @@ def _reading(
     if item.id in ignored:
         return replace(skipped(f"ignored: {ignored[item.id]}"), reason=NotJudged.IGNORED)
     if subject.elsewhere and PROBES[item.probe].local:
-        text = "the log may be from another machine"
+        why = f": {subject.elsewhere_why}" if subject.elsewhere_why else ""
+        text = f"the log may be from another machine{why}"
         return replace(skipped(text), reason=NotJudged.ELSEWHERE)
+    if subject.is_test and item.stage != STAGES[0] and item.probe != "ended-well":
+        return replace(skipped("a test run, not a training"), reason=NotJudged.TEST)
     for need in needed:
         # One fault is reported once. A skipped item blocks nothing: whether the rest can be judged
         # without it, each check decides.
         name = need.item.id
-        if need.status is Status.FAIL:
+        if need.status is Status.FAIL and need.blocks:
             reading = skipped(f"needs {name!r}, which failed")
             return replace(reading, reason=NotJudged.BLOCKED, blocked_by=name)
         if need.status is Status.PENDING:
@@ -95,4 +99,5 @@ def _result(item: Item, reading: Reading) -> CheckResult:
         code,
         reading.reason,
         reading.blocked_by,
+        reading.blocks,
     )

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dualwatch.collectors import run_records
 from dualwatch.collectors.processes import trainings
 from dualwatch.collectors.processes.trainings import Training
+from dualwatch.collectors.run_records import RunRecord
 from dualwatch.core.errors import DualwatchError, Exit
 
 CONFIG_ENDINGS = (".py", ".yaml", ".yml", ".json")
 LOG_ENDINGS = (".log", ".txt", ".out", ".err", ".gz", ".log.json")
 _STAMPED = re.compile(r"\d{8}_\d{6}")
+_WALL = re.compile(rb'"wall":(\d{1,12}(?:\.\d{1,9})?)')
+_LAST_BYTES = 64 << 10
 _DEPTH = 3
 
 
@@ -31,7 +34,8 @@ class Target:
         work_dir: Folder of the run, None for a bare log.
         attempt_dir: Folder of the newest supervised attempt.
         log: The log to read: the console where dualwatch kept it, else the newest training log.
-        scalars: ``scalars.json`` of the same run.
+        scalars: Rows of scalars of the same run; they are the log too where it left no other.
+        earlier: Logs of earlier runs in the same work dir, oldest first.
         config: A configuration that the user named; it is loaded.
         training: The live process, None where there is none.
     """
@@ -42,6 +46,7 @@ class Target:
     attempt_dir: Path | None = None
     log: Path | None = None
     scalars: Path | None = None
+    earlier: tuple[Path, ...] = ()
     config: Path | None = None
     training: Training | None = None
 
@@ -105,13 +110,15 @@ def of_pid(pid: int) -> Target:
         target = replace(target, attempt_dir=training.attempt_dir, log=console)
     if work_dir is not None:
         # Its files may be readable where its process is not.
-        log = target.log or _newest(_logs(work_dir))
-        target = replace(target, log=log, scalars=_scalars(log, work_dir))
+        records = run_records.find(work_dir)
+        newest = records[-1] if records else None
+        if newest is not None:
+            target = replace(target, log=target.log or newest.main, scalars=newest.rows)
     return target
 
 
 def of_folder(folder: Path) -> Target:
-    """A work dir; of a folder with several the one that was written to last."""
+    """A work dir; of a folder with several the one whose run began last."""
     own = _run_in(folder)
     if own is None:
         own = _newest_run(folder)
@@ -155,60 +162,85 @@ def _of_config(path: Path) -> Target:
 def _run_in(folder: Path) -> Target | None:
     """The run whose work dir this is; None where it is none."""
     attempts = _attempts(folder)
-    log = _newest(_logs(folder))
-    if not attempts and log is None:
+    records = run_records.find(folder)
+    if not attempts and not records:
         return None
+    newest = records[-1] if records else RunRecord()
     training = trainings.in_folder(folder)
-    if attempts and not _is_newer(log, attempts[-1], training):
+    if attempts and not _is_newer(newest, attempts[-1], training):
         attempt = attempts[-1]
         console = attempt / "console.log"
         return Target(
             kind="run",
             work_dir=folder,
             attempt_dir=attempt,
-            log=console if console.exists() else log,
-            scalars=_scalars(log, folder),
+            log=console if console.exists() else newest.log,
+            scalars=newest.rows,
             training=training,
         )
+    log = training.log if training is not None else None
     return Target(
         kind="folder",
         work_dir=folder,
-        log=(training.log if training is not None else None) or log,
-        scalars=_scalars(log, folder),
+        log=log or newest.main,
+        scalars=newest.rows,
+        earlier=_earlier(records) if log is None or log == newest.main else (),
         training=training,
     )
 
 
-def _is_newer(log: Path | None, attempt: Path, training: Training | None) -> bool:
+def _earlier(records: Sequence[RunRecord]) -> tuple[Path, ...]:
+    """The logs of the runs before the newest one.
+
+    A log that is not named after its start may be the console of several of them.
+    """
+    if not records or not records[-1].is_named:
+        return ()
+    named = (record.main for record in records[:-1] if record.is_named)
+    return tuple(main for main in named if main is not None)
+
+
+def _is_newer(record: RunRecord, attempt: Path, training: Training | None) -> bool:
     """Whether a plain training used the work dir after the supervised one."""
     if training is not None:
         return training.attempt_dir is None
     console = attempt / "console.log"
-    if log is None or not console.exists():
+    if record.log is None or not console.exists():
         return False
     # A supervised run writes both until its end: they differ by less than a minute.
-    return log.stat().st_mtime > console.stat().st_mtime + 60
+    return record.written > console.stat().st_mtime + 60
 
 
 def _newest_run(folder: Path) -> Target | None:
-    """The run below a folder of several that was written to last."""
-    candidates: dict[Path, float] = {}
-    for file in _walk(folder, _DEPTH + 1):
+    """The run below a folder of several that began last."""
+    places: dict[Path, tuple[float, float]] = {}
+    for file in run_records.walk(folder, _DEPTH + 1):
         place: Path | None = None
         if file.name == "journal.jsonl" and file.parent.name == "dualwatch":
             place = file.parent.parent
-        elif file.suffix == ".log" and _is_training_log(file):
-            stamped = _STAMPED.fullmatch(file.parent.name) is not None
-            place = file.parent.parent if stamped else file.parent
-        if place is not None:
-            with contextlib.suppress(OSError):
-                when = file.stat().st_mtime
-                candidates[place] = max(candidates.get(place, 0.0), when)
-    for place in sorted(candidates, key=lambda known: -candidates[known]):
+        elif run_records.is_record(file):
+            place = run_records.place_of(file)
+        if place is not None and place not in places:
+            records = run_records.find(place)
+            known = [(one.begun or one.written, one.written) for one in records]
+            places[place] = max([*known, _last_event(place / "dualwatch" / "journal.jsonl")])
+    for place in sorted(places, key=places.__getitem__, reverse=True):
         run = _run_in(place)
         if run is not None:
             return run
     return None
+
+
+def _last_event(journal: Path) -> tuple[float, float]:
+    """Wall time of the last event of a journal, and when it was written; 0 where there is none."""
+    try:
+        with journal.open("rb") as stream:
+            written = os.fstat(stream.fileno()).st_mtime
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - _LAST_BYTES))
+            walls = _WALL.findall(stream.read())
+    except OSError:
+        return 0.0, 0.0
+    return (float(walls[-1]) if walls else written), written
 
 
 def _attempts(folder: Path) -> list[Path]:
@@ -221,50 +253,6 @@ def _attempts(folder: Path) -> list[Path]:
     if not (own / "journal.jsonl").exists():
         return []
     return sorted(found, key=lambda p: int(p.name.rsplit("-", 1)[1]))
-
-
-def _logs(folder: Path) -> list[Path]:
-    """Training logs of a work dir, in stamped folders or beside the checkpoints."""
-    return [file for file in _walk(folder, 2) if file.suffix == ".log" and _is_training_log(file)]
-
-
-def _is_training_log(file: Path) -> bool:
-    return "dualwatch" not in file.parts[-4:-1] and file.name != "tensorboard.log"
-
-
-def _newest(files: Iterable[Path]) -> Path | None:
-    dated: list[tuple[float, str, Path]] = []
-    for file in files:
-        with contextlib.suppress(OSError):
-            dated.append((file.stat().st_mtime, file.name, file))
-    return max(dated)[2] if dated else None
-
-
-def _scalars(log: Path | None, work_dir: Path) -> Path | None:
-    """``scalars.json`` beside a log, else the newest of the work dir."""
-    if log is not None:
-        beside = log.parent / "vis_data" / "scalars.json"
-        if beside.exists():
-            return beside
-        old = log.with_name(log.name + ".json")
-        if old.exists():
-            return old
-    return _newest(file for file in _walk(work_dir, 3) if file.name == "scalars.json")
-
-
-def _walk(folder: Path, depth: int) -> Iterable[Path]:
-    """Files below a folder, not too deep: data sets and checkpoints may lie there too."""
-    try:
-        entries = list(os.scandir(folder))
-    except OSError:
-        return
-    for entry in entries:
-        with contextlib.suppress(OSError):
-            if entry.is_dir(follow_symlinks=False):
-                if depth > 1:
-                    yield from _walk(Path(entry.path), depth - 1)
-            elif entry.is_file():
-                yield Path(entry.path)
 
 
 def _holds_scalars(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The mark that stands in the values of a configuration for what was not read."""
+"""The mark in the values of a configuration that replaces what was not read."""
 
 from __future__ import annotations
 

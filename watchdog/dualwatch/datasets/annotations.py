@@ -34,7 +34,7 @@ _OVERLAP = 64
 
 
 class BrokenAnnotation(ValueError):
-    """An annotation file is there and is no annotation."""
+    """An annotation file exists and is not valid."""
 
 
 class UnreadAnnotation(Exception):
@@ -66,7 +66,7 @@ def _whole(data: bytes) -> Iterator[Any]:
     except RecursionError:
         raise BrokenAnnotation("it is nested too deeply") from None
     except ValueError as error:
-        raise BrokenAnnotation(f"it is no JSON: {clean(str(error), 200)}") from None
+        raise BrokenAnnotation(f"it is not valid JSON: {clean(str(error), 200)}") from None
     images = document.get("images") if isinstance(document, dict) else None
     if not isinstance(images, list):
         raise BrokenAnnotation("it holds no list of images")
@@ -100,7 +100,7 @@ def _piecewise(stream: BinaryIO, size: int) -> Iterator[Any]:
         except (ValueError, RecursionError):
             piece = stream.read(_PIECE)
             if not piece or len(text) - place > _OBJECT:
-                raise BrokenAnnotation("its list of images is no JSON") from None
+                raise BrokenAnnotation("its list of images is not valid JSON") from None
             _look_at_the_clock(until)
             text, place = text[place:] + decode(piece), 0
             continue
@@ -140,7 +140,7 @@ def ids(path: Path) -> list[str]:
     try:
         lines = data.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
-        raise BrokenAnnotation("it is no text in UTF-8") from None
+        raise BrokenAnnotation("it is not UTF-8 text") from None
     found = [line for line in lines if line.strip()]
     if not found:
         raise BrokenAnnotation("it is empty")
@@ -164,5 +164,5 @@ def fault_of_xml(path: str) -> str | None:
     try:
         ElementTree.fromstring(data)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        return f"it is no XML: {clean(str(error), 200)}"
+        return f"it is not valid XML: {clean(str(error), 200)}"
     return None

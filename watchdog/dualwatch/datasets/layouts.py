@@ -81,7 +81,7 @@ def _refuse_unknown(name: str, value: Any) -> None:
         if isinstance(part, str) and ("://" in part or part.startswith("s3:")):
             raise UnknownLayout(f"{clean(part, 200)} is not on a local disk")
         if part is not None and not isinstance(part, str):
-            raise UnknownLayout(f"{name} is no path: {clean(repr(part), 100)}")
+            raise UnknownLayout(f"{name} is not a path: {clean(repr(part), 100)}")
 
 
 class Place:

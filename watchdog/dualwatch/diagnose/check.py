@@ -176,6 +176,7 @@ def _subject(record: CheckRecord) -> CheckSubject:
         life=record.life,
         finished=record.finished,
         elsewhere=record.elsewhere,
+        elsewhere_why=record.elsewhere_why,
         orphans_looked_for=record.orphans_looked_for,
     )
 

@@ -41,6 +41,7 @@ class CheckRecord:
     required: tuple[str, ...] = ()
     path: str = ""
     elsewhere: bool = False
+    elsewhere_why: str = ""
     orphans_looked_for: bool = False
 
 
@@ -60,7 +61,8 @@ def record_of(done: Examination, policy: CheckPolicy) -> CheckRecord:
         has_ended=done.has_ended,
         required=examine.required(done, policy),
         path=config.path if config is not None else str(target.log or ""),
-        elsewhere=target.kind == "log",
+        elsewhere=not done.locality.here,
+        elsewhere_why=done.locality.why,
         orphans_looked_for=target.work_dir is not None and "orphans" not in done.not_observed,
     )
 

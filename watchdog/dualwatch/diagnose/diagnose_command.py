@@ -19,7 +19,6 @@ from dualwatch.core.errors import Exit
 from dualwatch.core.policies import CheckPolicy
 from dualwatch.diagnose import document, environment, examine, raw_evidence
 from dualwatch.diagnose.examine import Examination
-from dualwatch.events import Severity
 from dualwatch.report.bundle import bundle as bundles
 from dualwatch.report.bundle.redaction import Redactor
 from dualwatch.report.diagnosis import Diagnosis
@@ -67,7 +66,8 @@ def diagnose(
     with progress() as tell:
         done = examine.examine(target, policy, collected=tell)
     environ = environment.of_training(done)
-    made = document.build(done, environment.bearing_on_hangs(environ))
+    ours = environment.bearing_on_hangs(environ) if done.locality.here else {}
+    made = document.build(done, ours)
     result = DiagnoseResult(document=made, code=_code(done))
     if bundle:
         redactor = _redactor(environ) if redact else None
@@ -94,7 +94,7 @@ def show(result: DiagnoseResult) -> None:
 
 
 def _code(done: Examination) -> Exit:
-    if any(cause.severity >= Severity.ERROR for cause in done.causes):
+    if done.causes:
         return Exit.WRONG
     assert done.standing is not None
     # Unknown is not well: a log that just ends tells neither a crash nor a hang, and a process that

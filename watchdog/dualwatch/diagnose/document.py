@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 from collections.abc import Mapping, Sequence
 
 from msgspec import structs
 
 from dualwatch import __version__, frameworks
-from dualwatch.diagnose.examine import Examination, is_alive
-from dualwatch.events import Finding, Frame, ProcessSample
+from dualwatch.diagnose.examine import Examination, is_alive, is_planned
+from dualwatch.events import (
+    ErrorSeen,
+    Evidence,
+    Finding,
+    Frame,
+    LogClock,
+    ProcessSample,
+    ProgressShown,
+)
 from dualwatch.report.diagnosis import (
     Config,
     Diagnosis,
@@ -23,6 +32,11 @@ from dualwatch.report.diagnosis import (
     Status,
     Target,
 )
+from dualwatch.rules import finished
+from dualwatch.rules.starts import EarlierStart
+
+_LOGGERS_OWN = re.compile(r"\d{8}_\d{6}\.log(?:\.json)?|scalars\.json")
+"""Names that the loggers of frameworks give to their own files."""
 
 FRAMES = 12
 """Frames of a stack in the document; the bundle's raw files hold all of them."""
@@ -45,13 +59,14 @@ def build(done: Examination, environ: Mapping[str, str]) -> Diagnosis:
             pid=target.training.pid if target.training is not None else None,
             work_dir=_text(target.work_dir),
             alive=is_alive(target),
+            console=_is_console(done),
             supervised=target.supervised,
         ),
         phase=done.standing.phase,
         status=_status(done),
         causes=_findings(done, done.causes),
         findings=_findings(done, done.findings),
-        earlier=list(done.earlier),
+        earlier=_earlier(done),
         log_path=_text(target.log),
         log_tail=list(done.log.tail) if done.log is not None else [],
         nvidia_smi=done.nvidia_smi,
@@ -74,8 +89,22 @@ def build(done: Examination, environ: Mapping[str, str]) -> Diagnosis:
     )
 
 
+def _is_console(done: Examination) -> bool | None:
+    """Whether the log shows what was printed: a logger's own file has no bar and no traceback."""
+    log = done.log
+    if log is None:
+        return None
+    if _LOGGERS_OWN.fullmatch(log.path.name) is None:
+        return True
+    printed = (
+        isinstance(e, ProgressShown) or (isinstance(e, ErrorSeen) and e.where) for e in log.events
+    )
+    return any(printed)
+
+
 def _status(done: Examination) -> Status:
-    s, line = done.snapshot, done.snapshot.last_train
+    s = done.snapshot
+    line = s.last_test if finished.is_test(s) else s.last_train
     tail = done.log.tail if done.log is not None else ()
     assert done.standing is not None
     return Status(
@@ -85,17 +114,43 @@ def _status(done: Examination) -> Status:
         epoch=line.epoch if line is not None else None,
         iteration=line.iteration if line is not None else None,
         total=line.total if line is not None else None,
-        last_progress=s.progress_wall or None,
+        last_progress=(s.progress_wall or None) if _is_dated(done) else None,
         silence_s=s.silence(s.at) if done.target.training is not None else None,
         last_line=next((text for text in reversed(tail) if text.strip()), s.last_line),
     )
 
 
 def _findings(done: Examination, findings: Sequence[Finding]) -> list[Finding]:
-    """A training that dualwatch did not start has no attempts."""
+    """A training that dualwatch did not start has no attempts, and a log no process."""
     if done.target.supervised:
         return list(findings)
-    return [structs.replace(one, attempt=None) for one in findings]
+    return [
+        structs.replace(
+            one, attempt=None, pid=one.pid or None, evidence=_evidence(done, one.evidence)
+        )
+        for one in findings
+    ]
+
+
+def _evidence(done: Examination, evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+    """A log without times, or without a year, dates nothing that it holds."""
+    if _is_dated(done):
+        return evidence
+    return tuple(structs.replace(one, wall=None) for one in evidence)
+
+
+def _earlier(done: Examination) -> list[EarlierStart]:
+    if _is_dated(done):
+        return list(done.earlier)
+    return [structs.replace(one, begun=None, last=None) for one in done.earlier]
+
+
+def _is_dated(done: Examination) -> bool:
+    """Whether the times of what was seen are known, with their year."""
+    started = done.snapshot.started
+    is_live = done.target.training is not None
+    planned = is_planned(done.target)
+    return not planned and (is_live or started is None or started.clock is LogClock.FULL)
 
 
 def _processes(done: Examination) -> list[Process]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from dualwatch import domains
 from dualwatch.collectors.processes.trainings import Training
 from dualwatch.collectors.stacks import fd_limit
@@ -14,14 +16,16 @@ from dualwatch.collectors.target import Target
 from dualwatch.core import clock
 from dualwatch.core.clock import Moment
 from dualwatch.core.policies import CheckPolicy
-from dualwatch.diagnose import log_starts
+from dualwatch.diagnose import locality, log_starts
+from dualwatch.diagnose.locality import Locality
 from dualwatch.diagnose.parallel import Collector, collect
-from dualwatch.diagnose.questions import questions
+from dualwatch.diagnose.questions import FIRST, LOCAL, OF_THIS_MACHINE, questions
 from dualwatch.events import (
     AttemptStarted,
     ConfigRead,
     Event,
     Finding,
+    LogClock,
     NotObserved,
     Severity,
 )
@@ -30,11 +34,12 @@ from dualwatch.history import sources
 from dualwatch.history.run import RunHistory
 from dualwatch.history.training_record import TrainingRecord
 from dualwatch.logs import reader
-from dualwatch.rules import ranking
+from dualwatch.logs.whole import LogStart
+from dualwatch.rules import ranking, starts
 from dualwatch.rules.deaths import exit
 from dualwatch.rules.registry import judge
 from dualwatch.rules.starts import EarlierStart
-from dualwatch.rules.status import RunStatus, run_status
+from dualwatch.rules.status import RunStatus, not_run, of_empty_log, run_status
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot, advance
 
@@ -60,8 +65,10 @@ class Examination:
         findings: Ranked, likeliest cause first; with those recorded of the newest attempt.
         causes: The findings without symptoms and notes.
         config: As it was loaded or read.
+        locality: Whether it is of this machine.
         written: Source text of the training loader.
         earlier: The starts of its log before the newest one, oldest first.
+        in_common: What the newest of them have in common, "" for nothing.
         not_observed: What could not be looked at -> why.
     """
 
@@ -80,7 +87,9 @@ class Examination:
     config: ConfigRead | None = None
     written: str | None = None
     not_observed: dict[str, str] = field(default_factory=dict)
+    locality: Locality = field(default_factory=lambda: Locality(True))
     earlier: list[EarlierStart] = field(default_factory=list)
+    in_common: str = ""
     took_s: float = 0.0
 
     @property
@@ -128,7 +137,19 @@ def examine(
     if options.only is not None:
         asked = {name: ask for name, ask in asked.items() if name in options.only}
     asked |= options.more
-    answers, failures = collect(asked, collected, one_by_one=fd_limit.are_few())
+    few = fd_limit.are_few()
+    answers: dict[str, Any] = {}
+    failures: dict[str, str] = {}
+    if target.training is None:
+        # Whose log it is decides what else is asked.
+        first = {name: asked.pop(name) for name in FIRST if name in asked}
+        answers, failures = collect(first, collected, one_by_one=few)
+        done.locality = _locality(target, answers)
+        if not done.locality.here:
+            asked = {name: ask for name, ask in asked.items() if name not in LOCAL}
+            done.not_observed[OF_THIS_MACHINE] = f"not evidence: {done.locality.why}"
+    more, failed = collect(asked, collected, one_by_one=few)
+    answers, failures = answers | more, failures | failed
     done.not_observed.update(failures)
     _take(done, answers)
     _fold(done, answers, options)
@@ -136,6 +157,13 @@ def examine(
     _judge(done, policy, options)
     done.took_s = clock.now().at - moment.at
     return done
+
+
+def _locality(target: Target, answers: Mapping[str, Any]) -> Locality:
+    run = answers["journal"][0] if "journal" in answers else None
+    log: reader.LogRead | None = answers.get("log")
+    events = log.events if log is not None else ()
+    return locality.of(target, events, run.started if run is not None else None)
 
 
 def _settled(s: Snapshot, target: Target, asked: Moment) -> Snapshot:
@@ -183,20 +211,27 @@ def _config(done: Examination, found: ConfigRead | None) -> ConfigRead | None:
     """The configuration of the newest start: of a file, or as its log has it."""
     if done.log is None:
         return found
-    printed = log_starts.printed(done.log, done.log.starts[-1], done.moment)
+    printed = log_starts.printed(done.log.starts[-1], done.moment)
     settled = log_starts.settled(found, printed, is_named=done.target.kind == "config")
     if printed is not None and settled is printed.event:
         done.written = printed.spec.written
-    return settled
+    if settled is None or done.locality.here or done.target.config is not None:
+        return settled
+    # Where its data would lie on this machine is no matter of a training of another one.
+    return structs.replace(settled, missing={}, unpaired=(), looked_at=0)
 
 
 def _fold(done: Examination, answers: dict[str, Any], options: ExamineOptions) -> None:
     """Continues the run of the journal with newer lines of the log and with the answers."""
     target, moment, run = done.target, done.moment, done.run
-    starts = log_starts.of_rows(answers["scalars"]) if answers.get("scalars") else ()
-    if done.log is not None and not starts:
-        starts = done.log.starts
-    attempts = sources.of_log(starts, moment, _started(target, moment))
+    found: tuple[LogStart, ...] = ()
+    if answers.get("scalars") and target.log is not None:
+        found = log_starts.of_rows(answers["scalars"], target.log)
+    if done.log is not None and not found:
+        found = done.log.starts
+    if found and not run.attempts:
+        found = (*answers.get("earlier runs", ()), *found)
+    attempts = sources.of_log(found, moment, _started(target, moment))
     if run.attempts:
         # The supervisor may have died before the training did.
         lines = [event for attempt in attempts for event in attempt[1:]]
@@ -204,8 +239,8 @@ def _fold(done: Examination, answers: dict[str, Any], options: ExamineOptions) -
     else:
         events = attempts[-1]
         course = () if target.supervised else (done.course,)
-        log_starts.fold_earlier(run, done.log, starts, attempts, course, moment)
-        done.course.timed = not answers.get("scalars")
+        log_starts.fold_earlier(run, found, attempts, course, moment)
+        done.course.timed = not found or found[-1].clock is not LogClock.NONE
     if target.attempt_dir is not None:
         for name in ("heartbeat", "model", "batches"):
             events += answers.get(name, ())
@@ -221,6 +256,8 @@ def _fold(done: Examination, answers: dict[str, Any], options: ExamineOptions) -
         for what, why in done.not_observed.items()
     ]
     for name in options.more:
+        if name == "config":
+            continue  # As it was settled above.
         answer = answers.get(name, ())
         listed = answer if isinstance(answer, list) else [answer]
         events += [one for one in listed if isinstance(one, Event)]
@@ -233,6 +270,11 @@ def is_alive(target: Target) -> bool | None:
     if target.training is not None:
         return True
     return False if target.supervised else None
+
+
+def is_planned(target: Target) -> bool:
+    """Whether it is a configuration that was not run."""
+    return target.kind == "config" and target.training is None and target.log is None
 
 
 def _started(target: Target, moment: Moment) -> AttemptStarted:
@@ -268,9 +310,16 @@ def _judge(done: Examination, policy: CheckPolicy, options: ExamineOptions) -> N
     done.findings = ranking.rank([*now, *then])
     done.causes = ranking.causes([*now, *then])
     done.standing = run_status(s, alive=is_alive(target))
+    if is_planned(target):
+        done.standing = not_run()
+    elif is_alive(target) is None and done.log is not None and not any(done.log.tail):
+        done.standing = of_empty_log()
     if not target.supervised:
         done.earlier = log_starts.earlier(done.run, limits)
-    done.not_observed |= {what: event.why for what, event in s.not_observed.items()}
+    if done.earlier:
+        done.in_common = starts.in_common(done.earlier, done.standing)
+        parts = (done.standing.sentence, f"before it, {done.earlier[-1].sentence}", done.in_common)
+        done.standing = replace(done.standing, sentence="; ".join(filter(None, parts)))
 
 
 def _still_counts(finding: Finding, done: Examination) -> bool:

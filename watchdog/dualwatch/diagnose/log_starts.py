@@ -1,18 +1,19 @@
-"""The starts of a log as attempts of one run: the newest is judged, the ones before are told."""
+"""The starts of a log as attempts of one run: the newest is judged, the earlier ones are listed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from msgspec import structs
 
 from dualwatch.core.clock import Moment
-from dualwatch.events import AttemptEnded, ConfigRead, Event
+from dualwatch.events import AttemptEnded, ConfigRead, Event, IterationLogged, LogClock
 from dualwatch.frameworks import config_read
 from dualwatch.frameworks.config_read import FoundConfig
 from dualwatch.history.run import HistoryView, RunHistory
-from dualwatch.logs.reader import LogRead
+from dualwatch.logs.starts import Position, StartFinder
 from dualwatch.logs.whole import LogStart
 from dualwatch.rules import ranking, starts
 from dualwatch.rules.deaths import exit
@@ -20,28 +21,48 @@ from dualwatch.rules.registry import judge
 from dualwatch.rules.starts import EarlierStart
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
+from dualwatch.tensorboard import curves
 
 PRINTED = 20
 """Starts of a log, the newest, whose configuration is read from it: that takes 50 ms each."""
 
+UNKNOWN_TOTAL = 10**12
+"""Iterations of an epoch where rows do not name them: more than any has."""
 
-def of_rows(events: Sequence[Event]) -> tuple[LogStart, ...]:
-    """A file of scalars as one start."""
-    walls = [event.wall for event in events]
-    start = LogStart(
-        events=tuple(events),
-        head=(),
-        first_wall=min(walls),
-        last_wall=max(walls),
-        resumed=False,
-        last_line="",
+
+def of_rows(events: Sequence[Event], path: Path) -> tuple[LogStart, ...]:
+    """The starts of a file of scalars, whose counters begin again with each of them."""
+    finder = StartFinder()
+    parts: list[list[Event]] = [[]]
+    resumed = [False]
+    for event in events:
+        if isinstance(event, IterationLogged) and event.mode == "train":
+            # Rows are of one rank: none is merely behind.
+            position = Position(event.epoch or 0, event.iteration, UNKNOWN_TOTAL)
+            if finder.falls(position):
+                finder.begin(event.wall, position)
+                parts.append([])
+                resumed.append(False)
+        parts[-1].append(event)
+        resumed[-1] = finder.is_resumed
+    return tuple(
+        LogStart(
+            events=tuple(part),
+            head=(),
+            first_wall=min((event.wall for event in part), default=0.0),
+            last_wall=max((event.wall for event in part), default=0.0),
+            resumed=is_resumed,
+            last_line="",
+            path=path,
+            clock=LogClock.FULL if curves.is_event_file(path) else LogClock.NONE,
+        )
+        for part, is_resumed in zip(parts, resumed, strict=True)
     )
-    return (start,)
 
 
-def printed(log: LogRead, start: LogStart, moment: Moment) -> FoundConfig | None:
+def printed(start: LogStart, moment: Moment) -> FoundConfig | None:
     """The configuration that a start printed into its log."""
-    return config_read.of_log(start.head, str(log.path), at=moment.at, wall=moment.wall)
+    return config_read.of_log(start.head, str(start.path), at=moment.at, wall=moment.wall)
 
 
 def settled(
@@ -67,7 +88,6 @@ def settled(
 
 def fold_earlier(
     run: RunHistory,
-    log: LogRead | None,
     found: Sequence[LogStart],
     attempts: Sequence[Sequence[Event]],
     views: Sequence[HistoryView],
@@ -86,8 +106,8 @@ def fold_earlier(
         if number == first:
             run.watch(views)
         run.take(begun)
-        if log is not None and number >= len(found) - PRINTED:
-            config = printed(log, found[number], moment)
+        if number >= len(found) - PRINTED:
+            config = printed(found[number], moment)
             if config is not None:
                 run.take(structs.replace(config.event, at=begun.at, wall=begun.wall))
         for event in rest:
@@ -110,11 +130,13 @@ def gone(s: Snapshot) -> AttemptEnded:
 
 
 def earlier(run: RunHistory, limits: Thresholds) -> list[EarlierStart]:
-    """What is told of the attempts before the newest one."""
+    """What is reported of the attempts before the newest one."""
     told: list[EarlierStart] = []
     for attempt in run.attempts[:-1]:
         s = attempt.snapshot
         s = replace(s, at=s.progress_at, wall=s.progress_wall)
         causes = ranking.causes(judge(s, limits))
-        told.append(starts.earlier(s, causes, number=attempt.number + 1, begun=attempt.begun))
+        log = s.log if s.log != run.snapshot.log else None
+        number = attempt.number + 1
+        told.append(starts.earlier(s, causes, number=number, begun=attempt.begun, log=log))
     return told

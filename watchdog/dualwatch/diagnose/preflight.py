@@ -91,7 +91,7 @@ def _known(target: Target, python: str, pairs: PairOptions) -> FoundConfig | Non
     """The configuration that was named, else the one that the run dumped; None for none."""
     if target.config is not None:
         return config_read.load(python, target.config, Path.cwd(), CONFIG_S, pairs)
-    path = config_read.find(target.work_dir) if target.work_dir is not None else None
+    path = config_read.find(target.work_dir, target.log) if target.work_dir is not None else None
     if path is None:
         return None
     folder = target.training.cwd if target.training is not None else None

@@ -15,14 +15,15 @@ from dualwatch.collectors.processes import orphans
 from dualwatch.collectors.target import Target
 from dualwatch.core.clock import Moment
 from dualwatch.core.policies import CheckPolicy
-from dualwatch.diagnose import live_process
+from dualwatch.diagnose import live_process, records
 from dualwatch.diagnose.parallel import Collector
-from dualwatch.events import ConfigRead, Event
+from dualwatch.events import ConfigRead
 from dualwatch.frameworks import config_read, interpreter
 from dualwatch.history import sources
 from dualwatch.history.run import LINES_AT_ONCE, RunHistory
 from dualwatch.history.training_record import TrainingRecord
 from dualwatch.logs import reader
+from dualwatch.tensorboard import curves
 
 LIVE_S = 8.0
 """Seconds for everything about a live training; a healthy machine needs about four."""
@@ -30,8 +31,18 @@ LIVE_S = 8.0
 CONFIG_S = 30.0
 """Seconds for a configuration that the user named: loading it imports torch."""
 
-SCALAR_ROWS = 20_000
-"""Training rows of a ``scalars.json`` that are folded, the newest."""
+EARLIER_S = 3.0
+"""Seconds for the runs before the newest one of a work dir."""
+
+FIRST = ("log", "scalars", "journal")
+"""Questions whose answers show of which machine a training is."""
+
+LOCAL = frozenset(
+    ("nvidia-smi", "host", "gpu", "orphans", "surroundings", "checkpoint", "data sets")
+)
+"""Questions about this machine, which are not asked about a training of another one."""
+
+OF_THIS_MACHINE = "GPU, memory, disk, kernel log and data of this machine"
 
 FILES = frozenset(("log", "scalars", "config"))
 """Questions that only read what the training left."""
@@ -61,9 +72,14 @@ def questions(
     if target.log is not None:
         log = target.log
         limit, formats = log_s + LIVE_S - 5.0, frameworks.line_formats()
-        asked["log"] = Collector(lambda: reader.read_log(log, formats, deadline=log_s), limit)
-        if target.scalars == log:
-            asked["scalars"] = Collector(lambda: read_scalars(log), LIVE_S)
+        if not curves.is_event_file(log):
+            asked["log"] = Collector(lambda: reader.read_log(log, formats, deadline=log_s), limit)
+        if records.is_rows(log):
+            asked["scalars"] = Collector(lambda: records.read_rows(log), LIVE_S)
+    if target.earlier:
+        asked["earlier runs"] = Collector(
+            lambda: records.read_earlier(target.earlier, EARLIER_S), EARLIER_S + LIVE_S
+        )
     if target.attempt_dir is not None:
         attempt = target.attempt_dir
         journal = attempt.parent / "journal.jsonl"
@@ -79,7 +95,7 @@ def questions(
         )
     elif work_dir is not None:
         cwd = training.cwd if training is not None else None
-        asked["config"] = Collector(lambda: _found_config(work_dir, cwd, moment), LIVE_S)
+        asked["config"] = Collector(lambda: _found_config(target, cwd, moment), LIVE_S)
     if work_dir is not None:
         asked["orphans"] = Collector(
             lambda: orphans.find(
@@ -88,15 +104,6 @@ def questions(
             LIVE_S,
         )
     return asked
-
-
-def read_scalars(path: Path) -> list[Event]:
-    """The newest rows of a ``scalars.json``; they have no times and get that of the file.
-
-    Raises:
-        OSError: It cannot be read.
-    """
-    return [event for one in frameworks.installed() for event in one.scalars(path, SCALAR_ROWS)]
 
 
 def _recorded(journal: Path, moment: Moment) -> tuple[RunHistory, TrainingRecord]:
@@ -108,8 +115,9 @@ def _recorded(journal: Path, moment: Moment) -> tuple[RunHistory, TrainingRecord
     return run, record
 
 
-def _found_config(work_dir: Path, cwd: Path | None, moment: Moment) -> ConfigRead | None:
-    path = config_read.find(work_dir)
+def _found_config(target: Target, cwd: Path | None, moment: Moment) -> ConfigRead | None:
+    assert target.work_dir is not None
+    path = config_read.find(target.work_dir, target.log)
     if path is None:
         return None
     return config_read.read(path, at=moment.at, wall=moment.wall, folder=cwd).event

@@ -73,7 +73,7 @@ def _once(paths: Sequence[Path]) -> list[Path]:
     if len(found) > MOST_RUNS:
         raise DualwatchError(
             f"{len(found)} runs do not fit on one page",
-            why=f"more than {MOST_RUNS} curves in one picture cannot be told apart",
+            why=f"more than {MOST_RUNS} curves in one picture cannot be distinguished",
             do="name fewer of them",
         )
     return found

@@ -12,17 +12,18 @@ from dualwatch.core import clock, units
 from dualwatch.core.errors import DualwatchError, Exit
 from dualwatch.core.json_codec import plain
 from dualwatch.core.policies import CheckPolicy
-from dualwatch.diagnose import check, examine
+from dualwatch.diagnose import check, examine, records
 from dualwatch.diagnose.check import Wanted
 from dualwatch.diagnose.check_record import CheckRecord, record_of, record_of_run
 from dualwatch.diagnose.examine import Examination, ExamineOptions
-from dualwatch.diagnose.questions import FILES, read_scalars
+from dualwatch.diagnose.questions import FILES
 from dualwatch.events import (
     Event,
     FindingRaised,
     GpusSampled,
     HeartbeatRead,
     HostSampled,
+    LogClock,
     ModelSeen,
     ProcessesSampled,
     RunStarted,
@@ -168,8 +169,8 @@ def _of_log(target: Target, policy: CheckPolicy) -> ReportedRun:
 
 
 def _events(target: Target, done: Examination) -> list[Event]:
-    if target.scalars is not None and target.scalars == target.log:
-        return read_scalars(target.log)
+    if target.log is not None and records.is_rows(target.log):
+        return records.read_rows(target.log)
     return list(done.log.events) if done.log is not None else []
 
 
@@ -188,10 +189,12 @@ def _add_examined(run: ReportedRun, target: Target, done: Examination, policy: C
     run.finished = done.standing.phase == Phase.FINISHED and not run.alive
     if target.supervised:
         run.notes.append("The journal of this run is empty: its console log is used instead.")
-    if target.scalars is not None and target.scalars == target.log:
+    if target.log is not None and target.log.suffix == ".json":
         run.notes.append("Rows of scalars have no times: those on this page are of the file.")
-    elif done.log is not None and not done.log.year_known:
-        run.notes.append("The times in this log have no year; that of the file was taken.")
+    elif done.log is not None and done.log.clock is LogClock.NO_YEAR:
+        run.notes.append("The times in this log have no year; the one shown is a guess.")
+    elif done.log is not None and done.log.clock is LogClock.NONE:
+        run.notes.append("This log has no times; those on this page are of the file.")
     if not run.timeline.last:
         run.timeline.first = run.timeline.last = clock.now().wall
 

@@ -70,6 +70,7 @@ class Decision(Struct, frozen=True, kw_only=True):
         cause: Code of the finding that the remedy answers: each cause has a budget of its own.
         pause: Seconds to wait before a rerun.
         patient: The training makes progress: it may finish its iteration before it is stopped.
+        withheld: What would be done if stalls were not reported only.
     """
 
     action: Action
@@ -78,6 +79,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     cause: str = ""
     pause: float = 0.0
     patient: bool = False
+    withheld: Decision | None = None
 
 
 class TriedStep(Struct, frozen=True, kw_only=True):

@@ -38,11 +38,20 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run-started"):
     settings: dict[str, Any] = {}
 
 
+class LogClock(str, enum.Enum):
+    """What is known of the times of a log: with their year, without it, or nothing."""
+
+    FULL = "full"
+    NO_YEAR = "no-year"
+    NONE = "none"
+
+
 class AttemptStarted(Event, frozen=True, kw_only=True, tag="attempt-started"):
     """The training process was launched. ``create_time`` with ``pid`` is its identity.
 
     Attributes:
         log: Name of the file that its lines are read from: what evidence of a line cites.
+        clock: What is known of the times of its events; where that is not all, they give the order.
         continues: Its log shows that it continues what an earlier start has trained.
     """
 
@@ -55,6 +64,7 @@ class AttemptStarted(Event, frozen=True, kw_only=True, tag="attempt-started"):
     resumed_from: str | None = None
     log: str = "console.log"
     continues: bool = False
+    clock: LogClock = LogClock.FULL
 
 
 class AttemptEnded(Event, frozen=True, kw_only=True, tag="attempt-ended"):
@@ -126,6 +136,8 @@ class Decided(Event, frozen=True, kw_only=True, tag="decided"):
 
     Attributes:
         step: Name of the remedy, "" where there is none.
+        withheld: The action that was not taken because stalls are reported only, "" for none.
+        withheld_because: Its reason.
     """
 
     action: str
@@ -136,6 +148,8 @@ class Decided(Event, frozen=True, kw_only=True, tag="decided"):
     stretch: int = 1
     environment: dict[str, str] = {}
     older_checkpoint: bool = False
+    withheld: str = ""
+    withheld_because: str = ""
 
 
 class FindingRaised(Event, frozen=True, kw_only=True, tag="finding-raised"):

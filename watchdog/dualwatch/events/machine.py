@@ -58,6 +58,7 @@ class HostSampled(Event, frozen=True, kw_only=True, tag="host-sampled"):
         open_files_limit: Soft limit of the training's main process.
         container: Kind of container, "" for none.
         kernel: Lines of the kernel's log on OOM kills and GPU errors, newest last, bounded.
+        booted: Wall time from which the kernel counts the seconds of its lines.
     """
 
     memory_total: int | None = None
@@ -73,6 +74,7 @@ class HostSampled(Event, frozen=True, kw_only=True, tag="host-sampled"):
     open_files_limit: int | None = None
     container: str | None = None
     kernel: tuple[str, ...] = ()
+    booted: float | None = None
 
 
 class GpuHolder(Struct, frozen=True, kw_only=True):

@@ -123,12 +123,14 @@ class LogMilestone(Event, frozen=True, kw_only=True, tag="milestone"):
 
     ``name`` is one of: "environment", "config-dump", "hooks-listed", "run-announced",
     "weights-initialised", "checkpoint-loaded", "resumed", "checkpoints-announced",
-    "dataloader-advancing", "checkpoint-saving", "best-checkpoint-saved".
+    "dataloader-advancing", "checkpoint-saving", "best-checkpoint-saved", "stopped-early",
+    "results-computed".
 
     Attributes:
-        epochs, iterations: Of a checkpoint that is being saved, how far the training had come; None
-            where the line counts the other way.
+        epochs, iterations: Of a checkpoint that is being saved or was resumed from, how far the
+            training had come; None where the line does not say.
         file: Name of that checkpoint, "" where it is not known.
+        host, work_dir: Machine and folder of the run, where the line names them.
     """
 
     name: str
@@ -136,6 +138,8 @@ class LogMilestone(Event, frozen=True, kw_only=True, tag="milestone"):
     epochs: int | None = None
     iterations: int | None = None
     file: str = ""
+    host: str = ""
+    work_dir: str = ""
 
 
 class ErrorFate(str, enum.Enum):
@@ -270,6 +274,8 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
             all were compared.
         model_words: Keys and types of its model, by which its domain is known.
         epochs, iterations: How long it is to train; None where unknown or counted the other way.
+        due_at_end: What must come after its last iteration: "checkpoint", "validation".
+        validates: Whether it validates while it trains; None where that is not known.
         preprocessor: Type of the model's data preprocessor, "" where none is named.
         backends: Types of the visualizer's backends; None where that cannot be told.
         load_from: Checkpoint that it starts from, "" for none.
@@ -292,6 +298,8 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
     model_words: tuple[str, ...] = ()
     epochs: int | None = None
     iterations: int | None = None
+    due_at_end: tuple[str, ...] = ()
+    validates: bool | None = None
     preprocessor: str = ""
     backends: tuple[str, ...] | None = None
     load_from: str = ""

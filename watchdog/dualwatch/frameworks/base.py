@@ -82,6 +82,8 @@ class TrainingSpec:
         work_dir: As the configuration names it, "" for none.
         model_words: Keys and types of its model.
         min_batch: The smallest batch that the model's loss can learn from.
+        due_at_end: What must come after its last iteration: "checkpoint", "validation".
+        validates: Whether it validates while it trains; None where that is not known.
         backends: Types of what writes its scalars; None where that is not known.
         imports: Modules that it imports before training.
         not_followed: What of a configuration that was read as text is not known, and why.
@@ -103,6 +105,8 @@ class TrainingSpec:
     model_words: tuple[str, ...] = ()
     preprocessor: str = ""
     min_batch: int = 1
+    due_at_end: tuple[str, ...] = ()
+    validates: bool | None = None
     backends: tuple[str, ...] | None = None
     imports: tuple[str, ...] = ()
     not_followed: tuple[NotFollowed, ...] = ()
@@ -213,9 +217,12 @@ class Framework:
         collective_files: Parts of the paths of files whose functions are collectives.
         error_places: (pattern over a traceback's frame, finding code) of errors whose message is
             not specific.
+        loop_places: Pattern over a traceback's line "File ..., line ..., in ..." of its training
+            loop, None where it has none that is known.
         error_patterns: (finding code, pattern over ``Kind: message``).
         advice: Finding code -> its own line of advice, which is added to the finding's remedy; for
             a remedy of one circumstance "CODE CIRCUMSTANCE".
+        older_advice: The same for a configuration of the generation before, see ``is_older``.
     """
 
     name: str = ""
@@ -229,8 +236,10 @@ class Framework:
     libraries: tuple[tuple[re.Pattern[str], str], ...] = ()
     collective_files: tuple[str, ...] = ()
     error_places: tuple[tuple[re.Pattern[str], str], ...] = ()
+    loop_places: re.Pattern[str] | None = None
     error_patterns: tuple[tuple[str, re.Pattern[str]], ...] = ()
     advice: Mapping[str, str] = {}
+    older_advice: Mapping[str, str] = {}
 
     # --- configurations ---
 
@@ -277,13 +286,26 @@ class Framework:
         """The specification of sections that ``load`` returned before, as a journal keeps them."""
         return TrainingSpec(framework=self.name, sections=sections)
 
-    def find_config(self, work_dir: Path) -> Path | None:
-        """The configuration that the newest run in a work dir was started with."""
+    def find_config(self, work_dir: Path, log: Path | None = None) -> Path | None:
+        """The configuration that a run in a work dir was started with.
+
+        Args:
+            log: A file that the run left; by default it is the newest run.
+        """
         return None
 
     def config_in_log(self, lines: Sequence[str]) -> TrainingSpec | None:
         """The configuration that a training printed into its log; None where there is none."""
         return None
+
+    def is_older(self, config: ConfigRead) -> bool:
+        """Whether a configuration is of the generation before, whose keys have other names."""
+        return False
+
+    def advice_on(self, code: str, config: ConfigRead | None) -> str:
+        """Its line of advice on a finding, in the terms of a configuration; "" for none."""
+        older = config is not None and self.is_older(config)
+        return (self.older_advice if older else self.advice).get(code, "")
 
     # --- starting ---
 

@@ -44,9 +44,13 @@ class PairOptions(NamedTuple):
 SAMPLED = PairOptions()
 
 
-def find(work_dir: Path) -> Path | None:
-    """The configuration that the newest run in a work dir was started with."""
-    found = (one.find_config(work_dir) for one in frameworks.installed())
+def find(work_dir: Path, log: Path | None = None) -> Path | None:
+    """The configuration that a run in a work dir was started with.
+
+    Args:
+        log: A file that the run left; by default it is the newest run.
+    """
+    found = (one.find_config(work_dir, log) for one in frameworks.installed())
     return next((path for path in found if path is not None), None)
 
 
@@ -155,6 +159,8 @@ def of_spec(
         model_words=spec.model_words,
         epochs=spec.goal.epochs,
         iterations=spec.goal.iterations,
+        due_at_end=spec.due_at_end,
+        validates=spec.validates,
         preprocessor=clean(spec.preprocessor, 200),
         backends=spec.backends,
         load_from=clean(spec.start_from, 1000),

@@ -31,6 +31,7 @@ from dualwatch.events import (
     RunStarted,
     TriedStep,
 )
+from dualwatch.history.withheld import WithheldDecisions
 from dualwatch.rules import ranking
 from dualwatch.state.snapshot import Snapshot, advance, advance_lines
 
@@ -156,6 +157,7 @@ class RunHistory:
         config: The newest configuration that was read.
         versions: Software of the training by name.
         not_observed: What could not be looked at -> why.
+        withheld: What would have been done, had stalls not been reported only.
     """
 
     def __init__(self, views: Sequence[HistoryView] = (), *, lines_at_once: int = 1) -> None:
@@ -169,6 +171,7 @@ class RunHistory:
         self.config: ConfigRead | None = None
         self.versions: dict[str, str] = {}
         self.not_observed: dict[str, str] = {}
+        self.withheld = WithheldDecisions()
         self._pending: Decided | None = None
         self._lines_at_once = lines_at_once
         self._views: dict[type[Event], list[Callable[[Event, AttemptHistory], None]]] = {}
@@ -187,6 +190,8 @@ class RunHistory:
             _STEPS[kind](self, event)
         if kind not in _OF_THE_RUN:
             self.attempt.advance(event, self._lines_at_once)
+        if self.withheld.is_open or kind is Decided:
+            self.withheld.take(event, self.attempt.snapshot)
         for view in self._views.get(kind, ()):
             view(event, self.attempt)
 

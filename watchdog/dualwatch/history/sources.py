@@ -108,8 +108,23 @@ def _attempt(
 ) -> list[Event]:
     events = [replace(event, at=_at(event.wall, now)) for event in start.events]
     at = _at(wall, now)
-    begun = replace(started, at=at, wall=wall, attempt=number, continues=start.resumed)
-    return [begun, *_with_growth(events)]
+    begun = replace(
+        started,
+        at=at,
+        wall=wall,
+        attempt=number,
+        continues=start.resumed,
+        clock=start.clock,
+        log=start.path.name if start.path is not None else started.log,
+    )
+    grown = [begun, *_with_growth(events)]
+    if start.last_wall > grown[-1].wall and start.last_line:
+        # The last line that carries a time need not be one that states something.
+        last = _at(start.last_wall, now)
+        grown.append(
+            ConsoleGrew(at=last, wall=start.last_wall, lines=len(events) + 1, last_line="")
+        )
+    return grown
 
 
 def since(events: Iterable[Event], wall: float) -> list[Event]:

@@ -39,11 +39,17 @@ EPOCHS = 200
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One value in one training line; ``iteration`` counts from the very first one."""
+    """One value in one training line.
+
+    Attributes:
+        iteration: Counted from the very first one.
+        place: Where the line has it, for people.
+    """
 
     at: float
     iteration: int
     value: float
+    place: str = ""
 
 
 @dataclass(slots=True)
@@ -179,12 +185,13 @@ class TrainingRecord:
             self.early.append(event)
         begun = self.begun_at if self.begun_at is not None else self.early[0].at
         opens = event.at - begun <= OPENING_S
+        place = metric_series.place(event)
         epoch = self._epoch(event.epoch if event.epoch is not None else self._evaluations + 1)
         for name, value in event.metrics.items():
             if not metric_series.is_followed(name):
                 continue
             if opens:
-                sample = Sample(event.at, metric_series.done(event), value)
+                sample = Sample(event.at, metric_series.done(event), value, place)
                 self.opening.setdefault(name, Opening()).take(sample)
             epoch.tails.setdefault(name, deque(maxlen=TAIL)).append(value)
 

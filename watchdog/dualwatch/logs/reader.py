@@ -9,11 +9,11 @@ import stat
 import time
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from dualwatch.events import Event
+from dualwatch.events import Event, LogClock
 from dualwatch.logs.encodings import LineDecoder
 from dualwatch.logs.formats import LineFormat
 from dualwatch.logs.whole import LogStart, WholeLog
@@ -26,6 +26,9 @@ LAST_BYTES = 64 << 20
 
 LEAST_BYTES = 1 << 20
 """... and at least."""
+
+NAMES = 3
+"""The file and folders above it whose names may hold the time of the start."""
 
 _BLOCK = 1 << 18
 _PATIENCE = 0.25
@@ -48,8 +51,8 @@ class LogRead:
         encoding: Of its text.
         complete: Whether all of it was read; of a huge log only the beginning and the end are.
         first_wall, last_wall: Times of its first and last stamp, of the file where it has none.
-        year_known: Whether the stamps have a year; the console's have none, and get that of the
-            file's own time.
+        clock: What is known of its times. A year that the log does not show is guessed by the
+            file's own time, for the order of things only.
     """
 
     path: Path
@@ -61,7 +64,7 @@ class LogRead:
     complete: bool
     first_wall: float
     last_wall: float
-    year_known: bool
+    clock: LogClock
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -89,7 +92,8 @@ def read_log(path: Path, formats: Sequence[LineFormat], *, deadline: float) -> L
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
-        log, decoder = WholeLog(status.st_mtime, formats), LineDecoder()
+        names = path.absolute().parts[-NAMES:]
+        log, decoder = WholeLog(status.st_mtime, formats, names), LineDecoder()
         zipped = path.suffix == ".gz"
         blocks = _unzipped(file, deadline) if zipped else _blocks(file, status.st_size, deadline)
         complete = True
@@ -101,7 +105,7 @@ def read_log(path: Path, formats: Sequence[LineFormat], *, deadline: float) -> L
             else:
                 log.take(decoder.feed(block))
         log.take(decoder.close())
-    starts = log.starts()
+    starts = tuple(replace(start, path=path, clock=log.clock) for start in log.starts())
     return LogRead(
         path=path,
         starts=starts,
@@ -112,7 +116,7 @@ def read_log(path: Path, formats: Sequence[LineFormat], *, deadline: float) -> L
         complete=complete,
         first_wall=log.first_wall if log.first_wall is not None else log.last_wall,
         last_wall=log.last_wall,
-        year_known=log.year_known,
+        clock=log.clock,
     )
 
 

@@ -17,6 +17,7 @@ from dualwatch.events import (
     GoalAnnounced,
     IterationLogged,
     LogMilestone,
+    ProgressShown,
 )
 
 SAME_START_S = 5.0
@@ -64,6 +65,7 @@ class StartFinder:
         self._failed = self._resumed = False
         self._first: Position | None = None
         self._highest: Position | None = None
+        self._bar: Position | None = None
         self._step = 0
 
     @property
@@ -74,6 +76,8 @@ class StartFinder:
     def begins(self, event: Event) -> bool:
         """Whether an event is the first of another start; takes it."""
         stage = _stage_of(event)
+        if isinstance(event, ProgressShown) and event.mode == "train":
+            return self._is_drawn_again(event)
         if isinstance(event, ErrorSeen):
             self._failed = self._failed or bool(event.exception and event.where)
             return False
@@ -105,13 +109,26 @@ class StartFinder:
             self._highest = position
             self._stage = Stage.TRAINING
             return False
-        return position < known and self._is_behind(position, known)
+        return position < known and (self._failed or self._is_behind(position, known))
+
+    def _is_drawn_again(self, event: ProgressShown) -> bool:
+        """Whether a bar of a training begins again; takes it."""
+        position = Position(event.epoch or 0, event.done if event.epoch is not None else 0, 0)
+        known, self._bar = self._bar, max(self._bar or position, position)
+        if known is None or position >= known:
+            return False
+        # Bars of one epoch are drawn anew, and one of an epoch of its own may come in between.
+        if known.epoch - position.epoch > 1 or self._failed:
+            self.begin(event.wall)
+            self._bar = position
+            return True
+        return False
 
     def begin(self, wall: float, position: Position | None = None) -> None:
         """Another start begins here, with the counters of its first line if it is one."""
         self._stage, self._begun = Stage.NOTHING, wall
         self._failed = self._resumed = False
-        self._first = self._highest = None
+        self._first = self._highest = self._bar = None
         self._step = 0
         if position is not None:
             self.falls(position)

@@ -16,9 +16,11 @@ one only for the order of the lines; whether the year is known is a question of 
 
 from __future__ import annotations
 
-import enum
 import re
 import time
+from collections import deque
+
+from dualwatch.events import LogClock
 
 _CLOCK = re.compile(r"(?:\d[T_ ]|\d - |日.{0,12}?)\d\d:\d\d:\d\d")
 _LINE_CHARS = 120
@@ -59,13 +61,8 @@ _DATED = re.compile(
 )
 _DAY_S = 86400.0
 
-
-class YearKnown(enum.Enum):
-    """How far the times of a log are known: with their year, without it, or not at all."""
-
-    YES = "yes"
-    NO = "no"
-    NO_TIME = "no-time"
+MOST_NAMES = 100
+"""Lines with a dated name, before the first stamp, that are kept: the newest."""
 
 
 class TimestampReader:
@@ -75,18 +72,19 @@ class TimestampReader:
         before: As for ``logged_at``.
 
     Attributes:
-        year_known: Whether a stamp had its year, or a name in the log gave it; None before the
-            first stamp.
+        clock: What is known of the times so far.
     """
 
     def __init__(self, before: float | None = None) -> None:
-        self.year_known: bool | None = None
+        self.clock = LogClock.NONE
         self._before = before
         self._minute = ""
         self._minute_at: float | None = None
-        # What the first stamp without a year said, and which year it was given.
-        self._yearless: tuple[int, int] | None = None
-        self._given = 0
+        # A time whose year is known; stamps without a year are of the year nearest to it.
+        self._anchor: float | None = None
+        self._guessed: float | None = None
+        self._off = 0.0
+        self._names: deque[str] = deque(maxlen=MOST_NAMES)
 
     def of(self, line: str) -> float | None:
         """Seconds since the epoch of a line's stamp, None where it has none."""
@@ -96,41 +94,56 @@ class TimestampReader:
         minute = line[: match.start("second")]
         if minute != self._minute:
             self._minute = minute
-            self._minute_at = _at(match, self._before)
-        if self._minute_at is None:
+            self._minute_at = _at(match, self._before, self._anchor)
+        at = self._minute_at
+        if at is None:
             return None
-        year = match["year"] if "year" in match.re.groupindex else None
-        if year is None and self._yearless is None:
-            parts = time.localtime(self._minute_at)
-            self._yearless, self._given = (parts.tm_mon, parts.tm_mday), parts.tm_year
-        self.year_known = self.year_known or year is not None
+        if _has_year(match):
+            if self._anchor is None:
+                self._settle(at)
+            self.clock = LogClock.FULL
+        elif self._anchor is None:
+            self.clock = LogClock.NO_YEAR
+            if self._guessed is None:
+                self._guessed = at
+                for text in self._names:
+                    self.take_name(text)
         fraction = match["fraction"]
-        return self._minute_at + int(match["second"]) + (float(f"0.{fraction}") if fraction else 0)
+        return at + int(match["second"]) + (float(f"0.{fraction}") if fraction else 0)
 
-    def take_year(self, text: str) -> float:
+    def take_name(self, text: str) -> None:
         """Looks for a name that dates the log, as ``retinanet_20240917_055530``.
 
-        It counts if month and day are those of the first stamp without a year, or of the day
-        before it.
-
-        Returns:
-            Seconds to add to all stamps that were given; 0 where nothing was learnt.
+        It counts if it is of the day of the first stamp without a year, or of the day before.
         """
-        if self._yearless is None or self.year_known:
-            return 0.0
-        month, day = self._yearless
-        given = _seconds(self._given, month, day)
+        if self.clock is LogClock.FULL or _DATED.search(text) is None:
+            return
+        if self._guessed is None:
+            self._names.append(text)
+            return
+        day = time.localtime(self._guessed)
         for match in _DATED.finditer(text):
             found = _seconds(int(match["year"]), int(match["month"]), int(match["day"]))
-            year = int(match["year"])
-            for candidate in (year, year + 1):
-                meant = _seconds(candidate, month, day)
-                if found is None or meant is None or given is None:
-                    continue
-                if -_DAY_S <= meant - found <= 2 * _DAY_S:
-                    self.year_known = True
-                    return meant - given
-        return 0.0
+            if found is None:
+                continue
+            meant = _nearest(found, day.tm_mon, day.tm_mday, 0, 0)
+            if meant is not None and -_DAY_S <= meant - found <= 2 * _DAY_S:
+                self._settle(meant)
+                return
+
+    def correction(self) -> float:
+        """Seconds to add to all times that were given before the year became known; once."""
+        off, self._off = self._off, 0.0
+        return off
+
+    def _settle(self, anchor: float) -> None:
+        """The year is known from here on."""
+        self._anchor, self._minute, self.clock = anchor, "", LogClock.FULL
+        if self._guessed is None:
+            return
+        then = time.localtime(self._guessed)
+        meant = _nearest(anchor, then.tm_mon, then.tm_mday, then.tm_hour, then.tm_min)
+        self._off = meant - self._guessed if meant is not None else 0.0
 
 
 def may_date(line: str) -> bool:
@@ -171,7 +184,12 @@ def _stamp(line: str) -> re.Match[str] | None:
     return None
 
 
-def _at(match: re.Match[str], before: float | None) -> float | None:
+def _has_year(match: re.Match[str]) -> bool:
+    return "year" in match.re.groupindex and match["year"] is not None
+
+
+def _at(match: re.Match[str], before: float | None, anchor: float | None = None) -> float | None:
+    """The time of a stamp's minute."""
     parts = match.groupdict()
     name = parts.get("name")
     month = _MONTHS.index(name.lower()[:3]) + 1 if name else int(parts["month"])
@@ -183,12 +201,22 @@ def _at(match: re.Match[str], before: float | None) -> float | None:
         if found is None and month > 12:
             found = _seconds(int(parts["year"]), day, month, *clock)  # 13/03/2024
         return found
+    if anchor is not None:
+        return _nearest(anchor, month, day, *clock)
     if before is None:
         return None
     this_year = time.localtime(before).tm_year
     # A day of grace, for clocks and time zones that differ; four years back for 29 February.
     candidates = (_seconds(this_year + 1 - back, month, day, *clock) for back in range(6))
     return next((at for at in candidates if at is not None and at <= before + _DAY_S), None)
+
+
+def _nearest(anchor: float, month: int, day: int, hour: int, minute: int) -> float | None:
+    """A time of the year in the year that brings it nearest to another time."""
+    year = time.localtime(anchor).tm_year
+    found = (_seconds(year + more, month, day, hour, minute) for more in range(-4, 5))
+    known = [at for at in found if at is not None]
+    return min(known, key=lambda at: abs(at - anchor), default=None)
 
 
 def _seconds(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> float | None:

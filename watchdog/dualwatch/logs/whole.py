@@ -11,15 +11,23 @@ from bisect import bisect
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from msgspec.structs import replace
 
-from dualwatch.events import ErrorSeen, Event, IterationLogged, LinesScreened, ObserverPaused
+from dualwatch.events import (
+    ErrorSeen,
+    Event,
+    IterationLogged,
+    LinesScreened,
+    LogClock,
+    ObserverPaused,
+)
 from dualwatch.logs.console import ConsoleParser
 from dualwatch.logs.formats import LineFormat
 from dualwatch.logs.screen import PutOffLines
 from dualwatch.logs.starts import StartFinder
-from dualwatch.logs.timestamps import TimestampReader
+from dualwatch.logs.timestamps import TimestampReader, may_date
 
 TAIL = 50
 HEAD_CHARS = 2 << 20
@@ -52,6 +60,8 @@ class LogStart:
         first_wall, last_wall: Times of its first and last line.
         resumed: Whether it continues what an earlier start has trained.
         last_line: Its last line that is not empty.
+        path: The file, None where it was read from none.
+        clock: What is known of its times.
     """
 
     events: tuple[Event, ...]
@@ -60,6 +70,8 @@ class LogStart:
     last_wall: float
     resumed: bool
     last_line: str
+    path: Path | None = None
+    clock: LogClock = LogClock.NONE
 
 
 class _Kept:
@@ -67,7 +79,7 @@ class _Kept:
 
     def __init__(self, number: int, wall: float) -> None:
         self.number = number
-        self.first_wall = self.last_wall = wall
+        self.first_wall = self.last_wall = self.before_wall = wall
         self.resumed = False
         self.last_line = ""
         self.head: list[str] = []
@@ -94,6 +106,24 @@ class _Kept:
         else:
             (self.errors if isinstance(event, ErrorSeen) else self.others).append((number, event))
 
+    def date(self, wall: float) -> None:
+        """Gives everything this wall time."""
+        self.first_wall = self.last_wall = self.before_wall = wall
+        for events in (self.first, self.errors, self.others):
+            dated = [(number, replace(event, wall=wall)) for number, event in events]
+            events.clear()
+            events.extend(dated)
+
+    def move(self, off: float) -> None:
+        """Adds seconds to all wall times."""
+        self.first_wall += off
+        self.last_wall += off
+        self.before_wall += off
+        for events in (self.first, self.errors, self.others):
+            moved = [(number, replace(event, wall=event.wall + off)) for number, event in events]
+            events.clear()
+            events.extend(moved)
+
     def thin(self) -> None:
         """Keeps less of a start that is not among the newest few."""
         followers = [event for _, event in self.first[1:]] + [None]
@@ -110,8 +140,9 @@ class WholeLog:
     """Takes the lines of a log in their order.
 
     Args:
-        modified: The file's own time, which replaces the stamps that a log may lack.
+        modified: The file's own time, which orders what a log without stamps holds.
         formats: See ``ConsoleParser``.
+        names: Names of the file and of its folders, which may date it.
 
     Attributes:
         tail: The last lines.
@@ -119,16 +150,20 @@ class WholeLog:
         dropped: Older starts of which nothing is kept.
     """
 
-    def __init__(self, modified: float, formats: Sequence[LineFormat]) -> None:
+    def __init__(
+        self, modified: float, formats: Sequence[LineFormat], names: Sequence[str] = ()
+    ) -> None:
         self.tail: deque[str] = deque(maxlen=TAIL)
         self.first_wall: float | None = None
         self.last_wall = modified
         self.dropped = 0
+        self._names = names
         self._stamps = TimestampReader(modified)
         self._formats = formats
         self._parser = ConsoleParser(formats)
         self._finder = StartFinder()
         self._open = False
+        self._clock = LogClock.NONE
         # Of lines and events, in the order in which they came.
         self._number = 0
         self._untimed = ""
@@ -136,9 +171,9 @@ class WholeLog:
         self._older: deque[_Kept] = deque()
 
     @property
-    def year_known(self) -> bool:
-        """Whether the stamps have their year; else it was guessed by the file's own time."""
-        return bool(self._stamps.year_known)
+    def clock(self) -> LogClock:
+        """What is known of its times; a year that is not known is guessed by the file's own."""
+        return self._stamps.clock
 
     def take(self, lines: Iterable[str]) -> None:
         """The next lines, clean and bounded."""
@@ -167,6 +202,9 @@ class WholeLog:
         The wall times of events are those of their lines; ``at`` is seconds since the first stamp.
         """
         self._break_off()
+        for name in self._names:
+            self._stamps.take_name(name)
+        self._correct()
         first = self.first_wall if self.first_wall is not None else self.last_wall
         found: list[LogStart] = []
         at = 0.0
@@ -221,7 +259,9 @@ class WholeLog:
         self._open = self._parser.is_open
 
     def _begin(self, wall: float) -> None:
-        """Another start begins with the present line."""
+        """Another start begins with the present line, or with the stamp before it."""
+        if self._now.last_wall == wall:
+            self._now.last_wall = self._now.before_wall
         self._older.append(self._now)
         self._now = _Kept(self._number, wall)
         if len(self._older) >= STARTS:
@@ -238,16 +278,38 @@ class WholeLog:
 
     def _time(self, line: str) -> tuple[float, float]:
         """Both times of a line; one without a stamp has that of the last one before it."""
-        stamp = self._stamps.of(line)
+        stamped, stamp = line, self._stamps.of(line)
         if stamp is None and self._untimed:
-            stamp = self._stamps.of(self._untimed)
+            stamped = self._untimed
+            stamp = self._stamps.of(stamped)
         self._untimed = ""
+        if self._stamps.clock is not LogClock.FULL and may_date(line):
+            self._stamps.take_name(line)
+        if self._stamps.clock is not self._clock:
+            self._clock = self._stamps.clock
+            self._correct()
+            stamp = self._stamps.of(stamped) if stamp is not None else None
         if stamp is not None:
             if self.first_wall is None:
-                self.first_wall = self._now.first_wall = stamp
+                self.first_wall = stamp
+                # What came before the first stamp has the time of it, not that of the file.
+                for kept in (*self._older, self._now):
+                    kept.date(stamp)
             self.last_wall = max(stamp, self.first_wall)
-        self._now.last_wall = self.last_wall
+        if self.last_wall != self._now.last_wall:
+            self._now.before_wall, self._now.last_wall = self._now.last_wall, self.last_wall
         return self.last_wall - (self.first_wall or self.last_wall), self.last_wall
+
+    def _correct(self) -> None:
+        """The year became known: moves what came before it."""
+        off = self._stamps.correction()
+        if not off:
+            return
+        if self.first_wall is not None:
+            self.first_wall += off
+            self.last_wall += off
+        for kept in (*self._older, self._now):
+            kept.move(off)
 
     def _break_off(self) -> None:
         """No line follows that could belong to a traceback."""

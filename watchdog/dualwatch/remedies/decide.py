@@ -26,6 +26,7 @@ __all__ = [
     "decide_death",
     "decide_stall",
     "escalations",
+    "withheld",
 ]
 
 OnStall = Literal["rerun", "stop", "report"]
@@ -96,7 +97,8 @@ def decide_stall(
         code = findings[0].code if findings else ""
         return _decision(Action.REPORT, f"{code or 'nothing'} needs no action", code)
     if policy.on_stall == "report":
-        return _decision(Action.REPORT, "stalls are reported only, as you asked", cause.code)
+        acting = replace(policy, on_stall="rerun")
+        return withheld(decide_stall(findings, history, spec, acting))
     wakes = policy.on_stall == "rerun" and not history.woken
     if stopped is not None and wakes and stopped.proof is Proof.STOPPED:
         reason = f"{causes.named(stopped)}: it is intact, so it is continued (SIGCONT)"
@@ -120,7 +122,7 @@ def decide_stall(
 def decide_death(
     findings: Sequence[Finding], history: RemedyHistory, spec: TrainingSpec, policy: Policy
 ) -> Decision | None:
-    """What to do about a training that ended by itself with an error.
+    """What to do about a training that ended with an error of its own.
 
     None: no remedy answers it, or none may be tried. The run has failed by its error then.
 
@@ -144,6 +146,17 @@ def decide_death(
             at_floor = _is_at_floor(remedy, history, spec, policy)
             return _rerun(cause, remedy, history, spec, policy) if at_floor else None
     return _rerun(cause, remedy, history, spec, policy)
+
+
+def withheld(decision: Decision) -> Decision:
+    """A decision that only reports, and what it would be if it might act."""
+    would = decision if decision.action is not Action.REPORT else None
+    return Decision(
+        action=Action.REPORT,
+        reason="stalls and errors are reported only, as you asked",
+        cause=decision.cause,
+        withheld=would,
+    )
 
 
 def _rerun(
@@ -237,7 +250,7 @@ def _is_at_floor(
 def _held(woken: bool) -> str:
     if woken:
         return "it was continued and is stopped again: something outside stops it"
-    return "somebody holds it, so it is left alone"
+    return "it is being held from outside, so it is left alone"
 
 
 def _decision(action: Action, reason: str, cause: str) -> Decision:

@@ -179,7 +179,7 @@ DIED: dict[str, Remedy] = {
 """Causes of a death. The others would come again: data, code, a full disk, a configuration."""
 
 HOPELESS: dict[str, str] = {
-    "DW113": "no worker has a part in building a dataset, so a rerun would stand there again",
+    "DW113": "no worker has a part in building a dataset, so a rerun would hang there again",
     "DW116": "a process that waits for storage cannot be ended, and a rerun would wait beside it",
     "DW403": "nothing can be trained on this GPU before it is back",
 }

@@ -18,6 +18,8 @@ class Target(Struct, kw_only=True):
     Attributes:
         kind: "run" (supervised), "process", "folder", "log" or "config".
         alive: None where that cannot be known.
+        console: Whether its log shows what was printed, rather than a logger's lines alone; None
+            without a log.
     """
 
     kind: str = ""
@@ -25,6 +27,7 @@ class Target(Struct, kw_only=True):
     pid: int | None = None
     work_dir: str | None = None
     alive: bool | None = None
+    console: bool | None = None
     supervised: bool = False
 
 
@@ -127,7 +130,8 @@ class Diagnosis(Struct, kw_only=True):
     Attributes:
         causes: Likeliest first.
         findings: All of them, the causes included.
-        earlier: The starts of the log before the newest one, oldest first.
+        earlier: The starts of the log, and of its work dir, before the newest one, oldest first.
+        in_common: What the newest of them have in common, "" for nothing.
         log_tail: The newest lines.
         generated: Wall time.
     """
@@ -139,6 +143,7 @@ class Diagnosis(Struct, kw_only=True):
     causes: list[Finding] = []
     findings: list[Finding] = []
     earlier: list[EarlierStart] = []
+    in_common: str = ""
     log_path: str | None = None
     log_tail: list[str] = []
     nvidia_smi: str | None = None

@@ -12,7 +12,15 @@ from dualwatch.events import Evidence, Finding
 from dualwatch.frameworks.base import Framework
 from dualwatch.rules.catalog import BY_CODE, finding
 from dualwatch.rules.deaths import exit, resources, setup, stopped
-from dualwatch.rules.metrics import metrics, milestones, missing, tensorboard, trends
+from dualwatch.rules.metrics import (
+    divergence,
+    finite,
+    metrics,
+    milestones,
+    missing,
+    tensorboard,
+    trends,
+)
 from dualwatch.rules.metrics.trends import domain
 from dualwatch.rules.stalls import collective, loader, stall, storage, stuck_worker, worker_startup
 from dualwatch.rules.thresholds import Thresholds
@@ -30,6 +38,8 @@ RULES: tuple[Rule, ...] = (
     stall.find,
     missing.find,
     metrics.find,
+    finite.find,
+    divergence.find,
     trends.out_of_range,
     trends.not_converging,
     milestones.find,
@@ -63,9 +73,9 @@ def _with_advice(found: Finding, s: Snapshot, limits: Thresholds) -> Finding:
     """
     advice = []
     framework = _framework(s)
-    key = catalog_key(found)
-    if framework is not None and key in framework.advice:
-        advice.append(framework.advice[key])
+    own = framework.advice_on(catalog_key(found), s.config) if framework is not None else ""
+    if own:
+        advice.append(own)
     if found.remedy == BY_CODE[found.code].remedy:
         advice += [text for text in (domain(s, limits).advice.get(found.code),) if text]
     return replace(found, remedy=" ".join((found.remedy, *advice))) if advice else found

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from dualwatch.core.errors import Exit
 from dualwatch.events import Finding, Severity
 from dualwatch.protocol import Phase
+from dualwatch.rules.finished import is_finished
 from dualwatch.rules.metrics.metrics import missing_at_end
 from dualwatch.rules.ranking import rank
-from dualwatch.rules.status import is_finished
 from dualwatch.state.snapshot import Snapshot
 
 

@@ -151,16 +151,17 @@ def trained(
         point = Point(line, value)
         recent = (*(known.recent if known is not None else ()), point)[-RECENT:]
         series = known.series if known is not None else _NONE
+        held = known.last_line if known is not None else 0
         bad = known.bad if known is not None else None
         opening = known.opening if known is not None else ()
         wild = known.wild if known is not None else None
         if not math.isfinite(value):
-            bad = with_line(bad, line, math.inf, saved)
+            bad = with_line(bad, line, value, saved, held)
         else:
             series = series.with_point(point)
             if is_loss(name):
                 if len(opening) > 1 and abs(value) >= LEAST_WILD and _is_wild(before, abs(value)):
-                    wild = with_line(wild, line, abs(value), saved)
+                    wild = with_line(wild, line, abs(value), saved, held)
                 elif value and len(opening) < OPENING:
                     opening = (*opening, abs(value))
         after[name] = Metric(

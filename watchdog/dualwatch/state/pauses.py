@@ -22,7 +22,9 @@ AFTER_MILESTONE = {
     "checkpoint-loaded": Phase.LOADING,
     "resumed": Phase.LOADING,
     "checkpoints-announced": Phase.WAITING,
+    "run-announced": Phase.WAITING,
     "dataloader-advancing": Phase.WAITING,
+    "results-computed": Phase.METRICS,
     "checkpoint-saving": Phase.SAVING,
     "best-checkpoint-saved": Phase.WAITING,
 }

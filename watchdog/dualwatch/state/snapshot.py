@@ -58,6 +58,7 @@ from dualwatch.state.last_words import NO_WORDS, LastWords, saving_to
 from dualwatch.state.metric_series import Metric
 from dualwatch.state.pauses import AFTER_MILESTONE, LOOPS
 from dualwatch.state.pauses import Gaps as Gaps
+from dualwatch.state.recurrence import NEVER, Recurrence
 from dualwatch.state.repeated_errors import RepeatedError, noted
 
 KEPT_ERRORS = 20
@@ -80,6 +81,11 @@ class Snapshot:
         shown: The newest progress bar, or line of no known framework.
         stacks: Captures since the last progress, oldest first.
         errors: The newest reports.
+        last_test: The newest line of a test, which may be all that a log has.
+        milestones: Names of the milestones that were seen.
+        resumed: The newest line that names the state from which it continues.
+        closed: The line by which it reports its own end, None where training lines followed it.
+        saves, validations: When checkpoints and validations came, by its log.
         repeats: Errors with their repetitions.
         last_words: What others reported of the end since the last training line.
         saving_to: The folder of its checkpoints, by its log.
@@ -107,6 +113,12 @@ class Snapshot:
     train_lines: int = 0
     last_train: IterationLogged | None = None
     last_evaluation: EvaluationLogged | None = None
+    last_test: IterationLogged | EvaluationLogged | None = None
+    milestones: frozenset[str] = frozenset()
+    resumed: LogMilestone | None = None
+    closed: LogMilestone | None = None
+    saves: Recurrence = NEVER
+    validations: Recurrence = NEVER
     shown: ProgressShown | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     results: Results = field(default_factory=Results)
@@ -266,6 +278,9 @@ def advance_lines(s: Snapshot, lines: Sequence[IterationLogged]) -> Snapshot:
         metrics=metrics,
         logged_phase=Phase.WAITING,
         last_words=NO_WORDS,
+        closed=None,
+        saves=s.saves.passed(),
+        validations=s.validations.passed(),
         **changes,
     )
 
@@ -309,6 +324,8 @@ def _console(s: Snapshot, event: ConsoleGrew) -> Snapshot:
 
 
 def _iteration(s: Snapshot, event: IterationLogged) -> Snapshot:
+    if event.mode == "test":
+        return replace(s, logged_phase=Phase.VAL_STEP, last_test=event)
     if event.mode != "train":
         return replace(s, logged_phase=Phase.VAL_STEP)
     return advance_lines(s, (event,))
@@ -324,35 +341,55 @@ def _shown(s: Snapshot, event: ProgressShown) -> Snapshot:
         is_all = s.last_train is None or s.last_train.bar
         return advance_lines(after, (line,)) if is_all else after
     if event.mode:
-        return replace(after, logged_phase=Phase.VAL_STEP)
+        after = replace(after, logged_phase=Phase.VAL_STEP)
+    if event.mode == "val" and event.total and event.done >= event.total and s.last_train:
+        came = after.validations.with_one(s.last_train.epoch, None)
+        after = replace(after, validations=came)
     return after
 
 
 def _evaluation(s: Snapshot, event: EvaluationLogged) -> Snapshot:
     metrics = metric_series.evaluated(s.metrics, event)
     results = s.results.after_validation(event)
-    changes: dict[str, Any] = {"last_evaluation": event, "metrics": metrics, "results": results}
-    return replace(s, logged_phase=Phase.WAITING, **changes)
+    if event.mode == "test":
+        changes: dict[str, Any] = {"last_test": event}
+    else:
+        after = s.last_train.iteration if s.last_train is not None else None
+        reached = after if event.epoch is None else None
+        changes = {
+            "last_evaluation": event,
+            "validations": s.validations.with_one(event.epoch, reached),
+        }
+    return replace(s, metrics=metrics, results=results, logged_phase=Phase.WAITING, **changes)
 
 
 def _screened(s: Snapshot, event: LinesScreened) -> Snapshot:
     """Lines that were not parsed: they count, and no pause is learned from them."""
     number = s.train_lines + event.lines
-    metrics = metric_series.screened(s.metrics, event, number)
-    after = _unwatched(s, event.seconds)
-    return replace(after, train_lines=number, metrics=metrics, last_words=NO_WORDS)
+    return replace(
+        _unwatched(s, event.seconds),
+        train_lines=number,
+        metrics=metric_series.screened(s.metrics, event, number),
+        last_words=NO_WORDS,
+        closed=None,
+        saves=s.saves.passed(),
+        validations=s.validations.passed(),
+    )
 
 
 def _milestone(s: Snapshot, event: LogMilestone) -> Snapshot:
+    changes: dict[str, Any] = {"milestones": s.milestones | {event.name}}
+    if event.name == "checkpoint-saving":
+        changes["saves"] = s.saves.with_one(event.epochs, event.iterations)
+    elif event.name == "resumed":
+        changes["resumed"] = event
+    elif event.name in ("run-over", "stopped-early"):
+        changes["closed"] = event
+    changes["results"] = s.results.after_milestone(event, s.train_lines)
     phase = AFTER_MILESTONE.get(event.name, s.logged_phase)
-    results = s.results.after_milestone(event, s.train_lines)
-    return replace(
-        s,
-        logged_phase=phase,
-        results=results,
-        last_words=s.last_words.after_milestone(event),
-        saving_to=saving_to(event) or s.saving_to,
-    )
+    changes["last_words"] = s.last_words.after_milestone(event)
+    changes["saving_to"] = saving_to(event) or s.saving_to
+    return replace(s, logged_phase=phase, **changes)
 
 
 def _error(s: Snapshot, event: ErrorSeen) -> Snapshot:
@@ -448,7 +485,7 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     ErrorSeen: _error,
     BatchSeen: lambda s, event: replace(s, batches={**s.batches, event.rank: event}),
     ConfigRead: lambda s, event: replace(s, config=event),
-    GoalAnnounced: lambda s, event: replace(s, announced=event),
+    GoalAnnounced: lambda s, event: replace(s, announced=event, logged_phase=Phase.WAITING),
     DataSeen: lambda s, event: replace(s, data=event),
     CheckpointSeen: lambda s, event: replace(s, checkpoint=event),
     SurroundingsSeen: lambda s, event: replace(s, surroundings=event),

@@ -15,7 +15,7 @@ class Stretch(NamedTuple):
 
     Attributes:
         lines: How many there are from ``since`` to ``until``.
-        least: The smallest value in them, by its amount; NaN counts as infinite.
+        least: The smallest value in them, by its amount; NaN or an infinity where they held that.
         saved: The newest checkpoint from before it, None where none was saved.
     """
 
@@ -46,14 +46,22 @@ class Stretches(NamedTuple):
 
 
 def with_line(
-    before: Stretches | None, line: SeriesLine, value: float, saved: SavedCheckpoint | None
+    before: Stretches | None,
+    line: SeriesLine,
+    value: float,
+    saved: SavedCheckpoint | None,
+    held: int,
 ) -> Stretches:
-    """The stretches with one more line that is not sound."""
+    """The stretches with one more line that is not sound.
+
+    Args:
+        held: Number of the line before it that held the metric.
+    """
     if before is None:
         fresh = Stretch(line, line, 1, value, saved)
         return Stretches(1, 1, fresh, fresh, fresh)
     newest, count = before.newest, before.times
-    if newest.until.number == line.number - 1:
+    if newest.until.number == held:
         least = min(newest.least, value)
         newest = newest._replace(until=line, lines=newest.lines + 1, least=least)
     else:

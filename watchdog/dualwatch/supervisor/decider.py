@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dualwatch.events import Action, Decision, Finding, Proof, RerunStep, Severity
 from dualwatch.protocol import Phase
 from dualwatch.remedies import decide as remedies
@@ -90,17 +92,27 @@ class RemedyDecider:
         return self._about_stall(ranking.rank(self._recorder.findings), history)
 
     def about_death(self) -> Decision | None:
-        """The remedy for a training that ended; None where it ended well or none applies."""
+        """The remedy for a training that ended; None where it ended well or none applies.
+
+        Where stalls are reported only it is recorded as withheld, and not returned.
+        """
         s = self._recorder.snapshot
         if s.ended is None or s.phase == Phase.FINISHED or s.ended.exit_code == 0:
             return None
+        policy = self._plan.policy
+        reports_only = policy.on_stall == "report"
         decision = remedies.decide_death(
             ranking.rank(self._recorder.findings),
             self._history(survivors=s.ended.survivors),
             self._plan.spec,
-            self._plan.policy,
+            replace(policy, on_stall="rerun") if reports_only else policy,
         )
-        return self._recorder.decide(decision) if decision is not None else None
+        if decision is None:
+            return None
+        if reports_only:
+            self._recorder.decide(remedies.withheld(decision))
+            return None
+        return self._recorder.decide(decision)
 
     def _about_stall(self, findings: list[Finding], history: remedies.RemedyHistory) -> Decision:
         spec, policy = self._plan.spec, self._plan.policy

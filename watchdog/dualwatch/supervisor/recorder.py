@@ -87,6 +87,7 @@ class EventRecorder:
         """Records a decision with its changes, before they are applied."""
         moment = clock.now()
         step = decision.step or RerunStep(name="", changes=())
+        withheld = decision.withheld
         self.record(
             Decided(
                 at=moment.at,
@@ -99,6 +100,8 @@ class EventRecorder:
                 stretch=step.stretch,
                 environment=dict(step.environment),
                 older_checkpoint=step.older_checkpoint,
+                withheld=withheld.action.value if withheld is not None else "",
+                withheld_because=withheld.reason if withheld is not None else "",
             )
         )
         return decision

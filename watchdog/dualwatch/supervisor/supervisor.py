@@ -247,7 +247,9 @@ class Supervisor:
     def _write_summary(self) -> None:
         run = self.recorder.run
         assert run.started is not None
-        document = summary.build(run.started, self.plan.command, run.over, run.ended)
+        document = summary.build(
+            run.started, self.plan.command, run.over, run.ended, run.withheld.decisions
+        )
         try:
             summary.write(self.folder / "summary.json", document)
         except OSError as error:

@@ -133,6 +133,11 @@ def tags(folder: str | os.PathLike[str], *, polls: int = 20) -> EventFiles:
     return files
 
 
+def event_file(path: Path) -> Iterator[EventFileRecord]:
+    """The events of one file up to its end, or to where it is damaged."""
+    return (event for event, _ in _EventFile(path).events())
+
+
 def found(folder: Path, since: float = 0.0) -> list[Path]:
     """Event files of trainings below a folder, oldest first: their names begin with the time.
 

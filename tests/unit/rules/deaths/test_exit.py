@@ -116,6 +116,17 @@ def test_a_rank_that_was_killed_under_torchrun(story) -> None:
     assert story.codes() == ["DW501"]
 
 
+@pytest.mark.parametrize(("second", "code"), [(30.0, "DW501"), (90_000.0, "DW609")])
+def test_a_kernel_line_counts_for_its_own_time_only(story, second, code) -> None:
+    """A pid comes again: after a boot, or after some days."""
+    story.trains(5).ended(exit_code=-9, signal="SIGKILL")
+    wall = story.snapshot.wall
+    line = f"[{second:12.6f}] {OOM.format(100).partition('] ')[2] or OOM.format(100)}"
+    host = HostSampled(at=story.t, wall=wall, kernel=(line,), booted=wall - 30)
+    story.events.insert(-1, host)
+    assert story.codes() == [code]
+
+
 def test_other_signals_are_no_want_of_memory(story) -> None:
     story.trains(5).tell(HostSampled, kernel=(OOM.format(100),))
     assert story.ended(exit_code=-11, signal="SIGSEGV").codes() == ["DW606"]
@@ -306,7 +317,7 @@ def test_a_finished_training_of_which_nobody_saw_the_end_ended_well(story) -> No
 
 @pytest.mark.parametrize(("code", "finished"), [(0, True), (1, False), (None, False)])
 def test_a_loop_without_mmengine_has_finished_when_its_exit_code_says_so(story, code, finished):
-    from dualwatch.rules.status import is_finished
+    from dualwatch.rules.finished import is_finished
 
     assert is_finished(story.ended(exit_code=code).snapshot) is finished
 

@@ -76,51 +76,7 @@ def test_a_metric_that_came_back(story) -> None:
     assert story.line(loss_macl=0.5).codes(**REQUIRED) == []
 
 
-# --- DW203 ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("metrics", "fires"),
-    [
-        ({"loss": NAN}, True),
-        ({"loss": 1.0, "loss_macl": INF}, True),
-        ({"train__loss": -INF}, True),
-        ({"loss": 1.0, "grad_norm": INF}, False),
-        ({"loss": 1.0, "grad_norm": 35.0}, False),
-        ({"loss": 1.0, "acc": NAN}, False),
-        ({"lr": NAN, "loss": 1e30}, False),
-    ],
-    ids=str,
-)
-def test_losses_and_the_gradient_must_be_numbers(story, metrics, fires) -> None:
-    story.line(**metrics)
-    found = story.judged()
-    assert [f.code for f in found] == (["DW203"] if fires else [])
-    if fires:
-        assert "epoch 1, iteration 10/200" in found[0].headline
-
-
-@pytest.mark.parametrize("value", [INF, NAN])
-def test_single_gradients_without_end_are_steps_that_the_scaler_left_out(story, value) -> None:
-    for _ in range(4):
-        story.line(loss=1.0, grad_norm=value).line(loss=1.0, grad_norm=value)
-        story.line(loss=1.0, grad_norm=3.0)
-        assert story.codes() == []
-    story.line(loss=1.0, grad_norm=value).line(loss=1.0, grad_norm=value)
-    assert story.codes() == []
-    (found,) = story.line(loss=1.0, grad_norm=value).judged()
-    assert found.code == "DW203"
-    assert "in 3 " in found.headline
-
-
-def test_gradients_without_end_with_lines_in_between_do_not_run(story) -> None:
-    for _ in range(5):
-        story.line(loss=1.0, grad_norm=INF).line(loss=1.0)
-    assert story.line(loss=1.0, grad_norm=INF).codes() == []
-
-
-def test_a_loss_that_recovered_is_well_again(story) -> None:
-    assert story.line(loss=NAN).line(loss=1.0).codes() == []
+# --- what is not trained -----------------------------------------------------------------
 
 
 def test_an_evaluation_may_hold_what_is_not_a_number(story) -> None:

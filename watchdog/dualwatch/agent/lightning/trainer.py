@@ -1,4 +1,4 @@
-"""A training of Lightning's Trainer: overrides, loaders in care, rescue checkpoints."""
+"""A training of Lightning's Trainer: overrides, guarded loaders, rescue checkpoints."""
 
 from __future__ import annotations
 

@@ -245,7 +245,7 @@ class LoaderGuard:
 
 
 def guarded(loader: object, handler: CommandSource) -> object:
-    """Guards a loader and returns it; anything that is no DataLoader is returned as it is."""
+    """Guards a loader and returns it; anything but a DataLoader is returned as it is."""
     try:
         from torch.utils.data import DataLoader
 

@@ -16,6 +16,8 @@ from dualwatch.checks.item import (
 )
 from dualwatch.core import units
 from dualwatch.events import Severity
+from dualwatch.rules import finished
+from dualwatch.rules.deaths import error_patterns
 from dualwatch.rules.thresholds import MetricTarget
 
 _STALLS = ("DW101", "DW102", "DW103", "DW105")
@@ -46,8 +48,12 @@ def evaluation(subject: CheckSubject, item: Item) -> Reading:
 def _is_not_to_be(subject: CheckSubject, number: int) -> str:
     """Why no evaluation of an epoch is expected."""
     course, config = subject.course, subject.s.config
+    if course.newest is not None and course.newest.bar:
+        return "progress bars do not show whether a validation came"
     if course.early and (course.early[0].epoch or 1) > number:
         return f"the record begins in epoch {course.early[0].epoch}"
+    if config is not None and config.validates is False:
+        return "the configuration has no validation"
     if config is not None and config.loaders and not any("val" in name for name in config.loaders):
         return "the configuration has no validation"
     later = [n for n, epoch in course.epochs.items() if epoch.evaluation is not None]
@@ -90,6 +96,8 @@ def no_stall(subject: CheckSubject, item: Item) -> Reading:
     """No stall, now or earlier."""
     expected = "no stall"
     now = subject.found(*_SILENCES, *_STALLS)
+    if now is not None and now.severity is Severity.CRITICAL and subject.life is not RunLife.ALIVE:
+        return skipped("it ended, which another item reports", expected)
     if now is not None and now.severity >= Severity.ERROR:
         return failed(now.headline, expected, code=now.code)
     earlier = next((f for f in subject.overcome if f.code in (*_SILENCES, *_STALLS)), None)
@@ -142,7 +150,14 @@ def ended_well(subject: CheckSubject, item: Item) -> Reading:
     if subject.life is RunLife.PLANNED:
         return not_begun(expected)
     if subject.finished:
-        return passed("trained to the end", expected)
+        after = finished.afterwards(subject.s)
+        if subject.is_test:
+            return passed("a test run, finished", expected)
+        if after is None or subject.life is RunLife.ALIVE:
+            return passed("trained to the end", expected)
+        observed = f"trained to the end; afterwards {after.exception} ({after.where})"
+        code = error_patterns.recognise(after)[0]
+        return warned(observed, expected, code=code)
     dead = next((f for f in subject.findings if f.severity is Severity.CRITICAL), None)
     if dead is None:
         dead = subject.found("DW609")

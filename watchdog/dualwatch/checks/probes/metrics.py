@@ -20,8 +20,10 @@ from dualwatch.checks.item import (
 )
 from dualwatch.checks.probes.wording import beyond, range_words
 from dualwatch.core import units
-from dualwatch.history.training_record import Sample
+from dualwatch.events import Finding, Proof, Severity
+from dualwatch.history.training_record import Sample, TrainingRecord
 from dualwatch.rules.metrics.metrics import named
+from dualwatch.state.metric_series import is_loss
 
 LEVEL = 10
 """Values whose median is a metric's level."""
@@ -83,32 +85,42 @@ def steady(subject: CheckSubject, item: Item) -> Reading:
 
 
 def finite(subject: CheckSubject, item: Item) -> Reading:
-    """No loss is NaN, infinite or huge."""
+    """No loss is NaN or infinite, and none has diverged."""
     limits, course = item.limits, subject.course
-    expected = f"no NaN, no loss above {limits['huge']:g}"
+    huge = limits.get("huge")
+    expected = "no NaN, no loss that diverges"
+    if huge is not None:
+        expected += f", none above {huge:g}"
     if not course.lines:
         return not_yet(subject, "the first training line", expected)
-    found = subject.found("DW203")
-    if found is not None:
-        return failed(found.headline, expected, code="DW203")
+    for found in (subject.found("DW203"), _diverged(subject)):
+        if found is not None:
+            result = failed if found.severity >= Severity.ERROR else warned
+            return result(found.headline, expected, code=found.code, remedy=found.remedy)
+    beyond_limit = _above(course, huge) if huge is not None else ""
+    if beyond_limit:
+        return failed(beyond_limit, expected, code="DW204")
+    lines = units.counted(course.lines, "line")
+    if course.has_gaps:
+        # Of a log that was too long for the time, only the beginning and the end were read.
+        return passed(f"all finite in the {lines} that were read", expected)
+    is_over = not course.timed or _is_over(subject, limits["within"])
+    if subject.life is RunLife.ALIVE and not is_over:
+        return pending(f"{lines} so far, all finite", expected)
+    return passed(f"{lines}, all finite", expected)
+
+
+def _diverged(subject: CheckSubject) -> Finding | None:
+    return next((f for f in subject.findings if f.proof is Proof.DIVERGED), None)
+
+
+def _above(course: TrainingRecord, huge: float) -> str:
+    """The newest value of a loss above the limit of the profile, in the first hour."""
     for name, opening in course.opening.items():
-        if "loss" not in name:
-            continue
-        bad = next((s for s in opening.samples if not math.isfinite(s.value)), None)
-        if bad is not None:
-            return failed(
-                f"{name} is {bad.value} at iteration {bad.iteration}", expected, code="DW203"
-            )
-        huge = [s for s in opening.samples if s.value > limits["huge"]]
-        if huge:
-            last = huge[-1]
-            observed = f"{name} is {last.value:g} at iteration {last.iteration}"
-            return failed(observed, expected, code="DW204")
-    if not course.timed or _is_over(subject, limits["within"]):
-        return passed(f"{course.lines} lines, all finite", expected)
-    if subject.life is RunLife.ALIVE:
-        return pending(f"{course.lines} lines so far, all finite", expected)
-    return passed(f"{course.lines} lines, all finite", expected)
+        last = next((s for s in reversed(opening.samples) if s.value > huge), None)
+        if last is not None and is_loss(name):
+            return f"{name} is {last.value:g} at {last.place}"
+    return ""
 
 
 def _window(

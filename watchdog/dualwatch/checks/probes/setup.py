@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dualwatch import frameworks
 from dualwatch.checks.item import CheckSubject, Item, Reading, failed, passed, skipped, warned
 from dualwatch.events import ConfigRead, DataSet
 
@@ -166,7 +167,9 @@ def tensorboard_backend(subject: CheckSubject, item: Item) -> Reading:
         return skipped(_UNKNOWN if config is None else "not configured", expected)
     if not any("tensorboard" in name.lower() for name in config.backends):
         shown = ", ".join(config.backends) or "none"
-        return failed(f"configured writers: {shown}", expected)
+        adapter = frameworks.get(config.framework)
+        older = adapter.advice_on("DW802", config) if adapter.is_older(config) else ""
+        return failed(f"configured writers: {shown}", expected, remedy=older)
     return passed(", ".join(config.backends), expected)
 
 

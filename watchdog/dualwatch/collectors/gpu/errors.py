@@ -36,7 +36,7 @@ def of_access(nvml: ModuleType, error: Any) -> tuple[str, ...]:
 def of_memory(
     nvml: ModuleType, handle: Any, put: Callable[[Callable[[], Any]], Any]
 ) -> tuple[str, ...]:
-    """Memory faults of a device; what it does not report is no fault.
+    """Memory faults of a device; what it does not report is not a fault.
 
     Args:
         put: Puts a question to the driver; gives None where that is not supported.

@@ -6,6 +6,8 @@ happens in a thread of its own that is waited for only for a while.
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -40,6 +42,19 @@ class _Device:
 
 class _Unavailable(Exception):
     """NVML as a whole cannot be used; says why."""
+
+
+def _return_freed_memory() -> None:
+    """Returns freed memory to the system.
+
+    pynvml has 8,000 lines. Where its bytecode is not cached, compiling them leaves 16 MB of freed
+    memory with the process for the whole run.
+    """
+    if sys.platform == "linux":
+        # glibc's; other C libraries return memory themselves.
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 class NvmlSampler:
@@ -108,6 +123,7 @@ class NvmlSampler:
         except ImportError as error:
             self._why = f"nvidia-ml-py is not installed: {error}"
             raise _Unavailable(self._why) from error
+        _return_freed_memory()
         try:
             pynvml.nvmlInit()
         except pynvml.NVMLError as error:

@@ -268,7 +268,7 @@ def _is_closed(part: _Part) -> bool:
 
 
 def _called(name: str, separator: str = ".") -> str | None:
-    """The modality that a name tells: its last piece with such a word, if that tells one only."""
+    """The modality in a name: that of its last piece with such a word, if it names one only."""
     for piece in reversed(name.replace("\\", separator).split(separator)):
         told = {WORDS[word] for word in _words(piece) if word in WORDS}
         if told:

@@ -71,7 +71,7 @@ def kaist(dataset: Mapping[str, Any], place: Place) -> _Read:
     for line in labels.ids(place.annotation(dataset)):
         match = _KAIST.match(line.split()[0])
         if match is None:
-            raise labels.BrokenAnnotation(f"{clean(line, 100)!r} in its list is no KAIST id")
+            raise labels.BrokenAnnotation(f"{clean(line, 100)!r} in its list is not a KAIST id")
         keys.setdefault(f"{match['before']}_{{}}_{match['after']}")
 
     def files(key: str) -> Files:

@@ -77,7 +77,7 @@ def _has_second_folder(value: Any) -> bool:
 
 
 def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value that is no container, with its key, and bare keys."""
+    """Every value but containers, with its key, and bare keys."""
     if isinstance(value, Mapping):
         for name, part in value.items():
             yield str(name), None

@@ -40,8 +40,10 @@ class MMEngine(Framework):
     libraries = knowledge.LIBRARIES
     collective_files = ("mmengine/dist/",)
     error_places = knowledge.ERROR_PLACES
+    loop_places = knowledge.LOOP_PLACES
     error_patterns = knowledge.ERROR_PATTERNS
     advice = knowledge.ADVICE
+    older_advice = knowledge.OLDER_ADVICE
 
     def load(
         self,
@@ -62,8 +64,8 @@ class MMEngine(Framework):
     def spec(self, sections: Sections) -> TrainingSpec:
         return spec_of(sections)
 
-    def find_config(self, work_dir: Path) -> Path | None:
-        return find.find(work_dir)
+    def find_config(self, work_dir: Path, log: Path | None = None) -> Path | None:
+        return find.find(work_dir, log)
 
     def config_in_log(self, lines: Sequence[str]) -> TrainingSpec | None:
         text = dump.config_text(list(lines))
@@ -112,3 +114,7 @@ class MMEngine(Framework):
 
     def line_format(self) -> MMEngineLines:
         return MMEngineLines()
+
+    def is_older(self, config: ConfigRead) -> bool:
+        """Whether it has mmcv 1.x's form: one section ``data`` for all loaders."""
+        return "data" in config.loaders and "train_dataloader" not in config.loaders

@@ -25,6 +25,12 @@ ERROR_PLACES = (
     (re.compile(r"mmengine/runner/checkpoint\.py\", line \d+, in \w*load_"), "DW605"),
 )
 
+LOOP_PLACES = re.compile(
+    r"(?:mmengine|mmcv|mmcv_custom)/(?:runner/(?!checkpoint)|hooks/|engine/hooks/)|"
+    r"mmdet/(?:apis/train|engine/hooks)|[\\/]hooks[\\/]\w+\.py\", line"
+)
+"""Files of the training loop and of what it calls in between."""
+
 ERROR_PATTERNS = (("DW307", re.compile(r"Cannot find valid image after")),)
 
 ADVICE = {
@@ -42,10 +48,24 @@ ADVICE = {
     "DW602": "python -c \"from mmengine import Config; Config.fromfile('CONFIG')\" shows the "
     "same error.",
     "DW605": "Under dualwatch train, mmengine's own classes are allowed in a checkpoint.",
-    "DW606": "mmengine's .log file never holds the traceback; only the console shows it.",
     "DW606 unused-parameters": "In an mmengine configuration: find_unused_parameters=True at the "
     "top level (--cfg-options find_unused_parameters=True).",
     "DW802": "In the configuration: vis_backends = [dict(type='LocalVisBackend'), "
     "dict(type='TensorboardVisBackend')], and visualizer.vis_backends = vis_backends.",
 }
 """One line for each finding whose remedy has a name in mmengine."""
+
+OLDER_ADVICE = {
+    "DW111": "In an mmcv 1.x configuration: opencv_num_threads=0 against OpenCV's threads, "
+    "mp_start_method='spawn' for spawned workers.",
+    "DW401": "--cfg-options data.samples_per_gpu=N, and in the configuration "
+    "optimizer_config = dict(type='GradientCumulativeOptimizerHook', cumulative_iters=M), keep "
+    "the effective batch.",
+    "DW502": "checkpoint_config.max_keep_ckpts limits the checkpoints that are kept.",
+    "DW601": "--cfg-options data.workers_per_gpu=0 data.persistent_workers=False",
+    "DW602": "python -c \"from mmcv import Config; Config.fromfile('CONFIG')\" shows the "
+    "same error.",
+    "DW802": "In the configuration: log_config.hooks = [dict(type='TextLoggerHook'), "
+    "dict(type='TensorboardLoggerHook')].",
+}
+"""The same in the terms of mmcv 1.x."""

@@ -61,7 +61,7 @@ def look(
         why = "its path is computed in the configuration, which was read as text only"
         return CheckpointSeen(at=at, wall=wall, path=shown, exists=None, whole=None, why=why)
     if "://" in named or named.startswith("s3:"):
-        why = "it is no local file: torch fetches it when the training starts"
+        why = "it is not a local file: torch fetches it when the training starts"
         return CheckpointSeen(at=at, wall=wall, path=shown, exists=None, whole=None, why=why)
     path = _found(os.path.expanduser(named), roots)
     if path is None:
@@ -93,9 +93,9 @@ def _judge(path: Path) -> tuple[bool | None, str]:
         if size == 0:
             return False, "it is empty"
         if form == checkpoints.BEFORE_1_6:
-            return None, "it is a pickle, as torch wrote before 1.6: only torch can tell"
+            return None, "it is a pickle, as torch wrote before 1.6: only torch can read it"
         if form != checkpoints.ZIPPED:
-            return False, "it is no checkpoint of torch: neither a zip archive nor a pickle"
+            return False, "it is not a checkpoint of torch: neither a zip archive nor a pickle"
         with zipfile.ZipFile(path) as archive:
             return _archive(archive, size)
     except zipfile.BadZipFile:

@@ -13,6 +13,7 @@ from dualwatch.core.files import write_atomically
 from dualwatch.core.json_codec import plain
 from dualwatch.events import Finding, RunEnded, RunStarted, journal
 from dualwatch.history.run import AttemptHistory
+from dualwatch.history.withheld import WithheldDecision
 
 
 class AttemptSummary(Struct, kw_only=True):
@@ -42,6 +43,7 @@ class Summary(Struct, kw_only=True):
 
     Attributes:
         metrics: The last value of each.
+        would_have: What would have been done, had stalls not been reported only.
     """
 
     schema_version: int = journal.SCHEMA_VERSION
@@ -55,6 +57,7 @@ class Summary(Struct, kw_only=True):
     required_metrics: tuple[str, ...]
     attempts: list[AttemptSummary]
     metrics: dict[str, float]
+    would_have: list[WithheldDecision]
 
 
 def build(
@@ -62,6 +65,7 @@ def build(
     command: Sequence[str],
     attempts: Sequence[AttemptHistory],
     ended: RunEnded | None,
+    withheld: Sequence[WithheldDecision] = (),
 ) -> Summary:
     """The summary of a run so far."""
     metrics: dict[str, float] = {}
@@ -78,6 +82,7 @@ def build(
         required_metrics=started.required_metrics,
         attempts=[_attempt(record) for record in attempts],
         metrics=metrics,
+        would_have=list(withheld),
     )
 
 

@@ -119,7 +119,8 @@ def headline(event: Event) -> str | None:
     if isinstance(event, FindingRaised):
         return finding_line(event.finding)
     if isinstance(event, Decided):
-        return plain_text(f"decision: {event.action}: {event.reason}")
+        would = f"; otherwise: {event.withheld_because}" if event.withheld else ""
+        return plain_text(f"decision: {event.action}: {event.reason}{would}")
     if isinstance(event, CommandAnswered):
         return _answer_line(event)
     if isinstance(event, EvaluationLogged):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from dualwatch.core import units
 from dualwatch.events import Finding
-from dualwatch.report.diagnosis import Diagnosis
+from dualwatch.report.diagnosis import Diagnosis, Target
 from dualwatch.report.terminal.console import one_line
 
 _KINDS = {
@@ -66,10 +66,16 @@ def evidence(finding: Finding) -> Iterator[tuple[str, str]]:
         yield one_line(item.text), one_line(item.source, 100) + moment
 
 
+def _why(target: Target) -> str:
+    if target.console:
+        return ""
+    return ", because this file has the logger's lines only; the console has a traceback too"
+
+
 def no_cause(document: Diagnosis) -> str:
     """What it means that no cause was found, and what to do next."""
     t = document.target
-    if t.kind == "config":
+    if document.phase == "not-run":
         said = (
             "No cause: the configuration shows nothing that is known to hang or to end a training. "
             "It was not run; `dualwatch train CONFIG` runs it and watches."
@@ -88,8 +94,8 @@ def no_cause(document: Diagnosis) -> str:
         )
     else:
         said = (
-            "No cause can be seen in the log alone: a crash and a hang leave the same log, "
-            "because a .log file has no traceback; only the console has it. "
+            "No cause can be seen in the log alone: a crash and a hang can leave the same log"
+            f"{_why(t)}. "
             "While it hangs, `dualwatch diagnose --pid PID` examines its processes; "
             "`dualwatch train CONFIG` runs it again and keeps the console and the evidence."
         )

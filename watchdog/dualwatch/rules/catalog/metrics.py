@@ -39,22 +39,29 @@ CODES: tuple[Code, ...] = (
         code="DW203",
         name="non-finite-loss",
         severity=Severity.ERROR,
-        means="A loss is NaN or infinite, or the gradient norm is so in three consecutive log "
-        "lines: under mixed precision single ones are normal.",
-        matters="The weights are corrupt from there on, and checkpoints are still being saved.",
+        means="A loss is NaN or infinite: since which line, and the last checkpoint before it. "
+        "It is a warning where single lines come and go, where the total loss does not contain it, "
+        "and where only the gradient norm is so in some consecutive lines: single ones are normal "
+        "under mixed precision.",
+        matters="Where it stays, the weights are corrupt from there on, and checkpoints are still "
+        "being saved. Single lines come from single samples and leave the weights sound.",
         remedy="Resume from a checkpoint before that iteration with a lower learning rate or with "
         "gradient clipping.",
         example="DW203 non-finite-loss (certain)\n"
-        "  grad_norm is nan at epoch 1, iteration 150/375, in 3 consecutive log lines",
+        "  loss (also loss_cls, loss_bbox) is nan since epoch 2, iteration 150/500, in 28 "
+        "consecutive log lines up to the newest\n"
+        "  the last checkpoint from before it: epoch_1.pth\n"
+        "  trained since then: 1350 iterations (2.7 epochs)",
     ),
     Code(
         code="DW204",
         name="metric-out-of-range",
         severity=Severity.WARNING,
-        means="A metric is outside the range of a sound training, or missed its target at the end "
-        "of an epoch.",
+        means="A metric is outside the range of a sound training, missed its target at the end of "
+        "an epoch, or a loss has diverged: it is many times what the losses of this log began "
+        "with, and stays so. No fixed limit fits every loss.",
         matters="A large gradient norm means an unstable training; a loss above its range, that "
-        "what it measures is not learned.",
+        "what it measures is not learned. A diverged loss does not come back by waiting.",
         remedy="For a gradient norm, lower the learning rate or clip the gradients. For a loss, "
         "check the data and the weight of that loss.",
         example="DW204 metric-out-of-range (likely)\n"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from dualwatch.events import Circumstance, ErrorFate, ErrorSeen, Evidence, Finding
+from dualwatch.events import Circumstance, ErrorSeen, Evidence, Finding
 from dualwatch.protocol import Phase
+from dualwatch.rules import finished
 from dualwatch.rules.catalog import finding
 from dualwatch.rules.deaths import endings, error_patterns, of_errors, silent_ends, stopped
-from dualwatch.rules.deaths.survived import went_on
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
 
@@ -35,7 +35,7 @@ def died(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     if s.ended.exit_code is None and s.phase == Phase.FINISHED:
         return
     told = endings.verdict(s)
-    fatal = _uncaught(s)
+    fatal = finished.uncaught(s)
     if s.ended.exit_code is None:
         fatal = [error for error in fatal if _ends_a_training(error)]
     own = [error for error in fatal if not error.exception.endswith(_OF_LAUNCHERS)]
@@ -90,19 +90,9 @@ def has_a_known_end(s: Snapshot) -> bool:
 
     For a log without its process this is the only evidence of the end.
     """
-    return bool(s.last_words.endings) or any(_ends_a_training(error) for error in _uncaught(s))
-
-
-def _uncaught(s: Snapshot) -> list[ErrorSeen]:
-    """Named errors after which the training did not continue."""
-    return [
-        error
-        for error in s.errors
-        if error.exception
-        and error.fate is ErrorFate.RAISED
-        and not went_on(s, error)
-        and not stopped.explains(s, error)
-    ]
+    if s.last_words.endings:
+        return True
+    return any(_ends_a_training(error) for error in finished.uncaught(s))
 
 
 def _ends_a_training(error: ErrorSeen) -> bool:

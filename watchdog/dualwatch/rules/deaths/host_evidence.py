@@ -24,6 +24,12 @@ _OOM_KILL = re.compile(
 )
 
 
+_KERNEL_TIME = re.compile(r"\[ *(\d+\.\d+)\]")
+
+AROUND_S = 300.0
+"""Seconds before a training's start and after its last sign in which a kernel line is its own."""
+
+
 class OomKill(NamedTuple):
     """An OOM kill: its evidence, and the confidence that it hit this training."""
 
@@ -41,8 +47,12 @@ def oom_kill(s: Snapshot, pids: Collection[int]) -> OomKill | None:
     host = s.host
     if host is None or _is_unchanged(s):
         return None
-    named = [line for line in host.kernel if _killed(line) in pids]
     fresh = [line for line in fresh_kernel_lines(s) if _killed(line) is not None]
+    named = [
+        line
+        for line in host.kernel
+        if _killed(line) in pids and (line in fresh or _is_of_its_time(line, s))
+    ]
     grown = _grown(s)
     if named and (not host.container or set(named) & set(fresh)):
         return OomKill([_kernel(named[-1], host), *grown], 0.97)
@@ -51,6 +61,19 @@ def oom_kill(s: Snapshot, pids: Collection[int]) -> OomKill | None:
     if host.container and (named or fresh):
         return OomKill([_kernel((named or fresh)[-1], host)], 0.6)
     return None
+
+
+def _is_of_its_time(line: str, s: Snapshot) -> bool:
+    """Whether a kernel line is from the time of the training: pids come again.
+
+    True where either time is not known. The kernel does not count the time of a suspended machine.
+    """
+    match = _KERNEL_TIME.match(line)
+    begun = s.started.wall if s.started is not None else None
+    if match is None or begun is None or s.host is None or s.host.booted is None:
+        return True
+    ended = s.ended.wall if s.ended is not None else s.wall
+    return begun - AROUND_S <= s.host.booted + float(match[1]) <= max(ended, begun) + AROUND_S
 
 
 def fresh_kernel_lines(s: Snapshot) -> list[str]:

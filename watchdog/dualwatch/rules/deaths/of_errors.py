@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from dualwatch.events import Circumstance, ErrorSeen, Evidence, Finding
+from dualwatch.events import Circumstance, ErrorSeen, Evidence, Finding, Severity
 from dualwatch.protocol import VALIDATION_PHASES
 from dualwatch.rules.catalog import BY_CODE
 from dualwatch.rules.deaths import error_patterns, gpu_memory, host_evidence, labels, quotes
@@ -41,6 +41,7 @@ def of_error(s: Snapshot, error: ErrorSeen, others: Sequence[ErrorSeen]) -> Iter
         if held.held_by_others is not None:
             yield _held_by_others(s, error, held)
     yield from _earlier_causes(s, code, error, others)
+    is_after = quotes.is_after(s)
     place = f" ({error.where})" if error.where else ""
     headline = error_patterns.text_of(error).partition("\n")[0] + place
     said = _IN_WORDS.get(circumstance) if circumstance is not None else None
@@ -49,19 +50,23 @@ def of_error(s: Snapshot, error: ErrorSeen, others: Sequence[ErrorSeen]) -> Iter
     evidence = [
         *quoted,
         quotes.quote(s, headline, error.wall),
-        *quotes.how(s, error),
+        *([quotes.after(s)] if is_after else quotes.how(s, error)),
         *_beside(s, code),
     ]
     follows: tuple[str, ...] = ()
     numbers = labels.not_finite(s)
-    if numbers and (circumstance is Circumstance.NON_FINITE or labels.follows_numbers(error)):
+    is_open = code == "DW606" or (code == "DW308" and not meaning.sure)
+    if is_open and numbers and labels.follows_numbers(error):
         evidence.insert(1, quotes.quote(s, numbers, s.progress_wall))
         circumstance, follows = Circumstance.NON_FINITE, ("DW203", "DW204")
     seen = s.ended is not None and s.ended.exit_code is not None
     sure = (1.0 if seen else 0.9) if meaning.sure else 0.7
     if code == "DW609" and not seen:
         sure = 0.95  # The interruption itself was printed.
-    yield quotes.fatal(s, code, evidence, sure, circumstance=circumstance, follows=follows)
+    severity = Severity.WARNING if is_after else Severity.CRITICAL
+    yield quotes.fatal(
+        s, code, evidence, sure, severity, circumstance=circumstance, follows=follows
+    )
 
 
 def _meaning(s: Snapshot, error: ErrorSeen) -> error_patterns.Meaning:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from dualwatch.events import Circumstance, ErrorSeen, Evidence, Finding, Severity
+from dualwatch.rules import finished
 from dualwatch.rules.catalog import finding
 from dualwatch.rules.deaths import error_patterns
 from dualwatch.state.snapshot import Snapshot
@@ -60,6 +61,17 @@ def how(s: Snapshot, error: ErrorSeen | None = None) -> list[Evidence]:
         by_shell = BY_SHELL.get(s.ended.exit_code or 0)
         text += f" ({by_shell})" if by_shell else ""
     return [Evidence(text=text, source="process", wall=s.ended.wall)]
+
+
+def is_after(s: Snapshot) -> bool:
+    """Whether a training had finished before its process died, whose end was not seen."""
+    return s.ended is not None and s.ended.exit_code is None and finished.is_finished(s)
+
+
+def after(s: Snapshot) -> Evidence:
+    """That an error came after the training: its result is not touched by it."""
+    text = "the training had finished: this came after it, in the same process"
+    return Evidence(text=text, source=s.log, wall=s.progress_wall)
 
 
 def last_line(s: Snapshot) -> list[Evidence]:

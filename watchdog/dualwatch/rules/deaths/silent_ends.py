@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from dualwatch.events import Circumstance, ErrorSeen, Evidence, Finding, Severity
+from dualwatch.rules import finished
 from dualwatch.rules.deaths import (
     endings,
     error_patterns,
@@ -14,7 +15,6 @@ from dualwatch.rules.deaths import (
     of_errors,
     quotes,
 )
-from dualwatch.rules.deaths.survived import went_on
 from dualwatch.state.snapshot import Snapshot
 
 _BY_TORCHRUN = re.compile(r"Signal \d+ \((SIG[A-Z]+)\) received by PID (\d+)")
@@ -32,6 +32,12 @@ def of_ending(s: Snapshot, told: endings.Ending) -> Iterator[Finding]:
     """The finding of what others reported."""
     code, circumstance, confidence = told.code, told.circumstance, told.confidence
     evidence = told.evidence(s)
+    if quotes.is_after(s):
+        evidence.insert(1, quotes.after(s))
+        yield quotes.fatal(
+            s, code, evidence, confidence, Severity.WARNING, circumstance=circumstance
+        )
+        return
     if told.signal == "SIGKILL":
         pids = {one.pid for one in told.reports if one.pid is not None}
         yield killed(s, evidence, pids)
@@ -106,7 +112,7 @@ def _cut_off(s: Snapshot) -> ErrorSeen | None:
     Torch reports a dead worker in a signal handler, which can run while another traceback is being
     printed; nothing more is printed then.
     """
-    tracebacks = (e for e in s.errors if not e.exception and e.where and not went_on(s, e))
+    tracebacks = (e for e in s.errors if not e.exception and e.where and not finished.went_on(s, e))
     return next(reversed(list(tracebacks)), None)
 
 

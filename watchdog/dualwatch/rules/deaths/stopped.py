@@ -62,7 +62,7 @@ def was_stopped(s: Snapshot) -> bool:
 
 
 def explains(s: Snapshot, error: ErrorSeen) -> bool:
-    """Whether an error on the console is no cause of the end, since dualwatch stopped the training.
+    """Whether dualwatch's stop, and not an error on the console, explains the end.
 
     The training was running: what it printed before, it had survived, and what it printed after
     follows from the stop. Only a training that stalled may have stalled because of an error.

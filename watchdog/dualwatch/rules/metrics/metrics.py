@@ -1,8 +1,7 @@
-"""DW201-DW203: required metrics that are missing, and losses that are not finite."""
+"""DW201, DW202: required metrics that are missing from the training lines. Pure."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ from dualwatch.events import BatchSeen, Evidence, Finding
 from dualwatch.rules.catalog import finding
 from dualwatch.rules.metrics import swallowed_errors
 from dualwatch.rules.thresholds import Thresholds
-from dualwatch.state.metric_series import Metric, done, is_followed, is_gradient, place
+from dualwatch.state.metric_series import Metric, done, is_followed, place
 from dualwatch.state.snapshot import Snapshot
 
 LINES_BEFORE_MISSING = 2
@@ -20,9 +19,6 @@ LINES_BEFORE_VANISHED = 3
 LINES_BEFORE_FROZEN = 5
 NOTHING = 0.01
 """A loss below this may be constant because it is nearly zero."""
-
-LINES_BEFORE_NON_FINITE = 3
-"""Under mixed precision a single infinite gradient is normal: the scaler skips that step."""
 
 SHOWN = 12
 INSIDE = "inside agent"
@@ -65,11 +61,6 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
         return
     for absence in absences(s, limits):
         yield _absent(s, absence)
-    bad = _non_finite(s)
-    if bad is not None:
-        text, wall = bad
-        evidence = [Evidence(text=text, source=s.log, wall=wall)]
-        yield finding("DW203", evidence, confidence=1.0, attempt=s.attempt)
 
 
 def missing_at_end(s: Snapshot, required: tuple[str, ...]) -> list[str]:
@@ -167,28 +158,6 @@ def _absent(s: Snapshot, absence: MissingMetric) -> Finding:
         attempt=s.attempt,
         subject=absence.name,
     )
-
-
-# --- DW203 ---------------------------------------------------------------------------------------
-
-
-def _non_finite(s: Snapshot) -> tuple[str, float] | None:
-    """The headline and time of a non-finite loss in the newest line."""
-    assert s.last_train is not None
-    for name, value in s.last_train.metrics.items():
-        metric = s.metrics.get(name)
-        if math.isfinite(value) or not is_followed(name) or metric is None:
-            continue
-        bad = 0
-        for point in reversed(metric.recent):
-            if math.isfinite(point.value) or point.line.number != s.train_lines - bad:
-                break
-            bad += 1
-        if is_gradient(name) and bad < LINES_BEFORE_NON_FINITE:
-            continue
-        lines = f", in {bad} consecutive log lines" if bad > 1 else ""
-        return f"{name} is {value} at {place(s.last_train)}{lines}", s.last_train.wall
-    return None
 
 
 def _quote(s: Snapshot, text: str) -> Evidence:

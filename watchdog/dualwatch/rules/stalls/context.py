@@ -109,6 +109,15 @@ def phase(s: Snapshot) -> str:
     return stack_patterns.phase_of(stack(s, main_pid(s))) or s.logged_phase
 
 
+def is_seen(s: Snapshot) -> bool:
+    """Whether a heartbeat or a stack shows the phase, rather than lines of a log."""
+    if s.started is None:
+        return bool(s.pulses)
+    if slowest_rank(s) is not None:
+        return True
+    return stack_patterns.phase_of(stack(s, main_pid(s))) is not None
+
+
 def phases(s: Snapshot) -> frozenset[str]:
     """The phases of all ranks that have not finished."""
     known = {pulse.phase for pulse in s.pulses.values()} - {Phase.FINISHED}

@@ -64,6 +64,49 @@ def goal(values: PlainDict) -> Goal:
     return Goal(_natural(values.get("total_epochs")), _natural(values.get("total_iters")))
 
 
+def due_at_end(values: PlainDict) -> tuple[str, ...]:
+    """What the framework does after the last iteration of a training, as far as that is certain.
+
+    Newer versions also validate after an epoch that the interval does not name, if it is the last.
+    """
+    epochs, iterations = goal(values)
+    reached = epochs or iterations
+    if reached is None:
+        return ()
+    found: list[str] = []
+    loop, hooks = values.get("train_cfg"), values.get("default_hooks")
+    if isinstance(loop, Mapping):
+        saving = hooks.get("checkpoint") if isinstance(hooks, Mapping) else None
+        validates = isinstance(values.get("val_dataloader"), Mapping)
+        interval = loop.get("val_interval", 1 if epochs else 1000)
+        is_dynamic = bool(loop.get("dynamic_intervals"))
+        if isinstance(saving, Mapping) and saving.get("save_last", True) is True:
+            # Saving by epochs does not see the end of a training that counts iterations.
+            found += ["checkpoint"] if saving.get("by_epoch", True) is bool(epochs) else []
+    else:
+        saving, evaluation = values.get("checkpoint_config"), values.get("evaluation")
+        validates, is_dynamic = isinstance(evaluation, Mapping), False
+        interval = evaluation.get("interval", 1) if isinstance(evaluation, Mapping) else 0
+        saved = saving.get("interval") if isinstance(saving, Mapping) else None
+        found += ["checkpoint"] if _divides(saved, reached) else []
+    if validates and not is_dynamic and _divides(interval, reached):
+        found.append("validation")
+    return tuple(found)
+
+
+def validates(values: PlainDict) -> bool | None:
+    """Whether a training of mmengine validates; None where its configuration does not say."""
+    parts = [values[key] for key in ("val_cfg", "val_dataloader") if key in values]
+    if any(part is None for part in parts):
+        return False
+    return True if any(isinstance(part, Mapping) for part in parts) else None
+
+
+def _divides(interval: PlainValue, reached: int) -> bool:
+    every = _natural(interval)
+    return every is not None and reached % every == 0
+
+
 def _natural(value: PlainValue) -> int | None:
     number = as_int(value)
     return number if number is not None and number > 0 else None

@@ -20,7 +20,7 @@ MAX_NUMBER = 10**15
 
 
 def weight(value: PlainValue, known: dict[int, int] | None = None, depth: int = 0) -> int:
-    """Values in all, those that stand in several places counted in each.
+    """Values in all, those in several places counted in each.
 
     What holds itself, or is nested more deeply than readers can follow, counts as too many.
     """

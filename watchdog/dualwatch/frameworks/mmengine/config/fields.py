@@ -103,7 +103,7 @@ def backends(values: PlainDict) -> tuple[str, ...] | None:
 
 
 def start(values: PlainDict) -> tuple[str, bool]:
-    """The checkpoint that it starts from, "" for none, and whether it goes on with its state."""
+    """The checkpoint that it starts from, "" for none, and whether it resumes its state."""
     from_before = values.get("resume_from")  # mmcv 1.x
     if isinstance(from_before, str) and from_before:
         return from_before, True

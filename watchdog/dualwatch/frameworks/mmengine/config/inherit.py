@@ -300,7 +300,7 @@ def _merged(
 
 
 def _with_variables(value: PlainValue, base: PlainDict) -> PlainValue:
-    """Puts the bases' values where ``{{_base_.name}}`` stood."""
+    """Puts the bases' values in the place of ``{{_base_.name}}``."""
     if isinstance(value, dict):
         return {key: _with_variables(part, base) for key, part in value.items()}
     if isinstance(value, (list, tuple)):

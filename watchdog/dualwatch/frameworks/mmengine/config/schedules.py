@@ -73,7 +73,7 @@ def _loop(sections: PlainDict, factor: int) -> Iterator[Change]:
 
 
 def _hooks(sections: PlainDict, factor: int) -> Iterator[Change]:
-    """Hooks that act on the training by iterations. How often lines are logged is no part of it."""
+    """Hooks that act on the training by iterations. How often lines are logged does not count."""
     for path, hook in _listed(sections):
         kind = last_part(hook.get("type"))
         if kind.endswith("EMAHook"):

@@ -35,6 +35,8 @@ def spec_of(values: PlainDict) -> TrainingSpec:
         wrapped=tuple(_dataset(key, one) for key, one in fields.wrapped_sets(values)),
         start_method=fields.start_method(values),
         goal=dump.goal(values),
+        due_at_end=dump.due_at_end(values),
+        validates=dump.validates(values),
         start_from=start_from,
         resumes=resumes,
         work_dir=work_dir if isinstance(work_dir, str) and not is_unread(work_dir) else "",

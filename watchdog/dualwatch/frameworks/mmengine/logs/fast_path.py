@@ -1,4 +1,4 @@
-"""The shape of a training's progress lines, learnt from one and used for the million that follow.
+"""The shape of a training's progress lines, taken from one and used for the million that follow.
 
 All of them have the same fields in the same order, so one regular expression takes a line apart
 that ``mmengine_log`` would split, strip and split again. It never says anything else than

@@ -37,7 +37,7 @@ def seconds_of(eta: str) -> float | None:
 
 
 def natural(text: str) -> int | None:
-    """A count of at most 18 digits, None for all else (a longer one is no count of ours)."""
+    """A count of at most 18 digits, None for all else (a longer one is not a count)."""
     text = text.strip()
     if not text.isdecimal() or len(text) > 18:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dualwatch.events import Event
+from dualwatch.events import Event, IterationLogged
 from dualwatch.frameworks.mmengine.logs import mmcv1, mmengine1
 from dualwatch.frameworks.mmengine.logs.fast_path import LineShapes
 from dualwatch.logs.starts import Position
@@ -21,15 +21,21 @@ class MMEngineLines:
 
     def __init__(self) -> None:
         self._shapes = LineShapes()
+        self._has_trained = False
 
     def parse(self, line: str, at: float, wall: float) -> Event | None:
         """The event that a line states; None for all other lines."""
         known = self._shapes.read(line, at, wall)
         if known is not None:
             return known
+        if line.startswith("OrderedDict(["):
+            return None if self._has_trained else mmcv1.parse_result(line, at, wall)
         event = mmengine1.parse_line(line, at, wall)
         if event is None:
-            return mmcv1.parse_line(line, at, wall)
+            event = mmcv1.parse_line(line, at, wall)
+            self._has_trained = self._has_trained or event is not None
+            return event
+        self._has_trained = self._has_trained or isinstance(event, IterationLogged)
         self._shapes.learn(line, event)
         return event
 

@@ -9,8 +9,10 @@
 
 from __future__ import annotations
 
+import re
+
 from dualwatch.core.metric_names import without_mode
-from dualwatch.events import Event
+from dualwatch.events import EvaluationLogged, Event
 from dualwatch.frameworks.mmengine.logs.fields import (
     crowded,
     natural,
@@ -19,6 +21,7 @@ from dualwatch.frameworks.mmengine.logs.fields import (
 )
 
 _INFO = " - INFO - "
+_RESULT = re.compile(r"\('([^']{1,100})', (-?\d+(?:\.\d+)?(?:e-?\d+)?|nan)\)")
 _STARTS = ("Epoch [", "Iter [", "Epoch(", "Iter(")
 
 
@@ -47,6 +50,17 @@ def parse_line(line: str, at: float, wall: float) -> Event | None:
     metrics, eta_s = _fields(fields, mode)
     return progress(
         at, wall, mode, epoch, iteration, total, metrics, eta_s, is_result=mode == "val"
+    )
+
+
+def parse_result(line: str, at: float, wall: float) -> Event | None:
+    """The result that a test prints last: ``OrderedDict([('bbox_mAP', 0.374), ...])``."""
+    found = _RESULT.findall(line)
+    metrics = {name: float(value) for name, value in found}
+    if not metrics:
+        return None
+    return EvaluationLogged(
+        at=at, wall=wall, mode="test", epoch=None, iteration=0, total=None, metrics=metrics
     )
 
 

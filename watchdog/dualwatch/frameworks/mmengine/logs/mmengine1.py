@@ -64,10 +64,29 @@ _MILESTONES = (
     ("resumed from epoch", "resumed"),
     ("Checkpoints will be saved to", "checkpoints-announced"),
     ("Advance dataloader", "dataloader-advancing"),
+    ("load model from", "checkpoint-loaded"),
     ("Saving checkpoint at", "checkpoint-saving"),
+    ("Evaluating ", "results-computed"),
+    ("Loading and preparing results", "results-computed"),
+    ("Running per image evaluation", "results-computed"),
+    ("Accumulating evaluation results", "results-computed"),
     ("The best checkpoint with", "best-checkpoint-saved"),
     ("Now best checkpoint is saved as", "best-checkpoint-saved"),
+    ("the monitored metric did not improve in the last", "stopped-early"),
+    ("Stopping threshold reached:", "stopped-early"),
 )
+_RESUMED = re.compile(
+    r"resumed (?:from )?epoch:? (?P<epochs>\d{1,12})(?:, iter:? (?P<iterations>\d{1,12}))?"
+)
+_PLACES = {
+    "run-announced": re.compile(
+        r"Start running, host: [^@\s]{1,100}@(?P<host>[\w.-]{1,200}), work_dir: (?P<work_dir>.+)"
+    ),
+    "checkpoints-announced": re.compile(
+        r"Checkpoints will be saved to (?P<work_dir>.+?)(?: by \w+)?\.?$"
+    ),
+}
+_EVALUATING = re.compile(r"Evaluating [\w/ ]{1,40}\.{3}")
 _GOAL = re.compile(r"workflow: .{1,300}, max: (?P<number>\d{1,12}) (?P<unit>epoch|iter)")
 _MILESTONE_STARTS = tuple(start for start, _ in _MILESTONES)
 _WHOLE_LINE = frozenset(("System environment:", "Environment info:", "Config:", "after_run:"))
@@ -173,11 +192,20 @@ def _milestone(body: str, at: float, wall: float) -> Event | None:
             # Short starts are everyday words, believed only where they are the whole line.
             if start in _WHOLE_LINE and body.rstrip() != start:
                 return None
+            if start == "Evaluating " and _EVALUATING.fullmatch(body.rstrip()) is None:
+                return None
             if start == "initialize " and " with init_cfg" not in body:
                 return None
             text = bound(body.rstrip(), 500)
-            return _checkpoint(LogMilestone(at=at, wall=wall, name=name, text=text))
+            return _place(_checkpoint(LogMilestone(at=at, wall=wall, name=name, text=text)))
     return None
+
+
+def _place(event: LogMilestone) -> LogMilestone:
+    """The machine and the folder that a line names."""
+    found = _PLACES.get(event.name)
+    match = found.match(event.text) if found is not None else None
+    return structs.replace(event, **match.groupdict("")) if match is not None else event
 
 
 def _checkpoint(event: LogMilestone) -> LogMilestone:
@@ -186,6 +214,10 @@ def _checkpoint(event: LogMilestone) -> LogMilestone:
         found = _SAVING.match(event.text)
     elif event.name == "best-checkpoint-saved":
         found = _BEST.search(event.text)
+    elif event.name == "resumed":
+        state = _RESUMED.match(event.text)
+        reached = state.groupdict("0") if state is not None else {}
+        return structs.replace(event, **{unit: int(number) for unit, number in reached.items()})
     else:
         return event
     if found is None:

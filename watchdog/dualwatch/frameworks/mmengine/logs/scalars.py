@@ -1,5 +1,6 @@
-"""``vis_data/scalars.json`` and ``vis_data/<timestamp>.json``: rows of numbers, one object a line.
+"""``scalars.json``, ``<timestamp>.json`` and ``.log.json`` of mmcv: rows of numbers.
 
+One object a line. mmcv names the mode of each row, and begins with a row on its environment.
 They are JSON but for bare ``NaN`` and ``Infinity``, which only the standard library's reader takes.
 """
 
@@ -17,6 +18,19 @@ from dualwatch.events import EvaluationLogged, Event, IterationLogged
 
 COUNTERS = ("epoch", "iter", "step")
 """Keys that place a row."""
+
+MODE = "mode"
+"""Key of the mode that mmcv names; its word is a number here, as all values of a row."""
+
+_MODES = {"train": 0.0, "val": 1.0, "test": 2.0}
+_OF_TRAINING = frozenset((MODE, "lr", "momentum", "memory"))
+"""Keys that mmcv also puts into rows of validations."""
+
+HUGE = 1e8
+"""Values beyond are kept from rows that are not among the newest."""
+
+MARKED = 1_000
+"""Older rows with such values that are kept."""
 
 MAX_ROW = 1 << 20
 """Bytes of a row; what does not end within them is not a row."""
@@ -37,21 +51,28 @@ def read(path: Path, wall: float, newest: int) -> list[Event]:
         OSError: It cannot be read.
     """
     parser = ScalarsParser()
-    evaluations: list[tuple[int, Event]] = []
+    others: list[tuple[int, Event]] = []
     # The events of rows that are not given are not made.
     training: deque[dict[str, float]] = deque(maxlen=newest)
-    count = 0
+    count = marked = 0
     for row in rows(path):
         if parser.place(row):
+            if len(training) == newest and marked < MARKED and _is_odd(training[0]):
+                others.append((count - newest + 1, iteration(training[0], 0.0, wall)))
+                marked += 1
             training.append(row)
             count += 1
         elif (event := parser.evaluation(row, 0.0, wall)) is not None:
-            evaluations.append((count, event))
+            others.append((count, event))
     first = count - len(training)
     lines = [(n, iteration(row, 0.0, wall)) for n, row in enumerate(training, start=first + 1)]
     # An evaluation comes after the training row that was read before it.
-    ordered = sorted([*lines, *evaluations], key=lambda one: one[0])
+    ordered = sorted([*lines, *others], key=lambda one: one[0])
     return [event for _, event in ordered]
+
+
+def _is_odd(row: dict[str, float]) -> bool:
+    return not all(-HUGE < value < HUGE for key, value in row.items() if key not in COUNTERS)
 
 
 def rows(path: Path) -> Iterator[dict[str, float]]:
@@ -92,6 +113,9 @@ def read_row(line: str | bytes) -> dict[str, float] | None:
     if not isinstance(row, dict):
         return None
     numbers: dict[str, float] = {}
+    mode = row.get(MODE)
+    if isinstance(mode, str) and mode in _MODES:
+        numbers[MODE] = _MODES[mode]
     for key, value in row.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             continue
@@ -119,15 +143,33 @@ class ScalarsParser:
         """Whether a row is a training row; later evaluations come after it then."""
         if not 0 <= row.get("iter", -1) < _MOST:  # not true of NaN either
             return False
+        if row.get(MODE):
+            return False
         self._training = row
         return True
 
     def evaluation(self, row: dict[str, float], at: float, wall: float) -> Event | None:
         """The event of a row that is not a training row; None where it holds no metric."""
-        mode = "test" if any(key.startswith("test/") for key in row) else "val"
+        named = row.get(MODE)
+        if named is None and not any(key in row for key in COUNTERS):
+            return None  # The first row of mmcv, on its environment and seed.
+        is_test = named == _MODES["test"] or any(key.startswith("test/") for key in row)
+        mode = "test" if is_test else "val"
         metrics = _metrics(row, mode)
+        if named is not None:
+            metrics = {key: value for key, value in metrics.items() if key not in _OF_TRAINING}
         if not metrics:
             return None
+        if named is not None:
+            return EvaluationLogged(
+                at=at,
+                wall=wall,
+                mode=mode,
+                epoch=_count(row.get("epoch")),
+                iteration=_count(row.get("iter")) or 0,
+                total=None,
+                metrics=metrics,
+            )
         # `step` is the epoch in epoch-based loops, and 0 or the iteration in the others.
         step = _count(row.get("step")) or 0
         done, epochs = _count(self._training.get("iter")) or 0, _count(self._training.get("epoch"))
@@ -166,7 +208,11 @@ def parse_row(line: str, at: float, wall: float) -> Event | None:
 
 
 def _metrics(row: dict[str, float], mode: str) -> dict[str, float]:
-    return {without_mode(key, mode): value for key, value in row.items() if key not in COUNTERS}
+    return {
+        without_mode(key, mode): value
+        for key, value in row.items()
+        if key not in COUNTERS and key != MODE
+    }
 
 
 def _count(value: float | None) -> int | None:

@@ -1,0 +1,39 @@
+"""Lines by which trainings report their own end."""
+
+from __future__ import annotations
+
+import pytest
+from dualwatch.events import LogMilestone
+from dualwatch.frameworks.closing_lines import ClosingLines
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("`Trainer.fit` stopped: `max_epochs=5` reached.", "run-over"),
+        ("INFO:lightning.pytorch.utilities.rank_zero:`Trainer.fit` stopped: `max_steps=9` reached.",
+         "run-over"),
+        ("{'train_runtime': 129.1, 'train_loss': 0.6121, 'epoch': 4.0}", "run-over"),
+        ("{'train_runtime': '129.1', 'train_loss': '0.6121', 'epoch': '4'}", "run-over"),
+        ("30 epochs completed in 1.032 hours.", "run-over"),
+        ("Finished Training", "run-over"),
+        ("2024-03-04 10:00:00,123 - INFO - Training complete in 10m 3s", "run-over"),
+        ("训练完成!", "run-over"),
+        ("EarlyStopping: Stopping training early as no improvement", "stopped-early"),
+        ("Training stopped early as no improvement observed in last 50 epochs.", "stopped-early"),
+    ],
+)  # fmt: skip
+def test_the_end_of_a_training(line: str, name: str) -> None:
+    event = ClosingLines().parse(line, 1.0, 2.0)
+    assert isinstance(event, LogMilestone)
+    assert (event.name, event.wall) == (name, 2.0)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["`Trainer.fit` stopped: `max_time` reached.", "training finished epoch 3", "epoch 3 complete",
+     "Experiment 1 completed.", "Training did not complete", "download complete",
+     "the training failed: not complete", "finished training epoch 4 of 9"],
+)  # fmt: skip
+def test_what_is_no_end(line: str) -> None:
+    assert ClosingLines().parse(line, 1.0, 2.0) is None

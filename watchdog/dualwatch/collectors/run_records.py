@@ -1,0 +1,168 @@
+"""What the runs of a work dir left: logs, rows of scalars, event files; which run is the newest.
+
+A run is known by the time of its start, which its folder and its files are named after. The
+modification time of a file is that of the last copy of it: it decides only where nothing else does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dualwatch.events import LogClock
+from dualwatch.logs.encodings import LineDecoder
+from dualwatch.logs.timestamps import TimestampReader
+
+DEPTH = 3
+"""Folders below a work dir in which its runs leave something."""
+
+END_BYTES = 64 << 10
+"""Bytes at the end of a log that is not named after its start: its last time is there."""
+
+_STAMP = re.compile(r"(?<!\d)(\d{8}_\d{6})(?!\d)")
+_SUBFOLDERS = frozenset(("vis_data", "tf_logs", "tb_logs", "tensorboard"))
+_OWN = ".of-dualwatch"
+_EVENTS = re.compile(r"events\.out\.tfevents\.(\d{9,11})\.")
+
+
+@dataclass(slots=True)
+class RunRecord:
+    """The files of one run.
+
+    Attributes:
+        begun: Wall time of its start by its name; else the last time in its log; 0 where neither
+            is known.
+        log: Its log, None where it left none.
+        rows: Its rows of scalars, None where it left none.
+        events: Its newest event file of TensorBoard, None where it left none.
+        config: The configuration that it dumped, None where it dumped none.
+        is_named: Whether its files are named after its start. Others may hold several runs.
+    """
+
+    begun: float = 0.0
+    log: Path | None = None
+    rows: Path | None = None
+    events: Path | None = None
+    config: Path | None = None
+    is_named: bool = False
+
+    @property
+    def main(self) -> Path | None:
+        """The file that holds most of it."""
+        return self.log or self.rows or self.events
+
+    @property
+    def written(self) -> float:
+        """When its main file was written last; of a copy that is when it was copied."""
+        try:
+            return self.main.stat().st_mtime if self.main is not None else 0.0
+        except OSError:
+            return 0.0
+
+
+def find(folder: Path, depth: int = DEPTH) -> list[RunRecord]:
+    """The runs of a work dir, oldest first. Those without a log, rows or event files are none."""
+    found: dict[str, RunRecord] = {}
+    for file in walk(folder, depth):
+        inner = file.relative_to(folder).parts
+        if not all(map(_is_part, inner[:-1])):
+            continue
+        stamp = _stamp((folder.name, *inner))
+        events = _EVENTS.match(file.name)
+        if file.name == "config.py" and stamp:
+            found.setdefault(stamp, RunRecord()).config = file
+        elif stamp and file.suffix == ".json" and _STAMP.fullmatch(file.stem):
+            record = found.setdefault(stamp, RunRecord())
+            record.rows = record.rows or file
+        elif not is_record(file):
+            continue
+        elif file.suffix == ".log":
+            record = found.setdefault(stamp or file.name, RunRecord())
+            record.log = record.log or file
+        elif file.name.endswith(".log.json") or file.name == "scalars.json":
+            found.setdefault(stamp or str(file.parent), RunRecord()).rows = file
+        elif events is not None:
+            record = found.setdefault(stamp or events[1], RunRecord())
+            record.events = file
+            record.begun = record.begun or float(events[1])
+    for name, record in found.items():
+        if _STAMP.fullmatch(name):
+            record.begun = _named(name) or record.begun
+            record.is_named = True
+        elif record.log is not None:
+            record.begun = last_time(record.log) or 0.0
+    runs = [record for record in found.values() if record.main is not None]
+    return sorted(runs, key=lambda record: (record.begun, record.written, str(record.main)))
+
+
+def place_of(file: Path) -> Path:
+    """The work dir that a file of a run is in, by the names of the folders above it."""
+    place = file.parent
+    while _is_part(place.name):
+        place = place.parent
+    return place
+
+
+def is_record(file: Path) -> bool:
+    """Whether a training left a file, by its name."""
+    if "dualwatch" in file.parts[-4:-1] or file.name == "tensorboard.log":
+        return False
+    if file.suffix == ".log" or file.name.endswith((".log.json", "scalars.json")):
+        return True
+    return _EVENTS.match(file.name) is not None and not file.name.endswith(_OWN)
+
+
+def walk(folder: Path, depth: int) -> Iterator[Path]:
+    """Files below a folder, not too deep: data sets and checkpoints may lie there too."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in entries:
+        with contextlib.suppress(OSError):
+            if entry.is_dir(follow_symlinks=False):
+                if depth > 1:
+                    yield from walk(Path(entry.path), depth - 1)
+            elif entry.is_file():
+                yield Path(entry.path)
+
+
+def last_time(log: Path) -> float | None:
+    """The last time in a log, None where none of its last lines has one with its year."""
+    try:
+        with log.open("rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, size - END_BYTES) // 2 * 2)
+            data = stream.read(END_BYTES + 1)
+    except OSError:
+        return None
+    stamps, decoder = TimestampReader(), LineDecoder()
+    times = [stamps.of(line) for line in [*decoder.feed(data), *decoder.close()]]
+    known = [at for at in times if at is not None]
+    return max(known) if known and stamps.clock is LogClock.FULL else None
+
+
+def _is_part(name: str) -> bool:
+    """Whether a folder is part of a work dir, and not one of its own, by its name."""
+    return name in _SUBFOLDERS or _STAMP.fullmatch(name) is not None
+
+
+def _stamp(names: Sequence[str]) -> str:
+    """The time that a file or a folder that it is in is named after, "" for none."""
+    for part in reversed(names):
+        match = _STAMP.search(part)
+        if match is not None:
+            return match[1]
+    return ""
+
+
+def _named(stamp: str) -> float | None:
+    try:
+        return time.mktime(time.strptime(stamp, "%Y%m%d_%H%M%S"))
+    except (ValueError, OverflowError):
+        return None

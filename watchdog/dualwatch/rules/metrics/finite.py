@@ -1,0 +1,193 @@
+"""DW203: losses and gradients that are not finite: since when, until when, and what is lost. Pure.
+
+A NaN that stays has reached the weights. One that comes and goes is that of single samples: the
+weights are sound. A gradient that is not finite while the losses are is a step that the scaler of
+mixed precision left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from dualwatch.core.units import counted
+from dualwatch.events import Evidence, Finding, Severity
+from dualwatch.rules.catalog import finding
+from dualwatch.rules.thresholds import Thresholds
+from dualwatch.state.metric_series import Metric, done, is_gradient, is_loss
+from dualwatch.state.snapshot import Snapshot
+from dualwatch.state.stretches import Stretch, Stretches
+
+LASTING = 3
+"""Lines from which a loss that is not finite is more than a single sample."""
+
+SKIPPED = 3
+"""Lines in which the scaler may leave out steps; more of them running are not usual ..."""
+
+NO_STEP = 10
+"""... and from this many on, hardly any step is taken."""
+
+SETTLING = 20
+"""Lines from the very first on in which the scaler looks for its scale."""
+
+RARE = 0.05
+"""Share of the lines in which single skipped steps are usual."""
+
+GO_BACK = (
+    "Resume from a checkpoint before that line with a lower learning rate, a warm-up or gradient "
+    "clipping; what was saved since then holds NaN."
+)
+SINGLE = (
+    "The weights are sound: no need to go back. Look at the samples of these iterations (empty or "
+    "degenerate boxes, a division by zero in the loss)."
+)
+BESIDE = (
+    "The total loss does not contain it, so the training is sound; correct how this value is "
+    "computed, or leave it out."
+)
+
+
+def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
+    """At most one finding: about the losses, else about the gradient."""
+    if s.last_train is None:
+        return
+    bad = {name: m for name, m in s.metrics.items() if m.bad is not None}
+    losses = {name: m for name, m in bad.items() if is_loss(name)}
+    gradients = {name: m for name, m in bad.items() if is_gradient(name)}
+    if losses:
+        yield _of_losses(s, losses)
+    elif gradients:
+        yield from _of_gradient(s, gradients)
+
+
+def _of_losses(s: Snapshot, losses: Mapping[str, Metric]) -> Finding:
+    name = _lead(losses)
+    bad = _stretches(losses[name])
+    whole = total(s.last_train.metrics) if s.last_train is not None else None
+    if whole is not None and whole not in losses:
+        return _found(s, f"{_often(name, bad, s)}; {whole} is finite in all of them", bad, BESIDE)
+    others = [other for other in losses if other != name]
+    also = f" (also {', '.join(others[:4])})" if others else ""
+    if bad.is_open(losses[name].last_line) and (bad.times == 1 or bad.newest.lines >= LASTING):
+        return _lasting(s, name, also, bad.newest, is_over=False)
+    if bad.longest.lines >= LASTING:
+        return _lasting(s, name, also, bad.longest, is_over=True)
+    return _found(s, _often(name + also, bad, s), bad, SINGLE)
+
+
+def _lasting(s: Snapshot, name: str, also: str, stretch: Stretch, *, is_over: bool) -> Finding:
+    """A loss that was not finite for long: the weights are not, or were not."""
+    assert s.last_train is not None
+    value, since = stretch.least, stretch.since
+    if is_over:
+        text = (
+            f"{name}{also} is {value:g} from {since.place} to {stretch.until.place}, in "
+            f"{stretch.lines} consecutive log lines, and finite again after them"
+        )
+    elif stretch.lines == 1:
+        text = f"{name}{also} is {value:g} at {since.place}, the newest log line"
+    else:
+        text = (
+            f"{name}{also} is {value:g} since {since.place}, in {stretch.lines} consecutive log "
+            "lines up to the newest"
+        )
+    evidence = [Evidence(text=text, source=s.log, wall=since.wall)]
+    grown = _grown_before(s, since.number)
+    if grown:
+        evidence.append(Evidence(text=grown, source=s.log, wall=since.wall))
+    saved = stretch.saved
+    if saved is not None:
+        text = f"the last checkpoint from before it: {saved.words}"
+    else:
+        text = "the log shows no checkpoint from before it"
+    evidence.append(Evidence(text=text, source=s.log))
+    lost = _lost(s, stretch)
+    if lost and not is_over:
+        evidence.append(Evidence(text=f"trained since then: {lost}", source=s.log))
+    remedy = GO_BACK
+    if saved is not None:
+        remedy = GO_BACK.replace("a checkpoint before that line", saved.words)
+    certain = 1.0 if stretch.lines > 1 else 0.9
+    return finding("DW203", evidence, confidence=certain, remedy=remedy, attempt=s.attempt)
+
+
+def _lost(s: Snapshot, stretch: Stretch) -> str:
+    """What was trained since a stretch began, as far as the log's counters show it."""
+    assert s.last_train is not None
+    line, since = s.last_train, stretch.since
+    if line.epoch is not None and not line.total:
+        epochs = line.epoch - (since.epoch or line.epoch)
+        return counted(epochs, "epoch") if epochs > 0 else ""
+    iterations = done(line) - since.iteration
+    if iterations <= 0:
+        return ""
+    text = counted(iterations, "iteration")
+    if line.epoch is not None and line.total:
+        text += f" ({iterations / line.total:.1f} epochs)"
+    return text
+
+
+def _grown_before(s: Snapshot, number: int) -> str:
+    """How the losses grew right before the line of that number."""
+    for name, metric in s.metrics.items():
+        wild = metric.wild
+        if wild is not None and wild.newest.until.number == number - 1:
+            return f"before that, {name} grew: at least {wild.newest.least:g} from " + (
+                wild.newest.since.place
+            )
+    return ""
+
+
+def _of_gradient(s: Snapshot, gradients: Mapping[str, Metric]) -> Iterator[Finding]:
+    name = _lead(gradients)
+    bad = _stretches(gradients[name])
+    newest = bad.newest
+    is_settling = newest.since.number == 1 and newest.lines <= SETTLING
+    if bad.is_open(gradients[name].last_line) and newest.lines >= SKIPPED and not is_settling:
+        text = (
+            f"{name} is {newest.least:g} since {newest.since.place}, in {newest.lines} consecutive "
+            "log lines, and all losses are finite"
+        )
+        severe = Severity.ERROR if newest.lines >= NO_STEP else Severity.WARNING
+        yield _found(s, text, bad, _SCALER, severity=severe)
+        return
+    lasting = bad.longest.lines > NO_STEP and bad.longest.since.number > 1
+    if lasting or (bad.lines > 2 * SETTLING and bad.lines > RARE * s.train_lines):
+        yield _found(s, f"{_often(name, bad, s)}; all losses are finite", bad, _SCALER)
+
+
+_SCALER = (
+    "With mixed precision, such steps are left out: if they are many, train in bfloat16 or float32 "
+    "or lower the learning rate. Without it, clip the gradients and look at the data."
+)
+
+
+def _often(name: str, bad: Stretches, s: Snapshot) -> str:
+    most = f", at most {bad.longest.lines} running" if bad.lines > 1 else ""
+    return (
+        f"{name} is {bad.first.least:g} in {bad.lines} of {s.train_lines} log lines{most}, first "
+        f"at {bad.first.since.place}, last at {bad.newest.until.place}"
+    )
+
+
+def _found(
+    s: Snapshot, text: str, bad: Stretches, remedy: str, severity: Severity = Severity.WARNING
+) -> Finding:
+    evidence = [Evidence(text=text, source=s.log, wall=bad.newest.since.wall)]
+    return finding(
+        "DW203", evidence, confidence=1.0, remedy=remedy, severity=severity, attempt=s.attempt
+    )
+
+
+def _lead(bad: Mapping[str, Metric]) -> str:
+    """The total where it is among them, else the one that is so most often."""
+    return total(bad) or max(bad, key=lambda name: _stretches(bad[name]).lines)
+
+
+def total(names: Iterable[str]) -> str | None:
+    """The name of the total loss among metrics of training lines."""
+    return next((name for name in names if name.rsplit("/", 1)[-1] == "loss"), None)
+
+
+def _stretches(metric: Metric) -> Stretches:
+    assert metric.bad is not None
+    return metric.bad
