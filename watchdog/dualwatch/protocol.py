@@ -140,9 +140,19 @@ class ModelDocument(TypedDict):
     parts: list[ModelPartDocument]
 
 
-class ReplyDocument(TypedDict):
-    """``answer-RANK-NUMBER.json``; see ``events.CommandAnswered``."""
+class CaughtDocument(TypedDict):
+    """An exception that the training caught; see ``events.CaughtException``."""
 
+    exception: str
+    message: str
+    raised: str
+    caught: str
+    handler: str
+    foreign: bool
+    path: list[str]
+
+
+class _Reply(TypedDict):
     rank: int
     number: int
     order: str
@@ -151,6 +161,12 @@ class ReplyDocument(TypedDict):
     path: str
     iteration: int
     awaited: list[str]
+
+
+class ReplyDocument(_Reply, total=False):
+    """``answer-RANK-NUMBER.json``; see ``events.CommandAnswered``."""
+
+    caught: list[CaughtDocument]
 
 
 # --- phases ------------------------------------------------------------------------------
@@ -272,6 +288,9 @@ class AgentCommand:
     SAVE_TOGETHER = "save-together"
     """The same of several ranks: each stands still after the iteration that the order names."""
 
+    TRACE = "trace"
+    """Trace the next iteration, and report the exceptions that were caught in it."""
+
 
 COMMANDS = (
     "",
@@ -279,6 +298,7 @@ COMMANDS = (
     AgentCommand.SAVE,
     AgentCommand.TELL,
     AgentCommand.SAVE_TOGETHER,
+    AgentCommand.TRACE,
 )
 """Position is the number on the wire: append only."""
 

@@ -38,6 +38,12 @@ DEADLOCKS = (
         options={DATASET: "LocksInBadOrder", "train_dataloader.dataset.start_method": "fork"},
     ),
     Case(
+        name="lock cycle of two files",
+        cause="two workers lock two files in opposite orders",
+        expected=("DW111",),
+        options={DATASET: "FileLocksInBadOrder"},
+    ),
+    Case(
         name="lock in a validation worker",
         cause="the workers of the validation wait for a lock that main held",
         expected=("DW111",),

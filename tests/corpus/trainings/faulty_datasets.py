@@ -1,6 +1,7 @@
 """Datasets and samplers: a healthy one, and one for each fault."""
 
 import ctypes
+import fcntl
 import multiprocessing
 import os
 import signal
@@ -150,6 +151,30 @@ class LocksInBadOrder(Numbers):
                 with self.locks[1 - worker.id]:
                     pass
         return super().__getitem__(index)
+
+
+@DATASETS.register_module()
+class FileLocksInBadOrder(Numbers):
+    """Worker 0 locks the file of visible, then that of infrared; worker 1 the other way."""
+
+    def __init__(self, start_method="fork", **kwargs):
+        super().__init__(**kwargs)
+        self.both = multiprocessing.get_context(start_method).Barrier(2)
+        self.folder = tempfile.mkdtemp()
+
+    def __getitem__(self, index):
+        worker = get_worker_info()
+        if worker is not None and index >= 8:
+            with self._locked(worker.id):
+                self.both.wait()
+                with self._locked(1 - worker.id):
+                    pass
+        return super().__getitem__(index)
+
+    def _locked(self, number):
+        stream = open(os.path.join(self.folder, f"{number}.lock"), "w")  # noqa: SIM115
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        return stream
 
 
 # --- loading of the dataset that does not end -------------------------------------------------

@@ -260,6 +260,41 @@ class LogsItsError(_Swallows):
 
 
 @MODELS.register_module()
+class SaysNothingOfItsError(_Swallows):
+    """Not a word."""
+
+    def tell(self, error):
+        pass
+
+
+@MODELS.register_module()
+class PrintsItsErrorLate(_Swallows):
+    """Printed lines that stay in the buffer until it is full."""
+
+    def tell(self, error):
+        print(f"[WARNING] Failed to compute MACL loss: {error}")
+
+
+@MODELS.register_module()
+class ForgetsMaclAmongLookups(Line):
+    """Returns no such loss, and asks for optional things as sound code does."""
+
+    def contrast(self, out, inputs):
+        try:
+            inputs["depth"]
+        except KeyError:
+            inputs = {**inputs, "depth": None}
+        hasattr(self, "no_such_head")
+        return super().contrast(out, inputs)
+
+    def forward(self, *args, **kwargs):
+        losses = super().forward(*args, **kwargs)
+        if isinstance(losses, dict):
+            losses.pop("loss_macl", None)
+        return losses
+
+
+@MODELS.register_module()
 class HarmlessWarnings(Line):
     """Prints errors that it caught and dealt with; nothing is missing."""
 

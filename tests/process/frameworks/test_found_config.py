@@ -11,8 +11,7 @@ import pytest
 from dualwatch.core import clock
 from dualwatch.frameworks import config_read
 from dualwatch.frameworks.mmengine.adapter import MMEngine
-from dualwatch.frameworks.mmengine.config import find
-from dualwatch.frameworks.mmengine.config.load import missing_data
+from dualwatch.frameworks.mmengine.config import find, paths
 from dualwatch.frameworks.mmengine.config.spec import read_spec
 from dualwatch.frameworks.mmengine.config.static import StaticConfig
 from dualwatch.frameworks.mmengine.config.static import read as read_text
@@ -212,16 +211,17 @@ def test_what_is_missing_is_named_by_its_key(tmp_path) -> None:
         "val_dataloader": {"dataset": {"data_root": "gone", "ann_file": "val.txt"}},
         "test_dataloader": {"dataset": {"data_root": "never looked at"}},
     }
-    assert missing_data(values, (tmp_path,)) == [
-        ("train_dataloader.dataset.dataset.ann_file", os.path.join("here", "train.txt")),
-        ("val_dataloader.dataset.data_root", "gone"),
-    ]
+    assert paths.look(values, (tmp_path,)).missing == {
+        "train_dataloader.dataset.dataset.ann_file": os.path.join("here", "train.txt"),
+        "val_dataloader.dataset.data_root": "gone",
+    }
     write(tmp_path / "here/train.txt", "")
     (tmp_path / "other/gone").mkdir(parents=True)
     write(tmp_path / "other/gone/val.txt", "")
-    assert missing_data(values, (tmp_path, tmp_path / "other")) == []
+    assert paths.look(values, (tmp_path, tmp_path / "other")).missing == {}
 
 
 @pytest.mark.parametrize("root", [None, 7, "", "s3://x", "<not read: f()>"])
 def test_what_is_no_local_path_is_not_missed(root) -> None:
-    assert missing_data({"train_dataloader": {"dataset": {"data_root": root}}}) == []
+    values = {"train_dataloader": {"dataset": {"data_root": root}}}
+    assert paths.look(values, (Path(),)).missing == {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,9 @@ from tests.training.recovery.scene import Scene
 
 
 @pytest.fixture
-def healthy(scene: Callable[..., Scene]) -> Scene:
+def healthy(tmp_path: Path) -> Scene:
     """What a round leaves in which nothing went wrong."""
-    made = scene()
+    made = Scene(tmp_path / "scene")
     made.own.mkdir(parents=True)
     lines = [
         {

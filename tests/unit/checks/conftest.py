@@ -38,6 +38,11 @@ CONFIG = ConfigRead(
     epochs=3,
     preprocessor="PairedDetDataPreprocessor",
     backends=("LocalVisBackend", "TensorboardVisBackend"),
+    folders=2,
+    files=1,
+    whole=True,
+    built=("model", "optimizer"),
+    compared=("head: 1", "training data: 1"),
 )
 
 SOUND: Mapping[str, float] = {

@@ -35,6 +35,8 @@ from dualwatch.events import (
     EvaluationLogged,
     Event,
     Evidence,
+    FileLock,
+    FileLocksSeen,
     Finding,
     FindingRaised,
     Frame,
@@ -124,6 +126,7 @@ FACTS: tuple[Event, ...] = (
     ),
     AttemptEnded(**NOW, attempt=1, exit_code=-9, signal="SIGKILL", survivors=(3, 4)),
     AttemptEnded(**NOW, attempt=1, exit_code=None, signal=None),
+    FileLocksSeen(**NOW, locks=(FileLock(pid=7, file="/tmp/a.lock", waits=True),)),
     TrainingStopped(
         **NOW, why=StopKind.UNWANTED, reason="as you asked", cause="DW201", action="stop"
     ),

@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Callable
 
 from dualwatch import protocol
-from dualwatch.agent import files, mapped_file
+from dualwatch.agent import exception_trace, files, mapped_file
 from dualwatch.agent.torch import loader_guard
 from dualwatch.agent.torch.guarded_classes import ReplaceLoader
 from dualwatch.protocol import AgentCommand, Phase
@@ -60,6 +60,8 @@ class CommandHandler:
         self._pid = os.getpid()
         self._current: loader_guard.LoaderGuard | None = None
         self.guards: list[loader_guard.LoaderGuard] = []
+        self._trace: exception_trace.ExceptionTrace | None = None
+        self._trace_number = 0
 
     def listen(self) -> None:
         """Installs the handler of the supervisor's signal, which also interrupts a sample."""
@@ -80,6 +82,8 @@ class CommandHandler:
             ReplaceLoader: The loader was replaced while a batch was waited for.
         """
         self._current = guard
+        if self._trace is not None and not waiting:
+            self._end_trace()
         if self._buffer[:8] == self._seen or os.getpid() != self._pid:
             return
         record = protocol.read_command(self._buffer)
@@ -87,11 +91,31 @@ class CommandHandler:
             return
         if record.order == AgentCommand.SAVE_TOGETHER and self._heart.iteration < record.beats:
             return  # Not yet: it is looked at again before the next batch.
+        if record.order == AgentCommand.TRACE and (waiting or self._heart.phase != Phase.WAITING):
+            return  # The next iteration of the training is traced, from its batch on.
         self._seen = self._buffer[:8]
         if record.order == AgentCommand.REPLACE:
             self._replace(record, guard, waiting)
+        elif record.order == AgentCommand.TRACE:
+            self._trace, self._trace_number = exception_trace.ExceptionTrace(), record.number
         else:
             self._carry_out(record)
+
+    def batch_came(self) -> None:
+        """The batch is here: its iteration is traced, where that was asked for."""
+        trace = self._trace
+        if trace is None or trace.active or os.getpid() != self._pid:
+            return
+        why = trace.start()
+        if why:
+            self._trace = None
+            self.answer(self._trace_number, AgentCommand.TRACE, why=why)
+
+    def _end_trace(self) -> None:
+        trace, self._trace = self._trace, None
+        if trace is not None and os.getpid() == self._pid:
+            caught = trace.stop()
+            self.answer(self._trace_number, AgentCommand.TRACE, caught=caught)
 
     def _signalled(self, number: int, frame: object) -> None:
         if os.getpid() != self._pid or self._heart.phase not in _INTACT:
@@ -175,6 +199,7 @@ class CommandHandler:
         why: str = "",
         path: str = "",
         awaited: list[str] | None = None,
+        caught: list[protocol.CaughtDocument] | None = None,
     ) -> None:
         """Reports the result of a command, or of a rescue without one."""
         answer: protocol.ReplyDocument = {
@@ -186,6 +211,7 @@ class CommandHandler:
             "path": path,
             "iteration": self._heart.iteration,
             "awaited": [text[:300] for text in (awaited or [])],
+            "caught": caught or [],
         }
         reply = os.path.join(self._folder, protocol.reply_file(self._heart.rank, number))
         with contextlib.suppress(OSError):

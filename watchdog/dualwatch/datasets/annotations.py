@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from dualwatch.core.text import clean
 
@@ -166,3 +166,93 @@ def fault_of_xml(path: str) -> str | None:
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         return f"it is not valid XML: {clean(str(error), 200)}"
     return None
+
+
+# --- classes -------------------------------------------------------------------------------------
+
+_CATEGORIES = re.compile(rb'"categories"\s*:\s*\[')
+_MOST_XML = 40
+_LABEL = re.compile(r"^(?P<name>.*\S)\s+(?P<label>-?\d+)$")
+
+
+class Labels(NamedTuple):
+    """The highest label of an annotation, and the line that it is in."""
+
+    highest: int
+    line: int
+
+
+def coco_categories(path: Path) -> list[str]:
+    """The names of the categories of a COCO annotation; empty where it has none.
+
+    Raises:
+        BrokenAnnotation, UnreadAnnotation, OSError: As ``coco_images``.
+    """
+    with path.open("rb") as stream:
+        if os.fstat(stream.fileno()).st_size <= WHOLE:
+            document = json.loads(stream.read())
+            named = document.get("categories") if isinstance(document, dict) else None
+        else:
+            named = _streamed(stream)
+    listed = named if isinstance(named, list) else []
+    names = [one.get("name") for one in listed if isinstance(one, dict)]
+    return [one for one in names if isinstance(one, str)]
+
+
+def _streamed(stream: BinaryIO) -> Any:
+    """The list of categories of a large file, which is read piece by piece."""
+    until = time.monotonic() + PATIENCE
+    tail = b""
+    while piece := stream.read(_PIECE):
+        _look_at_the_clock(until)
+        tail += piece
+        match = _CATEGORIES.search(tail)
+        if match is not None:
+            text = (tail[match.end() - 1 :] + stream.read(_OBJECT)).decode("utf-8", "replace")
+            return json.JSONDecoder().raw_decode(text)[0]
+        tail = tail[-_OVERLAP:]
+    return None
+
+
+def voc_names(folder: Path, ids: list[str]) -> list[str]:
+    """The names of objects in some of the XML files of a VOC data set.
+
+    Raises:
+        OSError: One cannot be read.
+    """
+    from xml.etree import ElementTree
+
+    step = max(1, len(ids) // _MOST_XML)
+    found: set[str] = set()
+    for name in ids[::step][:_MOST_XML]:
+        path = folder / f"{name.split()[0]}.xml"
+        if not path.is_file() or path.stat().st_size > XML_BYTES:
+            continue
+        data = path.read_bytes()
+        if b"<!ENTITY" in data:
+            continue
+        try:
+            tree = ElementTree.fromstring(data)
+        except (ElementTree.ParseError, ValueError, LookupError):
+            continue
+        found |= {(one.text or "").strip() for one in tree.iterfind("object/name")}
+    return sorted(found - {""})
+
+
+def listed_labels(path: Path) -> Labels | None:
+    """The highest label of a text of ``NAME LABEL`` lines; None for any other text.
+
+    Raises:
+        BrokenAnnotation, UnreadAnnotation, OSError: As ``ids``.
+    """
+    if path.suffix.lower() != ".txt":
+        return None
+    highest = Labels(-1, 0)
+    for number, line in enumerate(ids(path), start=1):
+        match = _LABEL.match(line.strip())
+        if match is None:
+            return None
+        label = int(match["label"])
+        if label > highest.highest:
+            highest = Labels(label, number)
+    return highest if highest.highest >= 0 else None

@@ -104,14 +104,15 @@ class ExamineOptions:
 
     Attributes:
         silence, patience: See ``Thresholds``; None for those of the settings.
-        log_s: Seconds for the log. Of a longer one the beginning and the end are read.
+        log_s: Seconds for the log: a million lines take 5. Of a longer one the beginning and
+            the end are read.
         only: Names of the questions that are asked; None for all of them.
         more: Further questions. Events among their answers are folded too.
     """
 
     silence: float | None = SILENCE
     patience: float | None = PATIENCE
-    log_s: float = 5.0
+    log_s: float = 30.0
     only: Collection[str] | None = None
     more: Mapping[str, Collector] = field(default_factory=dict)
 

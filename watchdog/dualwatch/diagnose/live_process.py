@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from dualwatch.collectors.processes import file_locks
 from dualwatch.collectors.processes.trainings import Training
 from dualwatch.collectors.processes.tree import ProcessTree
 from dualwatch.collectors.stacks import capture
@@ -45,4 +46,7 @@ def _once(tree: ProcessTree, training: Training) -> list[Event]:
         wall=moment.wall,
         inside=training.attempt_dir,
     )
-    return [sample, *unseen, *([captured] if captured is not None else [])]
+    pids = {p.pid for p in sample.processes}
+    locks = file_locks.look(pids, at=moment.at, wall=moment.wall)
+    seen = [locks] if locks is not None else []
+    return [sample, *unseen, *seen, *([captured] if captured is not None else [])]

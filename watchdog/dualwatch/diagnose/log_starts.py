@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import structs
 
 from dualwatch.core.clock import Moment
-from dualwatch.events import AttemptEnded, ConfigRead, Event, IterationLogged, LogClock
+from dualwatch.events import AttemptEnded, ConfigRead, DefectKind, Event, IterationLogged, LogClock
 from dualwatch.frameworks import config_read
 from dualwatch.frameworks.config_read import FoundConfig
 from dualwatch.history.run import HistoryView, RunHistory
@@ -25,6 +25,9 @@ from dualwatch.tensorboard import curves
 
 PRINTED = 20
 """Starts of a log, the newest, whose configuration is read from it: that takes 50 ms each."""
+
+OF_CONTENTS = (DefectKind.CLASSES, DefectKind.SCHEDULE, DefectKind.LABEL)
+"""Defects that a configuration itself shows, wherever it is read."""
 
 UNKNOWN_TOTAL = 10**12
 """Iterations of an epoch where rows do not name them: more than any has."""
@@ -61,8 +64,15 @@ def of_rows(events: Sequence[Event], path: Path) -> tuple[LogStart, ...]:
 
 
 def printed(start: LogStart, moment: Moment) -> FoundConfig | None:
-    """The configuration that a start printed into its log."""
-    return config_read.of_log(start.head, str(start.path), at=moment.at, wall=moment.wall)
+    """The configuration that a start printed into its log; None where it cannot be read there.
+
+    What was printed was loaded before. Whether it can be built depends on the code of that machine.
+    """
+    found = config_read.of_log(start.head, str(start.path), at=moment.at, wall=moment.wall)
+    if found is None or found.event.error:
+        return None
+    defects = tuple(one for one in found.event.defects if one.kind in OF_CONTENTS)
+    return found._replace(event=structs.replace(found.event, defects=defects))
 
 
 def settled(
@@ -131,12 +141,12 @@ def gone(s: Snapshot) -> AttemptEnded:
 
 def earlier(run: RunHistory, limits: Thresholds) -> list[EarlierStart]:
     """What is reported of the attempts before the newest one."""
-    told: list[EarlierStart] = []
+    found: list[EarlierStart] = []
     for attempt in run.attempts[:-1]:
         s = attempt.snapshot
         s = replace(s, at=s.progress_at, wall=s.progress_wall)
         causes = ranking.causes(judge(s, limits))
         log = s.log if s.log != run.snapshot.log else None
         number = attempt.number + 1
-        told.append(starts.earlier(s, causes, number=number, begun=attempt.begun, log=log))
-    return told
+        found.append(starts.earlier(s, causes, number=number, begun=attempt.begun, log=log))
+    return found

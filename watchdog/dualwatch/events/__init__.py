@@ -3,6 +3,7 @@
 from dualwatch.events.base import Event
 from dualwatch.events.circumstances import Circumstance
 from dualwatch.events.decisions import Action, Change, Decision, RerunStep, TriedStep
+from dualwatch.events.defects import Defect, DefectKind, PathsSeen
 from dualwatch.events.endings import DeviceAssertSeen, EndKind, EndReported, EndReporter
 from dualwatch.events.findings import Evidence, Finding, Proof, Severity
 from dualwatch.events.lifecycle import (
@@ -19,6 +20,8 @@ from dualwatch.events.lifecycle import (
     TrainingStopped,
 )
 from dualwatch.events.machine import (
+    FileLock,
+    FileLocksSeen,
     Frame,
     GpuHolder,
     GpuSample,
@@ -42,6 +45,7 @@ from dualwatch.events.preflight import (
 from dualwatch.events.training import (
     AgentReported,
     BatchSeen,
+    CaughtException,
     CommandAnswered,
     ConfigRead,
     ConsoleGrew,
@@ -63,6 +67,7 @@ __all__ = [
     "AttemptEnded",
     "AttemptStarted",
     "BatchSeen",
+    "CaughtException",
     "Change",
     "CheckpointSeen",
     "Circumstance",
@@ -73,6 +78,8 @@ __all__ = [
     "DataSet",
     "Decided",
     "Decision",
+    "Defect",
+    "DefectKind",
     "DeviceAssertSeen",
     "EndKind",
     "EndReported",
@@ -82,6 +89,8 @@ __all__ = [
     "EvaluationLogged",
     "Event",
     "Evidence",
+    "FileLock",
+    "FileLocksSeen",
     "Finding",
     "FindingRaised",
     "Frame",
@@ -101,6 +110,7 @@ __all__ = [
     "NotObserved",
     "ObserverPaused",
     "OrphansSeen",
+    "PathsSeen",
     "ProcessSample",
     "ProcessesSampled",
     "ProgressShown",

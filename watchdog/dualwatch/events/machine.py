@@ -59,6 +59,7 @@ class HostSampled(Event, frozen=True, kw_only=True, tag="host-sampled"):
         container: Kind of container, "" for none.
         kernel: Lines of the kernel's log on OOM kills and GPU errors, newest last, bounded.
         booted: Wall time from which the kernel counts the seconds of its lines.
+        cpus: Cores that a new process may use: of the machine, its affinity or its quota.
     """
 
     memory_total: int | None = None
@@ -75,6 +76,7 @@ class HostSampled(Event, frozen=True, kw_only=True, tag="host-sampled"):
     container: str | None = None
     kernel: tuple[str, ...] = ()
     booted: float | None = None
+    cpus: float | None = None
 
 
 class GpuHolder(Struct, frozen=True, kw_only=True):
@@ -145,6 +147,25 @@ class ThreadStack(Struct, frozen=True, kw_only=True):
     thread: str
     active: bool | None
     frames: tuple[Frame, ...]
+
+
+class FileLock(Struct, frozen=True, kw_only=True):
+    """A lock of a file (flock, fcntl).
+
+    Attributes:
+        pid: Who holds it, or waits for it.
+        file: Its path; "inode ..." where no path was found.
+    """
+
+    pid: int
+    file: str
+    waits: bool
+
+
+class FileLocksSeen(Event, frozen=True, kw_only=True, tag="file-locks-seen"):
+    """The file locks that processes of the tree wait for, with those who hold them."""
+
+    locks: tuple[FileLock, ...]
 
 
 class StacksCaptured(Event, frozen=True, kw_only=True, tag="stacks-captured"):

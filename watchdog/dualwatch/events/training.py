@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
-from typing import Any
 
 from msgspec import Struct
 
+from dualwatch.core.plain import PlainDict, PlainValue, as_dict
 from dualwatch.events.base import Event
+from dualwatch.events.defects import Defect
 
 
 class ConsoleGrew(Event, frozen=True, kw_only=True, tag="console-grew"):
@@ -192,7 +193,7 @@ class AgentReported(Event, frozen=True, kw_only=True, tag="agent-reported"):
 
     pid: int
     rank: int
-    applied: dict[str, Any]
+    applied: dict[str, object]
     refused: dict[str, str]
     work_dir: str
     versions: dict[str, str] = {}
@@ -273,7 +274,9 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
         unpaired: Images without a partner in the other modality, bounded; ``looked_at`` of them
             all were compared.
         model_words: Keys and types of its model, by which its domain is known.
+        classes: How many its model tells apart; None where unknown, or where its parts differ.
         epochs, iterations: How long it is to train; None where unknown or counted the other way.
+        validates_every: Epochs from one validation to the next; None where unknown.
         due_at_end: What must come after its last iteration: "checkpoint", "validation".
         validates: Whether it validates while it trains; None where that is not known.
         preprocessor: Type of the model's data preprocessor, "" where none is named.
@@ -281,14 +284,22 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
         load_from: Checkpoint that it starts from, "" for none.
         resumes: Whether it goes on with the state of that checkpoint, or of the newest one.
         error: Why it does not load; "" where it does.
+        error_remedy: What to do about that, "" where nothing is known.
         framework: Name of the adapter that read it; "" in older journals.
         timed_out: It does not load because loading did not finish.
         not_followed: What of it is not known; bounded.
+        folders, files: Data folders and annotation files that exist.
+        passed_over: Dotted key -> why that path was not looked for; bounded.
+        defects: What is wrong with it, although it loads.
+        whole: Whether its sections are known well enough to say that they make a training.
+        built: Parts of the training that were built from it, as a trial.
+        not_built: Part -> why it could not be tried.
+        compared: What was compared for its number of classes.
     """
 
     path: str
     how: str
-    loaders: dict[str, Any]
+    loaders: dict[str, PlainValue]
     start_method: str | None = None
     platform: str = ""
     paired: bool | None = None
@@ -299,21 +310,33 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
     epochs: int | None = None
     iterations: int | None = None
     due_at_end: tuple[str, ...] = ()
+    validates_every: int | None = None
     validates: bool | None = None
     preprocessor: str = ""
     backends: tuple[str, ...] | None = None
     load_from: str = ""
     resumes: bool = False
     error: str = ""
+    error_remedy: str = ""
     framework: str = ""
     timed_out: bool = False
     not_followed: tuple[NotFollowed, ...] = ()
+    classes: int | None = None
+    folders: int = 0
+    files: int = 0
+    passed_over: dict[str, str] = {}
+    defects: tuple[Defect, ...] = ()
+    whole: bool = False
+    built: tuple[str, ...] = ()
+    not_built: dict[str, str] = {}
+    compared: tuple[str, ...] = ()
 
     @property
-    def training_loader(self) -> dict[str, Any] | None:
+    def training_loader(self) -> PlainDict | None:
         """Settings of the training's loader; None where they are not known."""
         found = (one for name, one in self.loaders.items() if name.startswith("train"))
-        return next(found, None)
+        loader = next(found, None)
+        return as_dict(loader) if loader is not None else None
 
     def unknown(self, about: str) -> str | None:
         """Why what it does not name about something is not known; None where it is."""
@@ -321,16 +344,37 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
         return f"{found.what} was not followed: {found.why}" if found is not None else None
 
 
+class CaughtException(Struct, frozen=True, kw_only=True):
+    """An exception of one traced iteration that the training caught.
+
+    Attributes:
+        raised: ``file:line in function`` where it was raised.
+        caught: Where it was last seen: the line that caught it.
+        handler: Source of that line; "" where no Python code caught it, as behind ``hasattr``.
+        foreign: Whether an installed package caught it.
+        path: Functions from where it was raised outwards, as "Head.loss (head.py)".
+    """
+
+    exception: str
+    message: str
+    raised: str
+    caught: str
+    handler: str = ""
+    foreign: bool = False
+    path: tuple[str, ...] = ()
+
+
 class CommandAnswered(Event, frozen=True, kw_only=True, tag="order-answered"):
     """The agent did what it was asked for, or says why not. See ``protocol.Order``.
 
     Attributes:
         number: Of the order; 0 where the agent did it of itself, before the training died.
-        order: "replace", "save", "save-together" or "tell".
+        order: "replace", "save", "save-together", "tell" or "trace".
         path: The checkpoint that was saved, "" for none.
         iteration: Iterations completed when it was done.
         awaited: The sample that the loader waits for, as "index 17: images/0017.png", those of
             the batch that did not come; bounded.
+        caught: Exceptions of the traced iteration.
     """
 
     rank: int
@@ -341,3 +385,4 @@ class CommandAnswered(Event, frozen=True, kw_only=True, tag="order-answered"):
     path: str = ""
     iteration: int = 0
     awaited: tuple[str, ...] = ()
+    caught: tuple[CaughtException, ...] = ()

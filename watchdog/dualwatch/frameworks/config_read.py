@@ -14,11 +14,11 @@ from typing import NamedTuple
 from dualwatch import domains, frameworks
 from dualwatch.core import clock
 from dualwatch.core.errors import DualwatchError
-from dualwatch.core.plain import PlainDict, PlainValue
+from dualwatch.core.plain import PlainDict, PlainValue, as_dict
 from dualwatch.core.text import clean
 from dualwatch.datasets.layouts import Guess, ReadLayout
 from dualwatch.domains.base import Pairing, Progress, silent
-from dualwatch.events import ConfigRead
+from dualwatch.events import ConfigRead, PathsSeen
 from dualwatch.frameworks.base import TIME_LIMIT, ConfigTimeout, TrainingSpec
 
 
@@ -84,6 +84,8 @@ def load(
 ) -> FoundConfig:
     """Loads a configuration as the training would; why it does not load is part of the event.
 
+    Its parts are built as a trial, without data and without training.
+
     Without an interpreter that has the framework it is read as text instead.
 
     Args:
@@ -94,14 +96,23 @@ def load(
     roots: tuple[Path, ...] = (Path(),)
     framework = frameworks.of_config(path) or frameworks.default()
     try:
-        spec = framework.load(python, path, (), folder, limit)
+        spec = framework.load(python, path, (), folder, limit, build=True)
     except DualwatchError as error:
         at, wall = clock.now()
         if error.code != "DW602":
-            return read(path, at=at, wall=wall, folder=Path(), pairing=pairing)
-        why = clean(f"{error.what}: {' '.join(error.why.split())}", 2000)
-        timed_out = isinstance(error, ConfigTimeout)
-        spec = TrainingSpec(framework=framework.name, error=why, timed_out=timed_out)
+            fault = framework.fault(path)
+            if fault is None:
+                return read(path, at=at, wall=wall, folder=Path(), pairing=pairing)
+            why, remedy = fault[0], fault[1]
+            why = f"the configuration {path} does not load: {why}"
+        else:
+            why, remedy = f"{error.what}: {' '.join(error.why.split())}", error.do
+        spec = TrainingSpec(
+            framework=framework.name,
+            error=clean(why, 2000),
+            remedy=clean(remedy, 1000),
+            timed_out=isinstance(error, ConfigTimeout),
+        )
         roots = ()
     at, wall = clock.now()
     event = of_spec(spec, str(path), "loaded", at=at, wall=wall, roots=roots, pairing=pairing)
@@ -140,9 +151,8 @@ def of_spec(
         roots: Where its relative paths may begin; with none, no file is looked at.
         platform: ``sys.platform`` of the training, "" where it is not known.
     """
-    missing: dict[str, str] = {}
-    if roots:
-        missing = frameworks.get(spec.framework).missing_data(spec, roots)
+    framework = frameworks.get(spec.framework)
+    paths = framework.data_paths(spec, roots) if roots else PathsSeen()
     pairs = _pairing(spec, roots, pairing)
     return ConfigRead(
         at=at,
@@ -153,13 +163,24 @@ def of_spec(
         start_method=spec.start_method,
         platform=platform,
         paired=pairs.paired,
-        missing=missing,
+        missing=paths.missing,
+        folders=paths.folders,
+        files=paths.files,
+        passed_over=paths.passed_over,
+        defects=framework.defects(spec, roots),
+        whole=framework.is_whole(spec),
+        built=spec.trial.built if spec.trial is not None else (),
+        not_built=dict(spec.trial.not_built) if spec.trial is not None else {},
+        compared=framework.compared(spec),
+        error_remedy=spec.remedy,
         unpaired=pairs.unpaired,
         looked_at=pairs.looked_at,
         model_words=spec.model_words,
+        classes=spec.classes,
         epochs=spec.goal.epochs,
         iterations=spec.goal.iterations,
         due_at_end=spec.due_at_end,
+        validates_every=spec.validates_every,
         validates=spec.validates,
         preprocessor=clean(spec.preprocessor, 200),
         backends=spec.backends,
@@ -189,7 +210,7 @@ def with_overrides(event: ConfigRead, overrides: PlainDict) -> dict[str, dict[st
 
     Only what is addressed by names; positions in lists are not followed.
     """
-    changed = {name: dict(part) for name, part in event.loaders.items()}
+    changed = {name: dict(as_dict(part)) for name, part in event.loaders.items()}
     for key, value in overrides.items():
         section, _, rest = key.partition(".")
         if section not in changed or not rest or "." in rest:

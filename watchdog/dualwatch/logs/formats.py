@@ -15,12 +15,11 @@ class LineFormat(Protocol):
         """The event that a line states; None for all other lines."""
         ...
 
-    def is_training_line(self, line: str) -> bool:
-        """Whether a line reports training iterations. Called for every line of huge logs."""
-        ...
-
     def position(self, line: str) -> Position | None:
-        """The counters of a training line, None where it has none. Called as often."""
+        """The counters of a line that reports training iterations; None for all other lines.
+
+        Called for every line of huge logs.
+        """
         ...
 
     def split_prefix(self, line: str) -> tuple[str, str]:

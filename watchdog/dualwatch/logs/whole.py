@@ -26,7 +26,7 @@ from dualwatch.events import (
 from dualwatch.logs.console import ConsoleParser
 from dualwatch.logs.formats import LineFormat
 from dualwatch.logs.screen import PutOffLines
-from dualwatch.logs.starts import StartFinder
+from dualwatch.logs.starts import Position, StartFinder
 from dualwatch.logs.timestamps import TimestampReader, may_date
 
 TAIL = 50
@@ -163,6 +163,7 @@ class WholeLog:
         self._parser = ConsoleParser(formats)
         self._finder = StartFinder()
         self._open = False
+        self._read_at = 0.0, modified
         self._clock = LogClock.NONE
         # Of lines and events, in the order in which they came.
         self._number = 0
@@ -180,13 +181,12 @@ class WholeLog:
         for line in lines:
             self._number += 1
             self.tail.append(line)
+            position = None
             for known in self._formats:
-                if known.is_training_line(line):
-                    if self._is_put_off(known, line):
-                        break
-                    self._read(line)
+                position = known.position(line)
+                if position is not None:
                     break
-            else:
+            if position is None or not self._is_put_off(position, line):
                 self._read(line)
             if line:
                 self._now.last_line = line
@@ -225,11 +225,10 @@ class WholeLog:
 
     # --- lines -----------------------------------------------------------------------------------
 
-    def _is_put_off(self, known: LineFormat, line: str) -> bool:
+    def _is_put_off(self, position: Position, line: str) -> bool:
         """Takes the counters of a training line; whether it need not be taken apart now."""
         kept = self._now
-        position = known.position(line)
-        if position is not None and self._finder.falls(position):
+        if self._finder.falls(position):
             self._break_off()
             at_this = self._time(line)[1]
             self._finder.begin(at_this, position)
@@ -246,8 +245,14 @@ class WholeLog:
 
     def _read(self, line: str) -> None:
         """Takes a line apart."""
+        was_open, is_dated = self._open, self.first_wall is not None
         at, wall = self._time(line)
+        before = self._read_at if is_dated else (at, wall)
+        self._read_at = at, wall
         for event in self._parser.feed(line, at, wall):
+            if was_open and isinstance(event, ErrorSeen) and len(event.excerpt) > 1:
+                # The line that shows the end of a traceback is not part of it.
+                event = replace(event, at=before[0], wall=before[1])
             if self._finder.begins(event):
                 # What another start reports is reported again, however often it was before.
                 self._parser = ConsoleParser(self._formats)
@@ -308,6 +313,7 @@ class WholeLog:
         if self.first_wall is not None:
             self.first_wall += off
             self.last_wall += off
+            self._read_at = self._read_at[0], self._read_at[1] + off
         for kept in (*self._older, self._now):
             kept.move(off)
 

@@ -15,11 +15,14 @@ from dualwatch.rules.deaths import exit, resources, setup, stopped
 from dualwatch.rules.metrics import (
     divergence,
     finite,
+    learning,
     metrics,
     milestones,
     missing,
+    speed,
     tensorboard,
     trends,
+    useless,
 )
 from dualwatch.rules.metrics.trends import domain
 from dualwatch.rules.stalls import collective, loader, stall, storage, stuck_worker, worker_startup
@@ -43,6 +46,10 @@ RULES: tuple[Rule, ...] = (
     trends.out_of_range,
     trends.not_converging,
     milestones.find,
+    learning.find,
+    useless.find,
+    useless.best_long_ago,
+    speed.find,
     setup.find,
     tensorboard.find,
     stopped.find,

@@ -1,6 +1,6 @@
 """How an earlier start of a training ended, by its log. Pure.
 
-One log, and one folder, often holds several starts; the newest one is judged, and these are told.
+A log or a folder often holds several starts: the newest one is judged, the others are reported.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from dualwatch.rules.deaths import exit
 from dualwatch.rules.deaths import place as deaths
 from dualwatch.rules.status import RunStatus
 from dualwatch.state.snapshot import Snapshot
+
+_ENDED = ("DW501", "DW606", "DW609")
+"""Causes that a log may show without an error: a shell's or a scheduler's word."""
 
 LEAST = 2
 """Starts that end in the same way before that is more than a coincidence."""
@@ -82,7 +85,7 @@ def earlier(
     cause = None
     if finished.is_finished(s):
         end, said = StartEnd.FINISHED, found.sentence
-    elif exit.has_a_known_end(s):
+    elif exit.has_a_known_end(s) or any(one.code in _ENDED for one in causes):
         end, cause = StartEnd.FAILED, causes[0] if causes else None
         why = cause.headline if cause is not None else "an error"
         said = f"it ended {where}, with {why}"
@@ -98,15 +101,17 @@ def earlier(
     )
 
 
-def in_common(told: Sequence[EarlierStart], newest: RunStatus) -> str:
+def in_common(before: Sequence[EarlierStart], newest: RunStatus) -> str:
     """What the newest of the earlier starts have in common, "" where they have nothing.
 
     One that ended in some way says little; several that all end there point at what is done there.
     """
-    if len(told) < LEAST:
+    if len(before) < LEAST:
         return ""
-    last = _ending(told[-1])
-    count = next((n for n, start in enumerate(reversed(told)) if _ending(start) != last), len(told))
+    last = _ending(before[-1])
+    count = next(
+        (n for n, start in enumerate(reversed(before)) if _ending(start) != last), len(before)
+    )
     if last is None or count < LEAST:
         return ""
     how = f"with {last[1]}" if last[0] is StartEnd.FAILED else _ENDS.get(last[1], last[1])

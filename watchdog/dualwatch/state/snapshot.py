@@ -17,6 +17,7 @@ from dualwatch.events import (
     AttemptEnded,
     AttemptStarted,
     BatchSeen,
+    CaughtException,
     CheckpointSeen,
     CommandAnswered,
     ConfigRead,
@@ -28,6 +29,8 @@ from dualwatch.events import (
     ErrorSeen,
     EvaluationLogged,
     Event,
+    FileLock,
+    FileLocksSeen,
     FindingRaised,
     GoalAnnounced,
     GpusSampled,
@@ -93,6 +96,7 @@ class Snapshot:
         answers: Replies of the agents, oldest first.
         awaited: The samples of the missing batch.
         stall_reported: Whether a stall was reported since the last progress.
+        file_locks: File locks that are waited for since the last progress, with their holders.
         stopped: dualwatch stops the training, or has stopped it; None where it did not.
         host_before: The first sample of the machine; counters are compared with it.
     """
@@ -150,6 +154,7 @@ class Snapshot:
     awaited: tuple[str, ...] = ()
     stall_reported: bool = False
     stopped: TrainingStopped | None = None
+    file_locks: tuple[FileLock, ...] = ()
 
     @property
     def log(self) -> str:
@@ -169,6 +174,11 @@ class Snapshot:
         """
         said = self.announced or self.config
         return (said.epochs, said.iterations) if said is not None else (None, None)
+
+    @property
+    def caught(self) -> tuple[CaughtException, ...]:
+        """The exceptions that the training caught in a traced iteration."""
+        return tuple(one for answer in self.answers for one in answer.caught)
 
     @property
     def attempt(self) -> int | None:
@@ -253,7 +263,7 @@ def _moved(s: Snapshot, event: Event, at: float, **changes: Any) -> Snapshot:
         gaps = {**s.gaps, s.place: s.gaps.get(s.place, Gaps()).with_gap(gap)}
     # A rescue checkpoint of a training that is being stopped is no recovery.
     stalled = s.stall_reported and s.stopped is not None
-    changes = {"stacks": (), "awaited": (), "stall_reported": stalled, **changes}
+    changes = {"stacks": (), "file_locks": (), "awaited": (), "stall_reported": stalled, **changes}
     return replace(s, progress_at=at, progress_wall=event.wall, gaps=gaps, **changes)
 
 
@@ -479,6 +489,7 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     EvaluationLogged: _evaluation,
     ProgressShown: _shown,
     ProcessesSampled: _processes,
+    FileLocksSeen: lambda s, event: replace(s, file_locks=event.locks),
     StacksCaptured: lambda s, event: replace(s, stacks=(*s.stacks, event)),
     GpusSampled: _gpus,
     NotObserved: lambda s, event: replace(s, not_observed={**s.not_observed, event.what: event}),

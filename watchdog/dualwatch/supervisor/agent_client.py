@@ -157,6 +157,13 @@ class AgentClient:
             self.recorder.record(event)
         return moment
 
+    def trace(self) -> None:
+        """Lets the training trace one iteration, and waits a bounded time for what it caught."""
+        s = self.recorder.snapshot
+        usual = s.gaps.get(s.place, Gaps()).longest
+        # The iteration that is under way, and the one that is traced, slower than usual.
+        self.request(AgentCommand.TRACE, patience=min(max(PATIENCE, 6 * usual), LONGEST_STEP))
+
     def request_pending_samples(self) -> None:
         """Asks for the samples of the batch that is waited for, without waiting for the reply."""
         s = self.recorder.snapshot
@@ -179,7 +186,9 @@ class AgentClient:
 
     def _can_be_signalled(self, command: str, pulse: HeartbeatRead) -> bool:
         s = self.recorder.snapshot
-        if command == AgentCommand.REPLACE or pulse.phase not in _BETWEEN_STEPS:
+        if command in (AgentCommand.REPLACE, AgentCommand.TRACE):
+            return False  # They are looked at before a batch, never in a signal handler.
+        if pulse.phase not in _BETWEEN_STEPS:
             return False
         quiet = clock.now().at - s.moved_at.get(pulse.rank, s.progress_at)
         return self._is_alive(pulse) and quiet >= QUIET

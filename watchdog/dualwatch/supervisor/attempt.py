@@ -33,6 +33,7 @@ from dualwatch.events import (
     TrainingStopped,
 )
 from dualwatch.protocol import AgentCommand, Phase
+from dualwatch.rules.metrics.metrics import absences
 from dualwatch.rules.stalls import stall
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.supervisor.agent_client import AgentClient
@@ -97,6 +98,7 @@ class Attempt:
     attached: AttachedTraining | None = None
     console: Path | None = None
     board: TensorBoardMonitor | None = None
+    _traced: bool = False
 
     def run(self) -> AttemptOutcome:
         """Runs the attempt to its end; processes that survive are named."""
@@ -204,6 +206,11 @@ class Attempt:
                     self._client(monitor, training).request_pending_samples()
                 last = clock.now()  # Reading stacks took time, which is not a pause of dualwatch.
             recorder.reach(moment)
+            if self._trace_is_due():
+                # Before the findings: the exception is the cause of the missing metric.
+                self._client(monitor, training).trace()
+                recorder.reach(clock.now())
+                last = clock.now()
             decision = self.decide()
             if decision is not None:
                 decision = self._apply_in_place(decision, monitor, training)
@@ -213,6 +220,14 @@ class Attempt:
             if self._hangs_at_exit(moment):
                 return None
             recorder.tick()
+
+    def _trace_is_due(self) -> bool:
+        """Whether a required metric is missing, and no iteration was traced yet for its cause."""
+        s = self.recorder.snapshot
+        if self._traced or not self.rescue or s.agent is None or s.phase == Phase.FINISHED:
+            return False
+        self._traced = bool(absences(s, self.limits))
+        return self._traced
 
     def _apply_in_place(
         self, decision: Decision, monitor: Monitor, training: Training

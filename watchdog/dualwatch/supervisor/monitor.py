@@ -20,7 +20,7 @@ from dualwatch.collectors.agent_files.models import ModelFiles
 from dualwatch.collectors.agent_files.replies import AgentReplies
 from dualwatch.collectors.gpu.nvml import NvmlSampler
 from dualwatch.collectors.host import sample as host
-from dualwatch.collectors.processes import orphans
+from dualwatch.collectors.processes import file_locks, orphans
 from dualwatch.collectors.processes.tree import ProcessTree
 from dualwatch.collectors.stacks import capture
 from dualwatch.core.clock import Moment
@@ -150,6 +150,8 @@ class Monitor:
             inside=self._dir,
         )
         events: list[Event] = [sample, *self._once(unseen)]
+        locks = file_locks.look(self._pids, at=moment.at, wall=moment.wall)
+        events += [locks] if locks is not None else []
         events += self._host(moment, kernel=True)
         return [*events, captured] if captured is not None else events
 

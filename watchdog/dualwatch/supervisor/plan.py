@@ -219,7 +219,7 @@ def _spec(
 
 
 def _require_data(framework: Framework, spec: TrainingSpec) -> None:
-    missing = framework.missing_data(spec, (Path(),))
+    missing = framework.data_paths(spec, (Path(),)).missing
     if missing:
         raise DualwatchError(
             "the configuration names data that does not exist",

@@ -1,6 +1,6 @@
 """One event file of TensorBoard as the events of a training. Each number has its time.
 
-TensorBoard knows no epochs and no modes. A tag of a validation is told by its folder, ``val/`` or
+TensorBoard knows no epochs and no modes. A tag of a validation is known by its folder, ``val/`` or
 that of a metric (``coco/bbox_mAP``); tags that are written together at one step are one line.
 """
 

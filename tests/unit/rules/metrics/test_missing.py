@@ -241,6 +241,22 @@ def test_of_several_errors_the_likeliest_is_named(story) -> None:
     assert SHAPES in only(without(story), "DW213").headline
 
 
+def test_a_printed_line_may_come_late_and_a_traceback_may_not(new_story) -> None:
+    """Python keeps what is printed into a file in a buffer."""
+    message = f"[WARNING] Failed to compute MACL loss: {SHAPES}"
+    story = without(new_story().pulse(Phase.WAITING), 4).complains("", message, told=3)
+    assert without(story).codes(**REQUIRED) == ["DW213", "DW201"]
+
+
+def test_a_loss_that_fails_again_and_again_where_nothing_is_required(new_story) -> None:
+    message = f"[WARNING] Failed to compute xyz loss: {SHAPES}"
+    story = without(new_story().pulse(Phase.WAITING)).complains("", message, told=3)
+    assert without(story).codes() == ["DW213"]
+    for harmless in ("loss scale reduced: overflow", "saving failed: retrying (loss.csv)"):
+        story = without(new_story().pulse(Phase.WAITING)).complains("", harmless, told=3)
+        assert without(story).codes() == []
+
+
 def test_an_error_that_came_later_explains_nothing(story) -> None:
     without(story.pulse(Phase.WAITING), 4).complains("RuntimeError", SHAPES, where=HEAD, told=3)
     assert without(story).codes(**REQUIRED) == ["DW201"]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from dualwatch.events import Frame, NotObserved, Severity, ThreadStack
+from dualwatch.events import FileLock, FileLocksSeen, Frame, NotObserved, Severity, ThreadStack
 from dualwatch.protocol import Phase
 from dualwatch.rules.catalog import BY_CODE
 
@@ -314,3 +314,41 @@ def test_the_ranks_have_workers_of_their_own(story) -> None:
     (cause,) = [f for f in story.judged() if f.code == "DW111"]
     assert (cause.pid, cause.rank) == (1100, 1)
     assert "1 of 1" in cause.headline
+
+
+@pytest.mark.parametrize(
+    "wchan",
+    [
+        *("locks_lock_inode_wait", "flock_lock_inode_wait", "fcntl_setlk", "__x64_sys_flock"),
+        *("posix_lock_inode_wait", "do_lock_file_wait"),
+    ],
+)
+def test_a_lock_of_a_file_is_a_lock(deadlock, wchan) -> None:
+    assert deadlock(wchan=wchan).codes() == ["DW111", "DW102"]
+
+
+def test_who_holds_which_file_is_named(deadlock, story) -> None:
+    locks = (
+        FileLock(pid=101, file="/d/a.lock", waits=False),
+        FileLock(pid=102, file="/d/a.lock", waits=True),
+        FileLock(pid=102, file="/d/b.lock", waits=False),
+        FileLock(pid=101, file="/d/b.lock", waits=True),
+    )
+    deadlock(wchan="locks_lock_inode_wait")
+    found = story.tell(FileLocksSeen, locks=locks).judged()[0]
+
+    texts = [one.text for one in found.evidence]
+    assert "worker 102 waits for the lock of /d/a.lock, which worker 101 holds" in texts
+    assert "worker 101 waits for the lock of /d/b.lock, which worker 102 holds" in texts
+
+
+def test_a_holder_outside_of_the_workers_is_another_process(deadlock, story) -> None:
+    locks = (
+        FileLock(pid=7, file="/d/a.lock", waits=False),
+        FileLock(pid=101, file="/d/a.lock", waits=True),
+        FileLock(pid=102, file="/d/a.lock", waits=True),
+    )
+    deadlock(wchan="locks_lock_inode_wait")
+    found = story.tell(FileLocksSeen, locks=locks).judged()[0]
+
+    assert any("which process 7 holds" in one.text for one in found.evidence)

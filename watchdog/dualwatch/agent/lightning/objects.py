@@ -40,7 +40,7 @@ class FitLoop(Protocol):
     restarting: bool
 
 
-Batches = Union[float, Sequence[float]]
+Batches = Union[float, "Sequence[float]"]
 """Of one loader or of several; infinite for one without a length."""
 
 

@@ -3,12 +3,16 @@
 Run as a file, in a child process of the training's Python, with a time limit: a configuration is
 Python code. Usage: ``describe.py SCRIPT_FOLDER CONFIG [K=V ...]``. Prints one JSON document on its
 last line; errors are part of it.
+
+With ``--build`` before the folder, a second document follows: what building the training's parts
+as a trial has shown, see ``build_parts``. The first one is complete even where that never ends.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import runpy
 import sys
 import traceback
 
@@ -30,8 +34,8 @@ SECTIONS = (
 )
 
 
-def main(config: str, options: list[str]) -> dict[str, object]:
-    """Returns the description, or ``{"error": ...}``."""
+def main(config: str, options: list[str], loaded: list[object] | None = None) -> dict[str, object]:
+    """Returns the description, or ``{"error": ...}``; puts the configuration into ``loaded``."""
     try:
         # A training without torch cannot start: say so now. Importing it would take the most of
         # the time, and most configurations do not need it to be loaded.
@@ -44,8 +48,11 @@ def main(config: str, options: list[str]) -> dict[str, object]:
         cfg = Config.fromfile(config)
         if options:
             cfg.merge_from_dict(_parse_options(options))
+        if loaded is not None:
+            loaded.append(cfg)
         plain = {name: _plain(cfg.get(name)) for name in SECTIONS}
         return {
+            "whole": {str(k): _plain(v) for k, v in cfg.items()} if loaded is not None else None,
             "work_dir": cfg.get("work_dir"),
             "load_from": cfg.get("load_from"),
             "resume_from": cfg.get("resume_from"),
@@ -129,9 +136,21 @@ def _min_batch(value):
     return max(found)
 
 
+def _print(mark, document):
+    # Configurations may print: each document is a line of its own, and marked.
+    sys.stdout.write("\n" + mark + " " + json.dumps(document, default=str) + "\n")
+    sys.stdout.flush()
+
+
 if __name__ == "__main__":
+    words = sys.argv[1:]
+    wants_build = words[:1] == ["--build"]
+    folder, path, *given = words[1:] if wants_build else words
+    here = sys.path[0]
     # `custom_imports` must find what the training will find: its script's folder comes first.
-    sys.path[0] = sys.argv[1]
-    result = main(sys.argv[2], sys.argv[3:])
-    # Configurations may print: the document is the last line, and marked.
-    sys.stdout.write("\ndualwatch-config " + json.dumps(result, default=str) + "\n")
+    sys.path[0] = folder
+    kept: list[object] = []
+    _print("dualwatch-config", main(path, given, kept if wants_build else None))
+    if kept:
+        parts = runpy.run_path(here + "/build_parts.py")
+        _print("dualwatch-parts", parts["build"](kept[0]))

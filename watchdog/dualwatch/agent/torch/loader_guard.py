@@ -40,6 +40,8 @@ class CommandSource(Protocol):
 
     def look(self, guard: LoaderGuard, waiting: bool = False) -> None: ...
 
+    def batch_came(self) -> None: ...
+
 
 class LoaderGuard:
     """The guard of one loader.
@@ -120,6 +122,7 @@ class LoaderGuard:
             self.tracker.ended()
             raise
         self.tracker.delivered()
+        self._handler.batch_came()
         return batch
 
     def _next(self, ask_torch: Callable[[], object]) -> object:

@@ -6,7 +6,7 @@ their types.
 
 from __future__ import annotations
 
-from dualwatch.checks.probes import epochs, machine, metrics, setup, start
+from dualwatch.checks.probes import epochs, machine, metrics, numbers, setup, start
 from dualwatch.checks.probes.probe import (
     Check,
     codes,
@@ -24,6 +24,10 @@ __all__ = ["PROBES", "Probe"]
 PROBES: dict[str, Check] = {
     # before the start
     "config-loads": Check(setup.config_loads),
+    "can-train": Check(setup.can_train),
+    "parts-built": Check(setup.parts_built),
+    "classes-agree": Check(setup.classes_agree),
+    "schedules-reached": Check(setup.schedules_reached),
     "data-present": Check(setup.data_present, local=True),
     "images-present": Check(setup.images_present, local=True),
     "pairs-complete": Check(setup.pairs_complete, local=True),
@@ -88,6 +92,10 @@ PROBES: dict[str, Check] = {
     "finite": Check(metrics.finite, {"within": seconds, "huge": number}, ("within",)),
     "evaluation": Check(epochs.evaluation, {"epoch": count}, ("epoch",)),
     "milestone": Check(epochs.milestone, {}),
+    "metric-useful": Check(numbers.metric_useful),
+    "loss-learns": Check(numbers.loss_learns),
+    "steady-speed": Check(numbers.steady_speed),
+    "fed": Check(numbers.fed),
     "no-stall": Check(epochs.no_stall),
     "none-vanished": Check(epochs.none_vanished),
     "no-finding": Check(epochs.no_finding, {"codes": codes}, ("codes",)),

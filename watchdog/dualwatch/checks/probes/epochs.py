@@ -52,9 +52,13 @@ def _is_not_to_be(subject: CheckSubject, number: int) -> str:
         return "progress bars do not show whether a validation came"
     if course.early and (course.early[0].epoch or 1) > number:
         return f"the record begins in epoch {course.early[0].epoch}"
-    if config is not None and config.validates is False:
+    if config is None:
+        return "the configuration, and with it when a validation is due, is not known"
+    if (config.validates_every or 1) > number:
+        return f"a validation is due after each {config.validates_every} epochs"
+    if config.validates is False:
         return "the configuration has no validation"
-    if config is not None and config.loaders and not any("val" in name for name in config.loaders):
+    if config.loaders and not any("val" in name for name in config.loaders):
         return "the configuration has no validation"
     later = [n for n, epoch in course.epochs.items() if epoch.evaluation is not None]
     if later and min(later) > number:

@@ -10,10 +10,13 @@ import msgspec
 from dualwatch import protocol
 from dualwatch.collectors.agent_files.records import MAX_BYTES, lines
 from dualwatch.core.text import clean
-from dualwatch.events import CommandAnswered
+from dualwatch.events import CaughtException, CommandAnswered
 
 MAX_AWAITED = 64
 LENGTH = 300
+
+MAX_CAUGHT = 120
+PATH = 16
 
 _REPLY = msgspec.json.Decoder(protocol.ReplyDocument)
 
@@ -70,4 +73,17 @@ def _answer(path: Path, at: float, wall: float) -> CommandAnswered | None:
         path=reply["path"],
         iteration=reply["iteration"],
         awaited=lines(reply["awaited"], MAX_AWAITED, LENGTH),
+        caught=tuple(_caught(one) for one in reply.get("caught", [])[:MAX_CAUGHT]),
+    )
+
+
+def _caught(one: protocol.CaughtDocument) -> CaughtException:
+    return CaughtException(
+        exception=clean(one["exception"], LENGTH),
+        message=clean(one["message"], 2 * LENGTH),
+        raised=clean(one["raised"], LENGTH),
+        caught=clean(one["caught"], LENGTH),
+        handler=clean(one["handler"], LENGTH),
+        foreign=one["foreign"],
+        path=lines(one["path"], PATH, LENGTH),
     )

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import sys
-import time
 from pathlib import Path
 from typing import TypeVar
 
@@ -58,6 +57,7 @@ def sample(
     seen = HostSampled(
         at=at,
         wall=wall,
+        cpus=_cpus(pid or 0, root),
         memory_total=memory_total,
         memory_available=memory_available,
         cgroup_limit=group.limit,
@@ -71,7 +71,7 @@ def sample(
         open_files_limit=_open_files_limit(process, root),
         container=container.kind(process, root),
         kernel=lines,
-        booted=round(time.time() - time.monotonic(), 1) if lines else None,
+        booted=round(wall - at, 1) if lines else None,
     )
     return seen, [NotObserved(at=at, wall=wall, what=what, why=why) for what, why in refusals]
 
@@ -154,3 +154,18 @@ def _own_limit() -> int | None:
 
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return None if soft == resource.RLIM_INFINITY else soft
+
+
+def _cpus(pid: int, root: Path) -> float | None:
+    """Cores that a process may use, by its affinity and by the quota of a container."""
+    try:
+        cores: float | None = len(os.sched_getaffinity(pid))
+    except (AttributeError, OSError):  # No such call on this system.
+        cores = os.cpu_count()
+    try:
+        quota, period = (root / "sys/fs/cgroup/cpu.max").read_text().split()[:2]
+        if cores is not None and quota != "max":
+            return min(cores, int(quota) / int(period))
+    except (OSError, ValueError):
+        pass
+    return cores

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dualwatch.agent.mmengine import TRAIN_SCRIPT
-from dualwatch.core.plain import PlainDict
+from dualwatch.core.plain import PlainDict, as_dict
 from dualwatch.datasets.layouts import coco, voc
-from dualwatch.events import Change, CheckpointSeen, ConfigRead, Event
+from dualwatch.events import Change, CheckpointSeen, ConfigRead, Defect, Event, PathsSeen
 from dualwatch.frameworks.base import (
     TIME_LIMIT,
     Checkpoint,
@@ -19,9 +20,20 @@ from dualwatch.frameworks.base import (
     TrainingSpec,
 )
 from dualwatch.frameworks.mmengine import checkpoints, knowledge, start_checkpoint
-from dualwatch.frameworks.mmengine.config import dump, edits, find, load, static
+from dualwatch.frameworks.mmengine.config import (
+    classes,
+    defects,
+    dump,
+    edits,
+    faults,
+    find,
+    load,
+    paths,
+    static,
+)
 from dualwatch.frameworks.mmengine.config.inherit import FORMS, read_file
 from dualwatch.frameworks.mmengine.config.spec import read_spec, spec_of
+from dualwatch.frameworks.mmengine.config.trial import of_parts
 from dualwatch.frameworks.mmengine.launch import command
 from dualwatch.frameworks.mmengine.logs import scalars
 from dualwatch.frameworks.mmengine.logs.lines import MMEngineLines
@@ -52,14 +64,32 @@ class MMEngine(Framework):
         options: Sequence[str] = (),
         folder: Path = Path(),
         limit: float = TIME_LIMIT,
+        build: bool = False,
     ) -> TrainingSpec:
-        return self.spec(load.describe(python, config, options, folder, limit=limit))
+        found = load.describe(python, config, options, folder, limit=limit, build=build)
+        parts, whole = found.pop("parts", None), as_dict(found.pop("whole", None))
+        spec = replace(self.spec(found), everything=whole)
+        return spec if parts is None else replace(spec, trial=of_parts(as_dict(parts), whole))
 
     def read(self, config: Path) -> TrainingSpec:
         return read_spec(read_file(config))
 
-    def missing_data(self, spec: TrainingSpec, roots: Sequence[Path]) -> dict[str, str]:
-        return dict(load.missing_data(spec.sections, roots))
+    def data_paths(self, spec: TrainingSpec, roots: Sequence[Path]) -> PathsSeen:
+        return paths.look(spec.everything or spec.sections, roots)
+
+    def defects(self, spec: TrainingSpec, roots: Sequence[Path]) -> tuple[Defect, ...]:
+        return defects.find(spec, roots)
+
+    def compared(self, spec: TrainingSpec) -> tuple[str, ...]:
+        of_type = spec.trial.classes if spec.trial is not None else {}
+        return classes.compared(spec.everything, of_type) if defects.is_whole(spec) else ()
+
+    def is_whole(self, spec: TrainingSpec) -> bool:
+        return defects.is_whole(spec)
+
+    def fault(self, config: Path) -> tuple[str, str] | None:
+        found = faults.find(config)
+        return (found.text, found.do) if found is not None and found.is_certain else None
 
     def spec(self, sections: Sections) -> TrainingSpec:
         return spec_of(sections)

@@ -86,6 +86,59 @@ CODES: tuple[Code, ...] = (
         "  loss_pair 0.8997 at epoch 1, iteration 300/375",
     ),
     Code(
+        code="DW206",
+        name="loss-not-learning",
+        severity=Severity.WARNING,
+        means="The total loss is constant, or has not fallen where it should have, and "
+        "no validation shows that something is learned.",
+        matters="Iterations run without any learning.",
+        remedy="Check that the learning rate is neither 0 nor far too large, that the head's "
+        "parameters require gradients and are in the optimizer, and that the labels are right.",
+        example="DW206 loss-not-learning (certain)\n"
+        "  loss is 3.4012 in each of the last 40 log lines\n"
+        "  ln 30 = 3.4012: what guessing among 30 classes costs",
+        explains=("DW207",),
+    ),
+    Code(
+        code="DW207",
+        name="metric-useless",
+        severity=Severity.WARNING,
+        means="The metric of the validations is 0, or that of guessing, in all of them. It is an "
+        "error where the training has finished or is half done.",
+        matters="The training can run to its end like that, and its checkpoints are of no use.",
+        remedy="Compare the classes and label ids of the training's and the validation's "
+        "annotations, and look at some predictions.",
+        example="DW207 metric-useless (certain)\n"
+        "  coco/bbox_mAP is 0 in all 4 validations, the newest at epoch 4\n"
+        "  loss falls: 1.214 in the first lines, 0.3377 in the newest",
+    ),
+    Code(
+        code="DW208",
+        name="slowing-down",
+        severity=Severity.WARNING,
+        means="Iterations take much longer than this training's own earlier ones, and it lasts.",
+        matters="The training will take several times as long as planned. data_time shows "
+        "whether loading or computing has become slower.",
+        remedy="Look at the storage and the CPU where loading has become slower; at nvidia-smi "
+        "(another process, throttled clocks, full memory) where computing has.",
+        example="DW208 slowing-down (likely)\n"
+        "  an iteration takes 15.8 s, 3.2 times as long as at the beginning (5 s); slower since "
+        "about epoch 2, iteration 41/100\n"
+        "  of it, waiting for data: 0.001 s, 0.001 s before",
+    ),
+    Code(
+        code="DW209",
+        name="input-bound",
+        severity=Severity.WARNING,
+        means="The training waits for its data most of the time.",
+        matters="The GPU is idle meanwhile: a faster loader shortens the training by that share.",
+        remedy="More workers, a cheaper pipeline, smaller source images, or the data on a local "
+        "disk.",
+        example="DW209 input-bound (likely)\n"
+        "  6.5 of 7 s of an iteration are spent waiting for data (93 % in 30 log lines)\n"
+        "  with 2 workers; at this speed of loading, about 28 would keep up with the computing",
+    ),
+    Code(
         code="DW211",
         name="batch-unpaired",
         severity=Severity.ERROR,
@@ -121,8 +174,10 @@ CODES: tuple[Code, ...] = (
         code="DW213",
         name="swallowed-exception",
         severity=Severity.ERROR,
-        means="Cause of a missing metric: the console shows an exception that was caught and "
-        "printed, near the line where the metric went missing.",
+        means="Cause of a missing metric: an exception that the training caught. dualwatch train "
+        "traces one iteration when a required metric is missing, so it is found whatever the "
+        "training prints; in a log it is the error that was printed near the line where the metric "
+        "went missing.",
         matters="The training continues without the loss whose computation failed.",
         remedy="Correct the quoted error, and let it be raised: an except clause that only prints "
         "hides it in every iteration.",
@@ -132,5 +187,17 @@ CODES: tuple[Code, ...] = (
         "  first seen before the first training line; loss_pair was never logged; its text "
         "mentions pair; it began with the training loop; it came at least 100 times",
         explains=("DW201", "DW202", "DW212"),
+    ),
+    Code(
+        code="DW216",
+        name="best-long-ago",
+        severity=Severity.INFO,
+        means="The metric of the newest validation is far below that of an earlier one. It is a "
+        "warning where it has fallen to 0.",
+        matters="The last checkpoint is not the best: the training overfits or became unstable.",
+        remedy="Use the checkpoint of the best validation; stop earlier, or lower the rate.",
+        example="DW216 best-long-ago (certain)\n"
+        "  coco/bbox_mAP was best at epoch 2 (0.56) and is 0.22 at epoch 4\n"
+        "  the checkpoint of the best: best_coco_bbox_mAP_epoch_2.pth",
     ),
 )

@@ -196,4 +196,30 @@ CODES: tuple[Code, ...] = (
         "LIMIT ***",
         explains=("DW606",),
     ),
+    Code(
+        code="DW610",
+        name="config-cannot-train",
+        severity=Severity.CRITICAL,
+        means="The configuration loads, and no training can be made of it: sections that a "
+        "training needs are absent, it is written for another version, or a part refuses its "
+        "settings.",
+        matters="The training would end before its first iteration.",
+        remedy="Correct the sections that the evidence names.",
+        example="DW610 config-cannot-train (certain)\n"
+        "  RetinaNet.__init__() got an unexpected keyword argument 'rpn_head' (model.rpn_head)",
+        explains=("DW606",),
+    ),
+    Code(
+        code="DW611",
+        name="config-disagrees",
+        severity=Severity.ERROR,
+        means="Parts of the configuration contradict each other or the annotations: numbers or "
+        "names of classes differ, or a schedule is never reached.",
+        matters="It trains something else than was meant, or fails at the first label or "
+        "validation that meets the difference.",
+        remedy="Make the settings that the evidence names agree.",
+        example="DW611 config-disagrees (certain)\n"
+        "  model.bbox_head.num_classes=80, and the training data has 1 class (person)",
+        explains=("DW606",),
+    ),
 )

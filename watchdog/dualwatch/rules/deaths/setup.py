@@ -1,16 +1,31 @@
-"""DW601-DW604: what a configuration shows before the start."""
+"""DW601-DW604, DW607, DW610, DW611: what a configuration shows before the start."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from dualwatch.events import ConfigRead, Evidence, Finding, Severity
+from dualwatch.core.plain import as_dict
+from dualwatch.events import ConfigRead, Defect, DefectKind, Evidence, Finding, Severity
 from dualwatch.rules.catalog import finding
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
 
 NAMED = 5
+OF_KIND = {
+    DefectKind.NOT_A_TRAINING: "DW610",
+    DefectKind.OTHER_VERSION: "DW610",
+    DefectKind.INCOMPLETE: "DW610",
+    DefectKind.NOT_BUILDABLE: "DW610",
+    DefectKind.UNKNOWN_CODE: "DW607",
+    DefectKind.CLASSES: "DW611",
+    DefectKind.SCHEDULE: "DW611",
+    DefectKind.LABEL: "DW611",
+}
+"""Kind of a defect -> its finding code."""
+
+_BUILT = {"checkpoints-announced", "run-announced"}
+"""Milestones before which model, loaders and optimizer were built."""
+
 BOUND = 100
 """As many names as ``ConfigRead.unpaired`` holds at most."""
 
@@ -29,6 +44,23 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
         yield _missing(s, config)
     if config.unpaired:
         yield _unpaired(s, config)
+    if not _has_trained(s) and not s.milestones & _BUILT:
+        # One that has trained could; what a journal or a log shows of it counts for more.
+        yield from _defects(s, config)
+
+
+def _defects(s: Snapshot, config: ConfigRead) -> Iterator[Finding]:
+    """One finding for each code, of those that prevent the training and of the others."""
+    for prevents in (True, False):
+        by_code: dict[str, list[Defect]] = {}
+        for one in config.defects:
+            if one.prevents is prevents:
+                by_code.setdefault(OF_KIND[one.kind], []).append(one)
+        for code, defects in by_code.items():
+            evidence = [_quote(config, one.text) for one in defects[:NAMED]]
+            remedy = " ".join(dict.fromkeys(one.do for one in defects[:NAMED] if one.do))
+            severity = None if prevents else Severity.WARNING
+            yield _finding(s, code, evidence, 0.95, severity, remedy)
 
 
 def _does_not_load(s: Snapshot, config: ConfigRead) -> Finding:
@@ -38,8 +70,8 @@ def _does_not_load(s: Snapshot, config: ConfigRead) -> Finding:
         evidence.append(_quote(config, "the training has started with it"))
         return _finding(s, "DW602", evidence, 0.3, Severity.WARNING)
     if config.timed_out:
-        return _finding(s, "DW602", evidence, 0.6, Severity.ERROR)
-    return _finding(s, "DW602", evidence, 0.95)
+        return _finding(s, "DW602", evidence, 0.6, Severity.ERROR, config.error_remedy)
+    return _finding(s, "DW602", evidence, 0.95, None, config.error_remedy)
 
 
 def _risky(s: Snapshot, config: ConfigRead) -> Iterator[Finding]:
@@ -50,7 +82,8 @@ def _risky(s: Snapshot, config: ConfigRead) -> Iterator[Finding]:
     by_spawn = config.start_method == "spawn" or on_windows
     evidence = []
     for name, settings in config.loaders.items():
-        workers = settings.get("num_workers") if isinstance(settings, Mapping) else None
+        settings = as_dict(settings)
+        workers = settings.get("num_workers")
         if not _is_several(workers):
             continue
         kept = settings.get("persistent_workers") is True
@@ -68,7 +101,7 @@ def _risky(s: Snapshot, config: ConfigRead) -> Iterator[Finding]:
         yield _finding(s, "DW601", evidence, 0.6 if by_spawn else 0.5)
 
 
-def _is_several(workers: Any) -> bool:
+def _is_several(workers: object) -> bool:
     return isinstance(workers, int) and not isinstance(workers, bool) and workers > 1
 
 
@@ -110,11 +143,13 @@ def _finding(
     evidence: list[Evidence],
     confidence: float,
     severity: Severity | None = None,
+    remedy: str = "",
 ) -> Finding:
     return finding(
         code,
         evidence,
         confidence=confidence,
+        remedy=remedy or None,
         severity=severity,
         attempt=s.attempt,
     )

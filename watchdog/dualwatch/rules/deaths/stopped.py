@@ -11,10 +11,10 @@ from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
 
 _DID = {
-    StopKind.STALLED: "dualwatch stopped the training, which made no progress",
-    StopKind.UNWANTED: "dualwatch stopped the training",
-    StopKind.INTERRUPTED: "dualwatch was interrupted and stopped the training",
-    StopKind.NO_EXIT: "dualwatch ended the process of the finished training",
+    StopKind.STALLED: "the training made no progress and was stopped by dualwatch",
+    StopKind.UNWANTED: "the training was stopped by dualwatch",
+    StopKind.INTERRUPTED: "the training was stopped by dualwatch, which was interrupted",
+    StopKind.NO_EXIT: "the training had finished, and its process was ended by dualwatch",
 }
 
 _REMEDY = {

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 
 from dualwatch import domains
 from dualwatch.domains.base import BatchModalities, Domain
-from dualwatch.events import BatchSeen, Evidence, Finding
+from dualwatch.events import BatchSeen, CaughtException, Evidence, Finding, Severity
 from dualwatch.rules.catalog import BY_CODE, finding
+from dualwatch.rules.metrics import traced_errors
 from dualwatch.rules.metrics.metrics import (
     INSIDE,
     SHOWN,
@@ -21,7 +22,8 @@ from dualwatch.rules.metrics.metrics import (
     batch_of_log,
     is_called,
 )
-from dualwatch.rules.metrics.swallowed_errors import SwallowedError, suspect
+from dualwatch.rules.metrics.swallowed_errors import SwallowedError, of_a_loss, suspect
+from dualwatch.rules.metrics.traced_errors import TracedError
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.repeated_errors import RepeatedError
 from dualwatch.state.snapshot import Snapshot
@@ -43,6 +45,8 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     if s.last_train is None:
         return
     absent = absences(s, limits)
+    if not limits.required and (loss := of_a_loss(s)) is not None:
+        yield _repeated(s, loss)
     batch = batch_of_log(s)
     of_batch: list[Finding] = []
     if batch is not None:
@@ -53,7 +57,14 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     # A loss between two images must fail without the second one: that error is not the cause.
     most = BESIDE_UNPAIRED if any(one.code == "DW211" for one in of_batch) else 1.0
     reported: list[RepeatedError] = []
+    traced: list[CaughtException] = []
     for absence in absent:
+        seen = traced_errors.suspect(s, absence.name)
+        if seen is not None:
+            if seen.error not in traced:
+                traced.append(seen.error)
+                yield _traced(s, absence, seen, most)
+            continue
         found = suspect(s, absence.name, absence.held)
         if found is not None and found.repeated not in reported:
             reported.append(found.repeated)
@@ -128,6 +139,48 @@ def _inside(batch: BatchSeen, text: str) -> Evidence:
 
 
 # --- DW213: caught exceptions ---------------------------------------------------------------
+
+
+def _traced(s: Snapshot, absence: MissingMetric, found: TracedError, most: float) -> Finding:
+    """An exception that was seen in a traced iteration, whatever the console shows of it."""
+    error = found.error
+    first_line = error.message.partition("\n")[0][:HEADLINE]
+    what = f"{error.exception}: {first_line}" if first_line else error.exception
+    texts = [
+        f"{what} (raised in {error.raised})",
+        f"caught in {error.caught}: {error.handler}",
+        f"{absence.name} is missing; {'; '.join(found.marks)}",
+        f"on its way: {' < '.join(error.path[:QUOTED])}",
+    ]
+    evidence = [Evidence(text=text, source=INSIDE, wall=_traced_at(s)) for text in texts]
+    beside = suspect(s, absence.name, absence.held)
+    if beside is not None and first_line and first_line in beside.repeated.error.message:
+        line = beside.repeated.error
+        evidence.append(Evidence(text=line.message[:HEADLINE], source=s.log, wall=line.wall))
+    remedy = (
+        f"Correct what raises {error.exception} in {error.raised}, and let it be raised: "
+        f"{error.caught} catches it in every iteration."
+    )
+    confidence = min(found.confidence, most)
+    return finding("DW213", evidence, confidence=confidence, remedy=remedy, attempt=s.attempt)
+
+
+def _repeated(s: Snapshot, repeated: RepeatedError) -> Finding:
+    """An error about a loss, in a training of which no required metric is known."""
+    error = repeated.error
+    first_line = error.message.partition("\n")[0][:HEADLINE]
+    what = f"{error.exception}: {first_line}" if error.exception else first_line
+    texts = [
+        f"{what}, at least {repeated.at_least} times, and the training continued",
+        "a loss whose computation fails is not trained; which losses are required is not known",
+    ]
+    evidence = [Evidence(text=text, source=s.log, wall=error.wall) for text in texts]
+    severity = Severity.WARNING
+    return finding("DW213", evidence, confidence=0.7, severity=severity, attempt=s.attempt)
+
+
+def _traced_at(s: Snapshot) -> float | None:
+    return next((answer.wall for answer in s.answers if answer.caught), None)
 
 
 def _swallowed(s: Snapshot, absence: MissingMetric, found: SwallowedError, most: float) -> Finding:

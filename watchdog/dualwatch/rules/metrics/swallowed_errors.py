@@ -34,6 +34,13 @@ HARMLESS: tuple[str, ...] = (
 COUNTED = 10
 """The console reader reports the 1st and the 10th occurrence: a repetition shows after 10."""
 
+_SAYS_WHY = re.compile(
+    r"shape|size of tensor|dimension|mat1 and mat2|device|dtype|out of range|out of bounds"
+    r"|has no attribute|not defined|unexpected keyword|missing \d+ required|NoneType|CUDA|expected"
+    r"|not callable|not subscriptable|index \d+|cannot be (?:multiplied|broadcast)|KeyError|Error\b"
+)
+"""Reasons of Python and torch for a computation that failed."""
+
 _HARMLESS = re.compile("|".join(HARMLESS))
 
 
@@ -59,6 +66,23 @@ def suspect(s: Snapshot, name: str, held: int) -> SwallowedError | None:
     return max(found, key=lambda one: (one.confidence, one.repeated.reports), default=None)
 
 
+def of_a_loss(s: Snapshot) -> RepeatedError | None:
+    """An error about a loss that comes again and again while the training continues.
+
+    For a training of which no required metric is known, such as one that left only a log.
+    """
+    found = [
+        one
+        for one in s.repeats
+        if one.reports > 1
+        and one.after_line < s.train_lines
+        and not is_harmless(one)
+        and "loss" in _words(one)
+        and _SAYS_WHY.search(one.error.message)
+    ]
+    return max(found, key=lambda one: one.reports, default=None)
+
+
 def is_harmless(repeated: RepeatedError) -> bool:
     """Whether an error is one that sound trainings print."""
     error = repeated.error
@@ -73,7 +97,10 @@ def _rated(s: Snapshot, repeated: RepeatedError, name: str, held: int) -> Swallo
     An error while the metric was logged, or long after it vanished, explains nothing. Lines after
     the error show that the training survived it.
     """
-    if not held - 1 <= repeated.after_line <= held + 1 or is_harmless(repeated):
+    nearby = held - 1 <= repeated.after_line <= held + 1
+    # What is printed may stay in a buffer for long; a traceback does not.
+    late = held == 0 and repeated.reports > 1 and not repeated.error.where
+    if not (nearby or late) or is_harmless(repeated):
         return None
     if repeated.after_line >= s.train_lines:
         return None
@@ -92,7 +119,7 @@ def _rated(s: Snapshot, repeated: RepeatedError, name: str, held: int) -> Swallo
         confidence += 0.1
         marks.append("its text mentions a loss")
     in_loop = repeated.in_loop or repeated.last_line > 0
-    if in_loop:
+    if in_loop and nearby:
         confidence += 0.15
         marks.append(
             "it began with the training loop" if not held else "it began when the metric vanished"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from itertools import combinations
 from statistics import median
 
 from dualwatch import domains
@@ -12,9 +11,10 @@ from dualwatch.core.units import span
 from dualwatch.domains.base import Domain, FallingMetric, Range
 from dualwatch.events import Evidence, Finding
 from dualwatch.rules.catalog import finding
+from dualwatch.rules.metrics.course import extent, mean_of_newest, slope
 from dualwatch.rules.metrics.metrics import named
 from dualwatch.rules.thresholds import Thresholds
-from dualwatch.state.metric_series import RECENT, Bucket, Metric, Point
+from dualwatch.state.metric_series import RECENT, Metric, Point
 from dualwatch.state.snapshot import Snapshot
 
 OFTEN = 3
@@ -68,11 +68,11 @@ def _not_converging(s: Snapshot, falling: FallingMetric) -> Iterator[Finding]:
         return
     course = metric.series
     early = median(point.value for point in course.head)
-    late = _late(course.buckets)
+    late = mean_of_newest(course.buckets)
     least = falling.least_fall * abs(early)
     if late < falling.low_enough or late < early - least:
         return
-    if -_slope(course.buckets) * _span(course.buckets) > least:
+    if -slope(course.buckets) * extent(course.buckets) > least:
         return  # It does fall: the last lines only happened to be high.
     first, last = course.head[0], metric.recent[-1]
     headline = (
@@ -101,31 +101,6 @@ def _seen_long_enough(metric: Metric, s: Snapshot) -> bool:
     total = s.last_train.total if s.last_train is not None else None
     half = bool(total) and last.iteration >= (total or 0) / 2
     return half or last.at - first.at >= LEAST_SECONDS
-
-
-def _late(buckets: tuple[Bucket, ...]) -> float:
-    """The mean of the newest quarter of all lines."""
-    wanted = sum(bucket.count for bucket in buckets) / 4
-    count, total = 0, 0.0
-    for bucket in reversed(buckets):
-        count, total = count + bucket.count, total + bucket.count * bucket.mean
-        if count >= wanted:
-            break
-    return total / count
-
-
-def _slope(buckets: tuple[Bucket, ...]) -> float:
-    """Theil-Sen: the median of the slopes of all pairs, which single wild values do not move."""
-    slopes = [
-        (later.mean - earlier.mean) / (later.iteration - earlier.iteration)
-        for earlier, later in combinations(buckets, 2)
-        if later.iteration != earlier.iteration
-    ]
-    return median(slopes) if slopes else 0.0
-
-
-def _span(buckets: tuple[Bucket, ...]) -> int:
-    return buckets[-1].iteration - buckets[0].iteration
 
 
 def _beyond(point: Point, allowed: Range) -> bool:

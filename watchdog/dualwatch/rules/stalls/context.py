@@ -214,13 +214,21 @@ def sleeps(s: Snapshot, pid: int) -> bool:
     return s.activity is None or s.activity.by_pid.get(pid, 0.0) <= ASLEEP_CPU
 
 
+_LOCK_WAITS = ("futex", "lock_inode_wait", "fcntl_setlk", "sys_flock", "lock_file_wait")
+
+
+def waits_for_a_lock(wchan: str) -> bool:
+    """Whether a kernel function is a wait for a lock: of memory, a semaphore, or a file."""
+    return wchan.startswith("sem") or any(part in wchan for part in _LOCK_WAITS)
+
+
 def is_at_a_lock(s: Snapshot, stack: ThreadStack) -> bool:
     """Whether a process sleeps at a lock, by the kernel's wait channel or its innermost frame."""
     process = s.process.get(stack.pid)
     if process is None:
         return False
     if process.wchan:
-        return "futex" in process.wchan or process.wchan.startswith("sem")
+        return waits_for_a_lock(process.wchan)
     return stack_patterns.calls_a_lock(stack.frames)
 
 

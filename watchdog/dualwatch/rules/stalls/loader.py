@@ -107,6 +107,12 @@ def _kind(s: Snapshot, main: int, locked: list[ThreadStack]) -> tuple[list[str],
             f"{NO_WORKERS} Then find out why worker {context.names(dead)} died (out of memory, a "
             "signal, a crash): a multiprocessing lock stays locked when its holder is killed."
         )
+    files = _file_locks(s, locked)
+    if files:
+        return files, (
+            f"Take the file locks in one order in every worker, or give each worker a file of its "
+            f"own. {NO_WORKERS}"
+        )
     libraries = [name for w in locked if (name := stack_patterns.library(w.frames))]
     if libraries and all(name in _POOLS for name in libraries):
         name = libraries[0]
@@ -144,6 +150,21 @@ def _kind(s: Snapshot, main: int, locked: list[ThreadStack]) -> tuple[list[str],
             "forked, or spawn them (multiprocessing_context='spawn')."
         )
     return [], None
+
+
+def _file_locks(s: Snapshot, locked: list[ThreadStack]) -> list[str]:
+    """Who waits for which file, and who holds it."""
+    pids = {worker.pid for worker in locked}
+    lines = []
+    for lock in s.file_locks:
+        if not lock.waits or lock.pid not in pids:
+            continue
+        holders = [h.pid for h in s.file_locks if h.file == lock.file and not h.waits]
+        who = f"worker {context.names(holders)}" if set(holders) <= pids else ""
+        who = who or f"process {context.names(holders)}"
+        text = f"worker {lock.pid} waits for the lock of {lock.file}"
+        lines.append(f"{text}, which {who} holds" if holders else text)
+    return lines[:8]
 
 
 def _pool_remedy(name: str) -> str:
@@ -219,7 +240,8 @@ def _unseen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
 
 def _is_asleep_at_a_lock(s: Snapshot, process: ProcessSample) -> bool:
     io = s.activity.io_by_pid.get(process.pid, 0.0) if s.activity is not None else 0.0
-    return context.sleeps(s, process.pid) and "futex" in process.wchan and io < 1024
+    at_lock = context.waits_for_a_lock(process.wchan)
+    return context.sleeps(s, process.pid) and at_lock and io < 1024
 
 
 def _waits(s: Snapshot, pid: int) -> bool:

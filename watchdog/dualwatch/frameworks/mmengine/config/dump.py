@@ -12,6 +12,7 @@ from dualwatch.frameworks.base import Goal
 _STAMPED = re.compile(r"^(?:\d{4}[/-])?\d\d[/-]\d\d \d\d:\d\d:\d\d(?:,\d{3})? - ")
 _BEGINS = re.compile(r" - INFO - Config:\s*$")
 _ASSIGNS = re.compile(r"[A-Za-z_]\w* = ")
+_RANK = re.compile(r"^(?:\[[A-Za-z_]+\d{1,6}\]: ?)+")
 MAX_LINES = 20_000
 MOST_CUTS = 8
 
@@ -24,6 +25,8 @@ def config_text(lines: list[str]) -> str:
     found: list[str] = []
     collecting = False
     for line in lines:
+        if line.startswith("["):
+            line = _RANK.sub("", line)
         if _BEGINS.search(line):
             found, collecting = [], True
         elif collecting:
@@ -92,6 +95,16 @@ def due_at_end(values: PlainDict) -> tuple[str, ...]:
     if validates and not is_dynamic and _divides(interval, reached):
         found.append("validation")
     return tuple(found)
+
+
+def validates_every(values: PlainDict) -> int | None:
+    """Epochs from one validation to the next, None where a training counts iterations."""
+    loop, evaluation = values.get("train_cfg"), values.get("evaluation")
+    if goal(values).epochs is None:
+        return None
+    if isinstance(loop, Mapping) and "max_epochs" in loop:
+        return _natural(loop.get("val_interval", 1))
+    return _natural(evaluation.get("interval", 1)) if isinstance(evaluation, Mapping) else None
 
 
 def validates(values: PlainDict) -> bool | None:

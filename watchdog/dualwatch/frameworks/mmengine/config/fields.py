@@ -53,6 +53,23 @@ def model_words(values: PlainDict) -> tuple[str, ...]:
     return tuple(sorted(set(_keys_and_types(values.get("model"))))[:MAX_WORDS])
 
 
+def classes(values: PlainDict) -> int | None:
+    """The ``num_classes`` of its model, None where it has none or several."""
+    found = set(_class_counts(values.get("model")))
+    return found.pop() if len(found) == 1 else None
+
+
+def _class_counts(value: PlainValue) -> Iterator[int]:
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            if key == "num_classes" and type(part) is int:
+                yield part
+            yield from _class_counts(part)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _class_counts(part)
+
+
 def _keys_and_types(value: PlainValue) -> Iterator[str]:
     if isinstance(value, Mapping):
         for key, part in value.items():

@@ -84,7 +84,7 @@ class _Follower:
     def _python(self, text: str, path: Path, within: tuple[str, ...]) -> static.StaticConfig:
         tree, lines = static.parse(text)
         reader = LiteralReader(lines)
-        named = next((value for s in tree.body if (value := _assigned_base(s))), None)
+        named = next((value for s in tree.body if (value := assigned_base(s))), None)
         if named is None:
             is_lazy = _is_lazy(tree)
             base = static.StaticConfig()
@@ -101,7 +101,7 @@ class _Follower:
             reader.bind(BASE, base.values)
             for statement in tree.body:
                 self._note_star(statement)
-                if _assigned_base(statement) is None:
+                if assigned_base(statement) is None:
                     reader.take(statement)
             values = reader.values.pop(BASE)
             if not isinstance(values, dict):
@@ -234,7 +234,7 @@ def _package(name: str) -> Path:
 # --- the style of a file -------------------------------------------------------------------------
 
 
-def _assigned_base(statement: ast.stmt) -> ast.expr | None:
+def assigned_base(statement: ast.stmt) -> ast.expr | None:
     """What a statement assigns to ``_base_``; None for all other statements."""
     if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
         return None

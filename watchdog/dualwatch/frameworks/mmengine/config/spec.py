@@ -20,6 +20,7 @@ def read_spec(found: StaticConfig) -> TrainingSpec:
         spec_of(found.values),
         not_followed=found.not_followed,
         error="" if found.values else "; ".join(found.problems),
+        everything={} if found.problems else found.values,
         written=next(written, None),
     )
 
@@ -36,11 +37,13 @@ def spec_of(values: PlainDict) -> TrainingSpec:
         start_method=fields.start_method(values),
         goal=dump.goal(values),
         due_at_end=dump.due_at_end(values),
+        validates_every=dump.validates_every(values),
         validates=dump.validates(values),
         start_from=start_from,
         resumes=resumes,
         work_dir=work_dir if isinstance(work_dir, str) and not is_unread(work_dir) else "",
         model_words=fields.model_words(values),
+        classes=fields.classes(values),
         preprocessor=fields.preprocessor(values),
         min_batch=edits.floor(values),
         backends=fields.backends(values),

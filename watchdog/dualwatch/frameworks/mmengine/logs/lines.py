@@ -10,8 +10,9 @@ from dualwatch.frameworks.mmengine.logs.fast_path import LineShapes
 from dualwatch.logs.starts import Position
 
 _INFO = " - INFO - "
-_COUNTERS = re.compile(r"[^\[]{5,20}\[ *(\d{1,18})(?:\]\[ *(\d{1,18}))?/(\d{1,18})\]")
-_TRAINING = ("Epoch(train)", "Iter(train)", "Epoch [", "Iter [")
+_COUNTERS = re.compile(
+    r"(?:Epoch|Iter)(?:\(train\))? +\[ *(\d{1,18})(?:\]\[ *(\d{1,18}))?/(\d{1,18})\]"
+)
 
 
 class MMEngineLines:
@@ -39,14 +40,10 @@ class MMEngineLines:
         self._shapes.learn(line, event)
         return event
 
-    def is_training_line(self, line: str) -> bool:
-        """Whether a line reports training iterations."""
-        cut = line.find(_INFO)
-        return cut >= 0 and line.startswith(_TRAINING, cut + len(_INFO))
-
     def position(self, line: str) -> Position | None:
-        """The counters of a training line, as printed."""
-        match = _COUNTERS.match(line, line.find(_INFO) + len(_INFO))
+        """The counters of a training line, as printed; None for all other lines."""
+        cut = line.find(_INFO)
+        match = _COUNTERS.match(line, cut + len(_INFO)) if cut >= 0 else None
         if match is None:
             return None
         first, second, total = match.groups()
