@@ -26,6 +26,7 @@ from dualwatch.events import (
     Event,
     Finding,
     LogClock,
+    LogMilestone,
     NotObserved,
     Severity,
 )
@@ -216,10 +217,20 @@ def _config(done: Examination, found: ConfigRead | None) -> ConfigRead | None:
     settled = log_starts.settled(found, printed, is_named=done.target.kind == "config")
     if printed is not None and settled is printed.event:
         done.written = printed.spec.written
+    if settled is not None and _was_built(done.log.starts[-1]):
+        # What its training was built from can be trained, however little of it the log has.
+        ours = tuple(one for one in settled.defects if not one.prevents)
+        settled = structs.replace(settled, defects=ours)
     if settled is None or done.locality.here or done.target.config is not None:
         return settled
     # Where its data would lie on this machine is no matter of a training of another one.
     return structs.replace(settled, missing={}, unpaired=(), looked_at=0)
+
+
+def _was_built(start: LogStart) -> bool:
+    """Whether a start shows that its training was built from its configuration."""
+    names = {event.name for event in start.events if isinstance(event, LogMilestone)}
+    return bool(names & {"checkpoints-announced", "run-announced"})
 
 
 def _fold(done: Examination, answers: dict[str, Any], options: ExamineOptions) -> None:

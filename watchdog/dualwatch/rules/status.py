@@ -120,6 +120,12 @@ def run_status(s: Snapshot, *, alive: bool | None) -> RunStatus:
     return RunStatus(phase=found.phase, sentence=sentence, decided=True)
 
 
+def _shows_nothing(s: Snapshot) -> bool:
+    """Whether a log, of which nothing else is known, states nothing of a training."""
+    seen = (s.last_train, s.last_evaluation, s.last_test, s.shown, s.announced, s.processes)
+    return not (s.pulses or s.milestones or s.errors or any(one is not None for one in seen))
+
+
 def _is_untimed(s: Snapshot) -> bool:
     """Whether its last progress is a bar, which has no time, behind the last line that has one."""
     return s.shown is not None and not s.pulses and s.shown.wall >= s.progress_wall
@@ -152,6 +158,8 @@ def in_words(s: Snapshot, phase: str, part: Part = Part.NONE) -> str:
     if finished.is_test(s):
         return f"in a test run{_progress(s)}"
     words = _PARTS.get((phase, part)) or _WORDS.get(phase, phase)
+    if phase == Phase.STARTING and _shows_nothing(s):
+        words = "no line in it shows a training"
     if phase == Phase.TRAINING and s.validations.is_last:
         words = "after a validation"
     shown = s.shown
