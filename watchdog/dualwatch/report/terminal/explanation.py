@@ -15,7 +15,11 @@ WIDTH = 78
 
 
 class CodeDocument(Struct, kw_only=True):
-    """One code; its remedy includes the advice of frameworks and domains."""
+    """One code; its remedy includes the advice of frameworks and domains.
+
+    Attributes:
+        cures: Circumstance -> the remedy that fits it better.
+    """
 
     code: str
     name: str
@@ -23,6 +27,7 @@ class CodeDocument(Struct, kw_only=True):
     matters: str
     example: str
     cure: str
+    cures: dict[str, str]
     severity: str
     explains: list[str]
     explained_by: list[str]
@@ -48,6 +53,7 @@ def _code_document(code: Code) -> CodeDocument:
         matters=code.matters,
         example=code.example,
         cure=" ".join((code.remedy, *advice(code))),
+        cures={what.value: text for what, text in code.remedies.items()},
         severity=code.severity.word,
         explains=[symptom.code for symptom in symptoms(code)],
         explained_by=[cause.code for cause in causes(code)],
@@ -84,6 +90,16 @@ def advice(code: Code) -> list[str]:
     return own + [one.advice[code.code] for one in domains.installed() if code.code in one.advice]
 
 
+def special_remedies(code: Code) -> list[str]:
+    """The remedies of single circumstances, each with its name."""
+    found = []
+    for what, remedy in code.remedies.items():
+        key = f"{code.code} {what.value}"
+        more = [one.advice[key] for one in frameworks.installed() if key in one.advice]
+        found.append(f"{what.value.replace('-', ' ')}: {' '.join((remedy, *more))}")
+    return found
+
+
 def symptoms(code: Code) -> list[Code]:
     """The codes of which this one is a cause, where both are found."""
     return [BY_CODE[other] for other in code.explains]
@@ -99,7 +115,7 @@ def _full(code: Code) -> str:
     for title, body in (
         ("What it means", code.means),
         ("Why it matters", code.matters),
-        ("What to do", "\n".join((code.remedy, *advice(code)))),
+        ("What to do", "\n".join((code.remedy, *advice(code), *special_remedies(code)))),
     ):
         parts.append(f"\n{title}\n{_wrapped(body)}\n")
     if code.example:
