@@ -184,7 +184,7 @@ def _settled(s: Snapshot, target: Target, asked: Moment) -> Snapshot:
             progress_at=s.progress_at + unheard,
             moved_at={rank: at + unheard for rank, at in s.moved_at.items()},
         )
-    if s.ended is None and (is_alive(target) is False or exit.ends_with_an_error(s)):
+    if s.ended is None and (is_alive(target) is False or exit.has_a_known_end(s)):
         s = advance(s, log_starts.gone(s))
     return replace(s, at=s.progress_at, wall=s.progress_wall)
 
