@@ -184,7 +184,7 @@ def _settled(s: Snapshot, target: Target, asked: Moment) -> Snapshot:
             progress_at=s.progress_at + unheard,
             moved_at={rank: at + unheard for rank, at in s.moved_at.items()},
         )
-    if s.ended is None and (is_alive(target) is False or exit.ends_with_an_error(s)):
+    if s.ended is None and (is_alive(target) is False or exit.has_a_known_end(s)):
         s = advance(s, log_starts.gone(s))
     return replace(s, at=s.progress_at, wall=s.progress_wall)
 
@@ -237,8 +237,9 @@ def _fold(done: Examination, answers: dict[str, Any], options: ExamineOptions) -
     """Continues the run of the journal with newer lines of the log and with the answers."""
     target, moment, run = done.target, done.moment, done.run
     found: tuple[LogStart, ...] = ()
-    if answers.get("scalars") and target.log is not None:
-        found = log_starts.of_rows(answers["scalars"], target.log)
+    rows = answers.get("scalars")
+    if target.log is not None and (rows or (rows is not None and done.log is None)):
+        found = log_starts.of_rows(rows or [], target.log)
     if done.log is not None and not found:
         found = done.log.starts
     if found and not run.attempts:

@@ -57,7 +57,7 @@ def of_rows(events: Sequence[Event], path: Path) -> tuple[LogStart, ...]:
             resumed=is_resumed,
             last_line="",
             path=path,
-            clock=LogClock.FULL if curves.is_event_file(path) else LogClock.NONE,
+            clock=LogClock.FULL if part and curves.is_event_file(path) else LogClock.NONE,
         )
         for part, is_resumed in zip(parts, resumed, strict=True)
     )
@@ -122,7 +122,7 @@ def fold_earlier(
                 run.take(structs.replace(config.event, at=begun.at, wall=begun.wall))
         for event in rest:
             run.take(event)
-        if exit.ends_with_an_error(run.snapshot):
+        if exit.has_a_known_end(run.snapshot):
             run.take(gone(run.snapshot))
     if first == len(attempts) - 1:
         run.watch(views)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+
 from msgspec import Struct
 
 from dualwatch.core.plain import PlainDict, PlainValue, as_dict
@@ -141,6 +143,21 @@ class LogMilestone(Event, frozen=True, kw_only=True, tag="milestone"):
     work_dir: str = ""
 
 
+class ErrorFate(str, enum.Enum):
+    """What became of an exception, by what Python prints before its traceback.
+
+    ``RAISED``: nothing special. ``IGNORED``: it came from a destructor or a callback. ``LOGGING``:
+    it was raised inside a call of the logging module, which continues. ``THREAD``: it ended one
+    thread. ``AT_EXIT``: it came while the interpreter exited. Only the first can end a training.
+    """
+
+    RAISED = "raised"
+    IGNORED = "ignored"
+    LOGGING = "logging"
+    THREAD = "thread"
+    AT_EXIT = "at-exit"
+
+
 class ErrorSeen(Event, frozen=True, kw_only=True, tag="error-seen"):
     """An exception on the console.
 
@@ -153,6 +170,7 @@ class ErrorSeen(Event, frozen=True, kw_only=True, tag="error-seen"):
         worker: Index of the loader worker that raised it, None for the main process.
         causes: The earlier exceptions of its chain as "Kind: message", first one first, bounded:
             "RuntimeError: DataLoader worker (pid 12) is killed by signal: Killed." stands here.
+        fate: What became of it, by the line before its traceback.
     """
 
     exception: str
@@ -161,6 +179,7 @@ class ErrorSeen(Event, frozen=True, kw_only=True, tag="error-seen"):
     excerpt: tuple[str, ...] = ()
     worker: int | None = None
     causes: tuple[str, ...] = ()
+    fate: ErrorFate = ErrorFate.RAISED
 
 
 class AgentReported(Event, frozen=True, kw_only=True, tag="agent-reported"):

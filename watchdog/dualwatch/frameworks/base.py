@@ -83,7 +83,8 @@ class Framework:
         loop_places: Pattern over a traceback's line "File ..., line ..., in ..." of its training
             loop, None where it has none that is known.
         error_patterns: (finding code, pattern over ``Kind: message``).
-        advice: Finding code -> its own line of advice, which is added to the finding's remedy.
+        advice: Finding code -> its own line of advice, which is added to the finding's remedy; for
+            a remedy of one circumstance "CODE CIRCUMSTANCE".
         older_advice: The same for a configuration of the generation before, see ``is_older``.
     """
 

@@ -86,7 +86,7 @@ def parts_built(subject: CheckSubject, item: Item) -> Reading:
 
 def classes_agree(subject: CheckSubject, item: Item) -> Reading:
     """Heads, data sets, augmentations and annotations have the same classes."""
-    config, expected = subject.s.config, "model, data and annotations agree on the classes"
+    config, expected = subject.s.config, "model, data and annotations agree on classes"
     if config is None or subject.has_trained:
         why = _UNKNOWN if config is None else "the training has begun"
         return skipped(why, expected)
