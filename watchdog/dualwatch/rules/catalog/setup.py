@@ -101,7 +101,7 @@ CODES: tuple[Code, ...] = (
         remedy="Resume from the newest checkpoint. If you did not end it, find out who did: the "
         "time limit or preemption of the scheduler, another user, a script.",
         example="DW609 ended-from-outside (certain)\n"
-        "  the training was stopped by dualwatch: loss_macl is missing, which stops the training, "
+        "  the training was stopped by dualwatch: loss_pair is missing, which stops the training, "
         "as you asked\n"
         "  its process ended with SIGTERM\n"
         "  rescue checkpoint at iteration 12: work_dirs/a/rescue_iter_12.pth",
