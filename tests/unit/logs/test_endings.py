@@ -169,6 +169,7 @@ def test_what_a_program_reports(line, by, what):
         "srun: Job step aborted: Waiting up to 32 seconds for job step to finish.",
         "Interrupted by validation",
         "oom_score_adj = 3",
+        "slurmstepd: info: oom_kill events: 0",
         "max_oom_retries: 2",
     ],
 )

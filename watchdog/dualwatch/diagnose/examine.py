@@ -237,8 +237,9 @@ def _fold(done: Examination, answers: dict[str, Any], options: ExamineOptions) -
     """Continues the run of the journal with newer lines of the log and with the answers."""
     target, moment, run = done.target, done.moment, done.run
     found: tuple[LogStart, ...] = ()
-    if answers.get("scalars") and target.log is not None:
-        found = log_starts.of_rows(answers["scalars"], target.log)
+    rows = answers.get("scalars")
+    if target.log is not None and (rows or (rows is not None and done.log is None)):
+        found = log_starts.of_rows(rows or [], target.log)
     if done.log is not None and not found:
         found = done.log.starts
     if found and not run.attempts:

@@ -57,7 +57,7 @@ def of_rows(events: Sequence[Event], path: Path) -> tuple[LogStart, ...]:
             resumed=is_resumed,
             last_line="",
             path=path,
-            clock=LogClock.FULL if curves.is_event_file(path) else LogClock.NONE,
+            clock=LogClock.FULL if part and curves.is_event_file(path) else LogClock.NONE,
         )
         for part, is_resumed in zip(parts, resumed, strict=True)
     )

@@ -67,7 +67,7 @@ FORMS: tuple[Form, ...] = (
     _form(
         _B.SLURM,
         _K.OUT_OF_MEMORY,
-        r"(?:slurmstepd\S*|slurmd\S*|srun): (?:error: )?.*(?:[Ee]xceeded (?:job |step "
+        r"(?:slurmstepd\S*|slurmd\S*|srun): error: .*(?:[Ee]xceeded (?:job |step "
         r"|virtual )?memory limit"
         r"|cgroup out-of-memory handler|\boom[-_]kill)",
     ),

@@ -34,9 +34,7 @@ def of_ending(s: Snapshot, told: endings.Ending) -> Iterator[Finding]:
     evidence = told.evidence(s)
     if quotes.is_after(s):
         evidence.insert(1, quotes.after(s))
-        yield quotes.fatal(
-            s, code, evidence, confidence, Severity.WARNING, circumstance=circumstance
-        )
+        yield quotes.fatal(s, code, evidence, confidence, Severity.INFO, circumstance=circumstance)
         return
     if told.signal == "SIGKILL":
         pids = {one.pid for one in told.reports if one.pid is not None}
