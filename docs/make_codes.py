@@ -8,7 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dualwatch.report.terminal.explanation import advice, causes, symptoms
+from dualwatch.report.terminal.explanation import (
+    advice,
+    causes,
+    special_remedies,
+    symptoms,
+)
 from dualwatch.rules.catalog import CODES, Code
 
 FOLDER = Path(__file__).parent / "codes"
@@ -23,6 +28,7 @@ def page(code: Code) -> str:
         f"## Why it matters\n\n{code.matters}\n\n"
         f"## What to do\n\n{code.remedy}\n\n"
         f"{_advice(code)}"
+        f"{_special(code)}"
         f"{_example(code)}"
         f"{_links('It explains', symptoms(code))}"
         f"{_links('Explained by', causes(code))}"
@@ -32,6 +38,11 @@ def page(code: Code) -> str:
 
 def _advice(code: Code) -> str:
     return "".join(f"{text}\n\n" for text in advice(code))
+
+
+def _special(code: Code) -> str:
+    listed = "".join(f"* {text}\n" for text in special_remedies(code))
+    return f"{listed}\n" if listed else ""
 
 
 def _example(code: Code) -> str:

@@ -157,7 +157,7 @@ MACHINE = (
     Case(
         name="main is killed",
         cause="SIGKILL of main from outside",
-        expected=("DW606",),
+        expected=("DW609",),
         options={"model.pause": 0.2},
         actors=("kill_main",),
     ),

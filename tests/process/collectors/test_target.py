@@ -119,10 +119,11 @@ def test_the_newest_run_of_a_work_dir_is_the_one_that_began_last(tmp_path):
 def test_a_console_that_was_written_after_the_start_of_the_newest_run_is_its_log(tmp_path):
     plain_run(tmp_path, "20260304_110000")
     console = tmp_path / "train.log"
-    console.write_text("2026/03/04 11:00:30 - mmengine - INFO - x\n")
+    console.write_text("2026/03/04 11:00:30 - mmengine - INFO - Epoch(train) [1][5/9]  loss: 0.5\n")
+    (tmp_path / "download.log").write_text("2026/03/05 11:00:30 - x - INFO - done\n")
     assert target.resolve(tmp_path).log == console
     assert target.resolve(tmp_path).earlier == ()
-    console.write_text("2026/03/03 11:00:30 - mmengine - INFO - x\n")
+    console.write_text("2026/03/03 11:00:30 - mmengine - INFO - Epoch(train) [1][5/9]  loss: 0.5\n")
     assert target.resolve(tmp_path).log == tmp_path / "20260304_110000" / "20260304_110000.log"
 
 

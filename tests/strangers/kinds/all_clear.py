@@ -170,7 +170,7 @@ CASES: tuple[Case, ...] = (
         A,
         "two NaN lines of 2,400, far from both ends (mmcv)",
         sick=lambda: late_nan(True),
-        truth=flawed("DW203", place=(8, 3000), facts=("1210",), fails=("finite",)),
+        truth=flawed("DW203", place=(8, 3000), facts=("1210",), fails=("finite",), mild=True),
         sound=lambda: late_nan(False),
         health=finished(place=(8, 3000)),
     ),
@@ -178,7 +178,9 @@ CASES: tuple[Case, ...] = (
         A,
         "a loss of 8.3e9 in the middle, then back",
         sick=lambda: huge_in_the_middle(True),
-        truth=flawed("DW204", "DW203", place=(6, 2000), facts=("900",), fails=("finite",)),
+        truth=flawed(
+            "DW204", "DW203", place=(6, 2000), facts=("900",), fails=("finite",), mild=True
+        ),
         sound=lambda: huge_in_the_middle(False),
         health=finished(place=(6, 2000)),
     ),
@@ -226,7 +228,7 @@ CASES: tuple[Case, ...] = (
         A,
         "one NaN in the middle of 200,000 lines",
         sick=lambda: big_log(True),
-        truth=flawed("DW203", place=(40, 25000), facts=("12345",), fails=("finite",)),
+        truth=flawed("DW203", place=(40, 25000), facts=("12345",), fails=("finite",), mild=True),
         sound=lambda: big_log(False),
         health=finished(place=(40, 25000)),
     ),

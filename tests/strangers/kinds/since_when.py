@@ -197,7 +197,7 @@ CASES: tuple[Case, ...] = (
         E,
         "metrics called error and loss_nan_guard",
         sick=lambda: odd_names(True),
-        truth=flawed("DW203", place=(3, 100)),
+        truth=flawed("DW203", place=(3, 100), mild=True),
         sound=lambda: odd_names(False),
         health=finished(place=(3, 100)),
     ),

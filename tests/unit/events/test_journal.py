@@ -26,6 +26,11 @@ from dualwatch.events import (
     DataSeen,
     DataSet,
     Decided,
+    DeviceAssertSeen,
+    EndKind,
+    EndReported,
+    EndReporter,
+    ErrorFate,
     ErrorSeen,
     EvaluationLogged,
     Event,
@@ -239,6 +244,20 @@ FACTS: tuple[Event, ...] = (
         awaited=("index 3",),
     ),
     Decided(**NOW, action="rerun", reason="stalled", changes=(CHANGE, CHANGE)),
+    EndReported(
+        **NOW,
+        by=EndReporter.TORCHRUN,
+        what=EndKind.SIGNAL,
+        text="failed (exitcode: -9) local_rank: 1 (pid: 7)",
+        signal="SIGKILL",
+        exit_code=-9,
+        pid=7,
+        rank=1,
+        since=5.0,
+    ),
+    DeviceAssertSeen(
+        **NOW, place="Loss.cu:250", kernel="nll_loss", assertion="t < n_classes", text="..."
+    ),
     FindingRaised(**NOW, finding=FINDING),
 )
 ERROR = ErrorSeen(
@@ -249,6 +268,7 @@ ERROR = ErrorSeen(
     excerpt=("Traceback", "ValueError: bad"),
     worker=2,
     causes=("KeyError: 'x'",),
+    fate=ErrorFate.THREAD,
 )
 
 

@@ -195,7 +195,7 @@ def test_what_stands_among_lines_that_are_not_told_is_told(tmp_path: Path) -> No
     found = read(tmp_path / "a.log", "".join(lines))
     first, last = of_kind(found, ErrorSeen)
     (evaluation,) = of_kind(found, EvaluationLogged)
-    assert (first.at, evaluation.at) == (10.0 * (FIRST + 101), 10.0 * (FIRST + 200))
+    assert (first.at, evaluation.at) == (10.0 * (FIRST + 100), 10.0 * (FIRST + 200))
     assert last.at == 10.0 * (count - 1)
     assert len([gap for gap in of_kind(found, LinesScreened) if not gap.lines]) >= 1
     times = [event.at for event in found.events]

@@ -47,6 +47,22 @@ class Entry(Struct, kw_only=True):
     code: str | None = None
 
 
+class ListedItem(Struct, kw_only=True):
+    """One item of a profile, before anything is checked."""
+
+    id: str
+    stage: str
+    title: str
+    code: str
+
+
+class CheckList(Struct, kw_only=True):
+    """What ``check --list --json`` prints."""
+
+    profile: str
+    items: list[ListedItem]
+
+
 class Unread(Struct, kw_only=True):
     """A source that could not be read, and why."""
 

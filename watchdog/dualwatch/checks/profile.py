@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from dualwatch.checks.item import STAGES, Item
 from dualwatch.checks.probes import PROBES
 from dualwatch.core.errors import did_you_mean
+from dualwatch.core.plain import PlainDict, as_dict
 from dualwatch.domains.base import Range
 from dualwatch.rules.catalog import BY_CODE
 from dualwatch.rules.thresholds import MetricTarget
@@ -78,9 +79,7 @@ class _Problems:
         self.add(f"{where}: unknown key {key!r}{_nearest(key, allowed)}")
 
 
-def build(
-    table: Mapping[str, Any], name: str, base: Profile | None = None
-) -> tuple[Profile, list[str]]:
+def build(table: PlainDict, name: str, base: Profile | None = None) -> tuple[Profile, list[str]]:
     """A profile from its table, upon another one.
 
     Args:
@@ -106,7 +105,7 @@ def build(
     milestones = base.milestones if base is not None else ()
     if "milestones" in table:
         milestones = tuple(_milestones(table["milestones"], problems))
-    when = {_key(key): value for key, value in dict(table.get("when", {})).items()}
+    when = {_key(key): value for key, value in as_dict(table.get("when")).items()}
     for key in sorted(when.keys() - set(_OF_WHEN)):
         problems.unknown(key, _OF_WHEN, "when")
     profile = Profile(
@@ -122,7 +121,7 @@ def build(
 
 
 def _item(
-    identity: str, entries: Mapping[str, Any], before: Item | None, problems: _Problems
+    identity: str, entries: PlainDict, before: Item | None, problems: _Problems
 ) -> Item | None:
     where = f"item {identity!r}"
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", identity):
@@ -160,6 +159,7 @@ def _item(
     worst = entries.get("worst", start.worst)
     if worst not in ("fail", "warn"):
         problems.add(f"{where}: worst must be fail or warn")
+        worst = start.worst
     code = str(entries.get("code", start.code))
     if code and code not in BY_CODE:
         problems.add(f"{where}: there is no code {code}{_nearest(code, BY_CODE)}")
@@ -172,11 +172,11 @@ def _item(
         needs=_words(entries.get("needs", start.needs), f"{where}: needs", problems),
         code=code,
         remedy=str(entries.get("remedy", start.remedy)),
-        worst=worst,
+        worst=str(worst),
     )
 
 
-def _milestones(raw: Any, problems: _Problems) -> Iterable[MetricTarget]:
+def _milestones(raw: object, problems: _Problems) -> Iterable[MetricTarget]:
     if not isinstance(raw, (list, tuple)):
         problems.add("milestones must be a list of tables")
         return
@@ -226,7 +226,7 @@ def _check_needs(profile: Profile, problems: _Problems) -> None:
                 problems.add(f"{where} needs {need!r}, which is not an item{_nearest(need, known)}")
 
 
-def _tables(raw: Any, where: str, problems: _Problems) -> Iterable[tuple[str, Mapping[str, Any]]]:
+def _tables(raw: object, where: str, problems: _Problems) -> Iterable[tuple[str, PlainDict]]:
     if not isinstance(raw, Mapping):
         problems.add(f"{where} must be a table")
         return
@@ -237,18 +237,18 @@ def _tables(raw: Any, where: str, problems: _Problems) -> Iterable[tuple[str, Ma
             problems.add(f"{where}.{key} must be a table")
 
 
-def _words(raw: Any, where: str, problems: _Problems) -> tuple[str, ...]:
+def _words(raw: object, where: str, problems: _Problems) -> tuple[str, ...]:
     if not isinstance(raw, (list, tuple)) or not all(isinstance(word, str) for word in raw):
         problems.add(f"{where} must be a list of words")
         return ()
     return tuple(raw)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _key(key: Any) -> str:
+def _key(key: object) -> str:
     return str(key).replace("-", "_")
 
 

@@ -30,6 +30,7 @@ def explain(
       dualwatch explain
     """
     from dualwatch.core.errors import DualwatchError, did_you_mean
+    from dualwatch.core.json_codec import plain
     from dualwatch.report.terminal import explanation
     from dualwatch.rules.catalog import BY_CODE, CODES
 
@@ -46,6 +47,6 @@ def explain(
             )
         chosen = [by_name[wanted]]
     if as_json:
-        sys.stdout.write(json.dumps(explanation.document(chosen), indent=1) + "\n")
+        sys.stdout.write(json.dumps(plain(explanation.document(chosen)), indent=1) + "\n")
     else:
         sys.stdout.write(explanation.text(chosen, in_full=code is not None))

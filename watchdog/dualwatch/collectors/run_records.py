@@ -25,6 +25,7 @@ END_BYTES = 64 << 10
 """Bytes at the end of a log that is not named after its start: its last time is there."""
 
 _STAMP = re.compile(r"(?<!\d)(\d{8}_\d{6})(?!\d)")
+_TRAINING = re.compile(rb"\bepoch|\biter(?:ation)?s?\b|\bloss\b|Traceback \(most", re.IGNORECASE)
 _SUBFOLDERS = frozenset(("vis_data", "tf_logs", "tb_logs", "tensorboard"))
 _OWN = ".of-dualwatch"
 _EVENTS = re.compile(r"events\.out\.tfevents\.(\d{9,11})\.")
@@ -97,6 +98,9 @@ def find(folder: Path, depth: int = DEPTH) -> list[RunRecord]:
         elif record.log is not None:
             record.begun = last_time(record.log) or 0.0
     runs = [record for record in found.values() if record.main is not None]
+    if any(record.is_named for record in runs):
+        # Other programs write logs too. Beside the runs, a file has to show that it is one.
+        runs = [one for one in runs if one.is_named or one.log is None or _trains(one.log)]
     return sorted(runs, key=lambda record: (record.begun, record.written, str(record.main)))
 
 
@@ -145,6 +149,19 @@ def last_time(log: Path) -> float | None:
     times = [stamps.of(line) for line in [*decoder.feed(data), *decoder.close()]]
     known = [at for at in times if at is not None]
     return max(known) if known and stamps.clock is LogClock.FULL else None
+
+
+def _trains(log: Path) -> bool:
+    """Whether the beginning or the end of a log mentions a training."""
+    try:
+        with log.open("rb") as stream:
+            data = stream.read(END_BYTES)
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - END_BYTES))
+            data += stream.read()
+    except OSError:
+        return False
+    # UTF-16 has a zero beside each letter.
+    return _TRAINING.search(data.replace(b"\0", b"")) is not None
 
 
 def _is_part(name: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dualwatch.checks import profiles, runner
 from dualwatch.checks.document import CheckDocument, CheckTarget, Entry, ProfileChoice, Unread
@@ -25,7 +24,7 @@ from dualwatch.tensorboard import status
 
 TENSORBOARD_S = 20.0
 
-OF_CONFIG = ("config-loads", "can-train", "parts-built", "data-present", "images-present")
+OF_CONFIG = ("config-loads", "can-train", "parts-built")
 """Checks of which one must have been made before a configuration counts as looked at."""
 
 LOG_S = 120.0
@@ -200,10 +199,11 @@ def chosen(items: Sequence[Item], select: Sequence[str]) -> list[Item]:
 
 
 def _ignored(
-    items: Sequence[Item], check: Mapping[str, Any], given: Mapping[str, str]
+    items: Sequence[Item], check: Mapping[str, object], given: Mapping[str, str]
 ) -> dict[str, str]:
     settled = check.get("ignore", {})
-    named = settled if isinstance(settled, Mapping) else dict.fromkeys(settled, "by the settings")
+    listed = settled if isinstance(settled, (list, tuple)) else ()
+    named = settled if isinstance(settled, Mapping) else dict.fromkeys(listed, "by the settings")
     ignored = {**{str(key): str(value) for key, value in named.items()}, **given}
     _refuse_unknown("--ignore", tuple(ignored), items, ())
     return ignored

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TextIO
 
 from dualwatch.checks import profiles
-from dualwatch.checks.document import CheckDocument
+from dualwatch.checks.document import CheckDocument, CheckList, ListedItem
 from dualwatch.core import units
 from dualwatch.core.errors import DualwatchError, Exit
 from dualwatch.core.json_codec import plain
@@ -87,9 +87,9 @@ def name_items(order: CheckOptions, policy: CheckPolicy) -> Exit:
     )
     items = check.chosen(choice.profile.all_items, _split(order.select))
     if order.as_json:
-        listed = [{"id": i.id, "stage": i.stage, "title": i.title, "code": i.code} for i in items]
-        sys.stdout.write(json.dumps({"profile": choice.profile.name, "items": listed}, indent=1))
-        sys.stdout.write("\n")
+        listed = [ListedItem(id=i.id, stage=i.stage, title=i.title, code=i.code) for i in items]
+        document = CheckList(profile=choice.profile.name, items=listed)
+        sys.stdout.write(json.dumps(plain(document), indent=1) + "\n")
         return Exit.OK
     for item in items:
         sys.stdout.write(f"{item.stage:<11}{item.id:<22}{item.title}\n")
@@ -175,7 +175,7 @@ class _Live:
         self._live.update(Text.from_ansi("\n".join(lines)), refresh=True)
 
 
-def _page(document: CheckDocument, stream: Any, *, verbose: bool) -> list[str]:
+def _page(document: CheckDocument, stream: TextIO, *, verbose: bool) -> list[str]:
     out = console.make(stream)
     return list(
         checklist.lines(

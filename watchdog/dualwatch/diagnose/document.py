@@ -67,6 +67,7 @@ def build(done: Examination, environ: Mapping[str, str]) -> Diagnosis:
         causes=_findings(done, done.causes),
         findings=_findings(done, done.findings),
         earlier=_earlier(done),
+        in_common=done.in_common,
         log_path=_text(target.log),
         log_tail=list(done.log.tail) if done.log is not None else [],
         nvidia_smi=done.nvidia_smi,

@@ -26,6 +26,7 @@ from dualwatch.events import (
     Event,
     Finding,
     LogClock,
+    LogMilestone,
     NotObserved,
     Severity,
 )
@@ -183,7 +184,7 @@ def _settled(s: Snapshot, target: Target, asked: Moment) -> Snapshot:
             progress_at=s.progress_at + unheard,
             moved_at={rank: at + unheard for rank, at in s.moved_at.items()},
         )
-    if s.ended is None and (is_alive(target) is False or exit.ends_with_an_error(s)):
+    if s.ended is None and (is_alive(target) is False or exit.has_a_known_end(s)):
         s = advance(s, log_starts.gone(s))
     return replace(s, at=s.progress_at, wall=s.progress_wall)
 
@@ -216,18 +217,29 @@ def _config(done: Examination, found: ConfigRead | None) -> ConfigRead | None:
     settled = log_starts.settled(found, printed, is_named=done.target.kind == "config")
     if printed is not None and settled is printed.event:
         done.written = printed.spec.written
+    if settled is not None and _was_built(done.log.starts[-1]):
+        # What its training was built from can be trained, however little of it the log has.
+        ours = tuple(one for one in settled.defects if not one.prevents)
+        settled = structs.replace(settled, defects=ours)
     if settled is None or done.locality.here or done.target.config is not None:
         return settled
     # Where its data would lie on this machine is no matter of a training of another one.
     return structs.replace(settled, missing={}, unpaired=(), looked_at=0)
 
 
+def _was_built(start: LogStart) -> bool:
+    """Whether a start shows that its training was built from its configuration."""
+    names = {event.name for event in start.events if isinstance(event, LogMilestone)}
+    return bool(names & {"checkpoints-announced", "run-announced"})
+
+
 def _fold(done: Examination, answers: dict[str, Any], options: ExamineOptions) -> None:
     """Continues the run of the journal with newer lines of the log and with the answers."""
     target, moment, run = done.target, done.moment, done.run
     found: tuple[LogStart, ...] = ()
-    if answers.get("scalars") and target.log is not None:
-        found = log_starts.of_rows(answers["scalars"], target.log)
+    rows = answers.get("scalars")
+    if target.log is not None and (rows or (rows is not None and done.log is None)):
+        found = log_starts.of_rows(rows or [], target.log)
     if done.log is not None and not found:
         found = done.log.starts
     if found and not run.attempts:

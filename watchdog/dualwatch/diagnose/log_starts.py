@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import structs
 
 from dualwatch.core.clock import Moment
-from dualwatch.events import AttemptEnded, ConfigRead, Event, IterationLogged, LogClock
+from dualwatch.events import AttemptEnded, ConfigRead, DefectKind, Event, IterationLogged, LogClock
 from dualwatch.frameworks import config_read
 from dualwatch.frameworks.config_read import FoundConfig
 from dualwatch.history.run import HistoryView, RunHistory
@@ -25,6 +25,9 @@ from dualwatch.tensorboard import curves
 
 PRINTED = 20
 """Starts of a log, the newest, whose configuration is read from it: that takes 50 ms each."""
+
+OF_CONTENTS = (DefectKind.CLASSES, DefectKind.SCHEDULE, DefectKind.LABEL)
+"""Defects that a configuration itself shows, wherever it is read."""
 
 UNKNOWN_TOTAL = 10**12
 """Iterations of an epoch where rows do not name them: more than any has."""
@@ -54,15 +57,22 @@ def of_rows(events: Sequence[Event], path: Path) -> tuple[LogStart, ...]:
             resumed=is_resumed,
             last_line="",
             path=path,
-            clock=LogClock.FULL if curves.is_event_file(path) else LogClock.NONE,
+            clock=LogClock.FULL if part and curves.is_event_file(path) else LogClock.NONE,
         )
         for part, is_resumed in zip(parts, resumed, strict=True)
     )
 
 
 def printed(start: LogStart, moment: Moment) -> FoundConfig | None:
-    """The configuration that a start printed into its log."""
-    return config_read.of_log(start.head, str(start.path), at=moment.at, wall=moment.wall)
+    """The configuration that a start printed into its log; None where it cannot be read there.
+
+    What was printed was loaded before. Whether it can be built depends on the code of that machine.
+    """
+    found = config_read.of_log(start.head, str(start.path), at=moment.at, wall=moment.wall)
+    if found is None or found.event.error:
+        return None
+    defects = tuple(one for one in found.event.defects if one.kind in OF_CONTENTS)
+    return found._replace(event=structs.replace(found.event, defects=defects))
 
 
 def settled(
@@ -112,7 +122,7 @@ def fold_earlier(
                 run.take(structs.replace(config.event, at=begun.at, wall=begun.wall))
         for event in rest:
             run.take(event)
-        if exit.ends_with_an_error(run.snapshot):
+        if exit.has_a_known_end(run.snapshot):
             run.take(gone(run.snapshot))
     if first == len(attempts) - 1:
         run.watch(views)

@@ -1,8 +1,10 @@
 """The vocabulary: observations, findings, decisions. Frozen types, no I/O."""
 
 from dualwatch.events.base import Event
+from dualwatch.events.circumstances import Circumstance
 from dualwatch.events.decisions import Action, Change, Decision, RerunStep, TriedStep
 from dualwatch.events.defects import Defect, DefectKind, PathsSeen
+from dualwatch.events.endings import DeviceAssertSeen, EndKind, EndReported, EndReporter
 from dualwatch.events.findings import Evidence, Finding, Proof, Severity
 from dualwatch.events.lifecycle import (
     AttemptEnded,
@@ -47,6 +49,7 @@ from dualwatch.events.training import (
     CommandAnswered,
     ConfigRead,
     ConsoleGrew,
+    ErrorFate,
     ErrorSeen,
     EvaluationLogged,
     GoalAnnounced,
@@ -67,6 +70,7 @@ __all__ = [
     "CaughtException",
     "Change",
     "CheckpointSeen",
+    "Circumstance",
     "CommandAnswered",
     "ConfigRead",
     "ConsoleGrew",
@@ -76,6 +80,11 @@ __all__ = [
     "Decision",
     "Defect",
     "DefectKind",
+    "DeviceAssertSeen",
+    "EndKind",
+    "EndReported",
+    "EndReporter",
+    "ErrorFate",
     "ErrorSeen",
     "EvaluationLogged",
     "Event",

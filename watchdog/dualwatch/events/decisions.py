@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import Any
 
 from msgspec import Struct
+
+from dualwatch.core.plain import PlainValue
 
 
 class Action(str, enum.Enum):
@@ -37,8 +38,8 @@ class Change(Struct, frozen=True, kw_only=True):
     """
 
     key: str
-    before: Any
-    after: Any
+    before: PlainValue
+    after: PlainValue
     why: str
 
 
@@ -60,7 +61,7 @@ class RerunStep(Struct, frozen=True, kw_only=True):
     older_checkpoint: bool = False
 
     @property
-    def overrides(self) -> dict[str, Any]:
+    def overrides(self) -> dict[str, PlainValue]:
         """Dotted key -> value, as they are handed to the agent."""
         return {change.key: change.after for change in self.changes}
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from dualwatch.events.circumstances import Circumstance
+
 READ = 0.95
 """Confidence of what was read as such: an exit code, a printed error, a value, a process state."""
 
@@ -83,6 +85,8 @@ class Finding(Struct, frozen=True, kw_only=True):
         subject: Metric or rule that it is about, "" for none. Findings of one code about two
             subjects are two findings.
         proof: What remedies and views decide on; never a phrase of the evidence.
+        circumstance: What happened beyond the code; the remedy is the one for it.
+        follows: Codes of findings of which this one is a consequence here, though not in general.
     """
 
     code: str
@@ -96,6 +100,8 @@ class Finding(Struct, frozen=True, kw_only=True):
     pid: int | None = None
     subject: str = ""
     proof: Proof | None = None
+    circumstance: Circumstance | None = None
+    follows: tuple[str, ...] = ()
 
     @property
     def headline(self) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import enum
-from typing import Any
 
 from msgspec import field
 
+from dualwatch.core.plain import PlainValue
 from dualwatch.events.base import Event
 from dualwatch.events.decisions import Change
 from dualwatch.events.findings import Finding
@@ -33,9 +33,9 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run-started"):
     command: tuple[str, ...] = ()
     python: str = ""
     resume: bool = False
-    sections: dict[str, Any] = {}
+    sections: dict[str, PlainValue] = {}
     framework: str = ""
-    settings: dict[str, Any] = {}
+    settings: dict[str, object] = {}
 
 
 class LogClock(str, enum.Enum):
@@ -59,7 +59,7 @@ class AttemptStarted(Event, frozen=True, kw_only=True, tag="attempt-started"):
     pid: int
     create_time: float
     command: tuple[str, ...]
-    overrides: dict[str, Any]
+    overrides: dict[str, PlainValue]
     changes: tuple[Change, ...] = ()
     resumed_from: str | None = None
     log: str = "console.log"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+import enum
 
 from msgspec import Struct
 
+from dualwatch.core.plain import PlainDict, PlainValue, as_dict
 from dualwatch.events.base import Event
 from dualwatch.events.defects import Defect
 
@@ -142,6 +143,21 @@ class LogMilestone(Event, frozen=True, kw_only=True, tag="milestone"):
     work_dir: str = ""
 
 
+class ErrorFate(str, enum.Enum):
+    """What became of an exception, by what Python prints before its traceback.
+
+    ``RAISED``: nothing special. ``IGNORED``: it came from a destructor or a callback. ``LOGGING``:
+    it was raised inside a call of the logging module, which continues. ``THREAD``: it ended one
+    thread. ``AT_EXIT``: it came while the interpreter exited. Only the first can end a training.
+    """
+
+    RAISED = "raised"
+    IGNORED = "ignored"
+    LOGGING = "logging"
+    THREAD = "thread"
+    AT_EXIT = "at-exit"
+
+
 class ErrorSeen(Event, frozen=True, kw_only=True, tag="error-seen"):
     """An exception on the console.
 
@@ -154,6 +170,7 @@ class ErrorSeen(Event, frozen=True, kw_only=True, tag="error-seen"):
         worker: Index of the loader worker that raised it, None for the main process.
         causes: The earlier exceptions of its chain as "Kind: message", first one first, bounded:
             "RuntimeError: DataLoader worker (pid 12) is killed by signal: Killed." stands here.
+        fate: What became of it, by the line before its traceback.
     """
 
     exception: str
@@ -162,6 +179,7 @@ class ErrorSeen(Event, frozen=True, kw_only=True, tag="error-seen"):
     excerpt: tuple[str, ...] = ()
     worker: int | None = None
     causes: tuple[str, ...] = ()
+    fate: ErrorFate = ErrorFate.RAISED
 
 
 class AgentReported(Event, frozen=True, kw_only=True, tag="agent-reported"):
@@ -175,7 +193,7 @@ class AgentReported(Event, frozen=True, kw_only=True, tag="agent-reported"):
 
     pid: int
     rank: int
-    applied: dict[str, Any]
+    applied: dict[str, object]
     refused: dict[str, str]
     work_dir: str
     versions: dict[str, str] = {}
@@ -281,7 +299,7 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
 
     path: str
     how: str
-    loaders: dict[str, Any]
+    loaders: dict[str, PlainValue]
     start_method: str | None = None
     platform: str = ""
     paired: bool | None = None
@@ -314,10 +332,11 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
     compared: tuple[str, ...] = ()
 
     @property
-    def training_loader(self) -> dict[str, Any] | None:
+    def training_loader(self) -> PlainDict | None:
         """Settings of the training's loader; None where they are not known."""
         found = (one for name, one in self.loaders.items() if name.startswith("train"))
-        return next(found, None)
+        loader = next(found, None)
+        return as_dict(loader) if loader is not None else None
 
     def unknown(self, about: str) -> str | None:
         """Why what it does not name about something is not known; None where it is."""

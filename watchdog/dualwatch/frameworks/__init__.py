@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dualwatch.core import plugins
 from dualwatch.frameworks.base import Framework, Sections, TrainingSpec
-from dualwatch.frameworks.closing_lines import ClosingLines
+from dualwatch.frameworks.other_lines import OtherLines
 from dualwatch.logs.formats import LineFormat
 
 GROUP = "dualwatch.frameworks"
@@ -72,4 +72,4 @@ def of_script(script: Path) -> Framework | None:
 def line_formats() -> tuple[LineFormat, ...]:
     """New readers of all frameworks' log lines, for one stream."""
     formats = (one.line_format() for one in installed())
-    return (*(one for one in formats if one is not None), ClosingLines())
+    return (*(one for one in formats if one is not None), OtherLines())

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from dualwatch import domains, frameworks
 from dualwatch.core import clock
 from dualwatch.core.errors import DualwatchError
-from dualwatch.core.plain import PlainDict, PlainValue
+from dualwatch.core.plain import PlainDict, PlainValue, as_dict
 from dualwatch.core.text import clean
 from dualwatch.datasets.layouts import Guess, ReadLayout
 from dualwatch.domains.base import Pairing, Progress, silent
@@ -210,7 +210,7 @@ def with_overrides(event: ConfigRead, overrides: PlainDict) -> dict[str, dict[st
 
     Only what is addressed by names; positions in lists are not followed.
     """
-    changed = {name: dict(part) for name, part in event.loaders.items()}
+    changed = {name: dict(as_dict(part)) for name, part in event.loaders.items()}
     for key, value in overrides.items():
         section, _, rest = key.partition(".")
         if section not in changed or not rest or "." in rest:

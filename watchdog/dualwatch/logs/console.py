@@ -9,8 +9,18 @@ import re
 from collections import OrderedDict
 from collections.abc import Sequence
 
+import msgspec
+
 from dualwatch.core.text import bound, strip_control
-from dualwatch.events import ErrorSeen, Event, IterationLogged
+from dualwatch.events import (
+    EndReported,
+    EndReporter,
+    ErrorSeen,
+    Event,
+    IterationLogged,
+    LogMilestone,
+)
+from dualwatch.logs.endings import EndingParser
 from dualwatch.logs.formats import LineFormat
 from dualwatch.logs.progress import ProgressReader
 from dualwatch.logs.tracebacks import EXCERPT_WIDTH, MESSAGE_CHARS, TracebackCollector
@@ -30,22 +40,20 @@ _UNNAMED = re.compile(
     # "the loss failed: shapes differ"; a number after the colon is a metric, "mean error: 0.1".
     r"\b(?i:failed|failure|error|exception)\b[^:='\"]{0,80}:\s*(?![-+.\d\s]|(?i:nan|inf)\b)\S"
     r"|(?:失败|错误|异常|出错)[^:\uff1a='\"]{0,40}[:\uff1a]\s*\S"
-    r"|Watchdog caught collective operation timeout"
-    r"|^(?:\S+: line \d+:\s+\d+ )?(?:Killed|Segmentation fault|Bus error|Aborted)\b"
 )
 _GAVE_UP = re.compile(
     r"\b(?i:skip(?:ped|ping|s)|ignor(?:ed|ing)|disabled|could not|cannot|unable)\b"
     r"[^:]{0,80}:\s*(?![-+.\d\s])\S"
 )
 """What a warning of the logger says of something that was not done, and why."""
-_SPECIAL = (
-    re.compile(r"^(?P<kind>Fatal Python error): (?P<message>.+)"),
-    re.compile(r"^terminate called after throwing an instance of '(?P<kind>[^']{1,200})'"),
+_SPECIAL = re.compile(r"^(?P<kind>Fatal Python error): (?P<message>.+)")
+_TERMINATE = re.compile(
+    r"^(?:terminate called after throwing an instance of '|libc\+\+abi: terminating (?:with"
+    r"|due to) "
+    r"uncaught exception of type )(?P<kind>[^':]+(?:::[^':]+)*)"
 )
-_HINT = re.compile(
-    r"rror|xcept|fail|Fail|FAIL|ERROR|Interrupt|失败|错误|异常|出错|Watchdog|terminate"
-    r"|Killed|Segmentation|Abort"
-)
+_WHAT = re.compile(r"^\s*what\(\):\s*(?P<message>.*)")
+_HINT = re.compile(r"rror|xcept|fail|Fail|FAIL|ERROR|Interrupt|失败|错误|异常|出错|terminat")
 _DIGITS = re.compile(r"\d+")
 
 
@@ -62,8 +70,12 @@ class ConsoleParser:
       when the console is quiet, ``close`` at the end;
     * a line that names an exception without a traceback gives one with that ``kind``;
     * a line that reports an error without naming an exception (``the loss failed: ...``, the
-      logger's level ERROR, ``Segmentation fault``) gives one with an empty ``kind`` and the line
-      as its message. So does a traceback that the end of the stream cuts off, with its excerpt.
+      logger's level ERROR) gives one with an empty ``kind`` and the line as its message. So does a
+      traceback that the end of the stream cuts off, with its excerpt;
+    * an exception of C++ that nobody caught (``terminate called ...``) gives one with its
+      ``what()`` as the message.
+
+    What others report of the end (``logs.endings``) gives an ``EndReported``.
 
     An error that repeats, as one that is caught in every iteration does, is reported the 1st, 10th,
     100th ... time; differing numbers in it do not make it another one.
@@ -72,6 +84,8 @@ class ConsoleParser:
     def __init__(self, formats: Sequence[LineFormat]) -> None:
         self._formats = formats
         self._collectors: dict[str, TracebackCollector] = {"": TracebackCollector()}
+        self._endings = EndingParser()
+        self._terminated: ErrorSeen | None = None
         self._reported: OrderedDict[tuple[str, str, str], int] = OrderedDict()
         self._progress = ProgressReader()
 
@@ -97,45 +111,70 @@ class ConsoleParser:
                 break
         collector = self._collector(tag)
         if event is not None:
+            self._endings.continued()
             if isinstance(event, IterationLogged):
                 self._progress.trained()
-            ended = collector.flush(at, wall)
+            if isinstance(event, LogMilestone) and event.name == "environment":
+                self._reported.clear()  # Of another start: what it dies of is new.
+            ended = [*self._unfinished(), *collector.flush(at, wall)]
             return [*self._fresh(ended), event] if ended else [event]
         level, body = "", line
         for known in self._formats:
             level, body = known.split_prefix(line)
             if level:
                 break
-        belongs, errors = collector.feed(line, level, body, at, wall)
-        if not belongs:
+        is_what, errors = self._of_terminate(body, at, wall)
+        report = None if level else self._endings.feed(line, at, wall)
+        if report is not None:
+            errors += collector.flush(at, wall)
+        belongs, completed = collector.feed(line, level, body, at, wall)
+        errors += completed
+        if report is not None and not (belongs and _by_terminal(report)):
+            return [*self._fresh(errors), report]
+        if not (belongs or is_what):
             single = _single(level, body, at, wall)
-            if single is not None:
-                errors = [*errors, single]
+            errors += [single] if single is not None else []
         said = self._progress.said(line, at, wall) if not belongs else []
         return [*said, *self._fresh(errors)] if said or errors else []
 
     @property
     def is_open(self) -> bool:
         """Whether a traceback is being read, to which the next line may belong."""
+        if self._terminated is not None:
+            return True
         return any(collector.is_open for collector in self._collectors.values())
 
     def flush(self, at: float, wall: float) -> list[Event]:
         """The console is quiet: gives the exceptions whose last line came."""
-        return [*self._progress.flush(), *self._errors_flushed(at, wall)]
-
-    def _errors_flushed(self, at: float, wall: float) -> list[Event]:
-        return [
-            event
-            for collector in self._collectors.values()
-            for event in self._fresh(collector.flush(at, wall))
-        ]
+        found = [e for one in self._collectors.values() for e in one.flush(at, wall)]
+        return [*self._progress.flush(), *self._fresh([*self._unfinished(), *found])]
 
     def close(self, at: float, wall: float) -> list[Event]:
         """The end of the stream: gives what is left, also a traceback that was cut off."""
-        left: list[Event] = [*self._progress.flush()]
-        for collector in self._collectors.values():
-            left += self._fresh(collector.close(at, wall))
-        return left
+        found = [e for one in self._collectors.values() for e in one.close(at, wall)]
+        return [*self._progress.flush(), *self._fresh([*self._unfinished(), *found])]
+
+    def _of_terminate(self, body: str, at: float, wall: float) -> tuple[bool, list[ErrorSeen]]:
+        """An exception of C++: whether the line holds its ``what()``, and the one it completes."""
+        what = _WHAT.match(body) if self._terminated is not None else None
+        if self._terminated is not None and what is not None:
+            message = bound(what["message"], MESSAGE_CHARS)
+            done = [msgspec.structs.replace(self._terminated, message=message)]
+            self._terminated = None
+            return True, done
+        done = self._unfinished()
+        match = _TERMINATE.match(body) if "terminat" in body else None
+        if match is None:
+            return False, done
+        excerpt = (bound(body.strip(), EXCERPT_WIDTH),)
+        kind = match["kind"].strip()
+        self._terminated = ErrorSeen(at=at, wall=wall, exception=kind, message="", excerpt=excerpt)
+        return True, done
+
+    def _unfinished(self) -> list[ErrorSeen]:
+        """The exception of C++ whose ``what()`` did not come."""
+        held, self._terminated = self._terminated, None
+        return [held] if held is not None else []
 
     def _collector(self, tag: str) -> TracebackCollector:
         collector = self._collectors.get(tag)
@@ -159,17 +198,20 @@ class ConsoleParser:
         return fresh
 
 
+def _by_terminal(report: Event) -> bool:
+    """Whether a line is the name of an exception, which the terminal's form resembles."""
+    return isinstance(report, EndReported) and report.by is EndReporter.TERMINAL
+
+
 def _single(level: str, body: str, at: float, wall: float) -> ErrorSeen | None:
     """An error on a single line."""
     loud = level in ("ERROR", "CRITICAL") or (level == "WARNING" and _GAVE_UP.search(body))
     if not loud and _HINT.search(body) is None:
         return None
     kind, message = "", body.strip()
-    for pattern in _SPECIAL:
-        match = pattern.search(body)
-        if match is not None:
-            kind, message = match["kind"], match.groupdict().get("message") or ""
-            break
+    special = _SPECIAL.search(body)
+    if special is not None:
+        kind, message = special["kind"], special["message"]
     else:
         named = _NAMED.search(body)
         if named is not None and not body.lstrip().startswith(("raise ", "except ")):

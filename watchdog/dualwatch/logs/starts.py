@@ -48,6 +48,9 @@ _OPENINGS = {
 }
 
 
+_ENDS = ("run-over", "stopped-early")
+
+
 class Position(NamedTuple):
     """The counters of a training line; ``epoch`` is 0 where a training counts no epochs."""
 
@@ -113,6 +116,7 @@ class StartFinder:
 
     def _is_drawn_again(self, event: ProgressShown) -> bool:
         """Whether a bar of a training begins again; takes it."""
+        self._stage = Stage.TRAINING
         position = Position(event.epoch or 0, event.done if event.epoch is not None else 0, 0)
         known, self._bar = self._bar, max(self._bar or position, position)
         if known is None or position >= known:
@@ -120,7 +124,7 @@ class StartFinder:
         # Bars of one epoch are drawn anew, and one of an epoch of its own may come in between.
         if known.epoch - position.epoch > 1 or self._failed:
             self.begin(event.wall)
-            self._bar = position
+            self._stage, self._bar = Stage.TRAINING, position
             return True
         return False
 
@@ -157,7 +161,7 @@ class StartFinder:
 
 def _stage_of(event: Event) -> Stage | None:
     if isinstance(event, LogMilestone):
-        return _OPENINGS.get(event.name)
+        return Stage.TRAINING if event.name in _ENDS else _OPENINGS.get(event.name)
     if isinstance(event, GoalAnnounced):
         return Stage.BUILT
     return Stage.TRAINING if isinstance(event, (IterationLogged, EvaluationLogged)) else None

@@ -14,7 +14,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from dualwatch.core.text import bound
-from dualwatch.events import ErrorSeen
+from dualwatch.events import ErrorFate, ErrorSeen
 
 EXCERPT_LINES = 60
 EXCERPT_WIDTH = 500
@@ -41,6 +41,16 @@ _CHAIN = (
 _STOP = ("Call stack:", "--- Logging error ---", "Exception ignored in")
 
 
+# The line before a traceback that did not end its process.
+_FATES = (
+    ("Exception ignored in", ErrorFate.IGNORED),
+    ("Exception in thread", ErrorFate.THREAD),
+    ("--- Logging error ---", ErrorFate.LOGGING),
+    ("Error in atexit", ErrorFate.AT_EXIT),
+    ("Error in sys.", ErrorFate.AT_EXIT),
+)
+
+
 @dataclass(slots=True)
 class _Block:
     """A traceback being collected."""
@@ -56,6 +66,7 @@ class _Block:
     causes: list[str] = field(default_factory=list)
     blank: bool = False
     foreign: int = 0
+    fate: ErrorFate = ErrorFate.RAISED
 
     def keep(self, line: str) -> None:
         self.excerpt.append(bound(line, EXCERPT_WIDTH))
@@ -77,6 +88,7 @@ class _Block:
             excerpt=tuple(self.excerpt),
             worker=self.worker,
             causes=tuple(self.causes),
+            fate=self.fate,
         )
 
 
@@ -85,6 +97,7 @@ class TracebackCollector:
 
     def __init__(self) -> None:
         self._block: _Block | None = None
+        self._before = ""
 
     @property
     def is_open(self) -> bool:
@@ -105,8 +118,9 @@ class TracebackCollector:
         Returns:
             Whether the line belongs to a traceback, and the exceptions that it completed.
         """
+        before, self._before = self._before, body if body.strip() else self._before
         if HEADER in body:
-            return True, self._header(level, body, at, wall)
+            return True, self._header(level, body, before.lstrip(), at, wall)
         block = self._block
         if block is None:
             if _BARE_BLOCK.match(line) is None:
@@ -139,7 +153,9 @@ class TracebackCollector:
             self._block = None
         return events
 
-    def _header(self, level: str, body: str, at: float, wall: float) -> list[ErrorSeen]:
+    def _header(
+        self, level: str, body: str, announced: str, at: float, wall: float
+    ) -> list[ErrorSeen]:
         before = body[: body.index(HEADER)]
         # The text before the header is before each line: an indent, "  | ", both.
         # Words do not ("the loss failed: Traceback ...").
@@ -150,7 +166,8 @@ class TracebackCollector:
         events: list[ErrorSeen] = []
         if block is None or not (original or block.in_frames):
             events = self.flush(at, wall)
-            block = self._block = _Block(prefix=prefix, logged=bool(level))
+            fate = next((f for text, f in _FATES if announced.startswith(text)), ErrorFate.RAISED)
+            block = self._block = _Block(prefix=prefix, logged=bool(level), fate=fate)
         elif original:
             block.next_link()
         else:

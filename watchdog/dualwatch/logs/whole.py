@@ -163,6 +163,7 @@ class WholeLog:
         self._parser = ConsoleParser(formats)
         self._finder = StartFinder()
         self._open = False
+        self._read_at = 0.0, modified
         self._clock = LogClock.NONE
         # Of lines and events, in the order in which they came.
         self._number = 0
@@ -244,8 +245,14 @@ class WholeLog:
 
     def _read(self, line: str) -> None:
         """Takes a line apart."""
+        was_open, is_dated = self._open, self.first_wall is not None
         at, wall = self._time(line)
+        before = self._read_at if is_dated else (at, wall)
+        self._read_at = at, wall
         for event in self._parser.feed(line, at, wall):
+            if was_open and isinstance(event, ErrorSeen) and len(event.excerpt) > 1:
+                # The line that shows the end of a traceback is not part of it.
+                event = replace(event, at=before[0], wall=before[1])
             if self._finder.begins(event):
                 # What another start reports is reported again, however often it was before.
                 self._parser = ConsoleParser(self._formats)
@@ -306,6 +313,7 @@ class WholeLog:
         if self.first_wall is not None:
             self.first_wall += off
             self.last_wall += off
+            self._read_at = self._read_at[0], self._read_at[1] + off
         for kept in (*self._older, self._now):
             kept.move(off)
 

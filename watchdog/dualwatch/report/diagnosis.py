@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from dualwatch.core.json_codec import plain
+from dualwatch.core.plain import PlainDict
 from dualwatch.events import Finding, GpuSample
 from dualwatch.events.journal import SCHEMA_VERSION
 from dualwatch.rules.starts import EarlierStart
@@ -76,7 +77,7 @@ class Process(Struct, kw_only=True):
 class Loader(Struct, kw_only=True):
     """Settings of the training's loader, as they were loaded and as they are written."""
 
-    loaded: dict[str, Any] | None = None
+    loaded: PlainDict | None = None
     written: str | None = None
 
 

@@ -7,7 +7,7 @@ import functools
 import re
 
 from dualwatch import frameworks
-from dualwatch.events import ErrorSeen, EvaluationLogged
+from dualwatch.events import ErrorFate, ErrorSeen, EvaluationLogged
 from dualwatch.protocol import Phase
 from dualwatch.rules.deaths import stopped
 from dualwatch.state.snapshot import Snapshot
@@ -31,7 +31,10 @@ def uncaught(s: Snapshot) -> list[ErrorSeen]:
     return [
         error
         for error in s.errors
-        if error.exception and not went_on(s, error) and not stopped.explains(s, error)
+        if error.exception
+        and error.fate is ErrorFate.RAISED
+        and not went_on(s, error)
+        and not stopped.explains(s, error)
     ]
 
 

@@ -26,11 +26,12 @@ def rank(findings: Sequence[Finding]) -> list[Finding]:
     """
     supported = [_supported(finding, findings) for finding in findings]
     codes = {finding.code for finding in findings}
+    followed = {code for finding in findings for code in finding.follows}
     return sorted(
         supported,
         key=lambda f: (
-            f.severity < Severity.ERROR,
-            _depth(f.code, codes),
+            f.severity < Severity.ERROR and f.code not in followed,
+            _depth(f.code, codes) + bool(codes.intersection(f.follows)),
             -f.severity.level,
             -f.confidence,
             f.code,
@@ -41,8 +42,11 @@ def rank(findings: Sequence[Finding]) -> list[Finding]:
 def explained(finding: Finding, findings: Sequence[Finding]) -> bool:
     """Whether another of the findings is a cause of this one.
 
-    A warning does not explain a death: resources can run short while a training dies of a bug.
+    A warning does not explain a death, unless the death was found to follow from it: resources can
+    run short while a training dies of a bug.
     """
+    if any(other.code in finding.follows for other in findings if other.severity > Severity.INFO):
+        return True
     least = Severity.ERROR if finding.severity is Severity.CRITICAL else Severity.INFO
     return any(
         other.severity >= least and finding.code in BY_CODE[other.code].explains
@@ -57,7 +61,8 @@ def causes(findings: Sequence[Finding]) -> list[Finding]:
     cause of it: it remains a finding.
     """
     ranked = rank(findings)
-    outcome = {f.code for f in ranked if _ends_or_stalls(f)}
+    deaths = [f for f in ranked if _ends_or_stalls(f)]
+    outcome = {f.code for f in deaths} | {code for f in deaths for code in f.follows}
     return [
         f
         for f in ranked
@@ -73,9 +78,11 @@ def _ends_or_stalls(f: Finding) -> bool:
 
 
 def _leads_to(code: str, outcome: Collection[str]) -> bool:
-    """Whether a code explains one of these, directly or through others."""
+    """Whether a code is one of these or explains one, directly or through others."""
+    if code in outcome:
+        return True
     below = BY_CODE[code].explains
-    return any(other in outcome or _leads_to(other, outcome) for other in below)
+    return any(_leads_to(other, outcome) for other in below)
 
 
 def _depth(code: str, present: set[str], seen: frozenset[str] = frozenset()) -> int:

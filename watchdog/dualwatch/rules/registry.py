@@ -89,12 +89,19 @@ def _with_advice(found: Finding, s: Snapshot, limits: Thresholds) -> Finding:
     """
     advice = []
     framework = _framework(s)
-    own = framework.advice_on(found.code, s.config) if framework is not None else ""
+    own = framework.advice_on(catalog_key(found), s.config) if framework is not None else ""
     if own:
         advice.append(own)
     if found.remedy == BY_CODE[found.code].remedy:
         advice += [text for text in (domain(s, limits).advice.get(found.code),) if text]
     return replace(found, remedy=" ".join((found.remedy, *advice))) if advice else found
+
+
+def catalog_key(found: Finding) -> str:
+    """The key of an adapter's advice: the code, with the circumstance where it has a remedy."""
+    what = found.circumstance
+    fits = what is not None and what in BY_CODE[found.code].remedies
+    return f"{found.code} {what.value}" if what is not None and fits else found.code
 
 
 def _framework(s: Snapshot) -> Framework | None:

@@ -18,6 +18,9 @@ from dualwatch.rules.deaths import place as deaths
 from dualwatch.rules.status import RunStatus
 from dualwatch.state.snapshot import Snapshot
 
+_ENDED = ("DW501", "DW606", "DW609")
+"""Causes that a log may show without an error: a shell's or a scheduler's word."""
+
 LEAST = 2
 """Starts that end in the same way before that is more than a coincidence."""
 
@@ -82,9 +85,9 @@ def earlier(
     cause = None
     if finished.is_finished(s):
         end, said = StartEnd.FINISHED, found.sentence
-    elif exit.ends_with_an_error(s):
+    elif exit.has_a_known_end(s) or any(one.code in _ENDED for one in causes):
         end, cause = StartEnd.FAILED, causes[0] if causes else None
-        why = cause.headline if cause is not None else s.errors[-1].exception
+        why = cause.headline if cause is not None else "an error"
         said = f"it ended {where}, with {why}"
     return EarlierStart(
         number=number,

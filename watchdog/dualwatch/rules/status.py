@@ -15,6 +15,9 @@ from dualwatch.rules.finished import Due
 from dualwatch.rules.stalls import context
 from dualwatch.state.snapshot import Snapshot
 
+UNKNOWN = "unknown"
+"""The phase of what does not show one."""
+
 _WORDS = {
     Phase.STARTING: "starting: imports and environment",
     Phase.BUILDING: "building the training from its configuration",
@@ -30,6 +33,7 @@ _WORDS = {
     Phase.METRICS: "computing the metrics of a validation",
     Phase.SAVING: "saving a checkpoint",
     Phase.FINISHED: "finished",
+    UNKNOWN: "no line in it shows a training",
 }
 
 _PARTS = {
@@ -120,6 +124,12 @@ def run_status(s: Snapshot, *, alive: bool | None) -> RunStatus:
     return RunStatus(phase=found.phase, sentence=sentence, decided=True)
 
 
+def _shows_nothing(s: Snapshot) -> bool:
+    """Whether a log, of which nothing else is known, states nothing of a training."""
+    seen = (s.last_train, s.last_evaluation, s.last_test, s.announced, s.processes)
+    return not (s.pulses or s.milestones or s.errors or any(one is not None for one in seen))
+
+
 def _is_untimed(s: Snapshot) -> bool:
     """Whether its last progress is a bar, which has no time, behind the last line that has one."""
     return s.shown is not None and not s.pulses and s.shown.wall >= s.progress_wall
@@ -134,6 +144,8 @@ def place(s: Snapshot) -> Place:
     if finished.is_finished(s):
         return Place(Phase.FINISHED)
     phase = context.phase(s)
+    if phase == Phase.STARTING and not context.is_seen(s) and _shows_nothing(s):
+        return Place(UNKNOWN)
     if phase == Phase.WAITING and not context.is_seen(s):
         return Place(Phase.TRAINING if s.last_train is not None else Phase.FIRST_ITERATION)
     return Place(phase)
@@ -152,6 +164,8 @@ def in_words(s: Snapshot, phase: str, part: Part = Part.NONE) -> str:
     if finished.is_test(s):
         return f"in a test run{_progress(s)}"
     words = _PARTS.get((phase, part)) or _WORDS.get(phase, phase)
+    if phase == UNKNOWN and s.shown is not None:
+        words = "at a progress bar that does not show what for"
     if phase == Phase.TRAINING and s.validations.is_last:
         words = "after a validation"
     shown = s.shown
@@ -204,6 +218,8 @@ def _progress(s: Snapshot) -> str:
     if line is None:
         return f" (its last bar: {_bar(shown)})" if shown is not None and not shown.mode else ""
     epoch = f"epoch {line.epoch}, " if line.epoch is not None else ""
+    if line.bar and not line.iteration and not line.total:
+        return f" (epoch {line.epoch}, by its last line)"
     if not line.bar:
         return f" (last line: {epoch}iteration {line.iteration}{_of(line.total)})"
     if shown is not None and shown.line is not None and shown.epochs:

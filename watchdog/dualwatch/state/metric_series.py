@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -124,6 +125,7 @@ class Metric(NamedTuple):
 
 
 _NONE = Series()
+_LOSS = re.compile(r"(?i)(?:^|[/._ ])(?:loss|error$)")
 
 
 def trained(
@@ -229,9 +231,10 @@ def is_followed(name: str) -> bool:
     return is_loss(name) or is_gradient(name)
 
 
+@functools.lru_cache(maxsize=1024)
 def is_loss(name: str) -> bool:
-    """Whether a metric is a loss by its name, with or without the folder of a tag."""
-    return name.rsplit("/", 1)[-1].startswith("loss")
+    """Whether it is a loss by its name: "loss_cls", "train/loss", "decode.loss_ce", "d_loss"."""
+    return _LOSS.search(name) is not None
 
 
 def is_gradient(name: str) -> bool:

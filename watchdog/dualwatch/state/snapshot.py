@@ -24,6 +24,8 @@ from dualwatch.events import (
     ConsoleGrew,
     DataSeen,
     Decided,
+    DeviceAssertSeen,
+    EndReported,
     ErrorSeen,
     EvaluationLogged,
     Event,
@@ -55,6 +57,7 @@ from dualwatch.protocol import STARTUP_PHASES, VALIDATION_PHASES, AgentCommand, 
 from dualwatch.state import metric_series
 from dualwatch.state.activity import Activity, measure
 from dualwatch.state.evaluations import Results
+from dualwatch.state.last_words import NO_WORDS, LastWords, saving_to
 from dualwatch.state.metric_series import Metric
 from dualwatch.state.pauses import AFTER_MILESTONE, LOOPS
 from dualwatch.state.pauses import Gaps as Gaps
@@ -62,7 +65,6 @@ from dualwatch.state.recurrence import NEVER, Recurrence
 from dualwatch.state.repeated_errors import RepeatedError, noted
 
 KEPT_ERRORS = 20
-
 STALLS = ("DW101", "DW102", "DW103", "DW105")
 
 BUSY_GPU = 5
@@ -88,6 +90,8 @@ class Snapshot:
         closed: The line by which it reports its own end, None where training lines followed it.
         saves, validations: When checkpoints and validations came, by its log.
         repeats: Errors with their repetitions.
+        last_words: What others reported of the end since the last training line.
+        saving_to: The folder of its checkpoints, by its log.
         batches: The newest batch and losses of each rank.
         answers: Replies of the agents, oldest first.
         awaited: The samples of the missing batch.
@@ -132,6 +136,8 @@ class Snapshot:
     not_observed: Mapping[str, NotObserved] = field(default_factory=dict)
     errors: tuple[ErrorSeen, ...] = ()
     repeats: tuple[RepeatedError, ...] = ()
+    last_words: LastWords = NO_WORDS
+    saving_to: str = ""
     batches: Mapping[int, BatchSeen] = field(default_factory=dict)
     config: ConfigRead | None = None
     announced: GoalAnnounced | None = None
@@ -281,6 +287,7 @@ def advance_lines(s: Snapshot, lines: Sequence[IterationLogged]) -> Snapshot:
         last_train=newest,
         metrics=metrics,
         logged_phase=Phase.WAITING,
+        last_words=NO_WORDS,
         closed=None,
         saves=s.saves.passed(),
         validations=s.validations.passed(),
@@ -373,6 +380,7 @@ def _screened(s: Snapshot, event: LinesScreened) -> Snapshot:
         _unwatched(s, event.seconds),
         train_lines=number,
         metrics=metric_series.screened(s.metrics, event, number),
+        last_words=NO_WORDS,
         closed=None,
         saves=s.saves.passed(),
         validations=s.validations.passed(),
@@ -389,12 +397,18 @@ def _milestone(s: Snapshot, event: LogMilestone) -> Snapshot:
         changes["closed"] = event
     changes["results"] = s.results.after_milestone(event, s.train_lines)
     phase = AFTER_MILESTONE.get(event.name, s.logged_phase)
+    changes["last_words"] = s.last_words.after_milestone(event)
+    changes["saving_to"] = saving_to(event) or s.saving_to
     return replace(s, logged_phase=phase, **changes)
 
 
 def _error(s: Snapshot, event: ErrorSeen) -> Snapshot:
     repeats = noted(s.repeats, event, lines=s.train_lines, phase=s.phase)
     return replace(s, errors=(*s.errors, event)[-KEPT_ERRORS:], repeats=repeats)
+
+
+def _last_word(s: Snapshot, event: EndReported | DeviceAssertSeen) -> Snapshot:
+    return replace(s, last_words=s.last_words.with_report(event))
 
 
 def _processes(s: Snapshot, event: ProcessesSampled) -> Snapshot:
@@ -491,6 +505,8 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     HostSampled: _host,
     LogMilestone: _milestone,
     LinesScreened: _screened,
+    EndReported: _last_word,
+    DeviceAssertSeen: _last_word,
     CommandAnswered: _answered,
     OrphansSeen: lambda s, event: replace(s, orphans=event),
     FindingRaised: _raised,

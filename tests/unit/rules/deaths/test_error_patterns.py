@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from dualwatch.events import AttemptEnded, AttemptStarted, ErrorSeen
-from dualwatch.rules.deaths.error_patterns import PATTERNS, recognise
+from dualwatch.rules.deaths.error_patterns import recognise
+from dualwatch.rules.deaths.error_table import TABLE
 from dualwatch.rules.registry import judge
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import fold
@@ -60,12 +61,83 @@ CASES = [
     ("RuntimeError", "PytorchStreamReader failed reading zip archive", "DW605"),
     ("RuntimeError", "[c10d/gloo/pair.cc:553] Timed out waiting 1800000ms for recv", "DW118"),
     ("RuntimeError", "Watchdog caught collective operation timeout: WorkNCCL", "DW118"),
+    ("KeyboardInterrupt", "", "DW609"),
+    ("RuntimeError", "Cannot re-initialize CUDA in forked subprocess. To use CUDA ...", "DW309"),
+    ("RuntimeError", "CUDA error: no kernel image is available for execution on ...", "DW405"),
+    ("RuntimeError", "CUDA error: CUDA driver version is insufficient for CUDA runtime", "DW405"),
+    ("RuntimeError", "The NVIDIA driver on your system is too old (found version 10010).", "DW405"),
+    ("RuntimeError", "cuDNN error: CUDNN_STATUS_NOT_INITIALIZED", "DW405"),
+    ("AssertionError", "Torch not compiled with CUDA enabled", "DW405"),
+    ("RuntimeError", "Found no NVIDIA driver on your system.", "DW405"),
+    ("ImportError", "libcudart.so.11.0: cannot open shared object file: No such file", "DW405"),
+    ("IndexError", "Target 80 is out of bounds.", "DW308"),
+    ("RuntimeError", "Class values must be smaller than num_classes.", "DW308"),
+    ("OSError", "[Errno 98] Address already in use", "DW608"),
+    ("RuntimeError", "... (errno: 98 - Address already in use).", "DW608"),
+    ("torch.distributed.DistNetworkError", "... port: 29500, error: EADDRINUSE", "DW608"),
+    ("OSError", "[WinError 10048] Only one usage of each socket address", "DW608"),
+    ("RuntimeError", "can't start new thread", "DW304"),
+    ("BlockingIOError", "[Errno 11] Resource temporarily unavailable", "DW304"),
+    ("OSError", "[Errno 122] Disk quota exceeded: 'epoch_1.pth'", "DW502"),
+    ("OSError", "[Errno 30] Read-only file system: '/data/w'", "DW502"),
+    ("PermissionError", "[WinError 32] The process cannot access the file", "DW502"),
+    ("UnicodeDecodeError", "'gbk' codec can't decode byte 0x99 in position 1234", "DW503"),
+    ("UnicodeDecodeError", "'charmap' codec can't decode byte 0x9d in position 3", "DW503"),
+    ("UnicodeDecodeError", "'utf-8' codec can't decode byte 0xff in position 0", "DW606"),
+    ("_pickle.UnpicklingError", "invalid load key, '<'.", "DW605"),
+    (
+        "RuntimeError",
+        "unexpected EOF, expected 81 more bytes. The file might be corrupted.",
+        "DW605",
+    ),
+    ("ModuleNotFoundError", "No module named 'terminaltables'", "DW607"),
+    ("ImportError", "cannot import name 'Registry' from 'mmcv.utils'", "DW607"),
+    ("KeyError", "'MyHead is not in the models registry'", "DW607"),
+    ("KeyError", "'\"X is not in the a::model registry. Please check ...\"'", "DW607"),
+    ("ImportError", "/x/_ext.so: undefined symbol: _ZNK2at6Tensor7is_cudaEv", "DW607"),
+    ("ImportError", "DLL load failed while importing _ext: The specified procedure", "DW607"),
+    ("ImportError", "libGL.so.1: cannot open shared object file: No such file", "DW607"),
+    ("AttributeError", "module 'numpy' has no attribute 'int'.", "DW607"),
+    ("RuntimeError", "Expected to have finished reduction in the prior iteration", "DW606"),
+    ("OSError", "[Errno 5] Input/output error", "DW606"),
     # The quiet twins: near, but none of these.
+    (
+        "ImportError",
+        "cannot import name 'A' from partially initialized module 'b' (most "
+        "likely due to a circular import)",
+        "DW606",
+    ),
+    ("EOFError", "Ran out of input", "DW606"),
+    ("OSError", "[Errno 22] Invalid argument", "DW606"),
+    ("AttributeError", "module 'my_head' has no attribute 'int'", "DW606"),
+    ("IndexError", "list index out of range", "DW606"),
     ("ValueError", "expected 4 workers, found 3", "DW606"),
     ("RuntimeError", "CUDA error: device-side assert triggered", "DW606"),
     ("FileNotFoundError", "[Errno 2] No such file or directory: 'signal: Killed.jpg'", "DW606"),
     ("KeyError", "'memory'", "DW606"),
 ]
+
+
+SPAWN = '  File "D:\\env\\lib\\multiprocessing\\spawn.py", line 126, in _main'
+DUMP = '  File "D:\\env\\lib\\multiprocessing\\reduction.py", line 60, in dump'
+LOAD = '  File "/x/torch/serialization.py", line 532, in _load'
+FETCH = '  File "/x/torch/utils/data/_utils/fetch.py", line 54, in fetch'
+
+# Messages that mean something in their place only.
+BELOW = [
+    ("DW304", "EOFError", "Ran out of input", SPAWN),
+    ("DW304", "OSError", "[Errno 22] Invalid argument", DUMP),
+    ("DW304", "BrokenPipeError", "[Errno 32] Broken pipe", DUMP),
+    ("DW605", "EOFError", "Ran out of input", LOAD),
+    ("DW605", "_pickle.UnpicklingError", "pickle data was truncated", LOAD),
+    ("DW309", "RuntimeError", "CUDA error: initialization error", FETCH),
+]
+
+
+@pytest.mark.parametrize(("code", "exception", "message", "line"), BELOW)
+def test_an_error_means_what_its_place_says(code, exception, message, line):
+    assert recognise(error(exception, message, excerpt=(line,))).code == code
+    assert recognise(error(exception, message)).code == "DW606"
 
 
 def died(error: ErrorSeen, code: int = 1) -> list[str]:
@@ -119,7 +191,7 @@ def test_an_error_while_a_checkpoint_is_read_blocks_the_resume():
     error = ErrorSeen(
         at=0, wall=0, exception="OSError", message="[Errno 22] Invalid argument", excerpt=frames
     )
-    assert recognise(error) == ("DW605", "OSError: [Errno 22] Invalid argument")
+    assert recognise(error).code == "DW605"
 
 
 def test_an_error_below_fetch_is_one_of_the_dataset_without_workers_too():
@@ -152,4 +224,5 @@ def test_what_cannot_be_pickled_into_a_checkpoint_is_no_failed_worker():
 
 
 def test_every_pattern_has_a_case():
-    assert {code for code, _ in PATTERNS} <= {code for _, _, code in CASES}
+    known = {code for _, _, code in CASES} | {row[0] for row in BELOW}
+    assert {row.code for row in TABLE} <= known

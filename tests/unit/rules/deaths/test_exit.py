@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from dualwatch.events import ConfigRead, ErrorSeen, HostSampled, NotObserved, Severity
 from dualwatch.protocol import Phase
-from dualwatch.rules.deaths.exit import ends_with_an_error
+from dualwatch.rules.deaths.exit import has_a_known_end
 from msgspec import structs
 
 MIB = 1024**2
@@ -96,7 +96,7 @@ def test_a_main_process_that_was_killed_without_a_word(story, exit_code, signal)
     twin = story.snapshot
     story.ended(exit_code=exit_code, signal=signal)
     (found,) = story.judged()
-    assert (found.code, found.confidence) == ("DW606", 0.6)
+    assert (found.code, found.confidence) == ("DW609", 0.6)
     assert "1.0 GiB available of 64.0 GiB" in texts(found)
     assert twin.ended is None
     story.events.insert(-1, HostSampled(at=story.t, wall=9.0, kernel=(OOM.format(100),)))
@@ -111,12 +111,12 @@ def test_a_rank_that_was_killed_under_torchrun(story) -> None:
     error(story, "torch.distributed.elastic.ChildFailedError", "train.py FAILED", excerpt=told)
     story.ended(exit_code=1)
     (found,) = story.judged()
-    assert (found.code, found.confidence) == ("DW606", 0.6)
+    assert (found.code, found.confidence) == ("DW609", 0.6)
     story.events.insert(-1, HostSampled(at=story.t, wall=9.0, kernel=(OOM.format(4711),)))
     assert story.codes() == ["DW501"]
 
 
-@pytest.mark.parametrize(("second", "code"), [(30.0, "DW501"), (90_000.0, "DW606")])
+@pytest.mark.parametrize(("second", "code"), [(30.0, "DW501"), (90_000.0, "DW609")])
 def test_a_kernel_line_counts_for_its_own_time_only(story, second, code) -> None:
     """A pid comes again: after a boot, or after some days."""
     story.trains(5).ended(exit_code=-9, signal="SIGKILL")
@@ -258,7 +258,7 @@ def test_a_peer_that_gets_on_for_a_moment_makes_no_error_a_caught_one(story) -> 
     assert "ValueError" in texts(story.ended(exit_code=1).judged()[0])
 
 
-def test_a_console_that_ends_with_an_error_tells_of_a_death_nobody_saw(story) -> None:
+def test_a_console_that_has_a_known_end_tells_of_a_death_nobody_saw(story) -> None:
     story.line(loss=1.0).wait(1)
     error(story, "RuntimeError", "CUDA out of memory. Tried")
     (found,) = story.ended(exit_code=None).judged()
@@ -279,12 +279,12 @@ def test_a_line_that_names_an_error_is_no_death_nobody_saw(story, told) -> None:
     assert story.codes() == []
 
 
-def test_whether_a_bare_log_ends_with_an_error(story) -> None:
-    assert not ends_with_an_error(story.line(loss=1.0).wait(1).snapshot)
+def test_whether_a_bare_log_has_a_known_end(story) -> None:
+    assert not has_a_known_end(story.line(loss=1.0).wait(1).snapshot)
     story.tell(ErrorSeen, exception="ValueError", message="bad")
-    assert not ends_with_an_error(story.snapshot)
-    assert ends_with_an_error(error(story, "ValueError", "bad").snapshot)
-    assert not ends_with_an_error(story.wait(1).line(loss=1.0).snapshot)
+    assert not has_a_known_end(story.snapshot)
+    assert has_a_known_end(error(story, "ValueError", "bad").snapshot)
+    assert not has_a_known_end(story.wait(1).line(loss=1.0).snapshot)
 
 
 def test_a_console_that_breaks_off_in_the_midst_was_ended_from_outside(story) -> None:

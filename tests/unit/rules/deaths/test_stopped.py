@@ -33,7 +33,7 @@ def test_a_stop_of_our_own_is_no_error_of_the_script(story, why, severity):
 
 
 def test_a_signal_of_somebody_else_is_not_ours(story):
-    assert codes(story.trains(5).ended(exit_code=-15, signal="SIGTERM")) == ["DW606"]
+    assert codes(story.trains(5).ended(exit_code=-15, signal="SIGTERM")) == ["DW609"]
 
 
 @pytest.mark.parametrize("action", ["stop", "give-up", "rerun"])
@@ -47,14 +47,14 @@ def test_an_older_journal_has_the_decision_only(story, action):
 def test_a_decision_that_keeps_it_alive_is_no_stop(story, action):
     story.trains(5).tell(Decided, action=action, reason="because", cause="DW112")
 
-    assert codes(story.wait(1).ended(exit_code=-15, signal="SIGTERM")) == ["DW606"]
+    assert codes(story.wait(1).ended(exit_code=-15, signal="SIGTERM")) == ["DW609"]
 
 
 def test_a_decision_about_a_training_that_has_died_is_no_stop(story):
     story.trains(5).ended(exit_code=-9, signal="SIGKILL")
     story.tell(Decided, action="rerun", reason="because", cause="DW501")
 
-    assert codes(story) == ["DW606"]
+    assert codes(story) == ["DW609"]
 
 
 def test_an_error_that_the_training_survived_is_not_what_ended_it(story):

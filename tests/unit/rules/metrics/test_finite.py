@@ -167,3 +167,17 @@ def test_what_it_grew_to_before_it_was_no_number(story) -> None:
     (found,) = story.judged()
     assert found.code == "DW203"
     assert "900" in texts(found)
+
+
+@pytest.mark.parametrize(
+    "name", ["loss", "train__loss", "decode.loss_ce", "d_loss", "total_loss", "kl_loss", "error"]
+)
+def test_what_is_called_a_loss(story, name) -> None:
+    for value in (1.0, NAN, NAN, NAN):
+        story.line(**{name: value})
+    assert story.codes() == ["DW203"]
+
+
+@pytest.mark.parametrize("name", ["acc", "glossiness", "error_free", "lr", "reward"])
+def test_what_is_not(story, name) -> None:
+    assert story.line(loss=1.0, **{name: NAN}).codes() == []

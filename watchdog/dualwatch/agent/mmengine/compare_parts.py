@@ -166,7 +166,7 @@ def _near(kind, registry):
 
 
 def _takes(made, name):
-    """Whether a class takes a keyword, by itself or in one that its keywords are passed on to."""
+    """Whether a class takes a keyword, itself or in one that its keywords are passed on to."""
     for one in made.__mro__:
         if "__init__" not in vars(one):
             continue

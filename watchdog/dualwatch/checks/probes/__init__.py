@@ -68,7 +68,7 @@ PROBES: dict[str, Check] = {
         ("metric", "iteration"),
     ),
     "module-trained": Check(start.module_trained, {"mentions": word}, ("mentions",)),
-    "tensorboard-answers": Check(start.tensorboard_answers),
+    "tensorboard-answers": Check(start.tensorboard_answers, local=True),
     "tensorboard-tags": Check(start.tensorboard_tags, {"metrics": words}),
     # while it runs
     "metric-falls": Check(

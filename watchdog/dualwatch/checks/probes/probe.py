@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from dualwatch.checks.item import CheckSubject, Item, Reading
 from dualwatch.core.clock import duration
+from dualwatch.core.plain import PlainValue
 
 Run = Callable[[CheckSubject, Item], Reading]
 
@@ -26,38 +26,38 @@ class Check:
     """
 
     run: Run
-    limits: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+    limits: Mapping[str, Callable[[PlainValue], object]] = field(default_factory=dict)
     required: tuple[str, ...] = ()
     local: bool = False
 
 
-def seconds(value: Any) -> float:
+def seconds(value: PlainValue) -> float:
     """A duration: "2m"."""
     return duration(value)
 
 
-def number(value: Any) -> float:
+def number(value: PlainValue) -> float:
     """Any number."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError("is not a number")
     return float(value)
 
 
-def count(value: Any) -> int:
+def count(value: PlainValue) -> int:
     """A whole number, not negative."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError("is not an integer from 0")
     return value
 
 
-def share(value: Any) -> float:
+def share(value: PlainValue) -> float:
     """A number from 0 to 1."""
     if not 0 <= number(value) <= 1:
         raise ValueError("must be from 0 to 1")
-    return float(value)
+    return number(value)
 
 
-def size(value: Any) -> int:
+def size(value: PlainValue) -> int:
     """Bytes: "10GiB", "512 MB" (both are powers of 1024 here), or a plain number."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", str(value).strip().lower())
     if match is None:
@@ -65,21 +65,21 @@ def size(value: Any) -> int:
     return int(float(match[1]) * _SIZES[match[2]])
 
 
-def word(value: Any) -> str:
+def word(value: PlainValue) -> str:
     """A word or a name."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError("is not a word")
     return value
 
 
-def words(value: Any) -> tuple[str, ...]:
+def words(value: PlainValue) -> tuple[str, ...]:
     """A list of words."""
     if not isinstance(value, (list, tuple)):
         raise ValueError("is not a list of words")
     return tuple(word(part) for part in value)
 
 
-def codes(value: Any) -> tuple[str, ...]:
+def codes(value: PlainValue) -> tuple[str, ...]:
     """A list of finding codes."""
     found = words(value)
     for code in found:

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import sys
-import time
 from pathlib import Path
 from typing import TypeVar
 
@@ -72,7 +71,7 @@ def sample(
         open_files_limit=_open_files_limit(process, root),
         container=container.kind(process, root),
         kernel=lines,
-        booted=round(time.time() - time.monotonic(), 1) if lines else None,
+        booted=round(wall - at, 1) if lines else None,
     )
     return seen, [NotObserved(at=at, wall=wall, what=what, why=why) for what, why in refusals]
 

@@ -7,8 +7,8 @@ are keys. So names are cut into words, and the words decide.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
+from dualwatch.core.plain import PlainValue
 from dualwatch.core.text import NAME_WORD, name_words
 from dualwatch.core.unread import is_unread
 from dualwatch.events.modalities import INFRARED_WORDS, VISIBLE_WORDS
@@ -40,7 +40,7 @@ def without_modality(stem: str) -> str:
     return NAME_WORD.sub(lambda m: "*" if m[0].lower() in known else m[0], stem)
 
 
-def is_paired(dataset: Any, *, whole: bool) -> bool | None:
+def is_paired(dataset: PlainValue, *, whole: bool) -> bool | None:
     """Whether a training data set, wrappers included, yields pairs; None where that is not known.
 
     Args:
@@ -64,7 +64,7 @@ def is_paired(dataset: Any, *, whole: bool) -> bool | None:
     return False if whole and not any(is_unread(value) for _, value in leaves) else None
 
 
-def _has_second_folder(value: Any) -> bool:
+def _has_second_folder(value: PlainValue) -> bool:
     """Whether a folder of infrared images is named beside another one: ``img`` and ``img_ir``."""
     if isinstance(value, (list, tuple)):
         return any(_has_second_folder(part) for part in value)
@@ -76,7 +76,7 @@ def _has_second_folder(value: Any) -> bool:
     return any(_has_second_folder(part) for part in value.values())
 
 
-def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(value: PlainValue, key: str = "") -> Iterator[tuple[str, PlainValue]]:
     """Every value but containers, with its key, and bare keys."""
     if isinstance(value, Mapping):
         for name, part in value.items():

@@ -10,8 +10,9 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, zip_longest
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from dualwatch.core.plain import PlainDict, PlainValue
 from dualwatch.core.text import clean
 from dualwatch.core.unread import is_unread
 from dualwatch.datasets.spec import DatasetSpec
@@ -90,9 +91,7 @@ def compare(
     return tuple(unpaired[:NAMED]), looked_at
 
 
-def folders_of(
-    dataset: Mapping[str, Any], roots: Sequence[Path], *, usual: bool
-) -> PairFolders | None:
+def folders_of(dataset: PlainDict, roots: Sequence[Path], *, usual: bool) -> PairFolders | None:
     """The two folders of one data set.
 
     Args:
@@ -135,7 +134,7 @@ def _all_folders(
                 yield found
 
 
-def _datasets(value: Any) -> Iterator[Mapping[str, Any]]:
+def _datasets(value: PlainValue) -> Iterator[PlainDict]:
     """Every dictionary below that looks like a data set; wrappers are passed through."""
     if isinstance(value, Mapping):
         if any(key in value for key in ("data_root", "data_prefix", "img_prefix")):
@@ -147,14 +146,15 @@ def _datasets(value: Any) -> Iterator[Mapping[str, Any]]:
             yield from _datasets(part)
 
 
-def _named(entries: Mapping[str, Any], root: Path) -> PairFolders | None:
+def _named(entries: PlainDict, root: Path) -> PairFolders | None:
     """Two folders of different modality, by their keys or by their own names."""
     found: dict[str, Path] = {}
     rest: list[str] = []
     in_prefix = "data_root" not in entries and "type" not in entries
     for key, folder in entries.items():
-        is_folder = isinstance(folder, str) and not is_unread(folder) and "://" not in folder
-        if not is_folder or key == "data_root":
+        if not isinstance(folder, str) or is_unread(folder) or "://" in folder:
+            continue
+        if key == "data_root":
             continue
         if not in_prefix and not any(word in key for word in _FOLDER_KEYS):
             continue
@@ -173,7 +173,7 @@ def _named(entries: Mapping[str, Any], root: Path) -> PairFolders | None:
     return PairFolders(found["visible"], found["infrared"]) if len(found) == 2 else None
 
 
-def _usual(root: Path, split: Any) -> PairFolders | None:
+def _usual(root: Path, split: object) -> PairFolders | None:
     """A folder for each modality (and in it one for the split), or one that holds both."""
     found: dict[str, Path] = {}
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):

@@ -37,6 +37,8 @@ ADVICE = {
     "DW111": "In an mmengine configuration: env_cfg.mp_cfg.opencv_num_threads=0 against OpenCV's "
     "threads, env_cfg.mp_cfg.mp_start_method='spawn' for spawned workers.",
     "DW117": "serialize_data=True keeps the annotations as one array, which pickles fast.",
+    "DW118 while-evaluating": "In an mmengine configuration: env_cfg.dist_cfg.timeout=7200 "
+    "(seconds; --cfg-options env_cfg.dist_cfg.timeout=7200).",
     "DW202": "mmengine prints the last mean of a loss that is no longer computed.",
     "DW401": "--cfg-options train_dataloader.batch_size=N optim_wrapper.accumulative_counts=M "
     "keeps the effective batch.",
@@ -46,6 +48,8 @@ ADVICE = {
     "DW602": "python -c \"from mmengine import Config; Config.fromfile('CONFIG')\" shows the "
     "same error.",
     "DW605": "Under dualwatch train, mmengine's own classes are allowed in a checkpoint.",
+    "DW606 unused-parameters": "In an mmengine configuration: find_unused_parameters=True at the "
+    "top level (--cfg-options find_unused_parameters=True).",
     "DW802": "In the configuration: vis_backends = [dict(type='LocalVisBackend'), "
     "dict(type='TensorboardVisBackend')], and visualizer.vis_backends = vis_backends.",
 }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from dualwatch.history.reported_run import ReportedRun
 
@@ -22,11 +22,11 @@ class Difference(NamedTuple):
     values: tuple[str, ...]
 
 
-def flat(value: Any, prefix: str = "", depth: int = 0) -> dict[str, Any]:
+def flat(value: object, prefix: str = "", depth: int = 0) -> dict[str, object]:
     """Dotted key -> value; a number in it is an index of a list."""
     if depth < 12:
         if isinstance(value, Mapping) and value:
-            items: Any = value.items()
+            items: Iterable[tuple[object, object]] | None = value.items()
         elif isinstance(value, (list, tuple)) and any(
             isinstance(item, (Mapping, list, tuple)) for item in value
         ):
@@ -34,14 +34,14 @@ def flat(value: Any, prefix: str = "", depth: int = 0) -> dict[str, Any]:
         else:
             items = None
         if items is not None:
-            found: dict[str, Any] = {}
+            found: dict[str, object] = {}
             for key, item in items:
                 found |= flat(item, f"{prefix}.{key}" if prefix else str(key), depth + 1)
             return found
     return {prefix: value} if prefix else {}
 
 
-def settings_of(run: ReportedRun) -> dict[str, Any]:
+def settings_of(run: ReportedRun) -> dict[str, object]:
     """All that is known of a run's configuration, flat; empty where nothing is."""
     sections = {k: v for k, v in run.sections.items() if k not in _LEFT_OUT}
     if not sections and run.config is not None:
@@ -75,6 +75,6 @@ def differences(runs: Sequence[ReportedRun]) -> list[Difference]:
     return found
 
 
-def in_words(value: Any) -> str:
+def in_words(value: object) -> str:
     """A value of a configuration; None is what ``not set`` means there."""
     return ABSENT if value is None else str(value)

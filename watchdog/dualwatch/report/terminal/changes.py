@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from dualwatch.events import Change
 
@@ -18,5 +17,5 @@ def changes_table(changes: Sequence[Change], *, reasons: bool = True) -> list[st
     ]
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return "not set" if value is None else str(value)

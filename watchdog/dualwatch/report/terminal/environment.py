@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from dualwatch.core import units
+from dualwatch.core.plain import PlainValue
 from dualwatch.report.diagnosis import Diagnosis
 from dualwatch.report.terminal.console import one_line
 
@@ -88,7 +88,7 @@ def loader(document: Diagnosis) -> str:
     return ", ".join(f"{one_line(key)}={_setting(value)}" for key, value in loaded.items())
 
 
-def _setting(value: Any, depth: int = 0) -> str:
+def _setting(value: PlainValue, depth: int = 0) -> str:
     if isinstance(value, dict):
         inner = {key: item for key, item in value.items() if key != "type"}
         if depth > 1:

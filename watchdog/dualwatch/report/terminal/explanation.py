@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+
+from msgspec import Struct
 
 from dualwatch import domains, frameworks
 from dualwatch.events.journal import SCHEMA_VERSION
@@ -13,22 +14,50 @@ from dualwatch.rules.catalog import BY_CODE, CODES, Code
 WIDTH = 78
 
 
-def document(codes: Sequence[Code]) -> dict[str, Any]:
+class CodeDocument(Struct, kw_only=True):
+    """One code; its remedy includes the advice of frameworks and domains.
+
+    Attributes:
+        cures: Circumstance -> the remedy that fits it better.
+    """
+
+    code: str
+    name: str
+    means: str
+    matters: str
+    example: str
+    cure: str
+    cures: dict[str, str]
+    severity: str
+    explains: list[str]
+    explained_by: list[str]
+
+
+class CodesDocument(Struct, kw_only=True):
+    """What ``explain --json`` prints."""
+
+    schema_version: int = SCHEMA_VERSION
+    codes: list[CodeDocument]
+
+
+def document(codes: Sequence[Code]) -> CodesDocument:
     """The codes as one document for ``--json``."""
-    fields = ("code", "name", "means", "matters", "example")
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "codes": [
-            {
-                **{name: getattr(code, name) for name in fields},
-                "cure": " ".join((code.remedy, *advice(code))),
-                "severity": code.severity.word,
-                "explains": [symptom.code for symptom in symptoms(code)],
-                "explained_by": [cause.code for cause in causes(code)],
-            }
-            for code in codes
-        ],
-    }
+    return CodesDocument(codes=[_code_document(code) for code in codes])
+
+
+def _code_document(code: Code) -> CodeDocument:
+    return CodeDocument(
+        code=code.code,
+        name=code.name,
+        means=code.means,
+        matters=code.matters,
+        example=code.example,
+        cure=" ".join((code.remedy, *advice(code))),
+        cures={what.value: text for what, text in code.remedies.items()},
+        severity=code.severity.word,
+        explains=[symptom.code for symptom in symptoms(code)],
+        explained_by=[cause.code for cause in causes(code)],
+    )
 
 
 def text(codes: Sequence[Code], *, in_full: bool) -> str:
@@ -61,6 +90,16 @@ def advice(code: Code) -> list[str]:
     return own + [one.advice[code.code] for one in domains.installed() if code.code in one.advice]
 
 
+def special_remedies(code: Code) -> list[str]:
+    """The remedies of single circumstances, each with its name."""
+    found = []
+    for what, remedy in code.remedies.items():
+        key = f"{code.code} {what.value}"
+        more = [one.advice[key] for one in frameworks.installed() if key in one.advice]
+        found.append(f"{what.value.replace('-', ' ')}: {' '.join((remedy, *more))}")
+    return found
+
+
 def symptoms(code: Code) -> list[Code]:
     """The codes of which this one is a cause, where both are found."""
     return [BY_CODE[other] for other in code.explains]
@@ -76,7 +115,7 @@ def _full(code: Code) -> str:
     for title, body in (
         ("What it means", code.means),
         ("Why it matters", code.matters),
-        ("What to do", "\n".join((code.remedy, *advice(code)))),
+        ("What to do", "\n".join((code.remedy, *advice(code), *special_remedies(code)))),
     ):
         parts.append(f"\n{title}\n{_wrapped(body)}\n")
     if code.example:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from dualwatch.report.terminal.console import plain_text
 
@@ -15,7 +14,7 @@ _NAME = 22
 _VALUE = 18
 
 
-def lines(rows: Iterable[tuple[str, Any, str, str]], folder: str) -> Iterator[str]:
+def lines(rows: Iterable[tuple[str, object, str, str]], folder: str) -> Iterator[str]:
     """Two lines per setting, or more where a value is long; none is wider than 80 columns.
 
     Args:
@@ -44,7 +43,7 @@ def _wrapped(lead: str, text: str) -> list[str]:
     )
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     if value is None:
         return "not set"
     if isinstance(value, Mapping):

@@ -6,7 +6,7 @@ tests read the same words. A code, once published, keeps its meaning.
 
 from __future__ import annotations
 
-from dualwatch.events import Evidence, Finding, Proof, Severity
+from dualwatch.events import Circumstance, Evidence, Finding, Proof, Severity
 from dualwatch.rules.catalog import gpus, host, metrics, own, setup, stalls, tensorboard, workers
 from dualwatch.rules.catalog.code import Code
 
@@ -37,18 +37,27 @@ def finding(
     pid: int | None = None,
     subject: str = "",
     proof: Proof | None = None,
+    circumstance: Circumstance | None = None,
+    follows: tuple[str, ...] = (),
 ) -> Finding:
-    """A finding; name, severity and remedy default to those of its code."""
+    """A finding; name, severity and remedy default to those of its code.
+
+    Args:
+        circumstance: What happened; it chooses the remedy where the catalogue has one for it.
+    """
     entry = BY_CODE[code]
+    fitting = entry.remedies.get(circumstance, "") if circumstance is not None else ""
     return Finding(
         code=code,
         name=entry.name,
         severity=entry.severity if severity is None else severity,
         confidence=confidence,
         evidence=tuple(evidence),
-        remedy=remedy or entry.remedy,
+        remedy=remedy or fitting or entry.remedy,
         attempt=attempt,
         pid=pid,
         subject=subject,
         proof=proof,
+        circumstance=circumstance,
+        follows=follows,
     )

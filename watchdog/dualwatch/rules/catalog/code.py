@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from dualwatch.events import Severity
+from dualwatch.events import Circumstance, Severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,6 +14,7 @@ class Code:
 
     Attributes:
         remedy: For any framework; an adapter adds a line of its own (``Framework.advice``).
+        remedies: Circumstance -> the remedy that fits it better than the general one.
         example: What dualwatch shows when it happens, line by line.
         explains: Codes of which this one is the cause, where both are found.
     """
@@ -23,5 +25,6 @@ class Code:
     means: str
     matters: str
     remedy: str
+    remedies: Mapping[Circumstance, str] = field(default_factory=dict)
     example: str = ""
     explains: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dualwatch.events import Severity
+from dualwatch.events import Circumstance, Severity
 from dualwatch.rules.catalog.code import Code
 
 CODES: tuple[Code, ...] = (
@@ -14,6 +14,19 @@ CODES: tuple[Code, ...] = (
         matters="The same training would need the same memory the next time.",
         remedy="Use fewer workers, smaller batches, or a dataset that is not held in memory. "
         "dualwatch train reruns with half the batch.",
+        remedies={
+            Circumstance.JOB_LIMIT: "Ask for more memory (sbatch --mem=64G or --mem-per-cpu=8G; "
+            "the "
+            "limit counts loader workers too), or use fewer workers.",
+            Circumstance.CONTAINER_LIMIT: "Raise the memory limit of the container (docker run "
+            "--memory=64g, resources.limits.memory in Kubernetes), or use fewer workers.",
+            Circumstance.KILLED_SILENTLY: "On the machine that it ran on, dmesg -T | grep -i "
+            "'killed process' shows whether the kernel ended it for want of memory; in a container "
+            "or a job, its memory limit. If so, use fewer workers, smaller batches, or a dataset "
+            "that is not held in memory. If not, another process sent SIGKILL.",
+            Circumstance.PAGING_FILE: "Enlarge the paging file of Windows, or use fewer workers "
+            "(num_workers): each one reserves memory of its own.",
+        },
         example="DW501 host-out-of-memory (certain)\n"
         "  Out of memory: Killed process 4711 (python) total-vm:41943040kB\n"
         "  memory: 310 MiB available of 31.3 GiB",
@@ -23,9 +36,23 @@ CODES: tuple[Code, ...] = (
         code="DW502",
         name="disk-full",
         severity=Severity.CRITICAL,
-        means="No space is left on the file system that the training writes to.",
+        means="The training cannot write: no space is left on its file system, a quota or the "
+        "inodes are used up, it is read-only, or the file is locked.",
         matters="No checkpoint can be saved.",
         remedy="Free space, choose another --work-dir, or keep fewer checkpoints.",
+        remedies={
+            Circumstance.QUOTA: "The user's quota is used up, although df may show free space. "
+            "Look at it (quota -s, or the site's own command), remove old checkpoints, ask for "
+            "more, or choose a --work-dir on another file system.",
+            Circumstance.INODES: "Space is free, so inodes or a quota are used up: df -i and "
+            "quota -s show which. Remove directories of many small files, or choose another "
+            "--work-dir.",
+            Circumstance.READ_ONLY: "The file system is mounted read-only, or became so after an "
+            "error (dmesg shows that). Choose a --work-dir that can be written to.",
+            Circumstance.FILE_IN_USE: "Another program has the file open: a virus scanner, a cloud "
+            "synchronisation, TensorBoard, an editor, or a second training in the same folder. "
+            "Close it, or choose a --work-dir outside of synchronised folders.",
+        },
         example="DW502 disk-full (certain)\n"
         "  OSError: [Errno 28] No space left on device (checkpoint.py:812 in save)\n"
         "  the training ended with exit code 1\n"
@@ -36,9 +63,15 @@ CODES: tuple[Code, ...] = (
         code="DW503",
         name="console-encoding",
         severity=Severity.CRITICAL,
-        means="The training printed a character that the encoding of its console cannot represent.",
-        matters="A print statement ended the training; the training itself was sound.",
+        means="The training printed a character that the encoding of its console cannot represent, "
+        "or read a file in the code page of the system that is not written in it.",
+        matters="The encoding ended the training; the training itself was sound.",
         remedy="Set PYTHONUTF8=1 in the environment. dualwatch train reruns once with it.",
+        remedies={
+            Circumstance.FILE_READ: "A file in UTF-8 was read in the code page of the system. Set "
+            "PYTHONUTF8=1 in the environment, or remove characters beyond ASCII from that file "
+            "(comments too). dualwatch train reruns once with it.",
+        },
         example="DW503 console-encoding (certain)\n"
         "  UnicodeEncodeError: 'gbk' codec can't encode character in position 0\n"
         "  the training ended with exit code 1",

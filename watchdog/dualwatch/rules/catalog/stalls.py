@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dualwatch.events import Severity
+from dualwatch.events import Circumstance, Severity
 from dualwatch.rules.catalog.code import Code
 
 CODES: tuple[Code, ...] = (
@@ -209,6 +209,12 @@ CODES: tuple[Code, ...] = (
         matters="One rank is elsewhere: it has fewer batches, died, or took another branch.",
         remedy="Give every rank the same number of batches, and look at the first rank that "
         "failed. dualwatch train tries one rerun.",
+        remedies={
+            Circumstance.WHILE_EVALUATING: "The other ranks waited longer than the timeout for a "
+            "rank that evaluates alone. Raise the timeout (init_process_group(timeout=...)), or "
+            "make the evaluation shorter: fewer images, fewer boxes per image, or a smaller "
+            "interval of results that are collected.",
+        },
         example="DW118 collective-stuck (likely)\n"
         "  rank 0 waits in all_reduce, and rank 1 is elsewhere: save (serialization.py:850) < "
         "save_checkpoint (checkpoint.py:12)\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dualwatch.events import Severity
+from dualwatch.events import Circumstance, Severity
 from dualwatch.rules.catalog.code import Code
 
 CODES: tuple[Code, ...] = (
@@ -15,6 +15,12 @@ CODES: tuple[Code, ...] = (
         matters="Every worker needs its own memory, so the next epoch would end the same way.",
         remedy="Use fewer workers (num_workers) or smaller images and batches. dmesg shows whether "
         "the kernel killed it. dualwatch train reruns with half the workers, then with none.",
+        remedies={
+            Circumstance.TERMINATED_WORKER: "Another process ended the worker with a signal "
+            "that the "
+            "kernel's out-of-memory killer does not send: a kill, a scheduler, or another program "
+            "that cleans up. It is not for want of memory; start the training again.",
+        },
         example="DW301 worker-killed (certain)\n"
         "  RuntimeError: DataLoader worker (pid 4711) is killed by signal: Killed.\n"
         "  the training ended with exit code 1\n"
@@ -56,12 +62,26 @@ CODES: tuple[Code, ...] = (
         name="worker-start-failed",
         severity=Severity.CRITICAL,
         means="Loader workers could not be started: no main guard, a dataset that cannot be "
-        "pickled, or a Windows paging file that is too small.",
+        "pickled, a Windows paging file that is too small, or a limit of processes.",
         matters="Under spawn, as on Windows, every worker imports the script and unpickles the "
         "dataset.",
         remedy="Start the training under if __name__ == '__main__', use module-level classes, "
         "enlarge the paging file, or set num_workers=0. dualwatch train reruns once without "
         "workers.",
+        remedies={
+            Circumstance.NO_MAIN_GUARD: "Start the training under if __name__ == '__main__':, or "
+            "set num_workers=0. dualwatch train reruns once without workers.",
+            Circumstance.UNPICKLABLE: "The dataset holds something that cannot be pickled (an open "
+            "file, a lock, a lambda, a local class) or is too large for it: create it in the "
+            "worker, "
+            "use module-level classes, or set num_workers=0. dualwatch train reruns once without "
+            "workers.",
+            Circumstance.PAGING_FILE: "Enlarge the paging file of Windows, or use fewer workers. "
+            "dualwatch train reruns once without workers.",
+            Circumstance.PROCESS_LIMIT: "The limit of processes and threads is reached: raise it "
+            "(ulimit -u, docker run --pids-limit=-1, pids.max of the cgroup), set "
+            "OMP_NUM_THREADS=1, or use fewer workers. dualwatch train reruns once without workers.",
+        },
         example="DW304 worker-start-failed (certain)\n"
         "  TypeError: cannot pickle '_thread.lock' object (reduction.py:60 in dump)\n"
         "  the training ended with exit code 1",
@@ -105,6 +125,36 @@ CODES: tuple[Code, ...] = (
         "  Exception: Cannot find valid image after 1000! Please check your image path\n"
         "  the training ended with exit code 1",
         explains=("DW606",),
+    ),
+    Code(
+        code="DW308",
+        name="label-out-of-range",
+        severity=Severity.CRITICAL,
+        means="A label is a class index that the model has no output for.",
+        matters="The head and the annotations disagree on the number of classes. On a GPU the "
+        "error comes late, at a line that has nothing to do with it.",
+        remedy="Compare the number of classes of every head with the classes of the dataset, and "
+        "look for labels that start at 1 or are -1 (255 marks pixels that are ignored). "
+        "CUDA_LAUNCH_BLOCKING=1 shows the line.",
+        example="DW308 label-out-of-range (certain)\n"
+        "  Loss.cu:250: nll_loss_forward: block: [0,0,0], thread: [0,0,0] Assertion "
+        "`t >= 0 && t < n_classes` failed.\n"
+        "  RuntimeError: CUDA error: device-side assert triggered\n"
+        "  the training ended with exit code 1",
+        explains=("DW606",),
+    ),
+    Code(
+        code="DW309",
+        name="cuda-in-forked-worker",
+        severity=Severity.CRITICAL,
+        means="A forked process used CUDA, which its parent had initialised.",
+        matters="CUDA does not survive a fork: the dataset or a transform moves data to the GPU.",
+        remedy="Keep CUDA out of the dataset and its transforms (move batches to the GPU in the "
+        "main process), start workers with spawn, or set num_workers=0.",
+        example="DW309 cuda-in-forked-worker (certain)\n"
+        "  RuntimeError: Cannot re-initialize CUDA in forked subprocess\n"
+        "  the training ended with exit code 1",
+        explains=("DW305", "DW306", "DW606"),
     ),
     Code(
         code="DW311",

@@ -1,86 +1,43 @@
-"""DW118, DW301-DW307, DW401, DW403, DW501-DW503, DW602-DW605: what the last error means.
+"""What the error that ended a training means: its code, and what happened beyond it.
 
-A literal table: the first row whose pattern matches the error's text gives the code; DW606 where
-none does. Patterns are pieces of the messages that libraries print, in every wording that was met,
-matched against the error that ended the training and the earlier links of its chain, never against
-the whole console. Frameworks add patterns of their own (``Framework.error_patterns``).
+``error_table`` holds the messages; frameworks add rows of their own (``Framework.error_patterns``)
+and places (``error_places``); DW606 is what belongs to none. Only the error and the earlier links
+of its chain are looked at, never the whole console.
 """
 
 from __future__ import annotations
 
 import functools
 import re
+from typing import NamedTuple
 
 from dualwatch import frameworks
-from dualwatch.events import ErrorSeen
-
-# Specific before general: a bus error of a worker means shared memory, not just a dead worker.
-PATTERNS: tuple[tuple[str, str], ...] = (
-    ("DW605", r"Weights only load failed|PytorchStreamReader failed|invalid magic number; corrupt"),
-    (
-        "DW401",
-        r"CUDA out of memory|OutOfMemoryError|HIP out of memory|CUDA error: out of memory"
-        r"|CU(?:BLAS|DNN)_STATUS_ALLOC_FAILED",
-    ),
-    (
-        "DW403",
-        r"Unable to determine the device handle|fallen off the bus|GPU is lost"
-        r"|CUDA error: uncorrectable (?:ECC|NVLink)|Driver/library version mismatch"
-        r"|CUDA driver version is insufficient|CUDA error: device (?:unavailable|lost)",
-    ),
-    (
-        "DW118",
-        r"Watchdog caught collective operation timeout|\[[^\]]*gloo[^\]]*\] Timed out waiting",
-    ),
-    ("DW303", r"Too many open files|received 0 items of ancdata"),
-    (
-        "DW302",
-        r"unable to (allocate|open|resize|mmap) shared memory|unable to write to file </torch_"
-        r"|insufficient shared memory|Unexpected bus error|killed by signal: Bus error"
-        r"|No space left on device: '/(?:torch_|dev/shm)",
-    ),
-    (
-        "DW304",
-        r"finished its bootstrapping phase|[Cc]an(?:'t|not) pickle|paging file is too small"
-        r"|WinError 1455|\u9875\u9762\u6587\u4ef6\u592a\u5c0f"
-        r"|Can't get attribute '.+' on <module '__(?:mp_)?main__'",
-    ),
-    ("DW305", r"killed by signal: (Segmentation fault|Aborted|Illegal|Floating|\W*$)"),
-    ("DW301", r"killed by signal"),
-    (
-        "DW502",
-        r"No space left on device|Disk quota exceeded|not enough space on the disk"
-        r"|PytorchStreamWriter failed writing",
-    ),
-    ("DW501", r"can't allocate memory|Cannot allocate memory|Unable to allocate .*iB|^MemoryError"),
-    ("DW503", r"UnicodeEncodeError"),
-    ("DW305", r"worker \(pid(?:\(s\))?[ \d,]+\) exited unexpectedly"),
-    ("DW604", r"MissingPairError"),
-)
-
-_COMPILED = tuple((code, re.compile(pattern)) for code, pattern in PATTERNS)
+from dualwatch.events import Circumstance, ErrorSeen
+from dualwatch.rules.deaths.error_table import TABLE, Row
 
 
-@functools.cache
-def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """The table, then the patterns of the adapters."""
-    own = (row for one in frameworks.installed() for row in one.error_patterns)
-    return (*_COMPILED, *own)
+class Meaning(NamedTuple):
+    """What an error means.
 
+    Attributes:
+        text: First line of that link of the chain which the code rests on.
+        sure: Whether the message means this alone.
+    """
 
-@functools.cache
-def _places() -> tuple[tuple[re.Pattern[str], str], ...]:
-    return tuple(row for one in frameworks.installed() for row in one.error_places)
+    code: str
+    text: str
+    circumstance: Circumstance | None = None
+    sure: bool = True
 
-
-# An error of pickle while a checkpoint is written is not about starting a worker.
-_NOT_BELOW = {"DW304": re.compile(r"torch/serialization\.py|save_checkpoint")}
 
 _DATASET_BUILT = re.compile(r"in (?:full_init|load_data_list)\b")
 # In a process that loads without workers; a worker's error names its worker.
 _FETCHED = re.compile(r"_utils/fetch\.py")
 # A batch comes through a socket of its worker, which breaks when the worker is gone.
 _HANDED_OVER = re.compile(r"in rebuild_storage_fd\b|multiprocessing/resource_sharer\.py")
+# The child of a spawn reads what its parent pickled; the parent writes to a child that is gone.
+_SPAWNED = re.compile(r"multiprocessing/spawn\.py|in spawn_main\b|in _main\b")
+_WRITES_TO_CHILD = re.compile(r"multiprocessing/(?:reduction|popen_\w+)\.py")
 _BROKEN_OFF = (
     "ConnectionResetError",
     "ConnectionRefusedError",
@@ -89,25 +46,46 @@ _BROKEN_OFF = (
     "FileNotFoundError",
 )
 _ABSENT = ("FileNotFoundError", "NotADirectoryError")
+_WRITES = re.compile(
+    r"\bopen\([^)]*,\s*(?:mode=)?['\"][awx]|in (?:save|save_checkpoint|_save\w*|_dump|dump|put"
+    r"|put_text"
+    r"|add_scalars?|emit|write)\b|os\.(?:makedirs|rename|replace|symlink)\("
+)
+_PARENT_GONE = re.compile(r"Parent directory .+ does not exist|File .+ cannot be opened")
+_MISSING_PATH = re.compile(r"No such file or directory: '([^']+)'|directory (\S+) does not exist")
 
 _OF_A_PEER = re.compile(
     r"[Cc]onnection (?:closed|reset) by peer|remote process exited|Broken pipe|ncclRemoteError"
-    r"|NCCL communicator was aborted"
+    r"|NCCL communicator was aborted|Pin memory thread exited|[Ss]ocket (?:closed|Timeout)"
+    r"|Some NCCL operations have failed or timed out|TCPStore|DistBackendError|DistNetworkError"
 )
 
 
-def recognise(error: ErrorSeen) -> tuple[str, str]:
-    """The finding code of the error that ended a training, and the text that shows it.
+@functools.cache
+def _rows() -> tuple[Row, ...]:
+    """The rows of the adapters, whose messages are longer, then the table."""
+    own = (Row(*row) for one in frameworks.installed() for row in one.error_patterns)
+    return (*own, *TABLE)
 
-    Returns:
-        The code, and the first line of that link of the chain which the code rests on.
-    """
+
+@functools.cache
+def _places() -> tuple[tuple[re.Pattern[str], str], ...]:
+    return tuple(row for one in frameworks.installed() for row in one.error_places)
+
+
+def recognise(error: ErrorSeen) -> Meaning:
+    """What the error that ended a training means."""
     own = text_of(error)
-    for code, pattern in _patterns():
+    for row in _rows():
+        if row.below is not None and not _is_below(error, row.below):
+            continue
+        if row.not_below is not None and _is_below(error, row.not_below):
+            continue
         for text in (own, *error.causes):
-            if pattern.search(text) and not _is_below(error, _NOT_BELOW.get(code)):
-                return code, text.partition("\n")[0]
-    return _by_place(error), own.partition("\n")[0]
+            if row.pattern.search(text):
+                line = text.partition("\n")[0]
+                return Meaning(row.code, line, row.circumstance, row.sure)
+    return Meaning(_by_place(error), own.partition("\n")[0])
 
 
 def text_of(error: ErrorSeen) -> str:
@@ -116,11 +94,44 @@ def text_of(error: ErrorSeen) -> str:
 
 
 def follows_another(error: ErrorSeen) -> bool:
-    """Whether it only reports that another rank is gone or does not respond."""
-    text = text_of(error)
+    """Whether it only reports that another process is gone or does not respond."""
     if _lost_its_worker(error):
         return False
-    return _OF_A_PEER.search(text) is not None or recognise(error)[0] == "DW118"
+    if is_of_a_spawn(error):
+        return True
+    code = recognise(error).code
+    return code == "DW118" or (code == "DW606" and _OF_A_PEER.search(text_of(error)) is not None)
+
+
+def is_of_a_spawn(error: ErrorSeen) -> bool:
+    """Whether one side of a spawn reports that the other side broke off."""
+    if error.exception.endswith(("EOFError", "UnpicklingError")) and _is_below(error, _SPAWNED):
+        return True
+    return error.exception == "BrokenPipeError" and _is_below(error, _WRITES_TO_CHILD)
+
+
+def broke_off(error: ErrorSeen) -> bool:
+    """Whether it only shows that processes are being ended: its own, or one that it talks to."""
+    text = text_of(error)
+    return (
+        (error.exception in _BROKEN_OFF and error.exception != "FileNotFoundError")
+        or recognise(error).circumstance is Circumstance.TERMINATED_WORKER
+        or "exited unexpectedly" in text
+    )
+
+
+def missing_output(error: ErrorSeen) -> str | None:
+    """The path that the training could not write since its folder does not exist; None for others.
+
+    A training that has written there before lost its folder.
+    """
+    text = text_of(error)
+    path = _MISSING_PATH.search(text)
+    if _PARENT_GONE.search(text) is not None:
+        return (path[1] or path[2] or "") if path is not None else ""
+    if error.exception not in _ABSENT or path is None or not _is_below(error, _WRITES):
+        return None
+    return path[1] or path[2]
 
 
 def _lost_its_worker(error: ErrorSeen) -> bool:
@@ -140,8 +151,6 @@ def _by_place(error: ErrorSeen) -> str:
     return "DW306" if error.worker is not None or _is_below(error, _FETCHED) else "DW606"
 
 
-def _is_below(error: ErrorSeen, place: re.Pattern[str] | None) -> bool:
-    """Whether a frame of the traceback is of that place."""
-    if place is None:
-        return False
+def _is_below(error: ErrorSeen, place: re.Pattern[str]) -> bool:
+    """Whether a line of the traceback is of that place."""
     return any(place.search(line.replace("\\", "/")) for line in error.excerpt)

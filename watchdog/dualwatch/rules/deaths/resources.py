@@ -55,7 +55,7 @@ def _of_host(s: Snapshot) -> Iterator[Finding]:
     if host is None or s.ended is not None:
         return  # After the end of a training these belong to the next one.
     if is_scarce(host.shm_free, host.shm_total, SCARCE_SHM):
-        met = any(error_patterns.recognise(error)[0] == "DW302" for error in s.errors)
+        met = any(error_patterns.recognise(error).code == "DW302" for error in s.errors)
         if met or _waits_for_workers(s):
             text = f"/dev/shm is nearly full: {units.size(host.shm_free or 0)} free"
             first = Evidence(text=text, source="host", wall=host.wall)
@@ -123,7 +123,7 @@ def _of_devices(s: Snapshot, out_of_memory: bool) -> Iterator[Finding]:
     yield from _lost(s)
     if s.gpus is None:
         return
-    caught = any(error_patterns.recognise(error)[0] == "DW401" for error in s.errors)
+    caught = any(error_patterns.recognise(error).code == "DW401" for error in s.errors)
     used = [gpu for gpu in s.gpus.gpus if (gpu.tree or 0) > 0 or any(h.ours for h in gpu.holders)]
     # Before the training uses a GPU, each may become its own.
     for gpu in used or s.gpus.gpus:

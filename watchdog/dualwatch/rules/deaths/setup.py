@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
+from dualwatch.core.plain import as_dict
 from dualwatch.events import ConfigRead, Defect, DefectKind, Evidence, Finding, Severity
 from dualwatch.rules.catalog import finding
 from dualwatch.rules.thresholds import Thresholds
@@ -22,6 +22,9 @@ OF_KIND = {
     DefectKind.LABEL: "DW611",
 }
 """Kind of a defect -> its finding code."""
+
+_BUILT = {"checkpoints-announced", "run-announced"}
+"""Milestones before which model, loaders and optimizer were built."""
 
 BOUND = 100
 """As many names as ``ConfigRead.unpaired`` holds at most."""
@@ -41,7 +44,7 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
         yield _missing(s, config)
     if config.unpaired:
         yield _unpaired(s, config)
-    if not _has_trained(s):
+    if not _has_trained(s) and not s.milestones & _BUILT:
         # One that has trained could; what a journal or a log shows of it counts for more.
         yield from _defects(s, config)
 
@@ -51,6 +54,8 @@ def _defects(s: Snapshot, config: ConfigRead) -> Iterator[Finding]:
     for prevents in (True, False):
         by_code: dict[str, list[Defect]] = {}
         for one in config.defects:
+            if one.kind is DefectKind.OTHER_VERSION and config.how != "loaded":
+                continue  # Which version is to train it, its text does not show.
             if one.prevents is prevents:
                 by_code.setdefault(OF_KIND[one.kind], []).append(one)
         for code, defects in by_code.items():
@@ -79,7 +84,8 @@ def _risky(s: Snapshot, config: ConfigRead) -> Iterator[Finding]:
     by_spawn = config.start_method == "spawn" or on_windows
     evidence = []
     for name, settings in config.loaders.items():
-        workers = settings.get("num_workers") if isinstance(settings, Mapping) else None
+        settings = as_dict(settings)
+        workers = settings.get("num_workers")
         if not _is_several(workers):
             continue
         kept = settings.get("persistent_workers") is True
@@ -97,7 +103,7 @@ def _risky(s: Snapshot, config: ConfigRead) -> Iterator[Finding]:
         yield _finding(s, "DW601", evidence, 0.6 if by_spawn else 0.5)
 
 
-def _is_several(workers: Any) -> bool:
+def _is_several(workers: object) -> bool:
     return isinstance(workers, int) and not isinstance(workers, bool) and workers > 1
 
 

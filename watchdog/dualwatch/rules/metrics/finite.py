@@ -32,6 +32,8 @@ SETTLING = 20
 RARE = 0.05
 """Share of the lines in which single skipped steps are usual."""
 
+_TOTAL = ("loss", "total_loss", "loss_total", "train_loss")
+
 GO_BACK = (
     "Resume from a checkpoint before that line with a lower learning rate, a warm-up or gradient "
     "clipping; what was saved since then holds NaN."
@@ -185,7 +187,7 @@ def _lead(bad: Mapping[str, Metric]) -> str:
 
 def total(names: Iterable[str]) -> str | None:
     """The name of the total loss among metrics of training lines."""
-    return next((name for name in names if name.rsplit("/", 1)[-1] == "loss"), None)
+    return next((name for name in names if name.rsplit("/", 1)[-1].lower() in _TOTAL), None)
 
 
 def _stretches(metric: Metric) -> Stretches:

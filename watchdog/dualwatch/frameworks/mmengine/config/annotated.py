@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dualwatch.core.plain import PlainDict
 from dualwatch.core.text import clean
 from dualwatch.core.unread import is_unread
 from dualwatch.datasets import annotations as labels
@@ -23,7 +24,7 @@ _LISTED = ("CustomDataset", "ImageNet", "ImageNet21k")
 
 
 def defects(
-    values: Mapping[str, Any],
+    values: PlainDict,
     roots: Sequence[Path],
     of_type: Mapping[str, Sequence[str]] = {},
 ) -> Iterator[Defect]:
@@ -49,14 +50,14 @@ def defects(
             continue  # What is wrong with the file itself, the look at the images reports.
 
 
-def _annotation(dataset: Mapping[str, Any], roots: Sequence[Path]) -> Path | None:
+def _annotation(dataset: PlainDict, roots: Sequence[Path]) -> Path | None:
     named = dataset.get("ann_file")
     if not isinstance(named, str) or not named or is_unread(named) or "://" in named:
         return None
     return _found(dataset, named, roots, os.path.isfile)
 
 
-def _found(dataset: Mapping[str, Any], name: str, roots: Sequence[Path], ask: Any) -> Path | None:
+def _found(dataset: PlainDict, name: str, roots: Sequence[Path], ask: Any) -> Path | None:
     root = dataset.get("data_root")
     root = root if isinstance(root, str) and not is_unread(root) and "://" not in root else ""
     for start in roots:
@@ -98,7 +99,7 @@ def _categories(
 def _objects(
     key: str,
     found: agreed.Labelled,
-    dataset: Mapping[str, Any],
+    dataset: PlainDict,
     path: Path | None,
     roots: Sequence[Path],
 ) -> Iterator[Defect]:
@@ -138,12 +139,12 @@ def _labels(
 
 
 def _folders(
-    key: str, heads: Sequence[agreed.Head], dataset: Mapping[str, Any], roots: Sequence[Path]
+    key: str, heads: Sequence[agreed.Head], dataset: PlainDict, roots: Sequence[Path]
 ) -> Iterator[Defect]:
     """Without an annotation file, each folder is a class."""
     main = next((one for one in heads if one.key == "model.head.num_classes"), None)
-    prefix = dataset.get("data_prefix") or ""
-    prefix = prefix.get("img_path", "") if isinstance(prefix, Mapping) else prefix
+    named = dataset.get("data_prefix") or ""
+    prefix = named.get("img_path", "") if isinstance(named, Mapping) else named
     if main is None or not isinstance(prefix, str) or dataset.get("with_label") is False:
         return
     split = dataset.get("split")

@@ -54,6 +54,7 @@ def defects(
         of_type: Type of a data set -> the classes that it has where none are named.
     """
     yield from _texts(values)
+    yield from _upper(values, of_type)
     found = heads(values)
     yield from _augments(values, found)
     if not _is_one_by_one(values):
@@ -162,6 +163,24 @@ def _named(dataset: Mapping[str, Any]) -> Any:
         return str(meta)  # Not known.
     named = meta.get("classes") if meta is not None else None
     return named if named is not None else dataset.get("classes")
+
+
+def _upper(values: Mapping[str, Any], of_type: Mapping[str, Sequence[str]]) -> Iterator[Defect]:
+    """``metainfo=dict(CLASSES=...)`` was read by early versions of mmdet 3 only."""
+    for key, dataset in fields.loader_sets(values):
+        meta = _metainfo(dataset)
+        kind = fields.without_scope(_kind(dataset))
+        if not isinstance(meta, Mapping) or not (kind in of_type or kind in BY_TYPE):
+            continue
+        if "CLASSES" in meta and "classes" not in meta:
+            yield Defect(
+                kind=DefectKind.CLASSES,
+                key=f"{key}.metainfo.CLASSES",
+                text=f"{key}.metainfo names CLASSES, which a {kind} does not read: it has its own "
+                f"{len(of_type.get(kind, ())) or BY_TYPE.get(kind)} classes",
+                do="Write classes in small letters.",
+            )
+            return
 
 
 def _metainfo(dataset: Any) -> Any:

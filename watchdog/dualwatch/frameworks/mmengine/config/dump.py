@@ -12,6 +12,7 @@ from dualwatch.frameworks.base import Goal
 _STAMPED = re.compile(r"^(?:\d{4}[/-])?\d\d[/-]\d\d \d\d:\d\d:\d\d(?:,\d{3})? - ")
 _BEGINS = re.compile(r" - INFO - Config:\s*$")
 _ASSIGNS = re.compile(r"[A-Za-z_]\w* = ")
+_RANK = re.compile(r"^(?:\[[A-Za-z_]+\d{1,6}\]: ?)+")
 MAX_LINES = 20_000
 MOST_CUTS = 8
 
@@ -24,6 +25,8 @@ def config_text(lines: list[str]) -> str:
     found: list[str] = []
     collecting = False
     for line in lines:
+        if line.startswith("["):
+            line = _RANK.sub("", line)
         if _BEGINS.search(line):
             found, collecting = [], True
         elif collecting:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
+from dualwatch.core.plain import PlainDict, PlainValue
 from dualwatch.core.unread import is_unread
 from dualwatch.events import Defect, DefectKind
 from dualwatch.frameworks.mmengine.config.literal import REST
@@ -41,7 +41,7 @@ _NEWER = {
 }
 
 
-def is_old(values: Mapping[str, Any]) -> bool:
+def is_old(values: PlainDict) -> bool:
     """Whether it is a training in mmcv 1.x's form, without any of the new sections."""
     if any(_has(values, name) for name in _TRAINING):
         return False
@@ -49,7 +49,7 @@ def is_old(values: Mapping[str, Any]) -> bool:
     return ("data" in named and len(named) > 1) or len(named) > 2
 
 
-def defects(values: Mapping[str, Any]) -> Iterator[Defect]:
+def defects(values: PlainDict) -> Iterator[Defect]:
     """What is wrong with the sections of a configuration all of whose names are known."""
     if values.get("runner_type") is not None:
         return  # A runner of the user's own has needs of its own.
@@ -65,11 +65,11 @@ def defects(values: Mapping[str, Any]) -> Iterator[Defect]:
     yield from _together(values, _TESTING)
 
 
-def _has(values: Mapping[str, Any], name: str) -> bool:
+def _has(values: PlainDict, name: str) -> bool:
     return values.get(name) is not None
 
 
-def _of_another_version(values: Mapping[str, Any]) -> Defect:
+def _of_another_version(values: PlainDict) -> Defect:
     named = [name for name in _OLD if _has(values, name)]
     changed = "; ".join(f"{name} is now {_NEWER[name]}" for name in named if name in _NEWER)
     return Defect(
@@ -81,7 +81,7 @@ def _of_another_version(values: Mapping[str, Any]) -> Defect:
     )
 
 
-def _not_a_training(values: Mapping[str, Any], absent: list[str]) -> Defect:
+def _not_a_training(values: PlainDict, absent: list[str]) -> Defect:
     if not any(_has(values, name) for name in ("model", *_TRAINING, *_VALIDATION, *_TESTING)):
         names = ", ".join(sorted(str(name) for name in values)[:8])
         text = "it contains nothing to train" + (f", only {names}" if names else ": it is empty")
@@ -100,7 +100,7 @@ def _not_a_training(values: Mapping[str, Any], absent: list[str]) -> Defect:
     return Defect(kind=DefectKind.NOT_A_TRAINING, key="", text=text, do=do)
 
 
-def _loop(settings: Any) -> Iterator[Defect]:
+def _loop(settings: PlainValue) -> Iterator[Defect]:
     """What ``Runner.build_train_loop`` refuses."""
     if not isinstance(settings, Mapping):
         if not is_unread(settings):
@@ -135,7 +135,7 @@ def _loop(settings: Any) -> Iterator[Defect]:
         yield _incomplete("train_cfg", text, do)
 
 
-def _together(values: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[Defect]:
+def _together(values: PlainDict, names: tuple[str, ...]) -> Iterator[Defect]:
     present = [name for name in names if _has(values, name)]
     absent = [name for name in names if name not in present]
     if present and absent:

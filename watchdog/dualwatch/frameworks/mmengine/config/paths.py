@@ -109,8 +109,10 @@ def _exists(path: str, roots: Sequence[Path]) -> Path | None:
 def _reason(one: _Named) -> str:
     """Why a path is not looked for, "" where it is."""
     for part in (one.path, one.root):
-        if is_unread(part) or "{{" in part:
+        if is_unread(part):
             return "computed in a configuration that was read as text"
+        if "{{" in part:
+            return f"{part} holds a placeholder"
         if _URL.match(part):
             return f"{part} is not on a local disk"
     return f"{one.path} is a pattern" if _TEMPLATE.search(one.path) else ""

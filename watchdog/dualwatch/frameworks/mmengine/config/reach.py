@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeGuard
+from typing import NamedTuple, TypeGuard
 
+from dualwatch.core.plain import PlainDict, PlainValue
 from dualwatch.events import Defect, DefectKind
 from dualwatch.frameworks.mmengine.config.dump import goal
 from dualwatch.frameworks.mmengine.config.fields import without_scope
@@ -37,7 +38,7 @@ PREFIXES = {
 """What the metrics of an evaluator begin with, where the configuration does not say."""
 
 
-def defects(values: Mapping[str, Any]) -> Iterator[Defect]:
+def defects(values: PlainDict) -> Iterator[Defect]:
     """What a configuration asks for in vain."""
     yield from _validation(values)
     yield from _schedules(values)
@@ -49,7 +50,7 @@ def _defect(key: str, text: str, do: str, *, prevents: bool = False) -> Defect:
     return Defect(kind=DefectKind.SCHEDULE, key=key, text=text, do=do, prevents=prevents)
 
 
-def _validation(values: Mapping[str, Any]) -> Iterator[Defect]:
+def _validation(values: PlainDict) -> Iterator[Defect]:
     loop, wanted = values.get("train_cfg"), goal(values)
     last = wanted.epochs or wanted.iterations
     if not isinstance(loop, Mapping) or last is None or values.get("val_dataloader") is None:
@@ -75,7 +76,7 @@ def _validation(values: Mapping[str, Any]) -> Iterator[Defect]:
         )
 
 
-def _schedules(values: Mapping[str, Any]) -> Iterator[Defect]:
+def _schedules(values: PlainDict) -> Iterator[Defect]:
     wanted = goal(values)
     for path, group in _groups(values.get("param_scheduler")):
         reached: list[_Decay] = []
@@ -114,7 +115,7 @@ def _schedules(values: Mapping[str, Any]) -> Iterator[Defect]:
 
 
 def _milestones(
-    key: str, kind: str, one: Mapping[str, Any], last: int | None, unit: str
+    key: str, kind: str, one: PlainDict, last: int | None, unit: str
 ) -> Iterator[Defect]:
     steps = one.get("milestones")
     if last is None or not isinstance(steps, (list, tuple)) or not all(map(_is_number, steps)):
@@ -148,7 +149,7 @@ def _what(kind: str) -> str:
     return next((what for what in _KEEPS if kind.endswith(what)), "")
 
 
-def _groups(schedules: Any) -> Iterator[tuple[str, Sequence[Any]]]:
+def _groups(schedules: PlainValue) -> Iterator[tuple[str, Sequence[PlainValue]]]:
     """The lists of schedules: one, or one for each optimizer."""
     if isinstance(schedules, (list, tuple)):
         yield "param_scheduler", schedules
@@ -160,7 +161,7 @@ def _groups(schedules: Any) -> Iterator[tuple[str, Sequence[Any]]]:
             yield f"param_scheduler.{name}", listed
 
 
-def _rate(values: Mapping[str, Any]) -> Iterator[Defect]:
+def _rate(values: PlainDict) -> Iterator[Defect]:
     wrapper = values.get("optim_wrapper")
     optimizer = wrapper.get("optimizer") if isinstance(wrapper, Mapping) else None
     rate = optimizer.get("lr") if isinstance(optimizer, Mapping) else None
@@ -170,7 +171,7 @@ def _rate(values: Mapping[str, Any]) -> Iterator[Defect]:
         yield _defect("optim_wrapper.optimizer.lr", text, do, prevents=True)
 
 
-def _best(values: Mapping[str, Any]) -> Iterator[Defect]:
+def _best(values: PlainDict) -> Iterator[Defect]:
     """A metric for the best checkpoint that no evaluator computes ends the training."""
     hooks = values.get("default_hooks")
     hook = hooks.get("checkpoint") if isinstance(hooks, Mapping) else None
@@ -200,7 +201,7 @@ def _best(values: Mapping[str, Any]) -> Iterator[Defect]:
             )
 
 
-def _prefixes(evaluator: Any) -> set[str] | None:
+def _prefixes(evaluator: PlainValue) -> set[str] | None:
     """What the names of all metrics begin with; None where that is not known."""
     found = set()
     for one in evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]:
@@ -213,9 +214,9 @@ def _prefixes(evaluator: Any) -> set[str] | None:
     return found
 
 
-def _is_count(value: Any) -> TypeGuard[int]:
+def _is_count(value: PlainValue) -> TypeGuard[int]:
     return type(value) is int and value > 0
 
 
-def _is_number(value: Any) -> TypeGuard[int | float]:
+def _is_number(value: PlainValue) -> TypeGuard[int | float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)

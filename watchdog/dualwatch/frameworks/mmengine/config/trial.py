@@ -8,8 +8,8 @@ from typing import Any
 
 from dualwatch.core.text import clean
 from dualwatch.events import Defect, DefectKind
-from dualwatch.frameworks.base import Trial
 from dualwatch.frameworks.mmengine.config.fields import without_scope
+from dualwatch.frameworks.spec import Trial
 
 _REGISTRY = re.compile(r"^['\"]?(?P<type>[\w.]+) is not in the (?P<where>[\w :]*registry)")
 _MODULE = re.compile(r"No module named '([\w.]+)'|please install (?:it by|with)?|pip install", re.I)

@@ -57,6 +57,7 @@ _MILESTONES = (
     ("initialize ", "weights-initialised"),
     ("Load checkpoint from", "checkpoint-loaded"),
     ("load checkpoint from", "checkpoint-loaded"),
+    ("load model from", "checkpoint-loaded"),
     ("Loads checkpoint by", "checkpoint-loaded"),
     ("Auto resumed from", "resumed"),
     ("resumed epoch", "resumed"),

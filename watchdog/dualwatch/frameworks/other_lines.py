@@ -1,6 +1,6 @@
-"""Lines with which trainings of frameworks without an adapter report that they are complete.
+"""Lines with which trainings of other frameworks report that they begin and that they are complete.
 
-A word of the training itself is needed: what a shell prints after it comes after a crash too.
+For an end a word of the training itself is needed: what a shell prints comes after a crash too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from dualwatch.logs.starts import Position
 
 MOST_CHARS = 300
 
-_HINT = re.compile(r"omplete|topp|o stop|inished|train_runtime|完成|结束")
+_HINT = re.compile(
+    r"omplete|topp|o stop|inished|train_runtime|Running training|Starting training|GPU available"
+    r"|完成|结束"
+)
 _CLOSES = re.compile(
     # Lightning names the goal that it reached; max_time and a signal are other reasons.
     r"`?Trainer\.fit`? stopped: `?(?:max_epochs|max_steps)=\d+`? reached"
@@ -34,19 +37,28 @@ _EARLY = re.compile(
     r"|(?:Monitored )?metric \S+ did not improve in the last .{1,80}Signaling Trainer to stop",
     re.IGNORECASE,
 )
-_PREFIX = re.compile(r".{0,80}?\bINFO\b[^A-Za-z`{\d]{0,6}(?:[\w.]{1,80}: ?)?")
+_OPENS = re.compile(
+    r"\*{3,} Running training \*{3,}"  # the Hugging Face Trainer
+    r"|Starting training for \d+ epochs"  # Ultralytics and YOLOv5
+    r"|Starting training from iteration \d+"  # detectron2
+    r"|GPU available: \w+"  # Lightning
+)
+_PREFIX = re.compile(r".{0,120} >> |.{0,80}?\bINFO\b[^A-Za-z`{\d]{0,6}(?:[\w.]{1,80}: ?)?")
 
 
-class ClosingLines:
-    """Reads one stream. It knows the ends of trainings alone, no training lines."""
+_NAMES = ((_EARLY, "stopped-early"), (_CLOSES, "run-over"), (_OPENS, "run-announced"))
+
+
+class OtherLines:
+    """Reads one stream. It knows the beginnings and ends of trainings, no training lines."""
 
     def parse(self, line: str, at: float, wall: float) -> Event | None:
-        """The end that a line reports; None for all other lines."""
+        """The beginning or the end that a line reports; None for all other lines."""
         if len(line) > MOST_CHARS or _HINT.search(line) is None:
             return None
         prefix = _PREFIX.match(line)
         starts = (0, prefix.end()) if prefix is not None else (0,)
-        for pattern, name in ((_EARLY, "stopped-early"), (_CLOSES, "run-over")):
+        for pattern, name in _NAMES:
             if any(pattern.match(line.strip(), start) for start in starts):
                 return LogMilestone(
                     at=at, wall=wall, name=name, text=bound(line.strip(), MOST_CHARS)
