@@ -10,6 +10,8 @@ from dualwatch.events import (
     CheckpointSeen,
     DataSeen,
     DataSet,
+    Defect,
+    DefectKind,
     GpuHolder,
     GpuSample,
     GpusSampled,
@@ -239,3 +241,56 @@ def test_orphans(planned, training, judged):
     assert planned()["orphans"].status.value == "skip"
     looked = training.subject(orphans_looked_for=True)
     assert judged(looked)["orphans"].status.value == "pass"
+
+
+# --- whether it can train -------------------------------------------------------------------
+
+
+def defect(kind: DefectKind, *, prevents: bool = True) -> Defect:
+    return Defect(kind=kind, key="model", text="the fact", do="the remedy", prevents=prevents)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "code"),
+    [
+        (DefectKind.NOT_A_TRAINING, "can-train", "DW610"),
+        (DefectKind.OTHER_VERSION, "can-train", "DW610"),
+        (DefectKind.INCOMPLETE, "can-train", "DW610"),
+        (DefectKind.NOT_BUILDABLE, "parts-built", "DW610"),
+        (DefectKind.UNKNOWN_CODE, "parts-built", "DW607"),
+        (DefectKind.CLASSES, "classes-agree", "DW611"),
+        (DefectKind.SCHEDULE, "schedules-reached", "DW611"),
+    ],
+)
+def test_a_defect_fails_its_item(planned, kind, name, code) -> None:
+    result = planned({"defects": (defect(kind),)})[name]
+    assert (result.status.value, result.code, result.remedy) == ("fail", code, "the remedy")
+    assert "the fact" in result.observed
+
+
+def test_a_defect_that_prevents_nothing_warns(planned) -> None:
+    found = planned({"defects": (defect(DefectKind.SCHEDULE, prevents=False),)})
+    assert found["schedules-reached"].status.value == "warn"
+
+
+@pytest.mark.parametrize(
+    ("config", "name"),
+    [
+        ({"whole": False}, "can-train"),
+        ({"how": "read", "defects": (defect(DefectKind.OTHER_VERSION),)}, "can-train"),
+        ({"built": ()}, "parts-built"),
+        ({"not_built": {"model": "it downloads something"}}, "parts-built"),
+        ({"compared": ()}, "classes-agree"),
+        ({"epochs": None}, "schedules-reached"),
+        ({"folders": 0, "files": 0}, "data-present"),
+        ({"folders": 0, "files": 0, "passed_over": {"a": "s3"}}, "data-present"),
+    ],
+)
+def test_what_was_not_looked_at_is_not_passed(planned, config, name) -> None:
+    assert planned(config)[name].status.value == "skip"
+
+
+def test_what_was_looked_at_is_counted(planned) -> None:
+    observed = planned({"folders": 3, "files": 2})["data-present"].observed
+    assert "3 folders" in observed
+    assert "2 files" in observed

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 
 import pytest
-from dualwatch.events import EvaluationLogged, IterationLogged
+from dualwatch.events import EvaluationLogged, IterationLogged, LinesScreened
 from dualwatch.frameworks.mmengine.logs import scalars
 from dualwatch.frameworks.mmengine.logs.scalars import ScalarsParser, parse_row
 from hypothesis import given, settings
@@ -132,10 +132,25 @@ def test_the_newest_training_rows_and_every_evaluation(tmp_path: Path) -> None:
     path = tmp_path / "scalars.json"
     result = '{"pascal_voc/mAP": NaN, "step": 1}\n'
     path.write_text("".join((training_row(1), result, training_row(2), training_row(3))))
-    evaluation, second, third = scalars.read(path, 4.0, newest=2)
+    first, evaluation, second, third = scalars.read(path, 4.0, newest=2)
     assert isinstance(evaluation, EvaluationLogged)
     assert (evaluation.epoch, evaluation.iteration, evaluation.wall) == (1, 1, 4.0)
-    assert [event.iteration for event in (second, third)] == [2, 3]
+    assert [event.iteration for event in (first, second, third)] == [1, 2, 3]
+
+
+def test_rows_before_the_newest_are_screened(tmp_path: Path) -> None:
+    path = tmp_path / "scalars.json"
+    rows = [training_row(number) for number in range(1, 9001)]
+    for number in (4000, 4001, 4002):
+        rows[number - 1] = f'{{"loss": NaN, "epoch": 1, "iter": {number}, "step": {number}}}\n'
+    rows[5000] = '{"loss": 5e7, "epoch": 1, "iter": 5001, "step": 5001}\n'
+    path.write_text("".join(rows))
+    events = scalars.read(path, 4.0, newest=100)
+    lines = [event.iteration for event in events if isinstance(event, IterationLogged)]
+    assert {1, 3999, 4000, 4002, 4003, 5001, *range(8901, 9001)} <= set(lines)
+    assert len(lines) < 2500
+    skipped = sum(event.lines for event in events if isinstance(event, LinesScreened))
+    assert skipped + len(lines) == 9000
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from dualwatch.tensorboard import status
 
 TENSORBOARD_S = 20.0
 
-OF_CONFIG = ("config-loads", "can-train", "parts-built", "data-present", "images-present")
+OF_CONFIG = ("config-loads", "can-train", "parts-built")
 """Checks of which one must have been made before a configuration counts as looked at."""
 
 LOG_S = 120.0

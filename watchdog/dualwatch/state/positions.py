@@ -73,5 +73,7 @@ def done(event: IterationLogged) -> int:
 def place(event: IterationLogged) -> str:
     """The position of a training line, for people."""
     total = f"/{event.total}" if event.total else ""
+    if event.bar and not event.iteration and event.epoch is not None:
+        return f"epoch {event.epoch}"  # A row of a trainer that counts no iterations.
     epoch = f"epoch {event.epoch}, " if event.epoch is not None else ""
     return f"{epoch}iteration {event.iteration}{total}"

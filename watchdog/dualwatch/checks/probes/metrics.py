@@ -100,7 +100,11 @@ def finite(subject: CheckSubject, item: Item) -> Reading:
     beyond_limit = _above(course, huge) if huge is not None else ""
     if beyond_limit:
         return failed(beyond_limit, expected, code="DW204")
-    lines = units.counted(course.lines, "line")
+    before = next((f for f in subject.overcome if f.code == "DW203"), None)
+    if before is not None:
+        return warned(f"in an earlier attempt: {before.headline}", expected, code="DW203")
+    # Of the newest attempt, as the findings are.
+    lines = units.counted(subject.s.train_lines, "line")
     if course.has_gaps:
         # Of a log that was too long for the time, only the beginning and the end were read.
         return passed(f"all finite in the {lines} that were read", expected)

@@ -53,6 +53,9 @@ def can_train(subject: CheckSubject, item: Item) -> Reading:
     if not config.whole:
         return skipped(config.unknown("") or _UNREAD, expected)
     wrong = _of_kinds(config, NOT_A_TRAINING)
+    if _is_of_another_version(config):
+        why = f"{wrong[0].text}; which version its training has is not known"
+        return skipped(why, expected)
     if wrong:
         return _faulty(wrong, expected)
     if config.how != "loaded" and not config.loaders:
@@ -108,6 +111,8 @@ def schedules_reached(subject: CheckSubject, item: Item) -> Reading:
     wrong = _of_kinds(config, (DefectKind.SCHEDULE,))
     if wrong:
         return _faulty(wrong, expected)
+    if _is_of_another_version(config):
+        return skipped("the schedules of another version are not compared", expected)
     if config.epochs is None and config.iterations is None:
         return skipped("how long it trains is not known", expected)
     return passed("nothing that never comes into force", expected)
@@ -115,6 +120,12 @@ def schedules_reached(subject: CheckSubject, item: Item) -> Reading:
 
 NOT_A_TRAINING = (DefectKind.NOT_A_TRAINING, DefectKind.OTHER_VERSION, DefectKind.INCOMPLETE)
 BUILDING = (DefectKind.NOT_BUILDABLE, DefectKind.UNKNOWN_CODE)
+
+
+def _is_of_another_version(config: ConfigRead) -> bool:
+    """Whether it was read as text and is in the form of another version of its framework."""
+    others = _of_kinds(config, (DefectKind.OTHER_VERSION,))
+    return config.how != "loaded" and bool(others)
 
 
 def _of_kinds(config: ConfigRead, kinds: Sequence[DefectKind]) -> list[Defect]:

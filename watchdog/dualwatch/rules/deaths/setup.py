@@ -54,6 +54,8 @@ def _defects(s: Snapshot, config: ConfigRead) -> Iterator[Finding]:
     for prevents in (True, False):
         by_code: dict[str, list[Defect]] = {}
         for one in config.defects:
+            if one.kind is DefectKind.OTHER_VERSION and config.how != "loaded":
+                continue  # Which version is to train it, its text does not show.
             if one.prevents is prevents:
                 by_code.setdefault(OF_KIND[one.kind], []).append(one)
         for code, defects in by_code.items():

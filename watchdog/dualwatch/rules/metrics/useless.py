@@ -164,8 +164,8 @@ def _floor(s: Snapshot, name: str, score: Score) -> _Floor | None:
     near = abs(course.late - math.log(classes)) <= NEAR_LOSS if classes > 1 else False
     if not near or classes > MOST_CLASSES or not _is_chance(score, classes):
         return None
-    text = f"the loss is {course.late:.4g}, as guessing among {classes} classes makes it"
-    return _Floor(f"as guessing among {classes} classes is ({_chance(score, classes)})", text)
+    text = f"the loss is {course.late:.4g}, as guessing among about {classes} classes makes it"
+    return _Floor(f"as guessing among about {classes} classes is ({_chance(score, classes)})", text)
 
 
 def _is_chance(score: Score, classes: int) -> bool:

@@ -39,11 +39,7 @@ def find(spec: TrainingSpec, roots: Sequence[Path]) -> tuple[Defect, ...]:
 
 def _defects(spec: TrainingSpec, roots: Sequence[Path]) -> Iterator[Defect]:
     values = spec.everything
-    loaded = spec.trial is not None
     first = list(needs.defects(values))
-    if not loaded:
-        # Which version of the framework is to train it, its text does not show.
-        first = [one for one in first if one.kind is not DefectKind.OTHER_VERSION]
     yield from first
     if any(one.kind in _ENDS for one in first) or needs.is_old(values):
         return

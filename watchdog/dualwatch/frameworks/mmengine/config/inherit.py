@@ -98,6 +98,7 @@ class _Follower:
                     reader.take(statement)
         else:
             base = self._bases(reader.value(named), path, within)
+            self._note_import(tree)
             reader.bind(BASE, base.values)
             for statement in tree.body:
                 self._note_star(statement)
@@ -148,6 +149,24 @@ class _Follower:
         if found.problems and not found.values:
             raise _NotFollowed(found.problems[0])
         return found
+
+    def _note_import(self, tree: ast.Module) -> None:
+        """An import before ``_base_`` decides, in some Pythons, that the file does not load."""
+        for statement in tree.body:
+            if assigned_base(statement) is not None:
+                return
+            if isinstance(statement, (ast.Import, ast.ImportFrom)):
+                names = [alias.name for alias in statement.names]
+                names = (
+                    [statement.module or "."] if isinstance(statement, ast.ImportFrom) else names
+                )
+                roots = {name.partition(".")[0] for name in names}
+                if roots - {"mmengine", "__future__", *sys.builtin_module_names}:
+                    self._leave(
+                        f"{names[0]} is imported before it, with which mmengine loads the file in "
+                        "some Pythons only: move the import below _base_"
+                    )
+                    return
 
     def _note_star(self, statement: ast.stmt) -> None:
         """``from module import *`` may define anything."""

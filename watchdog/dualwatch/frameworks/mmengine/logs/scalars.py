@@ -7,6 +7,7 @@ They are JSON but for bare ``NaN`` and ``Infinity``, which only the standard lib
 from __future__ import annotations
 
 import json
+import math
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,8 @@ from pathlib import Path
 import msgspec
 
 from dualwatch.core.metric_names import without_mode
-from dualwatch.events import EvaluationLogged, Event, IterationLogged
+from dualwatch.events import EvaluationLogged, Event, IterationLogged, LinesScreened
+from dualwatch.logs.screen import Screen
 
 COUNTERS = ("epoch", "iter", "step")
 """Keys that place a row."""
@@ -26,11 +28,8 @@ _MODES = {"train": 0.0, "val": 1.0, "test": 2.0}
 _OF_TRAINING = frozenset((MODE, "lr", "momentum", "memory"))
 """Keys that mmcv also puts into rows of validations."""
 
-HUGE = 1e8
-"""Values beyond are kept from rows that are not among the newest."""
-
-MARKED = 1_000
-"""Older rows with such values that are kept."""
+LARGE = 1e4
+"""Rows with values beyond are given also where they are not among the newest."""
 
 MAX_ROW = 1 << 20
 """Bytes of a row; what does not end within them is not a row."""
@@ -45,34 +44,46 @@ def read(path: Path, wall: float, newest: int) -> list[Event]:
 
     Args:
         wall: Time of all of them, since rows have none.
-        newest: So many training rows are given, the newest; and every evaluation.
+        newest: So many training rows are given at the end, and every evaluation. The rows before
+            them are screened, see ``logs.screen``.
 
     Raises:
         OSError: It cannot be read.
     """
     parser = ScalarsParser()
-    others: list[tuple[int, Event]] = []
+    evaluations: list[tuple[int, Event]] = []
     # The events of rows that are not given are not made.
-    training: deque[dict[str, float]] = deque(maxlen=newest)
-    count = marked = 0
+    training: deque[dict[str, float]] = deque()
+    screen: Screen[dict[str, float]] = Screen()
+    count = 0
     for row in rows(path):
         if parser.place(row):
-            if len(training) == newest and marked < MARKED and _is_odd(training[0]):
-                others.append((count - newest + 1, iteration(training[0], 0.0, wall)))
-                marked += 1
+            if len(training) >= newest:
+                old = training.popleft()
+                screen.take(count - newest + 1, old, _non_finite(old), _is_large(old))
             training.append(row)
             count += 1
         elif (event := parser.evaluation(row, 0.0, wall)) is not None:
-            others.append((count, event))
+            evaluations.append((count, event))
+    lines: list[tuple[int, Event]] = []
+    for one in screen.parsed():
+        if one.skipped:
+            gap = LinesScreened(at=0.0, wall=wall, lines=one.skipped, non_finite=one.skipped_hits)
+            lines.append((one.number, gap))
+        lines.append((one.number, iteration(one.item, 0.0, wall)))
     first = count - len(training)
-    lines = [(n, iteration(row, 0.0, wall)) for n, row in enumerate(training, start=first + 1)]
+    lines += [(n, iteration(row, 0.0, wall)) for n, row in enumerate(training, start=first + 1)]
     # An evaluation comes after the training row that was read before it.
-    ordered = sorted([*lines, *others], key=lambda one: one[0])
+    ordered = sorted([*lines, *evaluations], key=lambda one: one[0])
     return [event for _, event in ordered]
 
 
-def _is_odd(row: dict[str, float]) -> bool:
-    return not all(-HUGE < value < HUGE for key, value in row.items() if key not in COUNTERS)
+def _non_finite(row: dict[str, float]) -> tuple[str, ...]:
+    return tuple(key for key, value in row.items() if not math.isfinite(value))
+
+
+def _is_large(row: dict[str, float]) -> bool:
+    return any(abs(value) > LARGE for key, value in row.items() if key not in COUNTERS)
 
 
 def rows(path: Path) -> Iterator[dict[str, float]]:
