@@ -1,4 +1,4 @@
-"""DW601-DW604, DW607, DW610, DW611: what a configuration shows before the start."""
+"""DW308, DW601-DW604, DW607, DW610, DW611: what a configuration shows before the start."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OF_KIND = {
     DefectKind.UNKNOWN_CODE: "DW607",
     DefectKind.CLASSES: "DW611",
     DefectKind.SCHEDULE: "DW611",
-    DefectKind.LABEL: "DW611",
+    DefectKind.LABEL: "DW308",
 }
 """Kind of a defect -> its finding code."""
 
