@@ -71,11 +71,11 @@ def _defect(failed: Mapping[str, Any], values: Mapping[str, Any]) -> Defect:
             do="Install what is missing into the Python of the training (--python).",
         )
     if text == "None is not a callable object" and key == "optim_wrapper":
-        named = as_dict(as_dict(values.get(key)).get("optimizer")).get("type")
+        optimizer = as_dict(as_dict(values.get(key)).get("optimizer")).get("type")
         return Defect(
             kind=DefectKind.UNKNOWN_CODE,
             key="optim_wrapper.optimizer.type",
-            text=f"{named} is not a registered optimizer (optim_wrapper.optimizer.type)",
+            text=f"{optimizer} is not a registered optimizer (optim_wrapper.optimizer.type)",
             do="Correct the name of the optimizer, or import the module that registers it.",
         )
     unexpected = _UNEXPECTED.search(text)
