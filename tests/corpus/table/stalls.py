@@ -209,6 +209,12 @@ STEPS = (
         twin="evaluation in a pool",
     ),
     Case(
+        name="a batch is lost",
+        cause="a batch never reaches main, and every worker waits for work",
+        expected=("DW124",),
+        options={HOOK: "TakesABatch"},
+    ),
+    Case(
         name="plain loop hangs",
         cause="a loop without mmengine waits for ever",
         expected=("DW102", "DW114"),

@@ -100,6 +100,15 @@ class SleepsInHook(Hook):
 
 
 @HOOKS.register_module()
+class TakesABatch(Hook):
+    """A batch is lost between the worker that made it and the main process."""
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter == 9:
+            runner.train_loop.dataloader._iterator._worker_result_queue.get()
+
+
+@HOOKS.register_module()
 class ExitsInHook(Hook):
     """Native code ends the main process."""
 

@@ -170,6 +170,7 @@ STALLED: dict[str, Remedy] = {
     "DW117": STALL,
     "DW118": COLLECTIVE,
     "DW119": POOL,
+    "DW124": STALL,
 }
 """Causes of a stall. One that is not proven is answered as a plain stall."""
 

@@ -242,4 +242,22 @@ CODES: tuple[Code, ...] = (
         "will come",
         explains=("DW101", "DW102", "DW103", "DW104", "DW114", "DW118"),
     ),
+    Code(
+        code="DW124",
+        name="batch-lost",
+        severity=Severity.ERROR,
+        means="The main process waits for a batch while every loader worker is alive and waits for "
+        "work: the batch was lost between them.",
+        matters="No worker will make it again, and without a timeout of the loader the wait never "
+        "ends. The data and the transforms are not the cause.",
+        remedy="dualwatch train replaces the loader in the running training, which reads the "
+        "missing batch again. If it comes again: pin_memory=False, and timeout=600 in the loader.",
+        example="DW124 batch-lost (certain)\n"
+        "  the main process waits for a batch, and all 2 loader workers wait for work: the batch "
+        "was lost on its way\n"
+        "  worker 4713: poll (connection.py:257) < get (queues.py:113); sleeping in do_poll, 0 % "
+        "of a core\n"
+        "  the missing batch: index 40, index 41, index 42, index 43",
+        explains=("DW101", "DW102", "DW103", "DW104", "DW118"),
+    ),
 )

@@ -264,7 +264,8 @@ def caller_of_pool(main: Sequence[Frame]) -> str | None:
     inside = [i for i, frame in enumerate(main) if _slashed(frame.file).endswith(_POOL_FILE)]
     if not inside or main[inside[-1]].bare not in _POOL_WAITS:
         return None
-    return place(main[inside[-1] + 1 : inside[-1] + 3]) or "?"
+    outer = [f for f in main[inside[-1] + 1 :] if "dualwatch/agent/" not in _slashed(f.file)]
+    return place(outer[:2]) or "?"
 
 
 def is_pool_worker(frames: Sequence[Frame]) -> bool:
