@@ -21,7 +21,7 @@ from dualwatch.rules import catalog, ranking
 
 from tests.corpus.case import Case
 
-ACTED = ("rerun", "replace", "wake", "give-up", "stop")
+ACTED = ("rerun", "replace", "replace-pool", "wake", "give-up", "stop")
 _PROGRESS = (AttemptStarted, LogMilestone, HeartbeatRead, IterationLogged)
 
 

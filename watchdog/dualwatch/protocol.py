@@ -36,6 +36,9 @@ ENV_MARKER = "DUALWATCH_MARKER"
 ENV_SUPERVISOR = "DUALWATCH_SUPERVISOR_PID"
 """Whom Yama shall allow to read the stacks."""
 
+ENV_NO_POOLS = "DW_NO_POOLS"
+"""Pools of processes in an evaluation work in the training's own process."""
+
 INTERNAL_ENV = (ENV_ATTEMPT_DIR, ENV_MARKER, ENV_SUPERVISOR)
 """Ours, for the child: never settings of the user."""
 
@@ -288,6 +291,9 @@ class AgentCommand:
     SAVE_TOGETHER = "save-together"
     """The same of several ranks: each stands still after the iteration that the order names."""
 
+    REPLACE_POOL = "replace-pool"
+    """Compute the evaluation that waits for a pool of processes again, without one."""
+
     TRACE = "trace"
     """Trace the next iteration, and report the exceptions that were caught in it."""
 
@@ -299,6 +305,7 @@ COMMANDS = (
     AgentCommand.TELL,
     AgentCommand.SAVE_TOGETHER,
     AgentCommand.TRACE,
+    AgentCommand.REPLACE_POOL,
 )
 """Position is the number on the wire: append only."""
 

@@ -25,6 +25,12 @@ CASES = (
         options={"val_evaluator.busy": Stalls(1.6), "train_cfg.max_epochs": 1},
     ),
     Case(
+        name="evaluation in a pool",
+        cause="metrics are computed in a pool of 4 processes",
+        healthy=True,
+        options={"val_evaluator.type": "PoolOfFour"},
+    ),
+    Case(
         name="long spawn",
         cause="the dataset is pickled for longer than the stall timeout",
         expected=("DW117",),

@@ -95,7 +95,7 @@ CASES = (
         cause="a shape mismatch in the contrast is caught, and nothing is printed",
         expected=("DW213",),
         words=MACL,
-        options={MODEL: "SaysNothingOfItsError"},
+        options={MODEL: "SaysNothingOfItsError", "model.pause": 0.3},
         twin="harmless warnings",
     ),
     Case(
@@ -103,7 +103,7 @@ CASES = (
         cause="a shape mismatch in the contrast is printed, and the lines stay in a buffer",
         expected=("DW213",),
         words=MACL,
-        options={MODEL: "PrintsItsErrorLate"},
+        options={MODEL: "PrintsItsErrorLate", "model.pause": 0.3},
         twin="harmless warnings",
     ),
     Case(
@@ -111,7 +111,7 @@ CASES = (
         cause="the loss is dropped; caught lookups of sound code have no part in it",
         expected=("DW212",),
         words=MACL,
-        options={MODEL: "ForgetsMaclAmongLookups"},
+        options={MODEL: "ForgetsMaclAmongLookups", "model.pause": 0.3},
         twin="harmless warnings",
     ),
     Case(

@@ -195,6 +195,26 @@ STEPS = (
         twin="silent busy evaluation",
     ),
     Case(
+        name="a process of the evaluation's pool is killed",
+        cause="the pool of the metric lost a task with its process and waits for it",
+        expected=("DW119",),
+        options={"val_evaluator.type": "PoolOfFour", "val_evaluator.lost": 1},
+        twin="evaluation in a pool",
+    ),
+    Case(
+        name="the evaluation's pool is blocked",
+        cause="the processes of the metric's pool wait for ever",
+        expected=("DW119",),
+        options={"val_evaluator.type": "PoolOfFour", "val_evaluator.blocked": True},
+        twin="evaluation in a pool",
+    ),
+    Case(
+        name="a batch is lost",
+        cause="a batch never reaches main, and every worker waits for work",
+        expected=("DW124",),
+        options={HOOK: "TakesABatch"},
+    ),
+    Case(
         name="plain loop hangs",
         cause="a loop without mmengine waits for ever",
         expected=("DW102", "DW114"),

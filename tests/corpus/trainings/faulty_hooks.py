@@ -1,7 +1,11 @@
 """Hooks, optimizers and metrics: healthy ones, and one for each fault."""
 
 import ctypes
+import multiprocessing
+import multiprocessing.pool
 import os
+import signal
+import threading
 import time
 
 import torch
@@ -37,6 +41,38 @@ class NeverComputed(MeanError):
             time.sleep(60)
 
 
+def _tenth(value):
+    time.sleep(0.1)
+    return value
+
+
+@METRICS.register_module()
+class PoolOfFour(MeanError):
+    """Computes in a pool of 4 processes, of which ``lost`` are killed while it waits for them."""
+
+    def __init__(self, lost=0, blocked=False, **kwargs):
+        super().__init__(**kwargs)
+        self.lost, self.blocked = lost, blocked
+
+    def compute_metrics(self, results):
+        pool = multiprocessing.Pool(4)
+        if not isinstance(pool, multiprocessing.pool.ThreadPool):
+            for child in pool._pool[: self.lost]:
+                # As the kernel does it: what the process works on is lost.
+                threading.Timer(2.0, os.kill, (child.pid, signal.SIGKILL)).start()
+        task = _blocks if self.blocked else _tenth
+        found = pool.starmap(task, [(value,) for value in results * 40])
+        pool.close()
+        return {"error": sum(found) / len(found)}
+
+
+def _blocks(value):
+    """Waits for ever in a process of the pool, as for a lock that was held at the fork."""
+    if multiprocessing.parent_process() is not None:
+        time.sleep(600)
+    return value
+
+
 @HOOKS.register_module()
 class SlowCheckpoint(Hook):
     """Writes a big checkpoint to a slow disk: bytes move all the time."""
@@ -61,6 +97,15 @@ class SleepsInHook(Hook):
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         while runner.iter == 9:
             time.sleep(60)
+
+
+@HOOKS.register_module()
+class TakesABatch(Hook):
+    """A batch is lost between the worker that made it and the main process."""
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter == 9:
+            runner.train_loop.dataloader._iterator._worker_result_queue.get()
 
 
 @HOOKS.register_module()

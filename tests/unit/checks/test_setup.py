@@ -259,6 +259,7 @@ def defect(kind: DefectKind, *, prevents: bool = True) -> Defect:
         (DefectKind.NOT_BUILDABLE, "parts-built", "DW610"),
         (DefectKind.UNKNOWN_CODE, "parts-built", "DW607"),
         (DefectKind.CLASSES, "classes-agree", "DW611"),
+        (DefectKind.LABEL, "classes-agree", "DW308"),
         (DefectKind.SCHEDULE, "schedules-reached", "DW611"),
     ],
 )

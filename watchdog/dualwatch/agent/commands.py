@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Callable
 
 from dualwatch import protocol
-from dualwatch.agent import exception_trace, files, mapped_file
+from dualwatch.agent import exception_trace, files, mapped_file, pools
 from dualwatch.agent.torch import loader_guard
 from dualwatch.agent.torch.guarded_classes import ReplaceLoader
 from dualwatch.protocol import AgentCommand, Phase
@@ -121,11 +121,25 @@ class CommandHandler:
         if os.getpid() != self._pid or self._heart.phase not in _INTACT:
             return
         record = protocol.read_command(self._buffer)
-        if record is None or record.order not in (AgentCommand.SAVE, AgentCommand.TELL):
+        if record is None:
+            return
+        if record.order == AgentCommand.REPLACE_POOL and self._buffer[:8] != self._seen:
+            self._seen = self._buffer[:8]
+            self._replace_pool(record, frame)
+        if record.order not in (AgentCommand.SAVE, AgentCommand.TELL):
             return
         if self._buffer[:8] != self._seen:
             self._seen = self._buffer[:8]
             self._carry_out(record)
+
+    def _replace_pool(self, record: protocol.CommandRecord, frame: object) -> None:
+        waits = self._heart.phase == Phase.METRICS and pools.is_waited_for(frame)
+        why = "" if waits else "no evaluation waits for a pool of processes here"
+        if waits:
+            self._heart.beat(self._heart.phase)
+        self.answer(record.number, record.order, why=why)
+        if waits:
+            raise pools.ReplacePool
 
     # --- the commands ----------------------------------------------------------------------------
 

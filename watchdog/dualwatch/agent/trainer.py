@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Callable, TypeVar
 
 from dualwatch import protocol
-from dualwatch.agent import commands, files, heartbeat, overrides
+from dualwatch.agent import commands, files, heartbeat, overrides, pools
 from dualwatch.agent.torch import batch_outline, loader_guard, model_outline
 from dualwatch.protocol import VALIDATION_PHASES, AgentCommand, Phase
 
@@ -56,6 +56,8 @@ class Trainer:
             self.commands = commands.CommandHandler(
                 self.folder, self.heart, self.save, self.save_together
             )
+        if os.environ.get(protocol.ENV_NO_POOLS):
+            pools.use_none()
         self.heart.beat(Phase.BUILDING)
 
     # --- what each framework does in its own way -------------------------------------------------

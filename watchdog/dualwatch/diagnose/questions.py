@@ -28,8 +28,8 @@ from dualwatch.tensorboard import curves
 LIVE_S = 8.0
 """Seconds for everything about a live training; a healthy machine needs about four."""
 
-CONFIG_S = 30.0
-"""Seconds for a configuration that the user named: loading it imports torch."""
+CONFIG_S = 60.0
+"""Seconds for a configuration that the user named: loading and trying it imports torch."""
 
 EARLIER_S = 3.0
 """Seconds for the runs before the newest one of a work dir."""

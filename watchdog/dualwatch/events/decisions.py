@@ -13,12 +13,14 @@ from dualwatch.core.plain import PlainValue
 class Action(str, enum.Enum):
     """What the supervisor does next.
 
-    ``REPLACE`` puts a loader without workers into the running training; ``WAKE`` lets stopped
-    processes go on (SIGCONT). The training stays alive in both.
+    ``REPLACE`` puts a loader without workers into the running training, ``REPLACE_POOL`` computes
+    an evaluation without its pool of processes, ``WAKE`` continues stopped processes (SIGCONT).
+    The training stays alive in these.
     """
 
     RERUN = "rerun"
     REPLACE = "replace"
+    REPLACE_POOL = "replace-pool"
     WAKE = "wake"
     GIVE_UP = "give-up"
     STOP = "stop"

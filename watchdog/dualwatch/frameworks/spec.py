@@ -147,6 +147,7 @@ class Overrides:
         workers: No loader has more workers than this, None: as configured.
         batch: Samples of a training batch, None: as configured.
         validation_batch: No validation loader has larger batches, None: as configured.
+        no_pools: Evaluations use no pools of processes.
         utf8: The training writes UTF-8, whatever encoding its console has.
         older_checkpoint: Resume from the checkpoint before the one that did not load. Holds for
             one start only: what that start saves is newer.
@@ -156,6 +157,7 @@ class Overrides:
     batch: int | None = None
     validation_batch: int | None = None
     utf8: bool = False
+    no_pools: bool = False
     older_checkpoint: bool = False
 
 

@@ -23,18 +23,26 @@ LABEL_CHARS = 80
 _INT = r"\d{1,12}"
 _OF = rf"(?P<done>{_INT}) ?(?:/|of) ?(?P<total>{_INT})"
 _EPOCH = r"(?P<epoch>\d{1,7})(?: ?(?:/|of) ?(?P<epochs>\d{1,7}))?"
-_LEAD = r"(?P<lead>[^\[\]{}=]{0,120}?)"
 _LINES = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"{_LEAD}\b(?P<word>epoch|test|val(?:idation)?): ?(?:\[{_EPOCH}\])? *\[ *{_OF} ?\]",
-        rf"{_LEAD}\b(?P<word>epoch):? ?{_EPOCH} ?[\[(]{_OF} ?\(\d{{1,3}}(?:\.\d+)?%\)[\])]",
-        rf"{_LEAD}\b(?P<word>epoch)[ :=#]{{0,3}}\[?{_EPOCH}\]?[ ,;:|-]{{1,4}}"
+        rf"\b(?P<word>epoch|test|val(?:idation)?): ?(?:\[{_EPOCH}\])? *\[ *{_OF} ?\]",
+        rf"\b(?P<word>epoch):? ?{_EPOCH} ?[\[(]{_OF} ?\(\d{{1,3}}(?:\.\d+)?%\)[\])]",
+        rf"\b(?P<word>epoch)[ :=#]{{0,3}}\[?{_EPOCH}\]?[ ,;:|-]{{1,4}}"
         rf"(?:global[ _]?)?(?:step|iter(?:ation)?|batch|it)s?[ :=#]{{0,3}}[\[(]?"
         rf"(?P<done>{_INT})(?: ?(?:/|of) ?(?P<total>{_INT}))?[\])]?",
-        rf"{_LEAD}第 ?{_EPOCH} ?(?:轮|个? ?epoch)[ ,:\uff0c|-]{{0,3}}第? ?{_OF} ?(?:步|批)?",
+        rf"第 ?{_EPOCH} ?(?:轮|个? ?epoch)[ ,:\uff0c|-]{{0,3}}第? ?{_OF} ?(?:步|批)?",
     )
 )
+_WORDS = ("poch", "POCH", "Test: ", "Val: ", "第")
+"""Parts of the words that such a line has, as they are searched for ..."""
+
+_STARTS = re.compile(r"epoch|test|val(?:idation)?|第", re.IGNORECASE)
+"""... and where it begins."""
+
+MOST_BEFORE = 120
+"""Characters of a logger's prefix."""
+
 _ROW = re.compile(r"\{'[\w./-]+': .{3,2000}\}\Z")
 _ROW_FIELD = re.compile(
     r"'([\w./-]{1,80})': '?(-?[\d.]+(?:e[-+]?\d+)?|nan|inf|-inf)'?(?=[,}])", re.I
@@ -53,26 +61,23 @@ def may_hold(line: str) -> bool:
     if line.startswith("{'"):
         return "'epoch':" in line
     head = line[:200]
-    return "poch" in head or "EPOCH" in head or "Test: " in head or "轮" in head
+    return any(word in head for word in _WORDS)
 
 
 def parse(line: str, at: float, wall: float) -> ProgressShown | None:
     """The progress that a line states; None for all other lines."""
     if _ROW.match(line):
         return _row(line, at, wall)
-    for pattern in _LINES:
-        match = pattern.match(line)
-        if match is not None:
-            break
-    else:
+    match = _line(line)
+    if match is None:
         return None
-    parts = match.groupdict()
+    parts, lead = match.groupdict(), line[: match.start()]
     metrics = {
         field["key"]: float(field["value"])
         for field in _FIELD.finditer(line, match.end())
         if field["key"].lower() not in _NOT_METRICS
     }
-    named = f"{parts['lead'] or ''} {parts.get('word') or ''}"
+    named = f"{lead} {parts.get('word') or ''}"
     is_validation = _VALIDATING.search(named) is not None
     if not metrics and not is_validation and not parts.get("total"):
         return None  # "epoch 3 step 5" may be said of anything.
@@ -88,6 +93,18 @@ def parse(line: str, at: float, wall: float) -> ProgressShown | None:
         total=_number(parts.get("total")),
         metrics=metrics,
     )
+
+
+def _line(line: str) -> re.Match[str] | None:
+    """The counters of a line, behind what a logger put before them."""
+    for start in _STARTS.finditer(line, 0, MOST_BEFORE + 10):
+        if any(sign in line[: start.start()] for sign in "{}="):
+            return None  # Within a configuration, or among other values.
+        for pattern in _LINES:
+            match = pattern.match(line, start.start())
+            if match is not None:
+                return match
+    return None
 
 
 def _row(line: str, at: float, wall: float) -> ProgressShown | None:

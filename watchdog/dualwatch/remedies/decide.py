@@ -61,6 +61,7 @@ class RemedyHistory:
         refused: Loader overrides that the last attempt could not apply.
         survivors: Processes of the last attempt that could not be ended.
         can_replace: Whether the agent can replace the loader that is waited for, now.
+        can_replace_pool: Whether the agent can compute the evaluation without its pool, now.
         woken: Whether SIGCONT was given in this attempt.
         phase: ``protocol.Phase`` in which it stalled or died.
     """
@@ -71,6 +72,7 @@ class RemedyHistory:
     refused: tuple[str, ...] = ()
     survivors: tuple[int, ...] = ()
     can_replace: bool = False
+    can_replace_pool: bool = False
     woken: bool = False
     phase: str = ""
 
@@ -113,6 +115,9 @@ def decide_stall(
         return _give_up(f"{causes.named(cause)}: {why}", cause)
     # One that is not proven has a plain stall's remedy.
     remedy = table.STALLED[cause.code] if causes.is_proven(cause) else table.STALL
+    if remedy is table.POOL and policy.rescue and history.can_replace_pool:
+        reason = f"{causes.named(cause)}: {table.NO_POOL}"
+        return _decision(Action.REPLACE_POOL, reason, cause.code)
     if remedy.in_place and policy.rescue and _can_replace(history):
         reason = f"{causes.named(cause)}: {table.IN_PLACE}"
         return _decision(Action.REPLACE, reason, cause.code)

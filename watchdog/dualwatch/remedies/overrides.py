@@ -14,6 +14,7 @@ from typing import Any
 from dualwatch import frameworks
 from dualwatch.events import RerunStep
 from dualwatch.frameworks.base import Overrides, TrainingSpec
+from dualwatch.protocol import ENV_NO_POOLS
 
 __all__ = ["Overrides", "overrides_of", "step_of"]
 
@@ -33,6 +34,7 @@ def step_of(spec: TrainingSpec, overrides: Overrides, keep_effective: bool) -> R
         stretch = batch // overrides.batch
     if overrides.validation_batch is not None and overrides.validation_batch < (validation or 0):
         names.append(f"validation batch {validation} -> {overrides.validation_batch}")
+    names += ["no pool of processes in evaluations"] if overrides.no_pools else []
     names += ["UTF-8 output"] if overrides.utf8 else []
     names += ["the checkpoint before"] if overrides.older_checkpoint else []
     framework = frameworks.get(spec.framework)
@@ -40,7 +42,10 @@ def step_of(spec: TrainingSpec, overrides: Overrides, keep_effective: bool) -> R
         name=" and ".join(names),
         changes=framework.changes(spec, overrides, keep_effective=keep_effective),
         stretch=stretch,
-        environment=dict(UTF8) if overrides.utf8 else {},
+        environment={
+            **(UTF8 if overrides.utf8 else {}),
+            **({ENV_NO_POOLS: "1"} if overrides.no_pools else {}),
+        },
         older_checkpoint=overrides.older_checkpoint,
     )
 
@@ -56,4 +61,7 @@ def overrides_of(
         environment: What the attempt was given in addition to the user's own environment.
     """
     found = frameworks.get(spec.framework).in_force(spec, changed)
-    return replace(found, utf8=environment.get("PYTHONUTF8") == UTF8["PYTHONUTF8"])
+    no_pools = environment.get(ENV_NO_POOLS) == "1"
+    return replace(
+        found, no_pools=no_pools, utf8=environment.get("PYTHONUTF8") == UTF8["PYTHONUTF8"]
+    )

@@ -102,6 +102,11 @@ def no_workers_if_any(overrides: Overrides, case: RemedyCase) -> Overrides | Non
     return no_workers_and_half(overrides, case)
 
 
+def no_pools(overrides: Overrides, case: RemedyCase) -> Overrides:
+    """Evaluations in the training's own process."""
+    return replace(overrides, no_pools=True)
+
+
 def utf8(overrides: Overrides, case: RemedyCase) -> Overrides:
     """UTF-8, whatever the console is said to be."""
     return replace(overrides, utf8=True)
@@ -142,6 +147,8 @@ STALL = Remedy(family="stall", steps=(no_workers_and_half, no_workers_and_least)
 STUCK = Remedy(family="stuck", steps=(no_workers_and_half,), budget=1)
 STUCK_IN_DATASET = Remedy(family="stuck", steps=(no_workers_if_any,), budget=1)
 COLLECTIVE = Remedy(family="stuck", steps=(no_workers_and_half,), budget=1, in_place=True)
+# In place first, by decide_stall; a rerun has no pools from its beginning.
+POOL = Remedy(family="evaluation-pool", steps=(no_pools,), budget=1)
 KILLED = Remedy(family="worker-killed", steps=(half_the_workers, no_workers))
 FAILED = Remedy(family="worker-failed", steps=(no_workers,), budget=1)
 # The same step again and again: it halves what is in force.
@@ -162,6 +169,8 @@ STALLED: dict[str, Remedy] = {
     "DW114": STUCK,
     "DW117": STALL,
     "DW118": COLLECTIVE,
+    "DW119": POOL,
+    "DW124": STALL,
 }
 """Causes of a stall. One that is not proven is answered as a plain stall."""
 
@@ -184,6 +193,8 @@ HOPELESS: dict[str, str] = {
     "DW403": "nothing can be trained on this GPU before it is back",
 }
 """Causes that no rerun can help, whether it stalled or died of them, and why."""
+
+NO_POOL = "the evaluation is computed again in the running training, without a pool of processes"
 
 IN_PLACE = "the loader is replaced in the running training, without workers"
 

@@ -25,7 +25,16 @@ from dualwatch.rules.metrics import (
     useless,
 )
 from dualwatch.rules.metrics.trends import domain
-from dualwatch.rules.stalls import collective, loader, stall, storage, stuck_worker, worker_startup
+from dualwatch.rules.stalls import (
+    collective,
+    evaluation_pool,
+    loader,
+    lost_batch,
+    stall,
+    storage,
+    stuck_worker,
+    worker_startup,
+)
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
 
@@ -35,6 +44,8 @@ Rule = Callable[[Snapshot, Thresholds], Iterator[Finding]]
 RULES: tuple[Rule, ...] = (
     storage.find,
     loader.find,
+    evaluation_pool.find,
+    lost_batch.find,
     collective.find,
     stuck_worker.find,
     worker_startup.find,

@@ -49,6 +49,12 @@ TICK = 0.5
 CAPTURES = 12
 """Stacks are read at most so often in one silence."""
 
+_IN_PLACE = {
+    Action.REPLACE: AgentCommand.REPLACE,
+    Action.REPLACE_POOL: AgentCommand.REPLACE_POOL,
+}
+"""Decisions that the agent carries out in the running training."""
+
 PAUSE = 10.0
 """A tick that took longer than this means that dualwatch itself did not run."""
 
@@ -236,9 +242,10 @@ class Attempt:
         if decision.action is Action.WAKE:
             terminate.wake(monitor.everyone(clock.now()))
             return None
-        if decision.action is Action.REPLACE:
+        command = _IN_PLACE.get(decision.action)
+        if command is not None:
             asked = self.recorder.snapshot.slowest
-            answer = self._client(monitor, training).request(AgentCommand.REPLACE)
+            answer = self._client(monitor, training).request(command)
             if (answer is not None and answer.done) or self._progressed(asked):
                 return None
             return None if self.stop_requests.to_stop else self.reconsider()

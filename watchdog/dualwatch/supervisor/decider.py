@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dualwatch.events import Action, Decision, Finding, Proof, RerunStep, Severity
-from dualwatch.protocol import Phase
+from dualwatch.protocol import AgentCommand, Phase
 from dualwatch.remedies import decide as remedies
 from dualwatch.remedies.overrides import overrides_of
 from dualwatch.rules import ranking
@@ -138,6 +138,7 @@ class RemedyDecider:
             refused=tuple(agent.refused) if agent is not None else (),
             survivors=survivors,
             can_replace=can_replace and self._can_replace(),
+            can_replace_pool=can_replace and self._can_replace_pool(),
             woken=self._woken,
             phase=s.phase,
         )
@@ -148,3 +149,9 @@ class RemedyDecider:
         waits = s.phase in (Phase.WAITING, Phase.VAL_WAITING)
         workers = any(process.role == "worker" for process in s.process.values())
         return self._plan.policy.rescue and s.agent is not None and waits and workers
+
+    def _can_replace_pool(self) -> bool:
+        """Whether an evaluation is computed whose pool was not replaced before."""
+        s = self._recorder.snapshot
+        before = any(one.order == AgentCommand.REPLACE_POOL for one in s.answers)
+        return s.agent is not None and s.phase == Phase.METRICS and not before

@@ -75,7 +75,7 @@ def test_names_with_their_classes_are_known_as_well(deadlock) -> None:
         ({"main": ("forward", "train_step")}, ["DW102"]),
         ({"main": ()}, ["DW102"]),
         ({"workers": ()}, ["DW102"]),
-        ({"workers": ((101, IDLE_WORKER), (102, IDLE_WORKER))}, ["DW102"]),
+        ({"workers": ((101, IDLE_WORKER), (102, IDLE_WORKER))}, ["DW124", "DW102"]),
         ({"workers": ((101, ("acquire", "fetch", "run")),)}, ["DW102"]),
         ({"workers": ((777, STUCK),)}, ["DW102"]),
         ({"wchan": "pipe_read"}, ["DW102"]),

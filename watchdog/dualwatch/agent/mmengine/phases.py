@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Callable, Protocol
 
-from dualwatch.agent import files
+from dualwatch.agent import files, pools
 from dualwatch.agent.mmengine import position, resume
 from dualwatch.protocol import Phase
 
@@ -173,6 +173,7 @@ class PhaseTracker:
         self._evaluation_begins(self._runner.test_loop)
 
     def _evaluation_begins(self, loop) -> None:
+        guard_metrics(loop)
         heart = self._heart
         self._train_batches = (heart.batch, heart.batches)
         heart.batch, heart.batches = 0, len(loop.dataloader)
@@ -218,3 +219,11 @@ def optimizers_of(wrapper: Optimizer | None) -> list[Optimizer]:
     if isinstance(several, dict):
         return [one for each in several.values() for one in optimizers_of(each)]
     return [getattr(wrapper, "optimizer", wrapper)]
+
+
+def guard_metrics(loop: object) -> None:
+    """Guards the computation of each metric of a loop against a pool that hangs."""
+    for metric in getattr(getattr(loop, "evaluator", None), "metrics", ()):
+        compute = getattr(metric, "compute_metrics", None)
+        if compute is not None and not hasattr(compute, "_dualwatch"):
+            metric.compute_metrics = pools.guarded(compute)

@@ -15,6 +15,7 @@ from dualwatch.rules.catalog import BY_CODE
 
 _RESPONSES = {
     Action.REPLACE: "the loader was replaced in the running training",
+    Action.REPLACE_POOL: "the evaluation was computed again without a pool of processes",
     Action.WAKE: "its processes were continued",
     Action.RERUN: "it was stopped and rerun",
     Action.GIVE_UP: "it was given up",

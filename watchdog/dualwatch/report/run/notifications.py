@@ -115,7 +115,7 @@ class NotificationView:
         if event.action == Action.RERUN:
             changes = changes_table(event.changes, reasons=False)
             self._post("rerun", [*self._taken(), decision, *changes], "warning")
-        elif event.action in (Action.REPLACE, Action.WAKE) and self._fresh:
+        elif event.action in (Action.REPLACE, Action.REPLACE_POOL, Action.WAKE) and self._fresh:
             self._post(_subject(self._fresh), [*self._taken(), decision], "failure")
         # Giving up and stopping end the run: its end is sent with the reason.
 

@@ -52,6 +52,7 @@ CODES: tuple[Code, ...] = (
         "consecutive log lines up to the newest\n"
         "  the last checkpoint from before it: epoch_1.pth\n"
         "  trained since then: 1350 iterations (2.7 epochs)",
+        explains=("DW207", "DW216"),
     ),
     Code(
         code="DW204",

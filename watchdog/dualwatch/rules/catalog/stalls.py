@@ -222,4 +222,42 @@ CODES: tuple[Code, ...] = (
         "  rank 0: all_reduce, called by parse_losses (base_model.py:188)",
         explains=("DW101", "DW102", "DW103", "DW114"),
     ),
+    Code(
+        code="DW119",
+        name="evaluation-pool-stuck",
+        severity=Severity.ERROR,
+        means="The main process waits for a pool of processes (multiprocessing.Pool), as "
+        "evaluations use it, and none of them works: one died and its task is lost, or is blocked.",
+        matters="The pool starts another process and never returns. A metric that computes in "
+        "several processes runs that risk at every evaluation; the DataLoader is not the cause.",
+        remedy="dualwatch train computes the evaluation again in the training's own process, "
+        "without a pool, and the training continues. For good: one process (nproc=1) where the "
+        "metric takes it, and more memory if the kernel killed the process.",
+        example="DW119 evaluation-pool-stuck (certain)\n"
+        "  the main process waits for a pool of processes, called by eval_map (mean_ap.py:631) < "
+        "compute_metrics (metric.py:135)\n"
+        "  process 4731 of the pool was started 12 s after the others: it replaces one that died, "
+        "whose task is lost\n"
+        "  4 of 4 processes of the pool wait for a task: nothing is being computed, and nothing "
+        "will come",
+        explains=("DW101", "DW102", "DW103", "DW104", "DW114", "DW118"),
+    ),
+    Code(
+        code="DW124",
+        name="batch-lost",
+        severity=Severity.ERROR,
+        means="The main process waits for a batch while every loader worker is alive and waits for "
+        "work: the batch was lost between them.",
+        matters="No worker will make it again, and without a timeout of the loader the wait never "
+        "ends. The data and the transforms are not the cause.",
+        remedy="dualwatch train replaces the loader in the running training, which reads the "
+        "missing batch again. If it comes again: pin_memory=False, and timeout=600 in the loader.",
+        example="DW124 batch-lost (certain)\n"
+        "  the main process waits for a batch, and all 2 loader workers wait for work: the batch "
+        "was lost on its way\n"
+        "  worker 4713: poll (connection.py:257) < get (queues.py:113); sleeping in do_poll, 0 % "
+        "of a core\n"
+        "  the missing batch: index 40, index 41, index 42, index 43",
+        explains=("DW101", "DW102", "DW103", "DW104", "DW118"),
+    ),
 )

@@ -24,6 +24,32 @@ BY_SHELL = {
 _PIDS = re.compile(r"\(pid(?:\(s\))? ([\d, ]+)\)")
 
 
+def found(
+    s: Snapshot,
+    code: str,
+    evidence: list[Evidence],
+    confidence: float,
+    severity: Severity | None = None,
+    *,
+    pid: int | None = None,
+    remedy: str = "",
+    circumstance: Circumstance | None = None,
+    follows: tuple[str, ...] = (),
+) -> Finding:
+    """A finding about the attempt of a snapshot; see ``catalog.finding``."""
+    return finding(
+        code,
+        evidence,
+        confidence=confidence,
+        remedy=remedy or None,
+        severity=severity,
+        attempt=s.attempt,
+        pid=pid,
+        circumstance=circumstance,
+        follows=follows,
+    )
+
+
 def fatal(
     s: Snapshot,
     code: str,
@@ -34,13 +60,14 @@ def fatal(
     circumstance: Circumstance | None = None,
     follows: tuple[str, ...] = (),
 ) -> Finding:
+    """The finding of what ended a training, about its main process."""
     pid = s.started.pid if s.started is not None else None
-    return finding(
+    return found(
+        s,
         code,
         evidence,
-        confidence=confidence,
-        severity=severity,
-        attempt=s.attempt,
+        confidence,
+        severity,
         pid=pid or None,
         circumstance=circumstance,
         follows=follows,

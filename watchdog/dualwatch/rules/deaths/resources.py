@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from dualwatch.core import units
 from dualwatch.events import Evidence, Finding, GpuHolder, GpuSample, ProcessSample, Severity
 from dualwatch.protocol import Phase
-from dualwatch.rules.catalog import finding
-from dualwatch.rules.deaths import error_patterns, exit, host_evidence
+from dualwatch.rules.deaths import error_patterns, exit, host_evidence, quotes
 from dualwatch.rules.deaths.host_evidence import (
     SCARCE_DISK,
     SCARCE_MEMORY,
@@ -131,7 +130,7 @@ def _of_devices(s: Snapshot, out_of_memory: bool) -> Iterator[Finding]:
         if not evidence:
             continue
         if out_of_memory or caught:
-            yield _finding(s, "DW402", evidence, 0.9, Severity.ERROR)
+            yield quotes.found(s, "DW402", evidence, 0.9, Severity.ERROR)
         else:
             yield _warning(s, "DW402", evidence, 0.7)
 
@@ -188,7 +187,7 @@ def _lost(s: Snapshot) -> Iterator[Finding]:
             # The log may be weeks old: for a GPU that responds, an old line is a warning.
             mild.append(evidence)
     if fatal:
-        yield _finding(s, "DW403", [*fatal, *mild][:10], 0.95, Severity.CRITICAL)
+        yield quotes.found(s, "DW403", [*fatal, *mild][:10], 0.95, Severity.CRITICAL)
     elif mild:
         yield _warning(s, "DW403", mild[-10:], 0.5)
 
@@ -212,14 +211,7 @@ def _orphans(s: Snapshot) -> Iterator[Finding]:
     lines = [text, *(_orphan(s, process) for process in orphans[:NAMED])]
     evidence = [Evidence(text=line, source="processes", wall=s.orphans.wall) for line in lines]
     remedy = f"End them if nothing else needs them: kill {pids}"
-    yield finding(
-        "DW311",
-        evidence,
-        confidence=0.95,
-        remedy=remedy,
-        attempt=s.attempt,
-        pid=orphans[0].pid,
-    )
+    yield quotes.found(s, "DW311", evidence, 0.95, pid=orphans[0].pid, remedy=remedy)
 
 
 def _orphan(s: Snapshot, process: ProcessSample) -> str:
@@ -242,22 +234,4 @@ def _orphan(s: Snapshot, process: ProcessSample) -> str:
 def _warning(
     s: Snapshot, code: str, evidence: list[Evidence], confidence: float, pid: int | None = None
 ) -> Finding:
-    return _finding(s, code, evidence, confidence, Severity.WARNING, pid)
-
-
-def _finding(
-    s: Snapshot,
-    code: str,
-    evidence: list[Evidence],
-    confidence: float,
-    severity: Severity,
-    pid: int | None = None,
-) -> Finding:
-    return finding(
-        code,
-        evidence,
-        confidence=confidence,
-        severity=severity,
-        attempt=s.attempt,
-        pid=pid,
-    )
+    return quotes.found(s, code, evidence, confidence, Severity.WARNING, pid=pid)

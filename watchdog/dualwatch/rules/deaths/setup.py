@@ -1,4 +1,4 @@
-"""DW601-DW604, DW607, DW610, DW611: what a configuration shows before the start."""
+"""DW308, DW601-DW604, DW607, DW610, DW611: what a configuration shows before the start."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from dualwatch.core.plain import as_dict
 from dualwatch.events import ConfigRead, Defect, DefectKind, Evidence, Finding, Severity
-from dualwatch.rules.catalog import finding
+from dualwatch.rules.deaths import quotes
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
 
@@ -19,7 +19,7 @@ OF_KIND = {
     DefectKind.UNKNOWN_CODE: "DW607",
     DefectKind.CLASSES: "DW611",
     DefectKind.SCHEDULE: "DW611",
-    DefectKind.LABEL: "DW611",
+    DefectKind.LABEL: "DW308",
 }
 """Kind of a defect -> its finding code."""
 
@@ -62,7 +62,7 @@ def _defects(s: Snapshot, config: ConfigRead) -> Iterator[Finding]:
             evidence = [_quote(config, one.text) for one in defects[:NAMED]]
             remedy = " ".join(dict.fromkeys(one.do for one in defects[:NAMED] if one.do))
             severity = None if prevents else Severity.WARNING
-            yield _finding(s, code, evidence, 0.95, severity, remedy)
+            yield quotes.found(s, code, evidence, 0.95, severity, remedy=remedy)
 
 
 def _does_not_load(s: Snapshot, config: ConfigRead) -> Finding:
@@ -70,10 +70,10 @@ def _does_not_load(s: Snapshot, config: ConfigRead) -> Finding:
     if _has_trained(s):
         # It loaded where the training runs: in another Python, or before an edit.
         evidence.append(_quote(config, "the training has started with it"))
-        return _finding(s, "DW602", evidence, 0.3, Severity.WARNING)
+        return quotes.found(s, "DW602", evidence, 0.3, Severity.WARNING)
     if config.timed_out:
-        return _finding(s, "DW602", evidence, 0.6, Severity.ERROR, config.error_remedy)
-    return _finding(s, "DW602", evidence, 0.95, None, config.error_remedy)
+        return quotes.found(s, "DW602", evidence, 0.6, Severity.ERROR, remedy=config.error_remedy)
+    return quotes.found(s, "DW602", evidence, 0.95, remedy=config.error_remedy)
 
 
 def _risky(s: Snapshot, config: ConfigRead) -> Iterator[Finding]:
@@ -100,7 +100,7 @@ def _risky(s: Snapshot, config: ConfigRead) -> Iterator[Finding]:
             )
         evidence.append(_quote(config, f"{name}: {', '.join(reasons)}"))
     if evidence:
-        yield _finding(s, "DW601", evidence, 0.6 if by_spawn else 0.5)
+        yield quotes.found(s, "DW601", evidence, 0.6 if by_spawn else 0.5)
 
 
 def _is_several(workers: object) -> bool:
@@ -114,11 +114,11 @@ def _missing(s: Snapshot, config: ConfigRead) -> Finding:
     ]
     if _has_trained(s):
         evidence.append(_quote(config, "the training has run: they existed then, or are elsewhere"))
-        return _finding(s, "DW603", evidence, 0.3, Severity.WARNING)
+        return quotes.found(s, "DW603", evidence, 0.3, Severity.WARNING)
     if config.how != "loaded":
         # Relative paths start at the folder of the training, which a dump does not contain.
-        return _finding(s, "DW603", evidence, 0.5, Severity.WARNING)
-    return _finding(s, "DW603", evidence, 0.95)
+        return quotes.found(s, "DW603", evidence, 0.5, Severity.WARNING)
+    return quotes.found(s, "DW603", evidence, 0.95)
 
 
 def _unpaired(s: Snapshot, config: ConfigRead) -> Finding:
@@ -128,7 +128,7 @@ def _unpaired(s: Snapshot, config: ConfigRead) -> Finding:
     text = f"{at_least}{count} {image} no partner in the other modality"
     text += f", of {config.looked_at} pairs checked" if config.looked_at else ""
     names = [_quote(config, f"without a partner: {name}") for name in config.unpaired[:NAMED]]
-    return _finding(s, "DW604", [_quote(config, text), *names], 0.9)
+    return quotes.found(s, "DW604", [_quote(config, text), *names], 0.9)
 
 
 def _has_trained(s: Snapshot) -> bool:
@@ -137,21 +137,3 @@ def _has_trained(s: Snapshot) -> bool:
 
 def _quote(config: ConfigRead, text: str) -> Evidence:
     return Evidence(text=text, source=config.path or "configuration", wall=config.wall)
-
-
-def _finding(
-    s: Snapshot,
-    code: str,
-    evidence: list[Evidence],
-    confidence: float,
-    severity: Severity | None = None,
-    remedy: str = "",
-) -> Finding:
-    return finding(
-        code,
-        evidence,
-        confidence=confidence,
-        remedy=remedy or None,
-        severity=severity,
-        attempt=s.attempt,
-    )

@@ -38,6 +38,10 @@ GO_BACK = (
     "Resume from a checkpoint before that line with a lower learning rate, a warm-up or gradient "
     "clipping; what was saved since then holds NaN."
 )
+OVER = (
+    "What was saved between these lines may hold NaN; {} is from before them. Look at the samples "
+    "and the learning rate of these iterations, and clip the gradients."
+)
 SINGLE = (
     "The weights are sound: no need to go back. Look at the samples of these iterations (empty or "
     "degenerate boxes, a division by zero in the loss)."
@@ -106,7 +110,9 @@ def _lasting(s: Snapshot, name: str, also: str, stretch: Stretch, *, is_over: bo
     if lost and not is_over:
         evidence.append(Evidence(text=f"trained since then: {lost}", source=s.log))
     remedy = GO_BACK
-    if saved is not None:
+    if is_over:
+        remedy = OVER.format(saved.words if saved is not None else "no checkpoint in the log")
+    elif saved is not None:
         remedy = GO_BACK.replace("a checkpoint before that line", saved.words)
     certain = 1.0 if stretch.lines > 1 else 0.9
     return finding("DW203", evidence, confidence=certain, remedy=remedy, attempt=s.attempt)

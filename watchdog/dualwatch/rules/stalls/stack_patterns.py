@@ -251,6 +251,44 @@ def is_starting(frames: Sequence[Frame]) -> bool:
     )
 
 
+# --- pools of processes ------------------------------------------------------------------------
+
+_POOL_FILE = "multiprocessing/pool.py"
+_POOL_WAITS = frozenset(
+    ("map", "starmap", "apply", "_map_async", "get", "wait", "next", "imap", "join")
+)
+
+
+def caller_of_pool(main: Sequence[Frame]) -> str | None:
+    """Who waits for a pool of processes, in words; None where the pool is not waited for."""
+    inside = [i for i, frame in enumerate(main) if _slashed(frame.file).endswith(_POOL_FILE)]
+    if not inside or main[inside[-1]].bare not in _POOL_WAITS:
+        return None
+    outer = [f for f in main[inside[-1] + 1 :] if "dualwatch/agent/" not in _slashed(f.file)]
+    return place(outer[:2]) or "?"
+
+
+def is_pool_worker(frames: Sequence[Frame]) -> bool:
+    """Whether a process is one of a pool."""
+    return any(f.bare == "worker" and _slashed(f.file).endswith(_POOL_FILE) for f in frames)
+
+
+def own_of_pool(frames: Sequence[Frame]) -> tuple[Frame, ...]:
+    """The frames of a pool's process without those that it has of its parent since the fork."""
+    kept: list[Frame] = []
+    for frame in frames:
+        if frame.bare == "worker" and _slashed(frame.file).endswith(_POOL_FILE):
+            break
+        kept.append(frame)
+    return tuple(kept)
+
+
+def waits_for_a_task(frames: Sequence[Frame]) -> bool:
+    """Whether a pool's process waits for its next task."""
+    own_frames = own_of_pool(frames)
+    return bool(own_frames) and own_frames[-1].bare == "get"
+
+
 # --- several ranks -----------------------------------------------------------------------------
 
 

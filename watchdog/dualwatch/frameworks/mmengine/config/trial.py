@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dualwatch.core.plain import as_dict
 from dualwatch.core.text import clean
 from dualwatch.events import Defect, DefectKind
 from dualwatch.frameworks.mmengine.config.fields import without_scope
@@ -68,6 +69,14 @@ def _defect(failed: Mapping[str, Any], values: Mapping[str, Any]) -> Defect:
             key=key,
             text=f"{key}: {kind}: {text}",
             do="Install what is missing into the Python of the training (--python).",
+        )
+    if text == "None is not a callable object" and key == "optim_wrapper":
+        optimizer = as_dict(as_dict(values.get(key)).get("optimizer")).get("type")
+        return Defect(
+            kind=DefectKind.UNKNOWN_CODE,
+            key="optim_wrapper.optimizer.type",
+            text=f"{optimizer} is not a registered optimizer (optim_wrapper.optimizer.type)",
+            do="Correct the name of the optimizer, or import the module that registers it.",
         )
     unexpected = _UNEXPECTED.search(text)
     if unexpected is not None:
