@@ -40,6 +40,18 @@ VALIDATE: tuple[Frame, ...] = (
     *MAIN,
     (f"{PACKAGES}/mmengine/runner/loops.py", 102, "run", "self.runner.val_loop.run()"),
     (f"{PACKAGES}/mmengine/runner/loops.py", 371, "run", "self.run_iter(idx, data_batch)"),
+    (
+        f"{PACKAGES}/mmengine/runner/loops.py",
+        391,
+        "run_iter",
+        "outputs = self.runner.model.val_step(data_batch)",
+    ),
+    (
+        f"{PACKAGES}/mmengine/model/base_model/base_model.py",
+        133,
+        "val_step",
+        "return self._run_forward(data, mode='predict')",
+    ),
 )
 
 

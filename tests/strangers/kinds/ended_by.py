@@ -180,7 +180,7 @@ CASES: tuple[Case, ...] = (
         B,
         "NCCL watchdog, newer form, no traceback",
         sick=lambda: after(WATCHDOG),
-        truth=dead("DW118", place=HERE, facts=("48113|ALLREDUCE|600073",), fails=("no-stall",)),
+        truth=dead("DW118", place=HERE, facts=("48113|ALLREDUCE|600073",)),
         sound=lambda: after(
             "[rank3]:[W1112 04:01:09.118273645 ProcessGroupNCCL.cpp:1250] Warning: WARNING: process group has NOT been destroyed before we destruct ProcessGroupNCCL."
         ),

@@ -213,7 +213,7 @@ CASES: tuple[Case, ...] = (
         E,
         "NaN in the dicts of the Hugging Face Trainer",
         sick=lambda: foreign.transformers(400, 300, bad_from=120),
-        truth=ailing("DW203", facts=("120|1\\.2",)),
+        truth=ailing("DW203", facts=("120|1\\.2|2",)),
         sound=lambda: foreign.transformers(400, 300),
         health=open_end(),
     ),
