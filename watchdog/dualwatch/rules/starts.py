@@ -88,7 +88,7 @@ def earlier(
     elif exit.has_a_known_end(s) or any(one.code in _ENDED for one in causes):
         end, cause = StartEnd.FAILED, causes[0] if causes else None
         why = cause.headline if cause is not None else "an error"
-        said = f"it ended {where}, with {why}"
+        said = f"it ended {where}: {why}"
     return EarlierStart(
         number=number,
         begun=begun,
