@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Tuple, TypedDict
+from typing import TYPE_CHECKING, Any, Dict, Tuple, TypedDict
 
 if TYPE_CHECKING:
     from dualwatch.agent.torch.objects import Tensor
@@ -52,8 +52,8 @@ def restore(kept: States) -> None:
         torch.cuda.set_rng_state_all([state.cpu() for state in devices])
 
 
-_Sources = Tuple["Tensor", Tuple[object, ...], Tuple[object, ...]]
-"""States of torch, numpy and Python."""
+_Sources = Tuple["Tensor", Dict[str, Any], Tuple[Any, ...]]
+"""States of torch, numpy (in its own form) and Python."""
 
 
 class RandomStates:
@@ -73,7 +73,7 @@ class RandomStates:
         import numpy
         import torch
 
-        outside = (torch.get_rng_state(), numpy.random.get_state(), random.getstate())
+        outside = self._now()
         if self._states is None:
             torch.default_generator.manual_seed(self._seed)
             numpy.random.seed(self._seed % 2**32)
@@ -83,8 +83,16 @@ class RandomStates:
         try:
             yield
         finally:
-            self._states = (torch.get_rng_state(), numpy.random.get_state(), random.getstate())
+            self._states = self._now()
             self._set(outside)
+
+    @staticmethod
+    def _now() -> _Sources:
+        import numpy
+        import torch
+
+        numbers = numpy.random.get_state(legacy=False)
+        return torch.get_rng_state(), numbers, random.getstate()
 
     @staticmethod
     def _set(states: _Sources) -> None:
