@@ -101,8 +101,8 @@ SOUND = MODEL + LOADERS + SCHEDULE
 
 OLD = """model = dict(type='RetinaNet', backbone=dict(type='ResNet', depth=18))
 data = dict(samples_per_gpu=2, workers_per_gpu=2,
-            train=dict(type='CocoDataset', ann_file='set/train.json', img_prefix='set/pics/'),
-            val=dict(type='CocoDataset', ann_file='set/val.json', img_prefix='set/pics/'))
+            train=dict(type='CocoDataset', ann_file='{{ fileDirname }}/set/train.json', img_prefix='{{ fileDirname }}/set/pics/'),
+            val=dict(type='CocoDataset', ann_file='{{ fileDirname }}/set/val.json', img_prefix='{{ fileDirname }}/set/pics/'))
 optimizer = dict(type='SGD', lr=0.02)
 runner = dict(type='EpochBasedRunner', max_epochs=12)
 checkpoint_config = dict(interval=1)
@@ -162,11 +162,15 @@ UNREAD = Truth(
 )
 
 CASES: tuple[Case, ...] = (
-    *both("mmdet 2.x under mmengine", OLD, unfit("DW602", "DW607", facts=("train_dataloader",))),
+    *both(
+        "mmdet 2.x under mmengine",
+        OLD,
+        unfit("DW610", "DW602", "DW607", facts=("train_dataloader",)),
+    ),
     *both(
         "a dataset fragment, not a training",
         LOADERS,
-        unfit("DW602", "DW607", facts=("model|train_cfg|optim_wrapper",)),
+        unfit("DW610", "DW602", "DW607", facts=("model|train_cfg|optim_wrapper",)),
         sound=CHILD + MODEL + SCHEDULE,
         sound_more={"base.py": LOADERS},
     ),
@@ -186,7 +190,7 @@ CASES: tuple[Case, ...] = (
     *both(
         "keys of the base that the new type does not take",
         CHILD + "model = dict(bbox_head=dict(type='FCOSHead'))\n",
-        unfit("DW602", "DW607", facts=("stacked_anchors|anchor_generator|_delete_",)),
+        unfit("DW610", "DW602", "DW607", facts=("stacked_anchors|anchor_generator|_delete_",)),
         more={"base.py": SOUND},
         sound=CHILD
         + "model = dict(bbox_head=dict(_delete_=True, type='FCOSHead', num_classes=2, in_channels=64, feat_channels=64, stacked_convs=1, strides=[8, 16, 32, 64], regress_ranges=((-1, 64), (64, 128), (128, 256), (256, 99999))))\n",
@@ -195,18 +199,18 @@ CASES: tuple[Case, ...] = (
     *both(
         "five classes, a head for two",
         SOUND.replace("('bus', 'van')", "('bus', 'van', 'car', 'bike', 'tram')"),
-        unfit("DW308", "DW602", facts=("5|five",)),
+        unfit("DW611", "DW308", "DW602", facts=("5|five",)),
         more=data(("bus", "van", "car", "bike", "tram")),
     ),
     *both(
         "two classes, a head for 80",
         SOUND.replace("num_classes=2", "num_classes=80"),
-        replace(unfit("DW308", "DW602", facts=("80",)), check_exit=(0, 1), exit=(1,)),
+        replace(unfit("DW611", "DW308", "DW602", facts=("80",)), check_exit=(0, 1), exit=(1,)),
     ),
     *both(
         "classes that the annotations do not have",
         SOUND.replace("classes=('bus', 'van')", "classes=('person', 'cyclist')"),
-        unfit("DW308", "DW602", "DW603", facts=("person|cyclist|bus|van",)),
+        unfit("DW611", "DW308", "DW602", "DW603", facts=("person|cyclist|bus|van",)),
     ),
     *both(
         "an annotation file that is not there",
@@ -259,7 +263,7 @@ CASES: tuple[Case, ...] = (
         "a validation without its evaluator",
         "\n".join(line for line in SOUND.splitlines() if not line.startswith("val_evaluator"))
         + "\n",
-        unfit("DW602", facts=("val_evaluator",)),
+        unfit("DW610", "DW602", facts=("val_evaluator",)),
     ),
     *both(
         "milestones behind the last epoch",
@@ -267,7 +271,7 @@ CASES: tuple[Case, ...] = (
             "end=12, by_epoch=True, milestones=[8, 11]",
             "end=36, by_epoch=True, milestones=[24, 33]",
         ),
-        suspect(facts=("24|33|36",), may=("DW602", "DW601")),
+        suspect(facts=("24|33|36",), may=("DW611", "DW602", "DW601")),
     ),
     *both(
         "64 workers on a machine with fewer cores",
