@@ -34,7 +34,7 @@ def test_the_answer_is_the_truth(case: Case, tmp_path):
 def test_each_kind_has_its_cases_and_their_twins():
     names = Counter(case.name for case in CASES)
     assert [name for name, count in names.items() if count > 1] == []
-    assert set(names) >= KNOWN
+    assert set(names) >= {name for name in KNOWN if not name.startswith("recorded: ")}
     for case in CASES:
         if case.twin:
             assert case.name.removesuffix(" / sound") in names

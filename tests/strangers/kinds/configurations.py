@@ -285,7 +285,7 @@ CASES: tuple[Case, ...] = (
     ),
     *both(
         "read without any framework: a base that cannot be followed",
-        "_base_ = 'mmdet::_base_/models/retinanet_r50_fpn.py'\ntrain_dataloader = dict(batch_size=2)\n",
+        "_base_ = 'mmtwin::_base_/models/twin_r50_fpn.py'\ntrain_dataloader = dict(batch_size=2)\n",
         replace(UNREAD, unpassed=("config-loads", "data-present", "loader-settings")),
         light=True,
         health=Truth(

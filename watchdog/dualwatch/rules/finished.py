@@ -66,13 +66,14 @@ def is_finished(s: Snapshot) -> bool:
         return True
     if s.pulses:
         return False
+    if s.ended is not None and s.ended.exit_code == 0 and not stopped.was_stopped(s):
+        return True  # Of a loop that the agent does not know, its exit code says more than lines.
     if is_test(s):
         return isinstance(s.last_test or s.last_evaluation, EvaluationLogged)
     if s.closed is not None and not _failed_inside(s):
         return True
     if s.last_train is None:
-        # Of a loop that logs no lines only the exit code is known.
-        return (s.ended is not None and s.ended.exit_code == 0) or _had_finished_before(s)
+        return _had_finished_before(s)
     if s.last_test is not None and s.last_test.at >= s.last_train.at:
         return has_trained_all(s)
     return has_trained_all(s) and not outstanding(s) and not _failed_inside(s)
