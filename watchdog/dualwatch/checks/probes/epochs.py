@@ -58,6 +58,8 @@ def _is_not_to_be(subject: CheckSubject, number: int) -> str:
         return f"a validation is due after each {config.validates_every} epochs"
     if config.validates is False:
         return "the configuration has no validation"
+    if subject.finished and not subject.s.pulses and not finished.has_trained_all(subject.s):
+        return "its loop does not follow the configuration: it ended well before the configured end"
     if config.loaders and not any("val" in name for name in config.loaders):
         return "the configuration has no validation"
     later = [n for n, epoch in course.epochs.items() if epoch.evaluation is not None]
