@@ -31,9 +31,10 @@ def main() -> int:
     """Prints each difference in a line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--expect", action="store_true", help="write the answers down")
+    parser.add_argument("--only", default="", help="runs whose name has this in it")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
-    names = sorted(runs.expected())
+    names = [name for name in sorted(runs.expected()) if arguments.only in name]
     with ThreadPoolExecutor(arguments.jobs) as pool:
         found = dict(zip(names, pool.map(answers_of, names), strict=True))
     differences = [
@@ -43,7 +44,7 @@ def main() -> int:
     changed = len({line.split(":")[0] for line in differences})
     print(f"{len(names)} runs, {changed} with differences")
     if arguments.expect:
-        text = json.dumps(found, indent=0, sort_keys=True, ensure_ascii=False)
+        text = json.dumps(runs.expected() | found, indent=0, sort_keys=True, ensure_ascii=False)
         (runs.FOLDER / "expected.json").write_text(text + "\n", encoding="utf-8")
         return 0
     return 1 if differences else 0
