@@ -183,12 +183,13 @@ def test_a_configuration_that_does_not_load(dualwatch_, tmp_path) -> None:
 
 def test_a_configuration_before_its_start(dualwatch_, tmp_path) -> None:
     pytest.importorskip("mmengine")
+    asked = ("--select", "data-present", "--select", "first-line")
     (tmp_path / "some.py").write_text(
         "model = dict(type='M')\n"
         "train_dataloader = dict(batch_size=2, num_workers=0, dataset=dict(data_root='data/x'))\n",
         encoding="utf-8",
     )
-    said = dualwatch_("check", "some.py", "--json")
+    said = dualwatch_("check", "some.py", "--json", *asked)
     items = {item["id"]: item for item in json.loads(said.out)["items"]}
 
     assert said.code == 1
@@ -196,7 +197,7 @@ def test_a_configuration_before_its_start(dualwatch_, tmp_path) -> None:
     assert "data/x" in items["data-present"]["observed"]
     assert items["first-line"]["status"] == "pending"
     Path("data/x").mkdir(parents=True)
-    said = dualwatch_("check", "some.py", "--json")
+    said = dualwatch_("check", "some.py", "--json", *asked)
     assert json.loads(said.out)["counts"]["fail"] == 0
 
 
