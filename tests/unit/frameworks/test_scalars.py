@@ -7,11 +7,16 @@ import math
 from pathlib import Path
 
 import pytest
-from dualwatch.events import EvaluationLogged, IterationLogged, LinesScreened
+from dualwatch.events import EvaluationLogged, Event, IterationLogged, LinesScreened
 from dualwatch.frameworks.mmengine.logs import scalars
-from dualwatch.frameworks.mmengine.logs.scalars import ScalarsParser, parse_row
+from dualwatch.frameworks.mmengine.logs.scalars import ScalarsParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+
+def parse_row(line: str, at: float, wall: float) -> Event | None:
+    """One row alone."""
+    return ScalarsParser().feed(line, at, wall)
 
 
 def test_training_row_of_an_epoch_based_loop() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,21 +108,20 @@ class _Kept:
 
     def date(self, wall: float) -> None:
         """Gives everything this wall time."""
-        self.first_wall = self.last_wall = self.before_wall = wall
-        for events in (self.first, self.errors, self.others):
-            dated = [(number, replace(event, wall=wall)) for number, event in events]
-            events.clear()
-            events.extend(dated)
+        self._retime(lambda _: wall)
 
     def move(self, off: float) -> None:
         """Adds seconds to all wall times."""
-        self.first_wall += off
-        self.last_wall += off
-        self.before_wall += off
+        self._retime(lambda wall: wall + off)
+
+    def _retime(self, retimed: Callable[[float], float]) -> None:
+        self.first_wall = retimed(self.first_wall)
+        self.last_wall = retimed(self.last_wall)
+        self.before_wall = retimed(self.before_wall)
         for events in (self.first, self.errors, self.others):
-            moved = [(number, replace(event, wall=event.wall + off)) for number, event in events]
+            changed = [(n, replace(event, wall=retimed(event.wall))) for n, event in events]
             events.clear()
-            events.extend(moved)
+            events.extend(changed)
 
     def thin(self) -> None:
         """Keeps less of a start that is not among the newest few."""

@@ -19,7 +19,6 @@ import traceback
 from typing import Any
 
 MAX_TEXT = 1500
-_NOT_FOUND = re.compile(r"is not in the .*registry|No module named|cannot import name")
 _NEEDS_DEVICE = re.compile(r"cuda|gpu|npu|device", re.I)
 _OFFLINE = re.compile(
     r"dualwatch: no network|offline mode|couldn't connect|huggingface\.co|Connection error"

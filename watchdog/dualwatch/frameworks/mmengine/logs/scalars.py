@@ -213,11 +213,6 @@ def iteration(row: dict[str, float], at: float, wall: float) -> IterationLogged:
     )
 
 
-def parse_row(line: str, at: float, wall: float) -> Event | None:
-    """One row alone; see ``ScalarsParser`` for what only a sequence of rows shows."""
-    return ScalarsParser().feed(line, at, wall)
-
-
 def _metrics(row: dict[str, float], mode: str) -> dict[str, float]:
     return {
         without_mode(key, mode): value
