@@ -123,7 +123,7 @@ def main() -> None:
 
 
 def _leave(code: int) -> None:
-    """Exits with a command's code, even if nobody reads its output.
+    """Exits with a command's code, even if its output has no reader left.
 
     Raises:
         OSError: The output cannot be written for another reason.

@@ -36,18 +36,16 @@ def holds_unicode(stream: TextIO) -> bool:
 
 
 def reader_is_gone(error: OSError, stream: TextIO) -> bool:
-    """Whether an error means that nobody reads the stream any more (``| head``).
+    """Whether an error means that the reader of a stream has left (``| head``).
 
     Windows has an invalid argument for it, of a stream that is a pipe.
     """
     if isinstance(error, BrokenPipeError):
         return True
-    if sys.platform != "win32" or error.errno != errno.EINVAL or error.filename is not None:
-        return False
-    try:
-        return stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode)
-    except (OSError, ValueError):
-        return False
+    if sys.platform == "win32" and error.errno == errno.EINVAL and error.filename is None:
+        with contextlib.suppress(OSError, ValueError):
+            return stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode)
+    return False
 
 
 def silence(stream: TextIO) -> None:
@@ -57,7 +55,7 @@ def silence(stream: TextIO) -> None:
 
 
 def write_out(text: str) -> None:
-    """Writes a result to stdout; if nobody reads it any more, the command keeps its exit code.
+    """Writes a result to stdout; a command whose reader has left keeps its exit code.
 
     Raises:
         OSError: It cannot be written for another reason.
