@@ -6,9 +6,13 @@ A leaf of the agent: every other part of it may use this one.
 from __future__ import annotations
 
 import os
+import sys
 from typing import Callable, TextIO
 
 from dualwatch import protocol
+
+_BUSY_FOR = 3.0
+"""Seconds for which a rename over a file that is open elsewhere is tried again on Windows."""
 
 
 def note_error(doing: str) -> None:
@@ -52,4 +56,19 @@ def put(path: str, record: object, default: Callable[[object], object] | None = 
 
     with private(path + ".tmp", os.O_TRUNC) as stream:
         json.dump(record, stream, default=default)
-    os.replace(path + ".tmp", path)
+    replace(path + ".tmp", path)
+
+
+def replace(beside: str, path: str) -> None:
+    """Renames a file over another one; on Windows again and again while that is open elsewhere."""
+    import time
+
+    until = time.monotonic() + _BUSY_FOR
+    while True:
+        try:
+            os.replace(beside, path)
+            return
+        except PermissionError:
+            if sys.platform != "win32" or time.monotonic() >= until:
+                raise
+        time.sleep(0.02)

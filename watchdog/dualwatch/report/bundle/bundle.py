@@ -20,6 +20,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from dualwatch import __version__
+from dualwatch.core.files import replace
 from dualwatch.core.json_codec import plain, stored
 from dualwatch.report.bundle import readme as story
 from dualwatch.report.bundle.redaction import Redactor
@@ -69,7 +70,7 @@ def write(
     beside = final.with_name(f".{final.name}.tmp")
     try:
         _write_archive(beside, final.stem, files, stamp)
-        os.replace(beside, final)
+        replace(beside, final)
     except BaseException:
         for path in (beside, final):
             with contextlib.suppress(OSError):
