@@ -6,7 +6,6 @@ A leaf of the agent: every other part of it may use this one.
 from __future__ import annotations
 
 import os
-import sys
 from typing import Callable, TextIO
 
 from dualwatch import protocol
@@ -69,6 +68,6 @@ def replace(beside: str, path: str) -> None:
             os.replace(beside, path)
             return
         except PermissionError:
-            if sys.platform != "win32" or time.monotonic() >= until:
+            if os.name != "nt" or time.monotonic() >= until:
                 raise
         time.sleep(0.02)

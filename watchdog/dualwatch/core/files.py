@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import time
 from pathlib import Path
 
@@ -12,6 +11,7 @@ BUSY_FOR = 3.0
 """Seconds for which a rename over a file that is open elsewhere is tried again on Windows."""
 
 BUSY_PAUSE = 0.02
+_REFUSES_OPEN_FILES = os.name == "nt"
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -47,7 +47,7 @@ def replace(beside: Path, path: Path) -> None:
             os.replace(beside, path)
             return
         except PermissionError as error:
-            if sys.platform != "win32":
+            if not _REFUSES_OPEN_FILES:
                 raise
             if time.monotonic() >= until:
                 why = f"{error.strerror} (perhaps open in another program)"

@@ -18,8 +18,12 @@ def join(words: Iterable[str]) -> str:
 
 def quote(word: str) -> str:
     """A word as the system's shell takes it."""
-    if sys.platform != "win32":
-        return shlex.quote(word)
+    if sys.platform == "win32":
+        return _quoted_on_windows(word)
+    return shlex.quote(word)
+
+
+def _quoted_on_windows(word: str) -> str:
     if _PLAIN.fullmatch(word):
         return word
     # As the C library of Windows reads it: backslashes count before a quotation mark only.
