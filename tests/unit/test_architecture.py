@@ -15,7 +15,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 # Loaded by the Python of the training, which may be older than ours.
 INSIDE = [
     *sorted((ROOT / "agent").rglob("*.py")),
-    *sorted(ROOT.glob("protocol*.py")),
+    *sorted((ROOT / "protocol").rglob("*.py")),
     ROOT / "__init__.py",
 ]
 LONGEST = 420

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Callable
 
-from dualwatch import protocol_model
 from dualwatch.agent import files
 from dualwatch.agent.torch import model_outline, step_hooks, train_mode
+from dualwatch.protocol import model as records
 
 if TYPE_CHECKING:
     from dualwatch.agent.torch.objects import Module, Optimizer, Tensor
@@ -38,7 +38,7 @@ class LearningRecorder:
     """
 
     def __init__(self, folder: str, rank: int) -> None:
-        self._path = os.path.join(folder, protocol_model.learning_file(rank))
+        self._path = os.path.join(folder, records.learning_file(rank))
         self._rank = rank
         self._observer: _Observer | None = None
         self._next = -1  # The iteration at which a window opens; -1 never.
@@ -85,7 +85,7 @@ class LearningRecorder:
                 self._next = done + INTERVAL
             if is_over or steps > self._written:
                 self._written = 0 if is_over else steps
-                record: protocol_model.LearningDocument = {
+                record: records.LearningDocument = {
                     "rank": self._rank,
                     "first": self._first + 1,
                     "iteration": done,
@@ -236,7 +236,7 @@ class _Observer:
 
     # --- what came of it --------------------------------------------------------------------------
 
-    def record(self) -> protocol_model.LearningParts:
+    def record(self) -> records.LearningParts:
         """All that was seen so far."""
         held = model_outline.held(self._model, self._optimizers)
         return {
@@ -246,7 +246,7 @@ class _Observer:
             "parts": [self._part(path, module, held) for path, module in self._parts()],
         }
 
-    def _part(self, path, module, held) -> protocol_model.LearningPartDocument:
+    def _part(self, path, module, held) -> records.LearningPartDocument:
         counts = {"trainable": 0, "optimised": 0, "rated": 0, "rising": 0, "gradient": 0}
         every, looks = 0, []
         sampled, changed, moves = 0, 0, 0

@@ -10,7 +10,7 @@ import msgspec
 from dualwatch.collectors.agent_files.records import LINE_LENGTH, RecordFiles
 from dualwatch.core.text import clean
 from dualwatch.events import LearningSeen, PartLearning
-from dualwatch.protocol_model import LearningDocument, LearningPartDocument
+from dualwatch.protocol.model import LearningDocument, LearningPartDocument
 
 MAX_PARTS = 201
 
