@@ -39,6 +39,8 @@ class Optimizer(Protocol):
 
     param_groups: list[dict[str, Iterable[Tensor]]]
 
+    def state_dict(self) -> dict[str, object]: ...
+
 
 class Generator(Protocol):
     """A source of random numbers."""
@@ -64,6 +66,12 @@ class Dataset(Protocol):
     """A data set, of a kind that can describe its samples."""
 
     def get_data_info(self, index: object) -> dict[str, object]: ...
+
+
+class LoaderClass(Protocol):
+    """The class of torch's loaders."""
+
+    _get_iterator: Callable[..., Iterator[object]]
 
 
 class DataLoader(Protocol):
