@@ -142,6 +142,11 @@ class Frame(Struct, frozen=True, kw_only=True):
         """The function's name without its class, which only some readers give."""
         return self.function.rsplit(".", 1)[-1]
 
+    @property
+    def slashed(self) -> str:
+        """The file with forward slashes on every system: what a part of a path is looked for in."""
+        return self.file.replace("\\", "/")
+
 
 class ThreadStack(Struct, frozen=True, kw_only=True):
     """The stack of one thread; ``active`` is what the reader believes of its running."""
