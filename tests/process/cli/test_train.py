@@ -279,3 +279,30 @@ def test_a_configuration_of_another_framework_has_no_ladder(dualwatch_, other) -
     assert said.code == 0
     assert document["ladder"] == []
     assert "run.ini" in document["notes"][0]
+
+
+@pytest.mark.parametrize("option", [["--resume"], ["--amp"], ["--cfg-options", "a=1"]])
+def test_a_script_without_a_configuration_takes_no_options_of_one(
+    dualwatch_, tmp_path, option
+) -> None:
+    (tmp_path / "train.py").write_text("import torch\nloss.backward()\n")
+    said = dualwatch_("train", "train.py", *option)
+    assert (said.code, said.out) == (2, "")
+    assert option[0] in said.err
+    assert nothing_was_started(tmp_path)
+
+
+def test_a_command_is_shown_and_not_run(dualwatch_, tmp_path) -> None:
+    (tmp_path / "train.py").write_text("import torch\nloss.backward()\n")
+    said = dualwatch_("run", "--dry-run", "--json", "--", sys.executable, "train.py", "--resume")
+    assert said.code == 0, said.err
+    document = json.loads(said.out)
+    assert document["command"] == [sys.executable, "train.py", "--resume"]
+    assert "dualwatch-runs" in document["work_dir"]
+    assert nothing_was_started(tmp_path)
+
+
+def test_a_script_that_a_command_names_and_that_is_not_there(dualwatch_, tmp_path) -> None:
+    said = dualwatch_("run", "--", sys.executable, "nope.py")
+    assert (said.code, said.out) == (2, "")
+    assert "nope.py" in said.err

@@ -101,7 +101,7 @@ class CommandHandler:
         else:
             self._carry_out(record)
 
-    def batch_came(self) -> None:
+    def batch_came(self, batch: object) -> None:
         """The batch is here: its iteration is traced, where that was asked for."""
         trace = self._trace
         if trace is None or trace.active or os.getpid() != self._pid:

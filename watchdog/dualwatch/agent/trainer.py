@@ -45,8 +45,13 @@ class Trainer:
 
     framework = ""
     packages: tuple[str, ...] = ()
+    newest: Trainer | None = None
+    """The one that follows this process now."""
 
     def __init__(self) -> None:
+        if Trainer.newest is not None:
+            Trainer.newest.retire()
+        Trainer.newest = self
         self.folder = os.environ[protocol.ENV_ATTEMPT_DIR]
         rank = protocol.rank_from_environment(dict(os.environ))
         self.orders = overrides.read(self.folder)
@@ -86,6 +91,9 @@ class Trainer:
     def is_whole(self, traceback: TracebackType | None) -> bool:
         """Whether the parameters are those of the last whole step, after an error in a step."""
         return False
+
+    def retire(self) -> None:
+        """Another training of this process is followed from now on."""
 
     # --- what is the same for all ----------------------------------------------------------------
 

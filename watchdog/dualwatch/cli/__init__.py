@@ -7,7 +7,7 @@ import sys
 import typer
 
 from dualwatch import __version__
-from dualwatch.cli import attach, check, config, diagnose, explain, report, train, usage
+from dualwatch.cli import attach, check, config, diagnose, explain, report, run, train, usage
 from dualwatch.core.errors import DualwatchError, Exit
 from dualwatch.report.terminal.console import limit_encoding, reader_is_gone, silence
 
@@ -16,6 +16,7 @@ _HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 _EXAMPLES = """\b
 Examples:
   dualwatch train configs/my_config.py
+  dualwatch run -- python train.py
   dualwatch diagnose
   dualwatch explain DW102
   dualwatch --install-completion
@@ -33,14 +34,16 @@ app = typer.Typer(
 )
 _SUMMARIES = (
     (train.train, "Run a training under supervision."),
+    (run.run, "Run any PyTorch training command under supervision."),
     (attach.attach, "Attach to a running training."),
     (check.check, "Run the checklist before, during or after a training."),
     (diagnose.diagnose, "Find out why a training hangs or died."),
     (explain.explain, "Explain a finding code."),
     (report.report, "Write an HTML page on a run."),
 )
+_CONTEXTS = {"train": train.CONTEXT, "run": run.CONTEXT}
 for _command, _summary in _SUMMARIES:
-    _more = train.CONTEXT if _command is train.train else {}
+    _more = _CONTEXTS.get(_command.__name__, {})
     app.command(
         _command.__name__, short_help=_summary, context_settings={**_HELP_OPTIONS, **_more}
     )(_command)

@@ -40,7 +40,7 @@ class CommandSource(Protocol):
 
     def look(self, guard: LoaderGuard, waiting: bool = False) -> None: ...
 
-    def batch_came(self) -> None: ...
+    def batch_came(self, batch: object) -> None: ...
 
 
 class LoaderGuard:
@@ -122,7 +122,7 @@ class LoaderGuard:
             self.tracker.ended()
             raise
         self.tracker.delivered()
-        self._handler.batch_came()
+        self._handler.batch_came(batch)
         return batch
 
     def _next(self, ask_torch: Callable[[], object]) -> object:

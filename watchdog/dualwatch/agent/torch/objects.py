@@ -49,6 +49,8 @@ class Optimizer(Protocol):
 
     param_groups: list[dict[str, Any]]
 
+    def state_dict(self) -> dict[str, object]: ...
+
 
 class Generator(Protocol):
     """A source of random numbers."""
@@ -74,6 +76,12 @@ class Dataset(Protocol):
     """A data set, of a kind that can describe its samples."""
 
     def get_data_info(self, index: object) -> dict[str, object]: ...
+
+
+class LoaderClass(Protocol):
+    """The class of torch's loaders."""
+
+    _get_iterator: Callable[..., Iterator[object]]
 
 
 class DataLoader(Protocol):
