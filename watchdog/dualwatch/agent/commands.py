@@ -43,6 +43,7 @@ class CommandHandler:
 
     Attributes:
         guards: Of all loaders in care.
+        without_workers: A loader was replaced: those that are made later get no workers either.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class CommandHandler:
         self._pid = os.getpid()
         self._current: loader_guard.LoaderGuard | None = None
         self.guards: list[loader_guard.LoaderGuard] = []
+        self.without_workers = False
         self._trace: exception_trace.ExceptionTrace | None = None
         self._trace_number = 0
 
@@ -150,6 +152,7 @@ class CommandHandler:
         if not why:
             try:
                 guard.replace()
+                self.without_workers = True
                 for other in self.guards:
                     if other is not guard:
                         other.disable_workers()

@@ -61,6 +61,11 @@ class LoopProgress:
         self._trains = False
         self._unfinished = False
 
+    @property
+    def without_workers(self) -> bool:
+        """Whether a loader was replaced, so that further ones get no workers."""
+        return self._commands is not None and self._commands.without_workers
+
     # --- what the guards tell --------------------------------------------------------------------
 
     def look(self, guard: LoaderGuard, waiting: bool = False) -> None:

@@ -38,6 +38,9 @@ class CommandSource(Protocol):
 
     guards: list[LoaderGuard]
 
+    @property
+    def without_workers(self) -> bool: ...
+
     def look(self, guard: LoaderGuard, waiting: bool = False) -> None: ...
 
     def batch_came(self, batch: object) -> None: ...
@@ -74,6 +77,8 @@ class LoaderGuard:
         # Without batches samples are taken from the sampler directly.
         if loader.batch_sampler is not None:
             guarded_classes.guard_sampler(sampler_of(loader), self)
+        if handler.without_workers:
+            self.disable_workers()
 
     @property
     def has_workers(self) -> bool:
