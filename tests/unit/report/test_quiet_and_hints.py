@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import os
 import subprocess
@@ -98,6 +99,7 @@ def test_nobody_reads_hints_in_a_file() -> None:
     assert set(done.stdout.split()) == {"False"}
 
 
+@pytest.mark.skipif(importlib.util.find_spec("venv") is None, reason="this Python has no venv")
 def test_whether_a_python_has_tensorboard(tmp_path) -> None:
     bare = tmp_path / "bare"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)

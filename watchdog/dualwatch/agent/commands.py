@@ -43,6 +43,7 @@ class CommandHandler:
 
     Attributes:
         guards: Of all loaders in care.
+        without_workers: A loader was replaced: those that are made later get no workers either.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class CommandHandler:
         self._pid = os.getpid()
         self._current: loader_guard.LoaderGuard | None = None
         self.guards: list[loader_guard.LoaderGuard] = []
+        self.without_workers = False
         self._trace: exception_trace.ExceptionTrace | None = None
         self._trace_number = 0
 
@@ -101,7 +103,7 @@ class CommandHandler:
         else:
             self._carry_out(record)
 
-    def batch_came(self) -> None:
+    def batch_came(self, batch: object) -> None:
         """The batch is here: its iteration is traced, where that was asked for."""
         trace = self._trace
         if trace is None or trace.active or os.getpid() != self._pid:
@@ -150,6 +152,7 @@ class CommandHandler:
         if not why:
             try:
                 guard.replace()
+                self.without_workers = True
                 for other in self.guards:
                     if other is not guard:
                         other.disable_workers()

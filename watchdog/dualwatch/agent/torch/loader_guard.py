@@ -38,9 +38,12 @@ class CommandSource(Protocol):
 
     guards: list[LoaderGuard]
 
+    @property
+    def without_workers(self) -> bool: ...
+
     def look(self, guard: LoaderGuard, waiting: bool = False) -> None: ...
 
-    def batch_came(self) -> None: ...
+    def batch_came(self, batch: object) -> None: ...
 
 
 class LoaderGuard:
@@ -74,6 +77,8 @@ class LoaderGuard:
         # Without batches samples are taken from the sampler directly.
         if loader.batch_sampler is not None:
             guarded_classes.guard_sampler(sampler_of(loader), self)
+        if handler.without_workers:
+            self.disable_workers()
 
     @property
     def has_workers(self) -> bool:
@@ -122,7 +127,7 @@ class LoaderGuard:
             self.tracker.ended()
             raise
         self.tracker.delivered()
-        self._handler.batch_came()
+        self._handler.batch_came(batch)
         return batch
 
     def _next(self, ask_torch: Callable[[], object]) -> object:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dualwatch.core import units
+from dualwatch.core import shell, units
 from dualwatch.events import RunEnded, Severity
 from dualwatch.history.run import AttemptHistory
 from dualwatch.report.run import view
@@ -47,7 +46,7 @@ def lines(
     if ended is not None:
         yield f"{ended.outcome}: {plain_text(ended.reason)}"
     if resume:
-        yield f"resume: {plain_text(shlex.join(resume))}"
+        yield f"resume: {plain_text(shell.join(resume))}"
 
 
 def _is_shown(name: str) -> bool:
