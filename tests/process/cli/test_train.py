@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from dualwatch.actions.lock import Lock
@@ -53,7 +54,7 @@ def nothing_was_started(tmp_path) -> bool:
 def test_a_configuration_that_is_not_there(dualwatch_, tmp_path) -> None:
     said = dualwatch_("train", "configs/nope.py")
     assert (said.code, said.out) == (2, "")
-    assert "configs/nope.py does not exist [DW602]" in said.err
+    assert f"{Path('configs/nope.py')} does not exist [DW602]" in said.err
     assert nothing_was_started(tmp_path)
 
 
@@ -108,6 +109,7 @@ def test_a_python_that_cannot_be_started(dualwatch_, config, python) -> None:
     assert "the Python of the training cannot be started" in said.err
 
 
+@pytest.mark.skipif(importlib.util.find_spec("venv") is None, reason="this Python has no venv")
 def test_a_python_without_torch(dualwatch_, tmp_path, config) -> None:
     bare = tmp_path / "bare"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)

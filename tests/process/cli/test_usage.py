@@ -292,7 +292,7 @@ def test_control_characters_of_a_name_do_not_reach_the_terminal(dualwatch_) -> N
     said = dualwatch_("train", "\x1b]0;owned\x07\x1b[31m[bold]x[/bold].py")
     assert said.code == 2
     assert not set(said.err) & {"\x1b", "\x07"}
-    assert "[bold]x[/bold].py" in said.err
+    assert "[bold]x[/bold].py" in said.err.replace("\\", "/")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")

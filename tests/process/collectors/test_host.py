@@ -358,7 +358,7 @@ def test_kinds_of_container(lay: Lay, kind: str, files: dict[str, str | int]) ->
     root = lay({"proc/7/root/etc/hostname": "box", **files})
     text = root / "proc/7/environ"
     if text.exists():
-        text.write_bytes(text.read_bytes().rstrip(b"\n") + b"\0")
+        text.write_bytes(text.read_bytes().rstrip(b"\r\n") + b"\0")
     assert container.kind("7", root) == kind
 
 

@@ -16,6 +16,8 @@ from dualwatch.collectors.processes.tree import ProcessTree, sample_one
 from dualwatch.core.proc import major_faults
 from dualwatch.events import ProcessSample
 
+from tests.support.systems import WINE
+
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 posix = pytest.mark.skipif(os.name != "posix", reason="forks")
 
@@ -206,6 +208,7 @@ def test_cpu_and_io_grow_with_work_and_not_without(spawn: Any) -> None:
     assert after.cpu_s > before.cpu_s
 
 
+@linux
 def test_waiting_for_a_crowded_cpu_is_counted(spawn: Any) -> None:
     main = spawn(CROWDED_MAIN)
     tree = ProcessTree(main.pid)
@@ -232,6 +235,7 @@ def test_pages_of_a_mapped_file_count_as_input(spawn: Any, tmp_path: Any) -> Non
     assert after.io_bytes - before.io_bytes >= fetched * mmap.PAGESIZE
 
 
+@pytest.mark.skipif(WINE, reason="Wine counts no handles")
 def test_open_files_are_counted(spawn: Any) -> None:
     main = spawn(OPENING_MAIN)
     tree = ProcessTree(main.pid)

@@ -20,7 +20,8 @@ nn = torch.nn
 class Backbone(nn.Module):
     def __init__(self, norm_eval: bool = False) -> None:
         super().__init__()
-        self.stem = nn.Linear(4, 8)
+        # A bias in front of a normalisation has no gradient but rounding.
+        self.stem = nn.Linear(4, 8, bias=False)
         self.norm = nn.BatchNorm1d(8)
         self.norm_eval = norm_eval
 
