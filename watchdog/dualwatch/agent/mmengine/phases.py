@@ -167,8 +167,12 @@ class PhaseTracker:
         heart.batch = batch_idx + 1
         heart.beat(Phase.WAITING)
         position.note_complaint(self._runner)
-        self._trainer.batches.note(heart.iteration, data_batch, outputs)
+        self._trainer.batches.note(heart.iteration, data_batch, outputs, self._logged)
         self._trainer.learning.iteration_done(heart.iteration)
+
+    def _logged(self) -> list[str]:
+        """Names of all that was logged, by whatever code."""
+        return [name.rsplit("/", 1)[-1] for name in self._runner.message_hub.log_scalars]
 
     def _val_begins(self, **_) -> None:
         self._evaluation_begins(self._runner.val_loop)
