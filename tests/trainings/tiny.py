@@ -83,7 +83,7 @@ class TinyDataset(Dataset):
         hang_at: Index whose loading waits for a lock that nobody gives back.
         hang_in: "worker", or "any" process.
         hang_init: Waits for that lock while the dataset is built.
-        start_method: How workers are started, which decides the kind of lock.
+        start_method: How workers are started, which decides the kind of lock; None for the default.
         die_at: Index whose loading kills its process, as the out-of-memory killer does.
         die_once: File that is made then; where it is, nobody dies any more.
         break_at: Index that cannot be loaded.
@@ -98,7 +98,7 @@ class TinyDataset(Dataset):
         hang_at=None,
         hang_in="worker",
         hang_init=False,
-        start_method="fork",
+        start_method=None,
         die_at=None,
         die_once=None,
         break_at=None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import hypothesis
 import pytest
 from dualwatch.events import (
     AttemptEnded,
@@ -27,6 +28,10 @@ from dualwatch.protocol import Phase
 from dualwatch.rules.registry import judge
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot, fold
+
+# No test asserts how fast anything is: a machine may be slow, and an emulated one is.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 EPOCH = 1_700_000_000.0
 MAIN = 100

@@ -13,7 +13,11 @@ from dualwatch.rules import catalog
 ROOT = Path(dualwatch.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 # Loaded by the Python of the training, which may be older than ours.
-INSIDE = [*sorted((ROOT / "agent").rglob("*.py")), ROOT / "protocol.py", ROOT / "__init__.py"]
+INSIDE = [
+    *sorted((ROOT / "agent").rglob("*.py")),
+    *sorted((ROOT / "protocol").rglob("*.py")),
+    ROOT / "__init__.py",
+]
 LONGEST = 420
 
 # Published in the contract of the program: a code keeps its name and its meaning for ever.

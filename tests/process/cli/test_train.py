@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from dualwatch.actions.lock import Lock
@@ -53,7 +54,7 @@ def nothing_was_started(tmp_path) -> bool:
 def test_a_configuration_that_is_not_there(dualwatch_, tmp_path) -> None:
     said = dualwatch_("train", "configs/nope.py")
     assert (said.code, said.out) == (2, "")
-    assert "configs/nope.py does not exist [DW602]" in said.err
+    assert f"{Path('configs/nope.py')} does not exist [DW602]" in said.err
     assert nothing_was_started(tmp_path)
 
 
@@ -108,6 +109,7 @@ def test_a_python_that_cannot_be_started(dualwatch_, config, python) -> None:
     assert "the Python of the training cannot be started" in said.err
 
 
+@pytest.mark.skipif(importlib.util.find_spec("venv") is None, reason="this Python has no venv")
 def test_a_python_without_torch(dualwatch_, tmp_path, config) -> None:
     bare = tmp_path / "bare"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
@@ -279,3 +281,30 @@ def test_a_configuration_of_another_framework_has_no_ladder(dualwatch_, other) -
     assert said.code == 0
     assert document["ladder"] == []
     assert "run.ini" in document["notes"][0]
+
+
+@pytest.mark.parametrize("option", [["--resume"], ["--amp"], ["--cfg-options", "a=1"]])
+def test_a_script_without_a_configuration_takes_no_options_of_one(
+    dualwatch_, tmp_path, option
+) -> None:
+    (tmp_path / "train.py").write_text("import torch\nloss.backward()\n")
+    said = dualwatch_("train", "train.py", *option)
+    assert (said.code, said.out) == (2, "")
+    assert option[0] in said.err
+    assert nothing_was_started(tmp_path)
+
+
+def test_a_command_is_shown_and_not_run(dualwatch_, tmp_path) -> None:
+    (tmp_path / "train.py").write_text("import torch\nloss.backward()\n")
+    said = dualwatch_("run", "--dry-run", "--json", "--", sys.executable, "train.py", "--resume")
+    assert said.code == 0, said.err
+    document = json.loads(said.out)
+    assert document["command"] == [sys.executable, "train.py", "--resume"]
+    assert "dualwatch-runs" in document["work_dir"]
+    assert nothing_was_started(tmp_path)
+
+
+def test_a_script_that_a_command_names_and_that_is_not_there(dualwatch_, tmp_path) -> None:
+    said = dualwatch_("run", "--", sys.executable, "nope.py")
+    assert (said.code, said.out) == (2, "")
+    assert "nope.py" in said.err

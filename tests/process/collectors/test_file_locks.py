@@ -9,6 +9,8 @@ import time
 import pytest
 from dualwatch.collectors.processes import file_locks
 
+from tests.support.systems import WINDOWS
+
 HOLDER = """
 import fcntl, sys
 stream = open(sys.argv[1], "w")
@@ -24,7 +26,7 @@ def process(path) -> subprocess.Popen[str]:
     return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-@pytest.mark.skipif(not file_locks.LOCKS.exists(), reason="/proc/locks is Linux's")
+@pytest.mark.skipif(WINDOWS or not file_locks.LOCKS.exists(), reason="/proc/locks is Linux's")
 def test_a_process_that_waits_and_the_one_that_holds(tmp_path):
     path = tmp_path / "a.lock"
     holder = process(path)

@@ -19,7 +19,7 @@ from dualwatch.events import HostSampled, NotObserved
 
 from tests.support.paths import WATCHDOG
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="what is read is in /proc")
 posix = pytest.mark.skipif(os.name != "posix", reason="plays programs with scripts")
 
 MIB = 1024**2
@@ -358,7 +358,7 @@ def test_kinds_of_container(lay: Lay, kind: str, files: dict[str, str | int]) ->
     root = lay({"proc/7/root/etc/hostname": "box", **files})
     text = root / "proc/7/environ"
     if text.exists():
-        text.write_bytes(text.read_bytes().rstrip(b"\n") + b"\0")
+        text.write_bytes(text.read_bytes().rstrip(b"\r\n") + b"\0")
     assert container.kind("7", root) == kind
 
 

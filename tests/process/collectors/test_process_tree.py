@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import signal
 import subprocess
@@ -12,10 +13,13 @@ import psutil
 import pytest
 from dualwatch import protocol
 from dualwatch.collectors.processes.tree import ProcessTree, sample_one
+from dualwatch.core.proc import major_faults
 from dualwatch.events import ProcessSample
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-posix = pytest.mark.skipif(os.name != "posix", reason="forks")
+from tests.support.systems import WINE
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="what is read is in /proc")
+posix = pytest.mark.skipif(os.name != "posix", reason="its training forks")
 
 # Prints the pids of its children once they are up; leaves when its stdin is closed.
 FORKING_MAIN = """
@@ -75,6 +79,46 @@ with open(os.devnull, "wb", buffering=0) as sink:
         for _ in range(64):
             sink.write(bytes(65536))
         print("done", flush=True)
+"""
+
+# Three processes that compute on one CPU, until each has had its share of it.
+CROWDED_MAIN = """
+import os, signal, sys, time
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+print("ready", flush=True)
+sys.stdin.readline()
+children = []
+for _ in range(2):
+    pid = os.fork()
+    if pid == 0:
+        while True:
+            pass
+    children.append(pid)
+end = time.process_time() + 0.3
+while time.process_time() < end:
+    pass
+for pid in children:
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+print("done", flush=True)
+sys.stdin.readline()
+"""
+
+# Maps a file that the page cache does not hold, and looks at every page.
+MAPPING_MAIN = """
+import mmap, os, sys
+with open(sys.argv[1], "w+b") as file:
+    file.write(bytes(4 << 20))
+    file.flush()
+    os.fsync(file.fileno())
+    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    pages = mmap.mmap(file.fileno(), 0)
+    pages.madvise(mmap.MADV_RANDOM)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    sum(pages[at] for at in range(0, len(pages), mmap.PAGESIZE))
+    print("done", flush=True)
+    sys.stdin.readline()
 """
 
 SPAWNING_MAIN = """
@@ -164,6 +208,34 @@ def test_cpu_and_io_grow_with_work_and_not_without(spawn: Any) -> None:
     assert after.cpu_s > before.cpu_s
 
 
+@linux
+def test_waiting_for_a_crowded_cpu_is_counted(spawn: Any) -> None:
+    main = spawn(CROWDED_MAIN)
+    tree = ProcessTree(main.pid)
+    before = by_pid(tree)[main.pid]
+    assert ask(main) == "done"
+    after = by_pid(tree)[main.pid]
+    if before.cpu_wait_s is None:
+        pytest.skip("this kernel does not count the time that processes wait for a CPU")
+    assert after.cpu_wait_s is not None
+    assert after.cpu_wait_s - before.cpu_wait_s > 0.1
+
+
+@linux
+def test_pages_of_a_mapped_file_count_as_input(spawn: Any, tmp_path: Any) -> None:
+    main = spawn(MAPPING_MAIN, str(tmp_path / "library"))
+    tree = ProcessTree(main.pid)
+    before = by_pid(tree)[main.pid]
+    faults = major_faults(main.pid)
+    assert ask(main) == "done"
+    after = by_pid(tree)[main.pid]
+    fetched = major_faults(main.pid) - faults
+    if not fetched:
+        pytest.skip("this file system keeps the file in memory")
+    assert after.io_bytes - before.io_bytes >= fetched * mmap.PAGESIZE
+
+
+@pytest.mark.skipif(WINE, reason="Wine counts no handles")
 def test_open_files_are_counted(spawn: Any) -> None:
     main = spawn(OPENING_MAIN)
     tree = ProcessTree(main.pid)

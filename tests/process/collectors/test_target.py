@@ -11,6 +11,8 @@ from dualwatch.collectors import target
 from dualwatch.collectors.processes import trainings
 from dualwatch.core.errors import DualwatchError, Exit
 
+from tests.support.systems import WINDOWS
+
 STAMP = "20260102_030405"
 HOLDS_A_LOG = """
 import os, sys
@@ -196,12 +198,14 @@ def test_nothing_there_is_told_with_the_code_of_the_contract(tmp_path, monkeypat
     assert caught.value.exit_code is Exit.NOT_OBSERVED
 
 
+@pytest.mark.skipif(WINDOWS, reason="Windows has no pipes in folders")
 def test_a_pipe_is_refused_rather_than_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(DualwatchError):
         target.resolve(tmp_path / "pipe")
 
 
+@pytest.mark.skipif(WINDOWS, reason="the training of this test forks")
 def test_a_live_training_is_found_by_the_log_that_it_holds_open(tmp_path, spawn):
     log = plain_run(tmp_path)
     process = spawn(HOLDS_A_LOG, str(log))
@@ -212,6 +216,7 @@ def test_a_live_training_is_found_by_the_log_that_it_holds_open(tmp_path, spawn)
     assert found.training.attempt_dir is None
 
 
+@pytest.mark.skipif(WINDOWS, reason="the training of this test forks")
 @pytest.mark.parametrize("of_worker", [False, True])
 def test_a_process_leads_to_its_work_dir(tmp_path, spawn, of_worker):
     log = plain_run(tmp_path)
@@ -248,5 +253,6 @@ def test_what_a_command_line_names():
 
 
 def test_a_relative_path_means_nothing_without_the_folder_of_the_process():
-    command = ("python", "tools/train.py", "/c/a.py", "--work-dir=wd")
-    assert dict(trainings.command_values(command, None)) == {"config": Path("/c/a.py")}
+    whole = Path("/c/a.py").absolute()
+    command = ("python", "tools/train.py", str(whole), "--work-dir=wd")
+    assert dict(trainings.command_values(command, None)) == {"config": whole}

@@ -112,7 +112,9 @@ def test_one_look_at_the_newest_start_of_a_run(tmp_path, answering):
 
 
 def test_of_a_run_without_event_files_it_is_said(tmp_path, answering):
-    seen = look(tmp_path, answering(200, board_of("/elsewhere")), at=0.0, wall=0.0)
+    seen = look(
+        tmp_path, answering(200, board_of(str(Path("/elsewhere").absolute()))), at=0.0, wall=0.0
+    )
     assert (seen.files, seen.tags, seen.step, seen.shows_run) == (0, (), None, False)
 
 

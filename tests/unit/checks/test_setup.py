@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from dualwatch.checks.item import RunLife
+from dualwatch.core import shell
 from dualwatch.events import (
     CheckpointSeen,
     DataSeen,
@@ -237,7 +238,7 @@ def test_orphans(planned, training, judged):
         command="python",
     )
     result = planned(orphans=OrphansSeen(**NOW, processes=(left,)))["orphans"]
-    assert (result.status.value, result.remedy) == ("fail", "kill 9")
+    assert (result.status.value, result.remedy) == ("fail", shell.end([9]))
     assert planned()["orphans"].status.value == "skip"
     looked = training.subject(orphans_looked_for=True)
     assert judged(looked)["orphans"].status.value == "pass"

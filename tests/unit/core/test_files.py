@@ -80,3 +80,36 @@ def test_the_parent_of_a_process() -> None:
 )
 def test_the_words_of_a_name(name, words) -> None:
     assert name_words(name) == words
+
+
+@pytest.mark.skipif(os.name != "nt", reason="only Windows refuses to rename over an open file")
+def test_a_file_that_is_open_elsewhere_for_a_moment_is_replaced(tmp_path) -> None:
+    path = tmp_path / "summary.json"
+    path.write_bytes(b"old")
+    reader = path.open("rb")
+    refused = threading.Event()
+
+    def read_on() -> None:
+        # The new file is complete beside the old one: the rename is what remains.
+        while not any(one.suffix == ".tmp" for one in tmp_path.iterdir()):
+            pass
+        refused.set()
+        reader.close()
+
+    reading = threading.Thread(target=read_on)
+    reading.start()
+    write_atomically(path, b"new")
+    reading.join()
+    assert refused.is_set()
+    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.skipif(os.name != "nt", reason="only Windows refuses to rename over an open file")
+def test_a_file_that_stays_open_elsewhere_is_named(tmp_path) -> None:
+    path = tmp_path / "summary.json"
+    path.write_bytes(b"old")
+    with path.open("rb"), pytest.raises(PermissionError, match="open in another program") as caught:
+        write_atomically(path, b"new")
+    assert caught.value.filename == str(path)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]

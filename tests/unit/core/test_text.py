@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import locale
+
 import pytest
 from dualwatch.core.text import MAX_LINE, bound, clean, decode, decode_line, strip_control
 from hypothesis import given
@@ -37,7 +39,8 @@ def test_control_sequences_go_and_text_stays(dirty: str, expected: str) -> None:
         (b"", ""),
     ],
 )
-def test_decoding_falls_back(data: bytes, expected: str | None) -> None:
+def test_decoding_falls_back(data, expected, monkeypatch) -> None:
+    monkeypatch.setattr(locale, "getpreferredencoding", lambda setlocale: "utf-8")
     text = decode(data)
     assert expected is None or text == expected
 
@@ -55,3 +58,9 @@ def test_never_raises_and_leaves_nothing_that_a_terminal_obeys(data: bytes) -> N
     assert not any(ord(char) < 32 and char != "\t" for char in text)
     assert "\x1b" not in text
     text.encode("utf-8")
+
+
+def test_the_machines_own_code_page_comes_before_others(monkeypatch) -> None:
+    monkeypatch.setattr(locale, "getpreferredencoding", lambda setlocale: "cp1252")
+    assert decode("naïve".encode("cp1252")) == "naïve"
+    assert decode("损失".encode()) == "损失"

@@ -70,7 +70,7 @@ def test_images_that_a_coco_file_names(tmp_path: Path) -> None:
     assert (seen.key, seen.kind) == ("train_dataloader.dataset", "CocoDataset")
     assert (seen.images, seen.looked_at, seen.lacking) == (44, 44, 3)
     assert names(seen.absent) == ["40.jpg", "41.jpg", "b.jpg"]
-    assert seen.absent[0] == str(tmp_path / "img/40.jpg")
+    assert Path(seen.absent[0]) == tmp_path / "img/40.jpg"
     assert (seen.why, seen.broken) == ("", ())
 
 

@@ -47,6 +47,7 @@ from dualwatch.events import (
     HeartbeatRead,
     HostSampled,
     IterationLogged,
+    LearningSeen,
     LinesScreened,
     LogMilestone,
     ModelPart,
@@ -54,6 +55,7 @@ from dualwatch.events import (
     NotObserved,
     ObserverPaused,
     OrphansSeen,
+    PartLearning,
     ProcessesSampled,
     ProcessSample,
     ProgressShown,
@@ -212,6 +214,33 @@ FACTS: tuple[Event, ...] = (
         **NOW,
         rank=0,
         parts=(ModelPart(path="macl", kind="MACLHead", parameters=9, trainable=5, optimised=None),),
+    ),
+    LearningSeen(
+        **NOW,
+        rank=0,
+        first=1,
+        iteration=4,
+        steps=4,
+        cleared=3,
+        uncleared=0,
+        parts=(
+            PartLearning(
+                path="neck",
+                kind="FPN",
+                parameters=9,
+                trainable=9,
+                optimised=None,
+                rated=9,
+                rising=0,
+                gradient=9,
+                looks=4,
+                sampled=2,
+                changed=2,
+                moves=2,
+                called=True,
+                evaluating=0,
+            ),
+        ),
     ),
     TensorBoardSeen(
         **NOW, url="http://localhost:6006/", alive=None, answers=False, tags=("train/loss",)
@@ -465,7 +494,7 @@ def test_after_a_cut_last_line_the_next_fact_is_whole(tmp_path) -> None:
 # --- the file --------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+@pytest.mark.skipif(os.name == "nt", reason="the permissions are those of POSIX")
 def test_only_its_owner_can_read_it(tmp_path) -> None:
     before = os.umask(0)
     try:
@@ -515,7 +544,7 @@ print(json.dumps([[event.text[0] for event in read(written.path)], written.lost]
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs RLIMIT_FSIZE")
+@pytest.mark.skipif(sys.platform == "win32", reason="only POSIX limits the size of files")
 def test_a_disk_that_fills_up_in_the_middle_of_a_line(tmp_path) -> None:
     watchdog = Path(journal.__file__).parents[2]
     done = subprocess.run(

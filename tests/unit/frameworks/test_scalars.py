@@ -79,6 +79,7 @@ def test_validation_row_knows_its_epoch_from_the_training_rows() -> None:
     "line",
     ["", "{", '{"loss": 1.0, "it', "[1, 2]", "null", '{"step": 0}', '{"iter": NaN}', "{}"
      , '{"name": "x"}', "[" * 100000, '{"a":' * 100000],
+    ids=lambda line: line[:20],
 )  # fmt: skip
 def test_rows_that_state_nothing(line: str) -> None:
     assert parse_row(line, 0, 0) is None

@@ -175,6 +175,7 @@ def test_documents_are_read(text, form) -> None:
         ("x = '\x00'", "py", "null bytes"),
         ("x" * (MAX_CHARS + 1), "py", "too long"),
     ],
+    ids=lambda value: value[:20],
 )
 def test_what_cannot_be_read_is_said(text, form, problem) -> None:
     if form in ("yaml", "yml"):

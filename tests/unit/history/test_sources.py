@@ -108,6 +108,27 @@ def test_times_of_another_boot_are_told_by_the_wall_clock(tmp_path):
     assert [event.at for event in found] == [NOW.at - 60, NOW.at - 59, NOW.at - 29]
 
 
+def test_a_clock_that_was_set_during_a_run_changes_no_interval(tmp_path):
+    """The wall clock jumped by an hour between the second event and the third."""
+    jump = 3600.0
+    events = [
+        run_started(500.0, NOW.wall - 90 - jump),
+        started(0, 501.0, NOW.wall - 89 - jump),
+        AttemptEnded(at=531.0, wall=NOW.wall - 59, attempt=0, exit_code=1, signal=None),
+    ]
+    found = list(sources.read_journal(journal_of(tmp_path / "j", events), NOW))
+    assert [event.at for event in found] == [NOW.at - 90, NOW.at - 89, NOW.at - 59]
+
+
+def test_a_clock_that_was_set_in_this_boot_moves_no_event(tmp_path):
+    events = [
+        run_started(NOW.at - 90, NOW.wall - 90 - 3600.0),
+        AttemptEnded(at=NOW.at - 59, wall=NOW.wall - 59, attempt=0, exit_code=1, signal=None),
+    ]
+    found = list(sources.read_journal(journal_of(tmp_path / "j", events), NOW))
+    assert [event.at for event in found] == [NOW.at - 90, NOW.at - 59]
+
+
 def log_start(events, *, resumed, first=None):
     begun = events[0].wall if events else first
     last = events[-1].wall if events else first

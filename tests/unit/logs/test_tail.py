@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import locale
 import os
 from pathlib import Path
 
@@ -59,7 +60,8 @@ def test_carriage_returns_end_lines_and_crlf_is_one_end(log: Path) -> None:
     assert tail.poll() == ["last"]
 
 
-def test_lines_come_clean(log: Path) -> None:
+def test_lines_come_clean(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locale, "getpreferredencoding", lambda setlocale: "utf-8")
     append(log, b"\x1b[31mred\x1b[0m\x00\n" + "页面文件太小".encode("gbk") + b"\n")
     assert Tail(log).poll() == ["red", "页面文件太小"]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -104,3 +105,18 @@ def _is_tame(text: str) -> bool:
 @pytest.fixture
 def is_tame() -> Callable[[str], bool]:
     return _is_tame
+
+
+@pytest.fixture
+def utc(monkeypatch) -> Iterator[None]:
+    """Makes UTC the time zone of this process; skips where a process cannot choose it."""
+    if not hasattr(time, "tzset"):
+        if time.timezone:
+            pytest.skip("the expected moments are UTC's, and Windows has the machine's time zone")
+        yield
+        return
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()

@@ -10,7 +10,7 @@ import stat
 from typing import Any
 
 import pytest
-from dualwatch.core import units
+from dualwatch.core import shell, units
 from dualwatch.core.errors import DualwatchError
 from dualwatch.core.json_codec import plain
 from dualwatch.events import (
@@ -194,7 +194,7 @@ def test_the_closing_of_an_interrupted_run_ends_with_the_command_that_resumes(tm
     ended = RunEnded(at=0, wall=0, outcome="interrupted", exit_code=130, reason="at your request")
     *_, result, resume = closing.lines([], ended, tmp_path, resume=words)
     assert result.startswith("interrupted")
-    assert resume.endswith("dualwatch train 'my config.py' --resume")
+    assert resume.endswith(f"dualwatch train {shell.quote('my config.py')} --resume")
 
 
 def test_the_closing_of_a_run_that_never_began(tmp_path) -> None:
@@ -260,7 +260,7 @@ PLAN = dryrun.DryRun(
 
 def test_a_dry_run_in_words() -> None:
     assert dryrun.text(PLAN).splitlines() == [
-        "command:   python 'my train.py' c.py",
+        f"command:   python {shell.quote('my train.py')} c.py",
         "work dir:  w",
         "required:  loss_macl, loss (from flag)",
         "note:      a note",

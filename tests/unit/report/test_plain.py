@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from pathlib import Path
 
 import pytest
 from dualwatch.events import (
@@ -209,7 +210,7 @@ def test_a_stream_that_cannot_hold_a_text_replaces_it(telling, encoding) -> None
 
 def test_the_commands_that_show_more_are_never_broken() -> None:
     (one,) = more_lines("work_dirs/my_run", "DW111", 80)
-    assert "dualwatch diagnose work_dirs/my_run" in one
+    assert f"dualwatch diagnose {Path('work_dirs/my_run')}" in one
     two = more_lines("work_dirs/a_run_with_a_long_name", "DW111", 60)
     assert [line.split(" dualwatch ")[1].split()[0] for line in two] == ["diagnose", "explain"]
     assert max(map(len, two)) <= 60

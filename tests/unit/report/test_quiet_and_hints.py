@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import os
 import subprocess
@@ -74,7 +75,7 @@ print(*(hints.are_welcome(as_json=j, quiet=q) for j in (False, True) for q in (F
     ("term", "answers"), [("xterm", "True False False False"), ("dumb", "False " * 3 + "False")]
 )
 def test_hints_are_for_a_terminal_and_who_did_not_ask_for_silence(term, answers) -> None:
-    pty = pytest.importorskip("pty")
+    pty = pytest.importorskip("pty", reason="Windows has no pseudo-terminals of POSIX")
     ours, theirs = pty.openpty()
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TERM": term}
     done = subprocess.run(
@@ -98,6 +99,7 @@ def test_nobody_reads_hints_in_a_file() -> None:
     assert set(done.stdout.split()) == {"False"}
 
 
+@pytest.mark.skipif(importlib.util.find_spec("venv") is None, reason="this Python has no venv")
 def test_whether_a_python_has_tensorboard(tmp_path) -> None:
     bare = tmp_path / "bare"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)

@@ -41,8 +41,20 @@ def between(before: list[dict[str, object]], after: list[dict[str, object]]) -> 
         ({}, {"io_bytes": 64 * 1024 * 10 + 10}, 0.0, True),
         ({"cpu_s": 90.0}, {"cpu_s": 90.1}, 0.01, False),
         ({"io_bytes": None}, {"io_bytes": None}, 0.0, False),
+        ({"cpu_wait_s": 7.0}, {"cpu_wait_s": 7.2}, 0.0, False),
+        ({"cpu_wait_s": 7.0}, {"cpu_wait_s": 8.0}, 0.0, True),
     ],
-    ids=["still", "wakes-up", "computes", "reads-little", "reads", "worked-long-ago", "io-unknown"],
+    ids=[
+        "still",
+        "wakes-up",
+        "computes",
+        "reads-little",
+        "reads",
+        "worked-long-ago",
+        "io-unknown",
+        "waited-a-moment-for-a-cpu",
+        "waits-for-a-cpu",
+    ],
 )
 def test_one_process(before, after, cpu, busy) -> None:
     activity = between([before], [after])

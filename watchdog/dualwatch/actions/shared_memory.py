@@ -65,6 +65,8 @@ def clean(leftovers: Iterable[Leftover], folder: Path = SHARED_MEMORY) -> list[P
 def _files(folder: Path) -> set[Leftover]:
     """Files of such names that belong to this user."""
     files: set[Leftover] = set()
+    if os.name != "posix":  # A folder of that name is no shared memory there.
+        return files
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if not _NAMES.fullmatch(entry.name):

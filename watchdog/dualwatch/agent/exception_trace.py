@@ -199,7 +199,8 @@ class ExceptionTrace:
 def _is_library(file: str) -> bool:
     """Whether a file is of Python's own library."""
     library = sysconfig.get_paths().get("stdlib", "")
-    return bool(library) and file.startswith(library) and not _is_foreign(file)
+    below = os.path.normcase(file).startswith(os.path.normcase(library))
+    return bool(library) and below and not _is_foreign(file)
 
 
 def _is_foreign(file: str) -> bool:

@@ -10,6 +10,9 @@ from typing import Callable, TextIO
 
 from dualwatch import protocol
 
+_BUSY_FOR = 3.0
+"""Seconds for which a rename over a file that is open elsewhere is tried again on Windows."""
+
 
 def note_error(doing: str) -> None:
     """Writes the present exception to ``agent-error.txt``; never raises."""
@@ -52,4 +55,19 @@ def put(path: str, record: object, default: Callable[[object], object] | None = 
 
     with private(path + ".tmp", os.O_TRUNC) as stream:
         json.dump(record, stream, default=default)
-    os.replace(path + ".tmp", path)
+    replace(path + ".tmp", path)
+
+
+def replace(beside: str, path: str) -> None:
+    """Renames a file over another one; on Windows again and again while that is open elsewhere."""
+    import time
+
+    until = time.monotonic() + _BUSY_FOR
+    while True:
+        try:
+            os.replace(beside, path)
+            return
+        except PermissionError:
+            if os.name != "nt" or time.monotonic() >= until:
+                raise
+        time.sleep(0.02)

@@ -64,9 +64,8 @@ def is_waited_for(frame: Any) -> bool:
     """Whether a frame, or one that called it, waits for a pool inside a guarded computation."""
     in_pool = False
     while frame is not None:
-        code = frame.f_code
-        in_pool = in_pool or code.co_filename == multiprocessing.pool.__file__
-        if in_pool and code is _GUARD:
+        in_pool = in_pool or frame.f_globals is vars(multiprocessing.pool)
+        if in_pool and frame.f_code is _GUARD:
             return True
         frame = frame.f_back
     return False

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Callable, TypeVar
 
 from dualwatch import protocol
 from dualwatch.agent import commands, files, heartbeat, overrides, pools
-from dualwatch.agent.torch import batch_outline, loader_guard, model_outline
+from dualwatch.agent.torch import batch_outline, learning, loader_guard, model_outline
 from dualwatch.protocol import VALIDATION_PHASES, AgentCommand, Phase
 
 if TYPE_CHECKING:
@@ -39,18 +39,25 @@ class Trainer:
         orders: The supervisor's instructions for this attempt.
         heart: This rank's heartbeat, which knows epoch, iteration, batch and goals.
         batches: Records what the batches hold and which losses the model returned.
+        learning: Observes what the optimizer's steps do to the parts of the model.
         commands: Carries out the supervisor's commands; None with ``--no-rescue``.
     """
 
     framework = ""
     packages: tuple[str, ...] = ()
+    newest: Trainer | None = None
+    """The one that follows this process now."""
 
     def __init__(self) -> None:
+        if Trainer.newest is not None:
+            Trainer.newest.retire()
+        Trainer.newest = self
         self.folder = os.environ[protocol.ENV_ATTEMPT_DIR]
         rank = protocol.rank_from_environment(dict(os.environ))
         self.orders = overrides.read(self.folder)
         self.heart = heartbeat.HeartbeatWriter(self.folder, rank)
         self.batches = batch_outline.BatchRecorder(self.folder, rank)
+        self.learning = learning.LearningRecorder(self.folder, rank)
         self.commands: commands.CommandHandler | None = None
         if self.orders.rescue:
             self.commands = commands.CommandHandler(
@@ -85,6 +92,9 @@ class Trainer:
         """Whether the parameters are those of the last whole step, after an error in a step."""
         return False
 
+    def retire(self) -> None:
+        """Another training of this process is followed from now on."""
+
     # --- what is the same for all ----------------------------------------------------------------
 
     def guard(self, loader: object) -> object:
@@ -92,9 +102,10 @@ class Trainer:
         return loader_guard.guarded(loader, self.commands) if self.commands else loader
 
     def write_model(self, model: Module, optimizers: list[Optimizer]) -> None:
-        """Records the parts of the model, before the first iteration."""
+        """Records the parts of the model, before the first iteration, and observes its steps."""
         rank, words = self.heart.rank, self.orders.parts
         model_outline.write(model, optimizers, self.folder, rank, words)
+        self.learning.follow(model, optimizers)
 
     def write_metrics(self, mode: str, metrics: dict[str, float]) -> None:
         """Records metrics of a framework whose log cannot be read: one line of JSON.

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import typer
 
 from dualwatch import __version__
-from dualwatch.cli import attach, check, config, diagnose, explain, report, train, usage
+from dualwatch.cli import attach, check, config, diagnose, explain, report, run, train, usage
 from dualwatch.core.errors import DualwatchError, Exit
-from dualwatch.report.terminal.console import limit_encoding
+from dualwatch.report.terminal.console import limit_encoding, reader_is_gone, silence
 
 _HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 
 _EXAMPLES = """\b
 Examples:
   dualwatch train configs/my_config.py
+  dualwatch run -- python train.py
   dualwatch diagnose
   dualwatch explain DW102
   dualwatch --install-completion
@@ -34,14 +34,16 @@ app = typer.Typer(
 )
 _SUMMARIES = (
     (train.train, "Run a training under supervision."),
+    (run.run, "Run any PyTorch training command under supervision."),
     (attach.attach, "Attach to a running training."),
     (check.check, "Run the checklist before, during or after a training."),
     (diagnose.diagnose, "Find out why a training hangs or died."),
     (explain.explain, "Explain a finding code."),
     (report.report, "Write an HTML page on a run."),
 )
+_CONTEXTS = {"train": train.CONTEXT, "run": run.CONTEXT}
 for _command, _summary in _SUMMARIES:
-    _more = train.CONTEXT if _command is train.train else {}
+    _more = _CONTEXTS.get(_command.__name__, {})
     app.command(
         _command.__name__, short_help=_summary, context_settings={**_HELP_OPTIONS, **_more}
     )(_command)
@@ -82,8 +84,11 @@ def main() -> None:
     words = train.join_lists(sys.argv[1:])
     try:
         # In standalone mode Typer would print usage errors and exit on its own.
-        code = app(args=words, prog_name="dualwatch", standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
+        try:
+            code = app(args=words, prog_name="dualwatch", standalone_mode=False)
+        except SystemExit as leaving:
+            code = leaving.code
+        _leave(code if isinstance(code, int) else 0)
     except DualwatchError as error:
         from dualwatch.report.terminal.errors import render
 
@@ -92,12 +97,12 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(int(Exit.INTERRUPTED))
-    except BrokenPipeError:
-        # The reader is gone (`| head`).
-        _leave_quietly(Exit.OK)
     except OSError as error:
         from dualwatch.report.terminal.errors import render
 
+        if reader_is_gone(error, sys.stdout):
+            silence(sys.stdout)
+            sys.exit(int(Exit.OK))
         # Our own files raise errors of their own; what is left is the output stream.
         failure = DualwatchError(
             f"the output cannot be written: {error.strerror or error}",
@@ -106,7 +111,8 @@ def main() -> None:
             exit_code=Exit.NOT_OBSERVED,
         )
         sys.stderr.write(render(failure))
-        _leave_quietly(failure.exit_code)
+        silence(sys.stdout)
+        sys.exit(int(failure.exit_code))
     except Exception as error:
         from dualwatch.report.terminal.errors import render, render_fault
 
@@ -119,7 +125,16 @@ def main() -> None:
         sys.exit(int(Exit.INTERNAL if wrong is None else wrong.exit_code))
 
 
-def _leave_quietly(code: Exit) -> None:
-    """Exits without Python's error message on a stdout that cannot be flushed."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(int(code))
+def _leave(code: int) -> None:
+    """Exits with a command's code, even if its output has no reader left.
+
+    Raises:
+        OSError: The output cannot be written for another reason.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        if not reader_is_gone(error, sys.stdout):
+            raise
+        silence(sys.stdout)
+    sys.exit(code)

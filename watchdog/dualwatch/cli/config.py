@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 
 from dualwatch.cli import options
 
@@ -24,14 +22,15 @@ def show(
       DUALWATCH_STALL_TIMEOUT=2m dualwatch config show
     """
     from dualwatch.core import settings
+    from dualwatch.core.json_codec import printed
     from dualwatch.events.journal import SCHEMA_VERSION
     from dualwatch.report.terminal import settings_list
+    from dualwatch.report.terminal.console import write_out
 
     rows = settings.resolve({}).rows()
     if as_json:
         listed = [{"name": n, "value": v, "source": s, "help": h} for n, v, s, h in rows]
         document = {"schema_version": SCHEMA_VERSION, "settings": listed}
-        sys.stdout.write(json.dumps(document, indent=1) + "\n")
+        write_out(printed(document))
         return
-    for line in settings_list.lines(rows, os.getcwd()):
-        sys.stdout.write(line + "\n")
+    write_out("".join(f"{line}\n" for line in settings_list.lines(rows, os.getcwd())))

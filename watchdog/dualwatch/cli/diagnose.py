@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -51,8 +50,10 @@ def diagnose(
       dualwatch diagnose 20261123_062046.log --json
     """
     from dualwatch.core.errors import DualwatchError, Exit
+    from dualwatch.core.json_codec import printed
     from dualwatch.core.settings import resolve
     from dualwatch.diagnose import diagnose_command
+    from dualwatch.report.terminal.console import write_out
 
     if target is not None and pid is not None:
         raise DualwatchError(
@@ -65,7 +66,7 @@ def diagnose(
         target, pid, policy, output=output, bundle=bundle, redact=redact
     )
     if as_json:
-        sys.stdout.write(json.dumps(result.document.as_json(), indent=1, ensure_ascii=False) + "\n")
+        write_out(printed(result.document.as_json()))
     else:
         diagnose_command.show(result)
     sys.exit(int(result.code)) if result.code is not Exit.OK else None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import Annotated
 
 import typer
@@ -30,8 +28,9 @@ def explain(
       dualwatch explain
     """
     from dualwatch.core.errors import DualwatchError, did_you_mean
-    from dualwatch.core.json_codec import plain
+    from dualwatch.core.json_codec import printed
     from dualwatch.report.terminal import explanation
+    from dualwatch.report.terminal.console import write_out
     from dualwatch.rules.catalog import BY_CODE, CODES
 
     if code is None:
@@ -47,6 +46,6 @@ def explain(
             )
         chosen = [by_name[wanted]]
     if as_json:
-        sys.stdout.write(json.dumps(plain(explanation.document(chosen)), indent=1) + "\n")
+        write_out(printed(explanation.document(chosen)))
     else:
-        sys.stdout.write(explanation.text(chosen, in_full=code is not None))
+        write_out(explanation.text(chosen, in_full=code is not None))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -42,19 +41,21 @@ def report(
       dualwatch report work_dirs/before work_dirs/after --output compared.html
       dualwatch report 20261123_062046.log
     """
+    from dualwatch.core.json_codec import printed
     from dualwatch.core.settings import resolve
     from dualwatch.core.text import clean
     from dualwatch.diagnose import report_command
+    from dualwatch.report.terminal.console import write_out
 
     told = report_command.report(
         targets or [], resolve({}).check_policy(), output=output, table=table
     )
     if as_json:
-        sys.stdout.write(json.dumps(told.document, indent=1) + "\n")
+        write_out(printed(told.document))
         return
     for run in told.document["runs"]:
         lead = f"{run['label']}: " if len(told.document["runs"]) > 1 else ""
         sys.stderr.write(clean(f"{lead}{run['sentences'][0]}") + "\n")
-    sys.stdout.write(f"{told.page}\n")
+    write_out(f"{told.page}\n")
     if told.table is not None:
-        sys.stdout.write(f"{told.table}\n")
+        write_out(f"{told.table}\n")

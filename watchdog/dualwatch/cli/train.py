@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -115,9 +113,10 @@ def train(
       dualwatch train configs/my_config.py --dry-run
     """
     from dualwatch.core import settings
-    from dualwatch.core.json_codec import plain
+    from dualwatch.core.json_codec import printed
     from dualwatch.frameworks.base import LaunchOptions
     from dualwatch.report.terminal import dryrun
+    from dualwatch.report.terminal.console import write_out
     from dualwatch.supervisor import plan
     from dualwatch.supervisor.run import run
 
@@ -140,8 +139,6 @@ def train(
     )
     if dry_run:
         document = planned.document()
-        sys.stdout.write(
-            json.dumps(plain(document), indent=1) + "\n" if as_json else dryrun.text(document)
-        )
+        write_out(printed(document) if as_json else dryrun.text(document))
         return
     raise typer.Exit(int(run(planned, in_force.notify_policy(), as_json=as_json, quiet=quiet)))

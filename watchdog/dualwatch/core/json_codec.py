@@ -28,6 +28,22 @@ def encode(value: object) -> bytes:
         return json.dumps(data).encode()
 
 
+def printed(value: object) -> str:
+    """A value as the JSON document that a command prints.
+
+    ASCII only: a console, a pipe or PowerShell may use any code page, and a character that it
+    lacks would be lost inside the document.
+    """
+    return json.dumps(plain(value), indent=1) + "\n"
+
+
+def stored(value: object) -> bytes:
+    """A value as a JSON file that people read too: UTF-8 on every system."""
+    text = json.dumps(plain(value), indent=1, ensure_ascii=False) + "\n"
+    # A lone surrogate becomes the escape that JSON has for it.
+    return text.encode("utf-8", "backslashreplace")
+
+
 def decode(data: bytes, into: msgspec.json.Decoder[T]) -> T:
     """A value of the decoder's type.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -16,7 +15,7 @@ from dualwatch.checks import profiles
 from dualwatch.checks.document import CheckDocument, CheckList, ListedItem
 from dualwatch.core import units
 from dualwatch.core.errors import DualwatchError, Exit
-from dualwatch.core.json_codec import plain
+from dualwatch.core.json_codec import printed
 from dualwatch.core.policies import CheckPolicy
 from dualwatch.diagnose import check
 from dualwatch.diagnose.check import Checked, Wanted
@@ -68,11 +67,10 @@ def run(order: CheckOptions, policy: CheckPolicy) -> Exit:
     document = check.document(checked)
     _write_junit(order.junit_xml, document)
     if order.as_json:
-        sys.stdout.write(json.dumps(plain(document), indent=1, ensure_ascii=False) + "\n")
+        console.write_out(printed(document))
     else:
         for line in _page(document, sys.stdout, verbose=order.verbose):
-            sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+            console.write_out(line + "\n")
     return checked.code
 
 
@@ -89,10 +87,10 @@ def name_items(order: CheckOptions, policy: CheckPolicy) -> Exit:
     if order.as_json:
         listed = [ListedItem(id=i.id, stage=i.stage, title=i.title, code=i.code) for i in items]
         document = CheckList(profile=choice.profile.name, items=listed)
-        sys.stdout.write(json.dumps(plain(document), indent=1) + "\n")
+        console.write_out(printed(document))
         return Exit.OK
     for item in items:
-        sys.stdout.write(f"{item.stage:<11}{item.id:<22}{item.title}\n")
+        console.write_out(f"{item.stage:<11}{item.id:<22}{item.title}\n")
     return Exit.OK
 
 

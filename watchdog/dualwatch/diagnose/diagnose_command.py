@@ -87,8 +87,7 @@ def show(result: DiagnoseResult) -> None:
         fancy=console.holds_unicode(sys.stdout),
         bundle=result.bundle,
     ):
-        sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+        console.write_out(line + "\n")
     for note in result.notes:
         sys.stderr.write(console.plain_text(note) + "\n")
 

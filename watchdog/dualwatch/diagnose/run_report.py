@@ -23,6 +23,7 @@ from dualwatch.events import (
     GpusSampled,
     HeartbeatRead,
     HostSampled,
+    LearningSeen,
     LogClock,
     ModelSeen,
     ProcessesSampled,
@@ -117,7 +118,7 @@ def thinned(path: Path, start: int = 0) -> Iterator[Event]:
         # Only the stacks before a finding are shown.
         StacksCaptured: Sampling(spacing=float("inf")),
     }
-    kinds: tuple[type[Event], ...] = (*KINDS, ModelSeen, TensorBoardSeen)
+    kinds: tuple[type[Event], ...] = (*KINDS, ModelSeen, LearningSeen, TensorBoardSeen)
     wanted = {kind: thin.get(kind) for kind in kinds}
     return sampling.sample(path, wanted, landmarks=(FindingRaised,), start=start)
 

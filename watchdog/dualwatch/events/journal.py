@@ -128,13 +128,29 @@ def newest(path: Path, kind: type[events.Event]) -> int:
     return found
 
 
+def ends(path: Path, start: int = 0) -> tuple[events.Event, ...]:
+    """The first event and the last one from an offset on; () where there is none."""
+    first = next(read(path, start), None)
+    if first is None:
+        return ()
+    lines = _last_lines(path, start)
+    last = next((one for line in reversed(lines) if (one := event_of(line)) is not None), first)
+    return first, last
+
+
 def span(path: Path, start: int = 0) -> float:
     """Seconds between the first event and the last one of a journal; 0 where it holds none."""
     with path.open("rb") as stream:
         stream.seek(start)
         first = next((wall for line in stream if (wall := header_of(line).wall) is not None), None)
-        end = stream.seek(0, os.SEEK_END)
-        stream.seek(max(start, end - _LAST_BYTES))
-        walls = [header_of(line).wall for line in stream.read().splitlines()]
+    walls = [header_of(line).wall for line in _last_lines(path, start)]
     last = next((wall for wall in reversed(walls) if wall is not None), None)
     return max(0.0, last - first) if first is not None and last is not None else 0.0
+
+
+def _last_lines(path: Path, start: int) -> list[bytes]:
+    """The newest lines from an offset on; the first of them may be cut."""
+    with path.open("rb") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        stream.seek(max(start, end - _LAST_BYTES))
+        return stream.read().splitlines()

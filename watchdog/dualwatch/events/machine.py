@@ -14,7 +14,9 @@ class ProcessSample(Struct, frozen=True, kw_only=True):
         role: "main", "rank", "worker", "tracker" (multiprocessing's helpers) or "other".
         status: psutil's word: "running", "sleeping", "disk-sleep", "stopped", "zombie", ...
         cpu_s: User + system seconds since its start.
-        io_bytes: Bytes read + written since its start, page cache and pipes included.
+        io_bytes: Bytes read + written since its start, page cache and pipes included, and on Linux
+            pages of mapped files (libraries) that had to be fetched from the disk.
+        cpu_wait_s: Seconds since its start in which it was ready to run and found no free CPU.
         wchan: Kernel function that it sleeps in, "" where none is shown.
         open_files: Descriptors (handles on Windows) that it holds.
     """
@@ -31,6 +33,7 @@ class ProcessSample(Struct, frozen=True, kw_only=True):
     wchan: str
     command: str
     open_files: int | None = None
+    cpu_wait_s: float | None = None
 
 
 class ProcessesSampled(Event, frozen=True, kw_only=True, tag="processes-sampled"):
@@ -138,6 +141,11 @@ class Frame(Struct, frozen=True, kw_only=True):
     def bare(self) -> str:
         """The function's name without its class, which only some readers give."""
         return self.function.rsplit(".", 1)[-1]
+
+    @property
+    def slashed(self) -> str:
+        """The file with forward slashes on every system: what a part of a path is looked for in."""
+        return self.file.replace("\\", "/")
 
 
 class ThreadStack(Struct, frozen=True, kw_only=True):

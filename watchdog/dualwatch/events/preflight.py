@@ -101,6 +101,64 @@ class ModelSeen(Event, frozen=True, kw_only=True, tag="model-seen"):
     parts: tuple[ModelPart, ...]
 
 
+class PartLearning(Struct, frozen=True, kw_only=True):
+    """What some steps of the optimizer did to a module of the model.
+
+    Attributes:
+        path: Its dotted name, at most two levels deep; "" for the model itself.
+        kind: Its class.
+        parameters: Numbers in it and below, all of them.
+        trainable: Of these, those that want a gradient.
+        optimised: Of the trainable ones, those that an optimizer holds; None where unknown.
+        rated: Of the held ones, those whose learning rate was above 0 in some observed step.
+        rising: Of the held ones, those that a schedule starts from a rate above 0.
+        gradient: Of the trainable ones, those that had a gradient in some observed step.
+        looks: Observed steps of the parameter that was looked at least often.
+        sampled: Trainable tensors whose values were compared with those before the first step.
+        changed: Of these, those that differ.
+        moves: Of these, those that had a gradient other than 0 in some observed step.
+        called: Whether the forward pass of it, or of a module in it, ran in the first steps; a
+            compiled model is not asked and shows False.
+        evaluating: Observed steps in which it was in eval mode although it is trained and holds
+            layers that work differently in it. Frozen statistics of norm layers do not count.
+    """
+
+    path: str
+    kind: str
+    parameters: int
+    trainable: int
+    optimised: int | None
+    rated: int
+    rising: int
+    gradient: int
+    looks: int
+    sampled: int
+    changed: int
+    moves: int
+    called: bool
+    evaluating: int
+
+
+class LearningSeen(Event, frozen=True, kw_only=True, tag="learning-seen"):
+    """What the agent saw of the model in steps of its optimizers, since the start of the attempt.
+
+    Attributes:
+        first, iteration: The first and the newest iteration that were observed.
+        steps: Observed steps.
+        cleared: Of those, steps before which the gradients of the step before had been cleared.
+        uncleared: Steps before which they had not been.
+        parts: The model itself first, then its upper modules in their order. Bounded.
+    """
+
+    rank: int
+    first: int
+    iteration: int
+    steps: int
+    cleared: int
+    uncleared: int
+    parts: tuple[PartLearning, ...]
+
+
 class TensorBoardSeen(Event, frozen=True, kw_only=True, tag="tensor-board-seen"):
     """The state of TensorBoard, and what its event files hold.
 

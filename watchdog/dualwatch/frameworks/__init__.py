@@ -18,6 +18,7 @@ GROUP = "dualwatch.frameworks"
 BUILT_IN = (
     "dualwatch.frameworks.mmengine.adapter:MMEngine",
     "dualwatch.frameworks.lightning.adapter:Lightning",
+    "dualwatch.frameworks.pytorch.adapter:PyTorch",
 )
 
 LOADER_KEY = "train_dataloader"
@@ -55,7 +56,7 @@ def of_config(config: Path) -> Framework | None:
 
 
 def of_script(script: Path) -> Framework | None:
-    """The adapter whose packages a training script imports; None for none. Executes nothing."""
+    """The adapter for a training script, by what it imports; None for none. Executes nothing."""
     try:
         tree = ast.parse(script.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError):
@@ -66,7 +67,7 @@ def of_script(script: Path) -> Framework | None:
             imported |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
             imported.add(node.module.partition(".")[0])
-    return next((one for one in installed() if imported & {*one.modules}), None)
+    return next((one for one in installed() if one.is_script(tree, imported)), None)
 
 
 def line_formats() -> tuple[LineFormat, ...]:

@@ -18,6 +18,7 @@ What runs inside the training is not here: see ``agent``.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -109,6 +110,15 @@ class Framework:
     def takes(self, config: Path) -> bool:
         """Whether a file may be a configuration of this framework, by its name."""
         return config.suffix.lower() in self.config_suffixes
+
+    def is_script(self, tree: ast.Module, imported: set[str]) -> bool:
+        """Whether a script is a training of this framework.
+
+        Args:
+            tree: Of its source.
+            imported: Packages that it imports.
+        """
+        return bool(imported & {*self.modules})
 
     def load(
         self,

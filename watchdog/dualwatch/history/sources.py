@@ -28,9 +28,15 @@ SAME_CLOCK_S = 5.0
 
 
 def read_journal(path: Path, now: Moment) -> Iterator[Event]:
-    """The events of the newest run of a journal, ``at`` on our own clock."""
-    for event in journal.read(path, journal.newest(path, RunStarted)):
-        yield _on_our_clock(event, now)
+    """The events of the newest run of a journal, ``at`` on our own clock.
+
+    All are shifted by the same amount: what lies between two events is as it was measured, also
+    where the wall clock was set while the run was recorded.
+    """
+    start = journal.newest(path, RunStarted)
+    shift = _shift(journal.ends(path, start), now)
+    for event in journal.read(path, start):
+        yield replace(event, at=event.at + shift) if shift else event
 
 
 def recorded_run(folder: Path) -> RunHistory:
@@ -140,10 +146,16 @@ def _with_growth(events: Sequence[Event]) -> Iterator[Event]:
             yield ConsoleGrew(at=event.at, wall=event.wall, lines=number, last_line="")
 
 
-def _on_our_clock(event: Event, now: Moment) -> Event:
-    """A monotonic time is only valid on the machine and in the boot in which it was read."""
-    at = _at(event.wall, now)
-    return event if abs(event.at - at) < SAME_CLOCK_S else replace(event, at=at)
+def _shift(ends: Sequence[Event], now: Moment) -> float:
+    """Seconds to add to the monotonic times of a run, so that they are on our own clock.
+
+    A monotonic time is only valid on the machine and in the boot in which it was read. It was this
+    boot where both clocks agree at either end of the run.
+    """
+    shifts = [_at(event.wall, now) - event.at for event in ends]
+    if not shifts or min(map(abs, shifts)) < SAME_CLOCK_S:
+        return 0.0
+    return shifts[-1]
 
 
 def _at(wall: float, now: Moment) -> float:

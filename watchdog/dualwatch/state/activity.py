@@ -28,6 +28,8 @@ class Activity:
         at: When the newer sample was taken.
         cpu: Cores used on average; None where it could not be read.
         io: Bytes a second; None where it could not be read.
+        cpu_wait: Cores that it was ready to use and did not get, on average; None where the
+            system does not count that.
         by_pid: Cores used by each process that is in both samples.
         io_by_pid: Bytes a second of each process.
         still_d: Processes in disk sleep in both samples without CPU or I/O in between, with the
@@ -43,16 +45,18 @@ class Activity:
     at: float = 0.0
     still_d: Mapping[int, float] = field(default_factory=dict)
     stopped: tuple[int, ...] = ()
+    cpu_wait: float | None = None
 
     @property
     def busy(self) -> bool:
         """Whether activity was seen, or its absence proves nothing.
 
-        Unreadable counters do not prove idleness, and a stopped process cannot work.
+        Unreadable counters do not prove idleness, a stopped process cannot work, and one that
+        waits for a CPU of a crowded machine is not to blame for it.
         """
         if self.cpu is None or self.stopped:
             return True
-        return self.cpu > BUSY_CPU or (self.io is not None and self.io > BUSY_IO)
+        return self.cpu + (self.cpu_wait or 0.0) > BUSY_CPU or (self.io or 0.0) > BUSY_IO
 
 
 def measure(
@@ -75,6 +79,11 @@ def measure(
         for old, p in pairs
         if p.io_bytes is not None
     }
+    waits = [
+        p.cpu_wait_s - (old.cpu_wait_s or 0.0 if old else 0.0)
+        for old, p in pairs
+        if p.cpu_wait_s is not None
+    ]
     follows = earlier is not None and earlier.at == before.at
     since = earlier.still_d if earlier is not None and follows else {}
     return Activity(
@@ -90,6 +99,7 @@ def measure(
             if old is not None and _sleeps_on(old, p, known.get(p.pid), ios.get(p.pid))
         },
         stopped=tuple(p.pid for p in now.processes if p.status in STOPPED),
+        cpu_wait=sum(waits) / seconds if waits else None,
     )
 
 

@@ -23,6 +23,7 @@ from dualwatch.events import (
     HeartbeatRead,
     HostSampled,
     IterationLogged,
+    LearningSeen,
     LogMilestone,
     ModelSeen,
     NotObserved,
@@ -120,6 +121,7 @@ class Snapshot:
     checkpoint: CheckpointSeen | None = None
     surroundings: SurroundingsSeen | None = None
     model: ModelSeen | None = None
+    learning: LearningSeen | None = None
     tensorboard: TensorBoardSeen | None = None
     host: HostSampled | None = None
     host_before: HostSampled | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -106,7 +107,8 @@ def _target(named: str | None) -> Target:
         raise DualwatchError(
             f"permission denied reading process {training.pid}",
             why="the system does not show its command line: it belongs to another user",
-            do=f"run dualwatch as that user: sudo dualwatch attach {training.pid}",
+            do=f"run `dualwatch attach {training.pid}` as that user or as "
+            + ("administrator" if sys.platform == "win32" else "root"),
             exit_code=Exit.NOT_OBSERVED,
         )
     return found

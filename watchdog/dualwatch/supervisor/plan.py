@@ -110,6 +110,7 @@ def make(options: LaunchOptions, settings: Settings) -> Plan:
     notes: list[str] = []
     framework = frameworks.of_script(options.config) if options.script is None else None
     if framework is not None:
+        _refuse_config_options(options, framework)
         script, spec = options.config, TrainingSpec(framework=framework.name)
         notes.append(f"{options.config.name} is a training script of {framework.name}")
     else:
@@ -180,6 +181,22 @@ def policies(settings: Settings, spec: TrainingSpec) -> Policies:
         settings=settings.recorded(),
         tensorboard_port=settings.port if settings.tensorboard else None,
     )
+
+
+def _refuse_config_options(options: LaunchOptions, framework: Framework) -> None:
+    """A script has no configuration that these could change: it would train without them."""
+    given = {
+        "--cfg-options": bool(options.cfg_options),
+        "--resume": options.resume,
+        "--amp": options.amp,
+    }
+    idle = ", ".join(flag for flag, is_given in given.items() if is_given)
+    if idle:
+        raise DualwatchError(
+            f"{options.config.name} takes no {idle}",
+            why=f"it is a training script of {framework.name}, which has no configuration",
+            do=f"give the script its own options: dualwatch train {options.config} -- ARGS",
+        )
 
 
 def _script(named: Path | None, framework: Framework) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +9,9 @@ from pathlib import Path
 from dualwatch.actions import reaper
 from dualwatch.actions.lock import Lock
 from dualwatch.collectors.processes.live_attempt import living_attempt
-from dualwatch.core import units
+from dualwatch.core import shell, units
 from dualwatch.core.errors import DualwatchError, Exit, writing
+from dualwatch.core.files import replace
 from dualwatch.core.policies import NotifyPolicy
 from dualwatch.events.journal import Journal
 from dualwatch.events.outcome import Outcome
@@ -89,7 +89,12 @@ def _run(plan: Plan, followers: Subscribers, *, as_json: bool, quiet: bool) -> E
 
 
 def resume_command(plan: Plan, argv: Sequence[str]) -> list[str]:
-    """The words of the command that resumes a run: the words of the user with ``--resume``."""
+    """The words of the command that resumes a run: the words of the user with ``--resume``.
+
+    None for a script without a configuration, which alone knows how it resumes.
+    """
+    if plan.spec.framework and not plan.spec.sections:
+        return []
     words = list(argv[argv.index("train") :]) if "train" in argv else []
     if not words:
         words = ["train", str(plan.config), "--work-dir", str(plan.work_dir)]
@@ -114,8 +119,8 @@ def _refuse_beside(folder: Path) -> None:
         "a training is still running in this work dir, and its dualwatch is gone",
         why=f"pid {living.pid}, attempt {living.attempt}, running since {since}: "
         f"{' '.join(living.command)}",
-        do=f"`dualwatch attach {folder.parent}` takes it up; or end it with `kill {living.pid}`; "
-        "or choose another --work-dir",
+        do=f"`dualwatch attach {folder.parent}` takes it up; or end it with "
+        f"`{shell.end([living.pid])}`; or choose another --work-dir",
         exit_code=Exit.USAGE,
     )
 
@@ -134,7 +139,7 @@ def archive(folder: Path) -> None:
         place = place.with_name(f"{stamp}-{number}")
     place.mkdir(mode=0o700, parents=True)
     for path in earlier:
-        os.replace(path, place / path.name)
+        replace(path, place / path.name)
 
 
 def _greet(plan: Plan, followers: Subscribers, view: View) -> None:

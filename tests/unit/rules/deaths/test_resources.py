@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from dualwatch.core import shell
 from dualwatch.events import (
     ErrorSeen,
     GpuHolder,
@@ -221,4 +222,4 @@ def test_orphans_are_named_with_what_they_hold(story) -> None:
     assert told.endswith(
         "holds 2.0 GiB of memory, 12 open files, 500 MiB of GPU 0: python train.py c.py"
     )
-    assert "kill 77" in found.remedy
+    assert shell.end([77]) in found.remedy

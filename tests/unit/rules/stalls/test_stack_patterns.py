@@ -6,6 +6,7 @@ import pytest
 from dualwatch.events import Frame
 from dualwatch.protocol import Phase
 from dualwatch.rules.stalls import stack_patterns
+from msgspec import structs
 
 
 def stack(text: str) -> tuple[Frame, ...]:
@@ -120,12 +121,61 @@ def test_only_a_spawned_child_before_its_loop_is_starting() -> None:
     assert not stack_patterns.is_starting(FORKED_WORKER)
 
 
-def test_windows_paths_are_read_alike() -> None:
-    lock = Frame(
-        function="SemLock.__enter__", file=r"C:\Py\Lib\multiprocessing\synchronize.py", line=9
-    )
-    assert stack_patterns.calls_a_lock((lock,))
-    assert stack_patterns.place((lock,)) == "SemLock.__enter__ (synchronize.py:9)"
+OF_FRAMES = (
+    *(stack_patterns.own, stack_patterns.fetches, stack_patterns.dataset_frames),
+    *(stack_patterns.dataset_place, stack_patterns.is_forked, stack_patterns.calls_a_lock),
+    *(stack_patterns.library, stack_patterns.waits_for_batch, stack_patterns.asks_sampler),
+    *(stack_patterns.phase_of, stack_patterns.builds_data, stack_patterns.part_of_step),
+    *(stack_patterns.starts_a_worker, stack_patterns.is_starting, stack_patterns.caller_of_pool),
+    *(stack_patterns.own_of_pool, stack_patterns.waits_for_a_task, stack_patterns.collective),
+)
+"""What takes the frames of one thread."""
+
+COLLECT = """
+    tensor (torch/_tensor.py:7)
+    pin (torch/utils/data/_utils/pin_memory.py:3)
+    default_collate (torch/utils/data/_utils/collate.py:120)
+    _MapDatasetFetcher.fetch (torch/utils/data/_utils/fetch.py:54)
+    _worker_loop (torch/utils/data/_utils/worker.py:374)
+"""
+POOL = """
+    Condition.wait (threading.py:320)
+    ApplyResult.get (multiprocessing/pool.py:768)
+    Pool.starmap (multiprocessing/pool.py:375)
+    eval_map (mmdet/evaluation/mean_ap.py:500)
+"""
+SPAWNING = (
+    "dump (multiprocessing/reduction.py:60)\n_launch (multiprocessing/popen_spawn_win32.py:95)"
+)
+
+
+@pytest.mark.parametrize("judge", OF_FRAMES, ids=lambda judge: judge.__name__)
+@pytest.mark.parametrize(
+    "frames",
+    [
+        FORKED_WORKER,
+        *map(stack, (WAITING, SAMPLER, COLLECT, POOL, SPAWNING)),
+        stack(WAITING + "ValLoop.run (mmengine/runner/loops.py:370)"),
+        stack("c (a.py:1)\nEvaluator.evaluate (mmengine/evaluator/evaluator.py:1)"),
+        stack("step (/v/site-packages/torch/optim/adamw.py:1)"),
+        stack("resize (-packages/cv2/__init__.py:1)" + COLLECT),
+        stack("all_reduce (torch/distributed/distributed_c10d.py:1)\nf (a.py:1)"),
+        stack("_main (multiprocessing/spawn.py:132)\nspawn_main (multiprocessing/spawn.py:122)"),
+        stack("get (queues.py:1)\nworker (multiprocessing/pool.py:114)"),
+        (),
+    ],
+)
+def test_windows_paths_are_read_alike(judge, frames) -> None:
+    def there(frame: Frame) -> Frame:
+        return structs.replace(frame, file=frame.file.replace("/", "\\"))
+
+    seen = judge(tuple(map(there, frames)))
+    here = judge(frames)
+    if isinstance(here, stack_patterns.Collective):
+        here = here._replace(caller=tuple(map(there, here.caller)))
+    elif isinstance(here, tuple):
+        here = tuple(map(there, here))
+    assert seen == here
 
 
 def test_the_outermost_call_of_a_collective_is_what_the_training_asked_for() -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dualwatch.agent.heartbeat import HeartbeatWriter
     from dualwatch.agent.lightning.objects import LightningRunner, SavedPosition
     from dualwatch.agent.torch.batch_outline import BatchRecorder
+    from dualwatch.agent.torch.learning import LearningRecorder
     from dualwatch.agent.torch.objects import Module, Optimizer
 
 
@@ -28,6 +29,7 @@ class FollowedTrainer(Protocol):
 
     heart: HeartbeatWriter
     batches: BatchRecorder
+    learning: LearningRecorder
     resumed: SavedPosition | None
 
     def write_model(self, model: Module, optimizers: list[Optimizer]) -> None: ...
@@ -95,6 +97,7 @@ class PhaseTracker:
         self, pl_trainer: LightningRunner, module: Module, batch, batch_idx
     ) -> None:
         self._heart.beat(Phase.STEP)
+        self._trainer.learning.iteration_begins(self._heart.iteration)
 
     def on_train_batch_end(
         self, pl_trainer: LightningRunner, module: Module, outputs, batch, batch_idx
@@ -108,6 +111,7 @@ class PhaseTracker:
         logged = {k: v for k, v in pl_trainer.callback_metrics.items() if k not in self._evaluated}
         returned = {**(outputs if isinstance(outputs, dict) else {}), **logged}
         self._trainer.batches.note(heart.iteration, batch, returned)
+        self._trainer.learning.iteration_done(heart.iteration)
         self._trained.update(logged)
         every = max(1, int(pl_trainer.log_every_n_steps or 1))
         # Reading a value waits for the GPU: no more often than Lightning's own loggers do.

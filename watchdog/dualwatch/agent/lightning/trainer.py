@@ -111,5 +111,5 @@ class LightningTrainer(Trainer):
         path = os.path.join(folder, protocol.RESCUE_NAME.format(heart.iteration))
         os.makedirs(folder, exist_ok=True)
         runner.save_checkpoint(path + ".part")
-        os.replace(path + ".part", path)
+        files.replace(path + ".part", path)
         return path

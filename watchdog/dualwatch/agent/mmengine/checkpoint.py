@@ -13,6 +13,7 @@ import os
 from typing import TYPE_CHECKING
 
 from dualwatch import protocol
+from dualwatch.agent import files
 from dualwatch.agent.torch import rng
 from dualwatch.agent.trainer import RescueError
 
@@ -48,7 +49,7 @@ def save(runner: Runner, iteration: int, meta: dict[str, object], *, validating:
     try:
         _verify(beside, runner)
         _sync(beside)
-        os.replace(beside, path)
+        files.replace(beside, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(beside)
@@ -152,7 +153,7 @@ def _announce(folder: str, path: str) -> None:
     last = os.path.join(folder, "last_checkpoint")
     with open(last + ".part", "w", encoding="utf-8") as stream:
         stream.write(path)
-    os.replace(last + ".part", last)
+    files.replace(last + ".part", last)
     for older in glob.glob(os.path.join(glob.escape(folder), protocol.RESCUE_NAME.format("*"))):
         if older != path:
             with contextlib.suppress(OSError):

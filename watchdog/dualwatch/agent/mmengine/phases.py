@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dualwatch.agent.mmengine.objects import LoadedState, Runner
     from dualwatch.agent.overrides import OverrideFile
     from dualwatch.agent.torch.batch_outline import BatchRecorder
+    from dualwatch.agent.torch.learning import LearningRecorder
     from dualwatch.agent.torch.objects import Module, Optimizer
 
 
@@ -28,6 +29,7 @@ class FollowedTrainer(Protocol):
     heart: HeartbeatWriter
     orders: OverrideFile
     batches: BatchRecorder
+    learning: LearningRecorder
     saving: bool
 
     def guard(self, loader: object) -> object: ...
@@ -156,6 +158,7 @@ class PhaseTracker:
 
     def _train_batch_came(self, **_) -> None:
         self._heart.beat(Phase.STEP)
+        self._trainer.learning.iteration_begins(self._heart.iteration)
 
     def _train_iteration_done(self, batch_idx=0, data_batch=None, outputs=None, **_) -> None:
         heart = self._heart
@@ -164,7 +167,12 @@ class PhaseTracker:
         heart.batch = batch_idx + 1
         heart.beat(Phase.WAITING)
         position.note_complaint(self._runner)
-        self._trainer.batches.note(heart.iteration, data_batch, outputs)
+        self._trainer.batches.note(heart.iteration, data_batch, outputs, self._logged)
+        self._trainer.learning.iteration_done(heart.iteration)
+
+    def _logged(self) -> list[str]:
+        """Names of all that was logged, by whatever code."""
+        return [name.rsplit("/", 1)[-1] for name in self._runner.message_hub.log_scalars]
 
     def _val_begins(self, **_) -> None:
         self._evaluation_begins(self._runner.val_loop)

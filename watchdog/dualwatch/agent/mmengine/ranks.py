@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from dualwatch import protocol
+from dualwatch.agent import files
 from dualwatch.agent.mmengine import checkpoint
 from dualwatch.agent.trainer import RescueError
 
@@ -52,7 +53,7 @@ def put(folder: str, rank: int, iteration: int, part: RescuedState) -> str:
     descriptor = os.open(path + ".tmp", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
         torch.save(part, stream)
-    os.replace(path + ".tmp", path)
+    files.replace(path + ".tmp", path)
     return path
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import weakref
 from collections.abc import Iterator
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Callable, Protocol
@@ -36,11 +37,14 @@ TICK = 0.25
 class CommandSource(Protocol):
     """Who carries out commands; see ``agent.commands``."""
 
-    guards: list[LoaderGuard]
+    guards: weakref.WeakSet[LoaderGuard]
+
+    @property
+    def without_workers(self) -> bool: ...
 
     def look(self, guard: LoaderGuard, waiting: bool = False) -> None: ...
 
-    def batch_came(self) -> None: ...
+    def batch_came(self, batch: object) -> None: ...
 
 
 class LoaderGuard:
@@ -59,7 +63,7 @@ class LoaderGuard:
     """
 
     def __init__(self, loader: DataLoader, handler: CommandSource) -> None:
-        handler.guards.append(self)
+        handler.guards.add(self)
         self.loader = loader
         self.tracker = SampleTracker()
         self._handler = handler
@@ -74,6 +78,8 @@ class LoaderGuard:
         # Without batches samples are taken from the sampler directly.
         if loader.batch_sampler is not None:
             guarded_classes.guard_sampler(sampler_of(loader), self)
+        if handler.without_workers:
+            self.disable_workers()
 
     @property
     def has_workers(self) -> bool:
@@ -120,9 +126,11 @@ class LoaderGuard:
                 batch = self._next(ask_torch)
         except StopIteration:
             self.tracker.ended()
+            # Torch closes its queues where the loop lets go of its iterator: nobody else holds it.
+            self.iterator = None
             raise
         self.tracker.delivered()
-        self._handler.batch_came()
+        self._handler.batch_came(batch)
         return batch
 
     def _next(self, ask_torch: Callable[[], object]) -> object:

@@ -57,10 +57,10 @@ def model_parts(
         optimizers: Of torch, those that hold its parameters.
         words: Pattern of words in the name of a module or its class that is recorded at any depth.
     """
-    model = _unwrapped(model)
-    held = _held(model, optimizers)
-    chosen = _chosen(model, re.compile(words) if words else None)
-    return [_part(path, module, held) for path, module in chosen]
+    model = unwrapped(model)
+    known = held(model, optimizers)
+    wanted = chosen(model, re.compile(words) if words else None)
+    return [_part(path, module, known) for path, module in wanted]
 
 
 def has_word(name: str, words: re.Pattern[str] | None) -> bool:
@@ -70,7 +70,7 @@ def has_word(name: str, words: re.Pattern[str] | None) -> bool:
     return any(words.match(word.lower()) for word in _WORD.findall(name[:LENGTH]))
 
 
-def _unwrapped(model):
+def unwrapped(model: Module) -> Module:
     """The user's own model, without the wrappers of DDP, its like and torch.compile."""
     for _ in range(5):
         children = list(model._modules)
@@ -80,7 +80,7 @@ def _unwrapped(model):
     return model
 
 
-def _chosen(model, words) -> list[tuple[str, Module]]:
+def chosen(model: Module, words: re.Pattern[str] | None = None) -> list[tuple[str, Module]]:
     """At most ``MOST`` of the modules; those that match come first, then those higher up."""
     ranked = []
     for place, (path, module) in enumerate(model.named_modules()):
@@ -98,7 +98,7 @@ def _chosen(model, words) -> list[tuple[str, Module]]:
     return [(path, module) for _, _, path, module in sorted(kept, key=lambda one: one[1])]
 
 
-def _held(model, optimizers) -> set[int] | None:
+def held(model: Module, optimizers: list[Optimizer]) -> set[int] | None:
     """Identities of the parameters that the optimizers hold; None where that is unknown.
 
     One that holds none of the model's own parameters works on copies of them, as DeepSpeed's and

@@ -5,8 +5,14 @@ Imported while types are checked only: it costs a training nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+
+class Handle(Protocol):
+    """Takes a hook off again."""
+
+    def remove(self) -> None: ...
 
 
 class Tensor(Protocol):
@@ -18,6 +24,8 @@ class Tensor(Protocol):
     requires_grad: bool
 
     def numel(self) -> int: ...
+    def reshape(self, *shape: int) -> Tensor: ...
+    def register_hook(self, hook: Callable[..., object]) -> Handle: ...
     def detach(self) -> Tensor: ...
     def cpu(self) -> Tensor: ...
     def to(self, device: object, dtype: object) -> Tensor: ...
@@ -27,7 +35,9 @@ class Module(Protocol):
     """A model or a part of one."""
 
     _modules: dict[str, Module]
+    training: bool
 
+    def modules(self) -> Iterator[Module]: ...
     def named_modules(self) -> Iterator[tuple[str, Module]]: ...
     def parameters(self) -> Iterator[Tensor]: ...
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]: ...
@@ -37,7 +47,9 @@ class Module(Protocol):
 class Optimizer(Protocol):
     """An optimizer of torch."""
 
-    param_groups: list[dict[str, Iterable[Tensor]]]
+    param_groups: list[dict[str, Any]]
+
+    def state_dict(self) -> dict[str, object]: ...
 
 
 class Generator(Protocol):
@@ -64,6 +76,12 @@ class Dataset(Protocol):
     """A data set, of a kind that can describe its samples."""
 
     def get_data_info(self, index: object) -> dict[str, object]: ...
+
+
+class LoaderClass(Protocol):
+    """The class of torch's loaders."""
+
+    _get_iterator: Callable[..., Iterator[object]]
 
 
 class DataLoader(Protocol):

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 JOIN = 2.0
 """Seconds to wait for a killed worker; one in uninterruptible I/O does not end."""
 
+UNWIND = 1.0
+"""Seconds that the workers have to leave their code by themselves before they are killed."""
+
 DYING = 0.5
 """Seconds to wait for the death of a worker whose connections are closed already."""
 
@@ -26,9 +29,11 @@ _BY_A_WORKER = "Caught "
 
 
 def terminate_workers(iterator: LoaderIterator | None) -> None:
-    """Kills the workers of torch's iterator, so that nothing waits for them any more.
+    """Ends the workers of torch's iterator, so that nothing waits for them any more.
 
-    Torch itself would ask them to end and wait five seconds for each.
+    Torch itself would ask them to end and wait five seconds for each. A killed worker would keep
+    the locks of other processes that it holds, and whoever loads the samples next would hang there:
+    first it is interrupted, which leaves a ``with`` of its code in order.
     """
     processes = list(getattr(iterator, "_workers", ()))
     if iterator is None or not processes or getattr(iterator, "_shutdown", True):
@@ -43,6 +48,7 @@ def terminate_workers(iterator: LoaderIterator | None) -> None:
     pinning = getattr(iterator, "_pin_memory_thread_done_event", None)
     if pinning is not None:
         pinning.set()
+    _interrupt(processes)
     for process in processes:
         with contextlib.suppress(Exception):
             process.kill()
@@ -53,6 +59,19 @@ def terminate_workers(iterator: LoaderIterator | None) -> None:
         with contextlib.suppress(Exception):
             queue.cancel_join_thread()
             queue.close()
+
+
+def _interrupt(processes: list[Worker]) -> None:
+    """Asks workers to leave by Ctrl-C, which torch's loop in them takes for an end."""
+    if os.name != "posix":
+        return
+    for process in processes:
+        with contextlib.suppress(OSError):
+            os.kill(process.pid, signal.SIGINT)
+    end = time.monotonic() + UNWIND
+    for process in processes:
+        with contextlib.suppress(Exception):
+            process.join(max(0.0, end - time.monotonic()))
 
 
 def killed(iterator: LoaderIterator | None, error: BaseException) -> str:

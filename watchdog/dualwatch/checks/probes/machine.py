@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dualwatch.checks.item import CheckSubject, Item, Reading, failed, passed, skipped, warned
-from dualwatch.core import units
+from dualwatch.core import shell, units
 from dualwatch.events import ConfigRead, GpuSample
 from dualwatch.rules.deaths.host_evidence import SCARCE_SHM, is_scarce
 
@@ -128,8 +128,8 @@ def orphans(subject: CheckSubject, item: Item) -> Reading:
     seen, expected = subject.s.orphans, "no processes of earlier trainings"
     if seen is not None and seen.processes:
         shown = ", ".join(f"{p.role} {p.pid}" for p in seen.processes[:5])
-        pids = " ".join(str(p.pid) for p in seen.processes[:20])
-        return failed(f"still alive: {shown}", expected, remedy=f"kill {pids}")
+        remedy = shell.end(p.pid for p in seen.processes[:20])
+        return failed(f"still alive: {shown}", expected, remedy=remedy)
     if not subject.orphans_looked_for:
         return skipped("no work dir is known", expected)
     return passed("none found", expected)

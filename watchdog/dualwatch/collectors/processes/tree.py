@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -15,7 +16,7 @@ from msgspec.structs import replace
 from dualwatch import protocol
 from dualwatch.collectors.processes.roles import ORDER, OTHER, Roles
 from dualwatch.core import process_identity, process_status
-from dualwatch.core.proc import stat_fields
+from dualwatch.core.proc import cpu_wait, major_faults, stat_fields
 from dualwatch.core.text import clean
 from dualwatch.events import ProcessesSampled, ProcessSample
 
@@ -232,6 +233,7 @@ def _read(member: _Member) -> ProcessSample:
             wchan=_wchan(process.pid),
             command=clean(" ".join(member.command) or process.name(), COMMAND_CHARS),
             open_files=None if zombie else _value(lambda: _open_files(process)),
+            cpu_wait_s=_value(lambda: cpu_wait(process.pid)) if _LINUX and not zombie else None,
         )
 
 
@@ -254,7 +256,10 @@ def _io(process: psutil.Process) -> int:
     # On Linux the "chars" count what went through read and write, page cache and pipes included;
     # the others count the device only, where a cached dataset would look idle.
     if hasattr(counters, "read_chars"):
-        return int(counters.read_chars + counters.write_chars)
+        # Libraries are mapped, not read: an import from a cold disk or over the network would look
+        # idle for minutes.
+        fetched = major_faults(process.pid) * mmap.PAGESIZE
+        return int(counters.read_chars + counters.write_chars) + fetched
     return int(counters.read_bytes + counters.write_bytes)
 
 

@@ -20,7 +20,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from dualwatch import __version__
-from dualwatch.core.json_codec import plain
+from dualwatch.core.files import replace
+from dualwatch.core.json_codec import plain, stored
 from dualwatch.report.bundle import readme as story
 from dualwatch.report.bundle.redaction import Redactor
 from dualwatch.report.diagnosis import Diagnosis, NotSeen
@@ -69,7 +70,7 @@ def write(
     beside = final.with_name(f".{final.name}.tmp")
     try:
         _write_archive(beside, final.stem, files, stamp)
-        os.replace(beside, final)
+        replace(beside, final)
     except BaseException:
         for path in (beside, final):
             with contextlib.suppress(OSError):
@@ -99,7 +100,7 @@ def _files(document: Diagnosis, raw: Mapping[str, str], redactor: Redactor | Non
         for text in (*raw.values(), json.dumps(plain(document.as_json()), ensure_ascii=False)):
             redactor.learn(text)
     shown = redactor.document(document) if redactor is not None else document
-    files = [_File("diagnosis.json", _json(shown.as_json()))]
+    files = [_File("diagnosis.json", stored(shown.as_json()))]
     taken: set[str] = set()
     for name, text in raw.items():
         if redactor is not None:
@@ -110,7 +111,7 @@ def _files(document: Diagnosis, raw: Mapping[str, str], redactor: Redactor | Non
     listed = [story.Listed(file.name, len(file.data), file.left_out) for file in files]
     readme = story.text(shown, files=listed, legend=legend)
     files.insert(0, _File("README.md", readme.encode("utf-8", "backslashreplace")))
-    return [*files, _File("manifest.json", _json(_manifest(shown, files, legend)))]
+    return [*files, _File("manifest.json", stored(_manifest(shown, files, legend)))]
 
 
 class _Listed(Struct):
@@ -144,11 +145,6 @@ def _manifest(
         for file in files
     ]
     return _Manifest(document.generated, legend, listed, document.not_observed)
-
-
-def _json(value: object) -> bytes:
-    text = json.dumps(plain(value), indent=1, ensure_ascii=False) + "\n"
-    return text.encode("utf-8", "backslashreplace")
 
 
 def _bounded(data: bytes) -> tuple[bytes, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from dualwatch.history.run import RunHistory
 from dualwatch.report.run.view import View
 from dualwatch.report.terminal import closing
+from dualwatch.report.terminal.console import silence
 from dualwatch.report.terminal.progress import is_watched
 from dualwatch.report.terminal.wrapping import folded
 
@@ -54,4 +54,4 @@ def print_closing(run: RunHistory, folder: Path, *, resume: Sequence[str] = ()) 
         sys.stdout.flush()
     except OSError:
         # The reader is gone or the disk is full: the exit code still has the result.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence(sys.stdout)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from dualwatch.core.files import write_atomically
-from dualwatch.core.json_codec import plain
+from dualwatch.core.json_codec import stored
 from dualwatch.events import Finding, RunEnded, RunStarted, journal
 from dualwatch.history.run import AttemptHistory
 from dualwatch.history.withheld import WithheldDecision
@@ -108,5 +107,4 @@ def _attempt(record: AttemptHistory) -> AttemptSummary:
 
 def write(path: Path, document: Summary) -> None:
     """Writes ``summary.json``."""
-    text = json.dumps(plain(document), indent=1, ensure_ascii=False) + "\n"
-    write_atomically(path, text.encode("utf-8", "backslashreplace"))
+    write_atomically(path, stored(document))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Sequence
 from typing import Protocol
 
-from dualwatch.core import units
+from dualwatch.core import shell, units
 from dualwatch.events import (
     AttemptEnded,
     AttemptStarted,
@@ -92,7 +91,7 @@ class RunText:
 
 def more_lines(work_dir: str, code: str, width: int) -> list[str]:
     """The commands that show more, on one line if they fit; never broken within a command."""
-    diagnose = f"dualwatch diagnose {shlex.quote(shortest_path(work_dir))}" if work_dir else ""
+    diagnose = f"dualwatch diagnose {shell.quote(shortest_path(work_dir))}" if work_dir else ""
     commands = [plain_text(c) for c in (diagnose, f"dualwatch explain {code}") if c]
     line = "  more: " + "; ".join(commands)
     if len(line) <= width:
@@ -114,7 +113,7 @@ def headline(event: Event) -> str | None:
         again = f", resumed from {event.resumed_from}" if event.resumed_from else ""
         return plain_text(f"attempt {event.attempt} started: pid {event.pid}{again}")
     if isinstance(event, AttemptEnded):
-        how = event.signal or f"exit code {event.exit_code}"
+        how = event.signal or units.exit_code(event.exit_code)
         return plain_text(f"attempt {event.attempt} ended: {how}")
     if isinstance(event, FindingRaised):
         return finding_line(event.finding)

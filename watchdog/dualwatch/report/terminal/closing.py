@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dualwatch.core import units
+from dualwatch.core import shell, units
 from dualwatch.events import RunEnded, Severity
 from dualwatch.history.run import AttemptHistory
 from dualwatch.report.run import view
@@ -47,7 +46,7 @@ def lines(
     if ended is not None:
         yield f"{ended.outcome}: {plain_text(ended.reason)}"
     if resume:
-        yield f"resume: {plain_text(shlex.join(resume))}"
+        yield f"resume: {plain_text(shell.join(resume))}"
 
 
 def _is_shown(name: str) -> bool:
@@ -60,7 +59,7 @@ def _attempt(record: AttemptHistory) -> Iterator[str]:
     assert s.started is not None
     how = "?"
     if s.ended is not None:
-        how = s.ended.signal or f"exit code {s.ended.exit_code}"
+        how = s.ended.signal or units.exit_code(s.ended.exit_code)
     took = units.span((record.ended_wall or s.wall) - s.started.wall)
     reached = f", iterations {s.first_iteration} to {s.last_iteration}" if s.last_iteration else ""
     replaced = f", loader replaced {_times(s.replaced)}" if s.replaced else ""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
+import os
+import stat
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
@@ -30,6 +33,40 @@ def holds_unicode(stream: TextIO) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
+
+
+def reader_is_gone(error: OSError, stream: TextIO) -> bool:
+    """Whether an error means that the reader of a stream has left (``| head``).
+
+    Windows has an invalid argument for it, of a stream that is a pipe.
+    """
+    if isinstance(error, BrokenPipeError):
+        return True
+    if sys.platform == "win32" and error.errno == errno.EINVAL and error.filename is None:
+        with contextlib.suppress(OSError, ValueError):
+            return stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode)
+    return False
+
+
+def silence(stream: TextIO) -> None:
+    """Leads a stream that cannot be written into nothing, so that Python's exit is quiet."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def write_out(text: str) -> None:
+    """Writes a result to stdout; a command whose reader has left keeps its exit code.
+
+    Raises:
+        OSError: It cannot be written for another reason.
+    """
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        if not reader_is_gone(error, sys.stdout):
+            raise
+        silence(sys.stdout)
 
 
 def plain_text(text: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 import textwrap
 
 from msgspec import Struct
 
+from dualwatch.core import shell
 from dualwatch.core.units import counted
 from dualwatch.events import Change
 from dualwatch.events.journal import SCHEMA_VERSION
@@ -53,7 +53,7 @@ def text(plan: DryRun) -> str:
     """The document for people."""
     metrics = ", ".join(plan.required_metrics) or "none"
     lines = [
-        "command:   " + shlex.join(plan.command),
+        "command:   " + shell.join(plan.command),
         f"work dir:  {plan.work_dir}",
         *_wrapped("required:  ", f"{metrics} ({plan.required_because})"),
         *(line for note in plan.notes for line in _wrapped("note:      ", note)),

@@ -160,7 +160,7 @@ CODES: tuple[Code, ...] = (
         means="A process of the training is stopped (state T: Ctrl-Z, SIGSTOP; on Windows: "
         "suspended) or held by a debugger (state t).",
         matters="It does nothing until it is continued, but it is intact.",
-        remedy="Continue it: kill -CONT PID; on Windows \"Resume process\" in the Resource "
+        remedy='Continue it: kill -CONT PID; on Windows "Resume process" in the Resource '
         "Monitor. dualwatch train does so once per attempt, never for a process that a debugger "
         "holds, and does not restart it.",
         example="DW115 process-stopped (certain)\n"

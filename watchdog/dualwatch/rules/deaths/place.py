@@ -106,7 +106,7 @@ def of_death(s: Snapshot) -> Place | None:
 def _by_name(frames: Sequence[Frame]) -> str | None:
     """By the names of functions, innermost first."""
     for frame in frames:
-        file = frame.file.replace("\\", "/")
+        file = frame.slashed
         for part, functions, phase in _IN_FILES:
             if part in file and functions.fullmatch(frame.bare):
                 return phase

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from dualwatch.core import units
+from dualwatch.core import shell, units
 from dualwatch.events import Evidence, Finding, GpuHolder, GpuSample, ProcessSample, Severity
 from dualwatch.protocol import Phase
 from dualwatch.rules.deaths import error_patterns, exit, host_evidence, quotes
@@ -210,7 +210,7 @@ def _orphans(s: Snapshot) -> Iterator[Finding]:
     text = f"{len(orphans)} {many} of an earlier training {are} still alive: pid {pids}"
     lines = [text, *(_orphan(s, process) for process in orphans[:NAMED])]
     evidence = [Evidence(text=line, source="processes", wall=s.orphans.wall) for line in lines]
-    remedy = f"End them if nothing else needs them: kill {pids}"
+    remedy = f"End them if nothing else needs them: {shell.end(p.pid for p in orphans)}"
     yield quotes.found(s, "DW311", evidence, 0.95, pid=orphans[0].pid, remedy=remedy)
 
 

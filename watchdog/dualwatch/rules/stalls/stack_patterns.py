@@ -91,7 +91,7 @@ class Collective(NamedTuple):
 
 def place(frames: Sequence[Frame]) -> str:
     """Frames in words: ``acquire (locks.py:7) < read (files.py:20)``."""
-    return " < ".join(f"{f.function} ({_name(f.file)}:{f.line})" for f in frames)
+    return " < ".join(f"{f.function} ({f.slashed.rsplit('/', 1)[-1]}:{f.line})" for f in frames)
 
 
 def main_thread(capture: StacksCaptured, pid: int) -> tuple[Frame, ...]:
@@ -154,7 +154,7 @@ def dataset_frames(frames: Sequence[Frame]) -> tuple[Frame, ...]:
     for frame in frames:
         if frame.bare == _FETCH:
             return tuple(inner)
-        if _LOADER_ITSELF not in frame.file:
+        if _LOADER_ITSELF not in frame.slashed:
             inner.append(frame)
     return ()
 
@@ -166,16 +166,16 @@ def dataset_place(frames: Sequence[Frame]) -> str:
 
 def is_forked(frames: Sequence[Frame]) -> bool:
     """Whether a worker was forked: the stack of its parent is below its own."""
-    return any(frame.file.endswith("popen_fork.py") for frame in frames) and not any(
-        "spawn_main" in frame.function for frame in frames
-    )
+    return any(
+        frame.slashed.endswith("multiprocessing/popen_fork.py") for frame in frames
+    ) and not any("spawn_main" in frame.function for frame in frames)
 
 
 def calls_a_lock(frames: Sequence[Frame]) -> bool:
     """Whether the innermost frame is the taking of a lock that is written in Python."""
     if not frames or frames[0].bare not in _LOCKS:
         return False
-    return any(part in _slashed(frames[0].file) for part in _LOCK_FILES)
+    return any(part in frames[0].slashed for part in _LOCK_FILES)
 
 
 def library(frames: Sequence[Frame]) -> str:
@@ -183,7 +183,7 @@ def library(frames: Sequence[Frame]) -> str:
     inner = dataset_frames(frames)
     if not inner or calls_a_lock(inner):
         return ""
-    file = _slashed(inner[0].file)
+    file = inner[0].slashed
     return next((name for pattern, name in _patterns().libraries if pattern.search(file)), "")
 
 
@@ -193,11 +193,11 @@ def library(frames: Sequence[Frame]) -> str:
 def phase_of(main: Sequence[Frame]) -> str | None:
     """The phase that a main process's stack shows, None where it shows none."""
     for index, frame in enumerate(main):
-        if frame.bare in _LOADER and "torch/utils/data/" in _slashed(frame.file):
+        if frame.bare in _LOADER and "torch/utils/data/" in frame.slashed:
             return _loop(main[index:])
         if frame.bare in _MAIN_WAITS:
             return _loop(main[index:])
-        if frame.bare == "evaluate" and "evaluat" in _slashed(frame.file):
+        if frame.bare == "evaluate" and "evaluat" in frame.slashed:
             return Phase.METRICS
         if frame.bare in _patterns().phases:
             return _patterns().phases[frame.bare]
@@ -206,7 +206,7 @@ def phase_of(main: Sequence[Frame]) -> str | None:
 
 def _loop(outer: Sequence[Frame]) -> str:
     """Whose batch is waited for: that of the innermost loop around it."""
-    loops = [f for f in outer if _slashed(f.file).endswith("runner/loops.py")]
+    loops = [f for f in outer if f.slashed.endswith("runner/loops.py")]
     if not loops or loops[0].bare == "run_epoch":
         return Phase.WAITING
     kind = loops[0].function.split(".")[0]
@@ -227,7 +227,7 @@ def part_of_step(main: Sequence[Frame]) -> str:
     if asks_sampler(main):
         return "the sampler"
     for frame in main:
-        if frame.bare == "step" and "/optim" in _slashed(frame.file):
+        if frame.bare == "step" and "/optim" in frame.slashed:
             return "the optimizer"
         if frame.bare in _PARTS:
             return _PARTS[frame.bare]
@@ -240,12 +240,12 @@ def part_of_step(main: Sequence[Frame]) -> str:
 def starts_a_worker(main: Sequence[Frame]) -> bool:
     """Whether a process is being spawned: its state is pickled into a pipe."""
     parts = ("multiprocessing/popen_spawn", "multiprocessing/popen_forkserver")
-    return any(_in_any(frame.file, parts) for frame in main)
+    return any(_in_any(frame, parts) for frame in main)
 
 
 def is_starting(frames: Sequence[Frame]) -> bool:
     """Whether a spawned process still imports modules and unpickles its work."""
-    spawned = any(_slashed(f.file).endswith("multiprocessing/spawn.py") for f in frames)
+    spawned = any(f.slashed.endswith("multiprocessing/spawn.py") for f in frames)
     return spawned and not any(
         frame.bare in (_WORKER_LOOP, "_bootstrap", "_wrap") for frame in frames
     )
@@ -261,23 +261,23 @@ _POOL_WAITS = frozenset(
 
 def caller_of_pool(main: Sequence[Frame]) -> str | None:
     """Who waits for a pool of processes, in words; None where the pool is not waited for."""
-    inside = [i for i, frame in enumerate(main) if _slashed(frame.file).endswith(_POOL_FILE)]
+    inside = [i for i, frame in enumerate(main) if frame.slashed.endswith(_POOL_FILE)]
     if not inside or main[inside[-1]].bare not in _POOL_WAITS:
         return None
-    outer = [f for f in main[inside[-1] + 1 :] if "dualwatch/agent/" not in _slashed(f.file)]
+    outer = [f for f in main[inside[-1] + 1 :] if "dualwatch/agent/" not in f.slashed]
     return place(outer[:2]) or "?"
 
 
 def is_pool_worker(frames: Sequence[Frame]) -> bool:
     """Whether a process is one of a pool."""
-    return any(f.bare == "worker" and _slashed(f.file).endswith(_POOL_FILE) for f in frames)
+    return any(f.bare == "worker" and f.slashed.endswith(_POOL_FILE) for f in frames)
 
 
 def own_of_pool(frames: Sequence[Frame]) -> tuple[Frame, ...]:
     """The frames of a pool's process without those that it has of its parent since the fork."""
     kept: list[Frame] = []
     for frame in frames:
-        if frame.bare == "worker" and _slashed(frame.file).endswith(_POOL_FILE):
+        if frame.bare == "worker" and frame.slashed.endswith(_POOL_FILE):
             break
         kept.append(frame)
     return tuple(kept)
@@ -295,7 +295,7 @@ def waits_for_a_task(frames: Sequence[Frame]) -> bool:
 def is_spawned_rank(stack: ThreadStack) -> bool:
     """Whether a process is a rank that torch.multiprocessing started."""
     return not is_worker(stack) and any(
-        f.bare == "_wrap" and _slashed(f.file).endswith("torch/multiprocessing/spawn.py")
+        f.bare == "_wrap" and f.slashed.endswith("torch/multiprocessing/spawn.py")
         for f in stack.frames
     )
 
@@ -305,13 +305,13 @@ def collective(main: Sequence[Frame]) -> Collective | None:
     inside = [
         index
         for index, frame in enumerate(main)
-        if frame.bare in _COLLECTIVES and _in_any(frame.file, _patterns().collective_files)
+        if frame.bare in _COLLECTIVES and _in_any(frame, _patterns().collective_files)
     ]
     if not inside:
         return None
     # A framework's functions call torch's: the outermost is what the training asked for.
     outer = inside[-1]
-    caller = [f for f in main[outer + 1 :] if not _in_any(f.file, _patterns().collective_files)]
+    caller = [f for f in main[outer + 1 :] if not _in_any(f, _patterns().collective_files)]
     return Collective(main[outer].bare, tuple(caller[:2]))
 
 
@@ -324,13 +324,5 @@ def _holds(frames: Sequence[Frame], function: str) -> bool:
     return any(frame.bare == function for frame in frames)
 
 
-def _in_any(file: str, parts: Sequence[str]) -> bool:
-    return any(part in _slashed(file) for part in parts)
-
-
-def _slashed(file: str) -> str:
-    return file.replace("\\", "/")
-
-
-def _name(file: str) -> str:
-    return _slashed(file).rsplit("/", 1)[-1]
+def _in_any(frame: Frame, parts: Sequence[str]) -> bool:
+    return any(part in frame.slashed for part in parts)

@@ -19,7 +19,7 @@ from dualwatch.protocol import VALIDATION_PHASES, Phase
 from dualwatch.rules.catalog import finding
 from dualwatch.rules.stalls import context, stack_patterns
 from dualwatch.rules.thresholds import Thresholds
-from dualwatch.state.activity import STOPPED
+from dualwatch.state.activity import BUSY_CPU, STOPPED
 from dualwatch.state.snapshot import Gaps, Snapshot
 
 GRAIN = 0.2
@@ -278,6 +278,8 @@ def _work(s: Snapshot) -> Iterator[Evidence]:
         return
     states = ", ".join(f"{p.role} {p.pid} {p.status}" for p in s.processes.processes[:9])
     cpu = "unknown" if s.activity.cpu is None else f"{s.activity.cpu * 100:.0f} % of a core"
+    if (s.activity.cpu_wait or 0.0) > BUSY_CPU:
+        cpu += f" and {s.activity.cpu_wait or 0.0:.1f} cores short of a free CPU"
     io = "" if s.activity.io is None else f", I/O {units.size(s.activity.io)}/s"
     yield Evidence(
         text=f"tree idle for {context.idle(s):.0f} s, CPU now {cpu}{io}: {states}",

@@ -132,7 +132,7 @@ class _Walk:
                 continue
             base = Path(os.path.normpath(path.parent / name))
             if not base.is_file():
-                yield _absent(name, base, node, shown)
+                yield _absent(name, base, node, shown, path.parent)
                 return
             inner = (*within, path)
             if os.path.realpath(base) in [os.path.realpath(one) for one in inner]:
@@ -159,7 +159,7 @@ class _Walk:
         return {name for name in names if not name.startswith("__") and name != BASE}
 
 
-def _absent(name: str, base: Path, node: ast.expr, shown: str) -> Fault:
+def _absent(name: str, base: Path, node: ast.expr, shown: str, own: Path) -> Fault:
     where = f"{shown} line {node.lineno}"
     parts = re.findall(r".+?\.(?:py|json|ya?ml)(?=\.|/|\w|$)", name)
     if len(parts) > 1:
@@ -168,16 +168,16 @@ def _absent(name: str, base: Path, node: ast.expr, shown: str) -> Fault:
             f"{where}: a comma is missing in _base_: its names run together into {name!r}",
             f"Write _base_ = [{listed}].",
         )
-    near = _near(base)
+    near = _near(base, own)
     do = f"Correct the name in _base_; it is relative to the folder of {shown}."
     if near is not None:
         do = f"There is {near}: correct the name in _base_ of {shown}."
     return Fault(f"{where}: the base {name!r} does not exist ({base})", do)
 
 
-def _near(base: Path) -> Path | None:
-    """A file of that name in a folder nearby."""
-    for folder in list(base.parents)[:4]:
+def _near(base: Path, own: Path) -> Path | None:
+    """A file of that name in the folder of the configuration itself, or nearby."""
+    for folder in (own, *list(base.parents)[:4]):
         for tail in (base.name, os.path.join(base.parent.name, base.name)):
             for below in (tail, os.path.join("_base_", tail)):
                 candidate = folder / below

@@ -82,7 +82,8 @@ def look(values: Mapping[str, Any], roots: Sequence[Path]) -> PathsSeen:
 
 def _is_under(path: str, folders: Iterable[str]) -> bool:
     """Whether it is below one of these, which are missing: that is reported once."""
-    return any(path.startswith(folder.rstrip("/\\") + "/") for folder in folders)
+    named = path.replace("\\", "/")
+    return any(named.startswith(f.replace("\\", "/").rstrip("/") + "/") for f in folders)
 
 
 def _joined(root: str, path: str) -> str:

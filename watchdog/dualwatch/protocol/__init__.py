@@ -11,6 +11,7 @@ a frozen process can still be read:
 * ``agent-RANK.json``, what the agent did about it;
 * ``batch-RANK.json``, what a batch holds and which losses came of it;
 * ``model-RANK.json``, the parts of the model and what of them the optimizer holds;
+* what the agent observes of the model while it trains: ``protocol.model``;
 * ``stacks-inside.txt``, stacks that a process was asked for by a signal;
 * ``order-RANK.bin``, one small memory-mapped record: what the supervisor wants done now;
 * ``answer-RANK-NUMBER.json``, what came of an order.
@@ -117,13 +118,17 @@ class AgentDocument(TypedDict):
     versions: dict[str, str]
 
 
-class BatchDocument(TypedDict):
-    """``batch-RANK.json``; see ``events.BatchSeen``."""
-
+class _Batch(TypedDict):
     rank: int
     iteration: int
     outline: list[str]
     losses: list[str]
+
+
+class BatchDocument(_Batch, total=False):
+    """``batch-RANK.json``; see ``events.BatchSeen``."""
+
+    logged: list[str]
 
 
 class ModelPartDocument(TypedDict):

@@ -1,0 +1,1 @@
+"""The agent's adapter for loops that no training framework runs."""

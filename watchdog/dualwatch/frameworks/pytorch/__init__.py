@@ -1,0 +1,1 @@
+"""Loops that no training framework runs."""

@@ -1,0 +1,54 @@
+"""What the agent observes of a model while it trains: the forms of its records.
+
+A part of ``protocol``, with the same rules: standard library only, nothing newer than Python 3.8.
+Each record is a small JSON file in the attempt's folder that is replaced as a whole:
+
+* ``learning-RANK.json``, what some steps of the optimizer did to each part of the model. It is
+  written after each of the first four steps, at iteration 1 already where gradients are not
+  accumulated, and about every 200 iterations from then on.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+def learning_file(rank: int | str) -> str:
+    """Name of a rank's record of what its steps do to the model; of all of them for "*"."""
+    return f"learning-{rank}.json"
+
+
+class LearningPartDocument(TypedDict):
+    """One module of the model, or the model itself; see ``events.PartLearning``."""
+
+    path: str
+    kind: str
+    parameters: int
+    trainable: int
+    optimised: int | None
+    rated: int
+    rising: int
+    gradient: int
+    looks: int
+    sampled: int
+    changed: int
+    moves: int
+    called: bool
+    evaluating: int
+
+
+class LearningParts(TypedDict):
+    """What was seen of a model in steps of its optimizers; see ``events.LearningSeen``."""
+
+    steps: int
+    cleared: int
+    uncleared: int
+    parts: list[LearningPartDocument]
+
+
+class LearningDocument(LearningParts):
+    """``learning-RANK.json``; see ``events.LearningSeen``."""
+
+    rank: int
+    first: int
+    iteration: int
