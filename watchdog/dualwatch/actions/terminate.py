@@ -60,14 +60,14 @@ def wake(tree: Iterable[Identity]) -> None:
 
 
 def _resume(process: psutil.Process) -> None:
-    if sys.platform != "win32":
+    if sys.platform == "win32":
+        # Suspensions are counted: two readers that were killed leave two.
+        for _ in range(SUSPENSIONS):
+            process.resume()
+            if process_status.of(process) != psutil.STATUS_STOPPED:
+                break
+    else:
         _signal(process, signal.SIGCONT)
-        return
-    # Windows counts suspensions: two readers that were killed leave two.
-    for _ in range(SUSPENSIONS):
-        process.resume()
-        if process_status.of(process) != psutil.STATUS_STOPPED:
-            return
 
 
 def stop(

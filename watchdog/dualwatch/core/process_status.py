@@ -21,9 +21,10 @@ def of(process: psutil.Process) -> str:
     import psutil
 
     word = str(process.status())
-    if sys.platform != "win32" or word != psutil.STATUS_RUNNING:
-        return word
-    threads = windows_threads.state(process.pid)
-    if threads is ThreadsState.SUSPENDED:
-        return str(psutil.STATUS_STOPPED)
-    return str(psutil.STATUS_SLEEPING) if threads is ThreadsState.WAITING else word
+    if sys.platform == "win32" and word == psutil.STATUS_RUNNING:
+        threads = windows_threads.state(process.pid)
+        if threads is ThreadsState.SUSPENDED:
+            return str(psutil.STATUS_STOPPED)
+        if threads is ThreadsState.WAITING:
+            return str(psutil.STATUS_SLEEPING)
+    return word

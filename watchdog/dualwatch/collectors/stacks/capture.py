@@ -173,15 +173,15 @@ def _readings(timeout: float) -> Iterator[tuple[list[str], float]]:
     """
     # Variables are looked at for one number, the index of the sample, and are kept nowhere.
     first = ["--nonblocking", "--locals"]
-    if sys.platform != "win32":
+    if sys.platform == "win32":
+        end = time.monotonic() + timeout
+        for _ in range(UNDISTURBED):
+            if (left := end - time.monotonic()) > 0:
+                yield first, left
+    else:
         # The second reading needs its time too when the first one hangs.
         yield first, timeout * 0.6
         yield [], timeout * 0.4
-        return
-    end = time.monotonic() + timeout
-    for _ in range(UNDISTURBED):
-        if (left := end - time.monotonic()) > 0:
-            yield first, left
 
 
 def _not_readable(pid: int) -> str:
