@@ -154,6 +154,7 @@ def test_the_first_iteration_is_written(folder: Path) -> None:
         "iteration": 7,
         "outline": outline(paired()),
         "losses": ["loss", "loss_cls", "loss_macl"],
+        "logged": [],
     }
     assert os.listdir(folder) == [protocol.batch_file(2)]
 
