@@ -27,7 +27,8 @@ print("ready", flush=True)
 spin()
 """
 
-CAPTURES = 100
+CAPTURES = 50
+"""Of two processes each."""
 
 
 def test_a_suspended_process_is_stopped_and_is_woken(spawn: Any) -> None:

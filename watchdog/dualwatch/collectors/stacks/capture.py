@@ -24,6 +24,7 @@ from typing import Any
 
 from dualwatch.collectors.stacks import fd_limit, from_agent, from_proc, permissions
 from dualwatch.collectors.stacks.store import keep, readable
+from dualwatch.core import own_session
 from dualwatch.core.text import clean
 from dualwatch.events import Frame, NotObserved, StacksCaptured, ThreadStack
 
@@ -206,7 +207,7 @@ def _run(command: Sequence[str], limit: float) -> tuple[int | None, str, str]:
         stderr=subprocess.PIPE,
         encoding="utf-8",
         errors="replace",
-        start_new_session=True,  # Ctrl-C is for the supervisor, which ends the reader in order
+        **own_session.options(),  # Ctrl-C is for the supervisor, which ends the reader in order
     )
     try:
         output, complaint = process.communicate(timeout=limit)
