@@ -128,7 +128,7 @@ def test_each_rank_has_its_own_files() -> None:
     assert len(names) == 36
 
 
-@pytest.mark.skipif(os.name != "posix", reason="there is no such signal")
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX has the signal that is sent")
 def test_the_signal_for_stacks_does_nothing_where_nobody_waits_for_it() -> None:
     # Whatever else it is, it must never end a program that was just started.
     number = getattr(signal, protocol.STACKS_SIGNAL)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux has subreapers")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has subreapers")
 
 # Runs in a process of its own, since it changes whose parent it is. Starts a training whose middle
 # process starts a grandchild in another session and dies; takes commands, answers in JSON.

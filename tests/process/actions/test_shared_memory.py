@@ -13,7 +13,7 @@ import psutil
 import pytest
 from dualwatch.actions import shared_memory
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/dev/shm")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /dev/shm")
 
 # multiprocessing's semaphores with a started worker; prints their names.
 SEMAPHORES = """

@@ -17,8 +17,10 @@ from dualwatch.actions.windows_job import Job
 from dualwatch.collectors.processes.tree import ProcessTree, describe
 from dualwatch.core import clock, process_identity
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
-linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+pytestmark = pytest.mark.skipif(
+    os.name != "posix", reason="the processes are ended by signals of POSIX"
+)
+linux = pytest.mark.skipif(sys.platform != "linux", reason="what is read is in /proc")
 
 DEADLINE = 60.0
 """Seconds after which a test gives up waiting; nothing is judged by it."""

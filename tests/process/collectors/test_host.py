@@ -19,7 +19,7 @@ from dualwatch.events import HostSampled, NotObserved
 
 from tests.support.paths import WATCHDOG
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="what is read is in /proc")
 posix = pytest.mark.skipif(os.name != "posix", reason="plays programs with scripts")
 
 MIB = 1024**2

@@ -18,8 +18,8 @@ from dualwatch.events import ProcessSample
 
 from tests.support.systems import WINE
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-posix = pytest.mark.skipif(os.name != "posix", reason="forks")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="what is read is in /proc")
+posix = pytest.mark.skipif(os.name != "posix", reason="its training forks")
 
 # Prints the pids of its children once they are up; leaves when its stdin is closed.
 FORKING_MAIN = """

@@ -22,7 +22,7 @@ print("RICH" if "rich" in sys.modules else "NO RICH")
 @pytest.fixture
 def on_a_terminal(monkeypatch):
     """Runs a script with stderr on a pseudo-terminal; returns stdout and what was drawn."""
-    pty = pytest.importorskip("pty")
+    pty = pytest.importorskip("pty", reason="Windows has no pseudo-terminals of POSIX")
     import os
 
     def run(script: str, **environ: str) -> tuple[str, str]:

@@ -69,7 +69,7 @@ def test_a_second_runner_of_the_process_goes_on_in_the_same_record(tmp_path) -> 
     assert pulse.phase == "building"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+@pytest.mark.skipif(os.name == "nt", reason="the permissions are those of POSIX")
 def test_only_its_owner_can_read_it(tmp_path) -> None:
     before = os.umask(0)
     try:

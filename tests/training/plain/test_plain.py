@@ -204,3 +204,39 @@ def test_a_program_that_is_not_there_is_said(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "no-such-program" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+LOADERS = """
+import os, torch
+from torch.utils.data import DataLoader, TensorDataset
+net = torch.nn.Linear(1, 1)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+counts = []
+for epoch in range(12):
+    for (x,) in DataLoader(TensorDataset(torch.rand(8, 1)), batch_size=4, num_workers=2):
+        net(x).mean().backward()
+        optimizer.step()
+    counts.append(len(os.listdir("/proc/self/fd")))
+print("descriptors", counts[2], counts[-1])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_new_loader_for_each_epoch_leaves_nothing_open(tmp_path: Path) -> None:
+    (tmp_path / "loaders.py").write_text(LOADERS)
+    command = [sys.executable, "-m", "dualwatch", "run", "--no-tensorboard", "--work-dir", "wd"]
+    done = subprocess.run(
+        [*command, "--", sys.executable, "loaders.py"],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    console = (tmp_path / "wd/dualwatch/attempt-0/console.log").read_text()
+    _, early, late = console.split()
+    assert int(late) <= int(early)
+    events = journal.read(tmp_path / "wd/dualwatch/journal.jsonl")
+    beats = [event for event in events if isinstance(event, HeartbeatRead)]
+    assert (beats[-1].epoch, beats[-1].iteration) == (11, 24)

@@ -68,6 +68,8 @@ from dualwatch.events import (
     TensorBoardSeen,
     ThreadStack,
     TrainingStopped,
+    WeightsLoaded,
+    WeightsPart,
     journal,
 )
 from dualwatch.events.journal import Journal, event_of, newest, read
@@ -214,6 +216,16 @@ FACTS: tuple[Event, ...] = (
         **NOW,
         rank=0,
         parts=(ModelPart(path="macl", kind="MACLHead", parameters=9, trainable=5, optimised=None),),
+    ),
+    WeightsLoaded(
+        **NOW,
+        rank=0,
+        keys=3,
+        missing=1,
+        reshaped=1,
+        unexpected=1,
+        parts=(WeightsPart(path="neck", keys=3, missing=1, reshaped=1, unexpected=1),),
+        strangers=("neck.old",),
     ),
     LearningSeen(
         **NOW,
@@ -494,7 +506,7 @@ def test_after_a_cut_last_line_the_next_fact_is_whole(tmp_path) -> None:
 # --- the file --------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+@pytest.mark.skipif(os.name == "nt", reason="the permissions are those of POSIX")
 def test_only_its_owner_can_read_it(tmp_path) -> None:
     before = os.umask(0)
     try:
@@ -544,7 +556,7 @@ print(json.dumps([[event.text[0] for event in read(written.path)], written.lost]
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs RLIMIT_FSIZE")
+@pytest.mark.skipif(sys.platform == "win32", reason="only POSIX limits the size of files")
 def test_a_disk_that_fills_up_in_the_middle_of_a_line(tmp_path) -> None:
     watchdog = Path(journal.__file__).parents[2]
     done = subprocess.run(

@@ -63,7 +63,7 @@ def test_the_manifest_lists_every_file(tmp_path, deadlock) -> None:
     assert manifest["not_observed"] == deadlock.as_json()["not_observed"]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="permissions of Unix")
+@pytest.mark.skipif(os.name == "nt", reason="the permissions are those of POSIX")
 def test_only_the_owner_can_read_it(tmp_path, deadlock) -> None:
     before = os.umask(0)
     try:
@@ -76,7 +76,7 @@ def test_only_the_owner_can_read_it(tmp_path, deadlock) -> None:
         assert {info.external_attr >> 16 for info in archive.infolist()} == {0o100600}
 
 
-@pytest.mark.skipif(shutil.which("unzip") is None, reason="no unzip")
+@pytest.mark.skipif(shutil.which("unzip") is None, reason="unzip is not installed")
 def test_unzip_opens_it(tmp_path, deadlock) -> None:
     written = write(tmp_path, deadlock, {"console.log": "a\n"})
     done = subprocess.run(["unzip", "-tqq", str(written.archive)], capture_output=True, check=False)
@@ -213,7 +213,7 @@ except OSError:
 """
 
 
-@pytest.mark.skipif(os.name == "nt", reason="limits of Unix")
+@pytest.mark.skipif(os.name == "nt", reason="only POSIX limits the size of files")
 def test_nothing_is_left_behind_on_a_full_disk(tmp_path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, check=False

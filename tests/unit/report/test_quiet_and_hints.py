@@ -75,7 +75,7 @@ print(*(hints.are_welcome(as_json=j, quiet=q) for j in (False, True) for q in (F
     ("term", "answers"), [("xterm", "True False False False"), ("dumb", "False " * 3 + "False")]
 )
 def test_hints_are_for_a_terminal_and_who_did_not_ask_for_silence(term, answers) -> None:
-    pty = pytest.importorskip("pty")
+    pty = pytest.importorskip("pty", reason="Windows has no pseudo-terminals of POSIX")
     ours, theirs = pty.openpty()
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TERM": term}
     done = subprocess.run(

@@ -102,7 +102,7 @@ def test_a_terminal_that_went_away_stops_nothing(tmp_path, story, fault) -> None
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
-@pytest.mark.skipif(sys.platform == "win32", reason="/dev/full is POSIX")
+@pytest.mark.skipif(sys.platform == "win32", reason="this system has no /dev/full")
 def test_a_full_disk_is_said_once_and_stops_nothing(story) -> None:
     listener = Listener()
     recorder = EventRecorder(Journal(Path("/dev/full")), listener)

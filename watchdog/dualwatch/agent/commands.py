@@ -12,6 +12,7 @@ import os
 import signal
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING, Callable
 
 from dualwatch import protocol
@@ -42,7 +43,7 @@ class CommandHandler:
         save_together: Writes this rank's part of a checkpoint of all ranks.
 
     Attributes:
-        guards: Of all loaders in care.
+        guards: Of all loaders in care. Weak: a loop may make a new loader for each epoch.
         without_workers: A loader was replaced: those that are made later get no workers either.
     """
 
@@ -60,7 +61,7 @@ class CommandHandler:
         self._seen = bytes(8)
         self._pid = os.getpid()
         self._current: loader_guard.LoaderGuard | None = None
-        self.guards: list[loader_guard.LoaderGuard] = []
+        self.guards: weakref.WeakSet[loader_guard.LoaderGuard] = weakref.WeakSet()
         self.without_workers = False
         self._trace: exception_trace.ExceptionTrace | None = None
         self._trace_number = 0
@@ -153,7 +154,7 @@ class CommandHandler:
             try:
                 guard.replace()
                 self.without_workers = True
-                for other in self.guards:
+                for other in list(self.guards):
                     if other is not guard:
                         other.disable_workers()
             except Exception as error:

@@ -63,3 +63,10 @@ def counted(count: int, noun: str) -> str:
 def value(number: float) -> str:
     """A metric's value with four significant digits."""
     return f"{number:.4g}"
+
+
+def exit_code(code: int | None) -> str:
+    """An exit code in words; the large ones of Windows also in the form in which they are known."""
+    if code is None:
+        return "exit code not known"
+    return f"exit code {code}" + (f" (0x{code & 0xFFFFFFFF:08X})" if abs(code) > 255 else "")

@@ -13,6 +13,15 @@ class Circumstance(str, enum.Enum):
 
     # DW118
     WHILE_EVALUATING = "while-evaluating"
+    # DW214
+    OUTSIDE_OPTIMIZER = "outside-optimizer"
+    NO_GRADIENT = "no-gradient"
+    NEVER_CALLED = "never-called"
+    RATE_ZERO = "rate-zero"
+    ZERO_GRADIENT = "zero-gradient"
+    UNCHANGED = "unchanged"
+    EVAL_MODE = "eval-mode"
+    NOT_CLEARED = "not-cleared"
     # DW301
     TERMINATED_WORKER = "terminated-worker"
     # DW304

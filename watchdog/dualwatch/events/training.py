@@ -236,12 +236,15 @@ class BatchSeen(Event, frozen=True, kw_only=True, tag="batch-seen"):
         iteration: Iterations completed, this one included.
         outline: The parts of the batch, "inputs.visible: Tensor 2x3x512x640", bounded.
         losses: Names that the model returned, in their order.
+        logged: Names of all that had been logged by then, by whatever code; None where that is
+            not known.
     """
 
     rank: int
     iteration: int
     outline: tuple[str, ...]
     losses: tuple[str, ...]
+    logged: tuple[str, ...] | None = None
 
 
 class NotFollowed(Struct, frozen=True, kw_only=True):

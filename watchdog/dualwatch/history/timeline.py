@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from dualwatch.core import units
 from dualwatch.core.text import clean
 from dualwatch.events import (
     Action,
@@ -254,7 +255,7 @@ def _action(word: str) -> Action | None:
 def _how(event: AttemptEnded) -> str:
     if event.signal:
         return event.signal
-    return "exit code not known" if event.exit_code is None else f"exit code {event.exit_code}"
+    return units.exit_code(event.exit_code)
 
 
 _STEPS: dict[type[Event], Callable[[Timeline, Any], None]] = {

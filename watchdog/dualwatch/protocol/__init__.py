@@ -118,13 +118,17 @@ class AgentDocument(TypedDict):
     versions: dict[str, str]
 
 
-class BatchDocument(TypedDict):
-    """``batch-RANK.json``; see ``events.BatchSeen``."""
-
+class _Batch(TypedDict):
     rank: int
     iteration: int
     outline: list[str]
     losses: list[str]
+
+
+class BatchDocument(_Batch, total=False):
+    """``batch-RANK.json``; see ``events.BatchSeen``."""
+
+    logged: list[str]
 
 
 class ModelPartDocument(TypedDict):

@@ -19,10 +19,12 @@ from dualwatch.rules.metrics import (
     metrics,
     milestones,
     missing,
+    not_trained,
     speed,
     tensorboard,
     trends,
     useless,
+    weights,
 )
 from dualwatch.rules.metrics.trends import domain
 from dualwatch.rules.stalls import (
@@ -52,6 +54,8 @@ RULES: tuple[Rule, ...] = (
     stall.find,
     missing.find,
     metrics.find,
+    weights.find,
+    not_trained.find,
     finite.find,
     divergence.find,
     trends.out_of_range,

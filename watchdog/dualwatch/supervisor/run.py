@@ -91,9 +91,9 @@ def _run(plan: Plan, followers: Subscribers, *, as_json: bool, quiet: bool) -> E
 def resume_command(plan: Plan, argv: Sequence[str]) -> list[str]:
     """The words of the command that resumes a run: the words of the user with ``--resume``.
 
-    None where the training's own command says how it resumes.
+    None for a script without a configuration, which alone knows how it resumes.
     """
-    if "train" not in argv[:2] and not plan.spec.sections:
+    if plan.spec.framework and not plan.spec.sections:
         return []
     words = list(argv[argv.index("train") :]) if "train" in argv else []
     if not words:

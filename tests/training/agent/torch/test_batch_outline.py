@@ -154,11 +154,12 @@ def test_the_first_iteration_is_written(folder: Path) -> None:
         "iteration": 7,
         "outline": outline(paired()),
         "losses": ["loss", "loss_cls", "loss_macl"],
+        "logged": [],
     }
     assert os.listdir(folder) == [protocol.batch_file(2)]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+@pytest.mark.skipif(os.name == "nt", reason="the permissions are those of POSIX")
 def test_only_its_owner_can_read_it(folder: Path) -> None:
     before = os.umask(0)
     try:

@@ -82,6 +82,14 @@ def test_a_second_loader_that_is_trained_on_later_takes_over(loop: Loop) -> None
     assert loop.heart.iteration == 6
 
 
+def test_a_new_loader_for_each_epoch_is_a_new_epoch(loop: Loop) -> None:
+    for epoch in range(3):
+        for _ in loop.loader(2):
+            loop.progress.stepped()
+            assert (loop.heart.phase, loop.heart.epoch) == (Phase.STEP, epoch)
+    assert loop.heart.iteration == 6
+
+
 def test_gradients_of_several_batches_are_one_step(loop: Loop) -> None:
     for done, _ in enumerate(loop.loader(6)):
         if done % 3 == 2:

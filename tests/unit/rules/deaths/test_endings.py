@@ -216,3 +216,20 @@ def test_a_training_whose_folder_was_removed(story, path, code):
     message = f"[Errno 2] No such file or directory: '{path}'"
     raised(story, "FileNotFoundError", message, excerpt=(line,))
     assert cause(story).code == code
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "code", "circumstance"),
+    [
+        (0xC0000005, "DW606", C.NATIVE_CRASH),
+        (0xC0000005 - (1 << 32), "DW606", C.NATIVE_CRASH),  # as a signed number
+        (0xC0000409, "DW606", C.NATIVE_CRASH),
+        (0xC000012D, "DW501", C.PAGING_FILE),
+        (0xC000013A, "DW609", C.INTERRUPTED),
+        (0xC0000135, "DW607", C.SYSTEM_LIBRARY),
+        (3, "DW606", C.SILENT_EXIT),
+    ],
+)
+def test_what_windows_ended_is_known_by_its_exit_code(story, exit_code, code, circumstance) -> None:
+    (found, *_) = ranking.causes(story.trains(3).ended(exit_code=exit_code).judged())
+    assert (found.code, found.circumstance) == (code, circumstance)

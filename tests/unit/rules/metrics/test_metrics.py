@@ -151,3 +151,46 @@ def test_what_the_model_returns_is_the_better_witness(new_story) -> None:
     for number in range(8):
         with_agent.line(loss=1.0, loss_macl=0.5 - number / 100)
     assert with_agent.codes(**REQUIRED) == [], "printed by a hook of its own, and it moves"
+
+
+# --- before the first line ---------------------------------------------------------------------
+
+
+def seen_inside(story, *losses, logged=("lr", "time", "loss"), iterations=25, every=1.0):
+    story.trains(1, every)
+    story.tell(BatchSeen, rank=0, iteration=1, outline=(), losses=losses, logged=logged)
+    return story.trains(iterations - 1, every)
+
+
+@pytest.mark.parametrize(("iterations", "every"), [(25, 0.1), (3, 18.0)])
+def test_a_loss_that_the_model_does_not_return_is_missing_before_any_line(story, iterations, every):
+    told = seen_inside(story, "loss", "loss_cls", iterations=iterations, every=every)
+
+    found = told.judged(required=("loss_macl",))
+    assert [one.subject for one in found if one.code == "DW201"] == ["loss_macl"]
+
+
+@pytest.mark.parametrize(
+    ("losses", "logged", "iterations", "required"),
+    [
+        (("loss", "loss_macl"), ("loss", "loss_macl"), 25, "loss_macl"),
+        (("loss",), ("loss", "loss_macl"), 25, "loss_macl"),  # Logged by the head itself.
+        (("loss",), ("loss",), 5, "loss_macl"),  # By chance, without an object.
+        (("loss",), None, 25, "loss_macl"),
+        ((), ("loss",), 25, "loss_macl"),
+        (("loss",), ("loss",), 25, "grad_norm"),  # No model returns it.
+    ],
+)
+def test_what_may_still_come_is_not(story, losses, logged, iterations, required):
+    told = seen_inside(story, *losses, logged=logged, iterations=iterations)
+
+    assert "DW201" not in told.codes(required=(required,))
+
+
+def test_names_that_changed_begin_anew(story):
+    seen_inside(story, "loss", iterations=15)
+    story.tell(
+        BatchSeen, rank=0, iteration=15, outline=(), losses=("loss", "acc"), logged=("loss",)
+    )
+
+    assert "DW201" not in story.trains(10).codes(required=("loss_macl",))

@@ -43,7 +43,9 @@ class EvaluationLoop(Protocol):
 
 
 class MessageHub(Protocol):
-    """What parts of mmengine read the present iteration from."""
+    """What parts of mmengine read the present iteration from, and log by."""
+
+    log_scalars: dict[str, object]
 
     def update_info(self, key: str, value: object) -> None: ...
 

@@ -6,6 +6,7 @@ whether gradients are recorded then, and whether an optimizer makes a step after
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Callable, SupportsFloat
 
 from dualwatch.protocol import Phase
@@ -52,14 +53,18 @@ class LoopProgress:
         self._heart, self._batches, self._commands = heart, batches, commands
         self._log = log
         self.losses: list[SupportsFloat] = []
-        self.guards: list[LoaderGuard] = commands.guards if commands is not None else []
+        self.guards: weakref.WeakSet[LoaderGuard] = (
+            commands.guards if commands is not None else weakref.WeakSet()
+        )
         self.leader: LoaderGuard | None = None
         self.retired = False
-        self._trained: set[LoaderGuard] = set()
+        self._trained: weakref.WeakSet[LoaderGuard] = weakref.WeakSet()
         self._since_step: set[LoaderGuard] = set()
         self._asked: LoaderGuard | None = None
         self._trains = False
         self._unfinished = False
+        self._pass: tuple[LoaderGuard, int] | None = None
+        self._epochs = 0
 
     @property
     def without_workers(self) -> bool:
@@ -95,7 +100,9 @@ class LoopProgress:
         """An optimizer has made a step: the batches since the last one were trained on."""
         self._trained |= self._since_step
         if self._since_step and self.leader not in self._since_step:
-            self.leader, self._unfinished = self._asked, True
+            self.leader, self._unfinished, self._trains = self._asked, True, True
+            if self._asked is not None and not self.retired:
+                self._show(self._asked)
         self._since_step.clear()
         if not self.retired:
             self._heart.beat(Phase.STEP)
@@ -143,7 +150,9 @@ class LoopProgress:
 
         if not torch.is_grad_enabled():
             return False
-        return guard in self._trained or not self._trained or self._is_read_beside(guard)
+        if guard in self._trained or not self._trained or self._is_read_beside(guard):
+            return True
+        return any(guard.loader.dataset is one.loader.dataset for one in self._trained)
 
     def _is_read_beside(self, guard: LoaderGuard) -> bool:
         leader = self.leader
@@ -155,8 +164,10 @@ class LoopProgress:
         if self._trains and guard is not self.leader:
             return
         heart.batch, heart.batches = tracker.batches - 1, _length(guard)
-        if self._trains:
-            heart.epoch = tracker.passes - 1
+        if self._trains and self._pass != (guard, tracker.passes):
+            # Of any loader: a loop may make a new one for each epoch.
+            self._pass, self._epochs = (guard, tracker.passes), self._epochs + 1
+            heart.epoch = self._epochs - 1
 
 
 def _length(guard: LoaderGuard) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from itertools import islice
-from typing import Iterator, Tuple
+from typing import Callable, Iterable, Iterator, Tuple
 
 from dualwatch import protocol
 from dualwatch.agent import files
@@ -41,13 +41,20 @@ class BatchRecorder:
         self._left = MOST_RECORDS
         self._last: object = None
 
-    def note(self, iteration: int, batch: object, outputs: object) -> None:
+    def note(
+        self,
+        iteration: int,
+        batch: object,
+        outputs: object,
+        logged: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
         """Compares one training iteration with the last; never raises.
 
         Args:
             iteration: Iterations completed, this one included.
             batch: What the loader gave.
             outputs: What the model returned for the log; its keys are the names of the losses.
+            logged: Asked for the names of all that the training has logged so far.
         """
         if self._left <= 0:
             return
@@ -57,18 +64,19 @@ class BatchRecorder:
                 return
             self._last = form
             self._left -= 1
-            self._write(iteration, batch, outputs)
+            self._write(iteration, batch, outputs, logged)
         except Exception:
             self._left = 0  # It would fail at every iteration.
             files.note_error("recording the batch")
 
-    def _write(self, iteration, batch, outputs) -> None:
+    def _write(self, iteration, batch, outputs, logged) -> None:
         names = list(outputs)[:LOSSES] if isinstance(outputs, dict) else []
         record: protocol.BatchDocument = {
             "rank": self._rank,
             "iteration": iteration,
             "outline": outline(batch),
             "losses": [str(name)[:LENGTH] for name in names],
+            "logged": [str(name)[:LENGTH] for name in islice(logged(), LOSSES)],
         }
         files.put(self._path, record)
 

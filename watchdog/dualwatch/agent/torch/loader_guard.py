@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import weakref
 from collections.abc import Iterator
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Callable, Protocol
@@ -36,7 +37,7 @@ TICK = 0.25
 class CommandSource(Protocol):
     """Who carries out commands; see ``agent.commands``."""
 
-    guards: list[LoaderGuard]
+    guards: weakref.WeakSet[LoaderGuard]
 
     @property
     def without_workers(self) -> bool: ...
@@ -62,7 +63,7 @@ class LoaderGuard:
     """
 
     def __init__(self, loader: DataLoader, handler: CommandSource) -> None:
-        handler.guards.append(self)
+        handler.guards.add(self)
         self.loader = loader
         self.tracker = SampleTracker()
         self._handler = handler
@@ -125,6 +126,8 @@ class LoaderGuard:
                 batch = self._next(ask_torch)
         except StopIteration:
             self.tracker.ended()
+            # Torch closes its queues where the loop lets go of its iterator: nobody else holds it.
+            self.iterator = None
             raise
         self.tracker.delivered()
         self._handler.batch_came(batch)

@@ -28,6 +28,7 @@ class BatchFiles:
                 iteration=record["iteration"],
                 outline=lines(record["outline"]),
                 losses=lines(record["losses"]),
+                logged=lines(record["logged"]) if record.get("logged") else None,
             )
             for record in self._records.poll()
             if record["rank"] >= 0 and record["iteration"] >= 0

@@ -121,7 +121,7 @@ def how_ended(run: ReportedRun, attempt: AttemptHistory) -> str:
     if attempt.ended.signal:
         return attempt.ended.signal
     code = attempt.ended.exit_code
-    return "exit code not known" if code is None else f"exit code {code}"
+    return units.exit_code(code)
 
 
 def _band(run: ReportedRun, attempt: AttemptHistory, scale: axes.Scale) -> Band:

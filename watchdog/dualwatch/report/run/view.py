@@ -113,7 +113,7 @@ def headline(event: Event) -> str | None:
         again = f", resumed from {event.resumed_from}" if event.resumed_from else ""
         return plain_text(f"attempt {event.attempt} started: pid {event.pid}{again}")
     if isinstance(event, AttemptEnded):
-        how = event.signal or f"exit code {event.exit_code}"
+        how = event.signal or units.exit_code(event.exit_code)
         return plain_text(f"attempt {event.attempt} ended: {how}")
     if isinstance(event, FindingRaised):
         return finding_line(event.finding)

@@ -59,7 +59,7 @@ def _attempt(record: AttemptHistory) -> Iterator[str]:
     assert s.started is not None
     how = "?"
     if s.ended is not None:
-        how = s.ended.signal or f"exit code {s.ended.exit_code}"
+        how = s.ended.signal or units.exit_code(s.ended.exit_code)
     took = units.span((record.ended_wall or s.wall) - s.started.wall)
     reached = f", iterations {s.first_iteration} to {s.last_iteration}" if s.last_iteration else ""
     replaced = f", loader replaced {_times(s.replaced)}" if s.replaced else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dualwatch.events import Severity
+from dualwatch.events import Circumstance, Severity
 from dualwatch.rules.catalog.code import Code
 
 CODES: tuple[Code, ...] = (
@@ -188,6 +188,61 @@ CODES: tuple[Code, ...] = (
         "  first seen before the first training line; loss_pair was never logged; its text "
         "mentions pair; it began with the training loop; it came at least 100 times",
         explains=("DW201", "DW202", "DW212"),
+    ),
+    Code(
+        code="DW214",
+        name="part-not-trained",
+        severity=Severity.WARNING,
+        means="A part of the model wants gradients and is not trained: it is in no optimizer, gets "
+        "no gradient, has a learning rate of 0, does not change, or was left in eval mode. It is "
+        "an error where that holds for the whole model, or where gradients are never cleared. Seen "
+        "from inside, in the first steps and two in every 200 iterations.",
+        matters="Losses and checkpoints look as usual, and that part stays as it was initialised.",
+        remedy="Look at the module that the evidence names. Where it is frozen on purpose, set "
+        "requires_grad to False, which also saves its backward pass.",
+        remedies={
+            Circumstance.OUTSIDE_OPTIMIZER: "Give the optimizer the parameters of that module "
+            "(model.parameters(), rather than those of some parts). Where it is frozen on purpose, "
+            "set requires_grad to False, which also saves its backward pass.",
+            Circumstance.NO_GRADIENT: "Look for detach(), torch.no_grad(), .data, .item() or numpy "
+            "between that module and the loss. Where it is frozen on purpose, set requires_grad to "
+            "False.",
+            Circumstance.NEVER_CALLED: "Call the module in the forward pass, or remove it from the "
+            "model.",
+            Circumstance.RATE_ZERO: "Check lr of the optimizer, the factors of its groups "
+            "and the schedule. A rate of 0 does not freeze a part: its gradients are computed, "
+            "and its norm layers keep changing.",
+            Circumstance.ZERO_GRADIENT: "Look at the weight of its loss (0 switches it off), and "
+            "for activations that are 0 everywhere.",
+            Circumstance.UNCHANGED: "Check that the optimizer holds the tensors that the model "
+            "uses (not copies made before .to() or a reload), and that the rate is not below what "
+            "the number format of the weights can show.",
+            Circumstance.EVAL_MODE: "Call train() on it after the evaluation, or look for eval() "
+            "in its forward pass.",
+            Circumstance.NOT_CLEARED: "Call optimizer.zero_grad() once after (or before) each "
+            "step.",
+        },
+        example="DW214 part-not-trained (certain)\n"
+        "  neck (FPN, 3344384 parameters) wants gradients and is in no optimizer\n"
+        "  observed in iterations 1 to 4",
+        explains=("DW204", "DW205", "DW206", "DW207"),
+    ),
+    Code(
+        code="DW215",
+        name="checkpoint-mismatch",
+        severity=Severity.WARNING,
+        means="Weights were loaded of which many do not fit the model: keys that are missing, "
+        "unexpected or of another shape. It is a note where at least half of the model's keys were "
+        "loaded, as with a head for other classes, and an error where none was.",
+        matters="What was not loaded starts from its initialisation, and the training begins as if "
+        "there were no checkpoint.",
+        remedy="Compare the names of the keys: a prefix (backbone., module., model.) that only one "
+        "side has, another backbone, or the file of another model.",
+        example="DW215 checkpoint-mismatch (certain)\n"
+        "  0 of the model's 361 keys were loaded: 361 are missing in the checkpoint, 0 have "
+        "another shape, and 318 of its keys are not in the model\n"
+        "  keys that are not in the model: model.layer1.0.conv1.weight",
+        explains=("DW205", "DW206", "DW207"),
     ),
     Code(
         code="DW216",

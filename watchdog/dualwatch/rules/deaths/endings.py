@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from dualwatch.core import units
 from dualwatch.events import (
     Circumstance,
     EndKind,
@@ -13,6 +14,7 @@ from dualwatch.events import (
     ErrorSeen,
     Evidence,
 )
+from dualwatch.logs.end_words import of_exit_code
 from dualwatch.rules.deaths import error_patterns
 from dualwatch.state.snapshot import Snapshot
 
@@ -117,7 +119,7 @@ def verdict(s: Snapshot) -> Ending | None:
     they come. Of the rest the first counts: what follows is mostly its consequence, as the signals
     that a launcher sends to the other ranks.
     """
-    reports = s.last_words.endings
+    reports = s.last_words.endings or _by_windows(s)
     memory = [one for one in reports if one.what is EndKind.OUT_OF_MEMORY]
     if memory:
         text, circumstance = _OF_MEMORY.get(memory[0].by, ("it ran out of host memory", None))
@@ -136,6 +138,27 @@ def verdict(s: Snapshot) -> Ending | None:
     if plain and plain[0] is reports[0] and all(_is_consequence(one) for one in told):
         return _of_first(plain)
     return _of_first(told or plain)
+
+
+def _by_windows(s: Snapshot) -> tuple[EndReported, ...]:
+    """The end of a process whose exit code is one of Windows' own, as a report of it."""
+    ended = s.ended
+    if ended is None or ended.exit_code is None or ended.signal:
+        return ()
+    meaning = of_exit_code(ended.exit_code)
+    if meaning.by is not EndReporter.WINDOWS:
+        return ()
+    text = f"the process ended with {units.exit_code(ended.exit_code)}"
+    return (
+        EndReported(
+            at=ended.at,
+            wall=ended.wall,
+            by=EndReporter.WINDOWS,
+            what=meaning.what,
+            text=text,
+            exit_code=ended.exit_code,
+        ),
+    )
 
 
 def _is_consequence(one: EndReported) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from dualwatch.core import units
 from dualwatch.events import Circumstance, ErrorSeen, Evidence, Finding, Severity
 from dualwatch.rules import finished
 from dualwatch.rules.catalog import finding
@@ -84,7 +85,7 @@ def how(s: Snapshot, error: ErrorSeen | None = None) -> list[Evidence]:
     elif s.ended.signal:
         text = f"the training was ended by {s.ended.signal}"
     else:
-        text = f"the training ended with exit code {s.ended.exit_code}"
+        text = f"the training ended with {units.exit_code(s.ended.exit_code)}"
         by_shell = BY_SHELL.get(s.ended.exit_code or 0)
         text += f" ({by_shell})" if by_shell else ""
     return [Evidence(text=text, source="process", wall=s.ended.wall)]

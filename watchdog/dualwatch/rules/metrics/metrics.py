@@ -15,6 +15,13 @@ from dualwatch.state.snapshot import Snapshot
 LINES_BEFORE_MISSING = 2
 """One line can be without it by chance (no object in its images); two cannot."""
 
+ITERATIONS_BEFORE_MISSING = 20
+"""The same of iterations whose losses were seen inside the training, before any line ..."""
+
+SLOW_ITERATIONS = 3
+SLOW_S = 20.0
+"""... and of fewer ones that took so many seconds: those whose first line is far away."""
+
 LINES_BEFORE_VANISHED = 3
 LINES_BEFORE_FROZEN = 5
 NOTHING = 0.01
@@ -57,8 +64,6 @@ class MissingMetric:
 
 def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Findings about the metrics of the training lines."""
-    if s.last_train is None:
-        return
     for absence in absences(s, limits):
         yield _absent(s, absence)
 
@@ -88,7 +93,9 @@ def _absence(s: Snapshot, name: str) -> MissingMetric | None:
     if metric is None or not metric.last_line:
         text = f"none of {s.train_lines} training lines has {name}"
         enough = s.train_lines >= LINES_BEFORE_MISSING
-        return MissingMetric(name, 0, "DW201", text, 1.0) if enough else None
+        if not enough:
+            return _unreturned(s, name)
+        return MissingMetric(name, 0, "DW201", text, 1.0)
     gone = s.train_lines - metric.last_line
     if gone >= LINES_BEFORE_VANISHED:
         text = (
@@ -97,6 +104,22 @@ def _absence(s: Snapshot, name: str) -> MissingMetric | None:
         )
         return MissingMetric(name, metric.last_line, "DW202", text, 0.9)
     return _frozen(s, name, metric) if not gone else None
+
+
+def _unreturned(s: Snapshot, name: str) -> MissingMetric | None:
+    """A loss that the model did not return in the first iterations, which no line shows yet."""
+    batch = batch_of_log(s)
+    if batch is None or not batch.losses or batch.logged is None or "loss" not in name:
+        return None
+    if any(is_called(key, name) for key in (*batch.losses, *batch.logged)):
+        return None
+    # A record is written whenever the names change: they were the same ever since.
+    same = (s.last_iteration or 0) - batch.iteration + 1
+    is_slow = same >= SLOW_ITERATIONS and s.at - batch.at >= SLOW_S
+    if same < ITERATIONS_BEFORE_MISSING and not is_slow:
+        return None
+    text = f"the model has not returned {name} in any iteration since iteration {batch.iteration}"
+    return MissingMetric(name, 0, "DW201", text, 0.95)
 
 
 def _frozen(s: Snapshot, name: str, metric: Metric) -> MissingMetric | None:
@@ -122,10 +145,9 @@ def _frozen(s: Snapshot, name: str, metric: Metric) -> MissingMetric | None:
 
 def _absent(s: Snapshot, absence: MissingMetric) -> Finding:
     """DW201 or DW202; its causes are other findings."""
-    assert s.last_train is not None
     evidence = [_quote(s, absence.text)]
     remedy = None
-    if not absence.held:
+    if not absence.held and s.last_train is not None:
         seen = [key for key in s.last_train.metrics if "loss" in key]
         shown = ", ".join(seen[:SHOWN]) or "none"
         evidence.append(_quote(s, f"losses at {place(s.last_train)}: {shown}"))
@@ -135,7 +157,7 @@ def _absent(s: Snapshot, absence: MissingMetric) -> Finding:
         text = f"at iteration {batch.iteration} the model returned: {shown}"
         evidence.append(Evidence(text=text, source=INSIDE, wall=batch.wall))
         is_returned = any(is_called(key, absence.name) for key in batch.losses)
-        if is_returned and done(s.last_train) > batch.iteration:
+        if is_returned and s.last_train is not None and done(s.last_train) > batch.iteration:
             remedy = (
                 f"The model returns {absence.name} and the log lines leave it out: check what "
                 "formats the log lines, and hooks that change them."
@@ -161,5 +183,6 @@ def _absent(s: Snapshot, absence: MissingMetric) -> Finding:
 
 
 def _quote(s: Snapshot, text: str) -> Evidence:
-    assert s.last_train is not None
+    if s.last_train is None:
+        return Evidence(text=text, source=INSIDE, wall=s.wall)
     return Evidence(text=text, source=s.log, wall=s.last_train.wall)

@@ -42,8 +42,6 @@ _INFORMATIVE = re.compile(r"^(?!.*\bgt_).*: \S+ (?:(?:\d+x){2,}\d+$|.*[/\\])")
 
 def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """The causes of required metrics that are not trained."""
-    if s.last_train is None:
-        return
     absent = absences(s, limits)
     if not limits.required and (loss := of_a_loss(s)) is not None:
         yield _repeated(s, loss)
