@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -41,6 +42,8 @@ def main(words: list[str]) -> int:
     if not words or (words[0] not in ("setup", "run") and not set(words) <= set(TIERS)):
         print(__doc__, file=sys.stderr)
         return 2
+    # As `timeout` ends it: what runs there ends with it.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(OUT_OF_TIME))
     until = time.monotonic() + within
     machine = Machine(cache(), until)
     try:
