@@ -17,6 +17,7 @@ from dualwatch.checks.rehearsal import Rehearsed
 from dualwatch.collectors.agent_files.rehearsal import last_line, read
 from dualwatch.collectors.gpu.nvml import NvmlSampler
 from dualwatch.core import clock
+from dualwatch.core.errors import DualwatchError, Exit
 from dualwatch.core.settings import Settings
 from dualwatch.frameworks.base import LaunchOptions
 from dualwatch.protocol.rehearsal import Order
@@ -56,6 +57,7 @@ def run(
         scratch = Path(tempfile.mkdtemp(prefix="dualwatch-rehearsal-"))
         try:
             planned = plan.make(replace(options, work_dir=scratch, resume=False), settings)
+            _refuse_unknown(planned, options)
             for text in planned.notes:
                 note(f"note: {text}")
             if requests.to_stop:
@@ -63,6 +65,24 @@ def run(
             return _run(planned, scratch, requests)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _refuse_unknown(planned: plan.Plan, options: LaunchOptions) -> None:
+    """Refuses what could not be shortened: it would train to its end.
+
+    Raises:
+        DualwatchError: No agent could shorten it.
+    """
+    several = (options.nproc_per_node or 1) > 1 or options.nnodes > 1
+    if planned.spec.sections and not several:
+        return
+    why = "a rehearsal is made in one process" if several else "its configuration is not known"
+    raise DualwatchError(
+        f"{options.config.name} cannot be rehearsed",
+        why=why,
+        do="start the training without --rehearse",
+        exit_code=Exit.USAGE,
+    )
 
 
 def _run(planned: plan.Plan, scratch: Path, requests: StopRequests) -> Rehearsal:
