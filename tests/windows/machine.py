@@ -91,8 +91,12 @@ class Machine:
                 if stamp.is_file() and stamp.read_text() == made:
                     continue
                 print(f"windows: {name} ...", file=sys.stderr, flush=True)
-                step()
-                stamp.write_text(made)
+                try:
+                    step()
+                    stamp.write_text(made)
+                except (OSError, ValueError, zipfile.BadZipFile, tarfile.TarError) as error:
+                    raise Unavailable(f"{name}: {type(error).__name__}: {error}") from error
+            self._wine([self.python / "python.exe", "-c", "pass"])
 
     def _check(self) -> None:
         if platform.machine() != "x86_64" or sys.platform != "linux":

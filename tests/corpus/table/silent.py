@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.corpus.case import Case
+from tests.corpus.case import Case, InWorkDir
 
 MODEL = "model.type"
 PARTS = {MODEL: "Parts"}
@@ -46,6 +46,14 @@ CASES = (
         twin="norm layers are frozen",
     ),
     Case(
+        name="weights of another model",
+        cause="the keys of load_from have a prefix, so that none of them is loaded",
+        expected=("DW215",),
+        prepare="weights_of_another_model",
+        options={"load_from": InWorkDir("pretrained.pth")},
+        twin="weights that fit",
+    ),
+    Case(
         name="neck is never called",
         cause="the neck is built, and the forward pass leaves it out",
         expected=NOT_TRAINED,
@@ -60,6 +68,13 @@ CASES = (
 )
 
 HEALTHY = (
+    Case(
+        name="weights that fit",
+        cause="all weights of load_from are loaded",
+        healthy=True,
+        prepare="pretrained",
+        options={"load_from": InWorkDir("pretrained.pth")},
+    ),
     Case(name="three parts", cause="nothing", healthy=True, options=PARTS),
     Case(
         name="backbone is frozen",

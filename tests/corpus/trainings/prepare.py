@@ -38,7 +38,14 @@ def checkpoint_is_a_pipe(folder):
 
 def pretrained(folder):
     """Weights to begin with."""
-    torch.save({"state_dict": {}}, os.path.join(folder, "pretrained.pth"))
+    weights = {"weight.weight": torch.rand(1, 1), "weight.bias": torch.rand(1)}
+    torch.save({"state_dict": weights}, os.path.join(folder, "pretrained.pth"))
+
+
+def weights_of_another_model(folder):
+    """Weights whose keys have a prefix that those of the model lack."""
+    weights = {"backbone.weight.weight": torch.rand(1, 1), "backbone.weight.bias": torch.rand(1)}
+    torch.save({"state_dict": weights}, os.path.join(folder, "pretrained.pth"))
 
 
 def half_a_training(folder):
@@ -71,6 +78,7 @@ KINDS = (
     cut_checkpoint,
     checkpoint_is_a_pipe,
     pretrained,
+    weights_of_another_model,
     half_a_training,
     synthetic_pairs,
     a_pair_is_missing,

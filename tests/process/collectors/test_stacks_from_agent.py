@@ -25,7 +25,8 @@ from dualwatch.events import ThreadStack
 from tests.support.paths import WATCHDOG
 
 pytestmark = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="elsewhere nobody is ever asked"
+    not sys.platform.startswith("linux"),
+    reason="only on Linux is a process asked for its own stacks",
 )
 
 DEADLINE = 30.0

@@ -68,6 +68,8 @@ from dualwatch.events import (
     TensorBoardSeen,
     ThreadStack,
     TrainingStopped,
+    WeightsLoaded,
+    WeightsPart,
     journal,
 )
 from dualwatch.events.journal import Journal, event_of, newest, read
@@ -214,6 +216,16 @@ FACTS: tuple[Event, ...] = (
         **NOW,
         rank=0,
         parts=(ModelPart(path="macl", kind="MACLHead", parameters=9, trainable=5, optimised=None),),
+    ),
+    WeightsLoaded(
+        **NOW,
+        rank=0,
+        keys=3,
+        missing=1,
+        reshaped=1,
+        unexpected=1,
+        parts=(WeightsPart(path="neck", keys=3, missing=1, reshaped=1, unexpected=1),),
+        strangers=("neck.old",),
     ),
     LearningSeen(
         **NOW,

@@ -10,21 +10,18 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from dualwatch import agent, protocol
 from dualwatch.actions import windows_job
-from dualwatch.core import process_identity
+from dualwatch.core import own_session, process_identity
 from dualwatch.core.errors import DualwatchError, writing
 from dualwatch.core.files import write_atomically
 from dualwatch.core.settings import SECRET_ENV
 from dualwatch.protocol.rehearsal import Order
 
 SITE_FOLDER = agent.SITE_FOLDER
-
-_NEW_GROUP: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # Windows only
 
 
 @dataclass(slots=True)
@@ -122,7 +119,8 @@ def launch(
     """Starts a command in its own session, with its output in ``console.log``.
 
     A file and not a pipe: a training never waits for dualwatch, and survives it. A session of its
-    own: a Ctrl-C on the terminal reaches dualwatch alone, which stops the training in order.
+    own (on Windows a console): a Ctrl-C on the terminal reaches dualwatch alone, which stops the
+    training in order, and the end of the terminal ends no training.
 
     Raises:
         DualwatchError: The command cannot be started.
@@ -130,11 +128,9 @@ def launch(
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     with writing(attempt_dir):
         console = os.open(attempt_dir / "console.log", flags, 0o600)
-    options: dict[str, Any] = (
-        {"creationflags": _NEW_GROUP | windows_job.CREATE_SUSPENDED}
-        if sys.platform == "win32"
-        else {"start_new_session": True}
-    )
+    options = own_session.options()
+    if sys.platform == "win32":
+        options["creationflags"] |= windows_job.CREATE_SUSPENDED
     try:
         process = subprocess.Popen(
             list(command),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -34,8 +35,15 @@ class StopRequests:
 
     @property
     def terminated(self) -> bool:
-        """Whether SIGTERM was among them."""
-        return signal.SIGTERM in self.signals
+        """Whether SIGTERM was among them, or Ctrl-Break, which programs of Windows send for it."""
+        return bool({signal.SIGTERM, getattr(signal, "SIGBREAK", None)} & set(self.signals))
+
+    @property
+    def name(self) -> str:
+        """What came, for people."""
+        if signal.SIGTERM in self.signals:
+            return "SIGTERM"
+        return "Ctrl-Break" if self.terminated else "Ctrl-C (SIGINT)"
 
     def ring(self) -> None:
         """Wakes the loop; from any thread."""
@@ -48,7 +56,7 @@ class StopRequests:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Handles SIGINT and SIGTERM, then restores the old handlers."""
+        """Handles SIGINT, SIGTERM and Ctrl-Break, then restores the old handlers."""
 
         def receive(number: int, frame: FrameType | None) -> None:
             now = time.monotonic()
@@ -57,9 +65,10 @@ class StopRequests:
             self._last_at = now
             self.ring()
 
-        previous = {
-            number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)
-        }
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if sys.platform == "win32":
+            numbers.append(signal.SIGBREAK)
+        previous = {number: signal.signal(number, receive) for number in numbers}
         hang_up = getattr(signal, "SIGHUP", None)
         if hang_up is not None:
             # A dropped connection ends neither the training nor its supervision.

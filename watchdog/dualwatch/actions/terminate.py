@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 import psutil
 
 from dualwatch.actions.windows_job import Job
-from dualwatch.core import process_identity
+from dualwatch.core import process_identity, process_status
 from dualwatch.events import ProcessSample
 
 KILL_WAIT = 5.0
@@ -25,6 +25,9 @@ KILL_WAIT = 5.0
 
 LOOK_INTERVAL = 1.0
 """Seconds between two scans for processes that joined the tree; a scan reads all environments."""
+
+SUSPENSIONS = 16
+"""Times that a process of Windows is resumed at most: it runs when all suspensions are undone."""
 
 Identity = tuple[int, float]
 
@@ -49,13 +52,22 @@ def alive(tree: Iterable[Identity]) -> list[psutil.Process]:
 
 
 def wake(tree: Iterable[Identity]) -> None:
-    """Resumes stopped processes of a tree; SIGCONT does not affect one held by a debugger."""
-    if sys.platform == "win32":
-        return
+    """Resumes stopped processes of a tree; one that a debugger holds stays as it is."""
     for process in alive(tree):
         with contextlib.suppress(psutil.Error):
-            if process.status() == psutil.STATUS_STOPPED:
-                _signal(process, signal.SIGCONT)
+            if process_status.of(process) == psutil.STATUS_STOPPED:
+                _resume(process)
+
+
+def _resume(process: psutil.Process) -> None:
+    if sys.platform == "win32":
+        # Suspensions are counted: two readers that were killed leave two.
+        for _ in range(SUSPENSIONS):
+            process.resume()
+            if process_status.of(process) != psutil.STATUS_STOPPED:
+                break
+    else:
+        _signal(process, signal.SIGCONT)
 
 
 def stop(

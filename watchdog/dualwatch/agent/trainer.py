@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Callable, TypeVar
 
 from dualwatch import protocol
 from dualwatch.agent import commands, files, heartbeat, overrides, pools
-from dualwatch.agent.torch import batch_outline, learning, loader_guard, model_outline
+from dualwatch.agent.torch import batch_outline, learning, loader_guard, model_outline, weights
 from dualwatch.protocol import VALIDATION_PHASES, AgentCommand, Phase
 
 if TYPE_CHECKING:
@@ -106,6 +106,10 @@ class Trainer:
         rank, words = self.heart.rank, self.orders.parts
         model_outline.write(model, optimizers, self.folder, rank, words)
         self.learning.follow(model, optimizers)
+
+    def write_weights(self, model: Module, checkpoint: object) -> None:
+        """Records how the weights of a checkpoint fit the model, before they are loaded."""
+        weights.write(model, checkpoint, self.folder, self.heart.rank)
 
     def write_metrics(self, mode: str, metrics: dict[str, float]) -> None:
         """Records metrics of a framework whose log cannot be read: one line of JSON.

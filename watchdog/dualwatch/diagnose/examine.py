@@ -255,7 +255,7 @@ def _fold(done: Examination, answers: dict[str, Any], options: ExamineOptions) -
         log_starts.fold_earlier(run, found, attempts, course, moment)
         done.course.timed = not found or found[-1].clock is not LogClock.NONE
     if target.attempt_dir is not None:
-        for name in ("heartbeat", "model", "learning", "batches"):
+        for name in ("heartbeat", "model", "weights", "learning", "batches"):
             events += answers.get(name, ())
     events += [
         one for one in (done.config, answers.get("gpu"), answers.get("orphans")) if one is not None
@@ -268,7 +268,7 @@ def _fold(done: Examination, answers: dict[str, Any], options: ExamineOptions) -
         NotObserved(at=moment.at, wall=moment.wall, what=what, why=why)
         for what, why in done.not_observed.items()
     ]
-    for name in options.more:
+    for name in dict.fromkeys(("checkpoint", *options.more)):
         if name == "config":
             continue  # As it was settled above.
         answer = answers.get(name, ())

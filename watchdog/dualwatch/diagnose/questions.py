@@ -9,6 +9,7 @@ from dualwatch.collectors.agent_files import heartbeat
 from dualwatch.collectors.agent_files.batches import BatchFiles
 from dualwatch.collectors.agent_files.learning import LearningFiles
 from dualwatch.collectors.agent_files.models import ModelFiles
+from dualwatch.collectors.agent_files.weights import WeightsFiles
 from dualwatch.collectors.gpu import nvidia_smi
 from dualwatch.collectors.gpu.nvml import NvmlSampler
 from dualwatch.collectors.host import sample as host
@@ -16,8 +17,8 @@ from dualwatch.collectors.processes import orphans
 from dualwatch.collectors.target import Target
 from dualwatch.core.clock import Moment
 from dualwatch.core.policies import CheckPolicy
-from dualwatch.diagnose import live_process, records
-from dualwatch.diagnose.parallel import Collector
+from dualwatch.diagnose import live_process, preflight, records
+from dualwatch.diagnose.parallel import Collector, Once
 from dualwatch.events import ConfigRead
 from dualwatch.frameworks import config_read, interpreter
 from dualwatch.history import sources
@@ -87,14 +88,19 @@ def questions(
         asked["journal"] = Collector(lambda: _recorded(journal, moment), LIVE_S)
         asked["heartbeat"] = Collector(lambda: heartbeat.read(attempt, at, wall), LIVE_S)
         asked["model"] = Collector(lambda: ModelFiles(attempt).poll(at, wall), LIVE_S)
+        asked["weights"] = Collector(lambda: WeightsFiles(attempt).poll(at, wall), LIVE_S)
         asked["learning"] = Collector(lambda: LearningFiles(attempt).poll(at, wall), LIVE_S)
         asked["batches"] = Collector(lambda: BatchFiles(attempt).poll(at, wall), LIVE_S)
     if target.config is not None:
         named = target.config
         python = interpreter.training_python(policy.python)
-        asked["config"] = Collector(
-            lambda: config_read.load(python, named, Path.cwd(), CONFIG_S).event, CONFIG_S + 2
-        )
+        known = Once(lambda: config_read.load(python, named, Path.cwd(), CONFIG_S))
+        asked["config"] = Collector(lambda: known.get().event, CONFIG_S + 2)
+        if training is None and target.log is None:
+            asked["checkpoint"] = Collector(
+                lambda: preflight.checkpoint(target, known.get()),
+                CONFIG_S + 2 + preflight.CHECKPOINT_S,
+            )
     elif work_dir is not None:
         cwd = training.cwd if training is not None else None
         asked["config"] = Collector(lambda: _found_config(target, cwd, moment), LIVE_S)

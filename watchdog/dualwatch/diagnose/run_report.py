@@ -30,6 +30,7 @@ from dualwatch.events import (
     RunStarted,
     StacksCaptured,
     TensorBoardSeen,
+    WeightsLoaded,
     journal,
     sampling,
 )
@@ -118,7 +119,13 @@ def thinned(path: Path, start: int = 0) -> Iterator[Event]:
         # Only the stacks before a finding are shown.
         StacksCaptured: Sampling(spacing=float("inf")),
     }
-    kinds: tuple[type[Event], ...] = (*KINDS, ModelSeen, LearningSeen, TensorBoardSeen)
+    kinds: tuple[type[Event], ...] = (
+        *KINDS,
+        ModelSeen,
+        LearningSeen,
+        WeightsLoaded,
+        TensorBoardSeen,
+    )
     wanted = {kind: thin.get(kind) for kind in kinds}
     return sampling.sample(path, wanted, landmarks=(FindingRaised,), start=start)
 

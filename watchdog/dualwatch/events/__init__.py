@@ -43,6 +43,8 @@ from dualwatch.events.preflight import (
     PartLearning,
     SurroundingsSeen,
     TensorBoardSeen,
+    WeightsLoaded,
+    WeightsPart,
 )
 from dualwatch.events.training import (
     AgentReported,
@@ -130,4 +132,6 @@ __all__ = [
     "ThreadStack",
     "TrainingStopped",
     "TriedStep",
+    "WeightsLoaded",
+    "WeightsPart",
 ]

@@ -159,6 +159,41 @@ class LearningSeen(Event, frozen=True, kw_only=True, tag="learning-seen"):
     parts: tuple[PartLearning, ...]
 
 
+class WeightsPart(Struct, frozen=True, kw_only=True):
+    """Keys of one upper module, in the model and in a checkpoint.
+
+    Attributes:
+        keys: Of the model.
+        missing: Of these, those that the checkpoint lacks.
+        reshaped: Of these, those that have another shape in the checkpoint.
+        unexpected: Of the checkpoint, those that the model lacks.
+    """
+
+    path: str
+    keys: int
+    missing: int
+    reshaped: int
+    unexpected: int
+
+
+class WeightsLoaded(Event, frozen=True, kw_only=True, tag="weights-loaded"):
+    """How the weights of a checkpoint fit the model that they were loaded into.
+
+    Attributes:
+        keys, missing, reshaped, unexpected: As of ``WeightsPart``, of the whole model; counters of
+            norm layers left out.
+        strangers: Some of the unexpected keys.
+    """
+
+    rank: int
+    keys: int
+    missing: int
+    reshaped: int
+    unexpected: int
+    parts: tuple[WeightsPart, ...]
+    strangers: tuple[str, ...] = ()
+
+
 class TensorBoardSeen(Event, frozen=True, kw_only=True, tag="tensor-board-seen"):
     """The state of TensorBoard, and what its event files hold.
 

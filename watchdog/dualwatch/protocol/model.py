@@ -5,7 +5,8 @@ Each record is a small JSON file in the attempt's folder that is replaced as a w
 
 * ``learning-RANK.json``, what some steps of the optimizer did to each part of the model. It is
   written after each of the first four steps, at iteration 1 already where gradients are not
-  accumulated, and about every 200 iterations from then on.
+  accumulated, and about every 200 iterations from then on;
+* ``weights-RANK.json``, how the weights of a checkpoint fit the model that they are loaded into.
 """
 
 from __future__ import annotations
@@ -52,3 +53,35 @@ class LearningDocument(LearningParts):
     rank: int
     first: int
     iteration: int
+
+
+def weights_file(rank: int | str) -> str:
+    """Name of a rank's record of the weights that were loaded; of all of them for "*"."""
+    return f"weights-{rank}.json"
+
+
+class WeightsPartDocument(TypedDict):
+    """The keys of one upper module; see ``events.WeightsPart``."""
+
+    path: str
+    keys: int
+    missing: int
+    reshaped: int
+    unexpected: int
+
+
+class WeightsFit(TypedDict):
+    """How weights fit a model; see ``events.WeightsLoaded``."""
+
+    keys: int
+    missing: int
+    reshaped: int
+    unexpected: int
+    parts: list[WeightsPartDocument]
+    strangers: list[str]
+
+
+class WeightsDocument(WeightsFit):
+    """``weights-RANK.json``; see ``events.WeightsLoaded``."""
+
+    rank: int

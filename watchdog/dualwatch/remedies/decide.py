@@ -62,7 +62,7 @@ class RemedyHistory:
         survivors: Processes of the last attempt that could not be ended.
         can_replace: Whether the agent can replace the loader that is waited for, now.
         can_replace_pool: Whether the agent can compute the evaluation without its pool, now.
-        woken: Whether SIGCONT was given in this attempt.
+        woken: Whether stopped processes were resumed in this attempt.
         phase: ``protocol.Phase`` in which it stalled or died.
     """
 
@@ -103,7 +103,7 @@ def decide_stall(
         return withheld(decide_stall(findings, history, spec, acting))
     wakes = policy.on_stall == "rerun" and not history.woken
     if stopped is not None and wakes and stopped.proof is Proof.STOPPED:
-        reason = f"{causes.named(stopped)}: it is intact, so it is continued (SIGCONT)"
+        reason = f"{causes.named(stopped)}: it is intact, so it is resumed"
         return _decision(Action.WAKE, reason, stopped.code)
     if cause is stopped:
         return _decision(

@@ -24,6 +24,7 @@ from dualwatch.rules.metrics import (
     tensorboard,
     trends,
     useless,
+    weights,
 )
 from dualwatch.rules.metrics.trends import domain
 from dualwatch.rules.stalls import (
@@ -53,6 +54,7 @@ RULES: tuple[Rule, ...] = (
     stall.find,
     missing.find,
     metrics.find,
+    weights.find,
     not_trained.find,
     finite.find,
     divergence.find,

@@ -35,6 +35,7 @@ from dualwatch.events import (
     SurroundingsSeen,
     TensorBoardSeen,
     TrainingStopped,
+    WeightsLoaded,
 )
 from dualwatch.protocol import STARTUP_PHASES, VALIDATION_PHASES, AgentCommand, Phase
 from dualwatch.state.activity import Activity
@@ -122,6 +123,7 @@ class Snapshot:
     surroundings: SurroundingsSeen | None = None
     model: ModelSeen | None = None
     learning: LearningSeen | None = None
+    weights: WeightsLoaded | None = None
     tensorboard: TensorBoardSeen | None = None
     host: HostSampled | None = None
     host_before: HostSampled | None = None

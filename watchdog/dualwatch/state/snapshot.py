@@ -50,6 +50,7 @@ from dualwatch.events import (
     SurroundingsSeen,
     TensorBoardSeen,
     TrainingStopped,
+    WeightsLoaded,
 )
 from dualwatch.protocol import AgentCommand, Phase
 from dualwatch.state import metric_series
@@ -329,6 +330,7 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     CheckpointSeen: lambda s, event: replace(s, checkpoint=event),
     SurroundingsSeen: lambda s, event: replace(s, surroundings=event),
     ModelSeen: lambda s, event: replace(s, model=event) if event.rank == 0 else s,
+    WeightsLoaded: lambda s, event: replace(s, weights=event) if event.rank == 0 else s,
     LearningSeen: lambda s, event: replace(s, learning=event) if event.rank == 0 else s,
     TensorBoardSeen: lambda s, event: replace(s, tensorboard=event),
     HostSampled: _host,

@@ -320,7 +320,7 @@ def _stopped(decision: Decision | None, requests: StopRequests) -> TrainingStopp
     cause = action = ""
     if requests.to_stop:
         why = StopKind.INTERRUPTED
-        reason = f"dualwatch received {'SIGTERM' if requests.terminated else 'Ctrl-C (SIGINT)'}"
+        reason = f"dualwatch received {requests.name}"
     elif decision is not None:
         why = StopKind.UNWANTED if decision.patient else StopKind.STALLED
         cause, action, reason = decision.cause, decision.action.value, decision.reason

@@ -19,6 +19,7 @@ from dualwatch.collectors.agent_files.learning import LearningFiles
 from dualwatch.collectors.agent_files.metrics import MetricsFile
 from dualwatch.collectors.agent_files.models import ModelFiles
 from dualwatch.collectors.agent_files.replies import AgentReplies
+from dualwatch.collectors.agent_files.weights import WeightsFiles
 from dualwatch.collectors.gpu.nvml import NvmlSampler
 from dualwatch.collectors.host import sample as host
 from dualwatch.collectors.processes import file_locks, orphans
@@ -73,6 +74,7 @@ class Monitor:
         self._batches = BatchFiles(attempt_dir)
         self._models = ModelFiles(attempt_dir)
         self._learning = LearningFiles(attempt_dir)
+        self._weights = WeightsFiles(attempt_dir)
         self._metrics = MetricsFile(attempt_dir, from_end=known is not None)
         self._answers = AgentReplies(attempt_dir, known.answers if known is not None else ())
         self._tree = ProcessTree(training.pid, training.create_time, training.marker)
@@ -170,7 +172,7 @@ class Monitor:
                 self._last_beats[pulse.rank] = (pulse.pid, pulse.beats)
                 changed.append(pulse)
         changed += [*self._models.poll(*moment), *self._batches.poll(*moment)]
-        changed += self._learning.poll(*moment)
+        changed += [*self._weights.poll(*moment), *self._learning.poll(*moment)]
         return [*changed, *self._metrics.poll(*moment), *self._answers.poll(*moment)]
 
     def _host(self, moment: Moment, *, kernel: bool) -> list[Event]:

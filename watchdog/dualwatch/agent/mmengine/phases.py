@@ -35,6 +35,7 @@ class FollowedTrainer(Protocol):
     def guard(self, loader: object) -> object: ...
     def during(self, phase: str, method: Callable[..., object]) -> Callable[..., object]: ...
     def write_model(self, model: Module, optimizers: list[Optimizer]) -> None: ...
+    def write_weights(self, model: Module, checkpoint: object) -> None: ...
     def complete(self, saved: object) -> None: ...
     def resumed(self, loaded: LoadedState) -> None: ...
     def finish_validation(self) -> None: ...
@@ -132,7 +133,7 @@ class PhaseTracker:
             "before_test_epoch": self._test_begins,
             "after_test_iter": self._val_iteration_done,
             "after_test_epoch": self._val_done,
-            "after_load_checkpoint": resume.remember,
+            "after_load_checkpoint": self._checkpoint_read,
             "after_run": self._finished,
         }
 
@@ -214,6 +215,10 @@ class PhaseTracker:
         epoch = self._heart.epoch if meta.get("epoch") == self._heart.epoch else -1
         where = position.of(self._runner, epoch=epoch)
         resume.mark(checkpoint, self._trainer.orders.stretch, where)
+
+    def _checkpoint_read(self, checkpoint=None, **_) -> None:
+        resume.remember(checkpoint)
+        self._trainer.write_weights(self._runner.model, checkpoint)
 
     def _finished(self, **_) -> None:
         self._heart.beat(Phase.FINISHED)

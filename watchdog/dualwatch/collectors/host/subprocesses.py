@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO
 
+from dualwatch.core import own_session
+
 REAP_S = 1.0
 """Grace for a killed program, and for what its output still holds when it has ended."""
 
@@ -86,7 +88,7 @@ def run(command: Sequence[str], limit: float, *, most: int, newest: bool = False
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        start_new_session=True,  # a Ctrl-C is for us, and its children can be ended with it
+        **own_session.options(),  # a Ctrl-C is for us, and its children can be ended with it
     )
     assert process.stdout is not None
     assert process.stderr is not None
@@ -108,8 +110,19 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         if os.name == "posix":
             os.killpg(process.pid, signal.SIGKILL)  # not reaped yet, so the number is its own
         else:
+            _kill_tree(process.pid)
             process.kill()
     except OSError:
         process.kill()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(timeout=REAP_S)
+
+
+def _kill_tree(pid: int) -> None:
+    """Kills the descendants of a program where they have no group of their own."""
+    import psutil  # not at the top: it would slow every start of the program
+
+    with contextlib.suppress(psutil.Error):
+        for child in psutil.Process(pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                child.kill()

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from dualwatch import protocol
 from dualwatch.collectors.processes.roles import ORDER, OTHER, Roles
-from dualwatch.core import process_identity
+from dualwatch.core import process_identity, process_status
 from dualwatch.core.proc import cpu_wait, major_faults, stat_fields
 from dualwatch.core.text import clean
 from dualwatch.events import ProcessesSampled, ProcessSample
@@ -178,7 +178,7 @@ def describe(pids: Iterable[int]) -> str:
     for pid in pids:
         state = "gone"
         with contextlib.suppress(psutil.Error):
-            state = str(psutil.Process(pid).status())
+            state = process_status.of(psutil.Process(pid))
             place = _wchan(pid)
             state += f" in {place}" if place else ""
         words.append(f"pid {pid} ({state})")
@@ -214,7 +214,7 @@ def _read(member: _Member) -> ProcessSample:
 
     process = member.process
     with process.oneshot():
-        status = str(process.status())
+        status = process_status.of(process)
         zombie = status == psutil.STATUS_ZOMBIE
         if not zombie:
             with contextlib.suppress(psutil.AccessDenied, psutil.ZombieProcess, OSError):

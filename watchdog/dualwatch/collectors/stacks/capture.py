@@ -15,7 +15,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from typing import Any
 
 from dualwatch.collectors.stacks import fd_limit, from_agent, from_proc, permissions
 from dualwatch.collectors.stacks.store import keep, readable
+from dualwatch.core import own_session
 from dualwatch.core.text import clean
 from dualwatch.events import Frame, NotObserved, StacksCaptured, ThreadStack
 
@@ -31,6 +33,9 @@ __all__ = ["capture", "find_reader", "readable"]
 SIDE_BY_SIDE = 4
 REAP_S = 1.0
 """Grace for a killed reader; one in uninterruptible sleep is left behind rather than waited for."""
+
+UNDISTURBED = 4
+"""Readings at most of a process that may not be held meanwhile."""
 
 MAX_FRAMES = 500
 """Of one thread; of a deeper one, as a runaway recursion, the innermost are kept."""
@@ -134,20 +139,13 @@ def capture(
 
 
 def _read_one(reader: str | None, pid: int, timeout: float) -> list[ThreadStack] | _Unread:
-    """The stacks of one process by py-spy, or why there are none.
-
-    Without blocking first, since that cannot disturb the process; a process that moves meanwhile
-    may give nothing that way, and is then held for the moment of a second reading.
-    """
+    """The stacks of one process by py-spy, or why there are none."""
     reason = _not_readable(pid)
     if reason:
         return _Unread(reason, gone=True)
     if reader is None:
         return _Unread(_NO_READER)
-    # The second reading needs its time too when the first one hangs.
-    # Variables are looked at for one number, the index of the sample, and are kept nowhere.
-    first = ["--nonblocking", "--locals"]
-    for arguments, limit in ((first, timeout * 0.6), ([], timeout * 0.4)):
+    for arguments, limit in _readings(timeout):
         try:
             status, output, complaint = _run([reader, "dump", "--json", "--pid", str(pid),
                                               *arguments], limit)  # fmt: skip
@@ -165,6 +163,26 @@ def _read_one(reader: str | None, pid: int, timeout: float) -> list[ThreadStack]
     # What is gone by now could not be read for that.
     gone = _not_readable(pid)
     return _Unread(gone or reason, gone=bool(gone))
+
+
+def _readings(timeout: float) -> Iterator[tuple[list[str], float]]:
+    """Arguments and time limit of each reading until one succeeds.
+
+    Without blocking, since that cannot disturb the process. One that moves meanwhile may give
+    nothing that way: it is held for the moment of a second reading; on Windows it is read again,
+    since a py-spy that is killed there leaves its process suspended for ever.
+    """
+    # Variables are looked at for one number, the index of the sample, and are kept nowhere.
+    first = ["--nonblocking", "--locals"]
+    if sys.platform == "win32":
+        end = time.monotonic() + timeout
+        for _ in range(UNDISTURBED):
+            if (left := end - time.monotonic()) > 0:
+                yield first, left
+    else:
+        # The second reading needs its time too when the first one hangs.
+        yield first, timeout * 0.6
+        yield [], timeout * 0.4
 
 
 def _not_readable(pid: int) -> str:
@@ -189,7 +207,7 @@ def _run(command: Sequence[str], limit: float) -> tuple[int | None, str, str]:
         stderr=subprocess.PIPE,
         encoding="utf-8",
         errors="replace",
-        start_new_session=True,  # Ctrl-C is for the supervisor, which ends the reader in order
+        **own_session.options(),  # Ctrl-C is for the supervisor, which ends the reader in order
     )
     try:
         output, complaint = process.communicate(timeout=limit)

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from dualwatch.collectors.stacks import capture, permissions
+from dualwatch.core import own_session
 from dualwatch.core.deadline import TimedCall
 from dualwatch.core.text import clean
 from dualwatch.events import SurroundingsSeen
@@ -75,7 +76,7 @@ def _started(python: str) -> Iterator[subprocess.Popen[bytes]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=_environment(os.environ),
-        start_new_session=True,  # Ctrl-C is for us, who end it.
+        **own_session.options(),  # Ctrl-C is for us, who end it.
     )
     try:
         yield process

@@ -228,6 +228,23 @@ CODES: tuple[Code, ...] = (
         explains=("DW204", "DW205", "DW206", "DW207"),
     ),
     Code(
+        code="DW215",
+        name="checkpoint-mismatch",
+        severity=Severity.WARNING,
+        means="Weights were loaded of which many do not fit the model: keys that are missing, "
+        "unexpected or of another shape. It is a note where at least half of the model's keys were "
+        "loaded, as with a head for other classes, and an error where none was.",
+        matters="What was not loaded starts from its initialisation, and the training begins as if "
+        "there were no checkpoint.",
+        remedy="Compare the names of the keys: a prefix (backbone., module., model.) that only one "
+        "side has, another backbone, or the file of another model.",
+        example="DW215 checkpoint-mismatch (certain)\n"
+        "  0 of the model's 361 keys were loaded: 361 are missing in the checkpoint, 0 have "
+        "another shape, and 318 of its keys are not in the model\n"
+        "  keys that are not in the model: model.layer1.0.conv1.weight",
+        explains=("DW205", "DW206", "DW207"),
+    ),
+    Code(
         code="DW216",
         name="best-long-ago",
         severity=Severity.INFO,

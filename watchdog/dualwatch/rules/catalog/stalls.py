@@ -157,11 +157,12 @@ CODES: tuple[Code, ...] = (
         code="DW115",
         name="process-stopped",
         severity=Severity.WARNING,
-        means="A process of the training is stopped (state T: Ctrl-Z, SIGSTOP) or held by a "
-        "debugger (state t).",
+        means="A process of the training is stopped (state T: Ctrl-Z, SIGSTOP; on Windows: "
+        "suspended) or held by a debugger (state t).",
         matters="It does nothing until it is continued, but it is intact.",
-        remedy="Continue it: kill -CONT PID. dualwatch train does so once per attempt, never for "
-        "a process that a debugger holds, and does not restart it.",
+        remedy='Continue it: kill -CONT PID; on Windows "Resume process" in the Resource '
+        "Monitor. dualwatch train does so once per attempt, never for a process that a debugger "
+        "holds, and does not restart it.",
         example="DW115 process-stopped (certain)\n"
         "  no progress since 02:14:07: 300 s, limit 300 s\n"
         "  stopped (state T): pid 4713 (worker)\n"

@@ -6,6 +6,7 @@ its processes, so its phase is read from the stack of its main thread.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from dualwatch.core import units
@@ -22,6 +23,8 @@ STILL_APART = 2.0
 
 ASLEEP_CPU = 0.02
 """Share of a core below which a single process sleeps."""
+
+_PROGRAM = re.compile(r"\.exe(?:[\s\"]|$)", re.IGNORECASE)
 
 FEEDER = "QueueFeederThread"
 """A worker starts it when it hands over its first batch."""
@@ -242,6 +245,13 @@ def state(s: Snapshot, pid: int) -> str:
     words = process.status + (f" in {process.wchan}" if process.wchan else "")
     words += "" if cpu is None else f", {cpu * 100:.0f} % of a core"
     return words + ("" if io is None else f", {units.size(io)}/s of I/O")
+
+
+def on_windows(s: Snapshot) -> bool:
+    """Whether the training is known to run on Windows."""
+    if s.config is not None and s.config.platform:
+        return s.config.platform.startswith("win")
+    return any(_PROGRAM.search(process.command) for process in s.process.values())
 
 
 def names(pids: Iterator[int] | list[int] | tuple[int, ...]) -> str:

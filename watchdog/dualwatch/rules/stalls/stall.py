@@ -213,7 +213,10 @@ def _stopped(s: Snapshot, first: Evidence) -> Finding:
         evidence.append(Evidence(text=text, source="processes", wall=s.wall))
     pids = " ".join(str(p.pid) for p in at_rest if p.status == "stopped")
     traced = context.names([p.pid for p in at_rest if p.status != "stopped"])
-    remedy = [f"Continue it: kill -CONT {pids}."] if pids else []
+    way = f"kill -CONT {pids}"
+    if context.on_windows(s):
+        way = f'"Resume process" in the Resource Monitor, process {pids}'
+    remedy = [f"Continue it: {way}."] if pids else []
     remedy += [f"Let the debugger continue, or detach it from pid {traced}."] if traced else []
     remedy.append("dualwatch train continues a stopped process once, and never restarts it.")
     proof = Proof.STOPPED if pids else Proof.TRACED
