@@ -226,7 +226,7 @@ def test_no_reader_is_said(spawn: Any, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else"
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become another user"
 )
 @needs_reader
 def test_somebody_elses_process_is_refused_with_a_way_out(spawn: Any, tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_somebody_elses_process_is_refused_with_a_way_out(spawn: Any, tmp_path: 
 
 
 @pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else"
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become another user"
 )
 def test_the_agent_of_somebody_elses_process_is_not_asked(spawn: Any, tmp_path: Path) -> None:
     inside = tmp_path / "attempt-1"
