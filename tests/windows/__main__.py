@@ -67,7 +67,9 @@ def _passes(machine: Machine, tier: str, until: float) -> bool:
     if code == 0:
         return True
     print(f"windows: {tier}: what failed, once more ...", file=sys.stderr, flush=True)
-    again = _pytest(machine, tier, ["--last-failed", "--last-failed-no-failures=none"], until)
+    # Where a test could not even be collected, the others have not been run.
+    only = ["--last-failed", "--last-failed-no-failures=none"] if code == 1 else []
+    again = _pytest(machine, tier, only, until)
     if again not in (0, *FAILURES):
         # It never came to a report: as one test took too long, or Wine itself failed.
         raise Unavailable(f"the {tier} tests ended without a report ({code}, {again})")

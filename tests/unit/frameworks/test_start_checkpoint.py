@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from dualwatch.events import CheckpointSeen, ConfigRead
 from dualwatch.frameworks.mmengine import start_checkpoint
+from dualwatch.frameworks.mmengine.config import fields
 from dualwatch.frameworks.mmengine.start_checkpoint import look
 
 
@@ -141,3 +142,27 @@ def test_a_relative_path_begins_at_one_of_the_roots(tmp_path: Path) -> None:
     seen = see("a.pth", roots=(tmp_path / "nowhere", tmp_path))
     assert seen is not None
     assert (seen.path, seen.exists, seen.whole) == ("a.pth", True, True)
+
+
+def test_the_first_file_of_a_part_of_the_model_that_is_not_there(tmp_path: Path) -> None:
+    whole, absent = checkpoint(tmp_path / "a.pth"), tmp_path / "b.pth"
+    parts = {"model.backbone.init_cfg.checkpoint": str(whole), "model.neck": str(absent)}
+    config = ConfigRead(at=0.0, wall=0.0, path="c.py", how="loaded", loaders={}, pretrained=parts)
+    seen = look(config, None, at=1.0, wall=2.0)
+    assert seen is not None
+    assert (seen.path, seen.exists) == (str(absent), False)
+
+
+def test_files_that_fill_parts_of_the_model() -> None:
+    model: Any = {
+        "backbone": {"init_cfg": {"type": "Pretrained", "checkpoint": "w/r18.pth"}},
+        "neck": {"init_cfg": [{"type": "Normal"}, {"type": "Pretrained", "checkpoint": "n.pth"}]},
+        "teacher": {"pretrained": "t.pth"},
+        "head": {"init_cfg": {"type": "Pretrained", "checkpoint": "torchvision://resnet50"}},
+        "other": {"init_cfg": {"type": "Xavier", "checkpoint": "x.pth"}, "pretrained": True},
+    }
+    assert dict(fields.pretrained({"model": model})) == {
+        "model.backbone.init_cfg.checkpoint": "w/r18.pth",
+        "model.neck.init_cfg.1.checkpoint": "n.pth",
+        "model.teacher.pretrained": "t.pth",
+    }

@@ -31,6 +31,32 @@ def report(line: str) -> EndReported:
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "NVRM: Xid (PCI:0000:3b:00): 79, pid=71234, GPU has fallen off the bus.",
+        "[ 9812.412345] NVRM: Xid (PCI:0000:3b:00): 119, pid=71, Timeout waiting for RPC from GSP",
+        "Mar 04 10:00:31 node kernel: NVRM: Xid (PCI:0000:3b:00): 74, NVLink: fatal error",
+        "NVRM: GPU 0000:3b:00.0: GPU has fallen off the bus.",
+    ],
+)
+def test_the_driver_reports_a_lost_gpu(line):
+    found = report(line)
+    assert (found.by, found.what) == (B.KERNEL, K.GPU_LOST)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "NVRM: Xid (PCI:0000:3b:00): 31, pid=71234, Ch 00000008, MMU Fault",
+        "NVRM: loading NVIDIA UNIX x86_64 Kernel Module",
+        "what to do after NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus.",
+    ],
+)
+def test_other_lines_of_the_driver_are_no_end(line):
+    assert EndingParser().feed(line, 0.0, 0.0) is None
+
+
+@pytest.mark.parametrize(
     ("line", "signal", "pid"),
     [
         ("Killed", "SIGKILL", None),

@@ -268,7 +268,7 @@ def _fold(done: Examination, answers: dict[str, Any], options: ExamineOptions) -
         NotObserved(at=moment.at, wall=moment.wall, what=what, why=why)
         for what, why in done.not_observed.items()
     ]
-    for name in options.more:
+    for name in dict.fromkeys(("checkpoint", *options.more)):
         if name == "config":
             continue  # As it was settled above.
         answer = answers.get(name, ())

@@ -6,7 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,21 @@ class Collector:
 
     ask: Callable[[], Any]
     limit: float
+
+
+class Once(Generic[Answer]):
+    """An answer that several ask for at the same time; the first one who does works it out."""
+
+    def __init__(self, ask: Callable[[], Answer]) -> None:
+        self._ask = ask
+        self._lock = threading.Lock()
+        self._answers: list[Answer] = []
+
+    def get(self) -> Answer:
+        with self._lock:
+            if not self._answers:
+                self._answers.append(self._ask())
+            return self._answers[0]
 
 
 def collect(

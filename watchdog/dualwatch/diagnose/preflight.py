@@ -6,7 +6,6 @@ does not ask them.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from dualwatch.collectors.target import Target
 from dualwatch.core import clock
 from dualwatch.core.policies import CheckPolicy
 from dualwatch.datasets import scan
-from dualwatch.diagnose.parallel import Collector
+from dualwatch.diagnose.parallel import Collector, Once
 from dualwatch.events import ConfigRead, Event, NotObserved
 from dualwatch.frameworks import config_read, interpreter
 from dualwatch.frameworks.base import TIME_LIMIT
@@ -56,31 +55,16 @@ def collectors(
     if target.config is None and target.work_dir is None:
         return asked
     pairs = PairOptions(all_pairs, lambda done, total: tell("pairs", done, total))
-    known = _Once(lambda: _known(target, python, pairs))
+    known = Once(lambda: _known(target, python, pairs))
     asked["config"] = Collector(lambda: _fact(known.get()), CONFIG_S + PAIRS_S)
     asked["checkpoint"] = Collector(
-        lambda: _checkpoint(target, known.get()), CONFIG_S + PAIRS_S + CHECKPOINT_S
+        lambda: checkpoint(target, known.get()), CONFIG_S + PAIRS_S + CHECKPOINT_S
     )
     asked["data sets"] = Collector(
         lambda: _data(known.get(), all_pairs, lambda done, total: tell("images", done, total)),
         CONFIG_S + PAIRS_S + DATA_S,
     )
     return asked
-
-
-class _Once:
-    """An answer that several ask for at the same time; the first one who does works it out."""
-
-    def __init__(self, ask: Callable[[], FoundConfig | None]) -> None:
-        self._ask = ask
-        self._lock = threading.Lock()
-        self._answers: list[FoundConfig | None] = []
-
-    def get(self) -> FoundConfig | None:
-        with self._lock:
-            if not self._answers:
-                self._answers.append(self._ask())
-            return self._answers[0]
 
 
 def _now() -> dict[str, Any]:
@@ -102,7 +86,8 @@ def _fact(known: FoundConfig | None) -> ConfigRead | None:
     return known.event if known is not None else None
 
 
-def _checkpoint(target: Target, known: FoundConfig | None) -> list[Event]:
+def checkpoint(target: Target, known: FoundConfig | None) -> list[Event]:
+    """The weights that a training of a configuration starts from; nothing where there are none."""
     if known is None or known.event.error:
         return [_unseen("checkpoint", known)]
     folder = target.work_dir or _work_dir(known, target)

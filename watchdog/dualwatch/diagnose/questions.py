@@ -17,8 +17,8 @@ from dualwatch.collectors.processes import orphans
 from dualwatch.collectors.target import Target
 from dualwatch.core.clock import Moment
 from dualwatch.core.policies import CheckPolicy
-from dualwatch.diagnose import live_process, records
-from dualwatch.diagnose.parallel import Collector
+from dualwatch.diagnose import live_process, preflight, records
+from dualwatch.diagnose.parallel import Collector, Once
 from dualwatch.events import ConfigRead
 from dualwatch.frameworks import config_read, interpreter
 from dualwatch.history import sources
@@ -94,9 +94,13 @@ def questions(
     if target.config is not None:
         named = target.config
         python = interpreter.training_python(policy.python)
-        asked["config"] = Collector(
-            lambda: config_read.load(python, named, Path.cwd(), CONFIG_S).event, CONFIG_S + 2
-        )
+        known = Once(lambda: config_read.load(python, named, Path.cwd(), CONFIG_S))
+        asked["config"] = Collector(lambda: known.get().event, CONFIG_S + 2)
+        if training is None and target.log is None:
+            asked["checkpoint"] = Collector(
+                lambda: preflight.checkpoint(target, known.get()),
+                CONFIG_S + 2 + preflight.CHECKPOINT_S,
+            )
     elif work_dir is not None:
         cwd = training.cwd if training is not None else None
         asked["config"] = Collector(lambda: _found_config(target, cwd, moment), LIVE_S)

@@ -41,6 +41,7 @@ class EndKind(str, enum.Enum):
     CANCELLED = "cancelled"
     NODE_FAILED = "node-failed"
     INTERRUPTED = "interrupted"
+    GPU_LOST = "gpu-lost"
     COLLECTIVE_TIMEOUT = "collective-timeout"
     CRASHED = "crashed"
     NOT_STARTED = "not-started"

@@ -285,6 +285,7 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
         preprocessor: Type of the model's data preprocessor, "" where none is named.
         backends: Types of the visualizer's backends; None where that cannot be told.
         load_from: Checkpoint that it starts from, "" for none.
+        pretrained: Dotted key -> file on a local disk from which a part of its model is filled.
         resumes: Whether it goes on with the state of that checkpoint, or of the newest one.
         error: Why it does not load; "" where it does.
         error_remedy: What to do about that, "" where nothing is known.
@@ -318,6 +319,7 @@ class ConfigRead(Event, frozen=True, kw_only=True, tag="config-read"):
     preprocessor: str = ""
     backends: tuple[str, ...] | None = None
     load_from: str = ""
+    pretrained: dict[str, str] = {}
     resumes: bool = False
     error: str = ""
     error_remedy: str = ""

@@ -185,6 +185,7 @@ def of_spec(
         preprocessor=clean(spec.preprocessor, 200),
         backends=spec.backends,
         load_from=clean(spec.start_from, 1000),
+        pretrained={clean(k, 200): clean(v, 1000) for k, v in spec.pretrained.items()},
         resumes=spec.resumes,
         error=spec.error,
         framework=spec.framework,

@@ -79,6 +79,7 @@ class TrainingSpec:
         wrapped: The data set of each loader as written, wrappers included.
         start_method: Of worker processes, None for the platform's own.
         start_from: Checkpoint that it starts from, "" for none.
+        pretrained: Dotted key -> local file from which a part of its model is filled.
         resumes: Whether it continues with the state of that checkpoint, or of the newest one.
         work_dir: As the configuration names it, "" for none.
         model_words: Keys and types of its model.
@@ -106,6 +107,7 @@ class TrainingSpec:
     start_method: str | None = None
     goal: Goal = field(default_factory=Goal)
     start_from: str = ""
+    pretrained: Mapping[str, str] = field(default_factory=dict)
     resumes: bool = False
     work_dir: str = ""
     model_words: tuple[str, ...] = ()

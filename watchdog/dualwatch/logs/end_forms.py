@@ -100,6 +100,13 @@ FORMS: tuple[Form, ...] = (
         r"(?:(?:Memory cgroup out of memory|Out of memory): Kill(?:ed)? process (?P<pid>\d+)"
         r"|oom-kill:constraint=\S*,pid=(?P<pid2>\d+)|oom_reaper: reaped process (?P<pid3>\d+))",
     ),
+    # --- the driver of the GPU; which of its errors are fatal: xid.py ---
+    _form(
+        _B.KERNEL,
+        _K.GPU_LOST,
+        r"(?:\S.{0,100}kernel: ?)?(?:\[[\s\d.]+\] ?|<\d>|[A-Z][a-z]{2} [A-Z][a-z]{2} .{5,30}\] )?"
+        r"NVRM: ",
+    ),
     # --- a scheduler or an administrator ---
     _form(_B.PBS, _K.TIME_LIMIT, r"=>> PBS: job killed: (?:walltime|cput)\b"),
     _form(_B.PBS, _K.CANCELLED, r"=>> PBS: job killed"),

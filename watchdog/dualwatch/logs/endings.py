@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from dualwatch.core.text import bound
 from dualwatch.events import DeviceAssertSeen, EndKind, EndReported, EndReporter
-from dualwatch.logs import end_forms
+from dualwatch.logs import end_forms, xid
 from dualwatch.logs.end_words import of_exit_code, of_word, signal_name
 
 TEXT = 400
@@ -24,7 +24,8 @@ _HINT = re.compile(
     r"|signal|xit|CANCELLED|oom|OOM|[Oo]ut [Oo]f [Mm]emory|memory limit|PBS:|Watchdog|watchdog"
     r"|revoked|attempts left|\^C|Assertion `|can't open file|No module named|not found|Evicted"
     r"|Node failure|task \d|tasks \d|0x[Cc]0|Illegal|Quit|rank +:|Root Cause|Failures:|Mutex"
-    r"|[杀终段总放]|退出代码|已中止|OMP:|core dumped|fatal exception|Error \d|low on resource"
+    r"|[杀终段总放]|退出代码|已中止|OMP:|core dumped|fatal exception|NVRM: |Error \d"
+    r"|low on resource"
 )
 
 
@@ -168,8 +169,11 @@ def _of_shell(line: str) -> _Report | None:
 def _of_forms(line: str) -> _Report | None:
     for form in end_forms.FORMS:
         match = form.pattern.match(line)
-        if match is not None:
-            return _of_match(form, match)
+        if match is None:
+            continue
+        if form.what is _K.GPU_LOST and not xid.is_fatal(line):
+            return None  # Other errors are of programs; the GPU works.
+        return _of_match(form, match)
     return None
 
 

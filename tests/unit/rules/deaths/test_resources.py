@@ -186,6 +186,16 @@ def test_a_device_that_is_gone_or_has_errors(story, errors, before, after, sever
     assert [f.severity for f in found] == ([severity] if severity is not None else [])
 
 
+@pytest.mark.parametrize(("seconds", "counts"), [(99.0, False), (3700.0, True)])
+def test_an_error_of_the_gpu_counts_at_the_time_of_the_training(story, seconds, counts) -> None:
+    """The machine was booted an hour before the training began."""
+    story.started().trains(5)
+    line = f"[{seconds:12.6f}] NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus."
+    booted = story.events[0].wall - 3600.0
+    story.tell(HostSampled, kernel=(line,), booted=booted)
+    assert ("DW403" in story.codes()) is counts
+
+
 def test_a_driver_that_does_not_fit_is_no_absent_one(story) -> None:
     why = "driver/library version mismatch: the driver was updated under the running system"
     assert "DW403" in story.tell(NotObserved, what="gpu", why=why).codes()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dualwatch.events import ConfigRead, Severity
+from dualwatch.events import CheckpointSeen, ConfigRead, Severity
 
 LOADER = {"batch_size": 4, "num_workers": 2, "persistent_workers": True}
 
@@ -111,3 +111,27 @@ def test_images_without_a_partner_are_counted_and_the_first_named(story, count, 
 
 def test_a_sound_configuration_is_none(story) -> None:
     assert read(story, looked_at=500).codes() == []
+
+
+@pytest.mark.parametrize(
+    ("exists", "whole", "severity"),
+    [(False, None, Severity.CRITICAL), (True, False, Severity.CRITICAL), (True, True, None)],
+)
+def test_weights_that_cannot_be_loaded_keep_a_training_from_starting(
+    story, exists, whole, severity
+) -> None:
+    read(story).tell(CheckpointSeen, path="w.pth", exists=exists, whole=whole, why="it is empty")
+    assert [(f.code, f.severity) for f in story.judged()] == (
+        [("DW605", severity)] if severity is not None else []
+    )
+
+
+def test_weights_that_a_text_names_may_lie_elsewhere(story) -> None:
+    read(story, how="read").tell(CheckpointSeen, path="w.pth", exists=False, whole=None)
+    (found,) = story.judged()
+    assert (found.code, found.severity) == ("DW605", Severity.WARNING)
+
+
+def test_a_training_that_runs_had_its_weights(story) -> None:
+    read(story).tell(CheckpointSeen, path="w.pth", exists=False, whole=None).trains(3)
+    assert "DW605" not in story.codes()

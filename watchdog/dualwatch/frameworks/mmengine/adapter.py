@@ -26,6 +26,7 @@ from dualwatch.frameworks.mmengine.config import (
     dump,
     edits,
     faults,
+    fields,
     find,
     load,
     paths,
@@ -68,7 +69,8 @@ class MMEngine(Framework):
     ) -> TrainingSpec:
         found = load.describe(python, config, options, folder, limit=limit, build=build)
         parts, whole = found.pop("parts", None), as_dict(found.pop("whole", None))
-        spec = replace(self.spec(found), everything=whole)
+        spec = self.spec(found)
+        spec = replace(spec, everything=whole, pretrained=dict(fields.pretrained(whole)))
         return spec if parts is None else replace(spec, trial=of_parts(as_dict(parts), whole))
 
     def read(self, config: Path) -> TrainingSpec:

@@ -35,15 +35,27 @@ def look(
     wall: float,
     roots: Sequence[Path] = (Path(),),
 ) -> CheckpointSeen | None:
-    """Looks at the checkpoint that a configuration names, or that resuming would take.
+    """Looks at the files of weights that a configuration names, or that resuming would take.
 
     Args:
         work_dir: Folder of the run, whose newest checkpoint mmengine takes to resume from.
         roots: Where a relative path may begin.
 
     Returns:
-        None where the training starts from no checkpoint.
+        The first of them that is not there or not whole, else the one to start from. None where
+        the training starts from no file.
     """
+    seen = [_at_the_start(config, work_dir, at=at, wall=wall, roots=roots)]
+    seen += [_local(path, at=at, wall=wall, roots=roots) for path in config.pretrained.values()]
+    found = [one for one in seen if one is not None]
+    faulty = (one for one in found if one.exists is False or one.whole is False)
+    return next(faulty, found[0] if found else None)
+
+
+def _at_the_start(
+    config: ConfigRead, work_dir: Path | None, *, at: float, wall: float, roots: Sequence[Path]
+) -> CheckpointSeen | None:
+    """The checkpoint of the whole model; None for none."""
     named = config.load_from
     if not named and not config.resumes:
         return None
@@ -63,6 +75,12 @@ def look(
     if "://" in named or named.startswith("s3:"):
         why = "it is not a local file: torch fetches it when the training starts"
         return CheckpointSeen(at=at, wall=wall, path=shown, exists=None, whole=None, why=why)
+    return _local(named, at=at, wall=wall, roots=roots)
+
+
+def _local(named: str, *, at: float, wall: float, roots: Sequence[Path]) -> CheckpointSeen:
+    """A file on a local disk."""
+    shown = clean(named, _LENGTH)
     path = _found(os.path.expanduser(named), roots)
     if path is None:
         why = "it is not there"

@@ -128,6 +128,10 @@ def verdict(s: Snapshot) -> Ending | None:
         found = [one for one in reports if one.what is kind]
         if found:
             return _from_outside(found)
+    lost = [one for one in reports if one.what is EndKind.GPU_LOST]
+    if lost:
+        text = "the driver lost the GPU, by the kernel's report"
+        return Ending("DW403", None, text, 0.95, tuple(lost))
     plain = [one for one in reports if one.what is EndKind.EXIT_CODE]
     told = [one for one in reports if one.what is not EndKind.EXIT_CODE]
     # Slurm cancels the other tasks of a step when one exits with an error.

@@ -8,7 +8,7 @@ from dualwatch.events import Circumstance, ErrorSeen, Evidence, Finding
 from dualwatch.protocol import Phase
 from dualwatch.rules import finished
 from dualwatch.rules.catalog import finding
-from dualwatch.rules.deaths import endings, error_patterns, of_errors, silent_ends, stopped
+from dualwatch.rules.deaths import endings, error_patterns, labels, of_errors, silent_ends, stopped
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
 
@@ -44,6 +44,8 @@ def died(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
         yield from silent_ends.of_ending(s, told)
         if error is not None and error_patterns.recognise(error).code in ("DW301", "DW305"):
             yield from of_errors.of_error(s, error, own)
+    elif told is not None and told.code == "DW403" and _is_of_the_gpu(error):
+        yield from silent_ends.of_ending(s, told)
     elif error is not None:
         yield from of_errors.of_error(s, error, own)
     elif stopped.was_stopped(s):
@@ -79,6 +81,11 @@ def _cause(own: Sequence[ErrorSeen], told: endings.Ending | None) -> ErrorSeen |
         return None
     # Where all errors are of the second kind, the first is closest to the cause.
     return own[0] if own else None
+
+
+def _is_of_the_gpu(error: ErrorSeen | None) -> bool:
+    """Whether an error can be what Python shows of a lost GPU; so can none."""
+    return error is None or labels.is_of_cuda(error_patterns.text_of(error))
 
 
 def _is_by_hand(error: ErrorSeen) -> bool:

@@ -51,7 +51,7 @@ def oom_kill(s: Snapshot, pids: Collection[int]) -> OomKill | None:
     named = [
         line
         for line in host.kernel
-        if _killed(line) in pids and (line in fresh or _is_of_its_time(line, s))
+        if _killed(line) in pids and (line in fresh or is_of_its_time(line, s))
     ]
     grown = _grown(s)
     if named and (not host.container or set(named) & set(fresh)):
@@ -63,7 +63,7 @@ def oom_kill(s: Snapshot, pids: Collection[int]) -> OomKill | None:
     return None
 
 
-def _is_of_its_time(line: str, s: Snapshot) -> bool:
+def is_of_its_time(line: str, s: Snapshot) -> bool:
     """Whether a kernel line is from the time of the training: pids come again.
 
     True where either time is not known. The kernel does not count the time of a suspended machine.

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from dualwatch.core import shell, units
 from dualwatch.events import Evidence, Finding, GpuHolder, GpuSample, ProcessSample, Severity
+from dualwatch.logs import xid
 from dualwatch.protocol import Phase
 from dualwatch.rules.deaths import error_patterns, exit, host_evidence, quotes
 from dualwatch.rules.deaths.host_evidence import (
@@ -32,10 +33,6 @@ HELD_BYTES = units.GIB
 NAMED = 5
 
 _LOST = re.compile(r"\blost\b|fallen off the bus|must be re(?:set|placed)|version mismatch", re.I)
-_XID = re.compile(r"NVRM: .*?\bXid\b(?: \([^)]*\))?: (\d+)")
-_FATAL_XIDS = frozenset((46, 62, 74, 79, 95, 119, 120, 136, 140, 143, 154))
-_MEMORY_XIDS = frozenset((48, 63, 64, 92, 94))
-"""Other Xids are mostly of programs that failed, or were killed, on a sound GPU."""
 
 
 def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
@@ -179,23 +176,18 @@ def _lost(s: Snapshot) -> Iterator[Finding]:
         fatal.append(Evidence(text=silent.why, source="NVML", wall=silent.wall))
     fresh = frozenset(host_evidence.fresh_kernel_lines(s))
     for line in s.host.kernel if s.host is not None else ():
-        number = _xid(line)
+        if line not in fresh and not host_evidence.is_of_its_time(line, s):
+            continue
         evidence = Evidence(text=line, source="kernel", wall=s.host.wall if s.host else None)
-        if (number in _FATAL_XIDS or "fallen off the bus" in line) and (fatal or line in fresh):
+        if xid.is_fatal(line) and (fatal or line in fresh):
             fatal.append(evidence)
-        elif number in _FATAL_XIDS | _MEMORY_XIDS:
-            # The log may be weeks old: for a GPU that responds, an old line is a warning.
+        elif xid.number(line) in xid.FATAL | xid.MEMORY:
+            # The GPU may have been reset since: for one that responds, this is a warning.
             mild.append(evidence)
     if fatal:
         yield quotes.found(s, "DW403", [*fatal, *mild][:10], 0.95, Severity.CRITICAL)
     elif mild:
         yield _warning(s, "DW403", mild[-10:], 0.5)
-
-
-def _xid(line: str) -> int | None:
-    """The Xid number of a kernel line: "NVRM: Xid (PCI:0000:3b:00): 79, pid=..."."""
-    match = _XID.search(line)
-    return int(match[1]) if match else None
 
 
 # --- orphans ---------------------------------------------------------------------------------

@@ -1,11 +1,19 @@
-"""DW308, DW601-DW604, DW607, DW610, DW611: what a configuration shows before the start."""
+"""DW308, DW601-DW605, DW607, DW610, DW611: what a configuration shows before the start."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from dualwatch.core.plain import as_dict
-from dualwatch.events import ConfigRead, Defect, DefectKind, Evidence, Finding, Severity
+from dualwatch.events import (
+    Circumstance,
+    ConfigRead,
+    Defect,
+    DefectKind,
+    Evidence,
+    Finding,
+    Severity,
+)
 from dualwatch.rules.deaths import quotes
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
@@ -47,6 +55,7 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     if not _has_trained(s) and not s.milestones & _BUILT:
         # One that has trained could; what a journal or a log shows of it counts for more.
         yield from _defects(s, config)
+        yield from _checkpoint(s, config)
 
 
 def _defects(s: Snapshot, config: ConfigRead) -> Iterator[Finding]:
@@ -119,6 +128,21 @@ def _missing(s: Snapshot, config: ConfigRead) -> Finding:
         # Relative paths start at the folder of the training, which a dump does not contain.
         return quotes.found(s, "DW603", evidence, 0.5, Severity.WARNING)
     return quotes.found(s, "DW603", evidence, 0.95)
+
+
+def _checkpoint(s: Snapshot, config: ConfigRead) -> Iterator[Finding]:
+    """Weights to start from that are not there, or are not whole."""
+    seen = s.checkpoint
+    if seen is None or (seen.exists is not False and seen.whole is not False):
+        return
+    absent = seen.exists is False
+    text = f"{seen.path} does not exist" if absent else f"{seen.path}: {seen.why}"
+    named = Circumstance.NO_SUCH_CHECKPOINT if absent else Circumstance.NOT_A_CHECKPOINT
+    loaded = config.how == "loaded"
+    # Relative paths start at the folder of the training, which a text does not contain.
+    severity = None if loaded else Severity.WARNING
+    confidence = 0.95 if loaded else 0.5
+    yield quotes.found(s, "DW605", [_quote(config, text)], confidence, severity, circumstance=named)
 
 
 def _unpaired(s: Snapshot, config: ConfigRead) -> Finding:

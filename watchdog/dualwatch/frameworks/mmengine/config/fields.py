@@ -6,6 +6,7 @@ mark of what was not read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from dualwatch.core.plain import PlainDict, PlainValue, as_dict
@@ -15,6 +16,11 @@ LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 MAX_WORDS = 500
 MOST = 50
 """Backends that are kept; a real configuration has three at most."""
+
+MOST_PARTS = 20_000
+"""Sections of a model that are looked through."""
+
+_ADDRESS = re.compile(r"[a-zA-Z][\w+.-]+://|s3:|(?:petrel|openmmlab|open-mmlab|modelzoo):")
 
 
 def loaders(values: PlainDict) -> dict[str, PlainValue]:
@@ -126,6 +132,33 @@ def start(values: PlainDict) -> tuple[str, bool]:
         return from_before, True
     path, resume = values.get("load_from"), values.get("resume")
     return path if isinstance(path, str) else "", resume is True
+
+
+def pretrained(values: PlainDict) -> Iterator[tuple[str, str]]:
+    """(dotted key, file) of the weights on a local disk that fill a part of the model."""
+    seen = 0
+    waiting: list[tuple[str, PlainValue]] = [("model", values.get("model"))]
+    while waiting and seen < MOST_PARTS:
+        key, value = waiting.pop()
+        seen += 1
+        if isinstance(value, (list, tuple)):
+            waiting += [(f"{key}.{index}", part) for index, part in enumerate(value)]
+        if not isinstance(value, Mapping):
+            continue
+        if key.rpartition(".")[2] == "init_cfg" or ".init_cfg." in key:
+            named = value.get("checkpoint") if _type(value) == "Pretrained" else None
+            where = f"{key}.checkpoint"
+        else:
+            named, where = value.get("pretrained"), f"{key}.pretrained"  # mmcv 1.x
+        if isinstance(named, str) and _is_local(named):
+            yield where, named
+        waiting += [(f"{key}.{name}", part) for name, part in value.items()]
+
+
+def _is_local(path: str) -> bool:
+    """Whether it is surely the path of a file of weights, and no address or name of a model."""
+    is_file = path.endswith((".pth", ".pt", ".bin", ".pkl", ".ckpt", ".safetensors"))
+    return is_file and _ADDRESS.match(path) is None and not is_unread(path)
 
 
 def imports(values: PlainDict) -> tuple[str, ...]:

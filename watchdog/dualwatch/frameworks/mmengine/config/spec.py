@@ -40,6 +40,7 @@ def spec_of(values: PlainDict) -> TrainingSpec:
         validates_every=dump.validates_every(values),
         validates=dump.validates(values),
         start_from=start_from,
+        pretrained=dict(fields.pretrained(values)),
         resumes=resumes,
         work_dir=work_dir if isinstance(work_dir, str) and not is_unread(work_dir) else "",
         model_words=fields.model_words(values),
