@@ -19,6 +19,7 @@ from dualwatch.core import own_session, process_identity
 from dualwatch.core.errors import DualwatchError, writing
 from dualwatch.core.files import write_atomically
 from dualwatch.core.settings import SECRET_ENV
+from dualwatch.protocol.rehearsal import Order
 
 SITE_FOLDER = agent.SITE_FOLDER
 
@@ -90,17 +91,20 @@ def write_orders(
     *,
     rescue: bool = True,
     parts: str = "",
+    rehearsal: Order | None = None,
 ) -> None:
     """Writes the instructions for the agent, and the overrides alone for people.
 
     Args:
         parts: Pattern of words in the names of modules that the agent records at any depth.
+        rehearsal: How much is rehearsed; None for the whole training.
     """
     orders: protocol.OverridesDocument = {
         "overrides": dict(overrides),
         "stretch": stretch,
         "rescue": rescue,
         "parts": parts,
+        "rehearsal": rehearsal,
     }
     for name, data in (
         (protocol.OVERRIDES_FILE, orders),

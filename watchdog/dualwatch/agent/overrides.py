@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from dualwatch import protocol
+
+if TYPE_CHECKING:
+    from dualwatch.protocol import rehearsal
 
 
 class OverrideFile(NamedTuple):
@@ -17,12 +20,14 @@ class OverrideFile(NamedTuple):
         stretch: Iterations of this attempt for one of the user's own configuration.
         rescue: Whether loaders may be replaced and rescue checkpoints be saved.
         parts: Pattern of words in the names of modules that are always reported.
+        rehearsal: How much is rehearsed; None for the whole training.
     """
 
     overrides: dict[str, object]
     stretch: int
     rescue: bool = True
     parts: str = ""
+    rehearsal: rehearsal.Order | None = None
 
 
 def read(folder: str) -> OverrideFile:
@@ -37,4 +42,5 @@ def read(folder: str) -> OverrideFile:
         int(data.get("stretch", 1)),
         bool(data.get("rescue", True)),
         str(data.get("parts", "")),
+        data.get("rehearsal"),
     )

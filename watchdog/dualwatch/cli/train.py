@@ -96,6 +96,12 @@ def train(
             "--dry-run", help="Print the command and the steps of every remedy, run nothing."
         ),
     ] = False,
+    rehearse: Annotated[
+        bool,
+        typer.Option(
+            "--rehearse", help="Rehearse first (see `check --rehearse`); start if nothing fails."
+        ),
+    ] = False,
     quiet: options.Quiet = False,
     as_json: options.JsonLines = False,
     **flags: object,
@@ -110,6 +116,7 @@ def train(
       dualwatch train configs/my_config.py --script my_train.py -- --my-flag
       dualwatch train configs/my_config.py --notify jsons://example.org/hook
       dualwatch train configs/my_config.py --metrics-port 9600 --quiet
+      dualwatch train configs/my_config.py --rehearse
       dualwatch train configs/my_config.py --dry-run
     """
     from dualwatch.core import settings
@@ -121,22 +128,26 @@ def train(
     from dualwatch.supervisor.run import run
 
     in_force = settings.resolve(flags)
-    planned = plan.make(
-        LaunchOptions(
-            config=config,
-            work_dir=work_dir,
-            script=script,
-            cfg_options=tuple(cfg_options or ()),
-            resume=resume,
-            amp=amp,
-            nproc_per_node=nproc_per_node,
-            nnodes=nnodes,
-            node_rank=node_rank,
-            rdzv_endpoint=rdzv_endpoint,
-            extra=tuple(extra or ()),
-        ),
-        in_force,
+    wanted = LaunchOptions(
+        config=config,
+        work_dir=work_dir,
+        script=script,
+        cfg_options=tuple(cfg_options or ()),
+        resume=resume,
+        amp=amp,
+        nproc_per_node=nproc_per_node,
+        nnodes=nnodes,
+        node_rank=node_rank,
+        rdzv_endpoint=rdzv_endpoint,
+        extra=tuple(extra or ()),
     )
+    if rehearse and not dry_run:
+        from dualwatch.cli.rehearsing import rehearse as rehearsed
+
+        code = rehearsed(wanted, in_force, results_on_stderr=True)
+        if code:
+            raise typer.Exit(int(code))
+    planned = plan.make(wanted, in_force)
     if dry_run:
         document = planned.document()
         write_out(printed(document) if as_json else dryrun.text(document))

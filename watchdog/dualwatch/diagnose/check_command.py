@@ -69,7 +69,7 @@ def run(order: CheckOptions, policy: CheckPolicy) -> Exit:
     if order.as_json:
         console.write_out(printed(document))
     else:
-        for line in _page(document, sys.stdout, verbose=order.verbose):
+        for line in page(document, sys.stdout, verbose=order.verbose):
             console.write_out(line + "\n")
     return checked.code
 
@@ -173,7 +173,8 @@ class _Live:
         self._live.update(Text.from_ansi("\n".join(lines)), refresh=True)
 
 
-def _page(document: CheckDocument, stream: TextIO, *, verbose: bool) -> list[str]:
+def page(document: CheckDocument, stream: TextIO, *, verbose: bool) -> list[str]:
+    """The checklist as lines for a stream."""
     out = console.make(stream)
     return list(
         checklist.lines(

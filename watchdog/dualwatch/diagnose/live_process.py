@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from dualwatch.collectors.processes import file_locks
+from dualwatch.collectors.processes.roles import LAUNCHER
 from dualwatch.collectors.processes.trainings import Training
 from dualwatch.collectors.processes.tree import ProcessTree
 from dualwatch.collectors.stacks import capture
@@ -39,7 +40,7 @@ def _once(tree: ProcessTree, training: Training) -> list[Event]:
     moment = clock.now()
     sample = tree.sample(*moment)
     captured, unseen = capture.capture(
-        [p.pid for p in sample.processes if p.status != "zombie"],
+        [p.pid for p in sample.processes if p.status != "zombie" and p.role != LAUNCHER],
         None,
         timeout=READER_S,
         at=moment.at,

@@ -11,7 +11,8 @@ class ProcessSample(Struct, frozen=True, kw_only=True):
     """One process of the training's tree. None means: could not be read.
 
     Attributes:
-        role: "main", "rank", "worker", "tracker" (multiprocessing's helpers) or "other".
+        role: "main", "rank", "worker", "tracker" (multiprocessing's helpers), "launcher" (of a
+            virtual environment on Windows) or "other".
         status: psutil's word: "running", "sleeping", "disk-sleep", "stopped", "zombie", ...
         cpu_s: User + system seconds since its start.
         io_bytes: Bytes read + written since its start, page cache and pipes included, and on Linux

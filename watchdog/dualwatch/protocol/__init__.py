@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypedDict
 if TYPE_CHECKING:
     from mmap import mmap
 
+    from dualwatch.protocol import rehearsal
+
 # --- environment -------------------------------------------------------------------------
 
 ENV_ATTEMPT_DIR = "DUALWATCH_ATTEMPT_DIR"
@@ -99,12 +101,14 @@ class OverridesDocument(TypedDict):
         stretch: See ``events.RerunStep``.
         rescue: Whether a rescue checkpoint is wanted.
         parts: Pattern of words in the names of modules that are recorded at any depth.
+        rehearsal: How much is rehearsed; None for the whole training.
     """
 
     overrides: dict[str, object]
     stretch: int
     rescue: bool
     parts: str
+    rehearsal: rehearsal.Order | None
 
 
 class AgentDocument(TypedDict):

@@ -23,6 +23,7 @@ from dualwatch.collectors.agent_files.weights import WeightsFiles
 from dualwatch.collectors.gpu.nvml import NvmlSampler
 from dualwatch.collectors.host import sample as host
 from dualwatch.collectors.processes import file_locks, orphans
+from dualwatch.collectors.processes.roles import LAUNCHER
 from dualwatch.collectors.processes.tree import ProcessTree
 from dualwatch.collectors.stacks import capture
 from dualwatch.core.clock import Moment
@@ -147,7 +148,7 @@ class Monitor:
     def _stacks(self, moment: Moment) -> list[Event]:
         sample = self.processes(moment)
         captured, unseen = capture.capture(
-            [p.pid for p in sample.processes if p.status != "zombie"],
+            [p.pid for p in sample.processes if p.status != "zombie" and p.role != LAUNCHER],
             self._dir / "stacks",
             at=moment.at,
             wall=moment.wall,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dualwatch.agent import files
 from dualwatch.agent.mmengine import checkpoint, overrides, phases, position, ranks, resume
+from dualwatch.agent.mmengine import rehearsal as rehearsals
 from dualwatch.agent.torch import loader_guard
 from dualwatch.agent.trainer import RescueError, Trainer, is_loader_worker
 from dualwatch.protocol import VALIDATION_PHASES
@@ -61,6 +62,8 @@ def _begin(original, runner, args, kwargs) -> tuple[MMEngineTrainer, dict[str, o
     named = dict(bound.arguments)
     named.pop("self", None)
     applied, refused = overrides.apply(trainer.orders.overrides, named)
+    if trainer.orders.rehearsal is not None:
+        rehearsals.contain(named, trainer.orders.rehearsal["work_dir"])
     resume.allow_safe_classes()
     for name in LOADERS:  # Those that the script built itself.
         trainer.guard(named.get(name))
@@ -90,6 +93,8 @@ class MMEngineTrainer(Trainer):
         """Follows the Runner from now on."""
         self._runner = runner
         self._phases.follow(runner)
+        if self.orders.rehearsal is not None:
+            rehearsals.Rehearsal(self.folder, self.orders.rehearsal).follow(runner)
         if self.commands is not None:
             runner.train = self.rescuing(runner.train)
             self.commands.listen()

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 Command = tuple[str, ...]
 
 MAIN, RANK, WORKER, TRACKER, OTHER = "main", "rank", "worker", "tracker", "other"
-ORDER = (MAIN, RANK, WORKER, TRACKER, OTHER)
+LAUNCHER = "launcher"
+ORDER = (MAIN, RANK, WORKER, TRACKER, LAUNCHER, OTHER)
 
 _PYTHON = re.compile(r"(?:^|[/\\])(?:python|pypy)[\d.]*w?(?:\.exe)?$", re.IGNORECASE)
 _LAUNCHER = re.compile(r"(?:^|[/\\])(?:torchrun|accelerate|deepspeed)(?:-script\.py|\.exe)?$")
@@ -39,18 +40,33 @@ class Roles:
     * ``worker``: a DataLoader worker: a child of main or of a rank that is a fork of it (the same
       command line), was spawned by multiprocessing, or came out of its fork server.
     * ``tracker``: multiprocessing's own helpers.
+    * ``launcher``: what a virtual environment of Windows has for a Python: it starts the real one
+      with its own arguments, and waits for it.
     * ``other``: everything else.
 
     Args:
         root: Pid of the root.
         commands: pid -> command line, empty where unreadable.
         parents: pid -> parent's pid.
+        forks: Whether a child with the command of its parent is a fork of it; else it is what a
+            launcher started.
     """
 
-    def __init__(self, root: int, commands: Mapping[int, Command], parents: Mapping[int, int]):
+    def __init__(
+        self,
+        root: int,
+        commands: Mapping[int, Command],
+        parents: Mapping[int, int],
+        *,
+        forks: bool = True,
+    ):
         self._commands = commands
         self._parents = parents
+        self._launchers: set[int] = set()
         self._main = self._find_main(root)
+        while not forks and (real := self._launched_by(self._main)) is not None:
+            self._launchers.add(self._main)
+            self._main = real
         main_command = commands.get(self._main, ())
         self._agent = self._main if is_launcher(main_command) else None
 
@@ -58,6 +74,8 @@ class Roles:
         """The role of a process of the sample."""
         if pid == self._main:
             return MAIN
+        if pid in self._launchers:
+            return LAUNCHER
         command = self._commands.get(pid, ())
         words = " ".join(command)
         if _TRACKER in words:
@@ -87,6 +105,21 @@ class Roles:
 
     def _command_words(self, pid: int) -> str:
         return " ".join(self._commands.get(pid, ()))
+
+    def _launched_by(self, pid: int) -> int | None:
+        """The Python that a launcher started: its only child with the same arguments."""
+        command = self._commands.get(pid, ())
+        if not is_python(command):
+            return None
+        same = [
+            child
+            for child, parent in self._parents.items()
+            if parent == pid
+            and child != pid
+            and is_python(self._commands.get(child, ()))
+            and self._commands[child][1:] == command[1:]
+        ]
+        return same[0] if len(same) == 1 else None
 
     def _find_main(self, root: int) -> int:
         """The root, or the first Python below a wrapper that is none (``sh -c``, ``nice``)."""

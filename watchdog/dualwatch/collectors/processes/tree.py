@@ -89,7 +89,7 @@ class ProcessTree:
                 del self._members[pid]
         commands = {pid: self._members[pid].command for pid in readings}
         parents = {pid: reading.ppid for pid, reading in readings.items()}
-        roles = Roles(self.root_pid, commands, parents)
+        roles = Roles(self.root_pid, commands, parents, forks=sys.platform != "win32")
         for pid, reading in readings.items():
             role = roles.of(pid)
             # Who lost its parent keeps the part that it had: nothing else tells it any more.

@@ -1,0 +1,122 @@
+"""Rehearsals of real trainings: what they name, and that nothing of them is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from tests.support.paths import TRAININGS
+
+DEADLINE = 180.0
+
+BY_ITERATIONS = (
+    "train_cfg._delete_=True",
+    "train_cfg.type=IterBasedTrainLoop",
+    "train_cfg.max_iters=24",
+    "train_cfg.val_interval=2",
+)
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts ``check --rehearse`` of the tiny training; its scratch folder is below tmp_path."""
+    work, scratch = tmp_path / "work", tmp_path / "scratch"
+    work.mkdir()
+    scratch.mkdir()
+
+    def start(*cfg_options: str, require: str = "") -> subprocess.Popen[str]:
+        config, script = TRAININGS / "tiny_cfg.py", TRAININGS / "tiny.py"
+        words = [sys.executable, "-m", "dualwatch", "check", str(config), "--rehearse", "--json"]
+        words += ["--script", str(script)] + (["--require", require] if require else [])
+        words += [word for option in cfg_options for word in ("--cfg-options", option)]
+        return subprocess.Popen(
+            words,
+            cwd=work,
+            env={**os.environ, "TMPDIR": str(scratch)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    yield start
+    assert list(work.iterdir()) == []
+    assert list(scratch.glob("dualwatch-rehearsal-*")) == []
+
+
+def statuses(process: subprocess.Popen[str]) -> dict[str, str]:
+    out, err = process.communicate(timeout=DEADLINE)
+    assert out, err
+    document = json.loads(out)
+    assert document["exit_code"] == process.returncode
+    return {item["id"].removeprefix("rehearsal-"): item["status"] for item in document["items"]}
+
+
+def failing(process: subprocess.Popen[str]) -> list[str]:
+    return [name for name, status in statuses(process).items() if status == "fail"]
+
+
+@pytest.mark.parametrize("loop", [(), BY_ITERATIONS])
+def test_a_sound_training_passes(start, loop):
+    best = "default_hooks.checkpoint.save_best=tiny/error"
+    rule = "default_hooks.checkpoint.rule=less"
+
+    assert set(statuses(start(best, rule, *loop, require="loss_macl")).values()) == {"pass"}
+
+
+def test_a_metric_of_save_best_that_does_not_exist(start):
+    best = "default_hooks.checkpoint.save_best=tiny/eror"
+
+    assert failing(start(best, "default_hooks.checkpoint.rule=less")) == ["monitored"]
+
+
+def test_a_required_loss_that_the_model_does_not_return(start):
+    assert failing(start("model.with_macl=False", require="loss_macl")) == ["losses"]
+
+
+@pytest.mark.parametrize("loop", [(), BY_ITERATIONS])
+def test_a_validation_that_crashes(start, loop):
+    assert failing(start("val_dataloader.dataset.break_at=1", *loop)) == ["validates"]
+
+
+def test_a_training_that_crashes(start):
+    assert failing(start("model.fail_at=2")) == ["trains"]
+
+
+def test_ctrl_c_leaves_nothing(start):
+    process = start("model.spin_at=2")
+    deadline = time.monotonic() + DEADLINE
+    children: list[psutil.Process] = []
+    while time.monotonic() < deadline:
+        children = psutil.Process(process.pid).children(recursive=True)
+        # The loader's workers are there once the training has begun.
+        if sum("tiny.py" in " ".join(_words(child)) for child in children) > 1:
+            break
+        time.sleep(0.1)
+
+    process.send_signal(signal.SIGINT)
+
+    process.communicate(timeout=DEADLINE)
+    assert process.returncode == 130
+    assert children
+    assert [child for child in children if _is_alive(child)] == []
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False

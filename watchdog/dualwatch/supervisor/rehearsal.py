@@ -1,0 +1,143 @@
+"""Rehearses a training: the real one, for some iterations, in a scratch folder that is removed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dualwatch.actions import launch, shared_memory, terminate
+from dualwatch.actions.signals import StopRequests
+from dualwatch.checks.rehearsal import Rehearsed
+from dualwatch.collectors.agent_files.rehearsal import last_line, read
+from dualwatch.collectors.gpu.nvml import NvmlSampler
+from dualwatch.core import clock
+from dualwatch.core.errors import DualwatchError, Exit
+from dualwatch.core.settings import Settings
+from dualwatch.frameworks.base import LaunchOptions
+from dualwatch.protocol.rehearsal import Order
+from dualwatch.supervisor import plan
+from dualwatch.supervisor.monitor import PROCESS_INTERVAL, Monitor
+
+ITERATIONS = 3
+BATCHES = 2
+
+LIMIT = 120.0
+"""Seconds of a rehearsal once its training has begun."""
+
+START_LIMIT = 1800.0
+"""Seconds until then: datasets are built, weights are loaded, as in the training itself."""
+
+TICK = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What a rehearsal came to; ``seen`` is None where it was interrupted."""
+
+    seen: Rehearsed | None
+    terminated: bool = False
+
+
+def run(
+    options: LaunchOptions, settings: Settings, note: Callable[[str], None] = lambda text: None
+) -> Rehearsal:
+    """Rehearses a training and removes all that it wrote.
+
+    Raises:
+        DualwatchError: Something that the user named is missing or wrong.
+    """
+    requests = StopRequests()
+    with requests.listening():
+        scratch = Path(tempfile.mkdtemp(prefix="dualwatch-rehearsal-"))
+        try:
+            planned = plan.make(replace(options, work_dir=scratch, resume=False), settings)
+            _refuse_unknown(planned, options)
+            for text in planned.notes:
+                note(f"note: {text}")
+            if requests.to_stop:
+                return Rehearsal(seen=None, terminated=requests.terminated)
+            return _run(planned, scratch, requests)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _refuse_unknown(planned: plan.Plan, options: LaunchOptions) -> None:
+    """Refuses what could not be shortened: it would train to its end.
+
+    Raises:
+        DualwatchError: No agent could shorten it.
+    """
+    several = (options.nproc_per_node or 1) > 1 or options.nnodes > 1
+    if planned.spec.sections and not several:
+        return
+    why = "a rehearsal is made in one process" if several else "its configuration is not known"
+    raise DualwatchError(
+        f"{options.config.name} cannot be rehearsed",
+        why=why,
+        do="start the training without --rehearse",
+        exit_code=Exit.USAGE,
+    )
+
+
+def _run(planned: plan.Plan, scratch: Path, requests: StopRequests) -> Rehearsal:
+    folder = scratch / "dualwatch"
+    folder.mkdir(mode=0o700)
+    order = Order(iterations=ITERATIONS, batches=BATCHES, work_dir=str(scratch))
+    launch.write_orders(folder, {}, 1, rescue=False, rehearsal=order)
+    began = clock.now().at
+    training = launch.launch(planned.command, folder, uuid.uuid4().hex, base=dict(os.environ))
+
+    def wake_when_done() -> None:
+        training.process.wait()
+        requests.ring()
+
+    threading.Thread(target=wake_when_done, name="dualwatch-wait", daemon=True).start()
+    monitor = Monitor(folder, training, NvmlSampler(), process_interval=PROCESS_INTERVAL)
+    timed_out = False
+    trains_since: float | None = None
+    try:
+        while not training.is_over() and not requests.to_stop and not timed_out:
+            requests.sleep(TICK)
+            moment = clock.now()
+            monitor.processes(moment)
+            if trains_since is None and read(folder) is not None:
+                trains_since = moment.at
+            limit = START_LIMIT if trains_since is None else LIMIT
+            timed_out = moment.at - (began if trains_since is None else trains_since) > limit
+    finally:
+        _stop(monitor, training, requests, planned.stop.grace)
+    if requests.to_stop:
+        return Rehearsal(seen=None, terminated=requests.terminated)
+    training.wait(2.0)
+    return Rehearsal(
+        seen=Rehearsed(
+            document=read(folder),
+            required=planned.required,
+            exit_code=training.exit_code(),
+            timed_out=timed_out,
+            last_line=last_line(folder / "console.log"),
+            seconds=clock.now().at - began,
+        )
+    )
+
+
+def _stop(
+    monitor: Monitor, training: launch.Launched, requests: StopRequests, grace: float
+) -> None:
+    """Ends what is left of the tree and removes its shared memory."""
+    tree = monitor.everyone(clock.now())
+    held = shared_memory.seen(process.pid for process in terminate.alive(tree))
+    terminate.stop(
+        tree,
+        grace=grace,
+        hurry=lambda: requests.force,
+        look=lambda: monitor.everyone(clock.now()),
+        job=training.job,
+    )
+    shared_memory.clean(held)
