@@ -33,6 +33,9 @@ from tests.corpus.judged import Judged, judged, printed
 from tests.support.paths import ROOT
 
 TRAININGS = Path(__file__).resolve().parent / "trainings"
+BUSY = 60.0
+"""Seconds that a start may take, at least."""
+
 LONGEST = 180.0
 """Seconds, on top of some stall timeouts, after which a case is given up."""
 
@@ -104,8 +107,9 @@ class Scene:
         command += ["--script", str(TRAININGS / case.script)] if case.script else []
         command += ["--work-dir", str(self.work_dir)]
         command += ["--max-reruns", "0", "--stall-timeout", f"{self.stall_timeout}s"]
-        # Long beside the stall timeout: busy silence is no stall before it.
-        command += ["--busy-timeout", f"{self.stall_timeout * 4}s"]
+        # Long beside the stall timeout, and beside a start on a crowded machine: busy silence is no
+        # stall before it.
+        command += ["--busy-timeout", f"{max(BUSY, self.stall_timeout * 4)}s"]
         if "--tensorboard" not in case.words:
             command += ["--no-tensorboard"]
         if case.options:
