@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -116,6 +117,7 @@ def test_a_healthy_loop_is_left_alone_and_seen(tmp_path: Path) -> None:
     assert run.code == 0, run.output
     assert run.of(Decided) == []
     assert run.codes() == set()
+    assert "DW214" not in {event.finding.code for event in run.of(FindingRaised)}
     assert run.consumed() == EACH_ONCE
     assert run.errors_of_the_agent() == ""
     (agent,) = run.of(AgentReported)
@@ -184,6 +186,13 @@ def test_a_loss_that_becomes_nan_is_named(tmp_path: Path) -> None:
 
     assert run.code == 1, run.output
     assert "DW203" in run.codes()
+
+
+def test_a_part_that_the_optimizer_lacks_is_named(tmp_path: Path) -> None:
+    run = Run(tmp_path, "--half")
+
+    (found,) = [one.finding for one in run.of(FindingRaised) if one.finding.code == "DW214"]
+    assert any(re.search(r"\b0\b", evidence.text) for evidence in found.evidence)
 
 
 def test_a_required_loss_that_is_never_there(tmp_path: Path) -> None:

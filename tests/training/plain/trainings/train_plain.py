@@ -1,7 +1,7 @@
 """A loop on plain PyTorch whose samples are numbered, with a fault of choice.
 
-Usage: train_plain.py FOLDER [--cycle] [--iterable] [--fail] [--nan]. The samples of each batch that
-was trained on go to FOLDER/consumed-RANK.txt, the final weights to FOLDER/weights-RANK.pt.
+Usage: train_plain.py FOLDER [--cycle] [--iterable] [--fail] [--nan] [--half]. The samples of each
+batch that was trained on go to FOLDER/consumed-RANK.txt, weights to FOLDER/weights-RANK.pt.
 """
 
 import argparse
@@ -52,6 +52,7 @@ def main():
     parser.add_argument("--cycle", action="store_true")
     parser.add_argument("--iterable", action="store_true")
     parser.add_argument("--fail", action="store_true", help="in the forward pass of batch 17")
+    parser.add_argument("--half", action="store_true", help="the optimizer lacks the first layer")
     parser.add_argument("--nan", action="store_true", help="from batch 17 on")
     options = parser.parse_args()
 
@@ -68,7 +69,7 @@ def main():
     loader = DataLoader(
         data, batch_size=BATCH, num_workers=0 if options.iterable else 2, sampler=sampler
     )
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    optimizer = torch.optim.Adam((layer[1] if options.half else model).parameters(), lr=0.01)
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1)
     done = 0
     with open(os.path.join(options.folder, f"consumed-{rank}.txt"), "w") as consumed:

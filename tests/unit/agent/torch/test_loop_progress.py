@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 from dualwatch.agent.heartbeat import HeartbeatWriter  # noqa: E402
 from dualwatch.agent.plain.progress import LoopProgress  # noqa: E402
 from dualwatch.agent.torch.batch_outline import BatchRecorder  # noqa: E402
+from dualwatch.agent.torch.learning import LearningRecorder  # noqa: E402
 from dualwatch.agent.torch.loader_guard import LoaderGuard  # noqa: E402
 
 
@@ -22,7 +23,9 @@ class Loop:
         self.heart = HeartbeatWriter(str(folder), 0)
         self.logged: list[dict[str, float]] = []
         batches = BatchRecorder(str(folder), 0)
-        self.progress = LoopProgress(self.heart, batches, None, self.logged.append)
+        self.progress = LoopProgress(
+            self.heart, batches, None, self.logged.append, LearningRecorder(str(folder), 0)
+        )
 
     def loader(self, batches: int) -> torch.utils.data.DataLoader:
         loader = torch.utils.data.DataLoader(torch.arange(2 * batches), batch_size=2)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dualwatch.agent.commands import CommandHandler
     from dualwatch.agent.heartbeat import HeartbeatWriter
     from dualwatch.agent.torch.batch_outline import BatchRecorder
+    from dualwatch.agent.torch.learning import LearningRecorder
     from dualwatch.agent.torch.loader_guard import LoaderGuard
 
 LOG_EVERY = 10
@@ -35,6 +36,7 @@ class LoopProgress:
         batches: Records what the batches hold.
         commands: Carries out the supervisor's commands; None with ``--no-rescue``.
         log: Records the losses of an iteration.
+        learning: Observes what the steps do to the parts of the model.
 
     Attributes:
         losses: Values of the present iteration from which gradients were computed.
@@ -49,9 +51,10 @@ class LoopProgress:
         batches: BatchRecorder,
         commands: CommandHandler | None,
         log: Callable[[dict[str, float]], None],
+        learning: LearningRecorder,
     ) -> None:
         self._heart, self._batches, self._commands = heart, batches, commands
-        self._log = log
+        self._log, self._learning = log, learning
         self.losses: list[SupportsFloat] = []
         self.guards: weakref.WeakSet[LoaderGuard] = (
             commands.guards if commands is not None else weakref.WeakSet()
@@ -92,6 +95,7 @@ class LoopProgress:
             if self._trains:
                 self._batches.note(self._heart.iteration + 1, batch, None)
                 self._unfinished = self._unfinished or guard is self.leader
+                self._learning.iteration_begins(self._heart.iteration)
             self._heart.beat(Phase.STEP if self._trains else Phase.VAL_STEP)
         if self._commands is not None:
             self._commands.batch_came(batch)
@@ -113,6 +117,7 @@ class LoopProgress:
             self._unfinished = False
             self._heart.iteration += 1
             self._heart.batch = self.leader.tracker.batches
+            self._learning.iteration_done(self._heart.iteration)
             self._log_losses()
 
     def _log_losses(self) -> None:

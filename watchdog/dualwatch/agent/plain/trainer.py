@@ -60,7 +60,7 @@ class PlainTrainer(Trainer):
         super().__init__()
         self._pid = os.getpid()
         log = functools.partial(self.write_metrics, "train")
-        self.progress = LoopProgress(self.heart, self.batches, self.commands, log)
+        self.progress = LoopProgress(self.heart, self.batches, self.commands, log, self.learning)
         self._disable_workers = False
         self._optimizers: dict[int, Optimizer] = {}
         self._in_update = False
