@@ -85,6 +85,10 @@ def test_a_validation_that_crashes(start, loop):
     assert failing(start("val_dataloader.dataset.break_at=1", *loop)) == ["validates"]
 
 
+def test_a_model_that_no_step_moves(start):
+    assert failing(start("optim_wrapper.optimizer.lr=0.0")) == ["parts"]
+
+
 def test_a_training_that_crashes(start):
     assert failing(start("model.fail_at=2")) == ["trains"]
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from dualwatch.checks.rehearsal import Rehearsed, document, entries
+from dualwatch.events import LearningSeen, PartLearning
+from dualwatch.state.snapshot import Snapshot, fold
 
 
 def step(name: str, error: str = "", *, ended: bool = True) -> dict[str, Any]:
@@ -27,7 +29,37 @@ def seen(**changes: Any) -> Rehearsed:
     }
     outside = {key: changes.pop(key) for key in list(changes) if key not in record}
     options: dict[str, Any] = {"required": ("loss_macl",), "exit_code": 0, "seconds": 9.0}
+    options["inside"] = inside()
     return Rehearsed(**{"document": {**record, **changes}, **options, **outside})
+
+
+def inside(**fields: Any) -> Snapshot:
+    """What the agent observed of a model of one part, sound but for some fields of it."""
+    sound: dict[str, Any] = {
+        "path": "",
+        "kind": "Module",
+        **dict.fromkeys(("parameters", "trainable", "optimised", "rated", "rising", "gradient"), 8),
+        **dict.fromkeys(("sampled", "changed", "moves"), 2),
+        "looks": 3,
+        "called": True,
+        "evaluating": 0,
+    }
+    whole = PartLearning(**{**sound, **fields})
+    return fold(
+        [
+            LearningSeen(
+                at=1.0,
+                wall=1.0,
+                rank=0,
+                first=1,
+                iteration=3,
+                steps=whole.looks,
+                cleared=2,
+                uncleared=0,
+                parts=(whole,),
+            )
+        ]
+    )
 
 
 def failing(rehearsed: Rehearsed) -> list[str]:
@@ -52,6 +84,7 @@ def test_a_sound_rehearsal_passes():
         ({"steps": [step("train"), step("save", "OSError: no")]}, "rehearsal-checkpoint"),
         ({"steps": [step("train"), step("save"), step("load", "E: no")]}, "rehearsal-checkpoint"),
         ({"document": None, "exit_code": 1}, "rehearsal-trains"),
+        ({"inside": inside(rated=0, rising=0, changed=0)}, "rehearsal-parts"),
         ({"document": None, "exit_code": None, "timed_out": True}, "rehearsal-trains"),
         (
             {"steps": [step("train"), step("validate", ended=False)], "metrics": None},
@@ -79,7 +112,13 @@ def test_an_error_that_the_missing_metric_brought_is_reported_once():
 
 
 def test_what_was_not_seen_does_not_pass():
-    nothing = seen(document=None, exit_code=0)
+    nothing = seen(document=None, exit_code=0, inside=Snapshot())
 
     assert {item.status for item in entries(nothing)} == {"skip"}
     assert document(nothing, "cfg.py").exit_code == 3
+
+
+def test_too_few_steps_do_not_pass():
+    (item,) = [one for one in entries(seen(inside=inside(looks=1))) if one.status != "pass"]
+
+    assert (item.id, item.status) == ("rehearsal-parts", "skip")

@@ -6,16 +6,22 @@ Pure. An item passes only on what was seen; where the rehearsal did not get so f
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dualwatch.checks.document import CheckDocument, CheckTarget, Entry, ProfileChoice
-from dualwatch.checks.item import Reading, Status, failed, passed, skipped
+from dualwatch.checks.item import Reading, Status, failed, passed, skipped, warned
 from dualwatch.core import units
 from dualwatch.core.errors import Exit, did_you_mean
 from dualwatch.core.text import clean
+from dualwatch.events import Severity
 from dualwatch.protocol.rehearsal import Document, Step, StepDocument
+from dualwatch.rules.metrics import not_trained
+from dualwatch.rules.thresholds import Thresholds
+from dualwatch.state.snapshot import Snapshot
 
 STAGE = "preflight"
+SHOWN = 4
+"""Parts that one item names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +35,7 @@ class Rehearsed:
         timed_out: Whether it was ended at the time limit.
         last_line: The last line that it printed.
         seconds: From its start to its end.
+        inside: What the agent observed of the model.
     """
 
     document: Document | None
@@ -37,6 +44,7 @@ class Rehearsed:
     timed_out: bool = False
     last_line: str = ""
     seconds: float = 0.0
+    inside: Snapshot = field(default_factory=Snapshot)
 
 
 def entries(seen: Rehearsed) -> list[Entry]:
@@ -123,6 +131,21 @@ def _losses(seen: Rehearsed) -> Reading:
     return passed(f"returned in iteration 1: {', '.join(returned)}", expected)
 
 
+def _parts(seen: Rehearsed) -> Reading:
+    learning = seen.inside.learning
+    if learning is None:
+        return skipped("no step of the optimizer was observed")
+    findings = list(not_trained.find(seen.inside, Thresholds()))
+    found = [one for one in findings if one.severity > Severity.INFO]
+    if found:
+        texts = [evidence.text for one in found for evidence in one.evidence]
+        is_error = any(one.severity >= Severity.ERROR for one in found)
+        return (failed if is_error else warned)("; ".join(texts[:SHOWN]))
+    if learning.steps < not_trained.LOOKS:
+        return skipped(f"{learning.steps} steps of the optimizer: too few to judge")
+    return passed(f"nothing was left out in {learning.steps} steps of the optimizer")
+
+
 def _validates(seen: Rehearsed) -> Reading:
     document = seen.document
     if document is None or not document["iterations"]:
@@ -201,6 +224,7 @@ def _cut_off(seen: Rehearsed) -> str:
 _ITEMS: tuple[tuple[str, str, str, Callable[[Rehearsed], Reading]], ...] = (
     ("rehearsal-trains", "The first iterations complete", "", _trains),
     ("rehearsal-losses", "The model returns every required loss", "DW201", _losses),
+    ("rehearsal-parts", "The optimizer's steps train every part", "DW214", _parts),
     ("rehearsal-validates", "The validation computes its metric", "", _validates),
     ("rehearsal-monitored", "Metrics that hooks look for exist", "", _monitored),
     ("rehearsal-checkpoint", "A checkpoint can be saved and loaded", "", _checkpoint),

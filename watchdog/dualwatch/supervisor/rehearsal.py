@@ -14,6 +14,7 @@ from pathlib import Path
 from dualwatch.actions import launch, shared_memory, terminate
 from dualwatch.actions.signals import StopRequests
 from dualwatch.checks.rehearsal import Rehearsed
+from dualwatch.collectors.agent_files.learning import LearningFiles
 from dualwatch.collectors.agent_files.rehearsal import last_line, read
 from dualwatch.collectors.gpu.nvml import NvmlSampler
 from dualwatch.core import clock
@@ -21,6 +22,7 @@ from dualwatch.core.errors import DualwatchError, Exit
 from dualwatch.core.settings import Settings
 from dualwatch.frameworks.base import LaunchOptions
 from dualwatch.protocol.rehearsal import Order
+from dualwatch.state.snapshot import fold
 from dualwatch.supervisor import plan
 from dualwatch.supervisor.monitor import PROCESS_INTERVAL, Monitor
 
@@ -115,14 +117,16 @@ def _run(planned: plan.Plan, scratch: Path, requests: StopRequests) -> Rehearsal
     if requests.to_stop:
         return Rehearsal(seen=None, terminated=requests.terminated)
     training.wait(2.0)
+    moment = clock.now()
     return Rehearsal(
         seen=Rehearsed(
+            inside=fold(LearningFiles(folder).poll(moment.at, moment.wall)),
             document=read(folder),
             required=planned.required,
             exit_code=training.exit_code(),
             timed_out=timed_out,
             last_line=last_line(folder / "console.log"),
-            seconds=clock.now().at - began,
+            seconds=moment.at - began,
         )
     )
 
