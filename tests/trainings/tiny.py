@@ -29,12 +29,15 @@ class TinyModel(BaseModel):
         nan_at: Training call from which the loss is NaN.
         spin_at: Training call that never returns, at full CPU.
         pause: Seconds that every training call takes.
+        swallows: The computation of ``loss_macl`` fails, and the failure is dropped.
     """
 
-    def __init__(self, with_macl=True, fail_at=None, nan_at=None, spin_at=None, pause=0.0):
+    def __init__(
+        self, with_macl=True, fail_at=None, nan_at=None, spin_at=None, pause=0.0, swallows=False
+    ):
         super().__init__()
         self.weight = torch.nn.Linear(1, 1)
-        self.with_macl, self.pause = with_macl, pause
+        self.with_macl, self.pause, self.swallows = with_macl, pause, swallows
         self.fail_at, self.nan_at, self.spin_at = fail_at, nan_at, spin_at
         self.calls = 0
 
@@ -53,8 +56,16 @@ class TinyModel(BaseModel):
             loss = loss * float("nan")
         losses = {"loss_cls": loss}
         if self.with_macl:
-            losses["loss_macl"] = loss * 0.5
+            try:
+                losses["loss_macl"] = self.contrastive_loss(loss)
+            except Exception as error:
+                self.dropped = str(error)
         return losses
+
+    def contrastive_loss(self, loss):
+        if self.swallows:
+            raise RuntimeError("the pairs have no common shape")
+        return loss * 0.5
 
 
 @METRICS.register_module()

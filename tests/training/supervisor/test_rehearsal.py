@@ -50,12 +50,16 @@ def start(tmp_path):
     assert list(scratch.glob("dualwatch-rehearsal-*")) == []
 
 
-def statuses(process: subprocess.Popen[str]) -> dict[str, str]:
+def items(process: subprocess.Popen[str]) -> dict[str, dict[str, str]]:
     out, err = process.communicate(timeout=DEADLINE)
     assert out, err
     document = json.loads(out)
     assert document["exit_code"] == process.returncode
-    return {item["id"].removeprefix("rehearsal-"): item["status"] for item in document["items"]}
+    return {item["id"].removeprefix("rehearsal-"): item for item in document["items"]}
+
+
+def statuses(process: subprocess.Popen[str]) -> dict[str, str]:
+    return {name: item["status"] for name, item in items(process).items()}
 
 
 def failing(process: subprocess.Popen[str]) -> list[str]:
@@ -78,6 +82,13 @@ def test_a_metric_of_save_best_that_does_not_exist(start):
 
 def test_a_required_loss_that_the_model_does_not_return(start):
     assert failing(start("model.with_macl=False", require="loss_macl")) == ["losses"]
+
+
+def test_an_exception_that_the_model_swallows(start):
+    found = items(start("model.swallows=True", require="loss_macl"))
+
+    assert [name for name, item in found.items() if item["status"] == "fail"] == ["losses"]
+    assert "contrastive_loss" in found["losses"]["observed"]
 
 
 @pytest.mark.parametrize("loop", [(), BY_ITERATIONS])

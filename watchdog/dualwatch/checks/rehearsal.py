@@ -15,7 +15,7 @@ from dualwatch.core.errors import Exit, did_you_mean
 from dualwatch.core.text import clean
 from dualwatch.events import Severity
 from dualwatch.protocol.rehearsal import Document, Step, StepDocument
-from dualwatch.rules.metrics import not_trained
+from dualwatch.rules.metrics import not_trained, traced_errors
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
 
@@ -124,11 +124,23 @@ def _losses(seen: Rehearsed) -> Reading:
     returned = document["losses"]
     missing = [name for name in seen.required if name not in returned]
     if missing:
-        return failed(
-            f"not returned in iteration 1: {', '.join(missing)} (returned: {', '.join(returned)})",
-            expected,
+        text = (
+            f"not returned in iteration 1: {', '.join(missing)} (returned: {', '.join(returned)})"
         )
+        return failed(text + _swallowed(seen, missing[0]), expected)
     return passed(f"returned in iteration 1: {', '.join(returned)}", expected)
+
+
+def _swallowed(seen: Rehearsed, name: str) -> str:
+    """The exception that a line of the model caught, and that probably cost the loss."""
+    found = traced_errors.suspect(seen.inside, name)
+    if found is None:
+        return ""
+    error = found.error
+    message = error.message.partition("\n")[0]
+    return (
+        f"; {error.exception}: {message} was raised in {error.raised} and caught in {error.caught}"
+    )
 
 
 def _parts(seen: Rehearsed) -> Reading:

@@ -16,13 +16,14 @@ from dualwatch.actions.signals import StopRequests
 from dualwatch.checks.rehearsal import Rehearsed
 from dualwatch.collectors.agent_files.learning import LearningFiles
 from dualwatch.collectors.agent_files.rehearsal import last_line, read
+from dualwatch.collectors.agent_files.replies import AgentReplies
 from dualwatch.collectors.gpu.nvml import NvmlSampler
 from dualwatch.core import clock
 from dualwatch.core.errors import DualwatchError, Exit
 from dualwatch.core.settings import Settings
 from dualwatch.frameworks.base import LaunchOptions
 from dualwatch.protocol.rehearsal import Order
-from dualwatch.state.snapshot import fold
+from dualwatch.state.snapshot import Snapshot, fold
 from dualwatch.supervisor import plan
 from dualwatch.supervisor.monitor import PROCESS_INTERVAL, Monitor
 
@@ -120,7 +121,7 @@ def _run(planned: plan.Plan, scratch: Path, requests: StopRequests) -> Rehearsal
     moment = clock.now()
     return Rehearsal(
         seen=Rehearsed(
-            inside=fold(LearningFiles(folder).poll(moment.at, moment.wall)),
+            inside=_inside(folder),
             document=read(folder),
             required=planned.required,
             exit_code=training.exit_code(),
@@ -129,6 +130,13 @@ def _run(planned: plan.Plan, scratch: Path, requests: StopRequests) -> Rehearsal
             seconds=moment.at - began,
         )
     )
+
+
+def _inside(folder: Path) -> Snapshot:
+    """What the agent observed of the model and of the iteration that it traced."""
+    moment = clock.now()
+    learning = LearningFiles(folder).poll(moment.at, moment.wall)
+    return fold([*learning, *AgentReplies(folder).poll(moment.at, moment.wall)])
 
 
 def _stop(

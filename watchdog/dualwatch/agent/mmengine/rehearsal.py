@@ -16,7 +16,8 @@ import time
 import traceback
 from typing import TYPE_CHECKING, Any, Callable
 
-from dualwatch.agent import files
+from dualwatch import protocol
+from dualwatch.agent import exception_trace, files
 from dualwatch.protocol import rehearsal as records
 
 if TYPE_CHECKING:
@@ -122,7 +123,10 @@ class Rehearsal:
             run()
 
     def _run_iter(self, loop: Any, run_iter: Callable[..., object], *args, **kwargs) -> None:
-        run_iter(*args, **kwargs)
+        if self._done == 1:
+            self._traced(functools.partial(run_iter, *args, **kwargs))
+        else:
+            run_iter(*args, **kwargs)
         now = time.monotonic()
         self._done += 1
         self.seen["iterations"] = self._done
@@ -131,6 +135,31 @@ class Rehearsal:
         workers = int(getattr(loop.dataloader, "num_workers", 0) or 0)
         if self._done >= max(self._wanted["iterations"], workers):
             raise _Enough
+
+    def _traced(self, run_iter: Callable[[], object]) -> None:
+        """Runs an iteration and reports the exceptions that were caught in it.
+
+        Of the second one: in the first, much is built whose exceptions are caught on purpose.
+        """
+        trace = exception_trace.ExceptionTrace()
+        why = trace.start()
+        try:
+            run_iter()
+        finally:
+            caught = trace.stop()
+            reply: protocol.ReplyDocument = {
+                "rank": 0,
+                "number": 1,
+                "order": protocol.AgentCommand.TRACE,
+                "done": not why,
+                "why": why,
+                "path": "",
+                "iteration": self._done + 1,
+                "awaited": [],
+                "caught": caught,
+            }
+            folder = os.path.dirname(self._path)
+            files.put(os.path.join(folder, protocol.reply_file(0, 1)), reply)
 
     def _shorten(self, loop: Any) -> None:
         loop.dataloader = _FirstBatches(loop.dataloader, self._wanted["batches"])
