@@ -225,6 +225,7 @@ for epoch in range(12):
     for (x,) in DataLoader(TensorDataset(torch.rand(8, 1)), batch_size=4, num_workers=2):
         net(x).mean().backward()
         optimizer.step()
+        optimizer.zero_grad()
     counts.append(len(os.listdir("/proc/self/fd")))
 print("descriptors", counts[2], counts[-1])
 """

@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -26,10 +28,10 @@ BY_ITERATIONS = (
 
 @pytest.fixture
 def start(tmp_path):
-    """Starts ``check --rehearse`` of the tiny training; its scratch folder is below tmp_path."""
-    work, scratch = tmp_path / "work", tmp_path / "scratch"
+    """Starts ``check --rehearse`` of the tiny training; its scratch folder is in one of its own."""
+    # Short: the sockets of loader workers lie there, and a path of one has at most 107 bytes.
+    work, scratch = tmp_path / "work", Path(tempfile.mkdtemp(prefix="r"))
     work.mkdir()
-    scratch.mkdir()
 
     def start(*cfg_options: str, require: str = "") -> subprocess.Popen[str]:
         config, script = TRAININGS / "tiny_cfg.py", TRAININGS / "tiny.py"

@@ -124,7 +124,7 @@ def _rehearsed(
     if target is None or target.suffix != ".py":
         raise DualwatchError(
             "--rehearse needs a configuration",
-            why=f"the target is {target}" if target is not None else "no target was given",
+            why=f"the target is {target}" if target else "no target was given",
             do="dualwatch check CONFIG --rehearse",
         )
     options = LaunchOptions(config=target, script=script, cfg_options=tuple(cfg_options or ()))

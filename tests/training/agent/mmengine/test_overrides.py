@@ -164,7 +164,7 @@ def test_a_loader_that_the_script_took_out_does_not_come_back(arguments) -> None
 def test_what_the_supervisor_writes_is_what_the_agent_reads(tmp_path) -> None:
     overrides = {"train_dataloader.num_workers": 0, "load_from": "ü.pth", "x.prefetch": None}
     write_orders(tmp_path, overrides, 4)
-    assert orders_file.read(str(tmp_path)) == (overrides, 4, True, "")
+    assert orders_file.read(str(tmp_path)) == (overrides, 4, True, "", None)
     assert json.loads((tmp_path / "overrides.json").read_text()) == overrides
 
 
@@ -174,9 +174,9 @@ def test_rescue_can_be_switched_off(tmp_path) -> None:
 
 
 def test_no_file_no_orders(tmp_path) -> None:
-    assert orders_file.read(str(tmp_path)) == ({}, 1, True, "")
+    assert orders_file.read(str(tmp_path)) == ({}, 1, True, "", None)
 
 
 def test_a_file_of_an_earlier_version_has_no_stretch(tmp_path) -> None:
     (tmp_path / protocol.OVERRIDES_FILE).write_text('{"overrides": {"resume": true}}')
-    assert orders_file.read(str(tmp_path)) == ({"resume": True}, 1, True, "")
+    assert orders_file.read(str(tmp_path)) == ({"resume": True}, 1, True, "", None)
