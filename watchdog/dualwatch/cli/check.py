@@ -123,7 +123,7 @@ def _rehearsed(
 
     if target is None or target.suffix != ".py":
         raise DualwatchError(
-            "--rehearse needs a configuration",
+            "a rehearsal needs a configuration",
             why=f"the target is {target}" if target else "no target was given",
             do="dualwatch check CONFIG --rehearse",
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -64,8 +62,9 @@ def run(
       dualwatch run --dry-run -- python train.py
     """
     from dualwatch.core import settings
-    from dualwatch.core.json_codec import plain
+    from dualwatch.core.json_codec import printed
     from dualwatch.report.terminal import dryrun
+    from dualwatch.report.terminal.console import write_out
     from dualwatch.supervisor import command_plan
     from dualwatch.supervisor.run import run as run_plan
 
@@ -73,8 +72,6 @@ def run(
     planned = command_plan.make(command, in_force, work_dir, datetime.now().astimezone())
     if dry_run:
         document = planned.document()
-        sys.stdout.write(
-            json.dumps(plain(document), indent=1) + "\n" if as_json else dryrun.text(document)
-        )
+        write_out(printed(document) if as_json else dryrun.text(document))
         return
     raise typer.Exit(int(run_plan(planned, in_force.notify_policy(), as_json=as_json, quiet=quiet)))

@@ -44,7 +44,9 @@ def _is_followed_already() -> bool:
             record = protocol.read_record(file.read())
         if record is None or record.pid == os.getpid():
             return False
-        os.kill(record.pid, 0)
+        # On Windows signal 0 is Ctrl-C; there every other process of the attempt counts as alive.
+        if os.name == "posix":
+            os.kill(record.pid, 0)
     except OSError:
         return False
     return True
@@ -59,6 +61,7 @@ class PlainTrainer(Trainer):
     def __init__(self) -> None:
         super().__init__()
         self._pid = os.getpid()
+        self._work_dir = os.path.dirname(os.path.dirname(os.path.abspath(self.folder)))
         log = functools.partial(self.write_metrics, "train")
         self.progress = LoopProgress(self.heart, self.batches, self.commands, log, self.learning)
         self._disable_workers = False
@@ -83,6 +86,10 @@ class PlainTrainer(Trainer):
     def retire(self) -> None:
         """Leaves the reports to a framework's adapter."""
         self.progress.retired = True
+        import torch
+
+        if torch.save is self._torch_save:
+            torch.save = self._torch_save.__wrapped__
 
     def save(self, *, without_last: bool = False) -> str:
         """Saves model, optimizers, schedulers, random states and position; see ``Trainer.save``."""
@@ -99,10 +106,9 @@ class PlainTrainer(Trainer):
         state = rescue.state(
             [*self._optimizers.values()], self.progress.leader, heart, without_last=without_last
         )
-        work_dir = os.path.dirname(os.path.dirname(os.path.abspath(self.folder)))
-        path = os.path.join(work_dir, protocol.RESCUE_NAME.format(heart.iteration))
+        path = os.path.join(self._work_dir, protocol.RESCUE_NAME.format(heart.iteration))
         torch.save(state, path + ".part")
-        os.replace(path + ".part", path)
+        files.replace(path + ".part", path)
         return path
 
     def is_whole(self, traceback: TracebackType | None) -> bool:
@@ -121,7 +127,7 @@ class PlainTrainer(Trainer):
         if before is not None and after is not None:
             before(self._before_step)
             after(self._after_step)
-        torch.save = self.during(Phase.SAVING, torch.save)
+        torch.save = self._torch_save = self.during(Phase.SAVING, torch.save)
         torch.Tensor.backward = self._noting_losses(torch.Tensor.backward)
 
     def _noting_losses(self, backward: Callable[..., None]) -> Callable[..., None]:
@@ -141,6 +147,8 @@ class PlainTrainer(Trainer):
 
     def _after_step(self, optimizer: Optimizer, *_: object) -> None:
         self._in_update = False
+        if self.progress.retired:
+            return
         try:
             if id(optimizer) not in self._optimizers:
                 self._optimizers[id(optimizer)] = optimizer
@@ -186,5 +194,4 @@ class PlainTrainer(Trainer):
                 applied[key] = value
             else:
                 refused[key] = "not an override of a loop of its own"
-        work_dir = os.path.dirname(os.path.dirname(os.path.abspath(self.folder)))
-        self.report(applied, refused, work_dir)
+        self.report(applied, refused, self._work_dir)
