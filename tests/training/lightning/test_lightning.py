@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from dualwatch import protocol
@@ -21,27 +19,23 @@ from dualwatch.events import (
     CommandAnswered,
     Decided,
     EvaluationLogged,
-    Event,
-    FindingRaised,
     HeartbeatRead,
     IterationLogged,
     ModelSeen,
-    Severity,
-    journal,
 )
 from dualwatch.protocol import Phase
+
+from tests.support.supervised import DEADLINE, SupervisedRun
 
 pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
 SCRIPT = Path(__file__).resolve().parent / "trainings" / "train_lightning.py"
-DEADLINE = 240.0
-"""Seconds after which a training is given up; nothing is judged by it."""
 
 LENGTH, BATCHES, EPOCHS = 48, 12, 2
 
 
-class Run:
+class Run(SupervisedRun):
     """One training under the real command.
 
     Args:
@@ -50,40 +44,10 @@ class Run:
     """
 
     def __init__(self, folder: Path, *words: str) -> None:
-        self.folder, self.own = folder, folder / "wd" / "dualwatch"
-        command = [sys.executable, "-m", "dualwatch", "train", str(SCRIPT), "--no-tensorboard"]
-        command += ["--work-dir", str(folder / "wd"), "--stall-timeout", "20s"]
-        done = subprocess.run(
-            [*command, "--", str(folder), *words],
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-            cwd=folder,
-            check=False,
-        )
-        self.code, self.output = done.returncode, done.stdout + done.stderr
-        self.events = list(journal.read(self.own / "journal.jsonl"))
-
-    def of(self, kind: type[Event]) -> list[Any]:
-        """The events of one kind."""
-        return [event for event in self.events if isinstance(event, kind)]
-
-    @property
-    def attempts(self) -> list[dict[str, Any]]:
-        document = json.loads((self.own / "summary.json").read_text(encoding="utf-8"))
-        return list(document["attempts"])
-
-    def codes(self) -> set[str]:
-        """Findings of severity error or worse."""
-        found = [event.finding for event in self.of(FindingRaised)]
-        return {finding.code for finding in found if finding.severity >= Severity.ERROR}
+        super().__init__(folder, ["train", str(SCRIPT)], [str(folder), *words])
 
     def consumed(self) -> dict[int, Counter[int]]:
         return consumed(self.folder)
-
-    def errors_of_the_agent(self) -> str:
-        path = self.own / "attempt-0" / "agent-error.txt"
-        return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def consumed(folder: Path) -> dict[int, Counter[int]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -15,28 +14,26 @@ from dualwatch.events import (
     AgentReported,
     BatchSeen,
     Decided,
-    Event,
     FindingRaised,
     HeartbeatRead,
     IterationLogged,
     ModelSeen,
-    Severity,
     journal,
 )
 from dualwatch.protocol import Phase
 
+from tests.support.supervised import DEADLINE, SupervisedRun
+
 torch = pytest.importorskip("torch")
 
 SCRIPT = Path(__file__).resolve().parent / "trainings" / "train_plain.py"
-DEADLINE = 240.0
-"""Seconds after which a training is given up; nothing is judged by it."""
 
 LENGTH, BATCHES, EPOCHS = 48, 12, 2
 PYTHON = (sys.executable,)
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
 
 
-class Run:
+class Run(SupervisedRun):
     """One training under the real command.
 
     Args:
@@ -53,33 +50,7 @@ class Run:
         launcher: tuple[str, ...] = PYTHON,
         options: tuple[str, ...] = (),
     ) -> None:
-        self.folder, self.own = folder, folder / "wd" / "dualwatch"
-        command = [sys.executable, "-m", "dualwatch", "run", "--no-tensorboard"]
-        command += ["--work-dir", str(folder / "wd"), "--stall-timeout", "20s", *options, "--"]
-        done = subprocess.run(
-            [*command, *launcher, str(SCRIPT), str(folder), *words],
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-            cwd=folder,
-            check=False,
-        )
-        self.code, self.output = done.returncode, done.stdout + done.stderr
-        self.events = list(journal.read(self.own / "journal.jsonl"))
-
-    def of(self, kind: type[Event]) -> list[Any]:
-        """The events of one kind."""
-        return [event for event in self.events if isinstance(event, kind)]
-
-    @property
-    def attempts(self) -> list[dict[str, Any]]:
-        document = json.loads((self.own / "summary.json").read_text(encoding="utf-8"))
-        return list(document["attempts"])
-
-    def codes(self) -> set[str]:
-        """Findings of severity error or worse."""
-        found = [event.finding for event in self.of(FindingRaised)]
-        return {finding.code for finding in found if finding.severity >= Severity.ERROR}
+        super().__init__(folder, ["run", *options], [*launcher, str(SCRIPT), str(folder), *words])
 
     def consumed(self, rank: int = 0) -> dict[int, Counter[int]]:
         """Epoch -> how often each sample was trained on."""

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from dualwatch import frameworks
 from dualwatch.frameworks.base import Overrides, TrainingSpec
-from dualwatch.frameworks.lightning.adapter import WORKERS, Lightning
+from dualwatch.frameworks.lightning.adapter import Lightning
+from dualwatch.protocol import WORKERS_KEY
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_the_newest_whole_checkpoint_of_any_version(tmp_path: Path) -> None:
 def test_overrides_that_it_can_take() -> None:
     adapter, spec = Lightning(), TrainingSpec()
     (change,) = adapter.changes(spec, Overrides(workers=0), keep_effective=True)
-    assert (change.key, change.after) == (WORKERS, 0)
-    assert adapter.in_force(spec, {WORKERS: 0}) == Overrides(workers=0)
+    assert (change.key, change.after) == (WORKERS_KEY, 0)
+    assert adapter.in_force(spec, {WORKERS_KEY: 0}) == Overrides(workers=0)
     assert adapter.changes(spec, Overrides(batch=2), keep_effective=True) == ()
     assert adapter.in_force(spec, {}) == Overrides()

@@ -47,6 +47,9 @@ INTERNAL_ENV = (ENV_ATTEMPT_DIR, ENV_MARKER, ENV_SUPERVISOR)
 
 OVERRIDES_FILE = "orders.json"
 
+WORKERS_KEY = "dataloaders.num_workers"
+"""Override of a script that builds its loaders itself, for all of them; 0 is its only value."""
+
 
 def heartbeat_file(rank: int) -> str:
     """Name of a rank's heartbeat record in the attempt's folder."""

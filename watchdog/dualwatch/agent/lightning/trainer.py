@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from dualwatch.agent.lightning.objects import LightningModule, LightningRunner, SavedPosition
 
 CHECKPOINT = "load_from"
-WORKERS = "dataloaders.num_workers"
-"""Overrides that a Lightning training takes: what it resumes from, no workers for any loader."""
+"""The override that names what a Lightning training resumes from."""
 
 
 def install(module: LightningModule) -> None:
@@ -81,7 +80,7 @@ class LightningTrainer(Trainer):
         for key, value in self.orders.overrides.items():
             if key == CHECKPOINT:
                 arguments["ckpt_path"] = value
-            elif key == WORKERS and value == 0:
+            elif key == protocol.WORKERS_KEY and value == 0:
                 self._disable_workers = True
             elif key != "resume":  # Which a checkpoint path implies.
                 refused[key] = "not an override of a Lightning training"

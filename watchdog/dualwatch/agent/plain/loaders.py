@@ -1,16 +1,15 @@
 """Waits for the first pass over a DataLoader of this process.
 
 ``install`` runs wherever torch's loaders are imported, in spawned workers too, so it imports
-nothing: the trainer is made when a loader of the training is read for the first time.
+little: the trainer is made when a loader of the training is read for the first time.
 """
 
 from __future__ import annotations
 
-import functools
-import os
 from typing import TYPE_CHECKING
 
 from dualwatch.agent import files
+from dualwatch.agent.torch import first_pass
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -25,21 +24,13 @@ if TYPE_CHECKING:
 
 def install(module: LoaderModule) -> None:
     """Has the loop followed that reads a loader, unless a framework's adapter follows it."""
-    loader_class = module.DataLoader
-    original = loader_class._get_iterator
-    pid = os.getpid()
+    first_pass.before(module.DataLoader, _take_into_care)
 
-    @functools.wraps(original)
-    def _get_iterator(self):
-        if os.getpid() == pid and not hasattr(self, "_dualwatch"):
-            try:
-                from dualwatch.agent.plain import trainer
 
-                trainer.take_into_care(self)
-            except Exception:
-                files.note_error("following a loop")
-            if hasattr(self, "_dualwatch"):
-                return self._get_iterator()
-        return original(self)
+def _take_into_care(loader: object) -> None:
+    try:
+        from dualwatch.agent.plain import trainer
 
-    loader_class._get_iterator = _get_iterator
+        trainer.take_into_care(loader)
+    except Exception:
+        files.note_error("following a loop")

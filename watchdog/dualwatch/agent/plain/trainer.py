@@ -20,13 +20,10 @@ from dualwatch.protocol import Phase
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from dualwatch.agent.torch.objects import DataLoader, Optimizer
-
-WORKERS = "dataloaders.num_workers"
-"""The override that any loop takes: no workers for any of its loaders."""
+    from dualwatch.agent.torch.objects import Optimizer
 
 
-def take_into_care(loader: DataLoader) -> None:
+def take_into_care(loader: object) -> None:
     """Guards a loader that is about to be read, where this process is a loop of the user's own."""
     followed = Trainer.newest
     if followed is None and not is_loader_worker() and not _is_followed_already():
@@ -189,7 +186,7 @@ class PlainTrainer(Trainer):
         applied: dict[str, object] = {}
         refused: dict[str, str] = {}
         for key, value in self.orders.overrides.items():
-            if key == WORKERS and value == 0:
+            if key == protocol.WORKERS_KEY and value == 0:
                 self._disable_workers = True
                 applied[key] = value
             else:

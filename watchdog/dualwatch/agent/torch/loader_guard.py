@@ -8,7 +8,6 @@ supervisor.
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import weakref
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Callable, Protocol
 
 from dualwatch.agent import files
-from dualwatch.agent.torch import guarded_classes, main_process, worker_processes
+from dualwatch.agent.torch import first_pass, guarded_classes, main_process, worker_processes
 from dualwatch.agent.torch.guarded_classes import ReplaceLoader
 from dualwatch.agent.torch.rng import RandomStates
 from dualwatch.agent.torch.sample_tracker import SampleTracker
@@ -270,23 +269,11 @@ def guarded(loader: object, handler: CommandSource) -> object:
 def guard_every_loader(guard: Callable[[object], object]) -> None:
     """Guards each DataLoader of this process when it makes its first iterator.
 
-    For frameworks that build and rebuild loaders in ways of their own. At that moment the loader is
-    complete and its workers are not started yet.
+    For frameworks that build and rebuild loaders in ways of their own.
     """
     from torch.utils.data import DataLoader
 
-    original = getattr(DataLoader._get_iterator, "__wrapped__", DataLoader._get_iterator)
-    pid = os.getpid()
-
-    @functools.wraps(original)
-    def _get_iterator(self):
-        if guard_of(self) is None and os.getpid() == pid:
-            guard(self)
-            if guard_of(self) is not None:
-                return self._get_iterator()
-        return original(self)
-
-    DataLoader._get_iterator = _get_iterator
+    first_pass.before(DataLoader, guard)
 
 
 def guard_of(loader: object) -> LoaderGuard | None:

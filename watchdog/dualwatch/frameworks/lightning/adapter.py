@@ -10,20 +10,16 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-from dualwatch.core.plain import PlainDict
-from dualwatch.events import Change
-from dualwatch.frameworks.base import Checkpoint, Framework, Overrides, TrainingSpec
+from dualwatch.frameworks.base import Checkpoint
 from dualwatch.frameworks.mmengine.checkpoints import fault_of
+from dualwatch.frameworks.script import ScriptFramework
 from dualwatch.protocol import Phase
 
 _CHECKPOINTS = ("*.ckpt", "checkpoints/*.ckpt", "lightning_logs/version_*/checkpoints/*.ckpt")
-WORKERS = "dataloaders.num_workers"
-"""Override of the agent's (``agent.lightning.trainer``), for every loader of the training."""
-
 _STEP = re.compile(r"step=(\d+)")
 
 
-class Lightning(Framework):
+class Lightning(ScriptFramework):
     """The adapter."""
 
     name = "lightning"
@@ -46,18 +42,6 @@ class Lightning(Framework):
         "DW601": "DataLoader(..., num_workers=0, persistent_workers=False)",
         "DW605": "trainer.fit(..., ckpt_path=None) starts without it.",
     }
-
-    def changes(
-        self, spec: TrainingSpec, overrides: Overrides, *, keep_effective: bool
-    ) -> tuple[Change, ...]:
-        """No workers is all that the agent can change of loaders that a script builds."""
-        if overrides.workers != 0:
-            return ()
-        why = "the main process loads the samples"
-        return (Change(key=WORKERS, before=None, after=0, why=why),)
-
-    def in_force(self, spec: TrainingSpec, changed: PlainDict) -> Overrides:
-        return Overrides(workers=0 if changed.get(WORKERS) == 0 else None)
 
     def newest_checkpoint(
         self, work_dir: Path, *, since: float, without: Collection[Path] = ()

@@ -11,13 +11,9 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-from dualwatch.core.plain import PlainDict
-from dualwatch.events import Change
-from dualwatch.frameworks.base import Checkpoint, Framework, Overrides, TrainingSpec
+from dualwatch.frameworks.base import Checkpoint
+from dualwatch.frameworks.script import ScriptFramework
 from dualwatch.protocol import RESCUE_NAME, Phase
-
-WORKERS = "dataloaders.num_workers"
-"""Override of the agent's (``agent.plain.trainer``), for every loader of the training."""
 
 _NUMBER = re.compile(r"\d+")
 
@@ -25,7 +21,7 @@ _LOOPS = frozenset(("backward", "step", "fit", "train"))
 """Methods that a script calls which trains, and a configuration does not."""
 
 
-class PyTorch(Framework):
+class PyTorch(ScriptFramework):
     """The adapter."""
 
     name = "pytorch"
@@ -55,15 +51,3 @@ class PyTorch(Framework):
             if written >= since - 1.0 and path not in without and number is not None:
                 return Checkpoint(path, False, int(number[0])), []
         return None, []
-
-    def changes(
-        self, spec: TrainingSpec, overrides: Overrides, *, keep_effective: bool
-    ) -> tuple[Change, ...]:
-        """No workers is all that can be changed from outside without changing the training."""
-        if overrides.workers != 0:
-            return ()
-        why = "the main process loads the samples"
-        return (Change(key=WORKERS, before=None, after=0, why=why),)
-
-    def in_force(self, spec: TrainingSpec, changed: PlainDict) -> Overrides:
-        return Overrides(workers=0 if changed.get(WORKERS) == 0 else None)
