@@ -19,6 +19,7 @@ from dualwatch import protocol
 from dualwatch.agent import exception_trace, files, mapped_file, pools
 from dualwatch.agent.torch import loader_guard
 from dualwatch.agent.torch.guarded_classes import ReplaceLoader
+from dualwatch.agent.torch.probation import Probation
 from dualwatch.protocol import AgentCommand, Phase
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class CommandHandler:
     Attributes:
         guards: Of all loaders in care. Weak: a loop may make a new loader for each epoch.
         without_workers: A loader was replaced: those that are made later get no workers either.
+        probation: Fresh workers that may be tried after that.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class CommandHandler:
         self._current: loader_guard.LoaderGuard | None = None
         self.guards: weakref.WeakSet[loader_guard.LoaderGuard] = weakref.WeakSet()
         self.without_workers = False
+        self.probation = Probation(folder, heart)
         self._trace: exception_trace.ExceptionTrace | None = None
         self._trace_number = 0
 
@@ -152,6 +155,7 @@ class CommandHandler:
         why = self._reason_against(record, guard, waiting)
         if not why:
             try:
+                self.probation.begin()
                 guard.replace()
                 self.without_workers = True
                 for other in list(self.guards):

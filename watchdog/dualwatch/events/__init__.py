@@ -63,6 +63,7 @@ from dualwatch.events.training import (
     LogMilestone,
     NotFollowed,
     ProgressShown,
+    WorkersChanged,
 )
 
 __all__ = [
@@ -134,4 +135,5 @@ __all__ = [
     "TriedStep",
     "WeightsLoaded",
     "WeightsPart",
+    "WorkersChanged",
 ]

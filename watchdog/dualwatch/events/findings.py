@@ -52,7 +52,7 @@ class Proof(str, enum.Enum):
     ``LOOPS``: the process uses a core at one place of the dataset. ``STOPPED``: a process is in
     state T, so SIGCONT continues it. ``TRACED``: a debugger holds it (state t). ``MISSED_TARGET``:
     a metric missed its target at the end of an epoch. ``DIVERGED``: a loss grew far beyond what it
-    began with.
+    began with. ``CYCLE``: loader workers wait for each other's locks.
     """
 
     LOOPS = "loops"
@@ -60,6 +60,7 @@ class Proof(str, enum.Enum):
     TRACED = "traced"
     MISSED_TARGET = "missed-target"
     DIVERGED = "diverged"
+    CYCLE = "cycle"
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
