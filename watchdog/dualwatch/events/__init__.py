@@ -63,8 +63,8 @@ from dualwatch.events.training import (
     LogMilestone,
     NotFollowed,
     ProgressShown,
-    WorkersChanged,
 )
+from dualwatch.events.workers import WorkersChanged
 
 __all__ = [
     "Action",

@@ -16,7 +16,7 @@ _REASONS = {
     WorkersReason.NOT_SENT: "the dataset cannot be sent to a spawned worker",
     WorkersReason.NOT_STARTED: "fresh workers did not start",
     WorkersReason.NO_GAIN: "fresh workers were not faster",
-    WorkersReason.ASKED: "as you asked (--after-cure none)",
+    WorkersReason.ASKED: "no fresh workers are wanted, as you asked",
 }
 
 

@@ -37,7 +37,7 @@ class Pace:
         self.count += 1
 
     def interrupt(self) -> None:
-        """What is between the last batch and the next one is no iteration."""
+        """Leaves out what is between the last batch and the next one."""
         self._came = None
 
     def restart(self, skip: int = 0) -> None:
