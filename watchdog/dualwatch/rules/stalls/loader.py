@@ -113,24 +113,18 @@ def _kind(
             f"worker {context.names(dead)} {'is' if one else 'are'} dead, and a dead worker never "
             "releases a lock that it held"
         )
-        return (
-            [text],
-            (
-                f"{NO_WORKERS} Then find out why worker {context.names(dead)} died (out of memory, a "
-                "signal, a crash): a multiprocessing lock stays locked when its holder is killed."
-            ),
-            None,
+        remedy = (
+            f"{NO_WORKERS} Then find out why worker {context.names(dead)} died (out of memory, a "
+            "signal, a crash): a multiprocessing lock stays locked when its holder is killed."
         )
+        return [text], remedy, None
     files = _file_locks(s, locked)
     if files:
-        return (
-            files,
-            (
-                f"Take the file locks in one order in every worker, or give each worker a file of its "
-                f"own. {NO_WORKERS}"
-            ),
-            None,
+        remedy = (
+            f"Take the file locks in one order in every worker, or give each worker a file of its "
+            f"own. {NO_WORKERS}"
         )
+        return files, remedy, None
     libraries = [name for w in locked if (name := stack_patterns.library(w.frames))]
     if libraries and all(name in _POOLS for name in libraries):
         name = libraries[0]
@@ -165,14 +159,11 @@ def _kind(
         for w in locked
     ):
         text = "none of them has delivered a batch: the lock was held while they were forked"
-        return (
-            [text],
-            (
-                f"{NO_WORKERS} To keep workers, start no threads and open no files before they are "
-                "forked, or spawn them (multiprocessing_context='spawn')."
-            ),
-            None,
+        remedy = (
+            f"{NO_WORKERS} To keep workers, start no threads and open no files before they are "
+            "forked, or spawn them (multiprocessing_context='spawn')."
         )
+        return [text], remedy, None
     return [], None, None
 
 
