@@ -22,7 +22,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dualwatch.collectors.stacks import fd_limit, from_agent, from_proc, permissions
+from dualwatch.collectors.stacks import (
+    fd_limit,
+    from_agent,
+    from_proc,
+    permissions,
+    source_lines,
+)
 from dualwatch.collectors.stacks.store import keep, readable
 from dualwatch.core import own_session
 from dualwatch.core.text import clean
@@ -124,6 +130,7 @@ def capture(
             why += f"; from inside: {answer}" if answer else ""
             kernel[pid] = "" if one.gone else from_proc.describe(pid)
         missing.append(NotObserved(at=at, wall=wall, what=what, why=why, gone=one.gone))
+    stacks = source_lines.annotate(stacks, same_files=inside is not None)
     kernel = {pid: text for pid, text in kernel.items() if text}
     if not stacks and not kernel:
         return None, missing

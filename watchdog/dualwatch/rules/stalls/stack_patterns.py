@@ -14,6 +14,7 @@ from typing import NamedTuple
 from dualwatch import frameworks
 from dualwatch.events import Frame, StacksCaptured, ThreadStack
 from dualwatch.protocol import Phase
+from dualwatch.rules.stalls import waits
 
 Outline = tuple[tuple[str, str], ...]
 """(file, function) of each frame, innermost first."""
@@ -34,11 +35,6 @@ _PARTS = {
     "data_preprocessor": "the data preprocessor",
 }
 
-_LOCKS = frozenset(("acquire", "__enter__", "wait", "wait_for", "join", "result"))
-_LOCK_FILES = (
-    *("multiprocessing/synchronize.py", "threading.py", "concurrent/futures/"),
-    *("filelock/", "fasteners/"),
-)
 _LIBRARIES = tuple(
     (re.compile(pattern), name)
     for pattern, name in (
@@ -171,17 +167,10 @@ def is_forked(frames: Sequence[Frame]) -> bool:
     ) and not any("spawn_main" in frame.function for frame in frames)
 
 
-def calls_a_lock(frames: Sequence[Frame]) -> bool:
-    """Whether the innermost frame is the taking of a lock that is written in Python."""
-    if not frames or frames[0].bare not in _LOCKS:
-        return False
-    return any(part in frames[0].slashed for part in _LOCK_FILES)
-
-
 def library(frames: Sequence[Frame]) -> str:
     """The native library whose call the innermost frame is, "" where it is not known."""
     inner = dataset_frames(frames)
-    if not inner or calls_a_lock(inner):
+    if not inner or waits.calls_a_lock(inner):
         return ""
     file = inner[0].slashed
     return next((name for pattern, name in _patterns().libraries if pattern.search(file)), "")
