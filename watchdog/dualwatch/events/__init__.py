@@ -20,6 +20,8 @@ from dualwatch.events.lifecycle import (
     TrainingStopped,
 )
 from dualwatch.events.machine import (
+    BuildLock,
+    BuildLocksSeen,
     FileLock,
     FileLocksSeen,
     Frame,
@@ -73,6 +75,8 @@ __all__ = [
     "AttemptEnded",
     "AttemptStarted",
     "BatchSeen",
+    "BuildLock",
+    "BuildLocksSeen",
     "CaughtException",
     "Change",
     "CheckpointSeen",

@@ -165,6 +165,7 @@ class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
         sample: Index that a loader's fetcher asks its dataset for, where the reader could see it.
         source: Of the innermost frame: its source line; None where that could not be read, or may
             have changed since the process was started.
+        subject: Path or address that a build or a download works on, where it could see that.
     """
 
     function: str
@@ -172,6 +173,7 @@ class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
     line: int
     sample: int | None = None
     source: SourceLine | None = None
+    subject: str | None = None
 
     @property
     def bare(self) -> str:
@@ -210,6 +212,30 @@ class FileLocksSeen(Event, frozen=True, kw_only=True, tag="file-locks-seen"):
     """The file locks that processes of the tree wait for, with those who hold them."""
 
     locks: tuple[FileLock, ...]
+
+
+class BuildLock(Struct, frozen=True, kw_only=True):
+    """The lock file of a just-in-time build of an extension, which a process waits for.
+
+    Attributes:
+        pid: Who waits.
+        file: Its path.
+        created: Wall time of its creation.
+        holders: Processes that have it open, as its owner does until the build is over.
+        hidden: Why an owner may not have been seen, "" where it would have been.
+    """
+
+    pid: int
+    file: str
+    created: float
+    holders: tuple[int, ...] = ()
+    hidden: str = ""
+
+
+class BuildLocksSeen(Event, frozen=True, kw_only=True, tag="build-locks-seen"):
+    """The lock files that processes may wait for; several where it is not known which."""
+
+    locks: tuple[BuildLock, ...]
 
 
 class StacksCaptured(Event, frozen=True, kw_only=True, tag="stacks-captured"):

@@ -135,7 +135,7 @@ def _returns_at_once(call: ast.Call) -> bool:
 
 
 def _name(node: ast.expr) -> str:
-    """A dotted name as it is written; "?" stands for any other expression in it."""
+    """A dotted name as it is written; "?" for any other expression in it."""
     parts: list[str] = []
     while isinstance(node, ast.Attribute):
         parts.append(node.attr)

@@ -253,8 +253,7 @@ def caller_of_pool(main: Sequence[Frame]) -> str | None:
     inside = [i for i, frame in enumerate(main) if frame.slashed.endswith(_POOL_FILE)]
     if not inside or main[inside[-1]].bare not in _POOL_WAITS:
         return None
-    outer = [f for f in main[inside[-1] + 1 :] if "dualwatch/agent/" not in f.slashed]
-    return place(outer[:2]) or "?"
+    return caller(main, (_POOL_FILE,))
 
 
 def is_pool_worker(frames: Sequence[Frame]) -> bool:
@@ -276,6 +275,24 @@ def waits_for_a_task(frames: Sequence[Frame]) -> bool:
     """Whether a pool's process waits for its next task."""
     own_frames = own_of_pool(frames)
     return bool(own_frames) and own_frames[-1].bare == "get"
+
+
+# --- builds of extensions ----------------------------------------------------------------------
+
+_BUILD_FILES = ("torch/utils/file_baton.py", "torch/utils/cpp_extension.py")
+
+
+def caller_of_build_lock(main: Sequence[Frame]) -> str | None:
+    """Who waits for the lock of an extension build, in words; None where it is not waited for."""
+    waits = any(f.bare == "wait" and f.slashed.endswith(_BUILD_FILES[0]) for f in main)
+    return caller(main, _BUILD_FILES) if waits else None
+
+
+def caller(main: Sequence[Frame], files: Sequence[str]) -> str:
+    """Who called into some files of a library, in words."""
+    inside = [index for index, frame in enumerate(main) if _in_any(frame, files)]
+    outer = [f for f in main[inside[-1] + 1 :] if "dualwatch/agent/" not in f.slashed]
+    return place(outer[:2]) or "?"
 
 
 # --- several ranks -----------------------------------------------------------------------------
