@@ -20,6 +20,8 @@ class ProcessSample(Struct, frozen=True, kw_only=True):
         cpu_wait_s: Seconds since its start in which it was ready to run and found no free CPU.
         wchan: Kernel function that it sleeps in, "" where none is shown.
         open_files: Descriptors (handles on Windows) that it holds.
+        held: Bytes of memory that the system cannot take back, swapped ones included and mapped
+            files left out; of pages that processes share, its own part. In some samples only.
     """
 
     pid: int
@@ -35,6 +37,7 @@ class ProcessSample(Struct, frozen=True, kw_only=True):
     command: str
     open_files: int | None = None
     cpu_wait_s: float | None = None
+    held: int | None = None
 
 
 class ProcessesSampled(Event, frozen=True, kw_only=True, tag="processes-sampled"):

@@ -241,6 +241,9 @@ def _last_word(s: Snapshot, event: EndReported | DeviceAssertSeen) -> Snapshot:
 
 
 def _processes(s: Snapshot, event: ProcessesSampled) -> Snapshot:
+    where = s.trained_so_far
+    if where is not None:
+        s = replace(s, memory=s.memory.with_processes(event, where))
     if s.processes is not None and event.at <= s.processes.at:
         return replace(s, processes=event)  # Two samples at one moment measure nothing.
     activity = measure(s.processes, event, s.activity)
@@ -255,6 +258,9 @@ def _gpus(s: Snapshot, event: GpusSampled) -> Snapshot:
 
     Only on a GPU that holds memory of this training.
     """
+    where = s.trained_so_far
+    if where is not None:
+        s = replace(s, memory=s.memory.with_gpus(event, where))
     ours = any((gpu.tree or 0) > 0 and (gpu.utilisation or 0) > BUSY_GPU for gpu in event.gpus)
     return replace(s, gpus=event, busy_at=event.at if ours else s.busy_at)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec.structs import replace
 
 from dualwatch import protocol
+from dualwatch.collectors.processes.held_memory import HeldMemoryReader
 from dualwatch.collectors.processes.roles import ORDER, OTHER, Roles
 from dualwatch.core import process_identity, process_status
 from dualwatch.core.proc import cpu_wait, major_faults, stat_fields
@@ -65,6 +66,7 @@ class ProcessTree:
         self.root_pid = root_pid
         self._marker = marker
         self._members: dict[int, _Member] = {}
+        self._held = HeldMemoryReader()
         with contextlib.suppress(psutil.Error):
             root = psutil.Process(root_pid)
             created = process_identity.created(root)
@@ -96,6 +98,9 @@ class ProcessTree:
             if role != OTHER or reading.ppid in readings:
                 self._members[pid].role = role
             readings[pid] = replace(reading, role=self._members[pid].role)
+        held = self._held.read((self._members[pid].process for pid in readings), at)
+        for pid in held.keys() & readings.keys():
+            readings[pid] = replace(readings[pid], held=held[pid])
         order = sorted(readings, key=lambda pid: (ORDER.index(readings[pid].role), pid))
         return ProcessesSampled(at=at, wall=wall, processes=tuple(readings[pid] for pid in order))
 

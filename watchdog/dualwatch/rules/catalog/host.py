@@ -87,4 +87,24 @@ CODES: tuple[Code, ...] = (
         "kernel.yama.ptrace_scope=0), or start the container with --cap-add=SYS_PTRACE.",
         example="DW504 stacks-not-observable (certain)\n  stacks of pid 4711: permission denied",
     ),
+    Code(
+        code="DW505",
+        name="memory-creep",
+        severity=Severity.WARNING,
+        means="The memory of the training's processes, or what they hold of a GPU, grows steadily "
+        "from iteration to iteration and is not given back: for hundreds of iterations or ten "
+        "minutes, and in a further pass over the data or so fast that it is used up before. It is "
+        "a note where the training ends before the memory does.",
+        matters="When the memory is used up, the kernel ends a process of the training, or CUDA "
+        "runs out of memory: hours after the start, and after a rerun again.",
+        remedy="Find what is kept of each iteration: tensors with their graph in lists of losses "
+        "and outputs (keep loss.item() instead), caches of samples, annotations as Python objects "
+        "in each loader worker.",
+        example="DW505 memory-creep (certain)\n"
+        "  memory of the training (mostly its loader workers) grows by 4.8 MiB in each iteration: "
+        "1.2 GiB after iteration 40, 3.4 GiB after iteration 512 (11m03s later)\n"
+        "  2.1 GiB of the machine's memory are left: at this rate they are used up at about 14:32, "
+        "in 10m29s",
+        explains=("DW401", "DW501"),
+    ),
 )
