@@ -17,7 +17,19 @@ MEMORY = {
 }
 """Hundred iterations in an epoch, each long enough that memory is looked at beside them."""
 
+PINNED = {
+    "train_dataloader.dataset.type": "Pinned",
+    "train_dataloader.dataset.length": 400,
+}
+
 CASES = (
+    Case(
+        name="workers share one CPU",
+        cause="each worker is pinned to the same CPU of several",
+        expected=("DW506",),
+        options=PINNED,
+        twin="each worker has its CPU",
+    ),
     Case(
         name="memory creeps",
         cause="a list keeps a megabyte of each iteration, for hundreds of thousands of them",
@@ -84,6 +96,12 @@ CASES = (
 )
 
 HEALTHY = (
+    Case(
+        name="each worker has its CPU",
+        cause="the workers are pinned on purpose, each to another CPU",
+        healthy=True,
+        options={**PINNED, "train_dataloader.dataset.together": False},
+    ),
     Case(
         name="a cache that fills once",
         cause="a cache grows in the first epoch and is full then",

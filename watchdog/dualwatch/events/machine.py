@@ -38,6 +38,7 @@ class ProcessSample(Struct, frozen=True, kw_only=True):
     open_files: int | None = None
     cpu_wait_s: float | None = None
     held: int | None = None
+    cpus: str = ""
 
 
 class ProcessesSampled(Event, frozen=True, kw_only=True, tag="processes-sampled"):
@@ -67,6 +68,8 @@ class HostSampled(Event, frozen=True, kw_only=True, tag="host-sampled"):
         kernel: Lines of the kernel's log on OOM kills and GPU errors, newest last, bounded.
         booted: Wall time from which the kernel counts the seconds of its lines.
         cpus: Cores that a new process may use: of the machine, its affinity or its quota.
+        machine_cpus: CPUs of the whole machine.
+        cpu_quota: CPUs that the training's container or job may use, on average; None for no limit.
     """
 
     memory_total: int | None = None
@@ -84,6 +87,8 @@ class HostSampled(Event, frozen=True, kw_only=True, tag="host-sampled"):
     kernel: tuple[str, ...] = ()
     booted: float | None = None
     cpus: float | None = None
+    machine_cpus: int | None = None
+    cpu_quota: float | None = None
 
 
 class GpuHolder(Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from dualwatch.frameworks.base import Framework
 from dualwatch.rules.catalog import BY_CODE, finding
 from dualwatch.rules.deaths import exit, memory_creep, resources, setup, stopped
 from dualwatch.rules.metrics import (
+    cpu_starved,
     divergence,
     finite,
     learning,
@@ -64,6 +65,7 @@ RULES: tuple[Rule, ...] = (
     learning.find,
     useless.find,
     useless.best_long_ago,
+    cpu_starved.find,
     speed.find,
     setup.find,
     tensorboard.find,

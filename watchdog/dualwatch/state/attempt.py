@@ -39,6 +39,7 @@ from dualwatch.events import (
 )
 from dualwatch.protocol import STARTUP_PHASES, VALIDATION_PHASES, AgentCommand, Phase
 from dualwatch.state.activity import Activity
+from dualwatch.state.cpu_use import CpuUse
 from dualwatch.state.evaluations import Results
 from dualwatch.state.last_words import NO_WORDS, LastWords
 from dualwatch.state.memory_trace import MemoryTraces, TrainedSoFar
@@ -78,6 +79,7 @@ class Snapshot:
         stopped: dualwatch stops the training, or has stopped it; None where it did not.
         host_before: The first sample of the machine; counters are compared with it.
         memory: Memory after iterations of training.
+        cpu_uses: The newest uses of the CPUs while it trains, oldest first.
     """
 
     at: float = 0.0
@@ -137,6 +139,7 @@ class Snapshot:
     stopped: TrainingStopped | None = None
     file_locks: tuple[FileLock, ...] = ()
     memory: MemoryTraces = field(default_factory=MemoryTraces)
+    cpu_uses: tuple[CpuUse, ...] = ()
 
     @property
     def log(self) -> str:

@@ -53,7 +53,7 @@ from dualwatch.events import (
     WeightsLoaded,
 )
 from dualwatch.protocol import AgentCommand, Phase
-from dualwatch.state import metric_series
+from dualwatch.state import cpu_use, metric_series
 from dualwatch.state.activity import measure
 from dualwatch.state.attempt import Snapshot, running_ranks
 from dualwatch.state.last_words import NO_WORDS, saving_to
@@ -250,6 +250,9 @@ def _processes(s: Snapshot, event: ProcessesSampled) -> Snapshot:
     if activity is None:
         return replace(s, processes=event)  # The first after a pause: nothing to compare with.
     busy_at = event.at if activity.busy else s.busy_at
+    use = cpu_use.used(event, activity) if where is not None else None
+    if use is not None:
+        s = replace(s, cpu_uses=(*s.cpu_uses, use)[-cpu_use.KEPT :])
     return replace(s, processes=event, activity=activity, busy_at=busy_at)
 
 

@@ -76,7 +76,7 @@ def steady_speed(subject: CheckSubject, item: Item) -> Reading:
 def fed(subject: CheckSubject, item: Item) -> Reading:
     """The training does not wait for its data most of the time."""
     expected = "less than half of the time is spent waiting for data"
-    found = _found(subject, "DW209", expected)
+    found = _found(subject, "DW506", expected) or _found(subject, "DW209", expected)
     if found is not None:
         return found
     seen = speed.measured(subject.s)

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from dualwatch import protocol
 from dualwatch.collectors.processes.held_memory import HeldMemoryReader
 from dualwatch.collectors.processes.roles import ORDER, OTHER, Roles
-from dualwatch.core import process_identity, process_status
+from dualwatch.core import cpu_list, process_identity, process_status
 from dualwatch.core.proc import cpu_wait, major_faults, stat_fields
 from dualwatch.core.text import clean
 from dualwatch.events import ProcessesSampled, ProcessSample
@@ -239,6 +239,7 @@ def _read(member: _Member) -> ProcessSample:
             command=clean(" ".join(member.command) or process.name(), COMMAND_CHARS),
             open_files=None if zombie else _value(lambda: _open_files(process)),
             cpu_wait_s=_value(lambda: cpu_wait(process.pid)) if _LINUX and not zombie else None,
+            cpus="" if zombie else _value(lambda: cpu_list.of(process.cpu_affinity())) or "",
         )
 
 
