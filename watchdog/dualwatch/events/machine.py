@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+import enum
+
 from msgspec import Struct
 
 from dualwatch.events.base import Event
+
+
+class ThreadWait(str, enum.Enum):
+    """Why a thread of Windows waits, as far as its kernel shows that."""
+
+    OBJECT = "object"
+    """For an object: a lock of several processes, an event, a timer, a socket, a process."""
+    ADDRESS = "address"
+    """For a lock or a condition of its own process."""
+    IO = "io"
+    """For a file, a device or a pipe."""
+    DELAY = "delay"
+    """For time to pass."""
+    MEMORY = "memory"
+    """For a page of memory that is read from the disk."""
+    MESSAGE = "message"
+    """For the answer of another process of the system."""
 
 
 class ProcessSample(Struct, frozen=True, kw_only=True):
@@ -22,6 +41,9 @@ class ProcessSample(Struct, frozen=True, kw_only=True):
         open_files: Descriptors (handles on Windows) that it holds.
         held: Bytes of memory that the system cannot take back, swapped ones included and mapped
             files left out; of pages that processes share, its own part. In some samples only.
+        cpus: CPUs that its affinity mask allows, as the kernel lists them ("0-3,8"); "" where not
+            known.
+        wait: Why its first thread waits; None where it does not, or where that is not shown.
     """
 
     pid: int
@@ -39,6 +61,7 @@ class ProcessSample(Struct, frozen=True, kw_only=True):
     cpu_wait_s: float | None = None
     held: int | None = None
     cpus: str = ""
+    wait: ThreadWait | None = None
 
 
 class ProcessesSampled(Event, frozen=True, kw_only=True, tag="processes-sampled"):
@@ -133,18 +156,34 @@ class GpusSampled(Event, frozen=True, kw_only=True, tag="gpus-sampled"):
     gpus: tuple[GpuSample, ...]
 
 
-class Frame(Struct, frozen=True, kw_only=True):
+class SourceLine(Struct, frozen=True, kw_only=True):
+    """What a line of a source file calls, and what its ``with`` enters without a call.
+
+    Attributes:
+        calls, enters: Names as written, "self.lock.acquire"; "?" for what has no name.
+    """
+
+    calls: tuple[str, ...] = ()
+    enters: tuple[str, ...] = ()
+
+
+class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One Python frame, innermost first in a stack.
 
     Attributes:
         function: As the reader gives it: "fetch" or "_MapDatasetFetcher.fetch".
         sample: Index that a loader's fetcher asks its dataset for, where the reader could see it.
+        source: Of the innermost frame: its source line; None where that could not be read, or may
+            have changed since the process was started.
+        subject: Path or address that a build or a download works on, where it could see that.
     """
 
     function: str
     file: str
     line: int
     sample: int | None = None
+    source: SourceLine | None = None
+    subject: str | None = None
 
     @property
     def bare(self) -> str:
@@ -183,6 +222,30 @@ class FileLocksSeen(Event, frozen=True, kw_only=True, tag="file-locks-seen"):
     """The file locks that processes of the tree wait for, with those who hold them."""
 
     locks: tuple[FileLock, ...]
+
+
+class BuildLock(Struct, frozen=True, kw_only=True):
+    """The lock file of a just-in-time build of an extension, which a process waits for.
+
+    Attributes:
+        pid: Who waits.
+        file: Its path.
+        created: Wall time of its creation.
+        holders: Processes that have it open, as its owner does until the build is over.
+        hidden: Why an owner may not have been seen, "" where it would have been.
+    """
+
+    pid: int
+    file: str
+    created: float
+    holders: tuple[int, ...] = ()
+    hidden: str = ""
+
+
+class BuildLocksSeen(Event, frozen=True, kw_only=True, tag="build-locks-seen"):
+    """The lock files that processes may wait for; several where it is not known which."""
+
+    locks: tuple[BuildLock, ...]
 
 
 class StacksCaptured(Event, frozen=True, kw_only=True, tag="stacks-captured"):

@@ -10,6 +10,7 @@ from dualwatch.events import (
     AttemptEnded,
     AttemptStarted,
     BatchSeen,
+    BuildLock,
     CaughtException,
     CheckpointSeen,
     CommandAnswered,
@@ -76,6 +77,7 @@ class Snapshot:
         awaited: The samples of the missing batch.
         stall_reported: Whether a stall was reported since the last progress.
         file_locks: File locks that are waited for since the last progress, with their holders.
+        build_locks: Lock files of extension builds that are waited for since the last progress.
         stopped: dualwatch stops the training, or has stopped it; None where it did not.
         host_before: The first sample of the machine; counters are compared with it.
         memory: Memory after iterations of training.
@@ -140,6 +142,7 @@ class Snapshot:
     file_locks: tuple[FileLock, ...] = ()
     memory: MemoryTraces = field(default_factory=MemoryTraces)
     cpu_uses: tuple[CpuUse, ...] = ()
+    build_locks: tuple[BuildLock, ...] = ()
 
     @property
     def log(self) -> str:
