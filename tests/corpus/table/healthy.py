@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from tests.corpus.case import Case, InWorkDir, Stalls
 from tests.corpus.table.metrics import LONG, MACL, STEEP
-from tests.corpus.table.stalls import DATASET, EVALUATOR, HOOK, START_METHOD, TRANSFORM
+from tests.corpus.table.stalls import (
+    DATASET,
+    EVALUATOR,
+    FINALIZER,
+    HOOK,
+    START_METHOD,
+    TRANSFORM,
+)
 
 CASES = (
     Case(name="plain", cause="nothing", healthy=True),
@@ -170,6 +177,12 @@ CASES = (
         cause="nothing",
         healthy=True,
         options={START_METHOD: "spawn"},
+    ),
+    Case(
+        name="finalizer, spawned workers",
+        cause="what a finalizer in main would wait for is not in its workers",
+        healthy=True,
+        options={**FINALIZER, START_METHOD: "spawn"},
     ),
     Case(
         name="no workers",

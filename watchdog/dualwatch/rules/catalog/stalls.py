@@ -90,8 +90,8 @@ CODES: tuple[Code, ...] = (
         code="DW111",
         name="loader-deadlock",
         severity=Severity.ERROR,
-        means="The main process waits for a batch while its loader workers wait for a lock inside "
-        "the dataset, without CPU or I/O.",
+        means="The main process waits for a batch while its loader workers wait for a lock, inside "
+        "the dataset or in a finalizer that Python runs in them, without CPU or I/O.",
         matters="The workers wait for each other, or for a lock that was held when they were "
         "forked. No timeout ends it.",
         remedy="Set num_workers=0; dualwatch train does so. To keep workers, take locks in one "
