@@ -34,6 +34,8 @@ from dualwatch.events.machine import (
     ProcessSample,
     StacksCaptured,
     ThreadStack,
+    Transfer,
+    TransfersSeen,
 )
 from dualwatch.events.preflight import (
     CheckpointSeen,
@@ -135,6 +137,8 @@ __all__ = [
     "TensorBoardSeen",
     "ThreadStack",
     "TrainingStopped",
+    "Transfer",
+    "TransfersSeen",
     "TriedStep",
     "WeightsLoaded",
     "WeightsPart",

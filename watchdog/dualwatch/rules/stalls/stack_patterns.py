@@ -259,6 +259,13 @@ _POOL_WAITS = frozenset(
 )
 
 
+def caller(main: Sequence[Frame], files: Sequence[str]) -> str:
+    """Who called into some files of a library, in words."""
+    inside = [index for index, frame in enumerate(main) if _in_any(frame, files)]
+    outer = [f for f in main[inside[-1] + 1 :] if "dualwatch/agent/" not in f.slashed]
+    return place(outer[:2]) or "?"
+
+
 def caller_of_pool(main: Sequence[Frame]) -> str | None:
     """Who waits for a pool of processes, in words; None where the pool is not waited for."""
     inside = [i for i, frame in enumerate(main) if frame.slashed.endswith(_POOL_FILE)]
@@ -286,24 +293,6 @@ def waits_for_a_task(frames: Sequence[Frame]) -> bool:
     """Whether a pool's process waits for its next task."""
     own_frames = own_of_pool(frames)
     return bool(own_frames) and own_frames[-1].bare == "get"
-
-
-# --- builds of extensions ----------------------------------------------------------------------
-
-_BUILD_FILES = ("torch/utils/file_baton.py", "torch/utils/cpp_extension.py")
-
-
-def caller_of_build_lock(main: Sequence[Frame]) -> str | None:
-    """Who waits for the lock of an extension build, in words; None where it is not waited for."""
-    waits = any(f.bare == "wait" and f.slashed.endswith(_BUILD_FILES[0]) for f in main)
-    return caller(main, _BUILD_FILES) if waits else None
-
-
-def caller(main: Sequence[Frame], files: Sequence[str]) -> str:
-    """Who called into some files of a library, in words."""
-    inside = [index for index, frame in enumerate(main) if _in_any(frame, files)]
-    outer = [f for f in main[inside[-1] + 1 :] if "dualwatch/agent/" not in f.slashed]
-    return place(outer[:2]) or "?"
 
 
 # --- several ranks -----------------------------------------------------------------------------
