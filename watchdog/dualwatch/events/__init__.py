@@ -32,6 +32,8 @@ from dualwatch.events.machine import (
     ProcessSample,
     StacksCaptured,
     ThreadStack,
+    ThreadWait,
+    WaitKind,
 )
 from dualwatch.events.preflight import (
     CheckpointSeen,
@@ -130,8 +132,10 @@ __all__ = [
     "SurroundingsSeen",
     "TensorBoardSeen",
     "ThreadStack",
+    "ThreadWait",
     "TrainingStopped",
     "TriedStep",
+    "WaitKind",
     "WeightsLoaded",
     "WeightsPart",
 ]

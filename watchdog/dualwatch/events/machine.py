@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+
 from msgspec import Struct
 
 from dualwatch.events.base import Event
@@ -150,12 +152,47 @@ class Frame(Struct, frozen=True, kw_only=True):
 
 
 class ThreadStack(Struct, frozen=True, kw_only=True):
-    """The stack of one thread; ``active`` is what the reader believes of its running."""
+    """The stack of one thread; ``active`` is what the reader believes of its running.
+
+    Attributes:
+        tid: The system's number of the thread, None where the reader does not give it.
+    """
 
     pid: int
     thread: str
     active: bool | None
     frames: tuple[Frame, ...]
+    tid: int | None = None
+
+
+class WaitKind(str, enum.Enum):
+    """What a thread sleeps for, as far as it can be a part of a deadlock.
+
+    ``MEMORY_LOCK``: a lock or condition in memory (futex). ``FILE_LOCK``: a lock of a file.
+    ``STOPPED``: it was stopped (state T). ``OTHER``: it runs, or sleeps for anything else.
+    """
+
+    MEMORY_LOCK = "memory-lock"
+    FILE_LOCK = "file-lock"
+    STOPPED = "stopped"
+    OTHER = "other"
+
+
+class ThreadWait(Struct, frozen=True, kw_only=True):
+    """What one thread of the tree waits for, by the system call that it sleeps in.
+
+    Attributes:
+        endless: It waits for a lock without a limit of time, and no alarm is set to end it.
+        freed_by: Processes that can end the wait; None where that is not known.
+        what: The lock, to compare it with that of another look.
+    """
+
+    pid: int
+    tid: int
+    kind: WaitKind
+    endless: bool = False
+    freed_by: tuple[int, ...] | None = None
+    what: str = ""
 
 
 class FileLock(Struct, frozen=True, kw_only=True):
@@ -178,7 +215,15 @@ class FileLocksSeen(Event, frozen=True, kw_only=True, tag="file-locks-seen"):
 
 
 class StacksCaptured(Event, frozen=True, kw_only=True, tag="stacks-captured"):
-    """Stacks of the tree at one moment. ``path`` is the file that holds them in full."""
+    """Stacks of the tree at one moment.
+
+    Attributes:
+        path: The file that holds them in full.
+        waits: What each thread waited for; empty where the system does not show it.
+        early: Taken long before the stall timeout, in search of a proof.
+    """
 
     stacks: tuple[ThreadStack, ...]
     path: str | None = None
+    waits: tuple[ThreadWait, ...] = ()
+    early: bool = False

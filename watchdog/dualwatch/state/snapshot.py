@@ -250,6 +250,12 @@ def _processes(s: Snapshot, event: ProcessesSampled) -> Snapshot:
     return replace(s, processes=event, activity=activity, busy_at=busy_at)
 
 
+def _stacks(s: Snapshot, event: StacksCaptured) -> Snapshot:
+    """The looks of the stall timeout are compared with each other, and not with earlier ones."""
+    kept = s.stacks if event.early else tuple(one for one in s.stacks if not one.early)
+    return replace(s, stacks=(*kept, event))
+
+
 def _gpus(s: Snapshot, event: GpusSampled) -> Snapshot:
     """A running GPU kernel is activity, also while the main process sleeps until it is done.
 
@@ -319,7 +325,7 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     ProgressShown: _shown,
     ProcessesSampled: _processes,
     FileLocksSeen: lambda s, event: replace(s, file_locks=event.locks),
-    StacksCaptured: lambda s, event: replace(s, stacks=(*s.stacks, event)),
+    StacksCaptured: _stacks,
     GpusSampled: _gpus,
     NotObserved: lambda s, event: replace(s, not_observed={**s.not_observed, event.what: event}),
     ErrorSeen: _error,
