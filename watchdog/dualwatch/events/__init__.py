@@ -20,6 +20,8 @@ from dualwatch.events.lifecycle import (
     TrainingStopped,
 )
 from dualwatch.events.machine import (
+    BuildLock,
+    BuildLocksSeen,
     FileLock,
     FileLocksSeen,
     Frame,
@@ -30,10 +32,12 @@ from dualwatch.events.machine import (
     OrphansSeen,
     ProcessesSampled,
     ProcessSample,
+    SourceLine,
     StacksCaptured,
     ThreadStack,
     ThreadWait,
     WaitKind,
+    WaitSeen,
 )
 from dualwatch.events.preflight import (
     CheckpointSeen,
@@ -73,6 +77,8 @@ __all__ = [
     "AttemptEnded",
     "AttemptStarted",
     "BatchSeen",
+    "BuildLock",
+    "BuildLocksSeen",
     "CaughtException",
     "Change",
     "CheckpointSeen",
@@ -127,6 +133,7 @@ __all__ = [
     "RunEnded",
     "RunStarted",
     "Severity",
+    "SourceLine",
     "StacksCaptured",
     "StopKind",
     "SurroundingsSeen",
@@ -136,6 +143,7 @@ __all__ = [
     "TrainingStopped",
     "TriedStep",
     "WaitKind",
+    "WaitSeen",
     "WeightsLoaded",
     "WeightsPart",
 ]

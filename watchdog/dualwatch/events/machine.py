@@ -9,6 +9,23 @@ from msgspec import Struct
 from dualwatch.events.base import Event
 
 
+class ThreadWait(str, enum.Enum):
+    """Why a thread of Windows waits, as far as its kernel shows that."""
+
+    OBJECT = "object"
+    """For an object: a lock of several processes, an event, a timer, a socket, a process."""
+    ADDRESS = "address"
+    """For a lock or a condition of its own process."""
+    IO = "io"
+    """For a file, a device or a pipe."""
+    DELAY = "delay"
+    """For time to pass."""
+    MEMORY = "memory"
+    """For a page of memory that is read from the disk."""
+    MESSAGE = "message"
+    """For the answer of another process of the system."""
+
+
 class ProcessSample(Struct, frozen=True, kw_only=True):
     """One process of the training's tree. None means: could not be read.
 
@@ -22,6 +39,7 @@ class ProcessSample(Struct, frozen=True, kw_only=True):
         cpu_wait_s: Seconds since its start in which it was ready to run and found no free CPU.
         wchan: Kernel function that it sleeps in, "" where none is shown.
         open_files: Descriptors (handles on Windows) that it holds.
+        wait: Why its first thread waits; None where it does not, or where that is not shown.
     """
 
     pid: int
@@ -37,6 +55,7 @@ class ProcessSample(Struct, frozen=True, kw_only=True):
     command: str
     open_files: int | None = None
     cpu_wait_s: float | None = None
+    wait: ThreadWait | None = None
 
 
 class ProcessesSampled(Event, frozen=True, kw_only=True, tag="processes-sampled"):
@@ -127,18 +146,34 @@ class GpusSampled(Event, frozen=True, kw_only=True, tag="gpus-sampled"):
     gpus: tuple[GpuSample, ...]
 
 
-class Frame(Struct, frozen=True, kw_only=True):
+class SourceLine(Struct, frozen=True, kw_only=True):
+    """What a line of a source file calls, and what its ``with`` enters without a call.
+
+    Attributes:
+        calls, enters: Names as written, "self.lock.acquire"; "?" for what has no name.
+    """
+
+    calls: tuple[str, ...] = ()
+    enters: tuple[str, ...] = ()
+
+
+class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One Python frame, innermost first in a stack.
 
     Attributes:
         function: As the reader gives it: "fetch" or "_MapDatasetFetcher.fetch".
         sample: Index that a loader's fetcher asks its dataset for, where the reader could see it.
+        source: Of the innermost frame: its source line; None where that could not be read, or may
+            have changed since the process was started.
+        subject: Path or address that a build or a download works on, where it could see that.
     """
 
     function: str
     file: str
     line: int
     sample: int | None = None
+    source: SourceLine | None = None
+    subject: str | None = None
 
     @property
     def bare(self) -> str:
@@ -178,7 +213,7 @@ class WaitKind(str, enum.Enum):
     OTHER = "other"
 
 
-class ThreadWait(Struct, frozen=True, kw_only=True):
+class WaitSeen(Struct, frozen=True, kw_only=True):
     """What one thread of the tree waits for, by the system call that it sleeps in.
 
     Attributes:
@@ -214,6 +249,30 @@ class FileLocksSeen(Event, frozen=True, kw_only=True, tag="file-locks-seen"):
     locks: tuple[FileLock, ...]
 
 
+class BuildLock(Struct, frozen=True, kw_only=True):
+    """The lock file of a just-in-time build of an extension, which a process waits for.
+
+    Attributes:
+        pid: Who waits.
+        file: Its path.
+        created: Wall time of its creation.
+        holders: Processes that have it open, as its owner does until the build is over.
+        hidden: Why an owner may not have been seen, "" where it would have been.
+    """
+
+    pid: int
+    file: str
+    created: float
+    holders: tuple[int, ...] = ()
+    hidden: str = ""
+
+
+class BuildLocksSeen(Event, frozen=True, kw_only=True, tag="build-locks-seen"):
+    """The lock files that processes may wait for; several where it is not known which."""
+
+    locks: tuple[BuildLock, ...]
+
+
 class StacksCaptured(Event, frozen=True, kw_only=True, tag="stacks-captured"):
     """Stacks of the tree at one moment.
 
@@ -225,5 +284,5 @@ class StacksCaptured(Event, frozen=True, kw_only=True, tag="stacks-captured"):
 
     stacks: tuple[ThreadStack, ...]
     path: str | None = None
-    waits: tuple[ThreadWait, ...] = ()
+    waits: tuple[WaitSeen, ...] = ()
     early: bool = False

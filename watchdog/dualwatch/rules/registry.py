@@ -28,6 +28,7 @@ from dualwatch.rules.metrics import (
 )
 from dualwatch.rules.metrics.trends import domain
 from dualwatch.rules.stalls import (
+    build_lock,
     collective,
     evaluation_pool,
     loader,
@@ -47,6 +48,7 @@ RULES: tuple[Rule, ...] = (
     storage.find,
     loader.find,
     evaluation_pool.find,
+    build_lock.find,
     lost_batch.find,
     collective.find,
     stuck_worker.find,

@@ -10,6 +10,7 @@ from dualwatch.events import (
     AttemptEnded,
     AttemptStarted,
     BatchSeen,
+    BuildLock,
     CaughtException,
     CheckpointSeen,
     CommandAnswered,
@@ -74,6 +75,7 @@ class Snapshot:
         awaited: The samples of the missing batch.
         stall_reported: Whether a stall was reported since the last progress.
         file_locks: File locks that are waited for since the last progress, with their holders.
+        build_locks: Lock files of extension builds that are waited for since the last progress.
         stopped: dualwatch stops the training, or has stopped it; None where it did not.
         host_before: The first sample of the machine; counters are compared with it.
     """
@@ -134,6 +136,7 @@ class Snapshot:
     stall_reported: bool = False
     stopped: TrainingStopped | None = None
     file_locks: tuple[FileLock, ...] = ()
+    build_locks: tuple[BuildLock, ...] = ()
 
     @property
     def log(self) -> str:

@@ -17,6 +17,7 @@ from dualwatch.events import (
     AttemptEnded,
     AttemptStarted,
     BatchSeen,
+    BuildLocksSeen,
     CheckpointSeen,
     CommandAnswered,
     ConfigRead,
@@ -85,6 +86,10 @@ def advance(snapshot: Snapshot, event: Event) -> Snapshot:
     return replace(after, at=event.at, wall=event.wall)
 
 
+_UNSEEN: dict[str, Any] = {"stacks": (), "file_locks": (), "build_locks": (), "awaited": ()}
+"""What was seen of a pause is of no more use when it is over."""
+
+
 def _moved(s: Snapshot, event: Event, at: float, **changes: Any) -> Snapshot:
     """Progress: records the pause that ended, and drops the captures made during it.
 
@@ -98,7 +103,7 @@ def _moved(s: Snapshot, event: Event, at: float, **changes: Any) -> Snapshot:
         gaps = {**s.gaps, s.place: s.gaps.get(s.place, Gaps()).with_gap(gap)}
     # A rescue checkpoint of a training that is being stopped is no recovery.
     stalled = s.stall_reported and s.stopped is not None
-    changes = {"stacks": (), "file_locks": (), "awaited": (), "stall_reported": stalled, **changes}
+    changes = {**_UNSEEN, "stall_reported": stalled, **changes}
     return replace(s, progress_at=at, progress_wall=event.wall, gaps=gaps, **changes)
 
 
@@ -256,6 +261,12 @@ def _stacks(s: Snapshot, event: StacksCaptured) -> Snapshot:
     return replace(s, stacks=(*kept, event))
 
 
+def _build_locks(s: Snapshot, event: BuildLocksSeen) -> Snapshot:
+    """Another training that builds what this one waits for works for it."""
+    works = any(pid not in s.process for lock in event.locks for pid in lock.holders)
+    return replace(s, build_locks=event.locks, busy_at=event.at if works else s.busy_at)
+
+
 def _gpus(s: Snapshot, event: GpusSampled) -> Snapshot:
     """A running GPU kernel is activity, also while the main process sleeps until it is done.
 
@@ -324,6 +335,7 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     EvaluationLogged: _evaluation,
     ProgressShown: _shown,
     ProcessesSampled: _processes,
+    BuildLocksSeen: _build_locks,
     FileLocksSeen: lambda s, event: replace(s, file_locks=event.locks),
     StacksCaptured: _stacks,
     GpusSampled: _gpus,

@@ -13,8 +13,8 @@ from dualwatch.events import (
     Severity,
     StacksCaptured,
     ThreadStack,
-    ThreadWait,
     WaitKind,
+    WaitSeen,
 )
 from dualwatch.protocol import Phase
 from dualwatch.state.snapshot import fold
@@ -43,15 +43,15 @@ def stack(pid: int, functions: Stack, *, tid: int | None = None, file: str = "")
     )
 
 
-def wait(pid: int, tid: int | None = None, **fields: Any) -> ThreadWait:
+def wait(pid: int, tid: int | None = None, **fields: Any) -> WaitSeen:
     """A wait for a lock of the process's own, without a limit of time."""
     known = {"kind": WaitKind.MEMORY_LOCK, "endless": True, "freed_by": (pid,), "what": "0x1"}
-    return ThreadWait(pid=pid, tid=tid or pid, **{**known, **fields})
+    return WaitSeen(pid=pid, tid=tid or pid, **{**known, **fields})
 
 
-def other(pid: int, tid: int | None = None) -> ThreadWait:
+def other(pid: int, tid: int | None = None) -> WaitSeen:
     """A thread that runs, sleeps for a time, or reads."""
-    return ThreadWait(pid=pid, tid=tid or pid, kind=WaitKind.OTHER)
+    return WaitSeen(pid=pid, tid=tid or pid, kind=WaitKind.OTHER)
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def looks(story) -> Callable[..., list[Finding]]:
         *,
         main: Stack = ASKS,
         workers: tuple[Stack, ...] = (LOCKED, LOCKED),
-        waits: tuple[ThreadWait, ...] = (),
+        waits: tuple[WaitSeen, ...] = (),
         more: tuple[ThreadStack, ...] = (),
         phase: str = Phase.WAITING,
         every: float = 1.0,
@@ -313,7 +313,7 @@ def halted(*pids: int) -> dict[str, Any]:
     return {
         "workers": (LOCKED, IDLE),
         "each": {pid: {"status": "stopped"} for pid in pids},
-        "waits": tuple(ThreadWait(pid=p, tid=p, kind=WaitKind.STOPPED) for p in pids),
+        "waits": tuple(WaitSeen(pid=p, tid=p, kind=WaitKind.STOPPED) for p in pids),
     }
 
 

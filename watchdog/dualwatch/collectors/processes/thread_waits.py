@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from dualwatch.collectors.processes import file_locks
 from dualwatch.core.text import clean
-from dualwatch.events import ThreadWait, WaitKind
+from dualwatch.events import WaitKind, WaitSeen
 
 MOST_THREADS = 512
 """Of a process with more, nothing is known."""
@@ -73,14 +73,14 @@ def are_shown() -> bool:
     return sys.platform.startswith("linux") and platform.machine() in _CALLS
 
 
-def look(pids: Collection[int]) -> tuple[ThreadWait, ...]:
+def look(pids: Collection[int]) -> tuple[WaitSeen, ...]:
     """What the threads of some processes wait for; of a process that cannot be read, nothing."""
     if not are_shown():
         return ()
     calls = _CALLS[platform.machine()]
     holders = file_locks.holders(pids)
     users: dict[tuple[str, str], tuple[int, ...] | None] = {}
-    found: list[ThreadWait] = []
+    found: list[WaitSeen] = []
     for pid in pids:
         with contextlib.suppress(OSError, ValueError, IndexError):
             found += _of_process(pid, pids, calls, holders.get(pid), users)
@@ -93,7 +93,7 @@ def _of_process(
     calls: _Calls,
     holders: tuple[int, ...] | None,
     users: dict[tuple[str, str], tuple[int, ...] | None],
-) -> list[ThreadWait]:
+) -> list[WaitSeen]:
     threads = sorted(int(name) for name in os.listdir(f"/proc/{pid}/task"))
     if len(threads) > MOST_THREADS:
         return []
@@ -103,11 +103,11 @@ def _of_process(
     for tid in threads:
         state = _text(f"/proc/{pid}/task/{tid}/stat").rpartition(")")[2].split()[0]
         if state == "T":
-            waits.append(ThreadWait(pid=pid, tid=tid, kind=WaitKind.STOPPED))
+            waits.append(WaitSeen(pid=pid, tid=tid, kind=WaitKind.STOPPED))
             continue
         call = parse_call(_text(f"/proc/{pid}/task/{tid}/syscall"), calls)
         if call is None or state != "S":
-            waits.append(ThreadWait(pid=pid, tid=tid, kind=WaitKind.OTHER))
+            waits.append(WaitSeen(pid=pid, tid=tid, kind=WaitKind.OTHER))
             continue
         freed_by, what = holders, "file"
         if call.address is not None:
@@ -126,7 +126,7 @@ def _of_process(
             elif mapping is None and not call.private:
                 freed_by = None
         waits.append(
-            ThreadWait(
+            WaitSeen(
                 pid=pid,
                 tid=tid,
                 kind=call.kind,

@@ -15,10 +15,10 @@ from msgspec.structs import replace
 
 from dualwatch import protocol
 from dualwatch.collectors.processes.roles import ORDER, OTHER, Roles
-from dualwatch.core import process_identity, process_status
+from dualwatch.core import process_identity, process_status, windows_threads
 from dualwatch.core.proc import cpu_wait, major_faults, stat_fields
 from dualwatch.core.text import clean
-from dualwatch.events import ProcessesSampled, ProcessSample
+from dualwatch.events import ProcessesSampled, ProcessSample, ThreadWait
 
 if TYPE_CHECKING:
     import psutil
@@ -234,6 +234,7 @@ def _read(member: _Member) -> ProcessSample:
             command=clean(" ".join(member.command) or process.name(), COMMAND_CHARS),
             open_files=None if zombie else _value(lambda: _open_files(process)),
             cpu_wait_s=_value(lambda: cpu_wait(process.pid)) if _LINUX and not zombie else None,
+            wait=_wait(process.pid),
         )
 
 
@@ -268,6 +269,25 @@ def _open_files(process: psutil.Process) -> int:
     if sys.platform == "win32":
         return int(process.num_handles())
     return int(process.num_fds())
+
+
+_WAITS = {
+    # As Windows numbers the reasons of its kernel.
+    **dict.fromkeys((6, 13), ThreadWait.OBJECT),
+    37: ThreadWait.ADDRESS,
+    **dict.fromkeys((0, 7), ThreadWait.IO),
+    **dict.fromkeys((4, 11), ThreadWait.DELAY),
+    **dict.fromkeys((2, 9, 18, 19), ThreadWait.MEMORY),
+    **dict.fromkeys((16, 17), ThreadWait.MESSAGE),
+}
+
+
+def _wait(pid: int) -> ThreadWait | None:
+    """Why the first thread of a process of Windows waits; None where that is not shown."""
+    if sys.platform == "win32":
+        reason = windows_threads.first_waits(pid)
+        return None if reason is None else _WAITS.get(reason)
+    return None
 
 
 def _wchan(pid: int) -> str:

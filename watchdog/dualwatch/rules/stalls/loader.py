@@ -16,7 +16,7 @@ from dualwatch.events import (
     ThreadStack,
 )
 from dualwatch.protocol import Phase
-from dualwatch.rules.stalls import context, stack_patterns, stall
+from dualwatch.rules.stalls import context, stack_patterns, stall, waits
 from dualwatch.rules.stalls.proof import Cause, Proven
 from dualwatch.rules.stalls.stall import StallKind
 from dualwatch.rules.thresholds import Thresholds
@@ -108,9 +108,15 @@ def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
 
 def _place(s: Snapshot, worker: ThreadStack) -> Evidence:
     wchan = s.process[worker.pid].wchan
-    where = f"sleeps in {wchan}" if wchan else "its wait channel is not known"
+    where = f"sleeps in {wchan}" if wchan else _without_channel(worker)
     text = f"worker {worker.pid}: {stack_patterns.dataset_place(worker.frames)}; {where}"
     return Evidence(text=text, source=f"py-spy pid {worker.pid}", wall=s.wall)
+
+
+def _without_channel(worker: ThreadStack) -> str:
+    """What shows the lock where the system shows no wait channel."""
+    line = waits.source(worker.frames)
+    return f"no wait channel is shown, {line or 'its innermost frame takes a lock'}"
 
 
 # --- which kind of lock --------------------------------------------------------------------------
@@ -201,7 +207,7 @@ def _pool_remedy(name: str) -> str:
 def _own_place(stack: tuple[Frame, ...]) -> tuple[str, str, int] | tuple[()]:
     """The innermost frame that takes the lock."""
     for frame in stack_patterns.dataset_frames(stack):
-        if not stack_patterns.calls_a_lock((frame,)):
+        if not waits.calls_a_lock((frame,)):
             return (frame.file, frame.function, frame.line)
     return ()
 

@@ -12,7 +12,7 @@ import enum
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from dualwatch.events import Frame, StacksCaptured, ThreadStack, ThreadWait, WaitKind
+from dualwatch.events import Frame, StacksCaptured, ThreadStack, WaitKind, WaitSeen
 from dualwatch.protocol import Phase
 from dualwatch.rules.stalls import context, stack_patterns
 from dualwatch.rules.thresholds import Thresholds
@@ -156,7 +156,7 @@ class _Look:
         self._stacks: dict[int, list[ThreadStack]] = {}
         for stack in look.stacks:
             self._stacks.setdefault(stack.pid, []).append(stack)
-        self._waits: dict[int, list[ThreadWait]] = {}
+        self._waits: dict[int, list[WaitSeen]] = {}
         for wait in look.waits:
             self._waits.setdefault(wait.pid, []).append(wait)
         self.workers = tuple(
@@ -264,6 +264,6 @@ class _Look:
         parents = set(pids)
         return {p.pid for p in self._processes.values() if p.ppid in parents}
 
-    def _main_wait(self, pid: int) -> ThreadWait:
-        unknown = ThreadWait(pid=pid, tid=pid, kind=WaitKind.OTHER)
+    def _main_wait(self, pid: int) -> WaitSeen:
+        unknown = WaitSeen(pid=pid, tid=pid, kind=WaitKind.OTHER)
         return next((w for w in self._waits.get(pid, ()) if w.tid == pid), unknown)

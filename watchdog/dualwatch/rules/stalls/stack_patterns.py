@@ -14,6 +14,7 @@ from typing import NamedTuple
 from dualwatch import frameworks
 from dualwatch.events import Frame, StacksCaptured, ThreadStack
 from dualwatch.protocol import Phase
+from dualwatch.rules.stalls import waits
 
 Outline = tuple[tuple[str, str], ...]
 """(file, function) of each frame, innermost first."""
@@ -34,11 +35,6 @@ _PARTS = {
     "data_preprocessor": "the data preprocessor",
 }
 
-_LOCKS = frozenset(("acquire", "__enter__", "wait", "wait_for", "join", "result"))
-_LOCK_FILES = (
-    *("multiprocessing/synchronize.py", "threading.py", "concurrent/futures/"),
-    *("filelock/", "fasteners/"),
-)
 _LIBRARIES = tuple(
     (re.compile(pattern), name)
     for pattern, name in (
@@ -179,17 +175,10 @@ def is_forked(frames: Sequence[Frame]) -> bool:
     ) and not any("spawn_main" in frame.function for frame in frames)
 
 
-def calls_a_lock(frames: Sequence[Frame]) -> bool:
-    """Whether the innermost frame is the taking of a lock that is written in Python."""
-    if not frames or frames[0].bare not in _LOCKS:
-        return False
-    return any(part in frames[0].slashed for part in _LOCK_FILES)
-
-
 def library(frames: Sequence[Frame]) -> str:
     """The native library whose call the innermost frame is, "" where it is not known."""
     inner = dataset_frames(frames)
-    if not inner or calls_a_lock(inner):
+    if not inner or waits.calls_a_lock(inner):
         return ""
     file = inner[0].slashed
     return next((name for pattern, name in _patterns().libraries if pattern.search(file)), "")
@@ -272,8 +261,7 @@ def caller_of_pool(main: Sequence[Frame]) -> str | None:
     inside = [i for i, frame in enumerate(main) if frame.slashed.endswith(_POOL_FILE)]
     if not inside or main[inside[-1]].bare not in _POOL_WAITS:
         return None
-    outer = [f for f in main[inside[-1] + 1 :] if "dualwatch/agent/" not in f.slashed]
-    return place(outer[:2]) or "?"
+    return caller(main, (_POOL_FILE,))
 
 
 def is_pool_worker(frames: Sequence[Frame]) -> bool:
@@ -326,6 +314,24 @@ def is_background(frames: Sequence[Frame]) -> bool:
     return any(frame.slashed.endswith(own_threads) for frame in frames) and all(
         _in_any(frame, _OF_MULTIPROCESSING) for frame in frames
     )
+
+
+# --- builds of extensions ----------------------------------------------------------------------
+
+_BUILD_FILES = ("torch/utils/file_baton.py", "torch/utils/cpp_extension.py")
+
+
+def caller_of_build_lock(main: Sequence[Frame]) -> str | None:
+    """Who waits for the lock of an extension build, in words; None where it is not waited for."""
+    waits = any(f.bare == "wait" and f.slashed.endswith(_BUILD_FILES[0]) for f in main)
+    return caller(main, _BUILD_FILES) if waits else None
+
+
+def caller(main: Sequence[Frame], files: Sequence[str]) -> str:
+    """Who called into some files of a library, in words."""
+    inside = [index for index, frame in enumerate(main) if _in_any(frame, files)]
+    outer = [f for f in main[inside[-1] + 1 :] if "dualwatch/agent/" not in f.slashed]
+    return place(outer[:2]) or "?"
 
 
 # --- several ranks -----------------------------------------------------------------------------
