@@ -39,6 +39,10 @@ class ProcessSample(Struct, frozen=True, kw_only=True):
         cpu_wait_s: Seconds since its start in which it was ready to run and found no free CPU.
         wchan: Kernel function that it sleeps in, "" where none is shown.
         open_files: Descriptors (handles on Windows) that it holds.
+        held: Bytes of memory that the system cannot take back, swapped ones included and mapped
+            files left out; of pages that processes share, its own part. In some samples only.
+        cpus: CPUs that its affinity mask allows, as the kernel lists them ("0-3,8"); "" where not
+            known.
         wait: Why its first thread waits; None where it does not, or where that is not shown.
     """
 
@@ -55,6 +59,8 @@ class ProcessSample(Struct, frozen=True, kw_only=True):
     command: str
     open_files: int | None = None
     cpu_wait_s: float | None = None
+    held: int | None = None
+    cpus: str = ""
     wait: ThreadWait | None = None
 
 
@@ -85,6 +91,8 @@ class HostSampled(Event, frozen=True, kw_only=True, tag="host-sampled"):
         kernel: Lines of the kernel's log on OOM kills and GPU errors, newest last, bounded.
         booted: Wall time from which the kernel counts the seconds of its lines.
         cpus: Cores that a new process may use: of the machine, its affinity or its quota.
+        machine_cpus: CPUs of the whole machine.
+        cpu_quota: CPUs that the training's container or job may use, on average; None for no limit.
     """
 
     memory_total: int | None = None
@@ -102,6 +110,8 @@ class HostSampled(Event, frozen=True, kw_only=True, tag="host-sampled"):
     kernel: tuple[str, ...] = ()
     booted: float | None = None
     cpus: float | None = None
+    machine_cpus: int | None = None
+    cpu_quota: float | None = None
 
 
 class GpuHolder(Struct, frozen=True, kw_only=True):

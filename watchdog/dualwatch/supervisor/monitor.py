@@ -48,7 +48,7 @@ LAST_LINE_LENGTH = 200
 CLOCKS = 5.0
 """Seconds that the times of files and of processes may differ."""
 
-_OF_ITS_OWN = ("open_files_limit", "shm_total", "shm_free")
+_OF_ITS_OWN = ("open_files_limit", "shm_total", "shm_free", "cpu_quota")
 
 
 class Monitor:
