@@ -55,7 +55,7 @@ from dualwatch.events import (
     WeightsLoaded,
 )
 from dualwatch.protocol import AgentCommand, Phase
-from dualwatch.state import metric_series
+from dualwatch.state import cpu_use, metric_series
 from dualwatch.state.activity import measure
 from dualwatch.state.attempt import Snapshot, running_ranks
 from dualwatch.state.last_words import NO_WORDS, saving_to
@@ -249,13 +249,25 @@ def _last_word(s: Snapshot, event: EndReported | DeviceAssertSeen) -> Snapshot:
 
 
 def _processes(s: Snapshot, event: ProcessesSampled) -> Snapshot:
+    where = s.trained_so_far
+    if where is not None:
+        s = replace(s, memory=s.memory.with_processes(event, where))
     if s.processes is not None and event.at <= s.processes.at:
         return replace(s, processes=event)  # Two samples at one moment measure nothing.
     activity = measure(s.processes, event, s.activity)
     if activity is None:
         return replace(s, processes=event)  # The first after a pause: nothing to compare with.
     busy_at = event.at if activity.busy else s.busy_at
+    use = cpu_use.used(event, activity) if where is not None else None
+    if use is not None:
+        s = replace(s, cpu_uses=(*s.cpu_uses, use)[-cpu_use.KEPT :])
     return replace(s, processes=event, activity=activity, busy_at=busy_at)
+
+
+def _stacks(s: Snapshot, event: StacksCaptured) -> Snapshot:
+    """The looks of the stall timeout are compared with each other, and not with earlier ones."""
+    kept = s.stacks if event.early else tuple(one for one in s.stacks if not one.early)
+    return replace(s, stacks=(*kept, event))
 
 
 def _build_locks(s: Snapshot, event: BuildLocksSeen) -> Snapshot:
@@ -281,6 +293,9 @@ def _gpus(s: Snapshot, event: GpusSampled) -> Snapshot:
 
     Only on a GPU that holds memory of this training.
     """
+    where = s.trained_so_far
+    if where is not None:
+        s = replace(s, memory=s.memory.with_gpus(event, where))
     ours = any((gpu.tree or 0) > 0 and (gpu.utilisation or 0) > BUSY_GPU for gpu in event.gpus)
     return replace(s, gpus=event, busy_at=event.at if ours else s.busy_at)
 
@@ -347,7 +362,7 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     BuildLocksSeen: _build_locks,
     TransfersSeen: _transfers,
     FileLocksSeen: lambda s, event: replace(s, file_locks=event.locks),
-    StacksCaptured: lambda s, event: replace(s, stacks=(*s.stacks, event)),
+    StacksCaptured: _stacks,
     GpusSampled: _gpus,
     NotObserved: lambda s, event: replace(s, not_observed={**s.not_observed, event.what: event}),
     ErrorSeen: _error,

@@ -22,7 +22,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dualwatch.collectors.stacks import fd_limit, from_agent, from_proc, permissions, variables
+from dualwatch.collectors.stacks import (
+    fd_limit,
+    from_agent,
+    from_proc,
+    permissions,
+    source_lines,
+    variables,
+)
 from dualwatch.collectors.stacks.store import keep, readable
 from dualwatch.core import own_session
 from dualwatch.core.text import clean
@@ -123,6 +130,7 @@ def capture(
             why += f"; from inside: {answer}" if answer else ""
             kernel[pid] = "" if one.gone else from_proc.describe(pid)
         missing.append(NotObserved(at=at, wall=wall, what=what, why=why, gone=one.gone))
+    stacks = source_lines.annotate(stacks, same_files=inside is not None)
     kernel = {pid: text for pid, text in kernel.items() if text}
     if not stacks and not kernel:
         return None, missing
@@ -259,4 +267,9 @@ def _thread(thread: dict[str, Any]) -> ThreadStack:
         thread=clean(str(thread.get("thread_name") or thread.get("thread_id") or ""), 200),
         active=active if isinstance(active, bool) else None,
         frames=frames,
+        tid=_number(thread.get("os_thread_id")),
     )
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) else None
