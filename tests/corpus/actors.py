@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -81,6 +84,14 @@ def hang_beside(scene: Scene) -> None:
     scene.companion.wait_until_found()
 
 
+def build_beside(scene: Scene) -> None:
+    """Another process builds the extension that the training needs."""
+    script = str(Path(__file__).parent / "trainings" / "faulty_waits.py")
+    seconds = str(scene.stall_timeout * 3)
+    words = [sys.executable, script, str(scene.work_dir / "build"), seconds]
+    subprocess.run(words, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+
 def _pause(processes: list[psutil.Process], seconds: float) -> None:
     # A pause is this long by itself: there is nothing in it to wait for.
     for process in processes:
@@ -104,5 +115,6 @@ ACTORS: dict[str, Callable[[Scene], None]] = {
         pause_everything,
         lose_an_earlier_run,
         hang_beside,
+        build_beside,
     )
 }

@@ -9,7 +9,7 @@ import pytest
 from dualwatch.events import Action, Decision, Finding, Proof, Severity, TriedStep
 from dualwatch.frameworks.base import TrainingSpec
 from dualwatch.frameworks.mmengine.config.spec import spec_of
-from dualwatch.protocol import Phase
+from dualwatch.protocol import ENV_OWN_BUILDS, Phase
 from dualwatch.remedies.decide import (
     STALLS,
     Policy,
@@ -65,6 +65,16 @@ def test_a_place_that_was_seen_gets_one_try(spec, found, code) -> None:
     names, last = climb(decide_stall, found(code), spec(), PATIENT)
     assert names == [FIRST]
     assert (last.action, last.cause) == (Action.GIVE_UP, code)
+
+
+def test_a_stale_build_lock_gets_one_rerun_with_a_build_folder_of_the_run(spec, found) -> None:
+    decision = decide_stall([found("DW121")], RemedyHistory(can_change=False), spec(), PATIENT)
+    assert (decision.action, decision.step.changes) == (Action.RERUN, ())
+    assert decision.step.environment == {ENV_OWN_BUILDS: "1"}
+
+    names, last = climb(decide_stall, found("DW121"), spec(), PATIENT)
+    assert len(names) == 1
+    assert (last.action, last.cause) == (Action.GIVE_UP, "DW121")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ from dualwatch.events.lifecycle import (
     TrainingStopped,
 )
 from dualwatch.events.machine import (
+    BuildLock,
+    BuildLocksSeen,
     FileLock,
     FileLocksSeen,
     Frame,
@@ -30,8 +32,12 @@ from dualwatch.events.machine import (
     OrphansSeen,
     ProcessesSampled,
     ProcessSample,
+    SourceLine,
     StacksCaptured,
     ThreadStack,
+    ThreadWait,
+    WaitKind,
+    WaitSeen,
 )
 from dualwatch.events.preflight import (
     CheckpointSeen,
@@ -71,6 +77,8 @@ __all__ = [
     "AttemptEnded",
     "AttemptStarted",
     "BatchSeen",
+    "BuildLock",
+    "BuildLocksSeen",
     "CaughtException",
     "Change",
     "CheckpointSeen",
@@ -125,13 +133,17 @@ __all__ = [
     "RunEnded",
     "RunStarted",
     "Severity",
+    "SourceLine",
     "StacksCaptured",
     "StopKind",
     "SurroundingsSeen",
     "TensorBoardSeen",
     "ThreadStack",
+    "ThreadWait",
     "TrainingStopped",
     "TriedStep",
+    "WaitKind",
+    "WaitSeen",
     "WeightsLoaded",
     "WeightsPart",
 ]

@@ -244,6 +244,26 @@ CODES: tuple[Code, ...] = (
         explains=("DW101", "DW102", "DW103", "DW104", "DW114", "DW118"),
     ),
     Code(
+        code="DW121",
+        name="build-lock-stale",
+        severity=Severity.ERROR,
+        means="A just-in-time build of an extension (torch.utils.cpp_extension) waits for a lock "
+        "file whose owner is gone: an earlier build was killed.",
+        matters="The wait has no timeout. Every training that needs the extension waits there, at "
+        "its start or at its first validation.",
+        remedy="Make sure that no other training builds the extension, delete the file named "
+        "lock in its build folder (below TORCH_EXTENSIONS_DIR, by default "
+        "~/.cache/torch_extensions), and start again. dualwatch train deletes nothing and reruns "
+        "once with a build folder of its own.",
+        example="DW121 build-lock-stale (certain)\n"
+        "  the main process waits for the lock of an extension build, "
+        "/home/me/.cache/torch_extensions/py311_cu121/nms/lock, which no visible process has open; "
+        "called by load_ops (ops.py:12) < build_model (model.py:40)\n"
+        "  /home/me/.cache/torch_extensions/py311_cu121/nms/lock was created 2h ago, before this "
+        "process started; no visible process has it open",
+        explains=("DW101", "DW102", "DW103", "DW104", "DW113", "DW114", "DW118"),
+    ),
+    Code(
         code="DW124",
         name="batch-lost",
         severity=Severity.ERROR,
