@@ -63,6 +63,14 @@ CASES = (
         needs=("ninja",),
     ),
     Case(
+        name="a slow download",
+        cause="weights come in small pieces for longer than the stall timeout",
+        expected=("DW104",),
+        healthy=True,
+        options={"model.type": "DownloadsItsWeights", "model.folder": InWorkDir("")},
+        actors=("serve_slowly",),
+    ),
+    Case(
         name="long spawn",
         cause="the dataset is pickled for longer than the stall timeout",
         expected=("DW117",),

@@ -236,6 +236,14 @@ STEPS = (
         twin="operator compiled in a validation",
     ),
     Case(
+        name="a download that stops",
+        cause="a server sends half of the weights, and then nothing",
+        expected=("DW122",),
+        options={"model.type": "DownloadsItsWeights", "model.folder": InWorkDir("")},
+        actors=("serve_half",),
+        twin="a slow download",
+    ),
+    Case(
         name="plain loop hangs",
         cause="a loop without mmengine waits for ever",
         expected=("DW102", "DW114"),

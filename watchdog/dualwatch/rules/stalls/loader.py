@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dualwatch.events import Evidence, Finding, Frame, ProcessSample, Severity, ThreadStack
+from msgspec.structs import replace
+
+from dualwatch.events import (
+    Evidence,
+    Finding,
+    Frame,
+    ProcessSample,
+    Proof,
+    Severity,
+    ThreadStack,
+)
 from dualwatch.protocol import Phase
 from dualwatch.rules.stalls import context, stack_patterns, stall, waits
+from dualwatch.rules.stalls.proof import Cause, Proven
 from dualwatch.rules.stalls.stall import StallKind
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
@@ -24,7 +35,12 @@ NO_WORKERS = "num_workers=0 avoids it (dualwatch train sets it)."
 
 def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """A deadlock of the workers, by stacks or, where those are refused, by process states."""
-    kind = stall.state(s, limits).kind
+    state = stall.state(s, limits)
+    kind = state.kind
+    if state.proven is not None:
+        if state.proven.cause is Cause.DEADLOCK:
+            yield from _proven(s, state.proven)
+        return
     if kind not in (StallKind.STALLED, StallKind.SUSPECT, StallKind.SLOW):
         return
     if context.idle(s) < stall.timeout(s, limits) * IDLE_SHARE:
@@ -34,6 +50,12 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
         if found is not None:
             yield found
             return
+
+
+def _proven(s: Snapshot, proven: Proven) -> Iterator[Finding]:
+    found = _seen(s, proven.pid, StallKind.PROVEN)
+    if found is not None:
+        yield replace(found, proof=Proof.ENDLESS)
 
 
 def at_locks(s: Snapshot, main: int) -> tuple[list[ThreadStack], list[ThreadStack]]:
@@ -82,7 +104,7 @@ def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
     hints, remedy = _kind(s, pid, locked)
     evidence += [Evidence(text=hint, source="py-spy and processes", wall=s.wall) for hint in hints]
     sure = 0.95 if len(locked) == len(workers) else 0.85
-    if any(not s.process[worker.pid].wchan for worker in locked):
+    if any(not s.process[worker.pid].wchan for worker in locked) and kind is not StallKind.PROVEN:
         sure -= 0.15  # Only the innermost frame shows the lock.
     if kind is StallKind.SUSPECT:
         return stall.found(
