@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.corpus.case import Case, Stalls
+from tests.corpus.case import Case, InWorkDir, Stalls
 from tests.corpus.table.metrics import LONG, MACL, STEEP
-from tests.corpus.table.stalls import DATASET, HOOK, START_METHOD, TRANSFORM
+from tests.corpus.table.stalls import DATASET, EVALUATOR, HOOK, START_METHOD, TRANSFORM
 
 CASES = (
     Case(name="plain", cause="nothing", healthy=True),
@@ -29,6 +29,39 @@ CASES = (
         cause="metrics are computed in a pool of 4 processes",
         healthy=True,
         options={"val_evaluator.type": "PoolOfFour"},
+    ),
+    Case(
+        name="operator compiled in a validation",
+        cause="an operator is compiled for longer than the stall timeout",
+        expected=("DW104",),
+        healthy=True,
+        options={
+            EVALUATOR: "BuildsAnOperator",
+            "val_evaluator.folder": InWorkDir("build"),
+            "val_evaluator.compiling": Stalls(1.6),
+        },
+        needs=("ninja",),
+    ),
+    Case(
+        name="operator compiled by another training",
+        cause="another training compiles the operator that this one waits for",
+        expected=("DW104",),
+        healthy=True,
+        options={
+            EVALUATOR: "BuildsAnOperator",
+            "val_evaluator.folder": InWorkDir("build"),
+            "val_evaluator.behind": True,
+        },
+        actors=("build_beside",),
+        needs=("ninja",),
+    ),
+    Case(
+        name="a slow download",
+        cause="weights come in small pieces for longer than the stall timeout",
+        expected=("DW104",),
+        healthy=True,
+        options={"model.type": "DownloadsItsWeights", "model.folder": InWorkDir("")},
+        actors=("serve_slowly",),
     ),
     Case(
         name="long spawn",

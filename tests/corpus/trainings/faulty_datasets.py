@@ -52,6 +52,30 @@ class Numbers(Dataset):
 
 
 @DATASETS.register_module()
+class Pinned(Numbers):
+    """Works ``work`` seconds of CPU on each sample, in workers that are pinned to CPUs.
+
+    Args:
+        together: All of them to one, as a library does it that is imported in each; else each to
+            its own.
+    """
+
+    def __init__(self, work=0.05, together=True, **kwargs):
+        super().__init__(**kwargs)
+        self.work, self.together = work, together
+
+    def __getitem__(self, index):
+        cpus = sorted(os.sched_getaffinity(0))
+        if len(cpus) > 1:
+            number = 0 if self.together else get_worker_info().id % len(cpus)
+            os.sched_setaffinity(0, {cpus[number]})
+        end = time.process_time() + self.work
+        while time.process_time() < end:
+            pass
+        return super().__getitem__(index)
+
+
+@DATASETS.register_module()
 class ListedNumbers(BaseDataset):
     """The same by way of mmengine's own dataset and its pipeline."""
 

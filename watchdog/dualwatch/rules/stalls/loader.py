@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dualwatch.events import Evidence, Finding, Frame, ProcessSample, Severity, ThreadStack
+from msgspec.structs import replace
+
+from dualwatch.events import (
+    Evidence,
+    Finding,
+    Frame,
+    ProcessSample,
+    Proof,
+    Severity,
+    ThreadStack,
+)
 from dualwatch.protocol import Phase
-from dualwatch.rules.stalls import context, stack_patterns, stall
+from dualwatch.rules.stalls import context, stack_patterns, stall, waits
+from dualwatch.rules.stalls.proof import Cause, Proven
 from dualwatch.rules.stalls.stall import StallKind
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
@@ -24,7 +35,12 @@ NO_WORKERS = "num_workers=0 avoids it (dualwatch train sets it)."
 
 def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """A deadlock of the workers, by stacks or, where those are refused, by process states."""
-    kind = stall.state(s, limits).kind
+    state = stall.state(s, limits)
+    kind = state.kind
+    if state.proven is not None:
+        if state.proven.cause is Cause.DEADLOCK:
+            yield from _proven(s, state.proven)
+        return
     if kind not in (StallKind.STALLED, StallKind.SUSPECT, StallKind.SLOW):
         return
     if context.idle(s) < stall.timeout(s, limits) * IDLE_SHARE:
@@ -34,6 +50,12 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
         if found is not None:
             yield found
             return
+
+
+def _proven(s: Snapshot, proven: Proven) -> Iterator[Finding]:
+    found = _seen(s, proven.pid, StallKind.PROVEN)
+    if found is not None:
+        yield replace(found, proof=Proof.ENDLESS)
 
 
 def at_locks(s: Snapshot, main: int) -> tuple[list[ThreadStack], list[ThreadStack]]:
@@ -75,7 +97,7 @@ def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
     hints, remedy = _kind(s, pid, locked)
     evidence += [Evidence(text=hint, source="py-spy and processes", wall=s.wall) for hint in hints]
     sure = 0.95 if len(locked) == len(workers) else 0.85
-    if any(not s.process[worker.pid].wchan for worker in locked):
+    if any(not s.process[worker.pid].wchan for worker in locked) and kind is not StallKind.PROVEN:
         sure -= 0.15  # Only the innermost frame shows the lock.
     if kind is StallKind.SUSPECT:
         return stall.found(
@@ -86,9 +108,15 @@ def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
 
 def _place(s: Snapshot, worker: ThreadStack) -> Evidence:
     wchan = s.process[worker.pid].wchan
-    where = f"sleeps in {wchan}" if wchan else "its wait channel is not known"
+    where = f"sleeps in {wchan}" if wchan else _without_channel(worker)
     text = f"worker {worker.pid}: {stack_patterns.dataset_place(worker.frames)}; {where}"
     return Evidence(text=text, source=f"py-spy pid {worker.pid}", wall=s.wall)
+
+
+def _without_channel(worker: ThreadStack) -> str:
+    """What shows the lock where the system shows no wait channel."""
+    line = waits.source(worker.frames)
+    return f"no wait channel is shown, {line or 'its innermost frame takes a lock'}"
 
 
 # --- which kind of lock --------------------------------------------------------------------------
@@ -179,7 +207,7 @@ def _pool_remedy(name: str) -> str:
 def _own_place(stack: tuple[Frame, ...]) -> tuple[str, str, int] | tuple[()]:
     """The innermost frame that takes the lock."""
     for frame in stack_patterns.dataset_frames(stack):
-        if not stack_patterns.calls_a_lock((frame,)):
+        if not waits.calls_a_lock((frame,)):
             return (frame.file, frame.function, frame.line)
     return ()
 
