@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from tests.corpus.case import Case, Stalls
+from tests.corpus.case import Case, InWorkDir, Stalls
 from tests.corpus.table.metrics import LONG, MACL, STEEP
-from tests.corpus.table.stalls import DATASET, HOOK, START_METHOD, TRANSFORM
+from tests.corpus.table.stalls import (
+    DATASET,
+    EVALUATOR,
+    FINALIZER,
+    HOOK,
+    START_METHOD,
+    TRANSFORM,
+)
 
 CASES = (
     Case(name="plain", cause="nothing", healthy=True),
@@ -29,6 +36,39 @@ CASES = (
         cause="metrics are computed in a pool of 4 processes",
         healthy=True,
         options={"val_evaluator.type": "PoolOfFour"},
+    ),
+    Case(
+        name="operator compiled in a validation",
+        cause="an operator is compiled for longer than the stall timeout",
+        expected=("DW104",),
+        healthy=True,
+        options={
+            EVALUATOR: "BuildsAnOperator",
+            "val_evaluator.folder": InWorkDir("build"),
+            "val_evaluator.compiling": Stalls(1.6),
+        },
+        needs=("ninja",),
+    ),
+    Case(
+        name="operator compiled by another training",
+        cause="another training compiles the operator that this one waits for",
+        expected=("DW104",),
+        healthy=True,
+        options={
+            EVALUATOR: "BuildsAnOperator",
+            "val_evaluator.folder": InWorkDir("build"),
+            "val_evaluator.behind": True,
+        },
+        actors=("build_beside",),
+        needs=("ninja",),
+    ),
+    Case(
+        name="a slow download",
+        cause="weights come in small pieces for longer than the stall timeout",
+        expected=("DW104",),
+        healthy=True,
+        options={"model.type": "DownloadsItsWeights", "model.folder": InWorkDir("")},
+        actors=("serve_slowly",),
     ),
     Case(
         name="long spawn",
@@ -145,6 +185,12 @@ CASES = (
         cause="nothing",
         healthy=True,
         options={START_METHOD: "spawn"},
+    ),
+    Case(
+        name="finalizer, spawned workers",
+        cause="what a finalizer in main would wait for is not in its workers",
+        healthy=True,
+        options={**FINALIZER, START_METHOD: "spawn"},
     ),
     Case(
         name="no workers",

@@ -8,7 +8,13 @@ DATASET = "train_dataloader.dataset.type"
 TRANSFORM = "train_dataloader.dataset.pipeline.0.type"
 SAMPLER = "train_dataloader.sampler.type"
 START_METHOD = "env_cfg.mp_cfg.mp_start_method"
+EVALUATOR = "val_evaluator.type"
 HOOK = "default_hooks.extra.type"
+
+FINALIZER = {
+    DATASET: "LeavesAService",
+    "train_dataloader.worker_init_fn.type": "collects_garbage",
+}
 
 DEADLOCKS = (
     Case(
@@ -23,6 +29,13 @@ DEADLOCKS = (
         expected=("DW111",),
         options={DATASET: "ThreadsAfterFork"},
         environment={"OMP_NUM_THREADS": "2"},
+    ),
+    Case(
+        name="finalizer in a forked worker",
+        cause="a worker collects an object of main whose end waits for a thread of main",
+        expected=("DW111",),
+        options=FINALIZER,
+        twin="finalizer, spawned workers",
     ),
     Case(
         name="lock cycle of spawned workers",
@@ -213,6 +226,22 @@ STEPS = (
         cause="a batch never reaches main, and every worker waits for work",
         expected=("DW124",),
         options={HOOK: "TakesABatch"},
+    ),
+    Case(
+        name="the lock of a killed build",
+        cause="an operator's build waits for a lock whose owner was killed",
+        expected=("DW121",),
+        options={EVALUATOR: "BuildsAnOperator", "val_evaluator.folder": InWorkDir("build")},
+        prepare="killed_build",
+        twin="operator compiled in a validation",
+    ),
+    Case(
+        name="a download that stops",
+        cause="a server sends half of the weights, and then nothing",
+        expected=("DW122",),
+        options={"model.type": "DownloadsItsWeights", "model.folder": InWorkDir("")},
+        actors=("serve_half",),
+        twin="a slow download",
     ),
     Case(
         name="plain loop hangs",

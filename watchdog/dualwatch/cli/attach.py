@@ -18,6 +18,7 @@ from dualwatch.cli import options
     "on_fail",
     "max_reruns",
     "notify",
+    "heartbeat_url",
     "metrics_port",
     "metrics_host",
     on_stall="report",
