@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from tests.corpus.case import Case, InWorkDir, Stalls
 from tests.corpus.table.metrics import LONG, MACL, STEEP
-from tests.corpus.table.stalls import DATASET, EVALUATOR, HOOK, START_METHOD, TRANSFORM
+from tests.corpus.table.stalls import (
+    DATASET,
+    EVALUATOR,
+    FINALIZER,
+    HOOK,
+    START_METHOD,
+    TRANSFORM,
+)
 
 CASES = (
     Case(name="plain", cause="nothing", healthy=True),
@@ -54,6 +61,14 @@ CASES = (
         },
         actors=("build_beside",),
         needs=("ninja",),
+    ),
+    Case(
+        name="a slow download",
+        cause="weights come in small pieces for longer than the stall timeout",
+        expected=("DW104",),
+        healthy=True,
+        options={"model.type": "DownloadsItsWeights", "model.folder": InWorkDir("")},
+        actors=("serve_slowly",),
     ),
     Case(
         name="long spawn",
@@ -170,6 +185,12 @@ CASES = (
         cause="nothing",
         healthy=True,
         options={START_METHOD: "spawn"},
+    ),
+    Case(
+        name="finalizer, spawned workers",
+        cause="what a finalizer in main would wait for is not in its workers",
+        healthy=True,
+        options={**FINALIZER, START_METHOD: "spawn"},
     ),
     Case(
         name="no workers",

@@ -36,6 +36,10 @@ from dualwatch.events.machine import (
     StacksCaptured,
     ThreadStack,
     ThreadWait,
+    Transfer,
+    TransfersSeen,
+    WaitKind,
+    WaitSeen,
 )
 from dualwatch.events.preflight import (
     CheckpointSeen,
@@ -139,7 +143,11 @@ __all__ = [
     "ThreadStack",
     "ThreadWait",
     "TrainingStopped",
+    "Transfer",
+    "TransfersSeen",
     "TriedStep",
+    "WaitKind",
+    "WaitSeen",
     "WeightsLoaded",
     "WeightsPart",
 ]

@@ -22,7 +22,7 @@ from dualwatch.collectors.agent_files.replies import AgentReplies
 from dualwatch.collectors.agent_files.weights import WeightsFiles
 from dualwatch.collectors.gpu.nvml import NvmlSampler
 from dualwatch.collectors.host import sample as host
-from dualwatch.collectors.processes import orphans, waits
+from dualwatch.collectors.processes import orphans, thread_waits, waits
 from dualwatch.collectors.processes.roles import LAUNCHER
 from dualwatch.collectors.processes.tree import ProcessTree
 from dualwatch.collectors.stacks import capture
@@ -48,7 +48,7 @@ LAST_LINE_LENGTH = 200
 CLOCKS = 5.0
 """Seconds that the times of files and of processes may differ."""
 
-_OF_ITS_OWN = ("open_files_limit", "shm_total", "shm_free")
+_OF_ITS_OWN = ("open_files_limit", "shm_total", "shm_free", "cpu_quota")
 
 
 class Monitor:
@@ -150,14 +150,19 @@ class Monitor:
         self._known |= identities(sample.processes)
         return sample
 
-    def stacks(self, moment: Moment) -> list[Event]:
-        """Stacks of the whole tree, with a fresh sample beside them."""
-        return self._try("stacks", lambda: self._stacks(moment), moment)
+    def stacks(self, moment: Moment, *, early: bool = False) -> list[Event]:
+        """Stacks of the whole tree, with a fresh sample beside them.
 
-    def _stacks(self, moment: Moment) -> list[Event]:
+        Args:
+            early: In search of a proof, long before the stall timeout.
+        """
+        return self._try("stacks", lambda: self._stacks(moment, early), moment)
+
+    def _stacks(self, moment: Moment, early: bool) -> list[Event]:
         sample = self.processes(moment)
+        pids = [p.pid for p in sample.processes if p.status != "zombie" and p.role != LAUNCHER]
         captured, unseen = capture.capture(
-            [p.pid for p in sample.processes if p.status != "zombie" and p.role != LAUNCHER],
+            pids,
             self._dir / "stacks",
             at=moment.at,
             wall=moment.wall,
@@ -166,8 +171,10 @@ class Monitor:
         events: list[Event] = [sample, *self._once(unseen)]
         self._captured = captured
         events += waits.look(sample, captured, at=moment.at, wall=moment.wall)
-        events += self._host(moment, kernel=True)
-        return [*events, captured] if captured is not None else events
+        events += [] if early else self._host(moment, kernel=True)
+        if captured is None:
+            return events
+        return [*events, replace(captured, waits=thread_waits.look(pids), early=early)]
 
     def _waits(self, moment: Moment, suspicious: bool) -> list[Event]:
         """What the captured processes wait for outside of the tree, read again."""

@@ -267,4 +267,9 @@ def _thread(thread: dict[str, Any]) -> ThreadStack:
         thread=clean(str(thread.get("thread_name") or thread.get("thread_id") or ""), 200),
         active=active if isinstance(active, bool) else None,
         frames=frames,
+        tid=_number(thread.get("os_thread_id")),
     )
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) else None

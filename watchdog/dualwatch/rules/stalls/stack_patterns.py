@@ -124,6 +124,28 @@ def fetches(frames: Sequence[Frame]) -> bool:
     return _holds(own(frames), _FETCH)
 
 
+def beside_dataset(frames: Sequence[Frame]) -> tuple[Frame, ...]:
+    """What a worker does in its loop other than loading and waiting for work; () for nothing.
+
+    A finalizer, which may run at any allocation, or what is to be done at the worker's start.
+    """
+    inner = own(frames)[:-1]
+    if fetches(frames) or not _holds(frames, _WORKER_LOOP):
+        return ()
+    # While a worker waits for its next index, nothing else is done but what interrupts that.
+    return finalizer(inner) if inner and inner[-1].bare == "get" else inner
+
+
+def finalizer(frames: Sequence[Frame]) -> tuple[Frame, ...]:
+    """The frames of a finalizer, innermost first, its own function last; () where there is none."""
+    for index, frame in enumerate(frames):
+        if frame.bare == "__del__":
+            return tuple(frames[: index + 1])
+        if frame.bare == "__call__" and frame.slashed.endswith("weakref.py"):
+            return tuple(frames[:index])
+    return ()
+
+
 def own(frames: Sequence[Frame]) -> tuple[Frame, ...]:
     """The frames of a worker without those that it has of its parent since the fork."""
     kept = []
@@ -132,6 +154,14 @@ def own(frames: Sequence[Frame]) -> tuple[Frame, ...]:
         if frame.bare == _WORKER_LOOP:
             break
     return tuple(kept)
+
+
+def waits_for_work(frames: Sequence[Frame]) -> bool:
+    """Whether a worker's loop waits for the indices of its next batch."""
+    own_frames = own(frames)
+    return (
+        len(own_frames) > 1 and own_frames[-1].bare == _WORKER_LOOP and own_frames[-2].bare == "get"
+    )
 
 
 def waits_for_batch(main: Sequence[Frame]) -> bool:
@@ -248,6 +278,13 @@ _POOL_WAITS = frozenset(
 )
 
 
+def caller(main: Sequence[Frame], files: Sequence[str]) -> str:
+    """Who called into some files of a library, in words."""
+    inside = [index for index, frame in enumerate(main) if _in_any(frame, files)]
+    outer = [f for f in main[inside[-1] + 1 :] if "dualwatch/agent/" not in f.slashed]
+    return place(outer[:2]) or "?"
+
+
 def caller_of_pool(main: Sequence[Frame]) -> str | None:
     """Who waits for a pool of processes, in words; None where the pool is not waited for."""
     inside = [i for i, frame in enumerate(main) if frame.slashed.endswith(_POOL_FILE)]
@@ -277,22 +314,35 @@ def waits_for_a_task(frames: Sequence[Frame]) -> bool:
     return bool(own_frames) and own_frames[-1].bare == "get"
 
 
-# --- builds of extensions ----------------------------------------------------------------------
+# --- background threads ------------------------------------------------------------------------
 
-_BUILD_FILES = ("torch/utils/file_baton.py", "torch/utils/cpp_extension.py")
+_BACKGROUND = (
+    "torch/utils/data/_utils/pin_memory.py",
+    "tensorboard/summary/writer/event_file_writer.py",
+    "tqdm/_monitor.py",
+    "wandb/",
+    "dualwatch/agent/",
+)
+"""Files of threads that serve a training and never execute a dataset's code."""
+
+_OF_MULTIPROCESSING = (
+    *("multiprocessing/", "/threading.py", "/queue.py", "/selectors.py", "/socket.py"),
+)
+_SHARER_FILE = "multiprocessing/resource_sharer.py"
+"""A worker's thread that waits for requests of the descriptors of its tensors."""
 
 
-def caller_of_build_lock(main: Sequence[Frame]) -> str | None:
-    """Who waits for the lock of an extension build, in words; None where it is not waited for."""
-    waits = any(f.bare == "wait" and f.slashed.endswith(_BUILD_FILES[0]) for f in main)
-    return caller(main, _BUILD_FILES) if waits else None
-
-
-def caller(main: Sequence[Frame], files: Sequence[str]) -> str:
-    """Who called into some files of a library, in words."""
-    inside = [index for index, frame in enumerate(main) if _in_any(frame, files)]
-    outer = [f for f in main[inside[-1] + 1 :] if "dualwatch/agent/" not in f.slashed]
-    return place(outer[:2]) or "?"
+def is_background(frames: Sequence[Frame]) -> bool:
+    """Whether a thread is known to hold nothing that a dataset waits for."""
+    if any(_in_any(frame, (_BACKGROUND[0],)) for frame in frames):
+        return _holds(frames, "get")  # It waits for a batch, rather than copies one.
+    if any(_in_any(frame, _BACKGROUND[1:]) for frame in frames):
+        return True
+    # Threads of multiprocessing, unless one executes the iterator of a pool's caller.
+    own_threads = (_POOL_FILE, _SHARER_FILE)
+    return any(frame.slashed.endswith(own_threads) for frame in frames) and all(
+        _in_any(frame, _OF_MULTIPROCESSING) for frame in frames
+    )
 
 
 # --- several ranks -----------------------------------------------------------------------------
