@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from tests.corpus.case import Case, InWorkDir, Stalls
 from tests.corpus.table.metrics import LONG, MACL, STEEP
-from tests.corpus.table.stalls import DATASET, EVALUATOR, HOOK, START_METHOD, TRANSFORM
+from tests.corpus.table.stalls import (
+    DATASET,
+    EVALUATOR,
+    FINALIZER,
+    HOOK,
+    START_METHOD,
+    TRANSFORM,
+)
 
 UNHURRIED = ("--stall-timeout", "5m")
 """A lock that is held for 55 s by a process that sleeps is idle for longer than the other cases'
@@ -117,6 +124,14 @@ CASES = (
         },
         actors=("build_beside",),
         needs=("ninja",),
+    ),
+    Case(
+        name="a slow download",
+        cause="weights come in small pieces for longer than the stall timeout",
+        expected=("DW104",),
+        healthy=True,
+        options={"model.type": "DownloadsItsWeights", "model.folder": InWorkDir("")},
+        actors=("serve_slowly",),
     ),
     Case(
         name="long spawn",
@@ -233,6 +248,12 @@ CASES = (
         cause="nothing",
         healthy=True,
         options={START_METHOD: "spawn"},
+    ),
+    Case(
+        name="finalizer, spawned workers",
+        cause="what a finalizer in main would wait for is not in its workers",
+        healthy=True,
+        options={**FINALIZER, START_METHOD: "spawn"},
     ),
     Case(
         name="no workers",

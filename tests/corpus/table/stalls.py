@@ -11,6 +11,11 @@ START_METHOD = "env_cfg.mp_cfg.mp_start_method"
 EVALUATOR = "val_evaluator.type"
 HOOK = "default_hooks.extra.type"
 
+FINALIZER = {
+    DATASET: "LeavesAService",
+    "train_dataloader.worker_init_fn.type": "collects_garbage",
+}
+
 DEADLOCKS = (
     Case(
         name="lock held while forking",
@@ -33,6 +38,13 @@ DEADLOCKS = (
         expected=("DW111",),
         options={DATASET: "ThreadsAfterFork"},
         environment={"OMP_NUM_THREADS": "2"},
+    ),
+    Case(
+        name="finalizer in a forked worker",
+        cause="a worker collects an object of main whose end waits for a thread of main",
+        expected=("DW111",),
+        options=FINALIZER,
+        twin="finalizer, spawned workers",
     ),
     Case(
         name="lock cycle of spawned workers",
@@ -238,6 +250,14 @@ STEPS = (
         options={EVALUATOR: "BuildsAnOperator", "val_evaluator.folder": InWorkDir("build")},
         prepare="killed_build",
         twin="operator compiled in a validation",
+    ),
+    Case(
+        name="a download that stops",
+        cause="a server sends half of the weights, and then nothing",
+        expected=("DW122",),
+        options={"model.type": "DownloadsItsWeights", "model.folder": InWorkDir("")},
+        actors=("serve_half",),
+        twin="a slow download",
     ),
     Case(
         name="plain loop hangs",

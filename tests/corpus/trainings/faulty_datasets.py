@@ -2,12 +2,14 @@
 
 import ctypes
 import fcntl
+import gc
 import multiprocessing
 import os
 import signal
 import tempfile
 import threading
 import time
+import weakref
 
 import torch
 from mmengine.dataset import BaseDataset, default_collate
@@ -143,6 +145,43 @@ class LockHeldWhileForking(Numbers):
     def __getitem__(self, index):
         with _LOCK:
             return super().__getitem__(index)
+
+
+class _Service:
+    """Something with a thread, as a logger of experiments has it; its end waits for an answer."""
+
+    def __init__(self):
+        self.itself = self
+        asked, answered = threading.Event(), threading.Event()
+        threading.Thread(target=_serve, args=(asked, answered), daemon=True).start()
+        weakref.finalize(self, _end, asked, answered)
+
+
+def _serve(asked, answered):
+    asked.wait()
+    answered.set()
+
+
+def _end(asked, answered):
+    asked.set()
+    answered.wait()
+
+
+@DATASETS.register_module()
+class LeavesAService(Numbers):
+    """A service that is no longer used, in a cycle that nobody has collected yet."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        _Service()
+        gc.freeze()
+
+
+@FUNCTIONS.register_module()
+def collects_garbage(worker_id):
+    """Collects in a worker what it has of its parent, as Python does it at any time."""
+    gc.unfreeze()
+    gc.collect()
 
 
 @DATASETS.register_module()

@@ -36,6 +36,8 @@ from dualwatch.events.machine import (
     StacksCaptured,
     ThreadStack,
     ThreadWait,
+    Transfer,
+    TransfersSeen,
     WaitKind,
     WaitSeen,
 )
@@ -141,6 +143,8 @@ __all__ = [
     "ThreadStack",
     "ThreadWait",
     "TrainingStopped",
+    "Transfer",
+    "TransfersSeen",
     "TriedStep",
     "WaitKind",
     "WaitSeen",

@@ -47,6 +47,9 @@ ENV_OWN_BUILDS = "DW_OWN_BUILDS"
 
 BUILDS_ENV = "TORCH_EXTENSIONS_DIR"
 
+ENV_NETWORK_LIMIT = "DW_NETWORK_LIMIT"
+"""Seconds after which a server that does not answer is an error, where the code sets no limit."""
+
 INTERNAL_ENV = (ENV_ATTEMPT_DIR, ENV_MARKER, ENV_SUPERVISOR)
 """Ours, for the child: never settings of the user."""
 

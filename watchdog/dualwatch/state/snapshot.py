@@ -51,6 +51,7 @@ from dualwatch.events import (
     SurroundingsSeen,
     TensorBoardSeen,
     TrainingStopped,
+    TransfersSeen,
     WeightsLoaded,
 )
 from dualwatch.protocol import AgentCommand, Phase
@@ -86,7 +87,9 @@ def advance(snapshot: Snapshot, event: Event) -> Snapshot:
     return replace(after, at=event.at, wall=event.wall)
 
 
-_UNSEEN: dict[str, Any] = {"stacks": (), "file_locks": (), "build_locks": (), "awaited": ()}
+_UNSEEN: dict[str, Any] = dict.fromkeys(
+    ("stacks", "file_locks", "build_locks", "transfers", "awaited"), ()
+)
 """What was seen of a pause is of no more use when it is over."""
 
 
@@ -273,6 +276,18 @@ def _build_locks(s: Snapshot, event: BuildLocksSeen) -> Snapshot:
     return replace(s, build_locks=event.locks, busy_at=event.at if works else s.busy_at)
 
 
+def _transfers(s: Snapshot, event: TransfersSeen) -> Snapshot:
+    """Data that comes is activity, at the time at which it came."""
+    sizes = {one.file: one.size or 0 for one in s.transfers if one.file}
+    busy = s.busy_at
+    for one in event.transfers:
+        if one.quiet is not None:
+            busy = max(busy, event.at - one.quiet)
+        if one.file in sizes and (one.size or 0) > sizes[one.file]:
+            busy = event.at
+    return replace(s, transfers=event.transfers, busy_at=busy)
+
+
 def _gpus(s: Snapshot, event: GpusSampled) -> Snapshot:
     """A running GPU kernel is activity, also while the main process sleeps until it is done.
 
@@ -345,6 +360,7 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     ProgressShown: _shown,
     ProcessesSampled: _processes,
     BuildLocksSeen: _build_locks,
+    TransfersSeen: _transfers,
     FileLocksSeen: lambda s, event: replace(s, file_locks=event.locks),
     StacksCaptured: _stacks,
     GpusSampled: _gpus,

@@ -91,8 +91,8 @@ CODES: tuple[Code, ...] = (
         code="DW111",
         name="loader-deadlock",
         severity=Severity.ERROR,
-        means="The main process waits for a batch while its loader workers wait for a lock inside "
-        "the dataset, without CPU or I/O.",
+        means="The main process waits for a batch while its loader workers wait for a lock, inside "
+        "the dataset or in a finalizer that Python runs in them, without CPU or I/O.",
         matters="The workers wait for each other, or for a lock that was held when they were "
         "forked. No timeout ends it, so a proven one is answered without waiting for the stall "
         "timeout.",
@@ -263,6 +263,25 @@ CODES: tuple[Code, ...] = (
         "called by load_ops (ops.py:12) < build_model (model.py:40)\n"
         "  /home/me/.cache/torch_extensions/py311_cu121/nms/lock was created 2h ago, before this "
         "process started; no visible process has it open",
+        explains=("DW101", "DW102", "DW103", "DW104", "DW113", "DW114", "DW118"),
+    ),
+    Code(
+        code="DW122",
+        name="download-stuck",
+        severity=Severity.ERROR,
+        means="Weights or data are being downloaded, and nothing arrives: the server, a proxy or "
+        "the network does not answer.",
+        matters="Most downloads have no time limit, so the wait never ends. The DataLoader is not "
+        "the cause.",
+        remedy="Check the address, the proxy and the firewall; or download the file by hand and "
+        "name the local file in the configuration. dualwatch train reruns once, with a time limit "
+        "for every answer of a server.",
+        example="DW122 download-stuck (certain)\n"
+        "  nothing has come for 5m02s: a download of https://example.org/weights/r50.pth waits for "
+        "data: download_url_to_file (hub.py:768) < load_state_dict_from_url (hub.py:870)\n"
+        "  the last data from 203.0.113.7:443 came 5m02s ago, or none ever did\n"
+        "  the half file /home/me/.cache/torch/hub/checkpoints/r50.pth."
+        "0f2d6a0c4b1e4c6f9a7d1f0b8c3e5a79.partial has 12 MiB, and was written to 5m02s ago",
         explains=("DW101", "DW102", "DW103", "DW104", "DW113", "DW114", "DW118"),
     ),
     Code(
