@@ -317,6 +317,9 @@ class AgentCommand:
     TRACE = "trace"
     """Trace the next iteration, and report the exceptions that were caught in it."""
 
+    END = "end"
+    """End as after Ctrl-C, without another rescue: where SIGTERM would kill at once."""
+
 
 COMMANDS = (
     "",
@@ -326,6 +329,7 @@ COMMANDS = (
     AgentCommand.SAVE_TOGETHER,
     AgentCommand.TRACE,
     AgentCommand.REPLACE_POOL,
+    AgentCommand.END,
 )
 """Position is the number on the wire: append only."""
 

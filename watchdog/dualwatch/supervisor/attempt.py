@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Mapping
@@ -282,11 +283,17 @@ class Attempt:
 
     def _stop(self, monitor: Monitor, training: Training) -> list[int]:
         """Stops the whole tree and what is started meanwhile; removes its shared memory."""
+        grace = self.grace
+        if sys.platform == "win32" and not training.is_over():
+            # No signal asks a process of Windows to end.
+            begun = clock.now().at
+            self._client(monitor, training).end(grace)
+            grace = max(0.0, grace - (clock.now().at - begun))
         tree = monitor.everyone(clock.now())
         held = shared_memory.seen(process.pid for process in terminate.alive(tree))
         survivors = terminate.stop(
             tree,
-            grace=self.grace,
+            grace=grace,
             hurry=lambda: self.stop_requests.force,
             look=lambda: monitor.everyone(clock.now()),
             job=training.job,
