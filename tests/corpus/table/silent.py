@@ -1,4 +1,4 @@
-"""Trainings that print what a sound one prints, and do not train a part of the model."""
+"""Trainings that print what a sound one prints, and are not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,35 @@ PARTS = {MODEL: "Parts"}
 CONSTRUCTOR = "optim_wrapper.constructor"
 NOT_TRAINED = ("DW214",)
 
+MEMORY = {
+    "model.pause": 0.25,
+    "train_dataloader.dataset.length": 400,
+    "default_hooks.extra.type": "KeepsAPiece",
+    "default_hooks.logger.interval": 20,
+}
+"""Hundred iterations in an epoch, each long enough that memory is looked at beside them."""
+
+PINNED = {
+    "train_dataloader.dataset.type": "Pinned",
+    "train_dataloader.dataset.length": 400,
+}
+
 CASES = (
+    Case(
+        name="workers share one CPU",
+        cause="each worker is pinned to the same CPU of several",
+        expected=("DW506",),
+        options=PINNED,
+        twin="each worker has its CPU",
+    ),
+    Case(
+        name="memory creeps",
+        cause="a list keeps a megabyte of each iteration, for hundreds of thousands of them",
+        expected=("DW505",),
+        options={**MEMORY, "train_cfg.max_epochs": 10000},
+        ends="finding",
+        twin="a cache that fills once",
+    ),
     Case(
         name="neck outside the optimizer",
         cause="the optimizer is given the parameters of all parts but the neck",
@@ -68,6 +96,18 @@ CASES = (
 )
 
 HEALTHY = (
+    Case(
+        name="each worker has its CPU",
+        cause="the workers are pinned on purpose, each to another CPU",
+        healthy=True,
+        options={**PINNED, "train_dataloader.dataset.together": False},
+    ),
+    Case(
+        name="a cache that fills once",
+        cause="a cache grows in the first epoch and is full then",
+        healthy=True,
+        options={**MEMORY, "train_cfg.max_epochs": 4, "default_hooks.extra.full": 100},
+    ),
     Case(
         name="weights that fit",
         cause="all weights of load_from are loaded",

@@ -2,12 +2,14 @@
 
 import ctypes
 import fcntl
+import gc
 import multiprocessing
 import os
 import signal
 import tempfile
 import threading
 import time
+import weakref
 
 import torch
 from mmengine.dataset import BaseDataset, default_collate
@@ -49,6 +51,30 @@ class Numbers(Dataset):
         while time.monotonic() < end:
             pass
         return pair(index)
+
+
+@DATASETS.register_module()
+class Pinned(Numbers):
+    """Works ``work`` seconds of CPU on each sample, in workers that are pinned to CPUs.
+
+    Args:
+        together: All of them to one, as a library does it that is imported in each; else each to
+            its own.
+    """
+
+    def __init__(self, work=0.05, together=True, **kwargs):
+        super().__init__(**kwargs)
+        self.work, self.together = work, together
+
+    def __getitem__(self, index):
+        cpus = sorted(os.sched_getaffinity(0))
+        if len(cpus) > 1:
+            number = 0 if self.together else get_worker_info().id % len(cpus)
+            os.sched_setaffinity(0, {cpus[number]})
+        end = time.process_time() + self.work
+        while time.process_time() < end:
+            pass
+        return super().__getitem__(index)
 
 
 @DATASETS.register_module()
@@ -98,23 +124,64 @@ _LOCK = threading.Lock()
 
 @DATASETS.register_module()
 class LockHeldWhileForking(Numbers):
-    """A thread of the main process holds a lock while the workers are forked, which then ask."""
+    """A thread of the main process holds a lock while the workers are forked, which then ask.
 
-    def __init__(self, **kwargs):
+    Args:
+        held: Seconds for which it is held; None for ever.
+    """
+
+    def __init__(self, held=None, **kwargs):
         super().__init__(**kwargs)
         taken = threading.Event()
-        threading.Thread(target=self._hold, args=(taken,), daemon=True).start()
+        threading.Thread(target=self._hold, args=(taken, held), daemon=True).start()
         taken.wait()
 
     @staticmethod
-    def _hold(taken):
+    def _hold(taken, held):
         with _LOCK:
             taken.set()
-            threading.Event().wait()
+            threading.Event().wait(held)
 
     def __getitem__(self, index):
         with _LOCK:
             return super().__getitem__(index)
+
+
+class _Service:
+    """Something with a thread, as a logger of experiments has it; its end waits for an answer."""
+
+    def __init__(self):
+        self.itself = self
+        asked, answered = threading.Event(), threading.Event()
+        threading.Thread(target=_serve, args=(asked, answered), daemon=True).start()
+        weakref.finalize(self, _end, asked, answered)
+
+
+def _serve(asked, answered):
+    asked.wait()
+    answered.set()
+
+
+def _end(asked, answered):
+    asked.set()
+    answered.wait()
+
+
+@DATASETS.register_module()
+class LeavesAService(Numbers):
+    """A service that is no longer used, in a cycle that nobody has collected yet."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        _Service()
+        gc.freeze()
+
+
+@FUNCTIONS.register_module()
+def collects_garbage(worker_id):
+    """Collects in a worker what it has of its parent, as Python does it at any time."""
+    gc.unfreeze()
+    gc.collect()
 
 
 @DATASETS.register_module()

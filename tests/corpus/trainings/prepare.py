@@ -73,7 +73,15 @@ def a_pair_is_missing(folder):
     next(iter(sorted(data.glob("infrared/train/*")))).unlink()
 
 
+def killed_build(folder):
+    """The lock of an extension build that was killed."""
+    build = os.path.join(folder, "build")
+    os.makedirs(build)
+    open(os.path.join(build, "lock"), "w").close()
+
+
 KINDS = (
+    killed_build,
     foreign_class,
     cut_checkpoint,
     checkpoint_is_a_pipe,

@@ -27,6 +27,7 @@ GIB = 1024**3
 V1_NO_LIMIT = 9223372036854771712
 
 V2_MOUNT = "30 23 0:26 {} /sys/fs/cgroup ro,nosuid - cgroup2 cgroup rw,nsdelegate"
+V1_CPU_MOUNT = "33 31 0:30 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct"
 V1_MOUNT = "35 31 0:32 {} /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory"
 OTHER_MOUNTS = """\
 25 24 0:23 / /dev/shm rw,relatime - tmpfs tmpfs rw,size=24684084k
@@ -76,6 +77,38 @@ def v1(*groups: tuple[str, str | int, int], path: str, shown: str = "/") -> dict
 
 
 # --- control groups ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "quota"),
+    [
+        ("max 100000", "150000 100000", 1.5),
+        ("50000 100000", "400000 100000", 0.5),
+        ("max 100000", "max 100000", None),
+    ],
+)
+def test_the_smallest_cpu_quota_of_version_2(lay: Lay, outer, inner, quota) -> None:
+    lay(v2(path="/job/task"))
+    root = lay(
+        {
+            f"sys/fs/cgroup/{place}/cpu.max": text
+            for place, text in (("job", outer), ("job/task", inner))
+        }
+    )
+    assert cgroups.cpu_quota("7", root) == quota
+
+
+@pytest.mark.parametrize(("micro", "quota"), [(200000, 2.0), (-1, None)])
+def test_a_cpu_quota_of_version_1(lay: Lay, micro: int, quota: float | None) -> None:
+    root = lay(
+        {
+            "proc/7/cgroup": "11:cpu,cpuacct:/task",
+            "proc/self/mountinfo": V1_CPU_MOUNT,
+            "sys/fs/cgroup/cpu/task/cpu.cfs_quota_us": micro,
+            "sys/fs/cgroup/cpu/task/cpu.cfs_period_us": 100000,
+        }
+    )
+    assert cgroups.cpu_quota("7", root) == quota
 
 
 def test_a_container_with_its_own_namespace(lay: Lay) -> None:

@@ -41,6 +41,35 @@ print("killed", flush=True)
 sys.stdin.readline()
 """
 
+# Has 64 MiB, which its child shares until that writes to them; maps as much of a file.
+HOLDING_MAIN = """
+import mmap, os, sys
+size = 64 << 20
+block = bytearray(os.urandom(1 << 20) * 64)
+with open(sys.argv[1], "wb") as file:
+    file.write(block)
+with open(sys.argv[1], "rb") as file:
+    mapped = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+sum(mapped[::4096])
+go, up, done = os.pipe(), os.pipe(), os.pipe()
+if os.fork() == 0:
+    os.write(up[1], b"x")
+    os.read(go[0], 1)
+    for place in range(0, size, 4096):
+        block[place] = 1
+    os.write(done[1], b"x")
+    os.read(go[0], 1)
+    os._exit(0)
+os.read(up[0], 1)
+print("forked", flush=True)
+sys.stdin.readline()
+os.write(go[1], b"x")
+os.read(done[0], 1)
+print("copied", flush=True)
+sys.stdin.readline()
+os.write(go[1], b"x")
+"""
+
 # A middle process starts a grandchild and dies at once.
 ORPHANING_MAIN = """
 import os, signal, sys
@@ -233,6 +262,26 @@ def test_pages_of_a_mapped_file_count_as_input(spawn: Any, tmp_path: Any) -> Non
     if not fetched:
         pytest.skip("this file system keeps the file in memory")
     assert after.io_bytes - before.io_bytes >= fetched * mmap.PAGESIZE
+
+
+@linux
+def test_pages_that_a_child_copies_are_held_and_those_of_files_are_not(
+    spawn: Any, tmp_path: Any
+) -> None:
+    main = spawn(HOLDING_MAIN, str(tmp_path / "file"))
+    before = held(main.pid)
+    assert ask(main) == "copied"
+    after = held(main.pid)
+    assert 64 << 20 <= before < 100 << 20
+    assert (60 << 20) <= after - before < 70 << 20
+
+
+def held(root: int) -> int:
+    """Bytes that a fresh look at a tree shows."""
+    found = [process.held for process in by_pid(ProcessTree(root)).values()]
+    if None in found:
+        pytest.skip("this kernel does not show what memory consists of")
+    return sum(size or 0 for size in found)
 
 
 @pytest.mark.skipif(WINE, reason="Wine counts no handles")

@@ -18,6 +18,8 @@ from dualwatch.events import (
     AttemptEnded,
     AttemptStarted,
     BatchSeen,
+    BuildLock,
+    BuildLocksSeen,
     Change,
     CheckpointSeen,
     CommandAnswered,
@@ -68,6 +70,8 @@ from dualwatch.events import (
     TensorBoardSeen,
     ThreadStack,
     TrainingStopped,
+    Transfer,
+    TransfersSeen,
     WeightsLoaded,
     WeightsPart,
     WorkersChanged,
@@ -131,6 +135,8 @@ FACTS: tuple[Event, ...] = (
     ),
     AttemptEnded(**NOW, attempt=1, exit_code=-9, signal="SIGKILL", survivors=(3, 4)),
     AttemptEnded(**NOW, attempt=1, exit_code=None, signal=None),
+    BuildLocksSeen(**NOW, locks=(BuildLock(pid=7, file="/ext/lock", created=1.5, holders=(8,)),)),
+    TransfersSeen(**NOW, transfers=(Transfer(pid=7, peer="[::1]:443", quiet=2.5, size=0),)),
     FileLocksSeen(**NOW, locks=(FileLock(pid=7, file="/tmp/a.lock", waits=True),)),
     TrainingStopped(
         **NOW, why=StopKind.UNWANTED, reason="as you asked", cause="DW201", action="stop"

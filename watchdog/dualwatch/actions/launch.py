@@ -71,6 +71,8 @@ def environment(base: Mapping[str, str], attempt_dir: Path, marker: str) -> dict
     environ[protocol.ENV_ATTEMPT_DIR] = str(attempt_dir)
     environ[protocol.ENV_MARKER] = marker
     environ[protocol.ENV_SUPERVISOR] = str(os.getpid())
+    if base.get(protocol.ENV_OWN_BUILDS):
+        environ[protocol.BUILDS_ENV] = str(attempt_dir.resolve().parent / "torch_extensions")
     # The console is a file: without this Python would buffer lines for minutes.
     environ.setdefault("PYTHONUNBUFFERED", "1")
     return environ

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import re
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from dualwatch.core import clock
 from dualwatch.core.errors import DualwatchError
 from dualwatch.core.text import clean
-from dualwatch.core.urls import masked
+from dualwatch.core.urls import masked, without_secrets
 
 PATIENCE = 10.0
 """Seconds for sending the last messages of a run."""
@@ -84,7 +83,7 @@ class _Address:
 
     def _complain(self, why: str) -> None:
         if self.trouble is None:  # Later ones repeat the first.
-            self.trouble = clean(_without_secrets(why, self._url, self.shown), WHY_LENGTH)
+            self.trouble = clean(without_secrets(why, self._url), WHY_LENGTH)
 
 
 class Notifier:
@@ -178,12 +177,3 @@ def _why_refused(url: str) -> str:
     if scheme in ("http", "https"):
         return f"for a webhook use json{scheme[4:]}://HOST/PATH"
     return "unknown service, or a part of the URL is missing or wrong"
-
-
-def _without_secrets(text: str, url: str, shown: str) -> str:
-    """An error message of a service, without the secret parts of its URL."""
-    parts = {part for part in re.split(r"[/:@?&=#,]+", url) if len(part) >= 4}
-    for part in sorted(parts, key=len, reverse=True):
-        if part not in shown:
-            text = text.replace(part, "***")
-    return text

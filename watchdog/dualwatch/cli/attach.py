@@ -19,6 +19,7 @@ from dualwatch.cli import options
     "max_reruns",
     "after_cure",
     "notify",
+    "heartbeat_url",
     "metrics_port",
     "metrics_host",
     on_stall="report",

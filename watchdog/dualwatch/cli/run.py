@@ -27,6 +27,7 @@ CONTEXT: dict[str, object] = {"allow_interspersed_args": False}
     "tensorboard",
     "port",
     "notify",
+    "heartbeat_url",
     "metrics_port",
     "metrics_host",
     "python",

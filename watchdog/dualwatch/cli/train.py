@@ -49,6 +49,7 @@ def join_lists(words: Sequence[str]) -> list[str]:
     "tensorboard",
     "port",
     "notify",
+    "heartbeat_url",
     "metrics_port",
     "metrics_host",
     "python",

@@ -38,12 +38,15 @@ class NotifyPolicy(NamedTuple):
         urls: Addresses of notifications, with their passwords.
         urls_from: Where they were given, for errors.
         metrics_port: Of the Prometheus endpoint, None for none.
+        heartbeat_url: Requested while the run is alive, None for none.
     """
 
     urls: tuple[str, ...] = ()
     urls_from: str = "default"
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = None
+    heartbeat_url: str | None = None
+    heartbeat_url_from: str = "default"
 
 
 class CheckPolicy(NamedTuple):

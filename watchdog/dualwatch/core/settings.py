@@ -19,7 +19,7 @@ from dualwatch.core.clock import duration
 from dualwatch.core.errors import DualwatchError, nearest
 from dualwatch.core.options import Option, declared, integer, names, profile_table
 from dualwatch.core.policies import CheckPolicy, NotifyPolicy, StallPolicy, StopPolicy
-from dualwatch.core.urls import host, urls
+from dualwatch.core.urls import host, urls, web_url
 
 ENV_PREFIX = "DUALWATCH_"
 
@@ -43,7 +43,8 @@ class Settings:
     stall_timeout: Annotated[
         float,
         Option(
-            help="Seconds without progress before a run is considered stalled.",
+            help="Seconds without progress before a run is considered stalled; a proven deadlock "
+            "is answered sooner.",
             parse=duration,
             metavar="DURATION",
         ),
@@ -101,6 +102,15 @@ class Settings:
         Option(
             help="Send notifications for stalls, reruns and completion to this URL (repeatable).",
             parse=urls,
+            metavar="URL",
+            secret=True,
+        ),
+    ] = None
+    heartbeat_url: Annotated[
+        str | None,
+        Option(
+            help="Request this URL by GET once a minute while the run is alive.",
+            parse=web_url,
             metavar="URL",
             secret=True,
         ),
@@ -167,6 +177,8 @@ class Settings:
             urls_from=self.origin("notify"),
             metrics_host=self.metrics_host,
             metrics_port=self.metrics_port,
+            heartbeat_url=self.heartbeat_url,
+            heartbeat_url_from=self.origin("heartbeat_url"),
         )
 
     def check_policy(self) -> CheckPolicy:

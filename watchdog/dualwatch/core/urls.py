@@ -1,4 +1,4 @@
-"""Parses the URLs of notifications and the address to listen on; masks what is secret in them."""
+"""Parses URLs and the address to listen on; masks what is secret in them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,19 @@ def urls(value: object) -> tuple[str, ...]:
     if not all(re.fullmatch(r"[A-Za-z][\w+.-]*://\S+", url) for url in found):
         raise ValueError("not a valid URL; use SERVICE://..., as apprise does")
     return tuple(dict.fromkeys(found))
+
+
+def web_url(value: object) -> str:
+    """A URL that can be requested.
+
+    Raises:
+        ValueError: It is not one. It is not quoted, as it may hold a token.
+    """
+    if not isinstance(value, str) or not re.fullmatch(
+        r"https?://[^\s/?#]+\S*", value, re.IGNORECASE
+    ):
+        raise ValueError("must be a URL of the form https://HOST/PATH")
+    return value
 
 
 def host(value: object) -> str:
@@ -47,3 +60,13 @@ def masked(url: str) -> str:
     if scheme.lower() not in _WITH_HOST or not plain:
         return f"{scheme}://***"
     return f"{scheme}://{name}" + ("/***" if rest != name else "")
+
+
+def without_secrets(text: str, url: str) -> str:
+    """An error message about a URL, without the parts of it that ``masked`` hides."""
+    shown = masked(url)
+    parts = {part for part in re.split(r"[/:@?&=#,]+", url) if len(part) >= 4}
+    for part in sorted(parts, key=len, reverse=True):
+        if part not in shown:
+            text = text.replace(part, "***")
+    return text

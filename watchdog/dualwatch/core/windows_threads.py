@@ -11,7 +11,7 @@ import ctypes
 import enum
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 _SYSTEM_PROCESSES = 5  # NtQuerySystemInformation: SystemProcessInformation
@@ -22,8 +22,8 @@ _MORE = 1 << 16
 
 _NEXT = struct.Struct("<II")  # Offset of the next process, number of threads.
 _PID_AT, _THREADS_AT = 0x50, 0x100
-_THREAD = struct.Struct("<24xI12xQQiiIII4x")
-"""Wait time, process, thread, two priorities, switches, state, reason of the wait."""
+_THREAD = struct.Struct("<16xQI12xQQiiIII4x")
+"""Create time, wait time, process, thread, two priorities, switches, state, reason of the wait."""
 
 _WAITING, _BECAUSE_SUSPENDED = 5, 5
 
@@ -41,6 +41,7 @@ class Thread(NamedTuple):
     number: int
     state: int
     reason: int
+    created: int = 0
 
 
 def state(pid: int) -> ThreadsState | None:
@@ -57,6 +58,17 @@ def state(pid: int) -> ThreadsState | None:
     return ThreadsState.WAITING if all(waiting) else None
 
 
+def reason_of_first(threads: Sequence[Thread]) -> int | None:
+    """Why the first thread of a process waits, as Windows numbers it; None where it does not."""
+    first = min(threads, key=lambda thread: thread.created, default=None)
+    return first.reason if first is not None and first.state == _WAITING else None
+
+
+def first_waits(pid: int) -> int | None:
+    """The same of a process; None also where that cannot be read (Wine does not show it)."""
+    return reason_of_first(_threads(pid))
+
+
 def parse(table: bytes, pid: int) -> tuple[Thread, ...]:
     """The threads of a process in the system's table of processes; () where it is not there."""
     for at, count in _processes(table):
@@ -65,7 +77,7 @@ def parse(table: bytes, pid: int) -> tuple[Thread, ...]:
                 _THREAD.unpack_from(table, at + _THREADS_AT + _THREAD.size * index)
                 for index in range(count)
             )
-            return tuple(Thread(row[2], row[6], row[7]) for row in rows)
+            return tuple(Thread(row[3], row[7], row[8], row[0]) for row in rows)
     return ()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from dualwatch.collectors.processes import file_locks
+from dualwatch.collectors.processes import waits
 from dualwatch.collectors.processes.roles import LAUNCHER
 from dualwatch.collectors.processes.trainings import Training
 from dualwatch.collectors.processes.tree import ProcessTree
@@ -47,7 +47,5 @@ def _once(tree: ProcessTree, training: Training) -> list[Event]:
         wall=moment.wall,
         inside=training.attempt_dir,
     )
-    pids = {p.pid for p in sample.processes}
-    locks = file_locks.look(pids, at=moment.at, wall=moment.wall)
-    seen = [locks] if locks is not None else []
+    seen = waits.look(sample, captured, at=moment.at, wall=moment.wall)
     return [sample, *unseen, *seen, *([captured] if captured is not None else [])]

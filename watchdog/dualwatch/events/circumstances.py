@@ -51,6 +51,10 @@ class Circumstance(str, enum.Enum):
     FILE_IN_USE = "file-in-use"
     # DW503
     FILE_READ = "file-read"
+    # DW506
+    PINNED_WORKERS = "pinned-workers"
+    NARROW_MASK = "narrow-mask"
+    CPU_QUOTA = "cpu-quota"
     # DW605
     TRUNCATED = "truncated"
     WEB_PAGE = "web-page"

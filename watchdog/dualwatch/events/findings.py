@@ -52,7 +52,8 @@ class Proof(str, enum.Enum):
     ``LOOPS``: the process uses a core at one place of the dataset. ``STOPPED``: a process is in
     state T, so SIGCONT continues it. ``TRACED``: a debugger holds it (state t). ``MISSED_TARGET``:
     a metric missed its target at the end of an epoch. ``DIVERGED``: a loss grew far beyond what it
-    began with. ``CYCLE``: loader workers wait for each other's locks.
+    began with. ``ENDLESS``: all that could end the wait waits itself, so the stall timeout was not
+    waited for. ``CYCLE``: loader workers wait for each other's locks, without a clock or by it.
     """
 
     LOOPS = "loops"
@@ -61,6 +62,7 @@ class Proof(str, enum.Enum):
     MISSED_TARGET = "missed-target"
     DIVERGED = "diverged"
     CYCLE = "cycle"
+    ENDLESS = "endless"
 
 
 class Evidence(Struct, frozen=True, kw_only=True):

@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+import enum
+
 from msgspec import Struct
 
 from dualwatch.events.base import Event
+
+
+class ThreadWait(str, enum.Enum):
+    """Why a thread of Windows waits, as far as its kernel shows that."""
+
+    OBJECT = "object"
+    """For an object: a lock of several processes, an event, a timer, a socket, a process."""
+    ADDRESS = "address"
+    """For a lock or a condition of its own process."""
+    IO = "io"
+    """For a file, a device or a pipe."""
+    DELAY = "delay"
+    """For time to pass."""
+    MEMORY = "memory"
+    """For a page of memory that is read from the disk."""
+    MESSAGE = "message"
+    """For the answer of another process of the system."""
 
 
 class ProcessSample(Struct, frozen=True, kw_only=True):
@@ -20,6 +39,11 @@ class ProcessSample(Struct, frozen=True, kw_only=True):
         cpu_wait_s: Seconds since its start in which it was ready to run and found no free CPU.
         wchan: Kernel function that it sleeps in, "" where none is shown.
         open_files: Descriptors (handles on Windows) that it holds.
+        held: Bytes of memory that the system cannot take back, swapped ones included and mapped
+            files left out; of pages that processes share, its own part. In some samples only.
+        cpus: CPUs that its affinity mask allows, as the kernel lists them ("0-3,8"); "" where not
+            known.
+        wait: Why its first thread waits; None where it does not, or where that is not shown.
     """
 
     pid: int
@@ -35,6 +59,9 @@ class ProcessSample(Struct, frozen=True, kw_only=True):
     command: str
     open_files: int | None = None
     cpu_wait_s: float | None = None
+    held: int | None = None
+    cpus: str = ""
+    wait: ThreadWait | None = None
 
 
 class ProcessesSampled(Event, frozen=True, kw_only=True, tag="processes-sampled"):
@@ -64,6 +91,8 @@ class HostSampled(Event, frozen=True, kw_only=True, tag="host-sampled"):
         kernel: Lines of the kernel's log on OOM kills and GPU errors, newest last, bounded.
         booted: Wall time from which the kernel counts the seconds of its lines.
         cpus: Cores that a new process may use: of the machine, its affinity or its quota.
+        machine_cpus: CPUs of the whole machine.
+        cpu_quota: CPUs that the training's container or job may use, on average; None for no limit.
     """
 
     memory_total: int | None = None
@@ -81,6 +110,8 @@ class HostSampled(Event, frozen=True, kw_only=True, tag="host-sampled"):
     kernel: tuple[str, ...] = ()
     booted: float | None = None
     cpus: float | None = None
+    machine_cpus: int | None = None
+    cpu_quota: float | None = None
 
 
 class GpuHolder(Struct, frozen=True, kw_only=True):
@@ -125,18 +156,34 @@ class GpusSampled(Event, frozen=True, kw_only=True, tag="gpus-sampled"):
     gpus: tuple[GpuSample, ...]
 
 
-class Frame(Struct, frozen=True, kw_only=True):
+class SourceLine(Struct, frozen=True, kw_only=True):
+    """What a line of a source file calls, and what its ``with`` enters without a call.
+
+    Attributes:
+        calls, enters: Names as written, "self.lock.acquire"; "?" for what has no name.
+    """
+
+    calls: tuple[str, ...] = ()
+    enters: tuple[str, ...] = ()
+
+
+class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One Python frame, innermost first in a stack.
 
     Attributes:
         function: As the reader gives it: "fetch" or "_MapDatasetFetcher.fetch".
         sample: Index that a loader's fetcher asks its dataset for, where the reader could see it.
+        source: Of the innermost frame: its source line; None where that could not be read, or may
+            have changed since the process was started.
+        subject: Path or address that a build or a download works on, where it could see that.
     """
 
     function: str
     file: str
     line: int
     sample: int | None = None
+    source: SourceLine | None = None
+    subject: str | None = None
 
     @property
     def bare(self) -> str:
@@ -150,12 +197,47 @@ class Frame(Struct, frozen=True, kw_only=True):
 
 
 class ThreadStack(Struct, frozen=True, kw_only=True):
-    """The stack of one thread; ``active`` is what the reader believes of its running."""
+    """The stack of one thread; ``active`` is what the reader believes of its running.
+
+    Attributes:
+        tid: The system's number of the thread, None where the reader does not give it.
+    """
 
     pid: int
     thread: str
     active: bool | None
     frames: tuple[Frame, ...]
+    tid: int | None = None
+
+
+class WaitKind(str, enum.Enum):
+    """What a thread sleeps for, as far as it can be a part of a deadlock.
+
+    ``MEMORY_LOCK``: a lock or condition in memory (futex). ``FILE_LOCK``: a lock of a file.
+    ``STOPPED``: it was stopped (state T). ``OTHER``: it runs, or sleeps for anything else.
+    """
+
+    MEMORY_LOCK = "memory-lock"
+    FILE_LOCK = "file-lock"
+    STOPPED = "stopped"
+    OTHER = "other"
+
+
+class WaitSeen(Struct, frozen=True, kw_only=True):
+    """What one thread of the tree waits for, by the system call that it sleeps in.
+
+    Attributes:
+        endless: It waits for a lock without a limit of time, and no alarm is set to end it.
+        freed_by: Processes that can end the wait; None where that is not known.
+        what: The lock, to compare it with that of another look.
+    """
+
+    pid: int
+    tid: int
+    kind: WaitKind
+    endless: bool = False
+    freed_by: tuple[int, ...] | None = None
+    what: str = ""
 
 
 class FileLock(Struct, frozen=True, kw_only=True):
@@ -177,8 +259,65 @@ class FileLocksSeen(Event, frozen=True, kw_only=True, tag="file-locks-seen"):
     locks: tuple[FileLock, ...]
 
 
+class BuildLock(Struct, frozen=True, kw_only=True):
+    """The lock file of a just-in-time build of an extension, which a process waits for.
+
+    Attributes:
+        pid: Who waits.
+        file: Its path.
+        created: Wall time of its creation.
+        holders: Processes that have it open, as its owner does until the build is over.
+        hidden: Why an owner may not have been seen, "" where it would have been.
+    """
+
+    pid: int
+    file: str
+    created: float
+    holders: tuple[int, ...] = ()
+    hidden: str = ""
+
+
+class BuildLocksSeen(Event, frozen=True, kw_only=True, tag="build-locks-seen"):
+    """The lock files that processes may wait for; several where it is not known which."""
+
+    locks: tuple[BuildLock, ...]
+
+
+class Transfer(Struct, frozen=True, kw_only=True):
+    """What a process that reads from the network has received. None means: could not be read.
+
+    Attributes:
+        peer: Address and port that it reads from, "" where unknown.
+        quiet: Seconds since data came from there, or since the connection was made.
+        file: The half file that it downloads to, "" where none was found.
+        size: Bytes of it.
+        grew: Wall time at which it was last written to.
+    """
+
+    pid: int
+    peer: str = ""
+    quiet: float | None = None
+    file: str = ""
+    size: int | None = None
+    grew: float | None = None
+
+
+class TransfersSeen(Event, frozen=True, kw_only=True, tag="transfers-seen"):
+    """The processes of the tree that wait for the network."""
+
+    transfers: tuple[Transfer, ...]
+
+
 class StacksCaptured(Event, frozen=True, kw_only=True, tag="stacks-captured"):
-    """Stacks of the tree at one moment. ``path`` is the file that holds them in full."""
+    """Stacks of the tree at one moment.
+
+    Attributes:
+        path: The file that holds them in full.
+        waits: What each thread waited for; empty where the system does not show it.
+        early: Taken long before the stall timeout, in search of a proof.
+    """
 
     stacks: tuple[ThreadStack, ...]
     path: str | None = None
+    waits: tuple[WaitSeen, ...] = ()
+    early: bool = False

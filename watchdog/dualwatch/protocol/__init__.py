@@ -42,6 +42,14 @@ ENV_SUPERVISOR = "DUALWATCH_SUPERVISOR_PID"
 ENV_NO_POOLS = "DW_NO_POOLS"
 """Pools of processes in an evaluation work in the training's own process."""
 
+ENV_OWN_BUILDS = "DW_OWN_BUILDS"
+"""Extensions are built in a folder of the run, which ``BUILDS_ENV`` names to torch."""
+
+BUILDS_ENV = "TORCH_EXTENSIONS_DIR"
+
+ENV_NETWORK_LIMIT = "DW_NETWORK_LIMIT"
+"""Seconds after which a server that does not answer is an error, where the code sets no limit."""
+
 INTERNAL_ENV = (ENV_ATTEMPT_DIR, ENV_MARKER, ENV_SUPERVISOR)
 """Ours, for the child: never settings of the user."""
 
@@ -309,6 +317,9 @@ class AgentCommand:
     TRACE = "trace"
     """Trace the next iteration, and report the exceptions that were caught in it."""
 
+    END = "end"
+    """End as after Ctrl-C, without another rescue: where SIGTERM would kill at once."""
+
 
 COMMANDS = (
     "",
@@ -318,6 +329,7 @@ COMMANDS = (
     AgentCommand.SAVE_TOGETHER,
     AgentCommand.TRACE,
     AgentCommand.REPLACE_POOL,
+    AgentCommand.END,
 )
 """Position is the number on the wire: append only."""
 

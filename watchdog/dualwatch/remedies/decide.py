@@ -242,7 +242,7 @@ def _can_replace(history: RemedyHistory) -> bool:
 
 def _needs_agent(remedy: Remedy) -> bool:
     """Whether only the agent in the training can apply it; an environment goes without."""
-    return remedy is not table.ENCODING
+    return remedy not in (table.ENCODING, table.BUILD_LOCK, table.DOWNLOAD)
 
 
 def _is_at_floor(

@@ -108,6 +108,16 @@ def no_pools(overrides: Overrides, case: RemedyCase) -> Overrides:
     return replace(overrides, no_pools=True)
 
 
+def own_builds(overrides: Overrides, case: RemedyCase) -> Overrides:
+    """A folder of the run for extensions that are built at run time."""
+    return replace(overrides, own_builds=True)
+
+
+def network_limit(overrides: Overrides, case: RemedyCase) -> Overrides:
+    """A new connection, and an error where that one brings nothing either."""
+    return replace(overrides, network_limit=True)
+
+
 def utf8(overrides: Overrides, case: RemedyCase) -> Overrides:
     """UTF-8, whatever the console is said to be."""
     return replace(overrides, utf8=True)
@@ -150,6 +160,8 @@ STUCK_IN_DATASET = Remedy(family="stuck", steps=(no_workers_if_any,), budget=1)
 COLLECTIVE = Remedy(family="stuck", steps=(no_workers_and_half,), budget=1, in_place=True)
 # In place first, by decide_stall; a rerun has no pools from its beginning.
 POOL = Remedy(family="evaluation-pool", steps=(no_pools,), budget=1)
+BUILD_LOCK = Remedy(family="build-lock", steps=(own_builds,), budget=1)
+DOWNLOAD = Remedy(family="download", steps=(network_limit,), budget=1)
 KILLED = Remedy(family="worker-killed", steps=(half_the_workers, no_workers))
 FAILED = Remedy(family="worker-failed", steps=(no_workers,), budget=1)
 # The same step again and again: it halves what is in force.
@@ -171,6 +183,8 @@ STALLED: dict[str, Remedy] = {
     "DW117": STALL,
     "DW118": COLLECTIVE,
     "DW119": POOL,
+    "DW121": BUILD_LOCK,
+    "DW122": DOWNLOAD,
     "DW124": STALL,
 }
 """Causes of a stall. One that is not proven is answered as a plain stall."""

@@ -11,8 +11,9 @@ from dualwatch import frameworks
 from dualwatch.events import Evidence, Finding
 from dualwatch.frameworks.base import Framework
 from dualwatch.rules.catalog import BY_CODE, finding
-from dualwatch.rules.deaths import exit, resources, setup, stopped
+from dualwatch.rules.deaths import exit, memory_creep, resources, setup, stopped
 from dualwatch.rules.metrics import (
+    cpu_starved,
     divergence,
     finite,
     learning,
@@ -28,7 +29,9 @@ from dualwatch.rules.metrics import (
 )
 from dualwatch.rules.metrics.trends import domain
 from dualwatch.rules.stalls import (
+    build_lock,
     collective,
+    download,
     evaluation_pool,
     loader,
     lost_batch,
@@ -47,6 +50,8 @@ RULES: tuple[Rule, ...] = (
     storage.find,
     loader.find,
     evaluation_pool.find,
+    build_lock.find,
+    download.find,
     lost_batch.find,
     collective.find,
     stuck_worker.find,
@@ -64,10 +69,12 @@ RULES: tuple[Rule, ...] = (
     learning.find,
     useless.find,
     useless.best_long_ago,
+    cpu_starved.find,
     speed.find,
     setup.find,
     tensorboard.find,
     stopped.find,
+    memory_creep.find,
     exit.died,
     resources.find,
     exit.unseen,

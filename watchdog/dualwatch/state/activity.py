@@ -32,6 +32,7 @@ class Activity:
             system does not count that.
         by_pid: Cores used by each process that is in both samples.
         io_by_pid: Bytes a second of each process.
+        wait_by_pid: Cores that each process was ready to use and did not get.
         still_d: Processes in disk sleep in both samples without CPU or I/O in between, with the
             time since which that is known.
         stopped: Processes stopped by a signal or a debugger.
@@ -46,6 +47,7 @@ class Activity:
     still_d: Mapping[int, float] = field(default_factory=dict)
     stopped: tuple[int, ...] = ()
     cpu_wait: float | None = None
+    wait_by_pid: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def busy(self) -> bool:
@@ -79,11 +81,11 @@ def measure(
         for old, p in pairs
         if p.io_bytes is not None
     }
-    waits = [
-        p.cpu_wait_s - (old.cpu_wait_s or 0.0 if old else 0.0)
+    waits = {
+        p.pid: (p.cpu_wait_s - (old.cpu_wait_s or 0.0 if old else 0.0)) / seconds
         for old, p in pairs
         if p.cpu_wait_s is not None
-    ]
+    }
     follows = earlier is not None and earlier.at == before.at
     since = earlier.still_d if earlier is not None and follows else {}
     return Activity(
@@ -99,7 +101,8 @@ def measure(
             if old is not None and _sleeps_on(old, p, known.get(p.pid), ios.get(p.pid))
         },
         stopped=tuple(p.pid for p in now.processes if p.status in STOPPED),
-        cpu_wait=sum(waits) / seconds if waits else None,
+        cpu_wait=sum(waits.values()) if waits else None,
+        wait_by_pid=waits,
     )
 
 

@@ -10,6 +10,7 @@ from dualwatch.events import (
     AttemptEnded,
     AttemptStarted,
     BatchSeen,
+    BuildLock,
     CaughtException,
     CheckpointSeen,
     CommandAnswered,
@@ -35,12 +36,15 @@ from dualwatch.events import (
     SurroundingsSeen,
     TensorBoardSeen,
     TrainingStopped,
+    Transfer,
     WeightsLoaded,
 )
 from dualwatch.protocol import STARTUP_PHASES, VALIDATION_PHASES, AgentCommand, Phase
 from dualwatch.state.activity import Activity
+from dualwatch.state.cpu_use import CpuUse
 from dualwatch.state.evaluations import Results
 from dualwatch.state.last_words import NO_WORDS, LastWords
+from dualwatch.state.memory_trace import MemoryTraces, TrainedSoFar
 from dualwatch.state.metric_series import Metric
 from dualwatch.state.pauses import LOOPS
 from dualwatch.state.pauses import Gaps as Gaps
@@ -74,8 +78,12 @@ class Snapshot:
         awaited: The samples of the missing batch.
         stall_reported: Whether a stall was reported since the last progress.
         file_locks: File locks that are waited for since the last progress, with their holders.
+        build_locks: Lock files of extension builds that are waited for since the last progress.
+        transfers: What processes that read from the network received, since the last progress.
         stopped: dualwatch stops the training, or has stopped it; None where it did not.
         host_before: The first sample of the machine; counters are compared with it.
+        memory: Memory after iterations of training.
+        cpu_uses: The newest uses of the CPUs while it trains, oldest first.
     """
 
     at: float = 0.0
@@ -134,6 +142,10 @@ class Snapshot:
     stall_reported: bool = False
     stopped: TrainingStopped | None = None
     file_locks: tuple[FileLock, ...] = ()
+    memory: MemoryTraces = field(default_factory=MemoryTraces)
+    cpu_uses: tuple[CpuUse, ...] = ()
+    build_locks: tuple[BuildLock, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
 
     @property
     def log(self) -> str:
@@ -204,6 +216,17 @@ class Snapshot:
         if self.phase in VALIDATION_PHASES:
             return False
         return self.last_iteration is None or self.phase in STARTUP_PHASES
+
+    @property
+    def trained_so_far(self) -> TrainedSoFar | None:
+        """Where the training is; None while it starts, validates or ends."""
+        if self.starting or self.phase in VALIDATION_PHASES or self.last_iteration is None:
+            return None
+        if self.stopped is not None or self.ended is not None:
+            return None
+        pulse, line = self.slowest, self.last_train
+        epoch = pulse.epoch if pulse is not None else line.epoch if line is not None else None
+        return TrainedSoFar(epoch, self.last_iteration)
 
     def silence(self, now: float) -> float:
         """Seconds since the training last moved."""

@@ -17,6 +17,7 @@ from dualwatch.events import (
     AttemptEnded,
     AttemptStarted,
     BatchSeen,
+    BuildLocksSeen,
     CheckpointSeen,
     CommandAnswered,
     ConfigRead,
@@ -50,10 +51,11 @@ from dualwatch.events import (
     SurroundingsSeen,
     TensorBoardSeen,
     TrainingStopped,
+    TransfersSeen,
     WeightsLoaded,
 )
 from dualwatch.protocol import AgentCommand, Phase
-from dualwatch.state import metric_series
+from dualwatch.state import cpu_use, metric_series
 from dualwatch.state.activity import measure
 from dualwatch.state.attempt import Snapshot, running_ranks
 from dualwatch.state.last_words import NO_WORDS, saving_to
@@ -85,6 +87,12 @@ def advance(snapshot: Snapshot, event: Event) -> Snapshot:
     return replace(after, at=event.at, wall=event.wall)
 
 
+_UNSEEN: dict[str, Any] = dict.fromkeys(
+    ("stacks", "file_locks", "build_locks", "transfers", "awaited"), ()
+)
+"""What was seen of a pause is of no more use when it is over."""
+
+
 def _moved(s: Snapshot, event: Event, at: float, **changes: Any) -> Snapshot:
     """Progress: records the pause that ended, and drops the captures made during it.
 
@@ -98,7 +106,7 @@ def _moved(s: Snapshot, event: Event, at: float, **changes: Any) -> Snapshot:
         gaps = {**s.gaps, s.place: s.gaps.get(s.place, Gaps()).with_gap(gap)}
     # A rescue checkpoint of a training that is being stopped is no recovery.
     stalled = s.stall_reported and s.stopped is not None
-    changes = {"stacks": (), "file_locks": (), "awaited": (), "stall_reported": stalled, **changes}
+    changes = {**_UNSEEN, "stall_reported": stalled, **changes}
     return replace(s, progress_at=at, progress_wall=event.wall, gaps=gaps, **changes)
 
 
@@ -241,13 +249,43 @@ def _last_word(s: Snapshot, event: EndReported | DeviceAssertSeen) -> Snapshot:
 
 
 def _processes(s: Snapshot, event: ProcessesSampled) -> Snapshot:
+    where = s.trained_so_far
+    if where is not None:
+        s = replace(s, memory=s.memory.with_processes(event, where))
     if s.processes is not None and event.at <= s.processes.at:
         return replace(s, processes=event)  # Two samples at one moment measure nothing.
     activity = measure(s.processes, event, s.activity)
     if activity is None:
         return replace(s, processes=event)  # The first after a pause: nothing to compare with.
     busy_at = event.at if activity.busy else s.busy_at
+    use = cpu_use.used(event, activity) if where is not None else None
+    if use is not None:
+        s = replace(s, cpu_uses=(*s.cpu_uses, use)[-cpu_use.KEPT :])
     return replace(s, processes=event, activity=activity, busy_at=busy_at)
+
+
+def _stacks(s: Snapshot, event: StacksCaptured) -> Snapshot:
+    """The looks of the stall timeout are compared with each other, and not with earlier ones."""
+    kept = s.stacks if event.early else tuple(one for one in s.stacks if not one.early)
+    return replace(s, stacks=(*kept, event))
+
+
+def _build_locks(s: Snapshot, event: BuildLocksSeen) -> Snapshot:
+    """Another training that builds what this one waits for works for it."""
+    works = any(pid not in s.process for lock in event.locks for pid in lock.holders)
+    return replace(s, build_locks=event.locks, busy_at=event.at if works else s.busy_at)
+
+
+def _transfers(s: Snapshot, event: TransfersSeen) -> Snapshot:
+    """Data that comes is activity, at the time at which it came."""
+    sizes = {one.file: one.size or 0 for one in s.transfers if one.file}
+    busy = s.busy_at
+    for one in event.transfers:
+        if one.quiet is not None:
+            busy = max(busy, event.at - one.quiet)
+        if one.file in sizes and (one.size or 0) > sizes[one.file]:
+            busy = event.at
+    return replace(s, transfers=event.transfers, busy_at=busy)
 
 
 def _gpus(s: Snapshot, event: GpusSampled) -> Snapshot:
@@ -255,6 +293,9 @@ def _gpus(s: Snapshot, event: GpusSampled) -> Snapshot:
 
     Only on a GPU that holds memory of this training.
     """
+    where = s.trained_so_far
+    if where is not None:
+        s = replace(s, memory=s.memory.with_gpus(event, where))
     ours = any((gpu.tree or 0) > 0 and (gpu.utilisation or 0) > BUSY_GPU for gpu in event.gpus)
     return replace(s, gpus=event, busy_at=event.at if ours else s.busy_at)
 
@@ -295,8 +336,9 @@ def _decided(s: Snapshot, event: Decided) -> Snapshot:
 
 def _paused(s: Snapshot, event: ObserverPaused) -> Snapshot:
     """dualwatch itself did not run (a laptop's sleep, SIGSTOP): that time does not count."""
-    # The next sample must not be measured against one from before the pause.
-    return replace(_unwatched(s, event.seconds), processes=None)
+    # The next sample must not be measured against one from before the pause. And who is taken up
+    # after a stop was not stopped: dualwatch itself ended in the middle of it.
+    return replace(_unwatched(s, event.seconds), processes=None, stopped=None)
 
 
 def _unwatched(s: Snapshot, seconds: float) -> Snapshot:
@@ -318,8 +360,10 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     EvaluationLogged: _evaluation,
     ProgressShown: _shown,
     ProcessesSampled: _processes,
+    BuildLocksSeen: _build_locks,
+    TransfersSeen: _transfers,
     FileLocksSeen: lambda s, event: replace(s, file_locks=event.locks),
-    StacksCaptured: lambda s, event: replace(s, stacks=(*s.stacks, event)),
+    StacksCaptured: _stacks,
     GpusSampled: _gpus,
     NotObserved: lambda s, event: replace(s, not_observed={**s.not_observed, event.what: event}),
     ErrorSeen: _error,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from dualwatch import domains
-from dualwatch.actions import launch, shared_memory, terminate
+from dualwatch.actions import console_close, launch, shared_memory, terminate
 from dualwatch.actions.adopted import AttachedTraining
 from dualwatch.actions.reaper import Reaper
 from dualwatch.actions.signals import StopRequests, name_of
@@ -37,6 +38,7 @@ from dualwatch.rules.metrics.metrics import absences
 from dualwatch.rules.stalls import stall
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.supervisor.agent_client import AgentClient
+from dualwatch.supervisor.looks import Look, LookSchedule
 from dualwatch.supervisor.monitor import PROCESS_INTERVAL, Monitor
 from dualwatch.supervisor.recorder import EventRecorder
 from dualwatch.tensorboard.status import TensorBoardMonitor
@@ -45,9 +47,6 @@ Training = launch.Launched | AttachedTraining
 
 TICK = 0.5
 """Seconds between two polls; a signal or the end of the training ends the wait at once."""
-
-CAPTURES = 12
-"""Stacks are read at most so often in one silence."""
 
 _IN_PLACE = {
     Action.REPLACE: AgentCommand.REPLACE,
@@ -133,6 +132,11 @@ class Attempt:
             return AttemptOutcome(None, interrupted=True)
         if not training.is_over():
             self.recorder.record(_stopped(decision, self.stop_requests))
+            if self.stop_requests.console_end is not None:
+                self.recorder.note(
+                    f"Windows ends dualwatch within {console_close.SECONDS} s; a training that is "
+                    f"not stopped by then continues: `dualwatch attach {self.folder.parent.parent}`"
+                )
             if self.rescue:
                 self._rescue(monitor, training, decision)
         survivors = tuple(self._stop(monitor, training))
@@ -188,7 +192,7 @@ class Attempt:
     def _observe(self, monitor: Monitor, training: Training) -> Decision | None:
         """Observes and decides until the attempt is over."""
         recorder = self.recorder
-        captured_at: list[float] = []
+        looks = LookSchedule(self.limits)
         reaper = Reaper(spared=(training.pid,))
         last = clock.now()
         while True:
@@ -205,10 +209,11 @@ class Attempt:
             reaper.reap()
             if over or self.stop_requests.to_stop:
                 return None
-            if _capture_is_due(recorder.snapshot.silence(moment.at), limit, captured_at):
-                for event in monitor.stacks(moment):
+            look = looks.due(recorder.snapshot, moment)
+            if look is not None:
+                for event in monitor.stacks(moment, early=look is Look.EARLY):
                     recorder.record(event)
-                if self.rescue:
+                if self.rescue and look is Look.TIMED:
                     self._client(monitor, training).request_pending_samples()
                 last = clock.now()  # Reading stacks took time, which is not a pause of dualwatch.
             recorder.reach(moment)
@@ -285,11 +290,17 @@ class Attempt:
 
     def _stop(self, monitor: Monitor, training: Training) -> list[int]:
         """Stops the whole tree and what is started meanwhile; removes its shared memory."""
+        grace = self.grace
+        if sys.platform == "win32" and not training.is_over():
+            # No signal asks a process of Windows to end.
+            begun = clock.now().at
+            self._client(monitor, training).end(grace)
+            grace = max(0.0, grace - (clock.now().at - begun))
         tree = monitor.everyone(clock.now())
         held = shared_memory.seen(process.pid for process in terminate.alive(tree))
         survivors = terminate.stop(
             tree,
-            grace=self.grace,
+            grace=grace,
             hurry=lambda: self.stop_requests.force,
             look=lambda: monitor.everyone(clock.now()),
             job=training.job,
@@ -331,19 +342,6 @@ def _stopped(decision: Decision | None, requests: StopRequests) -> TrainingStopp
     return TrainingStopped(
         at=moment.at, wall=moment.wall, why=why, reason=reason, cause=cause, action=action
     )
-
-
-def _capture_is_due(silence: float, limit: float, captured_at: list[float]) -> bool:
-    """Stacks at a half, three quarters and the whole of the limit, then at each further one."""
-    if silence < limit / 2:
-        captured_at.clear()
-        return False
-    count = len(captured_at)
-    due = limit * (0.5 + 0.25 * count if count < 3 else count - 1)
-    if silence < due or count >= CAPTURES:
-        return False
-    captured_at.append(silence)
-    return True
 
 
 def _resume_changes(path: Path) -> tuple[Change, Change]:

@@ -23,12 +23,19 @@ from dualwatch.collectors.agent_files.weights import WeightsFiles
 from dualwatch.collectors.agent_files.workers import WorkersFiles
 from dualwatch.collectors.gpu.nvml import NvmlSampler
 from dualwatch.collectors.host import sample as host
-from dualwatch.collectors.processes import file_locks, orphans
+from dualwatch.collectors.processes import orphans, thread_waits, waits
 from dualwatch.collectors.processes.roles import LAUNCHER
 from dualwatch.collectors.processes.tree import ProcessTree
 from dualwatch.collectors.stacks import capture
 from dualwatch.core.clock import Moment
-from dualwatch.events import AgentReported, ConsoleGrew, Event, NotObserved, ProcessesSampled
+from dualwatch.events import (
+    AgentReported,
+    ConsoleGrew,
+    Event,
+    NotObserved,
+    ProcessesSampled,
+    StacksCaptured,
+)
 from dualwatch.history.sources import recorded_attempts
 from dualwatch.logs.console import ConsoleParser
 from dualwatch.logs.tail import Tail
@@ -42,7 +49,7 @@ LAST_LINE_LENGTH = 200
 CLOCKS = 5.0
 """Seconds that the times of files and of processes may differ."""
 
-_OF_ITS_OWN = ("open_files_limit", "shm_total", "shm_free")
+_OF_ITS_OWN = ("open_files_limit", "shm_total", "shm_free", "cpu_quota")
 
 
 class Monitor:
@@ -96,6 +103,7 @@ class Monitor:
         self._reported: set[str] = set()
         self._last_beats: dict[int, tuple[int, int]] = {}
         self._unseen: set[tuple[str, str]] = set()
+        self._captured: StacksCaptured | None = None
         self._pids: set[int] = {training.pid}
         self._known: set[Identity] = {(training.pid, training.create_time)}
 
@@ -111,6 +119,7 @@ class Monitor:
             interval = self._process_interval / (2.5 if suspicious else 1)
             self._next_processes = moment.at + interval
             events += self._try("processes", lambda: [self.processes(moment)], moment)
+            events += self._try("waits", lambda: self._waits(moment, suspicious), moment)
         if moment.at >= self._next_gpus:
             self._next_gpus = moment.at + GPU_INTERVAL
             events += self._once([self._gpus.sample(self._pids, *moment)])
@@ -143,24 +152,39 @@ class Monitor:
         self._known |= identities(sample.processes)
         return sample
 
-    def stacks(self, moment: Moment) -> list[Event]:
-        """Stacks of the whole tree, with a fresh sample beside them."""
-        return self._try("stacks", lambda: self._stacks(moment), moment)
+    def stacks(self, moment: Moment, *, early: bool = False) -> list[Event]:
+        """Stacks of the whole tree, with a fresh sample beside them.
 
-    def _stacks(self, moment: Moment) -> list[Event]:
+        Args:
+            early: In search of a proof, long before the stall timeout.
+        """
+        return self._try("stacks", lambda: self._stacks(moment, early), moment)
+
+    def _stacks(self, moment: Moment, early: bool) -> list[Event]:
         sample = self.processes(moment)
+        pids = [p.pid for p in sample.processes if p.status != "zombie" and p.role != LAUNCHER]
         captured, unseen = capture.capture(
-            [p.pid for p in sample.processes if p.status != "zombie" and p.role != LAUNCHER],
+            pids,
             self._dir / "stacks",
             at=moment.at,
             wall=moment.wall,
             inside=self._dir,
         )
         events: list[Event] = [sample, *self._once(unseen)]
-        locks = file_locks.look(self._pids, at=moment.at, wall=moment.wall)
-        events += [locks] if locks is not None else []
-        events += self._host(moment, kernel=True)
-        return [*events, captured] if captured is not None else events
+        self._captured = captured
+        events += waits.look(sample, captured, at=moment.at, wall=moment.wall)
+        events += [] if early else self._host(moment, kernel=True)
+        if captured is None:
+            return events
+        return [*events, replace(captured, waits=thread_waits.look(pids), early=early)]
+
+    def _waits(self, moment: Moment, suspicious: bool) -> list[Event]:
+        """What the captured processes wait for outside of the tree, read again."""
+        if not suspicious:
+            self._captured = None  # They moved on since.
+        if self._captured is None:
+            return []
+        return waits.outside(self._captured, at=moment.at, wall=moment.wall)
 
     def everyone(self, moment: Moment) -> set[Identity]:
         """Identities of all processes of the attempt, orphans by their marker."""

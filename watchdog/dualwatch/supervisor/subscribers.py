@@ -1,4 +1,4 @@
-"""Subscribers of a run beside its view: notifications and the Prometheus endpoint.
+"""Subscribers of a run beside its view: notifications, the heartbeat URL, the Prometheus endpoint.
 
 They are made before anything is started, so that their errors come first, and follow the run once
 it exists. None of them can fail or delay it.
@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from dualwatch.actions.heartbeat_url import HeartbeatUrl, heartbeat_url
 from dualwatch.actions.notify import Notifier, notifier
 from dualwatch.actions.prometheus import PrometheusEndpoint
 from dualwatch.core import clock
 from dualwatch.core.policies import NotifyPolicy
+from dualwatch.report.run.alive import AliveView
 from dualwatch.report.run.notifications import NotificationView
 from dualwatch.report.run.prometheus import RunCollector, RunState
 from dualwatch.supervisor.supervisor import Supervisor
@@ -22,6 +24,7 @@ class Subscribers:
     """The subscribers that the user asked for."""
 
     notifier: Notifier | None = None
+    heartbeat: HeartbeatUrl | None = None
     endpoint: PrometheusEndpoint | None = None
     _followed: Supervisor | None = field(default=None)
 
@@ -44,6 +47,10 @@ class Subscribers:
                 finish=self.notifier.close,
             )
             recorder.sinks = (*recorder.sinks, notices)
+        if self.heartbeat is not None:
+            url = self.heartbeat
+            alive = AliveView(url.shown, url.request, url.trouble, recorder.unseen)
+            recorder.sinks = (*recorder.sinks, alive)
 
     def state(self) -> RunState | None:
         """The state of the run, for a scrape in another thread: only immutable values."""
@@ -75,7 +82,10 @@ def open_subscribers(policy: NotifyPolicy) -> Subscribers:
     Raises:
         DualwatchError: A URL is not valid, a port is taken, or an extra is not installed.
     """
-    made = Subscribers(notifier(policy.urls, policy.urls_from))
+    made = Subscribers(
+        notifier(policy.urls, policy.urls_from),
+        heartbeat_url(policy.heartbeat_url, policy.heartbeat_url_from),
+    )
     if policy.metrics_port is not None:
         collector = RunCollector(made.state)
         made.endpoint = PrometheusEndpoint(policy.metrics_host, policy.metrics_port, collector)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from dualwatch.events import Frame
 from dualwatch.protocol import Phase
-from dualwatch.rules.stalls import stack_patterns
+from dualwatch.rules.stalls import stack_patterns, waits
 from msgspec import structs
 
 
@@ -123,7 +123,7 @@ def test_only_a_spawned_child_before_its_loop_is_starting() -> None:
 
 OF_FRAMES = (
     *(stack_patterns.own, stack_patterns.fetches, stack_patterns.dataset_frames),
-    *(stack_patterns.dataset_place, stack_patterns.is_forked, stack_patterns.calls_a_lock),
+    *(stack_patterns.dataset_place, stack_patterns.is_forked, waits.calls_a_lock, waits.of),
     *(stack_patterns.library, stack_patterns.waits_for_batch, stack_patterns.asks_sampler),
     *(stack_patterns.phase_of, stack_patterns.builds_data, stack_patterns.part_of_step),
     *(stack_patterns.starts_a_worker, stack_patterns.is_starting, stack_patterns.caller_of_pool),

@@ -96,6 +96,7 @@ PROBES: dict[str, Check] = {
     "loss-learns": Check(numbers.loss_learns),
     "steady-speed": Check(numbers.steady_speed),
     "fed": Check(numbers.fed),
+    "memory-steady": Check(numbers.memory_steady),
     "no-stall": Check(epochs.no_stall),
     "none-vanished": Check(epochs.none_vanished),
     "no-finding": Check(epochs.no_finding, {"codes": codes}, ("codes",)),

@@ -1,4 +1,4 @@
-"""Checks of what a training achieves: its validations, its loss, its speed."""
+"""Checks of what a training achieves, and of its speed and memory over time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from dualwatch.checks.item import (
     skipped,
     warned,
 )
+from dualwatch.core import units
 from dualwatch.events import Severity
+from dualwatch.rules.deaths import memory_growth
 from dualwatch.rules.metrics import speed, useless
 from dualwatch.rules.metrics.course import course_of_total
 
@@ -74,7 +76,7 @@ def steady_speed(subject: CheckSubject, item: Item) -> Reading:
 def fed(subject: CheckSubject, item: Item) -> Reading:
     """The training does not wait for its data most of the time."""
     expected = "less than half of the time is spent waiting for data"
-    found = _found(subject, "DW209", expected)
+    found = _found(subject, "DW506", expected) or _found(subject, "DW209", expected)
     if found is not None:
         return found
     seen = speed.measured(subject.s)
@@ -83,6 +85,28 @@ def fed(subject: CheckSubject, item: Item) -> Reading:
     if seen.data is None:
         return skipped("the log does not say how long it waits for data", expected)
     return passed(f"{seen.data:.2g} of {seen.time:.3g} s an iteration", expected)
+
+
+def memory_steady(subject: CheckSubject, item: Item) -> Reading:
+    """The training's memory does not grow until none is left."""
+    expected = "memory that is given back, or that levels off"
+    found = _found(subject, "DW505", expected)
+    if found is not None:
+        return found
+    memory = subject.s.memory
+    points = memory.host.all
+    if not points and not memory.gpus:
+        return not_yet(subject, "iterations during which memory was looked at", expected)
+    if not points:
+        return skipped("the memory of its processes could not be read", expected)
+    if not memory_growth.is_long_enough(points):
+        return not_yet(subject, "enough iterations during which memory was looked at", expected)
+    first, last = points[0], points[-1]
+    observed = (
+        f"{units.size(first.total)} after iteration {first.iteration}, "
+        f"{units.size(last.total)} after iteration {last.iteration}"
+    )
+    return passed(observed, expected)
 
 
 def _found(subject: CheckSubject, code: str, expected: str) -> Reading | None:

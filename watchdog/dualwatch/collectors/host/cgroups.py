@@ -1,4 +1,4 @@
-"""Memory that a process's container or job may use: its control group, version 1 or 2.
+"""Memory and CPUs that a process's container or job may use: its control group, version 1 or 2.
 
 A training in a container is killed at the group's limit while the machine has plenty left.
 """
@@ -77,6 +77,27 @@ def memory(process: str, root: Path = Path("/")) -> CgroupMemory:
     return tightest or CgroupMemory(None, innermost, oom_kills)
 
 
+def cpu_quota(process: str, root: Path = Path("/")) -> float | None:
+    """CPUs that a process's control group may use on average; None where it has no limit.
+
+    The smallest of the group's own and of those around it.
+    """
+    version, groups = _groups(process, root, "cpu")
+    quotas = []
+    for group in groups:
+        if version is _V1:
+            quota, period = (
+                _number(group / "cpu.cfs_quota_us"),
+                _number(group / "cpu.cfs_period_us"),
+            )
+        else:
+            words = _text(group / "cpu.max").split()
+            quota, period = (int(w) if w.isdigit() else None for w in (*words, "", "")[:2])
+        if quota is not None and period and quota > 0:  # Version 1 has -1 for no limit.
+            quotas.append(quota / period)
+    return min(quotas, default=None)
+
+
 def path_of(process: str, root: Path = Path("/")) -> str:
     """The process's control groups as the kernel lists them, "" where it does not."""
     try:
@@ -85,8 +106,12 @@ def path_of(process: str, root: Path = Path("/")) -> str:
         return ""
 
 
-def _groups(process: str, root: Path) -> tuple[_Version, list[Path]]:
-    """The process's group and those around it, innermost first, as far as we see them."""
+def _groups(process: str, root: Path, counted: str = "memory") -> tuple[_Version, list[Path]]:
+    """The process's group and those around it, innermost first, as far as we see them.
+
+    Args:
+        counted: Name of the controller.
+    """
     paths: dict[str, str] = {}
     for line in path_of(process, root).splitlines():
         _, _, rest = line.partition(":")
@@ -94,9 +119,9 @@ def _groups(process: str, root: Path) -> tuple[_Version, list[Path]]:
         for controller in controllers.split(","):
             paths[controller] = path.removesuffix(" (deleted)")
     # Where both versions are mounted, memory is counted by the one that names it.
-    version, path = (_V1, paths["memory"]) if "memory" in paths else (_V2, paths.get("", ""))
+    version, path = (_V1, paths[counted]) if counted in paths else (_V2, paths.get("", ""))
     if path.startswith("/") and ".." not in PurePosixPath(path).parts and "\0" not in path:
-        for shown, place in _mounts(root, version):
+        for shown, place in _mounts(root, version, counted):
             # A container's mount may begin at its own group, which is no part of its folders.
             if PurePosixPath(path).is_relative_to(shown):
                 below = PurePosixPath(path).relative_to(shown)
@@ -113,7 +138,7 @@ def _upwards(place: Path, below: PurePosixPath, version: _Version) -> Iterator[P
             return
 
 
-def _mounts(root: Path, version: _Version) -> Iterator[tuple[str, Path]]:
+def _mounts(root: Path, version: _Version, counted: str) -> Iterator[tuple[str, Path]]:
     """Where groups are mounted: the group that a mount begins at, and its folder."""
     try:
         text = (root / "proc" / "self" / "mountinfo").read_text("utf-8", "replace")
@@ -125,7 +150,7 @@ def _mounts(root: Path, version: _Version) -> Iterator[tuple[str, Path]]:
         fields, source = before.split(), after.split()
         if len(fields) < 5 or len(source) < 3 or source[0] != kind:
             continue
-        if version is _V2 or "memory" in source[2].split(","):
+        if version is _V2 or counted in source[2].split(","):
             shown, place = (_ESCAPED.sub(_character, field) for field in fields[3:5])
             yield shown, root / place.lstrip("/")
 
@@ -150,14 +175,18 @@ def _number(file: Path) -> int | None:
         return None
 
 
+def _text(file: Path) -> str:
+    """A file's text, "" where there is none."""
+    try:
+        return file.read_text("ascii", "replace")
+    except OSError:
+        return ""
+
+
 def _table(file: Path) -> dict[str, int]:
     """A file of lines "name number"."""
     table: dict[str, int] = {}
-    try:
-        lines = file.read_text("ascii", "replace").splitlines()
-    except (OSError, ValueError):
-        return table
-    for line in lines:
+    for line in _text(file).splitlines():
         name, _, number = line.partition(" ")
         if number.isascii() and number.isdigit():
             table[name] = int(number)

@@ -57,7 +57,9 @@ def sample(
     seen = HostSampled(
         at=at,
         wall=wall,
-        cpus=_cpus(pid or 0, root),
+        cpus=_cpus(pid or 0, process, root),
+        machine_cpus=os.cpu_count(),
+        cpu_quota=cgroups.cpu_quota(process, root),
         memory_total=memory_total,
         memory_available=memory_available,
         cgroup_limit=group.limit,
@@ -156,16 +158,11 @@ def _own_limit() -> int | None:
     return None if soft == resource.RLIM_INFINITY else soft
 
 
-def _cpus(pid: int, root: Path) -> float | None:
+def _cpus(pid: int, process: str, root: Path) -> float | None:
     """Cores that a process may use, by its affinity and by the quota of a container."""
     try:
         cores: float | None = len(os.sched_getaffinity(pid))
     except (AttributeError, OSError):  # No such call on this system.
         cores = os.cpu_count()
-    try:
-        quota, period = (root / "sys/fs/cgroup/cpu.max").read_text().split()[:2]
-        if cores is not None and quota != "max":
-            return min(cores, int(quota) / int(period))
-    except (OSError, ValueError):
-        pass
-    return cores
+    quota = cgroups.cpu_quota(process, root)
+    return cores if cores is None or quota is None else min(cores, quota)

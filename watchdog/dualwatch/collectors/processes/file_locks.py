@@ -33,6 +33,26 @@ def look(
     return FileLocksSeen(at=at, wall=wall, locks=tuple(found)) if found else None
 
 
+def holders(pids: Collection[int], *, locks: Path = LOCKS) -> dict[int, tuple[int, ...] | None]:
+    """For each of the processes that waits for file locks: who holds them; None where unknown.
+
+    The holder of a lock is not known where it is in another PID namespace or on another machine.
+    """
+    try:
+        text = locks.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return {}
+    rows = [row for line in text.splitlines() if (row := _row(line)) is not None]
+    found: dict[int, tuple[int, ...] | None] = {}
+    for pid, inode, waits in rows:
+        if waits and pid in pids:
+            before = found.get(pid, ())
+            own = tuple(p for p, other, waiting in rows if other == inode and not waiting)
+            known = before is not None and own and min(own) > 0
+            found[pid] = tuple(dict.fromkeys((*(before or ()), *own))) if known else None
+    return found
+
+
 def _row(line: str) -> tuple[int, str, bool] | None:
     """Process, file and whether it waits, of ``1: -> FLOCK ADVISORY WRITE 7 fe:00:9 0 EOF``."""
     words = line.split()

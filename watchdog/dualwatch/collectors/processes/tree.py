@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec.structs import replace
 
 from dualwatch import protocol
+from dualwatch.collectors.processes.held_memory import HeldMemoryReader
 from dualwatch.collectors.processes.roles import ORDER, OTHER, Roles
-from dualwatch.core import process_identity, process_status
+from dualwatch.core import cpu_list, process_identity, process_status, windows_threads
 from dualwatch.core.proc import cpu_wait, major_faults, stat_fields
 from dualwatch.core.text import clean
-from dualwatch.events import ProcessesSampled, ProcessSample
+from dualwatch.events import ProcessesSampled, ProcessSample, ThreadWait
 
 if TYPE_CHECKING:
     import psutil
@@ -65,6 +66,7 @@ class ProcessTree:
         self.root_pid = root_pid
         self._marker = marker
         self._members: dict[int, _Member] = {}
+        self._held = HeldMemoryReader()
         with contextlib.suppress(psutil.Error):
             root = psutil.Process(root_pid)
             created = process_identity.created(root)
@@ -96,6 +98,9 @@ class ProcessTree:
             if role != OTHER or reading.ppid in readings:
                 self._members[pid].role = role
             readings[pid] = replace(reading, role=self._members[pid].role)
+        held = self._held.read((self._members[pid].process for pid in readings), at)
+        for pid in held.keys() & readings.keys():
+            readings[pid] = replace(readings[pid], held=held[pid])
         order = sorted(readings, key=lambda pid: (ORDER.index(readings[pid].role), pid))
         return ProcessesSampled(at=at, wall=wall, processes=tuple(readings[pid] for pid in order))
 
@@ -234,6 +239,8 @@ def _read(member: _Member) -> ProcessSample:
             command=clean(" ".join(member.command) or process.name(), COMMAND_CHARS),
             open_files=None if zombie else _value(lambda: _open_files(process)),
             cpu_wait_s=_value(lambda: cpu_wait(process.pid)) if _LINUX and not zombie else None,
+            cpus="" if zombie else _value(lambda: cpu_list.of(process.cpu_affinity())) or "",
+            wait=_wait(process.pid),
         )
 
 
@@ -268,6 +275,25 @@ def _open_files(process: psutil.Process) -> int:
     if sys.platform == "win32":
         return int(process.num_handles())
     return int(process.num_fds())
+
+
+_WAITS = {
+    # As Windows numbers the reasons of its kernel.
+    **dict.fromkeys((6, 13), ThreadWait.OBJECT),
+    37: ThreadWait.ADDRESS,
+    **dict.fromkeys((0, 7), ThreadWait.IO),
+    **dict.fromkeys((4, 11), ThreadWait.DELAY),
+    **dict.fromkeys((2, 9, 18, 19), ThreadWait.MEMORY),
+    **dict.fromkeys((16, 17), ThreadWait.MESSAGE),
+}
+
+
+def _wait(pid: int) -> ThreadWait | None:
+    """Why the first thread of a process of Windows waits; None where that is not shown."""
+    if sys.platform == "win32":
+        reason = windows_threads.first_waits(pid)
+        return None if reason is None else _WAITS.get(reason)
+    return None
 
 
 def _wchan(pid: int) -> str:

@@ -22,7 +22,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dualwatch.collectors.stacks import fd_limit, from_agent, from_proc, permissions
+from dualwatch.collectors.stacks import (
+    fd_limit,
+    from_agent,
+    from_proc,
+    permissions,
+    source_lines,
+    variables,
+)
 from dualwatch.collectors.stacks.store import keep, readable
 from dualwatch.core import own_session
 from dualwatch.core.text import clean
@@ -40,7 +47,6 @@ UNDISTURBED = 4
 MAX_FRAMES = 500
 """Of one thread; of a deeper one, as a runaway recursion, the innermost are kept."""
 
-_FETCHER = "torch/utils/data/_utils/fetch.py"
 _NO_READER = "py-spy is not installed beside this Python nor on the PATH: `pip install py-spy`"
 _REFUSED = re.compile(
     r"permission denied|operation not permitted|EPERM|EACCES|requires root|access is denied",
@@ -124,6 +130,7 @@ def capture(
             why += f"; from inside: {answer}" if answer else ""
             kernel[pid] = "" if one.gone else from_proc.describe(pid)
         missing.append(NotObserved(at=at, wall=wall, what=what, why=why, gone=one.gone))
+    stacks = source_lines.annotate(stacks, same_files=inside is not None)
     kernel = {pid: text for pid, text in kernel.items() if text}
     if not stacks and not kernel:
         return None, missing
@@ -172,8 +179,8 @@ def _readings(timeout: float) -> Iterator[tuple[list[str], float]]:
     nothing that way: it is held for the moment of a second reading; on Windows it is read again,
     since a py-spy that is killed there leaves its process suspended for ever.
     """
-    # Variables are looked at for one number, the index of the sample, and are kept nowhere.
-    first = ["--nonblocking", "--locals"]
+    # Of the variables, only what ``variables`` names is kept.
+    first = ["--nonblocking", *variables.ARGUMENTS]
     if sys.platform == "win32":
         end = time.monotonic() + timeout
         for _ in range(UNDISTURBED):
@@ -243,15 +250,6 @@ def _threads(output: str) -> list[ThreadStack]:
     return sorted(threads, key=lambda stack: stack.thread != "MainThread")
 
 
-def _sample(frame: dict[str, Any]) -> int | None:
-    """Index of the sample that torch's fetcher asks the dataset for, in a frame of it."""
-    if not str(frame["filename"]).replace("\\", "/").endswith(_FETCHER):
-        return None
-    known = {str(one.get("name")): str(one.get("repr")) for one in frame.get("locals") or ()}
-    value = known.get("idx", "")
-    return int(value) if value.isdecimal() and len(value) < 19 else None
-
-
 def _thread(thread: dict[str, Any]) -> ThreadStack:
     active = thread.get("active")
     frames = tuple(
@@ -259,7 +257,8 @@ def _thread(thread: dict[str, Any]) -> ThreadStack:
             function=clean(str(frame["name"]), 200),
             file=clean(str(frame["filename"]), 500),
             line=int(frame["line"]),
-            sample=_sample(frame),
+            sample=variables.sample(frame),
+            subject=variables.subject(frame),
         )
         for frame in thread["frames"][:MAX_FRAMES]
     )
@@ -268,4 +267,9 @@ def _thread(thread: dict[str, Any]) -> ThreadStack:
         thread=clean(str(thread.get("thread_name") or thread.get("thread_id") or ""), 200),
         active=active if isinstance(active, bool) else None,
         frames=frames,
+        tid=_number(thread.get("os_thread_id")),
     )
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) else None

@@ -43,6 +43,8 @@ ADVICE = {
     "DW401": "--cfg-options train_dataloader.batch_size=N optim_wrapper.accumulative_counts=M "
     "keeps the effective batch.",
     "DW502": "max_keep_ckpts of the CheckpointHook limits the checkpoints that are kept.",
+    "DW505": "For a data set of mmengine: serialize_data=True (the default) keeps its annotations "
+    "as one array, which workers do not copy.",
     "DW601": "--cfg-options train_dataloader.num_workers=0 "
     "train_dataloader.persistent_workers=False",
     "DW602": "python -c \"from mmengine import Config; Config.fromfile('CONFIG')\" shows the "

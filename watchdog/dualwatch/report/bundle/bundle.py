@@ -103,9 +103,12 @@ def _files(document: Diagnosis, raw: Mapping[str, str], redactor: Redactor | Non
     files = [_File("diagnosis.json", stored(shown.as_json()))]
     taken: set[str] = set()
     for name, text in raw.items():
-        if redactor is not None:
-            name, text = redactor.text(str(name)), redactor.text(text)
         data, left_out = _bounded(text.encode("utf-8", "backslashreplace"))
+        if redactor is not None:
+            name, text = redactor.text(str(name)), redactor.text(data.decode("utf-8"))
+            # A token may be longer than what it replaces.
+            data, more = _bounded(text.encode("utf-8"))
+            left_out += more
         files.append(_File(f"raw/{_safe(str(name), taken)}", data, left_out))
     legend = redactor.legend() if redactor is not None else None
     listed = [story.Listed(file.name, len(file.data), file.left_out) for file in files]

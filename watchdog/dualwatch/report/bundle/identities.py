@@ -10,7 +10,7 @@ import re
 import string
 from collections.abc import Iterator, Sequence
 
-from dualwatch.report.bundle import mentions
+from dualwatch.report.bundle import lines, mentions
 from dualwatch.report.bundle.secrets import FoundSecret
 
 # Accounts that belong to nobody in particular, and words that a log is full of.
@@ -113,8 +113,7 @@ class Identities:
         yield from self._homes(text)
         yield from self._people(text)
         yield from self._machines(text)
-        if text.count(".") >= 3 or text.count(":") >= 2:
-            yield from _addresses(text)
+        yield from _addresses(text)
 
     def _homes(self, text: str) -> Iterator[FoundSecret]:
         if self._home is not None:
@@ -131,7 +130,7 @@ class Identities:
             elif not _is_absolute(text, start):
                 continue
             yield FoundSecret(start, end, "home", folder_key(text[start:end]))
-        for match in _TILDE.finditer(text):
+        for match in _TILDE.finditer(text) if "~" in text else ():
             yield FoundSecret(*match.span(), "home", match[0])
 
     def _people(self, text: str) -> Iterator[FoundSecret]:
@@ -139,8 +138,8 @@ class Identities:
             for match in pattern.finditer(text) if pattern is not None else ():
                 if pattern is self._short or _stands_alone(text, *match.span()):
                     yield FoundSecret(*match.span(), "user", match[0].casefold())
-        if "@" in text:
-            for match in _EMAIL.finditer(text):
+        for line, line_end in lines.holding(("@",), text) if "@" in text else ():
+            for match in _EMAIL.finditer(text, line, line_end):
                 before = text[max(0, match.start() - _LONGEST_HOST) : match.start()]
                 in_url = "://" in before[len(before.rstrip(_URL_CHARACTERS)) :]
                 if not match[0].startswith("git@") and not in_url:
@@ -171,6 +170,8 @@ def _hosts_in_context(text: str) -> Iterator[re.Match[str]]:
         for match in pattern.finditer(text) if hint in lowered else ():
             if not is_local(match["host"]) and not is_address(match["host"]):
                 yield match
+    if _TWO_GROUPS.search(text) is not None:
+        yield from _HARDWARE.finditer(text)
 
 
 def _named_hosts(text: str) -> Iterator[str]:
@@ -261,10 +262,14 @@ _HOSTS_IN_CONTEXT = tuple(
         ("://", rf"(?:tcp|etcd|grpc)://{_HOST}"),
         ("nccl", r"(?<![\w.-])(?P<host>[A-Z][\w.-]{0,252}):\d+:\d+ \[\d+\] NCCL"),
         ("ip-", r"(?P<host>(?<![\w-])ip-\d{1,3}(?:-\d{1,3}){3}(?:\.[A-Z][\w.-]{0,200})?)"),
-        (":", r"(?P<host>(?<![\w:])(?:[0-9A-F]{2}:){5}[0-9A-F]{2}(?![\w:]))"),
     )
 )
 
+_HARDWARE = re.compile(r"(?P<host>(?<![\w:])(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}(?![\w:]))")
+
+# What the following addresses hold, with a literal in front: a text of numbers and times has none.
+_TWO_PARTS = re.compile(r"\.\d{1,3}\.\d{1,3}\.")
+_TWO_GROUPS = re.compile(r"::|:[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{1,4}:")
 _V4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d)")
 _V6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f.]{0,15}(?:%\w{1,16})?(?![\w:])")
 _VERSION_BEFORE = re.compile(
@@ -291,11 +296,11 @@ def is_address(text: str) -> bool:
 
 
 def _addresses(text: str) -> Iterator[FoundSecret]:
-    for match in _V4.finditer(text):
+    for match in _V4.finditer(text) if _TWO_PARTS.search(text) is not None else ():
         value = match[0]
         if is_address(value) and not is_local(value) and not _is_version(text, match):
             yield FoundSecret(*match.span(), "ip", value)
-    for match in _V6.finditer(text):
+    for match in _V6.finditer(text) if _TWO_GROUPS.search(text) is not None else ():
         value = match[0].lower()
         groups = [group for group in value.split(":") if group]
         # "::add" is C++ as well, and 12:30:45 a time.

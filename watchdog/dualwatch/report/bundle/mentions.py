@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from dualwatch.report.bundle import lines
+
 
 class Mention(NamedTuple):
     """A word that names an account ("user") or a machine ("host")."""
@@ -29,7 +31,7 @@ _BEFORE = r"\b(?:host|by|as|ssh|user|login|sftp)|主机|用户"
 _PROMPT = r"(?::[^\s$#%>]{0,200}| [^\s\]]{1,80})?\]?[$#%>](?: |$)"
 _IS = r"[\"']?[ \t]?[:=][ \t]?[\"']?"
 
-# Each with a literal, in small letters, without which it need not be tried.
+# Each is found within one line, which holds the literal before it, in small letters.
 _FORMS = tuple(
     (hint, re.compile(pattern, re.IGNORECASE | re.MULTILINE))
     for hint, pattern in (
@@ -65,12 +67,13 @@ def find(text: str) -> Iterator[Mention]:
     for hint, pattern in _FORMS:
         if hint not in lowered:
             continue
-        for match in pattern.finditer(text):
-            for kind in pattern.groupindex:
-                name = match[kind]
-                if kind == "user" and name.lower() in _NO_USER:
-                    break
-                yield Mention(*match.span(kind), kind, name)
+        for start, end in lines.holding((hint,), text):
+            for match in pattern.finditer(text, start, end):
+                for kind in pattern.groupindex:
+                    name = match[kind]
+                    if kind == "user" and name.lower() in _NO_USER:
+                        break
+                    yield Mention(*match.span(kind), kind, name)
 
 
 def expanded(nodes: str) -> Iterator[str]:

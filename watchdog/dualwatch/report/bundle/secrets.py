@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import quote, quote_plus
 
-from dualwatch.report.bundle import token_shapes
+from dualwatch.report.bundle import lines, token_shapes
 
 
 class FoundSecret(NamedTuple):
@@ -142,7 +142,7 @@ class Secrets:
                     yield FoundSecret(*match.span(), kind, match[0])
 
     def _pair_values(self, text: str) -> Iterator[tuple[int, int]]:
-        for position, line_end in _lines_with(self._stems, text):
+        for position, line_end in lines.holding(self._stems, text):
             while (match := self._pairs.search(text, position, line_end)) is not None:
                 position = match.end()
                 if not _is_key(text, match):
@@ -151,22 +151,6 @@ class Secrets:
                 if not _is_open(text[start:end], match):
                     yield start, end
                     position = end
-
-
-def _lines_with(stems: Iterable[str], text: str) -> list[tuple[int, int]]:
-    """The lines that hold a stem: plain searches cost a tenth of the expression for pairs."""
-    lowered = text.lower()
-    if len(lowered) != len(text):
-        return [(0, len(text))]  # A letter such as the Turkish dotted I shifts what follows.
-    lines: dict[int, int] = {}
-    for stem in stems:
-        at = lowered.find(stem)
-        while at >= 0:
-            end = lowered.find("\n", at)
-            end = len(text) if end < 0 else end
-            lines[lowered.rfind("\n", 0, at) + 1] = end
-            at = lowered.find(stem, end)
-    return sorted(lines.items())
 
 
 def _is_key(text: str, match: re.Match[str]) -> bool:

@@ -87,4 +87,51 @@ CODES: tuple[Code, ...] = (
         "kernel.yama.ptrace_scope=0), or start the container with --cap-add=SYS_PTRACE.",
         example="DW504 stacks-not-observable (certain)\n  stacks of pid 4711: permission denied",
     ),
+    Code(
+        code="DW505",
+        name="memory-creep",
+        severity=Severity.WARNING,
+        means="The memory of the training's processes, or what they hold of a GPU, grows steadily "
+        "from iteration to iteration and is not given back: for hundreds of iterations or ten "
+        "minutes, and in a further pass over the data or so fast that it is used up before. It is "
+        "a note where the training ends before the memory does.",
+        matters="When the memory is used up, the kernel ends a process of the training, or CUDA "
+        "runs out of memory: hours after the start, and after a rerun again.",
+        remedy="Find what is kept of each iteration: tensors with their graph in lists of losses "
+        "and outputs (keep loss.item() instead), caches of samples, annotations as Python objects "
+        "in each loader worker.",
+        example="DW505 memory-creep (certain)\n"
+        "  memory of the training (mostly its loader workers) grows by 4.8 MiB in each iteration: "
+        "1.2 GiB after iteration 40, 3.4 GiB after iteration 512 (11m03s later)\n"
+        "  2.1 GiB of the machine's memory are left: at this rate they are used up at about 14:32, "
+        "in 10m29s",
+        explains=("DW401", "DW501"),
+    ),
+    Code(
+        code="DW506",
+        name="cpu-starved",
+        severity=Severity.WARNING,
+        means="The loader workers share fewer CPUs than there are workers, by their affinity mask "
+        "or by the CPU quota of a container or job; they use all of them, and the training waits "
+        "for data.",
+        matters="More workers do not help: they share the same CPUs. The GPU idles meanwhile.",
+        remedy="Let the workers use more CPUs.",
+        remedies={
+            Circumstance.PINNED_WORKERS: "Something pinned the workers after their start: an "
+            "OpenMP setting (KMP_AFFINITY, GOMP_CPU_AFFINITY, OMP_PROC_BIND: unset it) or a "
+            "library that calls sched_setaffinity when it is imported. Reset the mask in each "
+            "worker: worker_init_fn=lambda n: os.sched_setaffinity(0, range(os.cpu_count())).",
+            Circumstance.NARROW_MASK: "The whole training was started with this mask: ask for more "
+            "CPUs (sbatch --cpus-per-task=8, docker run --cpuset-cpus=0-7), or start it without "
+            "taskset or numactl. If there are no more, use no more workers than CPUs.",
+            Circumstance.CPU_QUOTA: "Raise the quota (docker run --cpus=8, resources.limits.cpu in "
+            "Kubernetes, CPUQuota=800% in systemd), or use no more workers than CPUs.",
+        },
+        example="DW506 cpu-starved (certain)\n"
+        "  4 loader workers share 1 CPU (0) of the machine's 32 and use 0.99 of them\n"
+        "  affinity mask: the main process may use CPUs 0-31, the workers were pinned after their "
+        "start\n"
+        "  the training waits for data for 78 % of its time",
+        explains=("DW209",),
+    ),
 )

@@ -64,6 +64,13 @@ class Speed:
     share: float | None
     slow_since: int | None
 
+    @property
+    def waits(self) -> bool:
+        """Whether most of the time is spent waiting for data."""
+        if self.share is None or self.data is None or self.share < WAITING:
+            return False
+        return self.data >= max(LEAST_WAIT_S, WAITING * self.time)
+
 
 def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Whether it has become slower, and whether it waits for data."""
@@ -72,8 +79,7 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
         return
     if speed.slow_since is not None:
         yield _slower(s, speed)
-    waits = speed.share is not None and speed.data is not None and speed.share >= WAITING
-    if waits and speed.data is not None and speed.data >= max(LEAST_WAIT_S, WAITING * speed.time):
+    if speed.waits:
         yield _waiting(s, speed)
 
 

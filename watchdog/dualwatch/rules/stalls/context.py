@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterator
 
 from dualwatch.core import units
-from dualwatch.events import Frame, ProcessSample, ThreadStack
+from dualwatch.events import Frame, ProcessSample, ThreadStack, ThreadWait
 from dualwatch.protocol import STARTUP_PHASES, VALIDATION_PHASES, Phase
-from dualwatch.rules.stalls import stack_patterns
+from dualwatch.rules.stalls import stack_patterns, waits
+from dualwatch.rules.stalls.waits import Wait
 from dualwatch.state.snapshot import Snapshot
 
 STILL_CAPTURES = 3
@@ -23,6 +24,12 @@ STILL_APART = 2.0
 
 ASLEEP_CPU = 0.02
 """Share of a core below which a single process sleeps."""
+
+RUNS = 0.2
+"""Share of a core from which a process that stays in one place loops there.
+
+Much less than one: on a machine with more to do than cores a loop gets its share only.
+"""
 
 _PROGRAM = re.compile(r"\.exe(?:[\s\"]|$)", re.IGNORECASE)
 
@@ -220,19 +227,29 @@ def sleeps(s: Snapshot, pid: int) -> bool:
 _LOCK_WAITS = ("futex", "lock_inode_wait", "fcntl_setlk", "sys_flock", "lock_file_wait")
 
 
+_WAITS_OF_LOCKS = (ThreadWait.OBJECT, ThreadWait.ADDRESS)
+
+
 def waits_for_a_lock(wchan: str) -> bool:
     """Whether a kernel function is a wait for a lock: of memory, a semaphore, or a file."""
     return wchan.startswith("sem") or any(part in wchan for part in _LOCK_WAITS)
 
 
 def is_at_a_lock(s: Snapshot, stack: ThreadStack) -> bool:
-    """Whether a process sleeps at a lock, by the kernel's wait channel or its innermost frame."""
+    """Whether a process sleeps at a lock: by the wait channel, else by frames and source line."""
     process = s.process.get(stack.pid)
     if process is None:
         return False
     if process.wchan:
         return waits_for_a_lock(process.wchan)
-    return stack_patterns.calls_a_lock(stack.frames)
+    if process.wait not in (None, *_WAITS_OF_LOCKS) or _computes(s, stack.pid):
+        return False
+    return waits.of(stack.frames) is Wait.LOCK
+
+
+def _computes(s: Snapshot, pid: int) -> bool:
+    """Whether a process uses the CPU: its line is reached again and again, it does not wait."""
+    return s.activity is not None and s.activity.by_pid.get(pid, 0.0) >= RUNS
 
 
 def state(s: Snapshot, pid: int) -> str:

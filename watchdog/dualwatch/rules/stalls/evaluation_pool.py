@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dualwatch.events import Evidence, Finding, Frame, Severity, ThreadStack
+from dualwatch.events import Evidence, Finding, Frame, Proof, Severity, ThreadStack
 from dualwatch.rules.stalls import context, stack_patterns, stall
+from dualwatch.rules.stalls.proof import Cause
 from dualwatch.rules.stalls.stall import StallKind
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
@@ -17,8 +18,10 @@ children within less."""
 
 def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """A pool that the main process waits for, while none of its processes works."""
-    kind = stall.state(s, limits).kind
-    if kind not in (StallKind.STALLED, StallKind.SUSPECT):
+    state = stall.state(s, limits)
+    kind = state.kind
+    is_proven = state.proven is not None and state.proven.cause is Cause.POOL
+    if kind not in (StallKind.STALLED, StallKind.SUSPECT) and not is_proven:
         return
     pid = context.main_pid(s)
     main = context.stack(s, pid)
@@ -35,7 +38,7 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
         text = f"{len(idle)} of {len(children)} processes of the pool wait for a task: nothing is "
         text += "being computed, and nothing will come"
         evidence.append(Evidence(text=text, source="py-spy", wall=s.wall))
-    sure = 0.95 if why else 0.85 if idle else 0.7
+    sure = 0.95 if why or is_proven else 0.85 if idle else 0.7
     suspect = kind is StallKind.SUSPECT
     yield stall.found(
         s,
@@ -44,6 +47,7 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
         min(sure, 0.5) if suspect else sure,
         severity=Severity.WARNING if suspect else None,
         pid=pid,
+        proof=Proof.ENDLESS if is_proven else None,
     )
 
 

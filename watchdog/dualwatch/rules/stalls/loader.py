@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from dualwatch.events import (
     Evidence,
     Finding,
@@ -14,7 +16,8 @@ from dualwatch.events import (
     ThreadStack,
 )
 from dualwatch.protocol import Phase
-from dualwatch.rules.stalls import context, stack_patterns, stall
+from dualwatch.rules.stalls import context, stack_patterns, stall, waits
+from dualwatch.rules.stalls.proof import Cause, Proven
 from dualwatch.rules.stalls.stall import StallKind
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
@@ -32,7 +35,12 @@ NO_WORKERS = "num_workers=0 avoids it (dualwatch train sets it)."
 
 def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """A deadlock of the workers, by stacks or, where those are refused, by process states."""
-    kind = stall.state(s, limits).kind
+    state = stall.state(s, limits)
+    kind = state.kind
+    if state.proven is not None:
+        if state.proven.cause is Cause.DEADLOCK:
+            yield from _proven(s, state.proven)
+        return
     if kind not in (StallKind.STALLED, StallKind.SUSPECT, StallKind.SLOW):
         return
     if context.idle(s) < stall.timeout(s, limits) * IDLE_SHARE:
@@ -44,19 +52,31 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
             return
 
 
+def _proven(s: Snapshot, proven: Proven) -> Iterator[Finding]:
+    found = _seen(s, proven.pid, StallKind.PROVEN)
+    if found is not None:
+        yield replace(found, proof=found.proof or Proof.ENDLESS)
+
+
 def at_locks(s: Snapshot, main: int) -> tuple[list[ThreadStack], list[ThreadStack]]:
-    """Workers inside the dataset: those that wait for a lock, and those that are stuck otherwise.
+    """Workers with work: those that wait for a lock, and those that are stuck in the dataset.
 
     The second are the cause of the first: a worker that never returns may hold their lock.
     """
     fetching = [w for w in context.worker_stacks(s, main) if stack_patterns.fetches(w.frames)]
     locked = [w for w in fetching if context.is_at_a_lock(s, w)]
+    beside = [w for w in context.worker_stacks(s, main) if _waits_beside(s, w)]
     loose = [
         w
         for w in fetching
         if w not in locked and w.pid in s.process and context.is_unchanged(s, w.pid)
     ]
-    return locked, loose
+    return [*locked, *beside], loose
+
+
+def _waits_beside(s: Snapshot, worker: ThreadStack) -> bool:
+    """Whether a worker waits for a lock while it neither loads nor waits for work."""
+    return bool(stack_patterns.beside_dataset(worker.frames)) and context.is_at_a_lock(s, worker)
 
 
 def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
@@ -71,8 +91,9 @@ def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
     if not locked or loose:
         return None
     inner = " < ".join(frame.function for frame in main[:3])
+    where = "inside" if any(stack_patterns.fetches(w.frames) for w in locked) else "outside of"
     text = (
-        f"{len(locked)} of {len(workers)} loader workers wait for a lock inside the dataset, the "
+        f"{len(locked)} of {len(workers)} loader workers wait for a lock {where} the dataset, the "
         "main process waits for a batch"
     )
     evidence = [
@@ -83,7 +104,7 @@ def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
     hints, remedy, proof = _kind(s, pid, locked)
     evidence += [Evidence(text=hint, source="py-spy and processes", wall=s.wall) for hint in hints]
     sure = 0.95 if len(locked) == len(workers) else 0.85
-    if any(not s.process[worker.pid].wchan for worker in locked):
+    if any(not s.process[worker.pid].wchan for worker in locked) and kind is not StallKind.PROVEN:
         sure -= 0.15  # Only the innermost frame shows the lock.
     if kind is StallKind.SUSPECT:
         return stall.found(
@@ -94,9 +115,17 @@ def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
 
 def _place(s: Snapshot, worker: ThreadStack) -> Evidence:
     wchan = s.process[worker.pid].wchan
-    where = f"sleeps in {wchan}" if wchan else "its wait channel is not known"
-    text = f"worker {worker.pid}: {stack_patterns.dataset_place(worker.frames)}; {where}"
+    where = f"sleeps in {wchan}" if wchan else _without_channel(worker)
+    beside = stack_patterns.beside_dataset(worker.frames)
+    inner = stack_patterns.place(beside[:3]) or stack_patterns.dataset_place(worker.frames)
+    text = f"worker {worker.pid}: {inner}; {where}"
     return Evidence(text=text, source=f"py-spy pid {worker.pid}", wall=s.wall)
+
+
+def _without_channel(worker: ThreadStack) -> str:
+    """What shows the lock where the system shows no wait channel."""
+    line = waits.source(worker.frames)
+    return f"no wait channel is shown, {line or 'its innermost frame takes a lock'}"
 
 
 # --- which kind of lock --------------------------------------------------------------------------
@@ -118,6 +147,9 @@ def _kind(
             "signal, a crash): a multiprocessing lock stays locked when its holder is killed."
         )
         return [text], remedy, None
+    finalizing = [w for w in locked if _finalizer(w)]
+    if finalizing:
+        return _of_finalizers(finalizing)
     files = _file_locks(s, locked)
     if files:
         remedy = (
@@ -167,6 +199,30 @@ def _kind(
     return [], None, None
 
 
+def _finalizer(worker: ThreadStack) -> tuple[Frame, ...]:
+    return stack_patterns.finalizer(stack_patterns.own(worker.frames))
+
+
+def _of_finalizers(finalizing: list[ThreadStack]) -> tuple[list[str], str, None]:
+    """The finalizer of an object that a worker has of its parent, whose threads it has not."""
+    forked = all(stack_patterns.is_forked(w.frames) for w in finalizing)
+    inner = stack_patterns.place(_finalizer(finalizing[0])[-1:]) or "?"
+    text = (
+        f"{context.names([w.pid for w in finalizing])}: a finalizer of an object that is no longer "
+        f"used, {inner}, not the dataset"
+    )
+    text += "; the thread that it waits for exists in the parent only" if forked else ""
+    return (
+        [text],
+        (
+            "Close what has threads (loggers of experiments, clients, event loops) before the loader "
+            "starts its workers, or spawn them (multiprocessing_context='spawn' or 'forkserver'), so "
+            f"that they have no copy of it. {NO_WORKERS}"
+        ),
+        None,
+    )
+
+
 def _file_locks(s: Snapshot, locked: list[ThreadStack]) -> list[str]:
     """Who waits for which file, and who holds it."""
     pids = {worker.pid for worker in locked}
@@ -194,7 +250,7 @@ def _pool_remedy(name: str) -> str:
 def _own_place(stack: tuple[Frame, ...]) -> tuple[str, str, int] | tuple[()]:
     """The innermost frame that takes the lock."""
     for frame in stack_patterns.dataset_frames(stack):
-        if not stack_patterns.calls_a_lock((frame,)):
+        if not waits.calls_a_lock((frame,)):
             return (frame.file, frame.function, frame.line)
     return ()
 

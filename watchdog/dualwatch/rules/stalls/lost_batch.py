@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dualwatch.events import Evidence, Finding
+from dualwatch.events import Evidence, Finding, Proof
 from dualwatch.rules.stalls import context, stack_patterns, stall
+from dualwatch.rules.stalls.proof import Cause
 from dualwatch.rules.stalls.stall import StallKind
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
@@ -15,7 +16,9 @@ SHOWN = 4
 
 def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """A stalled training whose loader workers are all there, and all wait for work."""
-    if stall.state(s, limits).kind is not StallKind.STALLED:
+    state = stall.state(s, limits)
+    is_proven = state.proven is not None and state.proven.cause is Cause.LOST_BATCH
+    if state.kind is not StallKind.STALLED and not is_proven:
         return
     pid = context.main_pid(s)
     if not stack_patterns.waits_for_batch(context.stack(s, pid)):
@@ -43,4 +46,5 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     if s.awaited:
         line = f"the missing batch: {', '.join(s.awaited[:8])}"
         evidence.append(Evidence(text=line, source="agent", wall=s.wall))
-    yield stall.found(s, "DW124", evidence, 0.85, pid=pid)
+    proof = Proof.ENDLESS if is_proven else None
+    yield stall.found(s, "DW124", evidence, 0.95 if is_proven else 0.85, pid=pid, proof=proof)

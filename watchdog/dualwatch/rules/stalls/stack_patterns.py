@@ -14,6 +14,7 @@ from typing import NamedTuple
 from dualwatch import frameworks
 from dualwatch.events import Frame, StacksCaptured, ThreadStack
 from dualwatch.protocol import Phase
+from dualwatch.rules.stalls import waits
 
 Outline = tuple[tuple[str, str], ...]
 """(file, function) of each frame, innermost first."""
@@ -34,11 +35,6 @@ _PARTS = {
     "data_preprocessor": "the data preprocessor",
 }
 
-_LOCKS = frozenset(("acquire", "__enter__", "wait", "wait_for", "join", "result"))
-_LOCK_FILES = (
-    *("multiprocessing/synchronize.py", "threading.py", "concurrent/futures/"),
-    *("filelock/", "fasteners/"),
-)
 _LIBRARIES = tuple(
     (re.compile(pattern), name)
     for pattern, name in (
@@ -128,6 +124,28 @@ def fetches(frames: Sequence[Frame]) -> bool:
     return _holds(own(frames), _FETCH)
 
 
+def beside_dataset(frames: Sequence[Frame]) -> tuple[Frame, ...]:
+    """What a worker does in its loop other than loading and waiting for work; () for nothing.
+
+    A finalizer, which may run at any allocation, or what is to be done at the worker's start.
+    """
+    inner = own(frames)[:-1]
+    if fetches(frames) or not _holds(frames, _WORKER_LOOP):
+        return ()
+    # While a worker waits for its next index, nothing else is done but what interrupts that.
+    return finalizer(inner) if inner and inner[-1].bare == "get" else inner
+
+
+def finalizer(frames: Sequence[Frame]) -> tuple[Frame, ...]:
+    """The frames of a finalizer, innermost first, its own function last; () where there is none."""
+    for index, frame in enumerate(frames):
+        if frame.bare == "__del__":
+            return tuple(frames[: index + 1])
+        if frame.bare == "__call__" and frame.slashed.endswith("weakref.py"):
+            return tuple(frames[:index])
+    return ()
+
+
 def own(frames: Sequence[Frame]) -> tuple[Frame, ...]:
     """The frames of a worker without those that it has of its parent since the fork."""
     kept = []
@@ -136,6 +154,14 @@ def own(frames: Sequence[Frame]) -> tuple[Frame, ...]:
         if frame.bare == _WORKER_LOOP:
             break
     return tuple(kept)
+
+
+def waits_for_work(frames: Sequence[Frame]) -> bool:
+    """Whether a worker's loop waits for the indices of its next batch."""
+    own_frames = own(frames)
+    return (
+        len(own_frames) > 1 and own_frames[-1].bare == _WORKER_LOOP and own_frames[-2].bare == "get"
+    )
 
 
 def waits_for_batch(main: Sequence[Frame]) -> bool:
@@ -171,17 +197,10 @@ def is_forked(frames: Sequence[Frame]) -> bool:
     ) and not any("spawn_main" in frame.function for frame in frames)
 
 
-def calls_a_lock(frames: Sequence[Frame]) -> bool:
-    """Whether the innermost frame is the taking of a lock that is written in Python."""
-    if not frames or frames[0].bare not in _LOCKS:
-        return False
-    return any(part in frames[0].slashed for part in _LOCK_FILES)
-
-
 def library(frames: Sequence[Frame]) -> str:
     """The native library whose call the innermost frame is, "" where it is not known."""
     inner = dataset_frames(frames)
-    if not inner or calls_a_lock(inner):
+    if not inner or waits.calls_a_lock(inner):
         return ""
     file = inner[0].slashed
     return next((name for pattern, name in _patterns().libraries if pattern.search(file)), "")
@@ -259,13 +278,19 @@ _POOL_WAITS = frozenset(
 )
 
 
+def caller(main: Sequence[Frame], files: Sequence[str]) -> str:
+    """Who called into some files of a library, in words."""
+    inside = [index for index, frame in enumerate(main) if _in_any(frame, files)]
+    outer = [f for f in main[inside[-1] + 1 :] if "dualwatch/agent/" not in f.slashed]
+    return place(outer[:2]) or "?"
+
+
 def caller_of_pool(main: Sequence[Frame]) -> str | None:
     """Who waits for a pool of processes, in words; None where the pool is not waited for."""
     inside = [i for i, frame in enumerate(main) if frame.slashed.endswith(_POOL_FILE)]
     if not inside or main[inside[-1]].bare not in _POOL_WAITS:
         return None
-    outer = [f for f in main[inside[-1] + 1 :] if "dualwatch/agent/" not in f.slashed]
-    return place(outer[:2]) or "?"
+    return caller(main, (_POOL_FILE,))
 
 
 def is_pool_worker(frames: Sequence[Frame]) -> bool:
@@ -287,6 +312,37 @@ def waits_for_a_task(frames: Sequence[Frame]) -> bool:
     """Whether a pool's process waits for its next task."""
     own_frames = own_of_pool(frames)
     return bool(own_frames) and own_frames[-1].bare == "get"
+
+
+# --- background threads ------------------------------------------------------------------------
+
+_BACKGROUND = (
+    "torch/utils/data/_utils/pin_memory.py",
+    "tensorboard/summary/writer/event_file_writer.py",
+    "tqdm/_monitor.py",
+    "wandb/",
+    "dualwatch/agent/",
+)
+"""Files of threads that serve a training and never execute a dataset's code."""
+
+_OF_MULTIPROCESSING = (
+    *("multiprocessing/", "/threading.py", "/queue.py", "/selectors.py", "/socket.py"),
+)
+_SHARER_FILE = "multiprocessing/resource_sharer.py"
+"""A worker's thread that waits for requests of the descriptors of its tensors."""
+
+
+def is_background(frames: Sequence[Frame]) -> bool:
+    """Whether a thread is known to hold nothing that a dataset waits for."""
+    if any(_in_any(frame, (_BACKGROUND[0],)) for frame in frames):
+        return _holds(frames, "get")  # It waits for a batch, rather than copies one.
+    if any(_in_any(frame, _BACKGROUND[1:]) for frame in frames):
+        return True
+    # Threads of multiprocessing, unless one executes the iterator of a pool's caller.
+    own_threads = (_POOL_FILE, _SHARER_FILE)
+    return any(frame.slashed.endswith(own_threads) for frame in frames) and all(
+        _in_any(frame, _OF_MULTIPROCESSING) for frame in frames
+    )
 
 
 # --- several ranks -----------------------------------------------------------------------------

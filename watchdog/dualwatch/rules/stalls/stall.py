@@ -1,7 +1,7 @@
 """DW101-DW105, DW115: whether a training stalled, is slow, or was stopped.
 
 At the stall timeout there is always a finding, but only a tree that was idle, or that showed one
-stack in every capture, is called stalled.
+stack in every capture, is called stalled. What is proven (``proof``) does not wait for the timeout.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from dualwatch.core.units import span
 from dualwatch.events import Evidence, Finding, ProcessSample, Proof, Severity
 from dualwatch.protocol import VALIDATION_PHASES, Phase
 from dualwatch.rules.catalog import finding
-from dualwatch.rules.stalls import context, stack_patterns
+from dualwatch.rules.stalls import context, proof, stack_patterns
+from dualwatch.rules.stalls.proof import Proven
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.activity import BUSY_CPU, STOPPED
 from dualwatch.state.snapshot import Gaps, Snapshot
@@ -40,13 +41,14 @@ _PATIENT = frozenset(
 
 class StallKind(enum.Enum):
     """``STOPPED``: by a signal or a debugger. ``UNREAD``: activity could not be read.
-    ``SUSPECT``: idle now, for an unknown time."""
+    ``SUSPECT``: idle now, for an unknown time. ``PROVEN``: stalled for ever, whatever the time."""
 
     MOVING = "moving"
     STOPPED = "stopped"
     UNREAD = "unread"
     SUSPECT = "suspect"
     STALLED = "stalled"
+    PROVEN = "proven"
     SLOW = "slow"
 
 
@@ -55,11 +57,13 @@ class StallState(NamedTuple):
 
     Attributes:
         why: Evidence beside the time.
+        proven: Of ``PROVEN``, what is proven.
     """
 
     kind: StallKind
     confidence: float = 0.0
     why: Evidence | None = None
+    proven: Proven | None = None
 
 
 def timeout(s: Snapshot, limits: Thresholds) -> float:
@@ -73,7 +77,7 @@ def state(s: Snapshot, limits: Thresholds) -> StallState:
         return StallState(StallKind.MOVING)
     limit, silence = timeout(s, limits), context.silence(s)
     if silence < limit:
-        return StallState(StallKind.MOVING)
+        return _proven(s, limits, limit)
     if stopped(s):
         return StallState(StallKind.STOPPED, 1.0)
     if s.activity is None or s.activity.cpu is None:
@@ -100,6 +104,21 @@ def state(s: Snapshot, limits: Thresholds) -> StallState:
     return StallState(StallKind.SLOW, 0.8)
 
 
+def _proven(s: Snapshot, limits: Thresholds, limit: float) -> StallState:
+    """The state before the timeout."""
+    proven = proof.find(s, limits)
+    if proven is None:
+        return StallState(StallKind.MOVING)
+    if proven.cause is proof.Cause.STOPPED:
+        return StallState(StallKind.STOPPED, 1.0)
+    text = (
+        f"{proven.looks} looks over {proven.seconds:.0f} s show the same: all that could end the "
+        f"wait waits itself, so the limit of {span(limit)} is not waited for"
+    )
+    why = Evidence(text=text, source="processes", wall=s.wall)
+    return StallState(StallKind.PROVEN, 0.95, why, proven)
+
+
 def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Findings about a training without progress at ``s.at``."""
     now = state(s, limits)
@@ -116,8 +135,17 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     if now.kind is StallKind.SLOW:
         yield found(s, "DW104", evidence, now.confidence, remedy=_patience(s), pid=pid)
     else:
-        severity = None if now.kind is StallKind.STALLED else Severity.WARNING
-        yield found(s, _code(s), evidence, now.confidence, severity=severity, pid=pid)
+        is_sure = now.kind in (StallKind.STALLED, StallKind.PROVEN)
+        severity = None if is_sure else Severity.WARNING
+        yield found(
+            s,
+            _code(s),
+            evidence,
+            now.confidence,
+            severity=severity,
+            pid=pid,
+            proof=Proof.ENDLESS if now.kind is StallKind.PROVEN else None,
+        )
 
 
 def found(
@@ -219,8 +247,8 @@ def _stopped(s: Snapshot, first: Evidence) -> Finding:
     remedy = [f"Continue it: {way}."] if pids else []
     remedy += [f"Let the debugger continue, or detach it from pid {traced}."] if traced else []
     remedy.append("dualwatch train continues a stopped process once, and never restarts it.")
-    proof = Proof.STOPPED if pids else Proof.TRACED
-    return found(s, "DW115", evidence, 1.0, remedy=" ".join(remedy), proof=proof)
+    kind_of = Proof.STOPPED if pids else Proof.TRACED
+    return found(s, "DW115", evidence, 1.0, remedy=" ".join(remedy), proof=kind_of)
 
 
 # --- evidence ------------------------------------------------------------------------------------

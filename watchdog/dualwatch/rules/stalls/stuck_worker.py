@@ -10,19 +10,13 @@ from typing import NamedTuple
 
 from dualwatch.events import Evidence, Finding, Frame, Proof, Severity, ThreadStack
 from dualwatch.protocol import Phase
-from dualwatch.rules.stalls import context, loader, stack_patterns, stall
+from dualwatch.rules.stalls import context, loader, stack_patterns, stall, waits
 from dualwatch.rules.stalls.stall import StallKind
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
 
 QUOTED = 8
 """Samples of a batch that are quoted."""
-
-RUNS = 0.2
-"""Share of a core from which a process that stays in one place loops there.
-
-Much less than one: on a machine with more to do than cores a loop gets its share only.
-"""
 
 
 def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
@@ -85,7 +79,7 @@ def _dataset_init(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> _Cause | No
     used = _cpu(s, pid)
     if used is None:
         remedy = "Check what it reads: a network folder, a huge annotation file, a lock."
-    elif used >= RUNS:
+    elif used >= context.RUNS:
         evidence.append(_seen(s, f"it computes: {context.state(s, pid)}; parsing, or a loop"))
         remedy = (
             "Look at the function that the evidence names: it parses, or loops. Cache parsed "
@@ -132,7 +126,7 @@ def _step(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> _Cause | None:
     if process is not None and s.activity is not None:
         used = s.activity.by_pid.get(pid, 0.0)
         state = f"it is {process.status} and uses {used * 100:.0f} % of a core"
-        state += f", asleep in {process.wchan}" if process.wchan and used < RUNS else ""
+        state += f", asleep in {process.wchan}" if process.wchan and used < context.RUNS else ""
         evidence.append(_seen(s, state))
     return _Cause("DW114", evidence, 0.85, remedy, pid)
 
@@ -159,7 +153,7 @@ def _workers(s: Snapshot, pid: int) -> _Cause | None:
         place = f"worker {worker.pid}: {stack_patterns.dataset_place(worker.frames)}"
         evidence.append(_evidence(s, place, worker.pid))
         evidence += _sample(s, worker.frames, f"worker {worker.pid}", worker.pid)
-        evidence.append(_seen(s, f"worker {worker.pid} {_doing(s, worker.pid)}"))
+        evidence.append(_seen(s, f"worker {worker.pid} {_doing(s, worker.pid, worker.frames)}"))
     evidence += _awaited(s)
     all_of_many = len(stuck) == len(workers) and len(workers) > 1
     sure = 0.75 if all_of_many else 0.9
@@ -174,7 +168,7 @@ def _without_workers(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> _Cause |
     place = stack_patterns.dataset_place(main)
     text = f"the main process loads the batches itself and is stuck in {place}"
     evidence = [_evidence(s, text, pid), *_sample(s, main, "it", pid)]
-    evidence += [_seen(s, f"it {_doing(s, pid)}"), *_awaited(s)]
+    evidence += [_seen(s, f"it {_doing(s, pid, main)}"), *_awaited(s)]
     stack = ThreadStack(pid=pid, thread="MainThread", active=None, frames=main)
     proof = Proof.LOOPS if _loops(s, pid) else None
     return _Cause("DW112", evidence, 0.85, _dataset_remedy(s, stack), pid, proof)
@@ -202,8 +196,7 @@ def _dataset_remedy(s: Snapshot, stack: ThreadStack) -> str:
         what = f"Look at {function} and at the sample that it works on: it loops without end."
     elif process is not None and process.status == "disk-sleep":
         what = f"Look at the storage that {function} reads from: it does not respond."
-    elif process is not None and not process.wchan:
-        # The wait channel is not known.
+    elif process is not None and not process.wchan and waits.of(stack.frames) is None:
         return (
             f"Look at what {function} waits for: a sleep, a network, a queue, a lock. "
             "num_workers=0 helps only against a lock between workers (dualwatch train tries it)."
@@ -213,14 +206,25 @@ def _dataset_remedy(s: Snapshot, stack: ThreadStack) -> str:
     return f"{what} num_workers=0 will not help: the main process would be stuck at the same place."
 
 
-def _doing(s: Snapshot, pid: int) -> str:
-    return f"{'loops' if _loops(s, pid) else 'waits'}: {context.state(s, pid)}"
+def _doing(s: Snapshot, pid: int, frames: tuple[Frame, ...]) -> str:
+    """What a process that is stuck does, and what it waits for as far as that is shown."""
+    if _loops(s, pid):
+        return f"loops: {context.state(s, pid)}"
+    process = s.process.get(pid)
+    text = f"waits: {context.state(s, pid)}"
+    if process is None or process.wchan:
+        return text
+    wait, line = waits.of(frames), waits.source(frames)
+    if wait is not None:
+        return f"{text}; for {wait.value}" + (f": {line}" if line else ", by its frames")
+    line = f"; {line}" if line else ""
+    return f"{text}{line}; what it waits for is not known: no wait channel is shown"
 
 
 def _loops(s: Snapshot, pid: int) -> bool:
     """Whether a process uses the CPU at the place where it is stuck."""
     used = _cpu(s, pid)
-    return used is not None and used >= RUNS
+    return used is not None and used >= context.RUNS
 
 
 def _cpu(s: Snapshot, pid: int) -> float | None:
