@@ -19,12 +19,21 @@ FINALIZER = {
 DEADLOCKS = (
     Case(
         name="lock held while forking",
+        provable=True,
         cause="a thread of main holds a lock while the workers are forked",
         expected=("DW111",),
         options={DATASET: "LockHeldWhileForking"},
     ),
     Case(
+        name="lock held only while forking",
+        provable=True,
+        cause="a thread of main holds a lock while the workers are forked, and gives it back",
+        expected=("DW111",),
+        options={DATASET: "LockHeldWhileForking", "train_dataloader.dataset.held": 12.0},
+    ),
+    Case(
         name="OpenMP after fork",
+        provable=True,
         cause="the workers inherit OpenMP threads that do not exist",
         expected=("DW111",),
         options={DATASET: "ThreadsAfterFork"},
@@ -39,6 +48,7 @@ DEADLOCKS = (
     ),
     Case(
         name="lock cycle of spawned workers",
+        provable=True,
         cause="two spawned workers take two locks in opposite orders",
         expected=("DW111",),
         options={START_METHOD: "spawn", DATASET: "LocksInBadOrder"},
@@ -46,18 +56,21 @@ DEADLOCKS = (
     ),
     Case(
         name="lock cycle of forked workers",
+        provable=True,
         cause="two forked workers take two locks in opposite orders",
         expected=("DW111",),
         options={DATASET: "LocksInBadOrder", "train_dataloader.dataset.start_method": "fork"},
     ),
     Case(
         name="lock cycle of two files",
+        provable=True,
         cause="two workers lock two files in opposite orders",
         expected=("DW111",),
         options={DATASET: "FileLocksInBadOrder"},
     ),
     Case(
         name="lock in a validation worker",
+        provable=True,
         cause="the workers of the validation wait for a lock that main held",
         expected=("DW111",),
         options={
@@ -67,6 +80,7 @@ DEADLOCKS = (
     ),
     Case(
         name="demo deadlock",
+        provable=True,
         cause="the demo's workers hold the lock that the other one waits for",
         expected=("DW111",),
         script="",
@@ -209,6 +223,7 @@ STEPS = (
     ),
     Case(
         name="a process of the evaluation's pool is killed",
+        provable=True,
         cause="the pool of the metric lost a task with its process and waits for it",
         expected=("DW119",),
         options={"val_evaluator.type": "PoolOfFour", "val_evaluator.lost": 1},
@@ -223,6 +238,7 @@ STEPS = (
     ),
     Case(
         name="a batch is lost",
+        provable=True,
         cause="a batch never reaches main, and every worker waits for work",
         expected=("DW124",),
         options={HOOK: "TakesABatch"},
@@ -264,6 +280,7 @@ STOPPED = (
     ),
     Case(
         name="worker is stopped",
+        provable=True,
         cause="somebody stopped a loader worker",
         expected=("DW115",),
         options={"model.pause": 0.2, "train_dataloader.dataset.length": 400},

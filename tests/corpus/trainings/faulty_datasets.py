@@ -140,19 +140,23 @@ _LOCK = threading.Lock()
 
 @DATASETS.register_module()
 class LockHeldWhileForking(Numbers):
-    """A thread of the main process holds a lock while the workers are forked, which then ask."""
+    """A thread of the main process holds a lock while the workers are forked, which then ask.
 
-    def __init__(self, **kwargs):
+    Args:
+        held: Seconds for which it is held; None for ever.
+    """
+
+    def __init__(self, held=None, **kwargs):
         super().__init__(**kwargs)
         taken = threading.Event()
-        threading.Thread(target=self._hold, args=(taken,), daemon=True).start()
+        threading.Thread(target=self._hold, args=(taken, held), daemon=True).start()
         taken.wait()
 
     @staticmethod
-    def _hold(taken):
+    def _hold(taken, held):
         with _LOCK:
             taken.set()
-            threading.Event().wait()
+            threading.Event().wait(held)
 
     def __getitem__(self, index):
         with _LOCK:

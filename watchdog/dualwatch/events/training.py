@@ -125,7 +125,7 @@ class LogMilestone(Event, frozen=True, kw_only=True, tag="milestone"):
     ``name`` is one of: "environment", "config-dump", "hooks-listed", "run-announced",
     "weights-initialised", "checkpoint-loaded", "resumed", "checkpoints-announced",
     "dataloader-advancing", "checkpoint-saving", "best-checkpoint-saved", "stopped-early",
-    "results-computed".
+    "results-computed", "annotations-loading", "results-empty" (an evaluation found nothing at all).
 
     Attributes:
         epochs, iterations: Of a checkpoint that is being saved or was resumed from, how far the

@@ -326,6 +326,9 @@ class AgentCommand:
     TRACE = "trace"
     """Trace the next iteration, and report the exceptions that were caught in it."""
 
+    END = "end"
+    """End as after Ctrl-C, without another rescue: where SIGTERM would kill at once."""
+
 
 COMMANDS = (
     "",
@@ -335,6 +338,7 @@ COMMANDS = (
     AgentCommand.SAVE_TOGETHER,
     AgentCommand.TRACE,
     AgentCommand.REPLACE_POOL,
+    AgentCommand.END,
 )
 """Position is the number on the wire: append only."""
 

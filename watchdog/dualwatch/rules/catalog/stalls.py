@@ -11,7 +11,7 @@ CODES: tuple[Code, ...] = (
         name="stalled-startup",
         severity=Severity.ERROR,
         means="No training iteration came within the stall timeout after the start, and the "
-        "process tree was idle: no CPU, no I/O.",
+        "process tree was idle: no CPU, no I/O. Or it was proven sooner that none will come.",
         matters="A training that hangs while it builds datasets or starts workers never begins.",
         remedy="dualwatch train replaces the loader in the running training if the loader is what "
         "hangs; otherwise it reruns without loader workers and with half the batch. If that stalls "
@@ -28,7 +28,8 @@ CODES: tuple[Code, ...] = (
         name="stalled-training",
         severity=Severity.ERROR,
         means="Training iterations came, then none within the stall timeout, while the process "
-        "tree was idle or showed the same stack in every capture.",
+        "tree was idle or showed the same stack in every capture. Or it was proven sooner that "
+        "none will come.",
         matters="The usual cause is a DataLoader whose workers wait for each other. It never ends "
         "and prints nothing.",
         remedy="dualwatch train captures the stacks and replaces the loader in the running "
@@ -93,7 +94,8 @@ CODES: tuple[Code, ...] = (
         means="The main process waits for a batch while its loader workers wait for a lock, inside "
         "the dataset or in a finalizer that Python runs in them, without CPU or I/O.",
         matters="The workers wait for each other, or for a lock that was held when they were "
-        "forked. No timeout ends it.",
+        "forked. No timeout ends it, so a proven one is answered without waiting for the stall "
+        "timeout.",
         remedy="Set num_workers=0; dualwatch train does so. To keep workers, take locks in one "
         "order, open files in the worker rather than before the fork, and start no threads before "
         "the fork.",
