@@ -71,6 +71,7 @@ from dualwatch.events.training import (
     LogMilestone,
     NotFollowed,
     ProgressShown,
+    UnusualBatch,
 )
 from dualwatch.events.workers import WorkersChanged
 
@@ -147,6 +148,7 @@ __all__ = [
     "Transfer",
     "TransfersSeen",
     "TriedStep",
+    "UnusualBatch",
     "WaitKind",
     "WaitSeen",
     "WeightsLoaded",
