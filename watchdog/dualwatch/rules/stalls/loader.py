@@ -212,15 +212,12 @@ def _of_finalizers(finalizing: list[ThreadStack]) -> tuple[list[str], str, None]
         f"used, {inner}, not the dataset"
     )
     text += "; the thread that it waits for exists in the parent only" if forked else ""
-    return (
-        [text],
-        (
-            "Close what has threads (loggers of experiments, clients, event loops) before the loader "
-            "starts its workers, or spawn them (multiprocessing_context='spawn' or 'forkserver'), so "
-            f"that they have no copy of it. {NO_WORKERS}"
-        ),
-        None,
+    remedy = (
+        "Close what has threads (loggers of experiments, clients, event loops) before the loader "
+        "starts its workers, or spawn them (multiprocessing_context='spawn' or 'forkserver'), so "
+        f"that they have no copy of it. {NO_WORKERS}"
     )
+    return [text], remedy, None
 
 
 def _file_locks(s: Snapshot, locked: list[ThreadStack]) -> list[str]:
