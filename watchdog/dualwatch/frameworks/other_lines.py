@@ -54,7 +54,7 @@ class OtherLines:
 
     def parse(self, line: str, at: float, wall: float) -> Event | None:
         """The beginning or the end that a line reports; None for all other lines."""
-        if len(line) > MOST_CHARS or _HINT.search(line) is None:
+        if len(line) > MOST_CHARS or not self.may_hold(line):
             return None
         prefix = _PREFIX.match(line)
         starts = (0, prefix.end()) if prefix is not None else (0,)
@@ -64,6 +64,10 @@ class OtherLines:
                     at=at, wall=wall, name=name, text=bound(line.strip(), MOST_CHARS)
                 )
         return None
+
+    def may_hold(self, line: str) -> bool:
+        """Whether a line has a word of theirs."""
+        return _HINT.search(line) is not None
 
     def position(self, line: str) -> Position | None:
         """The counters of a training line: there are none."""
