@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import http.server
+import io
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +19,10 @@ import psutil
 
 if TYPE_CHECKING:
     from tests.corpus.exercise import Scene
+
+
+BUILDING = 55.0
+"""Seconds for which a lock is held and then given back: longer than a proof of a deadlock takes."""
 
 
 def stop_main(scene: Scene) -> None:
@@ -92,6 +99,62 @@ def build_beside(scene: Scene) -> None:
     subprocess.run(words, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
+def build_a_cache(scene: Scene) -> None:
+    """Another program holds the lock of the training's cache file for a while."""
+    import fcntl
+
+    path = scene.work_dir / "cache.lock"
+    scene.iterating()
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        path.with_name(f"{path.name}.taken").touch()
+        scene.wait_for_file(f"{path.name}.asked")
+        time.sleep(BUILDING)
+
+
+def serve_half(scene: Scene) -> None:
+    """A server sends half of the weights, and then nothing."""
+    _serve(scene, pause=0.0, share=0.5)
+
+
+def serve_slowly(scene: Scene) -> None:
+    """A server sends the weights in small pieces, for longer than the stall timeout."""
+    _serve(scene, pause=scene.stall_timeout * 1.6 / PIECES, share=1.0)
+
+
+PIECES = 100
+
+
+def _serve(scene: Scene, *, pause: float, share: float) -> None:
+    """Serves weights on a port that the training reads from a file of its work dir."""
+    import torch
+
+    whole = io.BytesIO()
+    torch.save({"weight": torch.rand(1000)}, whole)
+    data = whole.getvalue()
+    size = len(data) // PIECES + 1
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            for start in range(0, int(len(data) * share), size):
+                self.wfile.write(data[start : start + size])
+                time.sleep(pause)
+            if share < 1:
+                scene.process.wait()
+
+        def log_message(self, format: str, *arguments: object) -> None: ...
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    scene.work_dir.mkdir(parents=True, exist_ok=True)
+    port = scene.work_dir / "port.new"
+    port.write_text(str(server.server_port), encoding="ascii")
+    port.rename(scene.work_dir / "port")
+
+
 def _pause(processes: list[psutil.Process], seconds: float) -> None:
     # A pause is this long by itself: there is nothing in it to wait for.
     for process in processes:
@@ -107,6 +170,7 @@ ACTORS: dict[str, Callable[[Scene], None]] = {
     for actor in (
         stop_main,
         stop_a_worker,
+        build_a_cache,
         kill_a_worker,
         kill_main,
         kill_tensorboard,
@@ -116,5 +180,7 @@ ACTORS: dict[str, Callable[[Scene], None]] = {
         lose_an_earlier_run,
         hang_beside,
         build_beside,
+        serve_half,
+        serve_slowly,
     )
 }

@@ -4,8 +4,10 @@ import os
 import sys
 import time
 
+import torch
 from faulty_hooks import MeanError
-from mmengine.registry import METRICS
+from faulty_models import Line
+from mmengine.registry import METRICS, MODELS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -43,6 +45,20 @@ def build(folder, compiling=0.0, behind=False):
         os.environ["COMPILING"] = str(compiling)
     source = os.path.join(HERE, "operator.cpp")
     cpp_extension.load("tiny", [source], build_directory=folder, is_python_module=False)
+
+
+@MODELS.register_module()
+class DownloadsItsWeights(Line):
+    """Downloads weights to begin with, from a server whose port is in a file of the folder."""
+
+    def __init__(self, folder, **kwargs):
+        super().__init__(**kwargs)
+        port = os.path.join(folder, "port")
+        while not os.path.exists(port):
+            time.sleep(0.05)
+        with open(port, encoding="ascii") as stream:
+            address = f"http://127.0.0.1:{stream.read()}/weights.pth?token=secret"
+        torch.hub.load_state_dict_from_url(address, model_dir=folder, progress=False)
 
 
 if __name__ == "__main__":

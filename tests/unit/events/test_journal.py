@@ -70,8 +70,11 @@ from dualwatch.events import (
     TensorBoardSeen,
     ThreadStack,
     TrainingStopped,
+    Transfer,
+    TransfersSeen,
     WeightsLoaded,
     WeightsPart,
+    WorkersChanged,
     journal,
 )
 from dualwatch.events.journal import Journal, event_of, newest, read
@@ -133,6 +136,7 @@ FACTS: tuple[Event, ...] = (
     AttemptEnded(**NOW, attempt=1, exit_code=-9, signal="SIGKILL", survivors=(3, 4)),
     AttemptEnded(**NOW, attempt=1, exit_code=None, signal=None),
     BuildLocksSeen(**NOW, locks=(BuildLock(pid=7, file="/ext/lock", created=1.5, holders=(8,)),)),
+    TransfersSeen(**NOW, transfers=(Transfer(pid=7, peer="[::1]:443", quiet=2.5, size=0),)),
     FileLocksSeen(**NOW, locks=(FileLock(pid=7, file="/tmp/a.lock", waits=True),)),
     TrainingStopped(
         **NOW, why=StopKind.UNWANTED, reason="as you asked", cause="DW201", action="stop"
@@ -286,6 +290,20 @@ FACTS: tuple[Event, ...] = (
         path="rescue.pth",
         iteration=7,
         awaited=("index 3",),
+    ),
+    WorkersChanged(
+        **NOW,
+        rank=0,
+        iteration=40,
+        validation=False,
+        step="gain",
+        reason="waits",
+        workers=2,
+        before_s=0.17,
+        without_s=0.45,
+        fresh_s=0.18,
+        waiting=0.1,
+        relapses=1,
     ),
     Decided(**NOW, action="rerun", reason="stalled", changes=(CHANGE, CHANGE)),
     EndReported(

@@ -9,7 +9,7 @@ import pytest
 from dualwatch.events import Action, Decision, Finding, Proof, Severity, TriedStep
 from dualwatch.frameworks.base import TrainingSpec
 from dualwatch.frameworks.mmengine.config.spec import spec_of
-from dualwatch.protocol import ENV_OWN_BUILDS, Phase
+from dualwatch.protocol import ENV_NETWORK_LIMIT, ENV_OWN_BUILDS, Phase
 from dualwatch.remedies.decide import (
     STALLS,
     Policy,
@@ -67,14 +67,19 @@ def test_a_place_that_was_seen_gets_one_try(spec, found, code) -> None:
     assert (last.action, last.cause) == (Action.GIVE_UP, code)
 
 
-def test_a_stale_build_lock_gets_one_rerun_with_a_build_folder_of_the_run(spec, found) -> None:
-    decision = decide_stall([found("DW121")], RemedyHistory(can_change=False), spec(), PATIENT)
+@pytest.mark.parametrize(
+    ("code", "variable"), [("DW121", ENV_OWN_BUILDS), ("DW122", ENV_NETWORK_LIMIT)]
+)
+def test_a_wait_outside_of_the_training_gets_one_rerun_in_another_environment(
+    spec, found, code, variable
+) -> None:
+    decision = decide_stall([found(code)], RemedyHistory(can_change=False), spec(), PATIENT)
     assert (decision.action, decision.step.changes) == (Action.RERUN, ())
-    assert decision.step.environment == {ENV_OWN_BUILDS: "1"}
+    assert decision.step.environment.keys() == {variable}
 
-    names, last = climb(decide_stall, found("DW121"), spec(), PATIENT)
+    names, last = climb(decide_stall, found(code), spec(), PATIENT)
     assert len(names) == 1
-    assert (last.action, last.cause) == (Action.GIVE_UP, "DW121")
+    assert (last.action, last.cause) == (Action.GIVE_UP, code)
 
 
 @pytest.mark.parametrize(

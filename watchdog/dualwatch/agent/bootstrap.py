@@ -29,6 +29,7 @@ def prepare() -> None:
         console.tolerate_full_disk(os.environ[protocol.ENV_ATTEMPT_DIR])
     except Exception:
         files.note_error("preparing for a full disk")
+    _limit_network()
     _allow_reading_stacks()
     if hasattr(os, "register_at_fork"):
         # Yama's permission is not inherited over fork: every worker has to give it again.
@@ -38,6 +39,16 @@ def prepare() -> None:
             sys.meta_path.insert(0, _TrainerFinder(_read_trainers()))
         except Exception:
             files.note_error("reading the list of training frameworks")
+
+
+def _limit_network() -> None:
+    """Sets the time limit of sockets that a remedy wants; other processes pay nothing."""
+    seconds = os.environ.get(protocol.ENV_NETWORK_LIMIT, "")
+    if not seconds.isdigit():
+        return
+    import socket
+
+    socket.setdefaulttimeout(float(seconds))
 
 
 def _read_trainers() -> dict[str, str]:

@@ -7,6 +7,7 @@ is no extra thread, since a thread before a fork is itself a cause of deadlocks.
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import os
 import signal
@@ -19,6 +20,7 @@ from dualwatch import protocol
 from dualwatch.agent import exception_trace, files, mapped_file, pools
 from dualwatch.agent.torch import loader_guard
 from dualwatch.agent.torch.guarded_classes import ReplaceLoader
+from dualwatch.agent.torch.probation import Probation
 from dualwatch.protocol import AgentCommand, Phase
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ class CommandHandler:
     Attributes:
         guards: Of all loaders in care. Weak: a loop may make a new loader for each epoch.
         without_workers: A loader was replaced: those that are made later get no workers either.
+        probation: Fresh workers that may be tried after that.
+        ending: The training ends at the supervisor's request, which has asked for a rescue before.
     """
 
     def __init__(
@@ -63,6 +67,8 @@ class CommandHandler:
         self._current: loader_guard.LoaderGuard | None = None
         self.guards: weakref.WeakSet[loader_guard.LoaderGuard] = weakref.WeakSet()
         self.without_workers = False
+        self.probation = Probation(folder, heart)
+        self.ending = False
         self._trace: exception_trace.ExceptionTrace | None = None
         self._trace_number = 0
 
@@ -83,6 +89,7 @@ class CommandHandler:
 
         Raises:
             ReplaceLoader: The loader was replaced while a batch was waited for.
+            KeyboardInterrupt: The training is to end.
         """
         self._current = guard
         if self._trace is not None and not waiting:
@@ -101,8 +108,12 @@ class CommandHandler:
             self._replace(record, guard, waiting)
         elif record.order == AgentCommand.TRACE:
             self._trace, self._trace_number = exception_trace.ExceptionTrace(), record.number
+        elif record.order == AgentCommand.END:
+            self._end(record)
         else:
             self._carry_out(record)
+            if self._buffer[:8] != self._seen:
+                self.look(guard, waiting)  # What ended the wait after a rescue.
 
     def batch_came(self, batch: object) -> None:
         """The batch is here: its iteration is traced, where that was asked for."""
@@ -152,6 +163,7 @@ class CommandHandler:
         why = self._reason_against(record, guard, waiting)
         if not why:
             try:
+                self.probation.begin()
                 guard.replace()
                 self.without_workers = True
                 for other in list(self.guards):
@@ -192,6 +204,14 @@ class CommandHandler:
         self.answer(record.number, record.order, why=why, path=path, awaited=awaited)
         if path:
             self._hold(record.number)
+
+    def _end(self, record: protocol.CommandRecord) -> None:
+        """Ends the training as Ctrl-C does; its own handlers and ``finally`` run."""
+        self.ending = True
+        self.answer(record.number, record.order)
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+        _thread.interrupt_main()
 
     def _saved(self, record: protocol.CommandRecord) -> str:
         if record.order == AgentCommand.SAVE or self._save_together is None:

@@ -161,7 +161,7 @@ class Trainer:
 
     def save_before_death(self, traceback: TracebackType | None) -> None:
         """Saves what was trained so far, where the error left it whole."""
-        if self.commands is None:
+        if self.commands is None or self.commands.ending:
             return
         phase = self.heart.phase
         in_step = phase == Phase.STEP

@@ -36,6 +36,8 @@ from dualwatch.events.machine import (
     StacksCaptured,
     ThreadStack,
     ThreadWait,
+    Transfer,
+    TransfersSeen,
     WaitKind,
     WaitSeen,
 )
@@ -69,7 +71,9 @@ from dualwatch.events.training import (
     LogMilestone,
     NotFollowed,
     ProgressShown,
+    UnusualBatch,
 )
+from dualwatch.events.workers import WorkersChanged
 
 __all__ = [
     "Action",
@@ -141,9 +145,13 @@ __all__ = [
     "ThreadStack",
     "ThreadWait",
     "TrainingStopped",
+    "Transfer",
+    "TransfersSeen",
     "TriedStep",
+    "UnusualBatch",
     "WaitKind",
     "WaitSeen",
     "WeightsLoaded",
     "WeightsPart",
+    "WorkersChanged",
 ]

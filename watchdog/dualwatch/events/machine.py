@@ -283,6 +283,31 @@ class BuildLocksSeen(Event, frozen=True, kw_only=True, tag="build-locks-seen"):
     locks: tuple[BuildLock, ...]
 
 
+class Transfer(Struct, frozen=True, kw_only=True):
+    """What a process that reads from the network has received. None means: could not be read.
+
+    Attributes:
+        peer: Address and port that it reads from, "" where unknown.
+        quiet: Seconds since data came from there, or since the connection was made.
+        file: The half file that it downloads to, "" where none was found.
+        size: Bytes of it.
+        grew: Wall time at which it was last written to.
+    """
+
+    pid: int
+    peer: str = ""
+    quiet: float | None = None
+    file: str = ""
+    size: int | None = None
+    grew: float | None = None
+
+
+class TransfersSeen(Event, frozen=True, kw_only=True, tag="transfers-seen"):
+    """The processes of the tree that wait for the network."""
+
+    transfers: tuple[Transfer, ...]
+
+
 class StacksCaptured(Event, frozen=True, kw_only=True, tag="stacks-captured"):
     """Stacks of the tree at one moment.
 

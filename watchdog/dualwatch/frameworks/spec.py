@@ -151,6 +151,7 @@ class Overrides:
         validation_batch: No validation loader has larger batches, None: as configured.
         no_pools: Evaluations use no pools of processes.
         own_builds: Extensions are built in a folder of the run.
+        network_limit: A server that does not answer is an error.
         utf8: The training writes UTF-8, whatever encoding its console has.
         older_checkpoint: Resume from the checkpoint before the one that did not load. Holds for
             one start only: what that start saves is newer.
@@ -162,6 +163,7 @@ class Overrides:
     utf8: bool = False
     no_pools: bool = False
     own_builds: bool = False
+    network_limit: bool = False
     older_checkpoint: bool = False
 
 

@@ -20,7 +20,7 @@ from dualwatch.events import (
     IterationLogged,
     LogMilestone,
 )
-from dualwatch.logs import bars, endings, plain_lines, tracebacks
+from dualwatch.logs import bars, endings, envelopes, plain_lines, tracebacks
 from dualwatch.logs.endings import EndingParser
 from dualwatch.logs.formats import LineFormat
 from dualwatch.logs.progress import ProgressReader
@@ -29,8 +29,10 @@ from dualwatch.logs.tracebacks import EXCERPT_WIDTH, MESSAGE_CHARS, TracebackCol
 MAX_RANKS = 64
 MAX_KNOWN_ERRORS = 512
 
-# torchrun puts "[rank0]: " before the lines of a traceback, "[default0]:" before all lines.
-_TAG = re.compile(r"(?:\[[A-Za-z_]+\d{1,6}\]: ?)+")
+# torchrun puts "[rank0]: " before the lines of a traceback, "[default0]:" before all lines, and
+# `srun -l` "0: ".
+_TAG = re.compile(r"(?:\[[A-Za-z_]+\d{1,6}\]: ?)+| {0,4}\d{1,5}: ")
+_MARKS = frozenset("[ 0123456789")
 
 _NAMED = re.compile(
     r"(?<![\w.])(?P<kind>(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception)|Exception"
@@ -94,8 +96,9 @@ class ConsoleParser:
         """Takes one whole line (without its end) and returns what it states or completes."""
         if "\x1b" in line:
             line = strip_control(line)
+        line = envelopes.text_of(line)
         tag = ""
-        if line.startswith("["):
+        if line[:1] in _MARKS:
             match = _TAG.match(line)
             if match is not None:
                 tag, line = match[0], line[match.end() :]
@@ -143,8 +146,9 @@ class ConsoleParser:
 
         Much cheaper than reading it, where most lines cannot.
         """
+        line = envelopes.text_of(line)
         return (
-            line.startswith("[")
+            (line[:1] in _MARKS and _TAG.match(line) is not None)
             or "\x1b" in line
             or bars.may_hold(line)
             or plain_lines.may_hold(line)
@@ -156,7 +160,7 @@ class ConsoleParser:
 
     def passed(self, line: str) -> None:
         """A line that cannot matter came before the next one."""
-        self._collectors[""].passed(line)
+        self._collectors[""].passed(envelopes.text_of(line))
 
     @property
     def is_idle(self) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from dualwatch.events import ErrorSeen, LogClock
-from dualwatch.logs import kept_start
+from dualwatch.logs import envelopes, kept_start
 from dualwatch.logs.console import ConsoleParser
 from dualwatch.logs.dull_lines import DullLines
 from dualwatch.logs.formats import LineFormat
@@ -72,6 +72,7 @@ class WholeLog:
 
     def take(self, lines: Sequence[str]) -> None:
         """The next lines, clean and bounded."""
+        lines = [*map(envelopes.unwrapped, lines)]
         for line in lines:
             self._number += 1
             position = None

@@ -47,6 +47,9 @@ ENV_OWN_BUILDS = "DW_OWN_BUILDS"
 
 BUILDS_ENV = "TORCH_EXTENSIONS_DIR"
 
+ENV_NETWORK_LIMIT = "DW_NETWORK_LIMIT"
+"""Seconds after which a server that does not answer is an error, where the code sets no limit."""
+
 INTERNAL_ENV = (ENV_ATTEMPT_DIR, ENV_MARKER, ENV_SUPERVISOR)
 """Ours, for the child: never settings of the user."""
 
@@ -137,10 +140,19 @@ class _Batch(TypedDict):
     losses: list[str]
 
 
+class UnusualBatchDocument(TypedDict):
+    """One iteration of a rank; see ``events.UnusualBatch``."""
+
+    iteration: int
+    empty: list[str]
+    missing: list[str]
+
+
 class BatchDocument(_Batch, total=False):
     """``batch-RANK.json``; see ``events.BatchSeen``."""
 
     logged: list[str]
+    unusual: list[UnusualBatchDocument]
 
 
 class ModelPartDocument(TypedDict):
@@ -314,6 +326,9 @@ class AgentCommand:
     TRACE = "trace"
     """Trace the next iteration, and report the exceptions that were caught in it."""
 
+    END = "end"
+    """End as after Ctrl-C, without another rescue: where SIGTERM would kill at once."""
+
 
 COMMANDS = (
     "",
@@ -323,6 +338,7 @@ COMMANDS = (
     AgentCommand.SAVE_TOGETHER,
     AgentCommand.TRACE,
     AgentCommand.REPLACE_POOL,
+    AgentCommand.END,
 )
 """Position is the number on the wire: append only."""
 

@@ -14,9 +14,12 @@ from typing import Any
 from dualwatch import frameworks
 from dualwatch.events import RerunStep
 from dualwatch.frameworks.base import Overrides, TrainingSpec
-from dualwatch.protocol import ENV_NO_POOLS, ENV_OWN_BUILDS
+from dualwatch.protocol import ENV_NETWORK_LIMIT, ENV_NO_POOLS, ENV_OWN_BUILDS
 
 __all__ = ["Overrides", "overrides_of", "step_of"]
+
+NETWORK_LIMIT = "60"
+"""Seconds."""
 
 UTF8 = {"PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}
 
@@ -36,6 +39,7 @@ def step_of(spec: TrainingSpec, overrides: Overrides, keep_effective: bool) -> R
         names.append(f"validation batch {validation} -> {overrides.validation_batch}")
     names += ["no pool of processes in evaluations"] if overrides.no_pools else []
     names += ["a build folder of its own for extensions"] if overrides.own_builds else []
+    names += ["a time limit for servers"] if overrides.network_limit else []
     names += ["UTF-8 output"] if overrides.utf8 else []
     names += ["the checkpoint before"] if overrides.older_checkpoint else []
     framework = frameworks.get(spec.framework)
@@ -47,6 +51,7 @@ def step_of(spec: TrainingSpec, overrides: Overrides, keep_effective: bool) -> R
             **(UTF8 if overrides.utf8 else {}),
             **({ENV_NO_POOLS: "1"} if overrides.no_pools else {}),
             **({ENV_OWN_BUILDS: "1"} if overrides.own_builds else {}),
+            **({ENV_NETWORK_LIMIT: NETWORK_LIMIT} if overrides.network_limit else {}),
         },
         older_checkpoint=overrides.older_checkpoint,
     )
@@ -67,5 +72,6 @@ def overrides_of(
         found,
         no_pools=environment.get(ENV_NO_POOLS) == "1",
         own_builds=environment.get(ENV_OWN_BUILDS) == "1",
+        network_limit=bool(environment.get(ENV_NETWORK_LIMIT)),
         utf8=environment.get("PYTHONUTF8") == UTF8["PYTHONUTF8"],
     )

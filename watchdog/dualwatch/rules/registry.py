@@ -31,6 +31,7 @@ from dualwatch.rules.metrics.trends import domain
 from dualwatch.rules.stalls import (
     build_lock,
     collective,
+    download,
     evaluation_pool,
     loader,
     lost_batch,
@@ -50,6 +51,7 @@ RULES: tuple[Rule, ...] = (
     loader.find,
     evaluation_pool.find,
     build_lock.find,
+    download.find,
     lost_batch.find,
     collective.find,
     stuck_worker.find,

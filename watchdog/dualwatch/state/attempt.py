@@ -36,6 +36,7 @@ from dualwatch.events import (
     SurroundingsSeen,
     TensorBoardSeen,
     TrainingStopped,
+    Transfer,
     WeightsLoaded,
 )
 from dualwatch.protocol import STARTUP_PHASES, VALIDATION_PHASES, AgentCommand, Phase
@@ -78,6 +79,7 @@ class Snapshot:
         stall_reported: Whether a stall was reported since the last progress.
         file_locks: File locks that are waited for since the last progress, with their holders.
         build_locks: Lock files of extension builds that are waited for since the last progress.
+        transfers: What processes that read from the network received, since the last progress.
         stopped: dualwatch stops the training, or has stopped it; None where it did not.
         host_before: The first sample of the machine; counters are compared with it.
         memory: Memory after iterations of training.
@@ -143,6 +145,7 @@ class Snapshot:
     memory: MemoryTraces = field(default_factory=MemoryTraces)
     cpu_uses: tuple[CpuUse, ...] = ()
     build_locks: tuple[BuildLock, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
 
     @property
     def log(self) -> str:

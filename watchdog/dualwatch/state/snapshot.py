@@ -51,6 +51,7 @@ from dualwatch.events import (
     SurroundingsSeen,
     TensorBoardSeen,
     TrainingStopped,
+    TransfersSeen,
     WeightsLoaded,
 )
 from dualwatch.protocol import AgentCommand, Phase
@@ -86,7 +87,9 @@ def advance(snapshot: Snapshot, event: Event) -> Snapshot:
     return replace(after, at=event.at, wall=event.wall)
 
 
-_UNSEEN: dict[str, Any] = {"stacks": (), "file_locks": (), "build_locks": (), "awaited": ()}
+_UNSEEN: dict[str, Any] = dict.fromkeys(
+    ("stacks", "file_locks", "build_locks", "transfers", "awaited"), ()
+)
 """What was seen of a pause is of no more use when it is over."""
 
 
@@ -273,6 +276,18 @@ def _build_locks(s: Snapshot, event: BuildLocksSeen) -> Snapshot:
     return replace(s, build_locks=event.locks, busy_at=event.at if works else s.busy_at)
 
 
+def _transfers(s: Snapshot, event: TransfersSeen) -> Snapshot:
+    """Data that comes is activity, at the time at which it came."""
+    sizes = {one.file: one.size or 0 for one in s.transfers if one.file}
+    busy = s.busy_at
+    for one in event.transfers:
+        if one.quiet is not None:
+            busy = max(busy, event.at - one.quiet)
+        if one.file in sizes and (one.size or 0) > sizes[one.file]:
+            busy = event.at
+    return replace(s, transfers=event.transfers, busy_at=busy)
+
+
 def _gpus(s: Snapshot, event: GpusSampled) -> Snapshot:
     """A running GPU kernel is activity, also while the main process sleeps until it is done.
 
@@ -321,8 +336,9 @@ def _decided(s: Snapshot, event: Decided) -> Snapshot:
 
 def _paused(s: Snapshot, event: ObserverPaused) -> Snapshot:
     """dualwatch itself did not run (a laptop's sleep, SIGSTOP): that time does not count."""
-    # The next sample must not be measured against one from before the pause.
-    return replace(_unwatched(s, event.seconds), processes=None)
+    # The next sample must not be measured against one from before the pause. And who is taken up
+    # after a stop was not stopped: dualwatch itself ended in the middle of it.
+    return replace(_unwatched(s, event.seconds), processes=None, stopped=None)
 
 
 def _unwatched(s: Snapshot, seconds: float) -> Snapshot:
@@ -345,6 +361,7 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     ProgressShown: _shown,
     ProcessesSampled: _processes,
     BuildLocksSeen: _build_locks,
+    TransfersSeen: _transfers,
     FileLocksSeen: lambda s, event: replace(s, file_locks=event.locks),
     StacksCaptured: _stacks,
     GpusSampled: _gpus,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dualwatch.collectors.processes import build_locks, file_locks
+from dualwatch.collectors.processes import build_locks, file_locks, transfers
 from dualwatch.events import Event, ProcessesSampled, StacksCaptured
 
 
@@ -17,9 +17,12 @@ def look(
 
 
 def outside(captured: StacksCaptured, *, at: float, wall: float) -> list[Event]:
-    """Lock files of extension builds that the captured processes wait for.
+    """Lock files of builds and data of downloads that the captured processes wait for.
 
     Others may work for them: it is read again and again, without another capture.
     """
-    locks = build_locks.look(captured.stacks, at=at, wall=wall)
-    return [locks] if locks is not None else []
+    found = (
+        build_locks.look(captured.stacks, at=at, wall=wall),
+        transfers.look(captured.stacks, at=at, wall=wall),
+    )
+    return [event for event in found if event is not None]

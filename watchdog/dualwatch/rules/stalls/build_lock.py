@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from dualwatch.core.units import span
 from dualwatch.events import BuildLock, Evidence, Finding, Severity
-from dualwatch.rules.stalls import context, stack_patterns, stall
+from dualwatch.rules.stalls import context, stall, wait_patterns
 from dualwatch.rules.stalls.stall import StallKind
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
@@ -19,7 +19,7 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     if kind not in (StallKind.STALLED, StallKind.SUSPECT):
         return
     pid = context.main_pid(s)
-    caller = stack_patterns.caller_of_build_lock(context.stack(s, pid))
+    caller = wait_patterns.caller_of_build_lock(context.stack(s, pid))
     if caller is None or not context.sleeps(s, pid):
         return
     locks = [lock for lock in s.build_locks if lock.pid == pid]

@@ -55,22 +55,28 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
 def _proven(s: Snapshot, proven: Proven) -> Iterator[Finding]:
     found = _seen(s, proven.pid, StallKind.PROVEN)
     if found is not None:
-        yield replace(found, proof=Proof.ENDLESS)
+        yield replace(found, proof=found.proof or Proof.ENDLESS)
 
 
 def at_locks(s: Snapshot, main: int) -> tuple[list[ThreadStack], list[ThreadStack]]:
-    """Workers inside the dataset: those that wait for a lock, and those that are stuck otherwise.
+    """Workers with work: those that wait for a lock, and those that are stuck in the dataset.
 
     The second are the cause of the first: a worker that never returns may hold their lock.
     """
     fetching = [w for w in context.worker_stacks(s, main) if stack_patterns.fetches(w.frames)]
     locked = [w for w in fetching if context.is_at_a_lock(s, w)]
+    beside = [w for w in context.worker_stacks(s, main) if _waits_beside(s, w)]
     loose = [
         w
         for w in fetching
         if w not in locked and w.pid in s.process and context.is_unchanged(s, w.pid)
     ]
-    return locked, loose
+    return [*locked, *beside], loose
+
+
+def _waits_beside(s: Snapshot, worker: ThreadStack) -> bool:
+    """Whether a worker waits for a lock while it neither loads nor waits for work."""
+    return bool(stack_patterns.beside_dataset(worker.frames)) and context.is_at_a_lock(s, worker)
 
 
 def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
@@ -85,8 +91,9 @@ def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
     if not locked or loose:
         return None
     inner = " < ".join(frame.function for frame in main[:3])
+    where = "inside" if any(stack_patterns.fetches(w.frames) for w in locked) else "outside of"
     text = (
-        f"{len(locked)} of {len(workers)} loader workers wait for a lock inside the dataset, the "
+        f"{len(locked)} of {len(workers)} loader workers wait for a lock {where} the dataset, the "
         "main process waits for a batch"
     )
     evidence = [
@@ -94,7 +101,7 @@ def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
         Evidence(text=f"main: {inner}", source=f"py-spy pid {pid}", wall=s.wall),
     ]
     evidence += [_place(s, worker) for worker in locked[:8]]
-    hints, remedy = _kind(s, pid, locked)
+    hints, remedy, proof = _kind(s, pid, locked)
     evidence += [Evidence(text=hint, source="py-spy and processes", wall=s.wall) for hint in hints]
     sure = 0.95 if len(locked) == len(workers) else 0.85
     if any(not s.process[worker.pid].wchan for worker in locked) and kind is not StallKind.PROVEN:
@@ -103,13 +110,15 @@ def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
         return stall.found(
             s, "DW111", evidence, 0.6, remedy=remedy, severity=Severity.WARNING, pid=pid
         )
-    return stall.found(s, "DW111", evidence, sure, remedy=remedy, pid=pid)
+    return stall.found(s, "DW111", evidence, sure, remedy=remedy, pid=pid, proof=proof)
 
 
 def _place(s: Snapshot, worker: ThreadStack) -> Evidence:
     wchan = s.process[worker.pid].wchan
     where = f"sleeps in {wchan}" if wchan else _without_channel(worker)
-    text = f"worker {worker.pid}: {stack_patterns.dataset_place(worker.frames)}; {where}"
+    beside = stack_patterns.beside_dataset(worker.frames)
+    inner = stack_patterns.place(beside[:3]) or stack_patterns.dataset_place(worker.frames)
+    text = f"worker {worker.pid}: {inner}; {where}"
     return Evidence(text=text, source=f"py-spy pid {worker.pid}", wall=s.wall)
 
 
@@ -122,8 +131,10 @@ def _without_channel(worker: ThreadStack) -> str:
 # --- which kind of lock --------------------------------------------------------------------------
 
 
-def _kind(s: Snapshot, main: int, locked: list[ThreadStack]) -> tuple[list[str], str | None]:
-    """What is known of the lock, and its remedy; None for the general one."""
+def _kind(
+    s: Snapshot, main: int, locked: list[ThreadStack]
+) -> tuple[list[str], str | None, Proof | None]:
+    """What is known of the lock, its remedy (None for the general one), and what it proves."""
     dead = _dead(s, main)
     if dead:
         one = len(dead) == 1
@@ -131,16 +142,21 @@ def _kind(s: Snapshot, main: int, locked: list[ThreadStack]) -> tuple[list[str],
             f"worker {context.names(dead)} {'is' if one else 'are'} dead, and a dead worker never "
             "releases a lock that it held"
         )
-        return [text], (
+        remedy = (
             f"{NO_WORKERS} Then find out why worker {context.names(dead)} died (out of memory, a "
             "signal, a crash): a multiprocessing lock stays locked when its holder is killed."
         )
+        return [text], remedy, None
+    finalizing = [w for w in locked if _finalizer(w)]
+    if finalizing:
+        return _of_finalizers(finalizing)
     files = _file_locks(s, locked)
     if files:
-        return files, (
+        remedy = (
             f"Take the file locks in one order in every worker, or give each worker a file of its "
             f"own. {NO_WORKERS}"
         )
+        return files, remedy, None
     libraries = [name for w in locked if (name := stack_patterns.library(w.frames))]
     if libraries and all(name in _POOLS for name in libraries):
         name = libraries[0]
@@ -150,34 +166,58 @@ def _kind(s: Snapshot, main: int, locked: list[ThreadStack]) -> tuple[list[str],
             f"the innermost frame is a call into {name}, {inner}, not a lock of the dataset: its "
             "thread pool does not survive a fork"
         )
-        return [text], _pool_remedy(name)
+        return [text], _pool_remedy(name), None
     if libraries:
         name = libraries[0]
         text = f"the innermost frame is a call into {name}, whose files must not be open at a fork"
-        return [text], f"Open the {name} file in the worker, at the first sample. {NO_WORKERS}"
+        remedy = f"Open the {name} file in the worker, at the first sample. {NO_WORKERS}"
+        return [text], remedy, None
     pools = [worker.pid for worker in locked if _has_native_threads(s, worker)]
     if pools:
         text = (
             f"worker {context.names(pools)} was forked, has delivered nothing, and has native "
             "threads: a thread pool (OpenMP, OpenCV) that did not survive the fork"
         )
-        return [text], _pool_remedy("")
+        return [text], _pool_remedy(""), None
     if len({_own_place(worker.frames) for worker in locked} - {()}) > 1:
         text = (
             "the workers wait at different places: a cycle, in which each holds the lock that "
             "another one wants"
         )
-        return [text], f"Take the locks in one order in every worker. {NO_WORKERS}"
+        remedy = f"Take the locks in one order in every worker. {NO_WORKERS}"
+        return [text], remedy, Proof.CYCLE
     if all(
         stack_patterns.is_forked(w.frames) and context.has_delivered(s, w.pid) is False
         for w in locked
     ):
         text = "none of them has delivered a batch: the lock was held while they were forked"
-        return [text], (
+        remedy = (
             f"{NO_WORKERS} To keep workers, start no threads and open no files before they are "
             "forked, or spawn them (multiprocessing_context='spawn')."
         )
-    return [], None
+        return [text], remedy, None
+    return [], None, None
+
+
+def _finalizer(worker: ThreadStack) -> tuple[Frame, ...]:
+    return stack_patterns.finalizer(stack_patterns.own(worker.frames))
+
+
+def _of_finalizers(finalizing: list[ThreadStack]) -> tuple[list[str], str, None]:
+    """The finalizer of an object that a worker has of its parent, whose threads it has not."""
+    forked = all(stack_patterns.is_forked(w.frames) for w in finalizing)
+    inner = stack_patterns.place(_finalizer(finalizing[0])[-1:]) or "?"
+    text = (
+        f"{context.names([w.pid for w in finalizing])}: a finalizer of an object that is no longer "
+        f"used, {inner}, not the dataset"
+    )
+    text += "; the thread that it waits for exists in the parent only" if forked else ""
+    remedy = (
+        "Close what has threads (loggers of experiments, clients, event loops) before the loader "
+        "starts its workers, or spawn them (multiprocessing_context='spawn' or 'forkserver'), so "
+        f"that they have no copy of it. {NO_WORKERS}"
+    )
+    return [text], remedy, None
 
 
 def _file_locks(s: Snapshot, locked: list[ThreadStack]) -> list[str]:

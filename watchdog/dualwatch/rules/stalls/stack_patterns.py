@@ -124,6 +124,28 @@ def fetches(frames: Sequence[Frame]) -> bool:
     return _holds(own(frames), _FETCH)
 
 
+def beside_dataset(frames: Sequence[Frame]) -> tuple[Frame, ...]:
+    """What a worker does in its loop other than loading and waiting for work; () for nothing.
+
+    A finalizer, which may run at any allocation, or what is to be done at the worker's start.
+    """
+    inner = own(frames)[:-1]
+    if fetches(frames) or not _holds(frames, _WORKER_LOOP):
+        return ()
+    # While a worker waits for its next index, nothing else is done but what interrupts that.
+    return finalizer(inner) if inner and inner[-1].bare == "get" else inner
+
+
+def finalizer(frames: Sequence[Frame]) -> tuple[Frame, ...]:
+    """The frames of a finalizer, innermost first, its own function last; () where there is none."""
+    for index, frame in enumerate(frames):
+        if frame.bare == "__del__":
+            return tuple(frames[: index + 1])
+        if frame.bare == "__call__" and frame.slashed.endswith("weakref.py"):
+            return tuple(frames[:index])
+    return ()
+
+
 def own(frames: Sequence[Frame]) -> tuple[Frame, ...]:
     """The frames of a worker without those that it has of its parent since the fork."""
     kept = []
@@ -256,6 +278,13 @@ _POOL_WAITS = frozenset(
 )
 
 
+def caller(main: Sequence[Frame], files: Sequence[str]) -> str:
+    """Who called into some files of a library, in words."""
+    inside = [index for index, frame in enumerate(main) if _in_any(frame, files)]
+    outer = [f for f in main[inside[-1] + 1 :] if "dualwatch/agent/" not in f.slashed]
+    return place(outer[:2]) or "?"
+
+
 def caller_of_pool(main: Sequence[Frame]) -> str | None:
     """Who waits for a pool of processes, in words; None where the pool is not waited for."""
     inside = [i for i, frame in enumerate(main) if frame.slashed.endswith(_POOL_FILE)]
@@ -316,24 +345,6 @@ def is_background(frames: Sequence[Frame]) -> bool:
     )
 
 
-# --- builds of extensions ----------------------------------------------------------------------
-
-_BUILD_FILES = ("torch/utils/file_baton.py", "torch/utils/cpp_extension.py")
-
-
-def caller_of_build_lock(main: Sequence[Frame]) -> str | None:
-    """Who waits for the lock of an extension build, in words; None where it is not waited for."""
-    waits = any(f.bare == "wait" and f.slashed.endswith(_BUILD_FILES[0]) for f in main)
-    return caller(main, _BUILD_FILES) if waits else None
-
-
-def caller(main: Sequence[Frame], files: Sequence[str]) -> str:
-    """Who called into some files of a library, in words."""
-    inside = [index for index, frame in enumerate(main) if _in_any(frame, files)]
-    outer = [f for f in main[inside[-1] + 1 :] if "dualwatch/agent/" not in f.slashed]
-    return place(outer[:2]) or "?"
-
-
 # --- several ranks -----------------------------------------------------------------------------
 
 
@@ -356,7 +367,8 @@ def collective(main: Sequence[Frame]) -> Collective | None:
         return None
     # A framework's functions call torch's: the outermost is what the training asked for.
     outer = inside[-1]
-    caller = [f for f in main[outer + 1 :] if not _in_any(f, _patterns().collective_files)]
+    between = (*_patterns().collective_files, "torch/nn/modules/module.py")
+    caller = [f for f in main[outer + 1 :] if not _in_any(f, between)]
     return Collective(main[outer].bare, tuple(caller[:2]))
 
 
