@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from dualwatch import domains
-from dualwatch.actions import launch, shared_memory, terminate
+from dualwatch.actions import console_close, launch, shared_memory, terminate
 from dualwatch.actions.adopted import AttachedTraining
 from dualwatch.actions.reaper import Reaper
 from dualwatch.actions.signals import StopRequests, name_of
@@ -132,6 +132,11 @@ class Attempt:
             return AttemptOutcome(None, interrupted=True)
         if not training.is_over():
             self.recorder.record(_stopped(decision, self.stop_requests))
+            if self.stop_requests.console_end is not None:
+                self.recorder.note(
+                    f"Windows ends dualwatch within {console_close.SECONDS} s; a training that is "
+                    f"not stopped by then continues: `dualwatch attach {self.folder.parent.parent}`"
+                )
             if self.rescue:
                 self._rescue(monitor, training, decision)
         survivors = tuple(self._stop(monitor, training))
@@ -244,6 +249,8 @@ class Attempt:
             return None
         command = _IN_PLACE.get(decision.action)
         if command is not None:
+            if decision.action is Action.REPLACE:
+                launch.write_trials(self.folder, decision.fresh, decision.cause)
             asked = self.recorder.snapshot.slowest
             answer = self._client(monitor, training).request(command)
             if (answer is not None and answer.done) or self._progressed(asked):
