@@ -46,6 +46,8 @@ def compare(cfg, trial):
             _compare(part, key, section, where, trial)
         if some and len(trial.failed) == before and part not in trial.skipped:
             trial.built.append(part)
+    if isinstance(cfg.get("train_dataloader"), dict):
+        _packs("train_dataloader.dataset", cfg.get("train_dataloader"), trial)
 
 
 def _parts(key, section):
@@ -105,6 +107,40 @@ def _inner_transforms(key, section, depth):
         name = kind if isinstance(kind, str) else getattr(kind, "__name__", "")
         if name.rpartition(".")[2] in _WRAPPERS:
             yield from _inner_transforms(key + ".transforms", section.get("transforms"), depth + 1)
+
+
+_OF_OPENMMLAB = ("mmengine.", "mmcv.", "mmdet.")
+_PACKS = re.compile("pack|format|collect", re.I)
+
+
+def _packs(key, loader, trial):
+    """Whether a pipeline of mmdet's own transforms packs its samples: a model takes no others.
+
+    A transform of somebody else may do anything, so that its pipeline is not judged.
+    """
+    from mmengine.registry import TRANSFORMS
+
+    for place, dataset in _sets(key, loader):
+        pipeline = dataset.get("pipeline")
+        if not isinstance(pipeline, (list, tuple)) or not pipeline:
+            continue
+        made = []
+        for one in pipeline:
+            kind = one.get("type") if isinstance(one, dict) else None
+            try:
+                made.append(TRANSFORMS.get(kind) if isinstance(kind, str) else kind)
+            except Exception:
+                return
+        modules = [str(getattr(one, "__module__", "")) for one in made]
+        names = [str(getattr(one, "__name__", "")) for one in made]
+        if not all(module.startswith(_OF_OPENMMLAB) for module in modules):
+            continue
+        if not any(module.startswith("mmdet.") for module in modules):
+            continue
+        if any(map(_PACKS.search, names)) or any(name in _WRAPPERS for name in names):
+            continue
+        text = "it ends with {} and packs nothing, so its samples hold no inputs".format(names[-1])
+        trial.fail("train_dataloader.pipeline", place + ".pipeline", "unpacked", text)
 
 
 def _compare(part, key, section, where, trial):
