@@ -226,7 +226,7 @@ class WaitKind(str, enum.Enum):
     OTHER = "other"
 
 
-class WaitSeen(Struct, frozen=True, kw_only=True):
+class WaitSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one thread of the tree waits for, by the system call that it sleeps in.
 
     Attributes:
