@@ -11,6 +11,7 @@ from tests.corpus.table.stalls import (
     HOOK,
     START_METHOD,
     TRANSFORM,
+    WITH_BOXES,
 )
 
 UNHURRIED = ("--stall-timeout", "5m")
@@ -305,6 +306,22 @@ CASES = (
         healthy=True,
         config="ranks_cfg.py",
         words=("--nproc-per-node", "2"),
+    ),
+    Case(
+        name="an image without boxes, a loss of 0",
+        cause="the batch of rank 1 is without boxes, and its losses are computed nevertheless",
+        healthy=True,
+        config="ranks_cfg.py",
+        words=("--nproc-per-node", "2"),
+        options={**WITH_BOXES, "model.zero": True},
+    ),
+    Case(
+        name="one rank validates the model itself",
+        cause="rank 0 validates alone, without the wrapper",
+        healthy=True,
+        config="ranks_cfg.py",
+        words=("--nproc-per-node", "2"),
+        options={HOOK: "ValidatesInRanks", "default_hooks.extra.unwrapped": True},
     ),
     Case(
         name="plain loop",

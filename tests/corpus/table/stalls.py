@@ -289,6 +289,13 @@ STOPPED = (
     ),
 )
 
+WITH_BOXES = {
+    DATASET: "WithBoxes",
+    "train_dataloader.collate_fn.type": "collate_boxes",
+    "train_dataloader.batch_size": 1,
+    "model.type": "SkipsWithoutBoxes",
+}
+
 RANKS = (
     Case(
         name="a rank is short of data",
@@ -311,6 +318,24 @@ RANKS = (
             "collective_timeout": 3,
         },
         twin="two ranks",
+    ),
+    Case(
+        name="an image without boxes",
+        cause="rank 1 skips the backward pass for a batch without boxes",
+        expected=("DW118",),
+        config="ranks_cfg.py",
+        words=("--nproc-per-node", "2"),
+        options=WITH_BOXES,
+        twin="an image without boxes, a loss of 0",
+    ),
+    Case(
+        name="one rank validates the wrapped model",
+        cause="rank 0 validates alone, and the forward pass sends buffers to rank 1",
+        expected=("DW118",),
+        config="ranks_cfg.py",
+        words=("--nproc-per-node", "2"),
+        options={HOOK: "ValidatesInRanks"},
+        twin="one rank validates the model itself",
     ),
     Case(
         name="a rank sleeps",

@@ -54,6 +54,22 @@ class Numbers(Dataset):
 
 
 @DATASETS.register_module()
+class WithBoxes(Numbers):
+    """Every sample has a box but one: those of rank 1 at one time."""
+
+    def __getitem__(self, index):
+        boxes = torch.zeros(0 if index == FAULTY + 1 else 1, 4)
+        return {**super().__getitem__(index), "boxes": boxes}
+
+
+@FUNCTIONS.register_module()
+def collate_boxes(samples):
+    """A batch with the boxes of all samples in one tensor."""
+    boxes = torch.cat([sample.pop("boxes") for sample in samples])
+    return {**default_collate(samples), "boxes": boxes}
+
+
+@DATASETS.register_module()
 class Pinned(Numbers):
     """Works ``work`` seconds of CPU on each sample, in workers that are pinned to CPUs.
 

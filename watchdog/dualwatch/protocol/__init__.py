@@ -140,10 +140,19 @@ class _Batch(TypedDict):
     losses: list[str]
 
 
+class UnusualBatchDocument(TypedDict):
+    """One iteration of a rank; see ``events.UnusualBatch``."""
+
+    iteration: int
+    empty: list[str]
+    missing: list[str]
+
+
 class BatchDocument(_Batch, total=False):
     """``batch-RANK.json``; see ``events.BatchSeen``."""
 
     logged: list[str]
+    unusual: list[UnusualBatchDocument]
 
 
 class ModelPartDocument(TypedDict):

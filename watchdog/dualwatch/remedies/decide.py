@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 OnStall = Literal["rerun", "stop", "report"]
+AfterCure = Literal["fresh", "none"]
 
 LONGEST_PAUSE = 120.0
 
@@ -41,6 +42,7 @@ class Policy:
     Attributes:
         min_batch: The smallest training batch that is tried.
         rescue: A loader may be replaced inside the running training.
+        after_cure: Whether a replaced loader may get fresh workers.
     """
 
     on_stall: OnStall = "rerun"
@@ -48,6 +50,7 @@ class Policy:
     keep_effective_batch: bool = True
     min_batch: int = 1
     rescue: bool = True
+    after_cure: AfterCure = "fresh"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +67,8 @@ class RemedyHistory:
         can_replace_pool: Whether the agent can compute the evaluation without its pool, now.
         woken: Whether stopped processes were resumed in this attempt.
         phase: ``protocol.Phase`` in which it stalled or died.
+        iteration_s: Seconds of an iteration with workers, and at most without; None where that is
+            not known.
     """
 
     tried: tuple[TriedStep, ...] = ()
@@ -75,6 +80,7 @@ class RemedyHistory:
     can_replace_pool: bool = False
     woken: bool = False
     phase: str = ""
+    iteration_s: tuple[float, float] | None = None
 
     def used(self, cause: str) -> int:
         """Reruns that a cause has had."""
@@ -120,7 +126,8 @@ def decide_stall(
         return _decision(Action.REPLACE_POOL, reason, cause.code)
     if remedy.in_place and policy.rescue and _can_replace(history):
         reason = f"{causes.named(cause)}: {table.IN_PLACE}"
-        return _decision(Action.REPLACE, reason, cause.code)
+        trials = table.fresh_workers(cause) if policy.after_cure == "fresh" else ()
+        return Decision(action=Action.REPLACE, reason=reason, cause=cause.code, fresh=trials)
     return _rerun(cause, remedy, history, spec, policy)
 
 
@@ -204,9 +211,19 @@ def _rerun(
     reason = f"{causes.named(cause)}: rerun with {step.name}"
     if without_workers:
         reason += "; it stalled again without workers, so the loader is not the cause"
+    elif overrides is not None and overrides.workers == 0 and history.overrides.workers != 0:
+        reason += _cost(history)
     return Decision(
         action=Action.RERUN, reason=reason, step=step, cause=cause.code, pause=_pause(reruns)
     )
+
+
+def _cost(history: RemedyHistory) -> str:
+    """What it costs to load without workers."""
+    if history.iteration_s is None:
+        return ""
+    now, most = history.iteration_s
+    return f"; an iteration took {now:.2g} s, and takes at most {most:.2g} s without workers"
 
 
 def _next(

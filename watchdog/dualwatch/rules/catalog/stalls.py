@@ -217,6 +217,14 @@ CODES: tuple[Code, ...] = (
             "rank that evaluates alone. Raise the timeout (init_process_group(timeout=...)), or "
             "make the evaluation shorter: fewer images, fewer boxes per image, or a smaller "
             "interval of results that are collected.",
+            Circumstance.DIFFERENT_BRANCHES: "Shortly before, the batch of one rank alone had "
+            "nothing in it, or the model returned fewer losses for it: that rank may have skipped "
+            "a backward pass or a collective. Compute the same losses on every rank: "
+            "where there is nothing to compute one of, return the sum of the predictions times 0, "
+            "so that every rank does the same backward pass. Or leave such samples out.",
+            Circumstance.ONE_RANK_ALONE: "One rank alone calls the DistributedDataParallel model, "
+            "whose forward pass sends its buffers to all ranks. Where only one rank validates or "
+            "draws, call model.module instead of model, in eval mode; or let all ranks validate.",
         },
         example="DW118 collective-stuck (likely)\n"
         "  rank 0 waits in all_reduce, and rank 1 is elsewhere: save (serialization.py:850) < "
