@@ -2,7 +2,7 @@
 
 Rehearses small trainings with one fault each (``dualwatch check --rehearse``), and sound twins,
 and prints which items failed or warned. One of the fault's own items must be among them, and
-nothing else may fail that is no consequence. Exits with 1 where not.
+nothing else may fail but its consequences. Exits with 1 where not.
 
 The cases on the demo need its data (``python bootstrap.py demo`` makes it). Takes about 10 minutes.
 """
