@@ -16,12 +16,14 @@ import weakref
 from typing import TYPE_CHECKING, Callable
 
 from dualwatch import protocol
-from dualwatch.agent import exception_trace, files, mapped_file, pools
-from dualwatch.agent.torch import loader_guard
+from dualwatch.agent import exception_trace, files, loggers, mapped_file, pools
+from dualwatch.agent.torch import loader_guard, worker_processes
 from dualwatch.agent.torch.guarded_classes import ReplaceLoader
 from dualwatch.protocol import AgentCommand, Phase
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from dualwatch.agent.heartbeat import HeartbeatWriter
 
 HOLD = 60.0
@@ -63,6 +65,7 @@ class CommandHandler:
         self._current: loader_guard.LoaderGuard | None = None
         self.guards: weakref.WeakSet[loader_guard.LoaderGuard] = weakref.WeakSet()
         self.without_workers = False
+        self._ended_workers = False
         self._trace: exception_trace.ExceptionTrace | None = None
         self._trace_number = 0
 
@@ -120,15 +123,26 @@ class CommandHandler:
             caught = trace.stop()
             self.answer(self._trace_number, AgentCommand.TRACE, caught=caught)
 
-    def _signalled(self, number: int, frame: object) -> None:
-        if os.getpid() != self._pid or self._heart.phase not in _INTACT:
+    def _signalled(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._pid:
             return
         record = protocol.read_command(self._buffer)
         if record is None:
             return
+        if record.order == AgentCommand.DROP_LOGS and self._buffer[:8] != self._seen:
+            self._seen = self._buffer[:8]
+            why = "" if loggers.release(frame) else "no writer of events is waited for here"
+            if not why:
+                self._heart.beat(self._heart.phase)
+            self.answer(record.number, record.order, why=why)
+        if self._heart.phase not in _INTACT:
+            return
         if record.order == AgentCommand.REPLACE_POOL and self._buffer[:8] != self._seen:
             self._seen = self._buffer[:8]
             self._replace_pool(record, frame)
+        if record.order == AgentCommand.END_WORKERS and self._buffer[:8] != self._seen:
+            self._seen = self._buffer[:8]
+            self._end_workers(record, frame)
         if record.order not in (AgentCommand.SAVE, AgentCommand.TELL):
             return
         if self._buffer[:8] != self._seen:
@@ -143,6 +157,19 @@ class CommandHandler:
         self.answer(record.number, record.order, why=why)
         if waits:
             raise pools.ReplacePool
+
+    def _end_workers(self, record: protocol.CommandRecord, frame: FrameType | None) -> None:
+        """Ends workers that do not end; the second time, later passes are read without workers."""
+        ended = worker_processes.end_workers_of_join(frame)
+        if ended:
+            self._heart.beat(self._heart.phase)
+            if self._ended_workers:
+                self.without_workers = True
+                for guard in list(self.guards):
+                    guard.disable_workers()
+            self._ended_workers = True
+        why = "" if ended else "no end of loader workers is waited for here"
+        self.answer(record.number, record.order, why=why)
 
     # --- the commands ----------------------------------------------------------------------------
 

@@ -13,6 +13,11 @@ class Circumstance(str, enum.Enum):
 
     # DW118
     WHILE_EVALUATING = "while-evaluating"
+    # DW125
+    WRITER_GONE = "writer-gone"
+    WRITER_BLOCKED = "writer-blocked"
+    SERVICE_SILENT = "service-silent"
+    CONSOLE_UNREAD = "console-unread"
     # DW214
     OUTSIDE_OPTIMIZER = "outside-optimizer"
     NO_GRADIENT = "no-gradient"

@@ -47,6 +47,8 @@ ENV_OWN_BUILDS = "DW_OWN_BUILDS"
 
 BUILDS_ENV = "TORCH_EXTENSIONS_DIR"
 
+WANDB_MODE = "WANDB_MODE"
+
 ENV_NETWORK_LIMIT = "DW_NETWORK_LIMIT"
 """Seconds after which a server that does not answer is an error, where the code sets no limit."""
 
@@ -314,6 +316,12 @@ class AgentCommand:
     REPLACE_POOL = "replace-pool"
     """Compute the evaluation that waits for a pool of processes again, without one."""
 
+    END_WORKERS = "end-workers"
+    """End the loader workers that the main process waits for after a pass over the data."""
+
+    DROP_LOGS = "drop-logs"
+    """Drop the events of a TensorBoard writer whose queue the main thread waits for."""
+
     TRACE = "trace"
     """Trace the next iteration, and report the exceptions that were caught in it."""
 
@@ -326,6 +334,8 @@ COMMANDS = (
     AgentCommand.SAVE_TOGETHER,
     AgentCommand.TRACE,
     AgentCommand.REPLACE_POOL,
+    AgentCommand.END_WORKERS,
+    AgentCommand.DROP_LOGS,
 )
 """Position is the number on the wire: append only."""
 

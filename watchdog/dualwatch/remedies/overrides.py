@@ -14,7 +14,7 @@ from typing import Any
 from dualwatch import frameworks
 from dualwatch.events import RerunStep
 from dualwatch.frameworks.base import Overrides, TrainingSpec
-from dualwatch.protocol import ENV_NETWORK_LIMIT, ENV_NO_POOLS, ENV_OWN_BUILDS
+from dualwatch.protocol import ENV_NETWORK_LIMIT, ENV_NO_POOLS, ENV_OWN_BUILDS, WANDB_MODE
 
 __all__ = ["Overrides", "overrides_of", "step_of"]
 
@@ -40,6 +40,7 @@ def step_of(spec: TrainingSpec, overrides: Overrides, keep_effective: bool) -> R
     names += ["no pool of processes in evaluations"] if overrides.no_pools else []
     names += ["a build folder of its own for extensions"] if overrides.own_builds else []
     names += ["a time limit for servers"] if overrides.network_limit else []
+    names += ["loggers offline"] if overrides.offline_logs else []
     names += ["UTF-8 output"] if overrides.utf8 else []
     names += ["the checkpoint before"] if overrides.older_checkpoint else []
     framework = frameworks.get(spec.framework)
@@ -51,6 +52,7 @@ def step_of(spec: TrainingSpec, overrides: Overrides, keep_effective: bool) -> R
             **(UTF8 if overrides.utf8 else {}),
             **({ENV_NO_POOLS: "1"} if overrides.no_pools else {}),
             **({ENV_OWN_BUILDS: "1"} if overrides.own_builds else {}),
+            **({WANDB_MODE: "offline"} if overrides.offline_logs else {}),
             **({ENV_NETWORK_LIMIT: NETWORK_LIMIT} if overrides.network_limit else {}),
         },
         older_checkpoint=overrides.older_checkpoint,
@@ -72,6 +74,7 @@ def overrides_of(
         found,
         no_pools=environment.get(ENV_NO_POOLS) == "1",
         own_builds=environment.get(ENV_OWN_BUILDS) == "1",
+        offline_logs=environment.get(WANDB_MODE) == "offline",
         network_limit=bool(environment.get(ENV_NETWORK_LIMIT)),
         utf8=environment.get("PYTHONUTF8") == UTF8["PYTHONUTF8"],
     )

@@ -61,6 +61,32 @@ def terminate_workers(iterator: LoaderIterator | None) -> None:
             queue.close()
 
 
+def end_workers_of_join(frame: FrameType | None) -> bool:
+    """Ends the workers whose end a frame, or one that called it, waits for; whether it does.
+
+    Called in a signal handler: the wait returns when they are gone, and torch continues.
+    """
+    while frame is not None:
+        if frame.f_code.co_name == "_shutdown_workers":
+            break
+        frame = frame.f_back
+    iterator = frame.f_locals.get("self") if frame is not None else None
+    workers = [w for w in getattr(iterator, "_workers", ()) if w.exitcode is None]
+    if iterator is None or not workers:
+        return False
+    from torch.utils.data._utils import signal_handling
+
+    if getattr(iterator, "_worker_pids_set", False):
+        # Torch would report their death as an error of the training.
+        signal_handling._remove_worker_pids(id(iterator))
+        iterator._worker_pids_set = False
+    _interrupt(workers)
+    for worker in workers:
+        with contextlib.suppress(Exception):
+            worker.kill()
+    return True
+
+
 def _interrupt(processes: list[Worker]) -> None:
     """Asks workers to leave by Ctrl-C, which torch's loop in them takes for an end."""
     if os.name != "posix":
