@@ -7,9 +7,10 @@ demo-deadlock, of cure-test_by_rescue_and_rerun_it_se0 and of cure-test_in_place
 and DW115 none of worker-is-stopped. Where dualwatch itself stopped a training, that is DW609 and no
 longer DW606 (an error of the script); a main process that a signal from outside ended is DW609,
 too (main-is-killed, main-is-stopped, worker-is-stopped). ``diagnose`` exits with 1 for a warning.
-Speed and results are judged: big-samples and many-tensors wait for their data most of the time
-(DW209), and both validations of cure-test_in_place_the_detector_bec0 are 0 (DW207): warnings. A
-training that died before its first line has no slow start.
+Speed is judged: big-samples and many-tensors wait for their data most of the time (DW209). Of a
+training that finished, warnings about its speed, its surroundings or the targets of a profile are
+no causes, and ``diagnose`` exits with 0 as ``train`` did. A training that died before its first
+line has no slow start.
 """
 
 from __future__ import annotations

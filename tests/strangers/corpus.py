@@ -13,6 +13,10 @@ from tests.strangers.kinds import (
     finished_or_not,
     phase_and_clock,
     records,
+    second_causes,
+    second_configurations,
+    second_ends,
+    second_records,
     since_when,
 )
 
@@ -27,4 +31,8 @@ CASES: tuple[Case, ...] = (
     *records.CASES,
     *configurations.CASES,
     *bundle_and_speed.CASES,
+    *second_ends.CASES,
+    *second_causes.CASES,
+    *second_records.CASES,
+    *second_configurations.CASES,
 )

@@ -4,9 +4,80 @@ from __future__ import annotations
 
 from tests.corpus.case import Case, InWorkDir, Stalls
 from tests.corpus.table.metrics import LONG, MACL, STEEP
-from tests.corpus.table.stalls import DATASET, EVALUATOR, HOOK, START_METHOD, TRANSFORM
+from tests.corpus.table.stalls import (
+    DATASET,
+    EVALUATOR,
+    FINALIZER,
+    HOOK,
+    START_METHOD,
+    TRANSFORM,
+    WITH_BOXES,
+)
+
+UNHURRIED = ("--stall-timeout", "5m")
+"""A lock that is held for 55 s by a process that sleeps is idle for longer than the other cases'
+timeout. Only a proof could act on it before the default one."""
+
+LOCKS_GIVEN_BACK = (
+    *(
+        Case(
+            name=f"cache of a worker that {does}",
+            cause="one worker holds a lock for 55 s, the others wait for it",
+            healthy=True,
+            words=UNHURRIED,
+            options={
+                DATASET: "CacheOfAWorker",
+                "train_dataloader.dataset.how": how,
+                "train_dataloader.num_workers": 3,
+                "train_cfg.max_epochs": 1,
+            },
+        )
+        for how, does in (("sleep", "sleeps"), ("read", "reads"), ("work", "computes"))
+    ),
+    Case(
+        name="cache of a thread of main",
+        cause="every worker waits for a lock that a sleeping thread of main holds for 55 s",
+        healthy=True,
+        words=UNHURRIED,
+        options={DATASET: "CacheOfMain", "train_cfg.max_epochs": 1},
+    ),
+    Case(
+        name="cache of another program",
+        cause="every worker waits for the lock of a file that another program holds for 55 s",
+        healthy=True,
+        words=UNHURRIED,
+        options={
+            DATASET: "CacheInAFile",
+            "train_dataloader.dataset.guard": InWorkDir("cache.lock"),
+            "train_dataloader.dataset.outside": True,
+            "train_cfg.max_epochs": 1,
+        },
+        actors=("build_a_cache",),
+    ),
+    Case(
+        name="cache of rank 0",
+        cause="a worker of rank 0 holds the lock of a file for 55 s, all others wait for it",
+        healthy=True,
+        config="ranks_cfg.py",
+        words=(*UNHURRIED, "--nproc-per-node", "2"),
+        options={
+            DATASET: "CacheInAFile",
+            "train_dataloader.dataset.guard": InWorkDir("cache.lock"),
+            "train_cfg.max_epochs": 1,
+        },
+        twin="two ranks",
+    ),
+    Case(
+        name="lock with a limit of time",
+        cause="every worker waits for a lock for 55 s, and goes on without it",
+        healthy=True,
+        words=UNHURRIED,
+        options={DATASET: "GivesUpWaiting", "train_cfg.max_epochs": 1},
+    ),
+)
 
 CASES = (
+    *LOCKS_GIVEN_BACK,
     Case(name="plain", cause="nothing", healthy=True),
     Case(
         name="slow data",
@@ -199,6 +270,12 @@ CASES = (
         options={START_METHOD: "spawn"},
     ),
     Case(
+        name="finalizer, spawned workers",
+        cause="what a finalizer in main would wait for is not in its workers",
+        healthy=True,
+        options={**FINALIZER, START_METHOD: "spawn"},
+    ),
+    Case(
         name="no workers",
         cause="nothing",
         healthy=True,
@@ -248,6 +325,22 @@ CASES = (
         healthy=True,
         config="ranks_cfg.py",
         words=("--nproc-per-node", "2"),
+    ),
+    Case(
+        name="an image without boxes, a loss of 0",
+        cause="the batch of rank 1 is without boxes, and its losses are computed nevertheless",
+        healthy=True,
+        config="ranks_cfg.py",
+        words=("--nproc-per-node", "2"),
+        options={**WITH_BOXES, "model.zero": True},
+    ),
+    Case(
+        name="one rank validates the model itself",
+        cause="rank 0 validates alone, without the wrapper",
+        healthy=True,
+        config="ranks_cfg.py",
+        words=("--nproc-per-node", "2"),
+        options={HOOK: "ValidatesInRanks", "default_hooks.extra.unwrapped": True},
     ),
     Case(
         name="plain loop",

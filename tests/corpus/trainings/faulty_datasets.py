@@ -2,12 +2,14 @@
 
 import ctypes
 import fcntl
+import gc
 import multiprocessing
 import os
 import signal
 import tempfile
 import threading
 import time
+import weakref
 
 import torch
 from mmengine.dataset import BaseDataset, default_collate
@@ -49,6 +51,22 @@ class Numbers(Dataset):
         while time.monotonic() < end:
             pass
         return pair(index)
+
+
+@DATASETS.register_module()
+class WithBoxes(Numbers):
+    """Every sample has a box but one: those of rank 1 at one time."""
+
+    def __getitem__(self, index):
+        boxes = torch.zeros(0 if index == FAULTY + 1 else 1, 4)
+        return {**super().__getitem__(index), "boxes": boxes}
+
+
+@FUNCTIONS.register_module()
+def collate_boxes(samples):
+    """A batch with the boxes of all samples in one tensor."""
+    boxes = torch.cat([sample.pop("boxes") for sample in samples])
+    return {**default_collate(samples), "boxes": boxes}
 
 
 @DATASETS.register_module()
@@ -122,23 +140,64 @@ _LOCK = threading.Lock()
 
 @DATASETS.register_module()
 class LockHeldWhileForking(Numbers):
-    """A thread of the main process holds a lock while the workers are forked, which then ask."""
+    """A thread of the main process holds a lock while the workers are forked, which then ask.
 
-    def __init__(self, **kwargs):
+    Args:
+        held: Seconds for which it is held; None for ever.
+    """
+
+    def __init__(self, held=None, **kwargs):
         super().__init__(**kwargs)
         taken = threading.Event()
-        threading.Thread(target=self._hold, args=(taken,), daemon=True).start()
+        threading.Thread(target=self._hold, args=(taken, held), daemon=True).start()
         taken.wait()
 
     @staticmethod
-    def _hold(taken):
+    def _hold(taken, held):
         with _LOCK:
             taken.set()
-            threading.Event().wait()
+            threading.Event().wait(held)
 
     def __getitem__(self, index):
         with _LOCK:
             return super().__getitem__(index)
+
+
+class _Service:
+    """Something with a thread, as a logger of experiments has it; its end waits for an answer."""
+
+    def __init__(self):
+        self.itself = self
+        asked, answered = threading.Event(), threading.Event()
+        threading.Thread(target=_serve, args=(asked, answered), daemon=True).start()
+        weakref.finalize(self, _end, asked, answered)
+
+
+def _serve(asked, answered):
+    asked.wait()
+    answered.set()
+
+
+def _end(asked, answered):
+    asked.set()
+    answered.wait()
+
+
+@DATASETS.register_module()
+class LeavesAService(Numbers):
+    """A service that is no longer used, in a cycle that nobody has collected yet."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        _Service()
+        gc.freeze()
+
+
+@FUNCTIONS.register_module()
+def collects_garbage(worker_id):
+    """Collects in a worker what it has of its parent, as Python does it at any time."""
+    gc.unfreeze()
+    gc.collect()
 
 
 @DATASETS.register_module()

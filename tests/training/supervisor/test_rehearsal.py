@@ -73,7 +73,10 @@ def test_a_sound_training_passes(start, loop):
     best = "default_hooks.checkpoint.save_best=tiny/error"
     rule = "default_hooks.checkpoint.rule=less"
 
-    assert set(statuses(start(best, rule, *loop, require="loss_macl")).values()) == {"pass"}
+    found = statuses(start(best, rule, *loop, require="loss_macl"))
+    skipped = {name for name, status in found.items() if status == "skip"}
+    assert {*found.values()} <= {"pass", "skip", "warn"}
+    assert skipped <= {"pairs", "classes", "weights", "hours", "workers"}, found
 
 
 def test_a_metric_of_save_best_that_does_not_exist(start):

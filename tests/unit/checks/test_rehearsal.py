@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from dualwatch.checks.rehearsal import Rehearsed, document, entries
-from dualwatch.events import LearningSeen, PartLearning
+from dualwatch.checks.rehearsal import Machine, Rehearsed, document, entries
+from dualwatch.events import BatchSeen, LearningSeen, PartLearning, WeightsLoaded
 from dualwatch.state.snapshot import Snapshot, fold
 
 
@@ -15,25 +15,64 @@ def step(name: str, error: str = "", *, ended: bool = True) -> dict[str, Any]:
     return {"name": name, "ended": ended, "error": error, "where": where, "seconds": 1.0}
 
 
+def dataset(loader: str, **changes: Any) -> dict[str, Any]:
+    sound = {
+        "loader": loader,
+        "classes": ["car", "person"],
+        "images": 50,
+        "looked": 50,
+        "labelled": True,
+        "labels": 80,
+        "lowest": 0,
+        "highest": 1,
+    }
+    return {**sound, **changes}
+
+
+def speed(**changes: Any) -> dict[str, Any]:
+    sound = {
+        "load": [0.02, 0.02],
+        "batch": 4,
+        "workers": 2,
+        "cores": 8,
+        "iterations": 1000,
+        "epoch": 100,
+    }
+    return {**sound, **changes}
+
+
 def seen(**changes: Any) -> Rehearsed:
     """A sound rehearsal with some differences."""
     record: dict[str, Any] = {
         "steps": [step(name) for name in ("train", "validate", "save", "load")],
         "iterations": 3,
-        "seconds": [1.0, 0.1, 0.1],
+        "seconds": [1.0, 0.4, 0.1],
+        "waits": [0.9, 0.0, 0.0],
         "losses": ["loss_cls", "loss_macl"],
         "validates": True,
         "metrics": ["tiny/error"],
         "monitored": {"CheckpointHook.save_best": "tiny/error"},
         "checkpoint_bytes": 7000,
+        "checkpoints": 2,
+        "datasets": [dataset("train"), dataset("val")],
+        "heads": {"roi_head.bbox_head": 2},
+        "evaluated": ["car", "person"],
+        "speed": speed(),
+        "gpu": None,
     }
     outside = {key: changes.pop(key) for key in list(changes) if key not in record}
     options: dict[str, Any] = {"required": ("loss_macl",), "exit_code": 0, "seconds": 9.0}
     options["inside"] = inside()
+    options["machine"] = Machine(
+        memory_used=10**9, memory_total=10**10, disk="/data", disk_free=10**9
+    )
     return Rehearsed(**{"document": {**record, **changes}, **options, **outside})
 
 
-def inside(**fields: Any) -> Snapshot:
+PAIRED = ("inputs.visible: Tensor 2x3x512x640", "inputs.infrared: Tensor 2x3x512x640")
+
+
+def inside(weights: dict[str, int] | None = None, **fields: Any) -> Snapshot:
     """What the agent observed of a model of one part, sound but for some fields of it."""
     sound: dict[str, Any] = {
         "path": "",
@@ -47,6 +86,16 @@ def inside(**fields: Any) -> Snapshot:
     whole = PartLearning(**{**sound, **fields})
     return fold(
         [
+            BatchSeen(at=1.0, wall=1.0, rank=0, iteration=1, outline=PAIRED, losses=()),
+            WeightsLoaded(
+                at=1.0,
+                wall=1.0,
+                rank=0,
+                keys=8,
+                parts=(),
+                strangers=(),
+                **{"missing": 0, "reshaped": 0, "unexpected": 0, **(weights or {})},
+            ),
             LearningSeen(
                 at=1.0,
                 wall=1.0,
@@ -57,7 +106,7 @@ def inside(**fields: Any) -> Snapshot:
                 cleared=2,
                 uncleared=0,
                 parts=(whole,),
-            )
+            ),
         ]
     )
 
@@ -84,6 +133,14 @@ def test_a_sound_rehearsal_passes():
         ({"steps": [step("train"), step("save", "OSError: no")]}, "rehearsal-checkpoint"),
         ({"steps": [step("train"), step("save"), step("load", "E: no")]}, "rehearsal-checkpoint"),
         ({"document": None, "exit_code": 1}, "rehearsal-trains"),
+        ({"heads": {"bbox_head": 1}}, "rehearsal-classes"),
+        ({"datasets": [dataset("train", lowest=-1)]}, "rehearsal-classes"),
+        ({"datasets": [dataset("train", labels=0, highest=None)]}, "rehearsal-classes"),
+        ({"datasets": [dataset("train", classes=[*"person"])]}, "rehearsal-classes"),
+        ({"datasets": [dataset("train", classes=["car"]), dataset("val")]}, "rehearsal-classes"),
+        ({"evaluated": ["person", "car"]}, "rehearsal-classes"),
+        ({"inside": inside({"missing": 8})}, "rehearsal-weights"),
+        ({"checkpoint_bytes": 10**9}, "rehearsal-disk"),
         ({"inside": inside(rated=0, rising=0, changed=0)}, "rehearsal-parts"),
         ({"document": None, "exit_code": None, "timed_out": True}, "rehearsal-trains"),
         (
@@ -122,3 +179,51 @@ def test_too_few_steps_do_not_pass():
     (item,) = [one for one in entries(seen(inside=inside(looks=1))) if one.status != "pass"]
 
     assert (item.id, item.status) == ("rehearsal-parts", "skip")
+
+
+def warned(rehearsed: Rehearsed) -> list[str]:
+    return [item.id for item in entries(rehearsed) if item.status == "warn"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "item"),
+    [
+        ({"heads": {"bbox_head": 80}}, "rehearsal-classes"),
+        ({"inside": inside({"missing": 5})}, "rehearsal-weights"),
+        ({"speed": speed(workers=0)}, "rehearsal-workers"),
+        ({"speed": speed(load=[0.1])}, "rehearsal-workers"),
+        ({"gpu": {"name": "Card", "reserved": 95, "total": 100}}, "rehearsal-memory"),
+        (
+            {"machine": Machine(memory_used=95, memory_total=100, disk_free=10**9)},
+            "rehearsal-memory",
+        ),
+    ],
+)
+def test_a_doubt_is_a_warning(changes, item):
+    assert warned(seen(**changes)) == [item]
+    assert document(seen(**changes), "cfg.py").exit_code == 0
+
+
+def test_the_number_of_workers_that_would_feed_it():
+    slow = seen(speed=speed(load=[0.1], workers=1))
+
+    (item,) = [item for item in entries(slow) if item.id == "rehearsal-workers"]
+    assert item.remedy == "set num_workers=4"
+
+
+def test_an_unpaired_batch_fails_where_a_required_loss_needs_pairs():
+    single = (BatchSeen(at=2.0, wall=2.0, rank=0, iteration=2, outline=PAIRED[:1], losses=()),)
+    unpaired = seen(inside=fold([*single]))
+
+    assert "rehearsal-pairs" in failing(unpaired)
+    assert "rehearsal-pairs" not in failing(seen(inside=fold([*single]), required=()))
+
+
+def test_labels_that_no_head_is_known_for_do_not_fail():
+    assert failing(seen(heads={})) == []
+
+
+def test_segmentation_has_no_labels_in_its_samples():
+    maps = dataset("train", labelled=False, labels=0, lowest=None, highest=None)
+
+    assert failing(seen(datasets=[maps])) == []

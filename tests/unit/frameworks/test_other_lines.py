@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
-from dualwatch.events import LogMilestone
+from dualwatch.events import EvaluationLogged, LogMilestone, ProgressShown
 from dualwatch.frameworks.other_lines import OtherLines
 
 
@@ -42,3 +44,52 @@ def test_the_beginning_or_the_end_of_a_training(line: str, name: str) -> None:
 )  # fmt: skip
 def test_what_is_no_end(line: str) -> None:
     assert OtherLines().parse(line, 1.0, 2.0) is None
+
+
+def detectron2(iteration: int, eta: str) -> str:
+    return (
+        f"[03/04 10:02:40 d2.utils.events]:  eta: {eta}  iter: {iteration}  total_loss: nan  "
+        "loss_cls: 0.41    time: 0.4011  data_time: 0.0061   lr: 0.0025  max_mem: 4120M"
+    )
+
+
+@pytest.mark.parametrize(("eta", "is_end"), [("0:00:00", True), ("1 day, 3:04:05", False)])
+def test_a_line_of_detectron2_and_its_last_word(eta: str, is_end: bool) -> None:
+    lines = OtherLines()
+    shown = lines.parse(detectron2(399, eta), 1.0, 2.0)
+    assert isinstance(shown, ProgressShown)
+    assert (shown.mode, shown.done, shown.metrics["loss_cls"]) == ("train", 399, 0.41)
+    assert math.isnan(shown.metrics["total_loss"])
+    stops = "[03/04 10:04:00 d2.engine.hooks]: Overall training speed: 398 iterations in 0:03:59"
+    over = lines.parse(stops, 1.0, 2.0)
+    assert (over is not None) is is_end, "it is printed after an error as well"
+
+
+@pytest.mark.parametrize(
+    ("values", "metrics"),
+    [
+        ("0.612  0.544  0.571  0.342", {"mAP50": 0.571, "mAP50-95": 0.342}),
+        ("0      0      0      0", {"mAP50": 0.0, "mAP50-95": 0.0}),
+        (
+            "0.6  0.5  0.57  0.34  0.6  0.5  0.4  0.2",
+            {"mAP50": 0.57, "mAP50-95": 0.34, "second/mAP50": 0.4, "second/mAP50-95": 0.2},
+        ),
+    ],
+)
+def test_the_row_of_all_classes(values: str, metrics: dict[str, float]) -> None:
+    row = f"                   all        320       1120      {values}"
+    event = OtherLines().parse(row, 1.0, 2.0)
+    assert isinstance(event, EvaluationLogged)
+    assert (event.mode, event.metrics) == ("val", metrics)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "                   car        320       1120      0.6  0.5  0.5  0.3",
+        "                   all        320       1120      0.6",
+        "    all 3 of 5 files were read",
+    ],
+)
+def test_other_rows_of_a_table(row: str) -> None:
+    assert OtherLines().parse(row, 1.0, 2.0) is None

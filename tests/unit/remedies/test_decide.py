@@ -9,7 +9,8 @@ import pytest
 from dualwatch.events import Action, Circumstance, Decision, Finding, Proof, Severity, TriedStep
 from dualwatch.frameworks.base import TrainingSpec
 from dualwatch.frameworks.mmengine.config.spec import spec_of
-from dualwatch.protocol import ENV_NETWORK_LIMIT, ENV_OWN_BUILDS, Phase
+from dualwatch.protocol import Phase
+from dualwatch.protocol.environment import NETWORK_LIMIT, OWN_BUILDS
 from dualwatch.remedies.decide import (
     STALLS,
     Policy,
@@ -68,9 +69,7 @@ def test_a_place_that_was_seen_gets_one_try(spec, found, code) -> None:
     assert (last.action, last.cause) == (Action.GIVE_UP, code)
 
 
-@pytest.mark.parametrize(
-    ("code", "variable"), [("DW121", ENV_OWN_BUILDS), ("DW122", ENV_NETWORK_LIMIT)]
-)
+@pytest.mark.parametrize(("code", "variable"), [("DW121", OWN_BUILDS), ("DW122", NETWORK_LIMIT)])
 def test_a_wait_outside_of_the_training_gets_one_rerun_in_another_environment(
     spec, found, code, variable
 ) -> None:

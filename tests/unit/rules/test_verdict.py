@@ -7,6 +7,7 @@ from dualwatch.core.errors import Exit
 from dualwatch.events import Evidence, Severity
 from dualwatch.protocol import Phase
 from dualwatch.rules.catalog import finding
+from dualwatch.rules.ranking import causes
 from dualwatch.rules.verdict import lost_iterations, of_ended
 
 MACL = ("loss_macl",)
@@ -132,5 +133,19 @@ def test_lost_iterations_when_nothing_is_known(new_story) -> None:
 
 def test_severity_decides_not_the_number_of_findings(story) -> None:
     story.trains().pulse(Phase.FINISHED).ended()
-    mild = [found("DW203", severity=Severity.WARNING)] * 5
+    mild = [found("DW209", severity=Severity.WARNING)] * 5
     assert of_ended(story.snapshot, mild, ()).code is Exit.OK
+
+
+@pytest.mark.parametrize("code", ["DW203", "DW205", "DW207", "DW216"])
+def test_a_warning_about_the_result_counts(story, code) -> None:
+    story.trains().pulse(Phase.FINISHED).ended()
+    verdict = of_ended(story.snapshot, [found(code, severity=Severity.WARNING)], ())
+    assert (verdict.outcome, verdict.code) == ("completed-with-findings", Exit.WRONG)
+
+
+@pytest.mark.parametrize("code", ["DW204", "DW209", "DW311", "DW801"])
+def test_a_remark_on_a_finished_training_is_no_cause(code) -> None:
+    warning = found(code, severity=Severity.WARNING)
+    assert causes([warning]) == [warning]
+    assert causes([warning], finished=True) == []

@@ -7,6 +7,7 @@ is no extra thread, since a thread before a fork is itself a cause of deadlocks.
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import os
 import signal
@@ -35,6 +36,10 @@ _INTACT = frozenset(
 """Phases in which no parameter changes, so that a checkpoint is whole whatever was interrupted."""
 
 
+_WHERE_IT_WAITS = (AgentCommand.REPLACE_POOL, AgentCommand.END_WORKERS, AgentCommand.DROP_LOGS)
+"""Commands that a signal handler carries out inside the wait; before a batch they came too late."""
+
+
 class CommandHandler:
     """Carries out the commands for one rank.
 
@@ -47,6 +52,7 @@ class CommandHandler:
     Attributes:
         guards: Of all loaders in care. Weak: a loop may make a new loader for each epoch.
         without_workers: A loader was replaced: those that are made later get no workers either.
+        ending: The training ends at the supervisor's request, which has asked for a rescue before.
     """
 
     def __init__(
@@ -65,6 +71,7 @@ class CommandHandler:
         self._current: loader_guard.LoaderGuard | None = None
         self.guards: weakref.WeakSet[loader_guard.LoaderGuard] = weakref.WeakSet()
         self.without_workers = False
+        self.ending = False
         self._ended_workers = False
         self._trace: exception_trace.ExceptionTrace | None = None
         self._trace_number = 0
@@ -86,6 +93,7 @@ class CommandHandler:
 
         Raises:
             ReplaceLoader: The loader was replaced while a batch was waited for.
+            KeyboardInterrupt: The training is to end.
         """
         self._current = guard
         if self._trace is not None and not waiting:
@@ -104,8 +112,14 @@ class CommandHandler:
             self._replace(record, guard, waiting)
         elif record.order == AgentCommand.TRACE:
             self._trace, self._trace_number = exception_trace.ExceptionTrace(), record.number
+        elif record.order == AgentCommand.END:
+            self._end(record)
+        elif record.order in _WHERE_IT_WAITS:
+            self.answer(record.number, record.order, why="the wait is over")
         else:
             self._carry_out(record)
+            if self._buffer[:8] != self._seen:
+                self.look(guard, waiting)  # What ended the wait after a rescue.
 
     def batch_came(self, batch: object) -> None:
         """The batch is here: its iteration is traced, where that was asked for."""
@@ -219,6 +233,14 @@ class CommandHandler:
         self.answer(record.number, record.order, why=why, path=path, awaited=awaited)
         if path:
             self._hold(record.number)
+
+    def _end(self, record: protocol.CommandRecord) -> None:
+        """Ends the training as Ctrl-C does; its own handlers and ``finally`` run."""
+        self.ending = True
+        self.answer(record.number, record.order)
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+        _thread.interrupt_main()
 
     def _saved(self, record: protocol.CommandRecord) -> str:
         if record.order == AgentCommand.SAVE or self._save_together is None:

@@ -70,6 +70,14 @@ class Unread(Struct, kw_only=True):
     why: str
 
 
+class NamedCause(Struct, kw_only=True):
+    """A cause that ``diagnose`` names too: the exit code is 1 although an item may only warn."""
+
+    code: str
+    name: str
+    headline: str
+
+
 class CheckDocument(Struct, kw_only=True):
     """The whole document; ``counts`` by status."""
 
@@ -79,4 +87,5 @@ class CheckDocument(Struct, kw_only=True):
     entries: list[Entry] = field(name="items")
     counts: dict[str, int]
     exit_code: int = 0
+    causes: list[NamedCause] = []
     not_observed: list[Unread] = []

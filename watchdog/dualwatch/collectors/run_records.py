@@ -98,10 +98,25 @@ def find(folder: Path, depth: int = DEPTH) -> list[RunRecord]:
         elif record.log is not None:
             record.begun = last_time(record.log) or 0.0
     runs = [record for record in found.values() if record.main is not None]
+    runs = runs or _consoles(folder, depth)
     if any(record.is_named for record in runs):
         # Other programs write logs too. Beside the runs, a file has to show that it is one.
         runs = [one for one in runs if one.is_named or one.log is None or _trains(one.log)]
     return sorted(runs, key=lambda record: (record.begun, record.written, str(record.main)))
+
+
+def _consoles(folder: Path, depth: int) -> list[RunRecord]:
+    """The consoles that a shell or a scheduler kept, where trainings left nothing else.
+
+    Beside a training's own files they would be the same run again.
+    """
+    consoles = [one for one in walk(folder, depth) if is_console(one) and _trains(one)]
+    return [RunRecord(begun=last_time(one) or 0.0, log=one) for one in consoles]
+
+
+def is_console(file: Path) -> bool:
+    """Whether a file may be the console of a training, by its name: ``slurm-7.out``."""
+    return file.suffix == ".out" and "dualwatch" not in file.parts[-4:-1]
 
 
 def place_of(file: Path) -> Path:

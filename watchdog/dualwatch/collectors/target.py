@@ -218,7 +218,7 @@ def _newest_run(folder: Path) -> Target | None:
         place: Path | None = None
         if file.name == "journal.jsonl" and file.parent.name == "dualwatch":
             place = file.parent.parent
-        elif run_records.is_record(file):
+        elif run_records.is_record(file) or run_records.is_console(file):
             place = run_records.place_of(file)
         if place is not None and place not in places:
             records = run_records.find(place)

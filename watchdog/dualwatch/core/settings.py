@@ -42,7 +42,8 @@ class Settings:
     stall_timeout: Annotated[
         float,
         Option(
-            help="Seconds without progress before a run is considered stalled.",
+            help="Seconds without progress before a run is considered stalled; a proven deadlock "
+            "is answered sooner.",
             parse=duration,
             metavar="DURATION",
         ),

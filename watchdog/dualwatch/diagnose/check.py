@@ -7,8 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dualwatch.checks import profiles, runner
-from dualwatch.checks.document import CheckDocument, CheckTarget, Entry, ProfileChoice, Unread
-from dualwatch.checks.item import STAGES, CheckResult, CheckSubject, Item, RunLife, Status
+from dualwatch.checks.document import (
+    CheckDocument,
+    CheckTarget,
+    Entry,
+    NamedCause,
+    ProfileChoice,
+    Unread,
+)
+from dualwatch.checks.item import (
+    STAGES,
+    CheckResult,
+    CheckSubject,
+    Item,
+    NotJudged,
+    RunLife,
+    Status,
+)
 from dualwatch.checks.profiles import Choice
 from dualwatch.collectors import target as targets
 from dualwatch.collectors.target import Target
@@ -19,6 +34,7 @@ from dualwatch.diagnose import examine, preflight
 from dualwatch.diagnose.check_record import CheckRecord, record_of
 from dualwatch.diagnose.examine import ExamineOptions
 from dualwatch.diagnose.parallel import Collector
+from dualwatch.events import Finding
 from dualwatch.rules.starts import EarlierStart
 from dualwatch.tensorboard import status
 
@@ -48,7 +64,12 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """An evaluated checklist."""
+    """An evaluated checklist.
+
+    Attributes:
+        causes: What ``diagnose`` names, likeliest first; without those of items that were not
+            wanted.
+    """
 
     target: Target
     life: RunLife
@@ -57,6 +78,7 @@ class Checked:
     results: tuple[CheckResult, ...]
     not_observed: Mapping[str, str]
     earlier: Sequence[EarlierStart] = ()
+    causes: Sequence[Finding] = ()
 
     @property
     def code(self) -> Exit:
@@ -65,7 +87,7 @@ class Checked:
         failed = {one.item.probe for one in self.results if one.status is Status.FAIL}
         if failed & {"config-loads", "can-train"}:
             return Exit.USAGE
-        if found["fail"]:
+        if found["fail"] or self.causes:
             return Exit.WRONG
         of_config = [one for one in self.results if one.item.probe in OF_CONFIG]
         if of_config and self.life is RunLife.PLANNED:
@@ -127,7 +149,20 @@ def check(
         results=tuple(results),
         not_observed=done.not_observed,
         earlier=done.earlier,
+        causes=_counted(done.causes, results, wanted),
     )
+
+
+def _counted(
+    causes: Sequence[Finding], results: Sequence[CheckResult], wanted: Wanted
+) -> list[Finding]:
+    """The causes that count, of which an item may only warn: see ``docs/verdict.md``."""
+    evaluated = [one for one in results if one.reason is not NotJudged.IGNORED]
+    codes = {one.code for one in evaluated}
+    ignored = {one.code for one in results if one.reason is NotJudged.IGNORED} - codes
+    if wanted.select:
+        return [one for one in causes if one.code in codes]
+    return [one for one in causes if one.code not in ignored]
 
 
 def _tensorboard(target: Target, policy: CheckPolicy) -> dict[str, Collector]:
@@ -249,6 +284,10 @@ def document(checked: Checked) -> CheckDocument:
         entries=[item(result) for result in checked.results],
         counts=runner.counts(checked.results),
         exit_code=int(checked.code),
+        causes=[
+            NamedCause(code=one.code, name=one.name, headline=one.headline)
+            for one in checked.causes
+        ],
         not_observed=[
             Unread(what=what, why=why) for what, why in sorted(checked.not_observed.items())
         ],

@@ -36,6 +36,7 @@ from dualwatch.history.run import RunHistory
 from dualwatch.history.training_record import TrainingRecord
 from dualwatch.logs import reader
 from dualwatch.logs.whole import LogStart
+from dualwatch.protocol import Phase
 from dualwatch.rules import ranking, starts
 from dualwatch.rules.deaths import exit
 from dualwatch.rules.registry import judge
@@ -268,7 +269,7 @@ def _fold(done: Examination, answers: dict[str, Any], options: ExamineOptions) -
         NotObserved(at=moment.at, wall=moment.wall, what=what, why=why)
         for what, why in done.not_observed.items()
     ]
-    for name in dict.fromkeys(("checkpoint", *options.more)):
+    for name in dict.fromkeys(("checkpoint", "data sets", *options.more)):
         if name == "config":
             continue  # As it was settled above.
         answer = answers.get(name, ())
@@ -320,11 +321,12 @@ def _judge(done: Examination, policy: CheckPolicy, options: ExamineOptions) -> N
     # The rules ran while the run was supervised, when more could be observed than now.
     known = {finding.code for finding in now}
     then = [f for f in done.run.attempt.findings if f.code not in known and _still_counts(f, done)]
-    done.findings = ranking.rank([*now, *then])
-    done.causes = ranking.causes([*now, *then])
     done.standing = run_status(s, alive=is_alive(target))
+    done.findings = ranking.rank([*now, *then])
+    is_over = done.standing.phase == Phase.FINISHED and not is_planned(target)
+    done.causes = ranking.causes([*now, *then], finished=is_over)
     if is_planned(target):
-        done.standing = not_run()
+        done.standing = not_run(loaded=s.config is not None and s.config.how == "loaded")
     elif is_alive(target) is None and done.log is not None and not any(done.log.tail):
         done.standing = of_empty_log()
     if not target.supervised:

@@ -1,7 +1,7 @@
-"""What ``check`` asks beside what ``diagnose`` does: the data, the checkpoint, the surroundings.
+"""What is asked about a training that may not have begun: data, checkpoint, surroundings.
 
-These questions take seconds and are about a training that may not have begun, so that a diagnosis
-does not ask them.
+These questions take seconds: ``check`` asks them of every target, ``diagnose`` those about data and
+checkpoint of a configuration that was not run.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def collectors(
         lambda: checkpoint(target, known.get()), CONFIG_S + PAIRS_S + CHECKPOINT_S
     )
     asked["data sets"] = Collector(
-        lambda: _data(known.get(), all_pairs, lambda done, total: tell("images", done, total)),
+        lambda: data_sets(known.get(), all_pairs, lambda done, total: tell("images", done, total)),
         CONFIG_S + PAIRS_S + DATA_S,
     )
     return asked
@@ -103,9 +103,12 @@ def _work_dir(known: FoundConfig, target: Target) -> Path | None:
     return Path("work_dirs", target.config.stem) if target.config is not None else None
 
 
-def _data(
-    known: FoundConfig | None, all_images: bool, tell: Callable[[int, int], None]
+def data_sets(
+    known: FoundConfig | None,
+    all_images: bool = False,
+    tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Event]:
+    """The data sets of a configuration: which of their images are there."""
     if known is None or not known.spec.sections:
         return [_unseen("data sets", known)]
     return [

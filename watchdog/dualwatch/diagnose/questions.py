@@ -101,6 +101,9 @@ def questions(
                 lambda: preflight.checkpoint(target, known.get()),
                 CONFIG_S + 2 + preflight.CHECKPOINT_S,
             )
+            asked["data sets"] = Collector(
+                lambda: preflight.data_sets(known.get()), CONFIG_S + 2 + preflight.DATA_S
+            )
     elif work_dir is not None:
         cwd = training.cwd if training is not None else None
         asked["config"] = Collector(lambda: _found_config(target, cwd, moment), LIVE_S)

@@ -71,6 +71,7 @@ from dualwatch.events.training import (
     LogMilestone,
     NotFollowed,
     ProgressShown,
+    UnusualBatch,
 )
 
 __all__ = [
@@ -146,6 +147,7 @@ __all__ = [
     "Transfer",
     "TransfersSeen",
     "TriedStep",
+    "UnusualBatch",
     "WaitKind",
     "WaitSeen",
     "WeightsLoaded",

@@ -13,6 +13,8 @@ class Circumstance(str, enum.Enum):
 
     # DW118
     WHILE_EVALUATING = "while-evaluating"
+    DIFFERENT_BRANCHES = "different-branches"
+    ONE_RANK_ALONE = "one-rank-alone"
     # DW125
     WRITER_GONE = "writer-gone"
     WRITER_BLOCKED = "writer-blocked"

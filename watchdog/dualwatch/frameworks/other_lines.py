@@ -1,6 +1,11 @@
-"""Lines with which trainings of other frameworks report that they begin and that they are complete.
+"""Lines with which other frameworks report the beginning, the progress and the end of a training.
 
 For an end a word of the training itself is needed: what a shell prints comes after a crash too.
+
+::
+
+    [03/04 10:00:08 d2.utils.events]:  eta: 0:04:00  iter: 19  total_loss: 1.2  loss_cls: 0.7
+                     all        320       1120      0.612      0.544      0.571      0.342
 """
 
 from __future__ import annotations
@@ -8,13 +13,16 @@ from __future__ import annotations
 import re
 
 from dualwatch.core.text import bound
-from dualwatch.events import Event, LogMilestone
+from dualwatch.events import EvaluationLogged, Event, LogMilestone, ProgressShown
+from dualwatch.logs import bars
 from dualwatch.logs.starts import Position
 
 MOST_CHARS = 300
+MOST_VALUES = 4000
 
 _HINT = re.compile(
-    r"omplete|topp|o stop|inished|train_runtime|Running training|Starting training|GPU available"
+    r"omplete|topp|o stop|Overall training|inished|train_runtime|Running training"
+    r"|Starting training|GPU available"
     r"|完成|结束"
 )
 _CLOSES = re.compile(
@@ -43,6 +51,19 @@ _OPENS = re.compile(
     r"|Starting training from iteration \d+"  # detectron2
     r"|GPU available: \w+"  # Lightning
 )
+# detectron2. Its last word comes after a crash as well: the time left decides.
+_ITERATION = re.compile(
+    r".{0,60}?\beta: (?P<eta>(?:\d{1,4} days?, )?\d{1,2}:\d\d:\d\d) +iter: (?P<done>\d{1,12}) +"
+    r"(?P<values>total_loss: .+)"
+)
+_STOPS = re.compile(r".{0,60}?\bOverall training speed: \d+ iterations in ")
+# YOLOv5 and Ultralytics: the row of all classes; images, instances, P, R, mAP50, mAP50-95, of masks
+# or key points four more.
+_ALL_CLASSES = re.compile(
+    r" +all +\d+ +\d+(?P<values>(?: +(?:\d\S*|nan)){4}(?:(?: +(?:\d\S*|nan)){4})?) *$"
+)
+_COLUMNS = (None, None, "mAP50", "mAP50-95", None, None, "second/mAP50", "second/mAP50-95")
+
 _PREFIX = re.compile(r".{0,120} >> |.{0,80}?\bINFO\b[^A-Za-z`{\d]{0,6}(?:[\w.]{1,80}: ?)?")
 
 
@@ -50,12 +71,21 @@ _NAMES = ((_EARLY, "stopped-early"), (_CLOSES, "run-over"), (_OPENS, "run-announ
 
 
 class OtherLines:
-    """Reads one stream. It knows the beginnings and ends of trainings, no training lines."""
+    """Reads one stream; of what it shows it remembers the time that is left."""
+
+    def __init__(self) -> None:
+        self._is_last = False
 
     def parse(self, line: str, at: float, wall: float) -> Event | None:
-        """The beginning or the end that a line reports; None for all other lines."""
+        """The beginning, progress or end that a line reports; None for all other lines."""
+        if "total_loss: " in line:
+            return self._iteration(line, at, wall)
+        if line.startswith("   ") and " all " in line:
+            return _of_all_classes(line, at, wall)
         if len(line) > MOST_CHARS or _HINT.search(line) is None:
             return None
+        if self._is_last and _STOPS.match(line) is not None:
+            return LogMilestone(at=at, wall=wall, name="run-over", text=line.strip())
         prefix = _PREFIX.match(line)
         starts = (0, prefix.end()) if prefix is not None else (0,)
         for pattern, name in _NAMES:
@@ -65,6 +95,21 @@ class OtherLines:
                 )
         return None
 
+    def _iteration(self, line: str, at: float, wall: float) -> ProgressShown | None:
+        match = _ITERATION.match(line[:MOST_VALUES])
+        if match is None:
+            return None
+        self._is_last = match["eta"] == "0:00:00"
+        return ProgressShown(
+            at=at,
+            wall=wall,
+            label=f"iter: {match['done']}",
+            bar=False,
+            mode="train",
+            done=int(match["done"]),
+            metrics=bars.fields(match["values"]),
+        )
+
     def position(self, line: str) -> Position | None:
         """The counters of a training line: there are none."""
         return None
@@ -72,3 +117,17 @@ class OtherLines:
     def split_prefix(self, line: str) -> tuple[str, str]:
         """Splits a logger's prefix off: it knows none."""
         return "", line
+
+
+def _of_all_classes(line: str, at: float, wall: float) -> EvaluationLogged | None:
+    match = _ALL_CLASSES.match(line[:MOST_CHARS])
+    if match is None:
+        return None
+    try:
+        values = [float(value) for value in match["values"].split()]
+    except ValueError:
+        return None
+    metrics = {n: v for n, v in zip(_COLUMNS, values, strict=False) if n is not None}
+    return EvaluationLogged(
+        at=at, wall=wall, mode="val", epoch=None, iteration=0, total=None, metrics=metrics
+    )

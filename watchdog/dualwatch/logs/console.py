@@ -20,6 +20,7 @@ from dualwatch.events import (
     IterationLogged,
     LogMilestone,
 )
+from dualwatch.logs import envelopes
 from dualwatch.logs.endings import EndingParser
 from dualwatch.logs.formats import LineFormat
 from dualwatch.logs.progress import ProgressReader
@@ -28,8 +29,10 @@ from dualwatch.logs.tracebacks import EXCERPT_WIDTH, MESSAGE_CHARS, TracebackCol
 MAX_RANKS = 64
 MAX_KNOWN_ERRORS = 512
 
-# torchrun puts "[rank0]: " before the lines of a traceback, "[default0]:" before all lines.
-_TAG = re.compile(r"(?:\[[A-Za-z_]+\d{1,6}\]: ?)+")
+# torchrun puts "[rank0]: " before the lines of a traceback, "[default0]:" before all lines, and
+# `srun -l` "0: ".
+_TAG = re.compile(r"(?:\[[A-Za-z_]+\d{1,6}\]: ?)+| {0,4}\d{1,5}: ")
+_MARKS = frozenset("[ 0123456789")
 
 _NAMED = re.compile(
     r"(?<![\w.])(?P<kind>(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception)|Exception"
@@ -93,8 +96,9 @@ class ConsoleParser:
         """Takes one whole line (without its end) and returns what it states or completes."""
         if "\x1b" in line:
             line = strip_control(line)
+        line = envelopes.text_of(line)
         tag = ""
-        if line.startswith("["):
+        if line[:1] in _MARKS:
             match = _TAG.match(line)
             if match is not None:
                 tag, line = match[0], line[match.end() :]

@@ -252,6 +252,15 @@ FORMS: tuple[Form, ...] = (
     _form(
         _B.TERMINAL, _K.INTERRUPTED, r"(?:\^C)+\s*(?:KeyboardInterrupt)?\s*$|KeyboardInterrupt\s*$"
     ),
+    _form(
+        _B.TERMINAL,
+        _K.INTERRUPTED,
+        # cmd.exe asks this of a batch file that Ctrl-C reached; Fortran's runtime (MKL) prints the
+        # other where it handled the event before Python could.
+        r"(?:\^C)*\s*(?:Terminate batch job \(Y/N\)\?"
+        r"|终止批处理操作吗 ?[(\uff08]Y/N[)\uff09] ?[?\uff1f])"
+        r"|forrtl: error \(200\): program aborting due to (?:control-C|window-CLOSE) event",
+    ),
     _form(_B.RUNTIME, _K.CRASHED, r"OMP: Error #15: "),
 )
 

@@ -69,6 +69,7 @@ class ProgressReader:
         self._outer: tuple[int, int | None] | None = None
         self._columns: tuple[str, ...] = ()
         self._has_trained = False
+        self._trained: tuple[int | None, int | None] = (None, None)
 
     def trained(self) -> None:
         """The stream had a line of a training: a bar without a name is one of its validation."""
@@ -146,7 +147,10 @@ class ProgressReader:
             epoch, epochs = self._announced
             if epoch is None and self._outer is not None:
                 epoch, epochs = self._outer[0] + 1, self._outer[1]
-        self._has_trained = self._has_trained or mode == "train"
+        if mode == "train":
+            self._has_trained, self._trained = True, (epoch, epochs)
+        elif mode and epoch is None:
+            epoch, epochs = self._trained
         return ProgressShown(
             at=at,
             wall=wall,

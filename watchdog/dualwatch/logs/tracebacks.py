@@ -4,7 +4,8 @@ A block goes through three states. ``frames``: after ``Traceback (most recent ca
 the line ``Kind: message``. ``message``: the following lines of a message, until something else
 comes. A chain ("During handling of ...", "Original Traceback ...") leads from the second back to
 the first, so that a chain gives one event, which names its last exception. A loader worker's
-exception comes wrapped in the main process's, and there the original is the cause.
+exception comes wrapped in the main process's, and there the original is the cause. A notebook shows
+tracebacks in a form of its own (``notebooks``), which is kept in Python's.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from dataclasses import dataclass, field
 
 from dualwatch.core.text import bound
 from dualwatch.events import ErrorFate, ErrorSeen
+from dualwatch.logs import notebooks
+from dualwatch.logs.notebooks import NotebookFrames
 
 EXCERPT_LINES = 60
 EXCERPT_WIDTH = 500
@@ -67,6 +70,7 @@ class _Block:
     blank: bool = False
     foreign: int = 0
     fate: ErrorFate = ErrorFate.RAISED
+    notebook: NotebookFrames | None = None
 
     def keep(self, line: str) -> None:
         self.excerpt.append(bound(line, EXCERPT_WIDTH))
@@ -77,6 +81,7 @@ class _Block:
             message = "\n".join(self.message).strip()
             self.causes.append(bound(f"{self.kind}: {message}", EXCERPT_WIDTH))
         self.in_frames, self.blank, self.foreign = True, False, 0
+        self.notebook = None
 
     def event(self, at: float, wall: float) -> ErrorSeen:
         return ErrorSeen(
@@ -119,6 +124,9 @@ class TracebackCollector:
             Whether the line belongs to a traceback, and the exceptions that it completed.
         """
         before, self._before = self._before, body if body.strip() else self._before
+        cell = notebooks.header(body)
+        if cell is not None:
+            return True, self._cell(cell, level, at, wall)
         if HEADER in body:
             return True, self._header(level, body, before.lstrip(), at, wall)
         block = self._block
@@ -176,9 +184,22 @@ class TracebackCollector:
         block.keep(body[len(prefix) :])
         return events
 
+    def _cell(
+        self, notebook: NotebookFrames, level: str, at: float, wall: float
+    ) -> list[ErrorSeen]:
+        """A notebook's traceback begins, or the next link of its chain."""
+        events = self.flush(at, wall)
+        if self._block is None or not self._block.causes:
+            self._block = _Block(prefix="", logged=bool(level))
+        self._block.notebook = notebook
+        self._block.keep(HEADER)
+        return events
+
     def _among_frames(
         self, block: _Block, text: str, at: float, wall: float
     ) -> tuple[bool, list[ErrorSeen]]:
+        if block.notebook is not None and not block.notebook.is_end(text):
+            return self._in_cell(block, block.notebook, text)
         frame = _FRAME.match(text)
         if frame is not None:
             block.keep(text)
@@ -200,6 +221,19 @@ class TracebackCollector:
         if block.foreign > FOREIGN_LINES:
             self._block = None
             return False, [block.event(at, wall)] if block.kind else []
+        return False, []
+
+    def _in_cell(
+        self, block: _Block, notebook: NotebookFrames, text: str
+    ) -> tuple[bool, list[ErrorSeen]]:
+        for line in notebook.take(text):
+            block.keep(line)
+        block.where = notebook.where or block.where
+        if notebook.knows(text):
+            return True, []
+        block.foreign += 1
+        if block.foreign > FOREIGN_LINES:
+            self._block = None
         return False, []
 
     def _after_kind(

@@ -23,6 +23,7 @@ from dualwatch.events import (
     LogClock,
     ObserverPaused,
 )
+from dualwatch.logs import envelopes
 from dualwatch.logs.console import ConsoleParser
 from dualwatch.logs.formats import LineFormat
 from dualwatch.logs.screen import PutOffLines
@@ -177,7 +178,7 @@ class WholeLog:
 
     def take(self, lines: Iterable[str]) -> None:
         """The next lines, clean and bounded."""
-        for line in lines:
+        for line in map(envelopes.unwrapped, lines):
             self._number += 1
             self.tail.append(line)
             position = None

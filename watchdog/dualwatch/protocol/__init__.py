@@ -39,19 +39,6 @@ ENV_MARKER = "DUALWATCH_MARKER"
 ENV_SUPERVISOR = "DUALWATCH_SUPERVISOR_PID"
 """Whom Yama shall allow to read the stacks."""
 
-ENV_NO_POOLS = "DW_NO_POOLS"
-"""Pools of processes in an evaluation work in the training's own process."""
-
-ENV_OWN_BUILDS = "DW_OWN_BUILDS"
-"""Extensions are built in a folder of the run, which ``BUILDS_ENV`` names to torch."""
-
-BUILDS_ENV = "TORCH_EXTENSIONS_DIR"
-
-WANDB_MODE = "WANDB_MODE"
-
-ENV_NETWORK_LIMIT = "DW_NETWORK_LIMIT"
-"""Seconds after which a server that does not answer is an error, where the code sets no limit."""
-
 INTERNAL_ENV = (ENV_ATTEMPT_DIR, ENV_MARKER, ENV_SUPERVISOR)
 """Ours, for the child: never settings of the user."""
 
@@ -142,10 +129,19 @@ class _Batch(TypedDict):
     losses: list[str]
 
 
+class UnusualBatchDocument(TypedDict):
+    """One iteration of a rank; see ``events.UnusualBatch``."""
+
+    iteration: int
+    empty: list[str]
+    missing: list[str]
+
+
 class BatchDocument(_Batch, total=False):
     """``batch-RANK.json``; see ``events.BatchSeen``."""
 
     logged: list[str]
+    unusual: list[UnusualBatchDocument]
 
 
 class ModelPartDocument(TypedDict):
@@ -325,6 +321,9 @@ class AgentCommand:
     TRACE = "trace"
     """Trace the next iteration, and report the exceptions that were caught in it."""
 
+    END = "end"
+    """End as after Ctrl-C, without another rescue: where SIGTERM would kill at once."""
+
 
 COMMANDS = (
     "",
@@ -334,6 +333,7 @@ COMMANDS = (
     AgentCommand.SAVE_TOGETHER,
     AgentCommand.TRACE,
     AgentCommand.REPLACE_POOL,
+    AgentCommand.END,
     AgentCommand.END_WORKERS,
     AgentCommand.DROP_LOGS,
 )

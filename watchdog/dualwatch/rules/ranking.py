@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 
 from msgspec.structs import replace
 
-from dualwatch.events import Finding, Severity
+from dualwatch.events import Finding, Proof, Severity
 from dualwatch.events.findings import kinds
 from dualwatch.rules.catalog import BY_CODE
 
@@ -54,11 +54,29 @@ def explained(finding: Finding, findings: Sequence[Finding]) -> bool:
     )
 
 
-def causes(findings: Sequence[Finding]) -> list[Finding]:
+_RESULT = ("DW203", "DW205", "DW207", "DW216")
+"""Findings about what a training has become, be they warnings."""
+
+
+def impairs(f: Finding) -> bool:
+    """Whether a training that came to its end has suffered from a finding: exit code 1.
+
+    A warning about its speed, its surroundings or the targets of a profile is a remark then.
+    """
+    if f.severity >= Severity.ERROR:
+        return True
+    of_result = f.code in _RESULT or f.proof is Proof.DIVERGED
+    return f.severity is Severity.WARNING and of_result
+
+
+def causes(findings: Sequence[Finding], *, finished: bool = False) -> list[Finding]:
     """The ranked findings that can have led to the outcome, without symptoms and notes.
 
     The outcome is a death or a stall, where there is one. A warning that explains neither is not a
     cause of it: it remains a finding.
+
+    Args:
+        finished: Whether the outcome is a training that came to its end: see ``impairs``.
     """
     ranked = rank(findings)
     deaths = [f for f in ranked if _ends_or_stalls(f)]
@@ -69,6 +87,7 @@ def causes(findings: Sequence[Finding]) -> list[Finding]:
         if f.severity > Severity.INFO
         and not explained(f, ranked)
         and (f.severity > Severity.WARNING or not outcome or _leads_to(f.code, outcome))
+        and (impairs(f) or not finished)
     ]
 
 

@@ -15,6 +15,7 @@ from dualwatch.protocol import STARTUP_PHASES, Phase
 from dualwatch.rules import finished, status
 from dualwatch.rules.deaths import exit
 from dualwatch.rules.deaths import place as deaths
+from dualwatch.rules.ranking import impairs
 from dualwatch.rules.status import RunStatus
 from dualwatch.state.snapshot import Snapshot
 
@@ -89,6 +90,8 @@ def earlier(
         end, cause = StartEnd.FAILED, causes[0] if causes else None
         why = cause.headline if cause is not None else "an error"
         said = f"it ended {where}: {why}"
+    spoilt = next((one for one in causes if one is not cause and impairs(one)), None)
+    said += f"; {spoilt.headline}" if spoilt is not None else ""
     return EarlierStart(
         number=number,
         begun=begun,

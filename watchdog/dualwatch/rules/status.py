@@ -72,9 +72,17 @@ class RunStatus:
     decided: bool
 
 
-def not_run() -> RunStatus:
-    """The status of a configuration of which no training is known."""
-    return RunStatus(phase=Phase.NOT_RUN, sentence="a configuration, not run", decided=False)
+def not_run(*, loaded: bool) -> RunStatus:
+    """The status of a configuration of which no training is known.
+
+    Args:
+        loaded: Whether it was loaded as the training loads it: a text that was only read leaves
+            open whether it can start.
+    """
+    how = "it loads" if loaded else "only read as text"
+    return RunStatus(
+        phase=Phase.NOT_RUN, sentence=f"a configuration, not run; {how}", decided=loaded
+    )
 
 
 def of_empty_log() -> RunStatus:

@@ -10,7 +10,7 @@ from dualwatch.events import Finding, Severity
 from dualwatch.protocol import Phase
 from dualwatch.rules.finished import is_finished
 from dualwatch.rules.metrics.metrics import missing_at_end
-from dualwatch.rules.ranking import rank
+from dualwatch.rules.ranking import impairs, rank
 from dualwatch.state.snapshot import Snapshot
 
 
@@ -45,7 +45,7 @@ def of_ended(s: Snapshot, findings: Sequence[Finding], required: tuple[str, ...]
     if missing:
         reason = f"trained to the end, without {', '.join(missing)}"
         return Verdict("completed-with-findings", Exit.WRONG, reason)
-    wrong = [f for f in findings if f.severity >= Severity.ERROR and not f.code.startswith("DW1")]
+    wrong = [f for f in findings if impairs(f) and not f.code.startswith("DW1")]
     if wrong:
         codes = ", ".join(dict.fromkeys(f"{f.code} {f.name}" for f in wrong))
         return Verdict("completed-with-findings", Exit.WRONG, f"trained to the end, with {codes}")

@@ -18,6 +18,7 @@ AFTER_MILESTONE = {
     "environment": Phase.STARTING,
     "config-dump": Phase.BUILDING,
     "hooks-listed": Phase.BUILDING_DATA,
+    "annotations-loading": Phase.BUILDING_DATA,
     "weights-initialised": Phase.LOADING,
     "checkpoint-loaded": Phase.LOADING,
     "resumed": Phase.LOADING,

@@ -13,14 +13,18 @@ from pathlib import Path
 
 from dualwatch.actions import launch, shared_memory, terminate
 from dualwatch.actions.signals import StopRequests
-from dualwatch.checks.rehearsal import Rehearsed
+from dualwatch.checks.rehearsal import Machine, Rehearsed
+from dualwatch.collectors.agent_files.batches import BatchFiles
 from dualwatch.collectors.agent_files.learning import LearningFiles
 from dualwatch.collectors.agent_files.rehearsal import last_line, read
 from dualwatch.collectors.agent_files.replies import AgentReplies
+from dualwatch.collectors.agent_files.weights import WeightsFiles
 from dualwatch.collectors.gpu.nvml import NvmlSampler
+from dualwatch.collectors.host import sample as host
 from dualwatch.core import clock
 from dualwatch.core.errors import DualwatchError, Exit
 from dualwatch.core.settings import Settings
+from dualwatch.events import ProcessesSampled
 from dualwatch.frameworks.base import LaunchOptions
 from dualwatch.protocol.rehearsal import Order
 from dualwatch.state.snapshot import Snapshot, fold
@@ -65,7 +69,7 @@ def run(
                 note(f"note: {text}")
             if requests.to_stop:
                 return Rehearsal(seen=None, terminated=requests.terminated)
-            return _run(planned, scratch, requests)
+            return _run(planned, scratch, requests, options.work_dir or Path("work_dirs"))
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
@@ -88,7 +92,12 @@ def _refuse_unknown(planned: plan.Plan, options: LaunchOptions) -> None:
     )
 
 
-def _run(planned: plan.Plan, scratch: Path, requests: StopRequests) -> Rehearsal:
+def _run(planned: plan.Plan, scratch: Path, requests: StopRequests, work_dir: Path) -> Rehearsal:
+    """Runs the training to the end of its rehearsal.
+
+    Args:
+        work_dir: Of the training itself, where its checkpoints will lie.
+    """
     folder = scratch / "dualwatch"
     folder.mkdir(mode=0o700)
     order = Order(iterations=ITERATIONS, batches=BATCHES, work_dir=str(scratch))
@@ -103,12 +112,13 @@ def _run(planned: plan.Plan, scratch: Path, requests: StopRequests) -> Rehearsal
     threading.Thread(target=wake_when_done, name="dualwatch-wait", daemon=True).start()
     monitor = Monitor(folder, training, NvmlSampler(), process_interval=PROCESS_INTERVAL)
     timed_out = False
+    most_memory: int | None = None
     trains_since: float | None = None
     try:
         while not training.is_over() and not requests.to_stop and not timed_out:
             requests.sleep(TICK)
             moment = clock.now()
-            monitor.processes(moment)
+            most_memory = _most(most_memory, monitor.processes(moment))
             if trains_since is None and read(folder) is not None:
                 trains_since = moment.at
             limit = START_LIMIT if trains_since is None else LIMIT
@@ -128,15 +138,42 @@ def _run(planned: plan.Plan, scratch: Path, requests: StopRequests) -> Rehearsal
             timed_out=timed_out,
             last_line=last_line(folder / "console.log"),
             seconds=moment.at - began,
+            machine=_machine(work_dir, most_memory),
         )
     )
 
 
-def _inside(folder: Path) -> Snapshot:
-    """What the agent observed of the model and of the iteration that it traced."""
+def _most(before: int | None, sample: ProcessesSampled) -> int | None:
+    """The most memory that the whole tree held at once, in bytes."""
+    known = [process.rss for process in sample.processes if process.rss is not None]
+    return max(before or 0, sum(known)) if known else before
+
+
+def _machine(work_dir: Path, memory_used: int | None) -> Machine:
+    place = work_dir.absolute()
+    while not place.is_dir():
+        place = place.parent
     moment = clock.now()
-    learning = LearningFiles(folder).poll(moment.at, moment.wall)
-    return fold([*learning, *AgentReplies(folder).poll(moment.at, moment.wall)])
+    seen, _ = host.sample(place, None, at=moment.at, wall=moment.wall, kernel=False)
+    return Machine(
+        memory_used=memory_used,
+        memory_total=seen.cgroup_limit or seen.memory_total,
+        disk=str(place),
+        disk_free=seen.disk_free,
+    )
+
+
+def _inside(folder: Path) -> Snapshot:
+    """What the agent observed of model, batches and weights, and of the iteration it traced."""
+    at, wall = clock.now()
+    return fold(
+        [
+            *LearningFiles(folder).poll(at, wall),
+            *BatchFiles(folder).poll(at, wall),
+            *WeightsFiles(folder).poll(at, wall),
+            *AgentReplies(folder).poll(at, wall),
+        ]
+    )
 
 
 def _stop(

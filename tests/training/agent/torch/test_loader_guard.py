@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dualwatch import protocol
 from dualwatch.actions import agent_commands as orders
 from dualwatch.agent.commands import CommandHandler
 from dualwatch.agent.heartbeat import HeartbeatWriter as Heart
@@ -88,12 +89,15 @@ class Office:
         self.heart = Heart(str(folder), 0)
         self.heart.beat(Phase.WAITING)
         self.saved: list[int] = []
+        self.path = ""
         self.handler = CommandHandler(str(folder), self.heart, self._save)
         self.answers: list[CommandAnswered] = []
         self._reader = AgentReplies(folder)
 
     def _save(self) -> str:
         self.saved.append(len(self.saved))
+        if self.path:
+            return self.path
         raise OSError("no place for it")
 
     def order(self, order: str, *, when: Any, beats: int | None = None) -> threading.Thread:
@@ -281,6 +285,37 @@ def test_what_cannot_be_saved_is_said_and_the_loader_waits_on(office, load) -> N
     threading.Thread(target=replace_after, daemon=True).start()
     assert flat(loader) == list(range(24))
     assert office.answers[0].why == "OSError: no place for it"
+    assert office.saved == [0]
+
+
+def test_a_training_that_waits_for_a_batch_ends_when_it_is_asked_to(office, load) -> None:
+    dataset = Numbers(hang_from=9)
+    loader = load(dataset)
+    office.order(AgentCommand.END, when=dataset.stuck)
+    with pytest.raises(KeyboardInterrupt):
+        flat(loader)
+    assert office.handler.ending
+
+
+def test_after_a_rescue_it_ends_without_another_iteration(office, load) -> None:
+    office.path = "rescue.pth"
+    loader = load(Numbers(), num_workers=0)
+    asked = threading.Event()
+    asked.set()
+    saving = office.order(AgentCommand.SAVE, when=asked)
+
+    def end_after() -> None:
+        saving.join()
+        office.give(AgentCommand.END)
+
+    number = office.folder / protocol.command_file(0)
+    while number.read_bytes()[:1] == b"\0":
+        threading.Event().wait(0.01)  # The order is there before the first batch is asked for.
+    threading.Thread(target=end_after, daemon=True).start()
+    batches = []
+    with pytest.raises(KeyboardInterrupt):
+        batches += iter(loader)
+    assert batches == []
     assert office.saved == [0]
 
 

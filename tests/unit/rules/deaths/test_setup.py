@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dualwatch.events import CheckpointSeen, ConfigRead, Severity
+from dualwatch.events import CheckpointSeen, ConfigRead, DataSeen, DataSet, Severity
 
 LOADER = {"batch_size": 4, "num_workers": 2, "persistent_workers": True}
 
@@ -135,3 +135,29 @@ def test_weights_that_a_text_names_may_lie_elsewhere(story) -> None:
 def test_a_training_that_runs_had_its_weights(story) -> None:
     read(story).tell(CheckpointSeen, path="w.pth", exists=False, whole=None).trains(3)
     assert "DW605" not in story.codes()
+
+
+def images(story, **fields):
+    one = DataSet(key="train_dataloader.dataset", kind="CocoDataset", **fields)
+    return story.tell(DataSeen, sets=(one,))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"images": 3, "looked_at": 3, "lacking": 1, "absent": ("b.png",)},
+        {"images": 3, "looked_at": 3, "broken": ("b.png: not an image",)},
+        {"images": 0},
+    ],
+    ids=["missing", "unusable", "none"],
+)
+def test_images_that_annotations_name(story, new_story, fields) -> None:
+    (found,) = images(read(story), **fields).judged()
+    assert (found.code, found.severity) == ("DW603", Severity.CRITICAL)
+    trained = images(read(new_story()).trains(), **fields)
+    assert "DW603" not in trained.codes()
+
+
+@pytest.mark.parametrize("fields", [{"images": 3, "looked_at": 3}, {"why": "not read"}])
+def test_images_that_are_there_or_were_not_looked_for(story, fields) -> None:
+    assert images(read(story), **fields).codes() == []

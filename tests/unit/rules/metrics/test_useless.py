@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 import pytest
-from dualwatch.events import ConfigRead, EvaluationLogged, LogMilestone, Severity
+from dualwatch.events import ConfigRead, EvaluationLogged, IterationLogged, LogMilestone, Severity
+from msgspec import structs
 
 
 def config(story, epochs: int | None = None, classes: int | None = None):
@@ -143,3 +144,35 @@ def test_one_that_fell_to_nothing_is_a_warning(story) -> None:
 @pytest.mark.parametrize("values", [[0.3, 0.5, 0.45], [0.56, 0.22], [0.1, 0.2, 0.3], [0.0] * 4])
 def test_near_the_best_few_or_rising(story, values) -> None:
     assert not found(epochs(config(story, 12), values), "DW216")
+
+
+def empty(story, number: int):
+    """Validations in which nothing was found; the log has no metric then."""
+    for epoch in range(1, number + 1):
+        story.line(epoch=epoch, loss=0.7)
+        story.tell(LogMilestone, name="results-empty", text="")
+        story.tell(
+            EvaluationLogged, mode="val", epoch=epoch, iteration=20, total=20, metrics={"time": 0.2}
+        )
+    return story
+
+
+@pytest.mark.parametrize(("number", "severity"), [(3, Severity.WARNING), (5, Severity.ERROR)])
+def test_nothing_was_found_in_any_validation(story, number, severity) -> None:
+    (one,) = found(empty(config(story, 8), number), "DW207")
+    assert one.severity is severity
+
+
+def test_something_was_found_later(story) -> None:
+    assert not found(epochs(empty(config(story, 8), 3), [0.1, 0.2, 0.3, 0.4]), "DW207")
+
+
+def test_two_validations_of_a_very_short_training(story, new_story) -> None:
+    short = epochs(config(new_story(), 2), [0.0, 0.0])
+    short.events[:] = [
+        structs.replace(one, iteration=20, total=20) if isinstance(one, IterationLogged) else one
+        for one in short.events
+    ]
+    assert not found(short, "DW207")
+    (one,) = found(epochs(config(story, 2), [0.0, 0.0]), "DW207")
+    assert one.severity is Severity.WARNING

@@ -229,6 +229,64 @@ def test_a_worker_that_stands_elsewhere_is_the_cause_of_who_waits_for_a_lock(sto
     assert "lock" in cause.headline
 
 
+# --- outside of the dataset -----------------------------------------------------------------------
+
+LOOP = FORKED[1:]
+TAKEN = ("get", "multiprocessing/queues.py", 113)
+JOINS = (("_wait_for_tstate_lock", "threading.py", 1132), ("join", "threading.py", 1112))
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        (*JOINS, ("_stop", "service.py", 7), ("finalize.__call__", "weakref.py", 590)),
+        (*JOINS, ("Run.__del__", "wandb/run.py", 7)),
+        (*JOINS, ("_stop", "s.py", 7), ("__call__", "weakref.py", 590), ("seed", "init.py", 3)),
+        # While the next index is unpickled.
+        (*JOINS, ("_stop", "s.py", 7), ("__call__", "weakref.py", 590), TAKEN),
+    ],
+)
+def test_a_finalizer_in_a_forked_worker(locked, inner) -> None:
+    found = locked(at(101, *inner, outer=LOOP), at(102, *inner, outer=LOOP))
+    assert found.code == "DW111"
+    assert "finalizer" in hints(found)
+    assert "exists in the parent only" in hints(found)
+    assert "spawn" in found.remedy
+
+
+def test_a_finalizer_in_a_spawned_worker(locked) -> None:
+    inner = (*JOINS, ("__del__", "service.py", 7))
+    found = locked(at(101, *inner, outer=SPAWNED[1:]))
+    assert "exists in the parent only" not in hints(found)
+
+
+def test_a_finalizer_while_a_sample_is_loaded(locked) -> None:
+    inner = (*JOINS, ("__del__", "service.py", 7), ("__getitem__", "pairs.py", 7))
+    found = locked(at(101, *inner), at(102, *inner))
+    assert "inside the dataset" in found.headline
+    assert "finalizer" in hints(found)
+
+
+def test_a_lock_at_the_start_of_a_worker(locked) -> None:
+    inner = (("acquire", "cache.py", 3), ("init_worker", "train.py", 9))
+    found = locked(at(101, *inner, outer=LOOP), at(102, *inner, outer=LOOP))
+    assert found.code == "DW111"
+    assert "finalizer" not in hints(found)
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        (TAKEN,),
+        (("SemLock.acquire", "multiprocessing/synchronize.py", 9), TAKEN),
+        (("wait", "multiprocessing/connection.py", 930), ("poll", "connection.py", 1), TAKEN),
+        (),
+    ],
+)
+def test_workers_that_wait_for_work_are_not_at_a_lock(locked, inner) -> None:
+    assert locked(at(101, *inner, outer=LOOP), at(102, *inner, outer=LOOP)).code != "DW111"
+
+
 # --- where the kernel or the stacks are not told --------------------------------------------------
 
 

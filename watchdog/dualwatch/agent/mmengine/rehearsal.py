@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from dualwatch import protocol
 from dualwatch.agent import exception_trace, files
+from dualwatch.agent.mmengine import inventory
 from dualwatch.protocol import rehearsal as records
 
 if TYPE_CHECKING:
@@ -60,16 +61,9 @@ class Rehearsal:
         self._runner: Any = None
         self._done = 0
         self._began = 0.0
-        self.seen: records.Document = {
-            "steps": [],
-            "iterations": 0,
-            "seconds": [],
-            "losses": [],
-            "validates": False,
-            "metrics": None,
-            "monitored": {},
-            "checkpoint_bytes": 0,
-        }
+        self.seen = records.document()
+        self.resumes = False
+        """It reads its own checkpoint: that says nothing of the weights of the training."""
 
     def follow(self, runner: Any) -> None:
         """Shortens the training of a Runner that was just built."""
@@ -104,6 +98,7 @@ class Rehearsal:
         """Takes the place of the loop's ``run``; the process ends after it."""
         self.seen["validates"] = self._runner.val_loop is not None
         self.seen["monitored"] = monitored(self._runner.hooks)
+        inventory.take(self._runner, self.seen)
         validation, validate = self._runner.val_loop, None
         if validation is not None:
             self._shorten(validation)
@@ -115,6 +110,8 @@ class Rehearsal:
             self._step(records.Step.VALIDATE, validate)
         if self._step(records.Step.SAVE, self._save):
             self._step(records.Step.LOAD, self._load)
+        inventory.measure(self._runner, self.seen)
+        self._write()
         raise SystemExit(0)
 
     def _train(self, run: Callable[[], object]) -> None:
@@ -123,6 +120,7 @@ class Rehearsal:
             run()
 
     def _run_iter(self, loop: Any, run_iter: Callable[..., object], *args, **kwargs) -> None:
+        self.seen["waits"].append(round(time.monotonic() - self._began, 4))
         if self._done == 1:
             self._traced(functools.partial(run_iter, *args, **kwargs))
         else:
@@ -179,6 +177,7 @@ class Rehearsal:
         self.seen["checkpoint_bytes"] = os.path.getsize(path)
 
     def _load(self) -> None:
+        self.resumes = True
         self._runner.resume(os.path.join(self._runner.work_dir, CHECKPOINT))
 
     def _step(self, name: str, do: Callable[[], object]) -> bool:

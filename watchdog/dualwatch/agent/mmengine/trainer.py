@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         RunnerModule,
         SavedPosition,
     )
+    from dualwatch.agent.torch.objects import Module
 
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
@@ -84,6 +85,7 @@ class MMEngineTrainer(Trainer):
     def __init__(self) -> None:
         super().__init__()
         self._runner: Runner | None = None
+        self._rehearsal: rehearsals.Rehearsal | None = None
         self.saving = False
         self._phases = phases.PhaseTracker(self)
         self._validation_is_due = False
@@ -94,10 +96,16 @@ class MMEngineTrainer(Trainer):
         self._runner = runner
         self._phases.follow(runner)
         if self.orders.rehearsal is not None:
-            rehearsals.Rehearsal(self.folder, self.orders.rehearsal).follow(runner)
+            self._rehearsal = rehearsals.Rehearsal(self.folder, self.orders.rehearsal)
+            self._rehearsal.follow(runner)
         if self.commands is not None:
             runner.train = self.rescuing(runner.train)
             self.commands.listen()
+
+    def write_weights(self, model: Module, checkpoint: object) -> None:
+        """Records how the weights of a checkpoint fit; see ``Trainer.write_weights``."""
+        if self._rehearsal is None or not self._rehearsal.resumes:
+            super().write_weights(model, checkpoint)
 
     @property
     def runner(self) -> Runner:

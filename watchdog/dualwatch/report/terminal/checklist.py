@@ -61,6 +61,7 @@ def lines(
                 yield from sheet.item(item)
             yield from sheet.rest([item for item in items if item not in shown])
     yield ""
+    yield from sheet.causes(document)
     yield sheet.counts(document.counts)
     yield from sheet.hints(document)
 
@@ -110,6 +111,14 @@ class _Sheet:
             yield from self._wrapped(start.sentence, "  earlier: ")
         told = f"checklist: {profile.title or profile.name} ({profile.because})"
         yield from self._wrapped(told, "  ")
+
+    def causes(self, document: CheckDocument) -> Iterator[str]:
+        """What is wrong that no item reports as failed: the exit code is 1 for it."""
+        failed = {item.code for item in document.entries if item.status == "fail"}
+        for cause in document.causes:
+            if cause.code not in failed:
+                told = plain_text(f"{cause.code} {cause.name}: {cause.headline}")
+                yield from self._wrapped(told, "something is wrong: ")
 
     def rest(self, items: Sequence[Entry]) -> Iterator[str]:
         """Counts items that are blocked by others."""

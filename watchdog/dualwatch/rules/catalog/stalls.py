@@ -11,7 +11,7 @@ CODES: tuple[Code, ...] = (
         name="stalled-startup",
         severity=Severity.ERROR,
         means="No training iteration came within the stall timeout after the start, and the "
-        "process tree was idle: no CPU, no I/O.",
+        "process tree was idle: no CPU, no I/O. Or it was proven sooner that none will come.",
         matters="A training that hangs while it builds datasets or starts workers never begins.",
         remedy="dualwatch train replaces the loader in the running training if the loader is what "
         "hangs; otherwise it reruns without loader workers and with half the batch. If that stalls "
@@ -28,7 +28,8 @@ CODES: tuple[Code, ...] = (
         name="stalled-training",
         severity=Severity.ERROR,
         means="Training iterations came, then none within the stall timeout, while the process "
-        "tree was idle or showed the same stack in every capture.",
+        "tree was idle or showed the same stack in every capture. Or it was proven sooner that "
+        "none will come.",
         matters="The usual cause is a DataLoader whose workers wait for each other. It never ends "
         "and prints nothing.",
         remedy="dualwatch train captures the stacks and replaces the loader in the running "
@@ -90,10 +91,11 @@ CODES: tuple[Code, ...] = (
         code="DW111",
         name="loader-deadlock",
         severity=Severity.ERROR,
-        means="The main process waits for a batch while its loader workers wait for a lock inside "
-        "the dataset, without CPU or I/O.",
+        means="The main process waits for a batch while its loader workers wait for a lock, inside "
+        "the dataset or in a finalizer that Python runs in them, without CPU or I/O.",
         matters="The workers wait for each other, or for a lock that was held when they were "
-        "forked. No timeout ends it.",
+        "forked. No timeout ends it, so a proven one is answered without waiting for the stall "
+        "timeout.",
         remedy="Set num_workers=0; dualwatch train does so. To keep workers, take locks in one "
         "order, open files in the worker rather than before the fork, and start no threads before "
         "the fork.",
@@ -215,6 +217,14 @@ CODES: tuple[Code, ...] = (
             "rank that evaluates alone. Raise the timeout (init_process_group(timeout=...)), or "
             "make the evaluation shorter: fewer images, fewer boxes per image, or a smaller "
             "interval of results that are collected.",
+            Circumstance.DIFFERENT_BRANCHES: "Shortly before, the batch of one rank alone had "
+            "nothing in it, or the model returned fewer losses for it: that rank may have skipped "
+            "a backward pass or a collective. Compute the same losses on every rank: "
+            "where there is nothing to compute one of, return the sum of the predictions times 0, "
+            "so that every rank does the same backward pass. Or leave such samples out.",
+            Circumstance.ONE_RANK_ALONE: "One rank alone calls the DistributedDataParallel model, "
+            "whose forward pass sends its buffers to all ranks. Where only one rank validates or "
+            "draws, call model.module instead of model, in eval mode; or let all ranks validate.",
         },
         example="DW118 collective-stuck (likely)\n"
         "  rank 0 waits in all_reduce, and rank 1 is elsewhere: save (serialization.py:850) < "

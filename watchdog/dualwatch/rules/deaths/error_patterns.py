@@ -30,7 +30,9 @@ class Meaning(NamedTuple):
     sure: bool = True
 
 
-_DATASET_BUILT = re.compile(r"in (?:full_init|load_data_list)\b")
+_DATASET_BUILT = re.compile(
+    r"in (?:full_init|load_data_list|load_annotations|build_dataset)\b|pycocotools/coco\.py"
+)
 # In a process that loads without workers; a worker's error names its worker.
 _FETCHED = re.compile(r"_utils/fetch\.py")
 # A batch comes through a socket of its worker, which breaks when the worker is gone.

@@ -8,6 +8,7 @@ from dualwatch.core.plain import as_dict
 from dualwatch.events import (
     Circumstance,
     ConfigRead,
+    DataSeen,
     Defect,
     DefectKind,
     Evidence,
@@ -56,6 +57,26 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
         # One that has trained could; what a journal or a log shows of it counts for more.
         yield from _defects(s, config)
         yield from _checkpoint(s, config)
+    if not (_has_trained(s) or s.milestones or s.errors) and s.data is not None:
+        yield from _images(s, config, s.data)
+
+
+def _images(s: Snapshot, config: ConfigRead, data: DataSeen) -> Iterator[Finding]:
+    """Images that annotations name and that are missing or unusable."""
+    evidence = []
+    for one in data.sets:
+        if one.images == 0:
+            evidence.append(_quote(config, f"{one.key}: its annotations name no image"))
+        for count, names, what in (
+            (one.lacking, one.absent, "missing"),
+            (len(one.broken), one.broken, "unusable"),
+        ):
+            if names and one.images is not None:
+                shown = ", ".join(names[:NAMED])
+                text = f"{one.key}: {count or len(names)} of {one.looked_at} images {what}: {shown}"
+                evidence.append(_quote(config, text))
+    if evidence:
+        yield quotes.found(s, "DW603", evidence[:NAMED], 0.9)
 
 
 def _defects(s: Snapshot, config: ConfigRead) -> Iterator[Finding]:

@@ -24,6 +24,9 @@ ENOUGH = 3
 MANY = 5
 """Validations that are enough where it is not known how long the training lasts."""
 
+LEAST_STEPS = 100
+"""Iterations of a finished training from which two validations at the floor are reported."""
+
 BEGINNING = 0.1
 """Share of a training in which the metric may be at its floor: transformers take their time ..."""
 
@@ -66,13 +69,16 @@ class _Floor(NamedTuple):
 
 def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Metrics that were at their floor in every validation."""
+    if not s.results.scores:
+        yield from _nothing_found(s)
+        return
     found = {name: score for name, score in headline(s).items() if score.times >= 2}
     floors = {name: _floor(s, name, score) for name, score in found.items()}
     useless = {name: floor for name, floor in floors.items() if floor is not None}
     if not useless:
         return
     name = min(useless, key=lambda one: found[one].order)
-    severity = _severity(s, found[name])
+    severity = _severity(s, found[name].times)
     if severity is None:
         return
     if len(useless) < len(floors):
@@ -122,14 +128,34 @@ def headline(s: Snapshot) -> dict[str, Score]:
     return {first: scores[first]}
 
 
-def _severity(s: Snapshot, score: Score) -> Severity | None:
+def _nothing_found(s: Snapshot) -> Iterator[Finding]:
+    """Validations that had no result to measure: the log shows it, and has no metric."""
+    times = s.results.validations
+    severity = _severity(s, times) if "results-empty" in s.milestones and times >= 2 else None
+    if severity is None:
+        return
+    text = f"none of {times} validations has a metric: the model found nothing in any of them"
+    yield finding(
+        "DW207",
+        [Evidence(text=text, source=s.log)],
+        confidence=0.9,
+        remedy=NOT_KNOWN,
+        severity=severity,
+        attempt=s.attempt,
+    )
+
+
+def _severity(s: Snapshot, times: int) -> Severity | None:
     """How bad it is by how far the training has come; None where it is too early."""
     share = _share_done(s)
     if is_finished(s) or has_trained_all(s):
-        return Severity.ERROR if score.times >= ENOUGH else Severity.WARNING
-    if score.times < ENOUGH or (share is not None and share < BEGINNING):
+        if times >= ENOUGH:
+            return Severity.ERROR
+        few = s.last_iteration is not None and s.last_iteration < LEAST_STEPS
+        return None if few else Severity.WARNING
+    if times < ENOUGH or (share is not None and share < BEGINNING):
         return None
-    late = share >= ADVANCED if share is not None else score.times >= MANY
+    late = share >= ADVANCED if share is not None else times >= MANY
     return Severity.ERROR if late else Severity.WARNING
 
 
@@ -138,6 +164,7 @@ def _share_done(s: Snapshot) -> float | None:
     line, (epochs, iterations) = s.last_train, s.goal
     if line is None:
         return None
+    epochs = epochs or (s.shown.epochs if s.shown is not None else None)
     if epochs and line.epoch is not None:
         return line.epoch / epochs
     return line.iteration / iterations if iterations and line.epoch is None else None

@@ -59,18 +59,24 @@ def _proven(s: Snapshot, proven: Proven) -> Iterator[Finding]:
 
 
 def at_locks(s: Snapshot, main: int) -> tuple[list[ThreadStack], list[ThreadStack]]:
-    """Workers inside the dataset: those that wait for a lock, and those that are stuck otherwise.
+    """Workers with work: those that wait for a lock, and those that are stuck in the dataset.
 
     The second are the cause of the first: a worker that never returns may hold their lock.
     """
     fetching = [w for w in context.worker_stacks(s, main) if stack_patterns.fetches(w.frames)]
     locked = [w for w in fetching if context.is_at_a_lock(s, w)]
+    beside = [w for w in context.worker_stacks(s, main) if _waits_beside(s, w)]
     loose = [
         w
         for w in fetching
         if w not in locked and w.pid in s.process and context.is_unchanged(s, w.pid)
     ]
-    return locked, loose
+    return [*locked, *beside], loose
+
+
+def _waits_beside(s: Snapshot, worker: ThreadStack) -> bool:
+    """Whether a worker waits for a lock while it neither loads nor waits for work."""
+    return bool(stack_patterns.beside_dataset(worker.frames)) and context.is_at_a_lock(s, worker)
 
 
 def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
@@ -85,8 +91,9 @@ def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
     if not locked or loose:
         return None
     inner = " < ".join(frame.function for frame in main[:3])
+    where = "inside" if any(stack_patterns.fetches(w.frames) for w in locked) else "outside of"
     text = (
-        f"{len(locked)} of {len(workers)} loader workers wait for a lock inside the dataset, the "
+        f"{len(locked)} of {len(workers)} loader workers wait for a lock {where} the dataset, the "
         "main process waits for a batch"
     )
     evidence = [
@@ -109,7 +116,9 @@ def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
 def _place(s: Snapshot, worker: ThreadStack) -> Evidence:
     wchan = s.process[worker.pid].wchan
     where = f"sleeps in {wchan}" if wchan else _without_channel(worker)
-    text = f"worker {worker.pid}: {stack_patterns.dataset_place(worker.frames)}; {where}"
+    beside = stack_patterns.beside_dataset(worker.frames)
+    inner = stack_patterns.place(beside[:3]) or stack_patterns.dataset_place(worker.frames)
+    text = f"worker {worker.pid}: {inner}; {where}"
     return Evidence(text=text, source=f"py-spy pid {worker.pid}", wall=s.wall)
 
 
@@ -135,6 +144,9 @@ def _kind(s: Snapshot, main: int, locked: list[ThreadStack]) -> tuple[list[str],
             f"{NO_WORKERS} Then find out why worker {context.names(dead)} died (out of memory, a "
             "signal, a crash): a multiprocessing lock stays locked when its holder is killed."
         )
+    finalizing = [w for w in locked if _finalizer(w)]
+    if finalizing:
+        return _of_finalizers(finalizing)
     files = _file_locks(s, locked)
     if files:
         return files, (
@@ -178,6 +190,26 @@ def _kind(s: Snapshot, main: int, locked: list[ThreadStack]) -> tuple[list[str],
             "forked, or spawn them (multiprocessing_context='spawn')."
         )
     return [], None
+
+
+def _finalizer(worker: ThreadStack) -> tuple[Frame, ...]:
+    return stack_patterns.finalizer(stack_patterns.own(worker.frames))
+
+
+def _of_finalizers(finalizing: list[ThreadStack]) -> tuple[list[str], str]:
+    """The finalizer of an object that a worker has of its parent, whose threads it has not."""
+    forked = all(stack_patterns.is_forked(w.frames) for w in finalizing)
+    inner = stack_patterns.place(_finalizer(finalizing[0])[-1:]) or "?"
+    text = (
+        f"{context.names([w.pid for w in finalizing])}: a finalizer of an object that is no longer "
+        f"used, {inner}, not the dataset"
+    )
+    text += "; the thread that it waits for exists in the parent only" if forked else ""
+    return [text], (
+        "Close what has threads (loggers of experiments, clients, event loops) before the loader "
+        "starts its workers, or spawn them (multiprocessing_context='spawn' or 'forkserver'), so "
+        f"that they have no copy of it. {NO_WORKERS}"
+    )
 
 
 def _file_locks(s: Snapshot, locked: list[ThreadStack]) -> list[str]:

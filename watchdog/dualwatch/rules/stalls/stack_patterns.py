@@ -124,6 +124,28 @@ def fetches(frames: Sequence[Frame]) -> bool:
     return _holds(own(frames), _FETCH)
 
 
+def beside_dataset(frames: Sequence[Frame]) -> tuple[Frame, ...]:
+    """What a worker does in its loop other than loading and waiting for work; () for nothing.
+
+    A finalizer, which may run at any allocation, or what is to be done at the worker's start.
+    """
+    inner = own(frames)[:-1]
+    if fetches(frames) or not _holds(frames, _WORKER_LOOP):
+        return ()
+    # While a worker waits for its next index, nothing else is done but what interrupts that.
+    return finalizer(inner) if inner and inner[-1].bare == "get" else inner
+
+
+def finalizer(frames: Sequence[Frame]) -> tuple[Frame, ...]:
+    """The frames of a finalizer, innermost first, its own function last; () where there is none."""
+    for index, frame in enumerate(frames):
+        if frame.bare == "__del__":
+            return tuple(frames[: index + 1])
+        if frame.bare == "__call__" and frame.slashed.endswith("weakref.py"):
+            return tuple(frames[:index])
+    return ()
+
+
 def own(frames: Sequence[Frame]) -> tuple[Frame, ...]:
     """The frames of a worker without those that it has of its parent since the fork."""
     kept = []
@@ -345,7 +367,8 @@ def collective(main: Sequence[Frame]) -> Collective | None:
         return None
     # A framework's functions call torch's: the outermost is what the training asked for.
     outer = inside[-1]
-    caller = [f for f in main[outer + 1 :] if not _in_any(f, _patterns().collective_files)]
+    between = (*_patterns().collective_files, "torch/nn/modules/module.py")
+    caller = [f for f in main[outer + 1 :] if not _in_any(f, between)]
     return Collective(main[outer].bare, tuple(caller[:2]))
 
 

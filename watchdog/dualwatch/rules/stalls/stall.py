@@ -158,6 +158,7 @@ def found(
     severity: Severity | None = None,
     pid: int | None = None,
     proof: Proof | None = None,
+    circumstance: Circumstance | None = None,
 ) -> Finding:
     """A finding about this attempt, and about one of its processes where that is known."""
     assert s.started is not None
@@ -170,6 +171,7 @@ def found(
         attempt=s.started.attempt,
         pid=s.started.pid if pid is None else pid,
         proof=proof,
+        circumstance=circumstance,
     )
     return replace(made, rank=context.rank_of(s, made.pid or 0)) if len(s.pulses) > 1 else made
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 
-from dualwatch.events import Event, IterationLogged
+from dualwatch.core.text import bound
+from dualwatch.events import Event, IterationLogged, LogMilestone
 from dualwatch.frameworks.mmengine.logs import mmcv1, mmengine1
 from dualwatch.frameworks.mmengine.logs.fast_path import LineShapes
 from dualwatch.logs.starts import Position
 
 _INFO = " - INFO - "
+_READS_ANNOTATIONS = "loading annotations into memory..."
+_FOUND_NOTHING = "The testing results of the whole dataset is empty."
 _COUNTERS = re.compile(
     r"(?:Epoch|Iter)(?:\(train\))? +\[ *(\d{1,18})(?:\]\[ *(\d{1,18}))?/(\d{1,18})\]"
 )
@@ -29,6 +32,10 @@ class MMEngineLines:
         known = self._shapes.read(line, at, wall)
         if known is not None:
             return known
+        if line.startswith(_READS_ANNOTATIONS) and not self._has_trained:
+            return _milestone("annotations-loading", line, at, wall)
+        if line.endswith(_FOUND_NOTHING):
+            return _milestone("results-empty", line, at, wall)
         if line.startswith("OrderedDict(["):
             return None if self._has_trained else mmcv1.parse_result(line, at, wall)
         event = mmengine1.parse_line(line, at, wall)
@@ -50,3 +57,7 @@ class MMEngineLines:
         if second is None:
             return Position(0, int(first), int(total))
         return Position(int(first), int(second), int(total))
+
+
+def _milestone(name: str, line: str, at: float, wall: float) -> LogMilestone:
+    return LogMilestone(at=at, wall=wall, name=name, text=bound(line.strip(), 500))

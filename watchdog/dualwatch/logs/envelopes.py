@@ -1,0 +1,52 @@
+"""What platforms put around the lines of a program that they keep: Docker, Kubernetes. Pure.
+
+::
+
+    {"log":"Epoch 3\\n","stream":"stderr","time":"2024-03-04T10:00:00.123456789Z"}   Docker's file
+    2024-03-04T10:00:00.123456789Z stderr F Epoch 3                                 Kubernetes' file
+    2024-03-04T10:00:00.123456789Z Epoch 3                              kubectl logs --timestamps
+    trainer-1  | Epoch 3                                                docker compose logs
+
+The first two are read as the third: the time stays, as the time of the line.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+_OBJECT = '{"log":'
+_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)"
+_STREAM = re.compile(rf"({_TIME}) std(?:out|err) [FP] ?")
+_PREFIX = re.compile(rf"(?:[\w.-]{{1,60}}[-_]\d{{1,4}} {{1,20}}\| ?)?(?:{_TIME} )?")
+
+
+def unwrapped(line: str) -> str:
+    """A line of a platform's own file as ``TIME TEXT``; every other line as it is."""
+    if line.startswith(_OBJECT):
+        return _of_object(line)
+    if " std" in line[:48]:
+        match = _STREAM.match(line)
+        if match is not None:
+            return f"{match[1]} {line[match.end() :]}"
+    return line
+
+
+def _of_object(line: str) -> str:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return line  # Cut off.
+    text = row.get("log")
+    if not isinstance(text, str):
+        return line
+    return f"{row.get('time', '')} {text.rstrip()}" if row.get("time") else text.rstrip()
+
+
+def text_of(line: str) -> str:
+    """A line without the time and the name that a platform printed before it."""
+    head = line[:100]
+    if "T" not in head and " | " not in head:
+        return line
+    match = _PREFIX.match(line)
+    return line[match.end() :] if match is not None and match.end() else line
