@@ -20,6 +20,7 @@ from dualwatch.core.errors import DualwatchError, writing
 from dualwatch.core.files import write_atomically
 from dualwatch.core.settings import SECRET_ENV
 from dualwatch.protocol import environment as environment_names
+from dualwatch.protocol import workers
 from dualwatch.protocol.rehearsal import Order
 
 SITE_FOLDER = agent.SITE_FOLDER
@@ -116,6 +117,12 @@ def write_orders(
         ("overrides.json", dict(overrides)),
     ):
         write_atomically(attempt_dir / name, json.dumps(data, indent=1).encode())
+
+
+def write_trials(attempt_dir: Path, trials: Sequence[int | None], code: str) -> None:
+    """Writes which fresh workers the agent may try once it has replaced a loader."""
+    document: workers.TrialsDocument = {"trials": list(trials), "code": code}
+    write_atomically(attempt_dir / workers.TRIALS_FILE, json.dumps(document).encode())
 
 
 def launch(

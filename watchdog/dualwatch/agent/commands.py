@@ -20,6 +20,7 @@ from dualwatch import protocol
 from dualwatch.agent import exception_trace, files, loggers, mapped_file, pools
 from dualwatch.agent.torch import loader_guard, worker_processes
 from dualwatch.agent.torch.guarded_classes import ReplaceLoader
+from dualwatch.agent.torch.probation import Probation
 from dualwatch.protocol import AgentCommand, Phase
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class CommandHandler:
     Attributes:
         guards: Of all loaders in care. Weak: a loop may make a new loader for each epoch.
         without_workers: A loader was replaced: those that are made later get no workers either.
+        probation: Fresh workers that may be tried after that.
         ending: The training ends at the supervisor's request, which has asked for a rescue before.
     """
 
@@ -71,6 +73,7 @@ class CommandHandler:
         self._current: loader_guard.LoaderGuard | None = None
         self.guards: weakref.WeakSet[loader_guard.LoaderGuard] = weakref.WeakSet()
         self.without_workers = False
+        self.probation = Probation(folder, heart)
         self.ending = False
         self._ended_workers = False
         self._trace: exception_trace.ExceptionTrace | None = None
@@ -193,6 +196,7 @@ class CommandHandler:
         why = self._reason_against(record, guard, waiting)
         if not why:
             try:
+                self.probation.begin()
                 guard.replace()
                 self.without_workers = True
                 for other in list(self.guards):

@@ -78,6 +78,8 @@ class Decision(Struct, frozen=True, kw_only=True):
         pause: Seconds to wait before a rerun.
         patient: The training makes progress: it may finish its iteration before it is stopped.
         withheld: What would be done if stalls were not reported only.
+        fresh: Workers that a replaced loader may be given again, on probation: of each trial, None
+            for as many as before. Empty for none.
     """
 
     action: Action
@@ -87,6 +89,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     pause: float = 0.0
     patient: bool = False
     withheld: Decision | None = None
+    fresh: tuple[int | None, ...] = ()
 
 
 class TriedStep(Struct, frozen=True, kw_only=True):

@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 OnStall = Literal["rerun", "stop", "report"]
+AfterCure = Literal["fresh", "none"]
 
 LONGEST_PAUSE = 120.0
 
@@ -41,6 +42,7 @@ class Policy:
     Attributes:
         min_batch: The smallest training batch that is tried.
         rescue: A loader may be replaced inside the running training.
+        after_cure: Whether a replaced loader may get fresh workers.
     """
 
     on_stall: OnStall = "rerun"
@@ -48,6 +50,7 @@ class Policy:
     keep_effective_batch: bool = True
     min_batch: int = 1
     rescue: bool = True
+    after_cure: AfterCure = "fresh"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +134,8 @@ def decide_stall(
         return _decision(Action.DROP_LOGS, reason, cause.code)
     if remedy.in_place and policy.rescue and _can_replace(history):
         reason = f"{causes.named(cause)}: {table.IN_PLACE}"
-        return _decision(Action.REPLACE, reason, cause.code)
+        trials = table.fresh_workers(cause) if policy.after_cure == "fresh" else ()
+        return Decision(action=Action.REPLACE, reason=reason, cause=cause.code, fresh=trials)
     return _rerun(cause, remedy, history, spec, policy)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from dualwatch.datasets.spec import Role
+from dualwatch.events import Finding, Proof
 from dualwatch.frameworks.base import Overrides, TrainingSpec
 from dualwatch.protocol import VALIDATION_PHASES
 from dualwatch.remedies.overrides import step_of
@@ -227,7 +228,19 @@ DROP_LOGS = "further events of that writer are dropped, and the running training
 
 IN_PLACE = "the loader is replaced in the running training, without workers"
 
+SAME_THEN_ONE: tuple[int | None, ...] = (None, 1)
+ONE: tuple[int | None, ...] = (1, 1)
+
 LOOPS = "the main process would loop in the dataset as its workers do, so a rerun cannot help"
+
+
+def fresh_workers(cause: Finding) -> tuple[int | None, ...]:
+    """Workers of each trial after a loader was replaced; None for as many as before.
+
+    They are always spawned, so that none inherits a lock or half a thread pool; a single one
+    has nobody to wait for in a cycle. After the last trial it stays without.
+    """
+    return ONE if cause.proof is Proof.CYCLE else SAME_THEN_ONE
 
 
 def next_overrides(

@@ -251,6 +251,8 @@ class Attempt:
             return None
         command = _IN_PLACE.get(decision.action)
         if command is not None:
+            if decision.action is Action.REPLACE:
+                launch.write_trials(self.folder, decision.fresh, decision.cause)
             asked = self.recorder.snapshot.slowest
             answer = self._client(monitor, training).request(command)
             if (answer is not None and answer.done) or self._progressed(asked):

@@ -55,7 +55,7 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
 def _proven(s: Snapshot, proven: Proven) -> Iterator[Finding]:
     found = _seen(s, proven.pid, StallKind.PROVEN)
     if found is not None:
-        yield replace(found, proof=Proof.ENDLESS)
+        yield replace(found, proof=found.proof or Proof.ENDLESS)
 
 
 def at_locks(s: Snapshot, main: int) -> tuple[list[ThreadStack], list[ThreadStack]]:
@@ -101,7 +101,7 @@ def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
         Evidence(text=f"main: {inner}", source=f"py-spy pid {pid}", wall=s.wall),
     ]
     evidence += [_place(s, worker) for worker in locked[:8]]
-    hints, remedy = _kind(s, pid, locked)
+    hints, remedy, proof = _kind(s, pid, locked)
     evidence += [Evidence(text=hint, source="py-spy and processes", wall=s.wall) for hint in hints]
     sure = 0.95 if len(locked) == len(workers) else 0.85
     if any(not s.process[worker.pid].wchan for worker in locked) and kind is not StallKind.PROVEN:
@@ -110,7 +110,7 @@ def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
         return stall.found(
             s, "DW111", evidence, 0.6, remedy=remedy, severity=Severity.WARNING, pid=pid
         )
-    return stall.found(s, "DW111", evidence, sure, remedy=remedy, pid=pid)
+    return stall.found(s, "DW111", evidence, sure, remedy=remedy, pid=pid, proof=proof)
 
 
 def _place(s: Snapshot, worker: ThreadStack) -> Evidence:
@@ -131,8 +131,10 @@ def _without_channel(worker: ThreadStack) -> str:
 # --- which kind of lock --------------------------------------------------------------------------
 
 
-def _kind(s: Snapshot, main: int, locked: list[ThreadStack]) -> tuple[list[str], str | None]:
-    """What is known of the lock, and its remedy; None for the general one."""
+def _kind(
+    s: Snapshot, main: int, locked: list[ThreadStack]
+) -> tuple[list[str], str | None, Proof | None]:
+    """What is known of the lock, its remedy (None for the general one), and what it proves."""
     dead = _dead(s, main)
     if dead:
         one = len(dead) == 1
@@ -140,19 +142,21 @@ def _kind(s: Snapshot, main: int, locked: list[ThreadStack]) -> tuple[list[str],
             f"worker {context.names(dead)} {'is' if one else 'are'} dead, and a dead worker never "
             "releases a lock that it held"
         )
-        return [text], (
+        remedy = (
             f"{NO_WORKERS} Then find out why worker {context.names(dead)} died (out of memory, a "
             "signal, a crash): a multiprocessing lock stays locked when its holder is killed."
         )
+        return [text], remedy, None
     finalizing = [w for w in locked if _finalizer(w)]
     if finalizing:
         return _of_finalizers(finalizing)
     files = _file_locks(s, locked)
     if files:
-        return files, (
+        remedy = (
             f"Take the file locks in one order in every worker, or give each worker a file of its "
             f"own. {NO_WORKERS}"
         )
+        return files, remedy, None
     libraries = [name for w in locked if (name := stack_patterns.library(w.frames))]
     if libraries and all(name in _POOLS for name in libraries):
         name = libraries[0]
@@ -162,41 +166,44 @@ def _kind(s: Snapshot, main: int, locked: list[ThreadStack]) -> tuple[list[str],
             f"the innermost frame is a call into {name}, {inner}, not a lock of the dataset: its "
             "thread pool does not survive a fork"
         )
-        return [text], _pool_remedy(name)
+        return [text], _pool_remedy(name), None
     if libraries:
         name = libraries[0]
         text = f"the innermost frame is a call into {name}, whose files must not be open at a fork"
-        return [text], f"Open the {name} file in the worker, at the first sample. {NO_WORKERS}"
+        remedy = f"Open the {name} file in the worker, at the first sample. {NO_WORKERS}"
+        return [text], remedy, None
     pools = [worker.pid for worker in locked if _has_native_threads(s, worker)]
     if pools:
         text = (
             f"worker {context.names(pools)} was forked, has delivered nothing, and has native "
             "threads: a thread pool (OpenMP, OpenCV) that did not survive the fork"
         )
-        return [text], _pool_remedy("")
+        return [text], _pool_remedy(""), None
     if len({_own_place(worker.frames) for worker in locked} - {()}) > 1:
         text = (
             "the workers wait at different places: a cycle, in which each holds the lock that "
             "another one wants"
         )
-        return [text], f"Take the locks in one order in every worker. {NO_WORKERS}"
+        remedy = f"Take the locks in one order in every worker. {NO_WORKERS}"
+        return [text], remedy, Proof.CYCLE
     if all(
         stack_patterns.is_forked(w.frames) and context.has_delivered(s, w.pid) is False
         for w in locked
     ):
         text = "none of them has delivered a batch: the lock was held while they were forked"
-        return [text], (
+        remedy = (
             f"{NO_WORKERS} To keep workers, start no threads and open no files before they are "
             "forked, or spawn them (multiprocessing_context='spawn')."
         )
-    return [], None
+        return [text], remedy, None
+    return [], None, None
 
 
 def _finalizer(worker: ThreadStack) -> tuple[Frame, ...]:
     return stack_patterns.finalizer(stack_patterns.own(worker.frames))
 
 
-def _of_finalizers(finalizing: list[ThreadStack]) -> tuple[list[str], str]:
+def _of_finalizers(finalizing: list[ThreadStack]) -> tuple[list[str], str, None]:
     """The finalizer of an object that a worker has of its parent, whose threads it has not."""
     forked = all(stack_patterns.is_forked(w.frames) for w in finalizing)
     inner = stack_patterns.place(_finalizer(finalizing[0])[-1:]) or "?"
@@ -205,11 +212,12 @@ def _of_finalizers(finalizing: list[ThreadStack]) -> tuple[list[str], str]:
         f"used, {inner}, not the dataset"
     )
     text += "; the thread that it waits for exists in the parent only" if forked else ""
-    return [text], (
+    remedy = (
         "Close what has threads (loggers of experiments, clients, event loops) before the loader "
         "starts its workers, or spawn them (multiprocessing_context='spawn' or 'forkserver'), so "
         f"that they have no copy of it. {NO_WORKERS}"
     )
+    return [text], remedy, None
 
 
 def _file_locks(s: Snapshot, locked: list[ThreadStack]) -> list[str]:
