@@ -50,6 +50,18 @@ def climb(
 PATIENT = Policy(max_reruns=100)
 
 
+@pytest.mark.parametrize(
+    ("proof", "allowed", "trials"),
+    [(None, "fresh", (None, 1)), (Proof.CYCLE, "fresh", (1, 1)), (None, "none", ())],
+)
+def test_the_fresh_workers_that_a_cause_leaves_open(spec, found, proof, allowed, trials) -> None:
+    history = RemedyHistory(can_replace=True, phase=Phase.WAITING)
+    cause = structs.replace(found("DW111"), proof=proof)
+    decision = decide_stall([cause], history, spec(), Policy(after_cure=allowed))
+    assert decision.action is Action.REPLACE
+    assert decision.fresh == trials
+
+
 # --- which remedy ----------------------------------------------------------------------------
 
 
@@ -498,3 +510,13 @@ def test_what_is_reported_only_holds_what_would_be_done(spec, found) -> None:
 def test_what_needs_no_action_withholds_none(spec, found) -> None:
     reported = decide_stall([found("DW104")], RemedyHistory(), spec(), Policy(on_stall="report"))
     assert (reported.action, reported.withheld) == (Action.REPORT, None)
+
+
+@pytest.mark.parametrize(("known", "shown"), [((0.17, 0.49), True), (None, False)])
+def test_the_cost_of_a_rerun_without_workers_is_beside_it(spec, found, known, shown) -> None:
+    history = RemedyHistory(phase=Phase.STEP, iteration_s=known)
+    decision = decide_stall([found("DW111")], history, spec(), PATIENT)
+    assert decision.action is Action.RERUN
+    assert ("0.49" in decision.reason) is shown
+    again = replace(history, overrides=Overrides(workers=0))
+    assert "0.49" not in decide_stall([found("DW111")], again, spec(), PATIENT).reason

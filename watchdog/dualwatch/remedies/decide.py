@@ -69,6 +69,8 @@ class RemedyHistory:
         can_drop_logs: Whether the agent can give up a logger that blocks, now.
         woken: Whether stopped processes were resumed in this attempt.
         phase: ``protocol.Phase`` in which it stalled or died.
+        iteration_s: Seconds of an iteration with workers, and at most without; None where that is
+            not known.
     """
 
     tried: tuple[TriedStep, ...] = ()
@@ -82,6 +84,7 @@ class RemedyHistory:
     can_drop_logs: bool = False
     woken: bool = False
     phase: str = ""
+    iteration_s: tuple[float, float] | None = None
 
     def used(self, cause: str) -> int:
         """Reruns that a cause has had."""
@@ -219,9 +222,19 @@ def _rerun(
     reason = f"{causes.named(cause)}: rerun with {step.name}"
     if without_workers:
         reason += "; it stalled again without workers, so the loader is not the cause"
+    elif overrides is not None and overrides.workers == 0 and history.overrides.workers != 0:
+        reason += _cost(history)
     return Decision(
         action=Action.RERUN, reason=reason, step=step, cause=cause.code, pause=_pause(reruns)
     )
+
+
+def _cost(history: RemedyHistory) -> str:
+    """What it costs to load without workers."""
+    if history.iteration_s is None:
+        return ""
+    now, most = history.iteration_s
+    return f"; an iteration took {now:.2g} s, and takes at most {most:.2g} s without workers"
 
 
 def _next(

@@ -9,6 +9,7 @@ from dualwatch.protocol import AgentCommand, Phase
 from dualwatch.remedies import decide as remedies
 from dualwatch.remedies.overrides import overrides_of
 from dualwatch.rules import ranking
+from dualwatch.rules.metrics.speed import without_workers
 from dualwatch.rules.registry import judge
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.supervisor.plan import Plan
@@ -143,6 +144,7 @@ class RemedyDecider:
             can_drop_logs=can_replace and s.agent is not None and self._was_not_refused(),
             woken=self._woken,
             phase=s.phase,
+            iteration_s=without_workers(s, self._plan.spec.workers()),
         )
 
     def _can_replace(self) -> bool:
