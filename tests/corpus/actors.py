@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from tests.corpus.exercise import Scene
 
 
+BUILDING = 55.0
+"""Seconds for which a lock is held and then given back: longer than a proof of a deadlock takes."""
+
+
 def stop_main(scene: Scene) -> None:
     """The main process is stopped."""
     os.kill(scene.iterating(), signal.SIGSTOP)
@@ -95,6 +99,19 @@ def build_beside(scene: Scene) -> None:
     subprocess.run(words, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
+def build_a_cache(scene: Scene) -> None:
+    """Another program holds the lock of the training's cache file for a while."""
+    import fcntl
+
+    path = scene.work_dir / "cache.lock"
+    scene.iterating()
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        path.with_name(f"{path.name}.taken").touch()
+        scene.wait_for_file(f"{path.name}.asked")
+        time.sleep(BUILDING)
+
+
 def serve_half(scene: Scene) -> None:
     """A server sends half of the weights, and then nothing."""
     _serve(scene, pause=0.0, share=0.5)
@@ -153,6 +170,7 @@ ACTORS: dict[str, Callable[[Scene], None]] = {
     for actor in (
         stop_main,
         stop_a_worker,
+        build_a_cache,
         kill_a_worker,
         kill_main,
         kill_tensorboard,

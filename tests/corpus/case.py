@@ -41,6 +41,7 @@ class Case:
         ends: "itself", or "finding": it is interrupted when something was found.
         twin: Name of the healthy case that differs in nothing but the fault.
         needs: Modules without which it cannot run.
+        provable: Its stall is proven, so with default settings it is answered without the timeout.
     """
 
     name: str
@@ -58,3 +59,4 @@ class Case:
     ends: str = "itself"
     twin: str = "plain"
     needs: tuple[str, ...] = ()
+    provable: bool = False

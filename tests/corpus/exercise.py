@@ -50,12 +50,14 @@ class Scene:
 
     Attributes:
         folder: Of this case alone.
+        stall_timeout: Seconds; of the settings if they are the default ones.
         companion: Another training that runs beside it, if its actors want one.
     """
 
     case: Case
     folder: Path
     stall_timeout: float
+    default_timeouts: bool = False
     process: subprocess.Popen[bytes] = field(init=False)
     deadline: float = field(init=False)
     _companion: Scene | None = None
@@ -106,10 +108,12 @@ class Scene:
         command = [sys.executable, "-m", "dualwatch", "train", config]
         command += ["--script", str(TRAININGS / case.script)] if case.script else []
         command += ["--work-dir", str(self.work_dir)]
-        command += ["--max-reruns", "0", "--stall-timeout", f"{self.stall_timeout}s"]
-        # Long beside the stall timeout, and beside a start on a crowded machine: busy silence is no
-        # stall before it.
-        command += ["--busy-timeout", f"{max(BUSY, self.stall_timeout * 4)}s"]
+        command += ["--max-reruns", "0"]
+        if not self.default_timeouts:
+            command += ["--stall-timeout", f"{self.stall_timeout}s"]
+            # Long beside the stall timeout, and beside a start on a crowded machine: busy silence
+            # is no stall before it.
+            command += ["--busy-timeout", f"{max(BUSY, self.stall_timeout * 4)}s"]
         if "--tensorboard" not in case.words:
             command += ["--no-tensorboard"]
         if case.options:
@@ -242,13 +246,16 @@ class Scene:
         return (self.folder / name).read_text(encoding="utf-8", errors="replace")
 
 
-def run(case: Case, folder: Path, stall_timeout: float) -> Judged:
+def run(
+    case: Case, folder: Path, stall_timeout: float, *, default_timeouts: bool = False
+) -> Judged:
     """Runs a case to its end, in a folder below ``folder``, and says what dualwatch said."""
     lacking = _lacking(case)
     if lacking:
         return Judged(case=case, skipped=lacking)
     # No spaces: mmengine drops them from --cfg-options.
-    scene = Scene(case, folder / re.sub(r"\W+", "-", case.name), stall_timeout)
+    place = folder / re.sub(r"\W+", "-", case.name)
+    scene = Scene(case, place, stall_timeout, default_timeouts)
     try:
         scene.start()
         for actor in case.actors:

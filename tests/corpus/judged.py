@@ -35,6 +35,8 @@ class Judged:
         codes: All that was found, in the order in which it was said.
         suspected, named: Seconds from the last progress to the first finding about it, and to the
             true cause; None where that was not found.
+        continued: Seconds from the last progress before the first decision to act, to the next one
+            of the same process; None where it did not continue.
         acted: What was decided, other than to report.
         severe: Codes of severity error and above.
         skipped: Why the case could not be run; "" where it was.
@@ -47,6 +49,7 @@ class Judged:
     codes: tuple[str, ...] = ()
     suspected: float | None = None
     named: float | None = None
+    continued: float | None = None
     acted: tuple[str, ...] = ()
     severe: tuple[str, ...] = ()
     exit_code: int | None = None
@@ -76,6 +79,7 @@ def judged(case: Case, events: Sequence[Event], exit_code: int | None, trouble: 
     findings = [event.finding for event in told if isinstance(event, FindingRaised)]
     causes = ranking.causes(findings)
     suspected, named = _times(told, case.expected)
+    continued = _continued(events, told)
     return Judged(
         case=case,
         first=causes[0].code if causes else None,
@@ -83,6 +87,7 @@ def judged(case: Case, events: Sequence[Event], exit_code: int | None, trouble: 
         codes=tuple(dict.fromkeys(finding.code for finding in findings)),
         suspected=suspected,
         named=named,
+        continued=continued,
         acted=tuple(f.action for f in events if isinstance(f, Decided) and f.action in ACTED),
         severe=_severe(events),
         exit_code=exit_code,
@@ -135,6 +140,16 @@ def _times(told: Sequence[Event], expected: Sequence[str]) -> tuple[float | None
     progress = before[-1] if before else told[0].at
     suspicion = next(f for f in told if isinstance(f, FindingRaised) and f.at >= progress)
     return suspicion.at - progress, verdict.at - progress
+
+
+def _continued(events: Sequence[Event], told: Sequence[Event]) -> float | None:
+    before = next((e for e in reversed(told) if isinstance(e, HeartbeatRead)), None)
+    if before is None or len(told) == len(events):
+        return None
+    progress = [e.at for e in told if isinstance(e, _PROGRESS)][-1]
+    after = (e for e in events[len(told) :] if isinstance(e, HeartbeatRead))
+    first = next((e for e in after if e.pid == before.pid and e.beats > before.beats), None)
+    return first.at - progress if first is not None else None
 
 
 def _says(event: Event, expected: Sequence[str]) -> bool:

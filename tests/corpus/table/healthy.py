@@ -11,9 +11,73 @@ from tests.corpus.table.stalls import (
     HOOK,
     START_METHOD,
     TRANSFORM,
+    WITH_BOXES,
+)
+
+UNHURRIED = ("--stall-timeout", "5m")
+"""A lock that is held for 55 s by a process that sleeps is idle for longer than the other cases'
+timeout. Only a proof could act on it before the default one."""
+
+LOCKS_GIVEN_BACK = (
+    *(
+        Case(
+            name=f"cache of a worker that {does}",
+            cause="one worker holds a lock for 55 s, the others wait for it",
+            healthy=True,
+            words=UNHURRIED,
+            options={
+                DATASET: "CacheOfAWorker",
+                "train_dataloader.dataset.how": how,
+                "train_dataloader.num_workers": 3,
+                "train_cfg.max_epochs": 1,
+            },
+        )
+        for how, does in (("sleep", "sleeps"), ("read", "reads"), ("work", "computes"))
+    ),
+    Case(
+        name="cache of a thread of main",
+        cause="every worker waits for a lock that a sleeping thread of main holds for 55 s",
+        healthy=True,
+        words=UNHURRIED,
+        options={DATASET: "CacheOfMain", "train_cfg.max_epochs": 1},
+    ),
+    Case(
+        name="cache of another program",
+        cause="every worker waits for the lock of a file that another program holds for 55 s",
+        healthy=True,
+        words=UNHURRIED,
+        options={
+            DATASET: "CacheInAFile",
+            "train_dataloader.dataset.guard": InWorkDir("cache.lock"),
+            "train_dataloader.dataset.outside": True,
+            "train_cfg.max_epochs": 1,
+        },
+        actors=("build_a_cache",),
+    ),
+    Case(
+        name="cache of rank 0",
+        cause="a worker of rank 0 holds the lock of a file for 55 s, all others wait for it",
+        healthy=True,
+        config="ranks_cfg.py",
+        words=(*UNHURRIED, "--nproc-per-node", "2"),
+        options={
+            DATASET: "CacheInAFile",
+            "train_dataloader.dataset.guard": InWorkDir("cache.lock"),
+            "train_cfg.max_epochs": 1,
+        },
+        twin="two ranks",
+    ),
+    Case(
+        name="lock with a limit of time",
+        cause="every worker waits for a lock for 55 s, and goes on without it",
+        healthy=True,
+        words=UNHURRIED,
+        options={DATASET: "GivesUpWaiting", "train_cfg.max_epochs": 1},
+    ),
 )
 
 CASES = (
+    *LOCKS_GIVEN_BACK,
     Case(name="plain", cause="nothing", healthy=True),
     Case(
         name="slow data",
@@ -69,6 +133,25 @@ CASES = (
         healthy=True,
         options={"model.type": "DownloadsItsWeights", "model.folder": InWorkDir("")},
         actors=("serve_slowly",),
+    ),
+    Case(
+        name="a worker that ends late",
+        cause="the workers of a pass take most of the stall timeout to end",
+        healthy=True,
+        options={
+            DATASET: "EndsLate",
+            "train_dataloader.dataset.ending": Stalls(0.5),
+            "train_dataloader.persistent_workers": False,
+            "train_dataloader.num_workers": 1,
+        },
+    ),
+    Case(
+        name="a slow writer of events",
+        cause="a slow disk takes longer than the stall timeout for an event of TensorBoard",
+        expected=("DW104",),
+        healthy=True,
+        options={HOOK: "WritesEvents", "default_hooks.extra.slow": Stalls(1.6)},
+        needs=("tensorboard",),
     ),
     Case(
         name="long spawn",
@@ -242,6 +325,22 @@ CASES = (
         healthy=True,
         config="ranks_cfg.py",
         words=("--nproc-per-node", "2"),
+    ),
+    Case(
+        name="an image without boxes, a loss of 0",
+        cause="the batch of rank 1 is without boxes, and its losses are computed nevertheless",
+        healthy=True,
+        config="ranks_cfg.py",
+        words=("--nproc-per-node", "2"),
+        options={**WITH_BOXES, "model.zero": True},
+    ),
+    Case(
+        name="one rank validates the model itself",
+        cause="rank 0 validates alone, without the wrapper",
+        healthy=True,
+        config="ranks_cfg.py",
+        words=("--nproc-per-node", "2"),
+        options={HOOK: "ValidatesInRanks", "default_hooks.extra.unwrapped": True},
     ),
     Case(
         name="plain loop",

@@ -19,12 +19,21 @@ FINALIZER = {
 DEADLOCKS = (
     Case(
         name="lock held while forking",
+        provable=True,
         cause="a thread of main holds a lock while the workers are forked",
         expected=("DW111",),
         options={DATASET: "LockHeldWhileForking"},
     ),
     Case(
+        name="lock held only while forking",
+        provable=True,
+        cause="a thread of main holds a lock while the workers are forked, and gives it back",
+        expected=("DW111",),
+        options={DATASET: "LockHeldWhileForking", "train_dataloader.dataset.held": 12.0},
+    ),
+    Case(
         name="OpenMP after fork",
+        provable=True,
         cause="the workers inherit OpenMP threads that do not exist",
         expected=("DW111",),
         options={DATASET: "ThreadsAfterFork"},
@@ -39,6 +48,7 @@ DEADLOCKS = (
     ),
     Case(
         name="lock cycle of spawned workers",
+        provable=True,
         cause="two spawned workers take two locks in opposite orders",
         expected=("DW111",),
         options={START_METHOD: "spawn", DATASET: "LocksInBadOrder"},
@@ -46,18 +56,21 @@ DEADLOCKS = (
     ),
     Case(
         name="lock cycle of forked workers",
+        provable=True,
         cause="two forked workers take two locks in opposite orders",
         expected=("DW111",),
         options={DATASET: "LocksInBadOrder", "train_dataloader.dataset.start_method": "fork"},
     ),
     Case(
         name="lock cycle of two files",
+        provable=True,
         cause="two workers lock two files in opposite orders",
         expected=("DW111",),
         options={DATASET: "FileLocksInBadOrder"},
     ),
     Case(
         name="lock in a validation worker",
+        provable=True,
         cause="the workers of the validation wait for a lock that main held",
         expected=("DW111",),
         options={
@@ -67,6 +80,7 @@ DEADLOCKS = (
     ),
     Case(
         name="demo deadlock",
+        provable=True,
         cause="the demo's workers hold the lock that the other one waits for",
         expected=("DW111",),
         script="",
@@ -209,6 +223,7 @@ STEPS = (
     ),
     Case(
         name="a process of the evaluation's pool is killed",
+        provable=True,
         cause="the pool of the metric lost a task with its process and waits for it",
         expected=("DW119",),
         options={"val_evaluator.type": "PoolOfFour", "val_evaluator.lost": 1},
@@ -223,6 +238,7 @@ STEPS = (
     ),
     Case(
         name="a batch is lost",
+        provable=True,
         cause="a batch never reaches main, and every worker waits for work",
         expected=("DW124",),
         options={HOOK: "TakesABatch"},
@@ -242,6 +258,25 @@ STEPS = (
         options={"model.type": "DownloadsItsWeights", "model.folder": InWorkDir("")},
         actors=("serve_half",),
         twin="a slow download",
+    ),
+    Case(
+        name="a worker does not end",
+        cause="the workers of a pass that is over hang in a finalizer",
+        expected=("DW123",),
+        options={
+            DATASET: "EndsLate",
+            "train_dataloader.persistent_workers": False,
+            "train_dataloader.num_workers": 1,
+        },
+        twin="a worker that ends late",
+    ),
+    Case(
+        name="a writer of events is gone",
+        cause="the thread that writes TensorBoard's events died, and its queue is full",
+        expected=("DW125",),
+        options={HOOK: "WritesEvents", "default_hooks.extra.dies": True},
+        needs=("tensorboard",),
+        twin="a slow writer of events",
     ),
     Case(
         name="plain loop hangs",
@@ -264,6 +299,7 @@ STOPPED = (
     ),
     Case(
         name="worker is stopped",
+        provable=True,
         cause="somebody stopped a loader worker",
         expected=("DW115",),
         options={"model.pause": 0.2, "train_dataloader.dataset.length": 400},
@@ -271,6 +307,13 @@ STOPPED = (
         ends="finding",
     ),
 )
+
+WITH_BOXES = {
+    DATASET: "WithBoxes",
+    "train_dataloader.collate_fn.type": "collate_boxes",
+    "train_dataloader.batch_size": 1,
+    "model.type": "SkipsWithoutBoxes",
+}
 
 RANKS = (
     Case(
@@ -294,6 +337,24 @@ RANKS = (
             "collective_timeout": 3,
         },
         twin="two ranks",
+    ),
+    Case(
+        name="an image without boxes",
+        cause="rank 1 skips the backward pass for a batch without boxes",
+        expected=("DW118",),
+        config="ranks_cfg.py",
+        words=("--nproc-per-node", "2"),
+        options=WITH_BOXES,
+        twin="an image without boxes, a loss of 0",
+    ),
+    Case(
+        name="one rank validates the wrapped model",
+        cause="rank 0 validates alone, and the forward pass sends buffers to rank 1",
+        expected=("DW118",),
+        config="ranks_cfg.py",
+        words=("--nproc-per-node", "2"),
+        options={HOOK: "ValidatesInRanks"},
+        twin="one rank validates the model itself",
     ),
     Case(
         name="a rank sleeps",

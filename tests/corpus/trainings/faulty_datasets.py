@@ -54,6 +54,22 @@ class Numbers(Dataset):
 
 
 @DATASETS.register_module()
+class WithBoxes(Numbers):
+    """Every sample has a box but one: those of rank 1 at one time."""
+
+    def __getitem__(self, index):
+        boxes = torch.zeros(0 if index == FAULTY + 1 else 1, 4)
+        return {**super().__getitem__(index), "boxes": boxes}
+
+
+@FUNCTIONS.register_module()
+def collate_boxes(samples):
+    """A batch with the boxes of all samples in one tensor."""
+    boxes = torch.cat([sample.pop("boxes") for sample in samples])
+    return {**default_collate(samples), "boxes": boxes}
+
+
+@DATASETS.register_module()
 class Pinned(Numbers):
     """Works ``work`` seconds of CPU on each sample, in workers that are pinned to CPUs.
 
@@ -124,19 +140,23 @@ _LOCK = threading.Lock()
 
 @DATASETS.register_module()
 class LockHeldWhileForking(Numbers):
-    """A thread of the main process holds a lock while the workers are forked, which then ask."""
+    """A thread of the main process holds a lock while the workers are forked, which then ask.
 
-    def __init__(self, **kwargs):
+    Args:
+        held: Seconds for which it is held; None for ever.
+    """
+
+    def __init__(self, held=None, **kwargs):
         super().__init__(**kwargs)
         taken = threading.Event()
-        threading.Thread(target=self._hold, args=(taken,), daemon=True).start()
+        threading.Thread(target=self._hold, args=(taken, held), daemon=True).start()
         taken.wait()
 
     @staticmethod
-    def _hold(taken):
+    def _hold(taken, held):
         with _LOCK:
             taken.set()
-            threading.Event().wait()
+            threading.Event().wait(held)
 
     def __getitem__(self, index):
         with _LOCK:

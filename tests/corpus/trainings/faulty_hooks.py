@@ -157,6 +157,39 @@ class MeetsAfterEpoch(Hook):
         torch.distributed.barrier(self.group)
 
 
+@HOOKS.register_module()
+class ValidatesInRanks(Hook):
+    """Validates a DistributedDataParallel model that has buffers, in all ranks or in the first.
+
+    Args:
+        unwrapped: The model in the wrapper is called, which is right where one rank validates.
+    """
+
+    def __init__(self, unwrapped=False):
+        self.unwrapped = unwrapped
+
+    def before_run(self, runner):
+        model = torch.nn.BatchNorm1d(1)
+        # More than the sockets between the ranks hold.
+        model.register_buffer("queue", torch.zeros(1 << 24))
+        group = torch.distributed.new_group(backend="gloo")
+        self.model = torch.nn.parallel.DistributedDataParallel(model, process_group=group)
+        self.group = torch.distributed.new_group(backend="gloo")
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter == 9:
+            if torch.distributed.get_rank() == 0:
+                self.validate()
+            torch.distributed.barrier(self.group)
+
+    def validate(self):
+        model = self.model.module if self.unwrapped else self.model
+        model.eval()
+        with torch.no_grad():
+            model(torch.rand(4, 1))
+        model.train()
+
+
 @OPTIMIZERS.register_module()
 class SleepsInStep(torch.optim.SGD):
     """Waits for a lock file that somebody left."""

@@ -334,6 +334,24 @@ class OneRankSleeps(AveragesGradients):
 
 
 @MODELS.register_module()
+class SkipsWithoutBoxes(AveragesGradients):
+    """A rank whose images are without boxes has no loss and skips the backward pass.
+
+    Args:
+        zero: It has a loss times 0 instead, which is right.
+    """
+
+    def __init__(self, zero=False, **kwargs):
+        super().__init__(**kwargs)
+        self.zero = zero
+
+    def train_step(self, data, optim_wrapper):
+        if len(data["boxes"]) or self.zero:
+            return super().train_step(data, optim_wrapper)
+        return {}
+
+
+@MODELS.register_module()
 class OneRankFails(AveragesGradients):
     """Rank 1 raises an error of its own, and the others lose their connection to it."""
 

@@ -15,6 +15,7 @@ import faulty_hooks  # noqa: F401
 import faulty_models  # noqa: F401
 import faulty_transforms  # noqa: F401
 import faulty_waits  # noqa: F401
+import locked_datasets  # noqa: F401
 import silent_models  # noqa: F401
 import torch
 from mmengine.config import Config, DictAction

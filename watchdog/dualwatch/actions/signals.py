@@ -10,16 +10,24 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
+from dualwatch.actions import console_close
+from dualwatch.actions.console_close import ConsoleEnd
+
 ONE_REQUEST = 0.3
 """Seconds within which several signals are one request: a job system signals a whole group, and the
 parent in that group passes its signal on as well."""
 
 
 class StopRequests:
-    """The signals received, and the event that wakes the loop."""
+    """The signals received, and the event that wakes the loop.
+
+    Attributes:
+        console_end: What ended the console of Windows; None where it is there.
+    """
 
     def __init__(self) -> None:
         self.signals: list[int] = []
+        self.console_end: ConsoleEnd | None = None
         self._last_at = 0.0
         self._bell = threading.Event()
 
@@ -41,6 +49,8 @@ class StopRequests:
     @property
     def name(self) -> str:
         """What came, for people."""
+        if self.console_end is not None:
+            return self.console_end.words
         if signal.SIGTERM in self.signals:
             return "SIGTERM"
         return "Ctrl-Break" if self.terminated else "Ctrl-C (SIGINT)"
@@ -56,7 +66,7 @@ class StopRequests:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Handles SIGINT, SIGTERM and Ctrl-Break, then restores the old handlers."""
+        """Handles SIGINT, SIGTERM, Ctrl-Break and the end of the console, then restores."""
 
         def receive(number: int, frame: FrameType | None) -> None:
             now = time.monotonic()
@@ -64,6 +74,10 @@ class StopRequests:
                 self.signals.append(number)
             self._last_at = now
             self.ring()
+
+        def console_ended(end: ConsoleEnd) -> None:
+            self.console_end = end
+            receive(signal.SIGTERM, None)
 
         numbers = [signal.SIGINT, signal.SIGTERM]
         if sys.platform == "win32":
@@ -74,7 +88,8 @@ class StopRequests:
             # A dropped connection ends neither the training nor its supervision.
             previous[hang_up] = signal.signal(hang_up, signal.SIG_IGN)
         try:
-            yield
+            with console_close.listening(console_ended):
+                yield
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)

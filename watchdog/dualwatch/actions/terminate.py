@@ -1,5 +1,8 @@
 """Ends a process tree: SIGTERM, SIGCONT, grace, SIGKILL, a bounded wait, survivors named.
 
+Windows' SIGTERM kills at once. There Ctrl-Break is pressed in the console of the tree instead, and
+after the grace the job object is ended.
+
 Identity is (pid, create time), and the tree is listed before the first signal: a reused pid is
 never signalled, nor is anything outside the tree. Processes that the tree starts or orphans
 meanwhile are looked up repeatedly.
@@ -10,14 +13,16 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
 
 import psutil
 
+from dualwatch.actions import press_break
 from dualwatch.actions.windows_job import Job
-from dualwatch.core import process_identity, process_status
+from dualwatch.core import own_session, process_identity, process_status
 from dualwatch.events import ProcessSample
 
 KILL_WAIT = 5.0
@@ -25,6 +30,9 @@ KILL_WAIT = 5.0
 
 LOOK_INTERVAL = 1.0
 """Seconds between two scans for processes that joined the tree; a scan reads all environments."""
+
+PRESS_WAIT = 10.0
+"""Seconds for the program that presses Ctrl-Break; it takes less than one."""
 
 SUSPENSIONS = 16
 """Times that a process of Windows is resumed at most: it runs when all suspensions are undone."""
@@ -85,7 +93,7 @@ def stop(
 
     Args:
         tree: Identities, taken before anything was signalled.
-        grace: Seconds between SIGTERM and SIGKILL.
+        grace: Seconds between SIGTERM (Ctrl-Break on Windows) and SIGKILL.
         hurry: Called while waiting; true ends the grace.
         look: Lists the tree as it is now, with orphans.
         job: The tree's job object on Windows, which also ends unlisted processes; it is closed.
@@ -94,7 +102,13 @@ def stop(
         Pids that could not be ended (uninterruptible I/O, or no permission).
     """
     known = set(tree)
-    _wait(known, grace, hurry, look, _ask_to_end)
+    if sys.platform == "win32":
+        # Nothing is waited for where nothing was asked.
+        wake(known)
+        grace = grace if _press_break(known) else 0.0
+        _wait(known, grace, hurry, look, wake)
+    else:
+        _wait(known, grace, hurry, look, _ask_to_end)
     if job is not None:
         job.end()
         job.close()
@@ -132,6 +146,31 @@ def _ask_to_end(tree: Iterable[Identity]) -> None:
         _signal(process, signal.SIGTERM)
     # A stopped process handles SIGTERM only after SIGCONT.
     wake(tree)
+
+
+def _press_break(tree: set[Identity]) -> bool:
+    """Presses Ctrl-Break in the console of a tree that has one of its own; whether that was done.
+
+    The oldest process of a tree that we started leads its process group.
+    """
+    living = [process.pid for process in alive(tree)]
+    if not living:
+        return False
+    group = min(tree, key=lambda one: (one[1], one[0]))[0]
+    command = [sys.executable, "-I", press_break.__file__, *map(str, [group, *living])]
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=PRESS_WAIT,
+            check=False,
+            **own_session.options(),
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
 
 
 def _kill(tree: Iterable[Identity]) -> None:

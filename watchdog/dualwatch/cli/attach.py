@@ -17,6 +17,7 @@ from dualwatch.cli import options
     "on_missing",
     "on_fail",
     "max_reruns",
+    "after_cure",
     "notify",
     "heartbeat_url",
     "metrics_port",

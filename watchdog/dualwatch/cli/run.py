@@ -23,6 +23,7 @@ CONTEXT: dict[str, object] = {"allow_interspersed_args": False}
     "on_fail",
     "max_reruns",
     "rescue",
+    "after_cure",
     "tensorboard",
     "port",
     "notify",

@@ -45,6 +45,7 @@ def join_lists(words: Sequence[str]) -> list[str]:
     "keep_effective_batch",
     "min_batch",
     "rescue",
+    "after_cure",
     "tensorboard",
     "port",
     "notify",

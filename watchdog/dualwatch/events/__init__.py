@@ -71,7 +71,9 @@ from dualwatch.events.training import (
     LogMilestone,
     NotFollowed,
     ProgressShown,
+    UnusualBatch,
 )
+from dualwatch.events.workers import WorkersChanged
 
 __all__ = [
     "Action",
@@ -146,8 +148,10 @@ __all__ = [
     "Transfer",
     "TransfersSeen",
     "TriedStep",
+    "UnusualBatch",
     "WaitKind",
     "WaitSeen",
     "WeightsLoaded",
     "WeightsPart",
+    "WorkersChanged",
 ]

@@ -227,6 +227,20 @@ class HeartbeatRead(Event, frozen=True, kw_only=True, tag="pulse"):
     max_iterations: int
 
 
+class UnusualBatch(Struct, frozen=True, kw_only=True):
+    """An iteration of one of several ranks that was not like its others.
+
+    Attributes:
+        iteration: Iterations completed, this one included.
+        empty: Parts of the batch without any element: "targets[0].boxes".
+        missing: Losses that were returned before, and not for it.
+    """
+
+    iteration: int
+    empty: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
 class BatchSeen(Event, frozen=True, kw_only=True, tag="batch-seen"):
     """What a training iteration was given and what the model made of it, as the agent saw it.
 
@@ -238,6 +252,7 @@ class BatchSeen(Event, frozen=True, kw_only=True, tag="batch-seen"):
         losses: Names that the model returned, in their order.
         logged: Names of all that had been logged by then, by whatever code; None where that is
             not known.
+        unusual: The newest unusual iterations of this rank, oldest first; of several ranks.
     """
 
     rank: int
@@ -245,6 +260,7 @@ class BatchSeen(Event, frozen=True, kw_only=True, tag="batch-seen"):
     outline: tuple[str, ...]
     losses: tuple[str, ...]
     logged: tuple[str, ...] | None = None
+    unusual: tuple[UnusualBatch, ...] = ()
 
 
 class NotFollowed(Struct, frozen=True, kw_only=True):

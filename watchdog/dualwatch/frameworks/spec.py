@@ -154,6 +154,7 @@ class Overrides:
         no_pools: Evaluations use no pools of processes.
         own_builds: Extensions are built in a folder of the run.
         network_limit: A server that does not answer is an error.
+        offline_logs: Loggers use no service on the network.
         utf8: The training writes UTF-8, whatever encoding its console has.
         older_checkpoint: Resume from the checkpoint before the one that did not load. Holds for
             one start only: what that start saves is newer.
@@ -166,6 +167,7 @@ class Overrides:
     no_pools: bool = False
     own_builds: bool = False
     network_limit: bool = False
+    offline_logs: bool = False
     older_checkpoint: bool = False
 
 

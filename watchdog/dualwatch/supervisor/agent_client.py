@@ -110,6 +110,26 @@ class AgentClient:
                     patience = longest  # Nobody waits at a terminal for this stop.
             self.request(AgentCommand.SAVE, patience=patience)
 
+    def end(self, within: float) -> None:
+        """Lets every rank end as Ctrl-C would end it; returns when it is over, or does not end.
+
+        Args:
+            within: Seconds at most; an agent that does not answer is not waited for so long.
+        """
+        pulses = self.recorder.snapshot.pulses
+        numbers = {
+            rank: agent_commands.send(self.folder, pulse, AgentCommand.END)
+            for rank, pulse in pulses.items()
+            if self._is_alive(pulse)
+        }
+        begun = clock.now().at
+        while numbers and None not in numbers.values():
+            waited = self._pause().at - begun
+            answered = all(self._reply(rank, number or 0) for rank, number in numbers.items())
+            limit = within if answered else min(PATIENCE, within)
+            if self.over() or self.stop_requests.force or waited >= limit:
+                return
+
     def _rescue_together(self, longest: float) -> None:
         """Stops all ranks after the same iteration, a little ahead of the fastest, to save.
 
@@ -188,7 +208,7 @@ class AgentClient:
         s = self.recorder.snapshot
         if command in (AgentCommand.REPLACE, AgentCommand.TRACE):
             return False  # They are looked at before a batch, never in a signal handler.
-        if pulse.phase not in _BETWEEN_STEPS:
+        if pulse.phase not in _BETWEEN_STEPS and command != AgentCommand.DROP_LOGS:
             return False
         quiet = clock.now().at - s.moved_at.get(pulse.rank, s.progress_at)
         return self._is_alive(pulse) and quiet >= QUIET

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from dualwatch import domains
-from dualwatch.actions import launch, shared_memory, terminate
+from dualwatch.actions import console_close, launch, shared_memory, terminate
 from dualwatch.actions.adopted import AttachedTraining
 from dualwatch.actions.reaper import Reaper
 from dualwatch.actions.signals import StopRequests, name_of
@@ -50,6 +51,8 @@ TICK = 0.5
 _IN_PLACE = {
     Action.REPLACE: AgentCommand.REPLACE,
     Action.REPLACE_POOL: AgentCommand.REPLACE_POOL,
+    Action.END_WORKERS: AgentCommand.END_WORKERS,
+    Action.DROP_LOGS: AgentCommand.DROP_LOGS,
 }
 """Decisions that the agent carries out in the running training."""
 
@@ -131,6 +134,11 @@ class Attempt:
             return AttemptOutcome(None, interrupted=True)
         if not training.is_over():
             self.recorder.record(_stopped(decision, self.stop_requests))
+            if self.stop_requests.console_end is not None:
+                self.recorder.note(
+                    f"Windows ends dualwatch within {console_close.SECONDS} s; a training that is "
+                    f"not stopped by then continues: `dualwatch attach {self.folder.parent.parent}`"
+                )
             if self.rescue:
                 self._rescue(monitor, training, decision)
         survivors = tuple(self._stop(monitor, training))
@@ -243,6 +251,8 @@ class Attempt:
             return None
         command = _IN_PLACE.get(decision.action)
         if command is not None:
+            if decision.action is Action.REPLACE:
+                launch.write_trials(self.folder, decision.fresh, decision.cause)
             asked = self.recorder.snapshot.slowest
             answer = self._client(monitor, training).request(command)
             if (answer is not None and answer.done) or self._progressed(asked):
@@ -282,11 +292,17 @@ class Attempt:
 
     def _stop(self, monitor: Monitor, training: Training) -> list[int]:
         """Stops the whole tree and what is started meanwhile; removes its shared memory."""
+        grace = self.grace
+        if sys.platform == "win32" and not training.is_over():
+            # No signal asks a process of Windows to end.
+            begun = clock.now().at
+            self._client(monitor, training).end(grace)
+            grace = max(0.0, grace - (clock.now().at - begun))
         tree = monitor.everyone(clock.now())
         held = shared_memory.seen(process.pid for process in terminate.alive(tree))
         survivors = terminate.stop(
             tree,
-            grace=self.grace,
+            grace=grace,
             hurry=lambda: self.stop_requests.force,
             look=lambda: monitor.everyone(clock.now()),
             job=training.job,

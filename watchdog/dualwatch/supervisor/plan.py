@@ -176,6 +176,7 @@ def policies(settings: Settings, spec: TrainingSpec) -> Policies:
             keep_effective_batch=settings.keep_effective_batch,
             min_batch=settings.min_batch or spec.min_batch,
             rescue=settings.rescue,
+            after_cure=settings.after_cure,
         ),
         stall=settings.stall_policy(),
         stop=settings.stop_policy(),

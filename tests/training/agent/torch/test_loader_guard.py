@@ -8,10 +8,12 @@ import random
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dualwatch import protocol
 from dualwatch.actions import agent_commands as orders
 from dualwatch.agent.commands import CommandHandler
 from dualwatch.agent.heartbeat import HeartbeatWriter as Heart
@@ -63,6 +65,22 @@ class Endless(IterableDataset):
         self.lock.acquire()
 
 
+class NeverEnds(Numbers):
+    """A worker that delivers everything, and waits at its end for a lock nobody gives back."""
+
+    registered = False
+
+    def __getitem__(self, index: int) -> int:
+        if get_worker_info() and not self.registered:
+            self.registered = True
+            Finalize(None, self._hang, exitpriority=10)
+        return index
+
+    def _hang(self) -> None:
+        self.stuck.set()
+        self.lock.acquire()
+
+
 class Office:
     """A command handler, and a supervisor that sends commands once a worker is stuck."""
 
@@ -71,12 +89,15 @@ class Office:
         self.heart = Heart(str(folder), 0)
         self.heart.beat(Phase.WAITING)
         self.saved: list[int] = []
+        self.path = ""
         self.handler = CommandHandler(str(folder), self.heart, self._save)
         self.answers: list[CommandAnswered] = []
         self._reader = AgentReplies(folder)
 
     def _save(self) -> str:
         self.saved.append(len(self.saved))
+        if self.path:
+            return self.path
         raise OSError("no place for it")
 
     def order(self, order: str, *, when: Any, beats: int | None = None) -> threading.Thread:
@@ -99,7 +120,7 @@ class Office:
             (pulse,) = beating.poll(0, 0)
         number = orders.send(self.folder, replace(pulse, beats=beats or pulse.beats), order)
         for _ in range(TRIES):
-            if order == AgentCommand.TELL:
+            if order in (AgentCommand.TELL, AgentCommand.END_WORKERS):
                 orders.notify_process(os.getpid())
             self.answers += self._reader.poll(0, 0)
             found = [answer for answer in self.answers if answer.number == number]
@@ -156,6 +177,30 @@ def test_a_stuck_loader_goes_on_without_workers(office, load, method, persistent
     # All that follows is read without workers, and nothing is lost either.
     assert flat(loader) == list(range(24))
     assert loader.num_workers == 0
+
+
+def test_workers_that_do_not_end_are_ended(office, load, monkeypatch) -> None:
+    # Older versions of torch wait for the end of a worker without a limit of time.
+    monkeypatch.setattr(torch.utils.data._utils, "MP_STATUS_CHECK_INTERVAL", 10.0**5)
+    office.handler.listen()
+    dataset = NeverEnds()
+    loader = load(dataset)
+    before = children()
+    for workers in (2, 0):
+        dataset.stuck.clear()
+        supervisor = office.order(AgentCommand.END_WORKERS, when=dataset.stuck)
+        assert flat(loader) == list(range(24))
+        supervisor.join(60)
+        assert office.answers[-1].done
+        assert children() == before, "the workers are gone"
+        assert loader.num_workers == workers, "workers that hang twice are not started again"
+    assert flat(loader) == list(range(24))
+
+
+def test_an_end_of_workers_that_nobody_waits_for_is_refused(office) -> None:
+    office.handler.listen()
+    answer = office.give(AgentCommand.END_WORKERS)
+    assert not answer.done
 
 
 def test_custom_batches_and_collate_keep_their_order(office, load) -> None:
@@ -240,6 +285,37 @@ def test_what_cannot_be_saved_is_said_and_the_loader_waits_on(office, load) -> N
     threading.Thread(target=replace_after, daemon=True).start()
     assert flat(loader) == list(range(24))
     assert office.answers[0].why == "OSError: no place for it"
+    assert office.saved == [0]
+
+
+def test_a_training_that_waits_for_a_batch_ends_when_it_is_asked_to(office, load) -> None:
+    dataset = Numbers(hang_from=9)
+    loader = load(dataset)
+    office.order(AgentCommand.END, when=dataset.stuck)
+    with pytest.raises(KeyboardInterrupt):
+        flat(loader)
+    assert office.handler.ending
+
+
+def test_after_a_rescue_it_ends_without_another_iteration(office, load) -> None:
+    office.path = "rescue.pth"
+    loader = load(Numbers(), num_workers=0)
+    asked = threading.Event()
+    asked.set()
+    saving = office.order(AgentCommand.SAVE, when=asked)
+
+    def end_after() -> None:
+        saving.join()
+        office.give(AgentCommand.END)
+
+    number = office.folder / protocol.command_file(0)
+    while number.read_bytes()[:1] == b"\0":
+        threading.Event().wait(0.01)  # The order is there before the first batch is asked for.
+    threading.Thread(target=end_after, daemon=True).start()
+    batches = []
+    with pytest.raises(KeyboardInterrupt):
+        batches += iter(loader)
+    assert batches == []
     assert office.saved == [0]
 
 

@@ -84,3 +84,10 @@ def test_a_finished_training_that_does_not_exit_has_no_error(story):
     (found,) = stopped(story, StopKind.NO_EXIT).judged()
 
     assert (found.code, found.severity) == ("DW609", Severity.WARNING)
+
+
+def test_a_stop_that_dualwatch_did_not_survive_explains_no_later_end(story):
+    """The window was closed and the training continued; it was taken up, and died much later."""
+    story.trains(5).tell(TrainingStopped, why=StopKind.INTERRUPTED, reason="because")
+    story.paused(600).trains(5).ended(exit_code=0)
+    assert story.codes() == []

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from dualwatch.events import Frame, Severity, ThreadStack
+from dualwatch.events import (
+    BatchSeen,
+    Circumstance,
+    Frame,
+    Severity,
+    ThreadStack,
+    UnusualBatch,
+)
 from dualwatch.protocol import Phase
 
 C10D = "/v/site-packages/torch/distributed/"
@@ -156,3 +163,65 @@ def test_ranks_that_torch_multiprocessing_started_are_known_by_their_stacks(new_
 @pytest.mark.parametrize("function", ["reduce", "gather", "broadcast", "scatter"])
 def test_a_function_of_the_user_with_such_a_name_is_no_collective(ranks, function):
     assert "DW118" not in of(ranks(((function, "/mine/math.py"),), SAVES))
+
+
+# --- what made them differ -----------------------------------------------------------------------
+
+BUFFERS = (
+    ("_sync_buffers", "/v/site-packages/torch/nn/parallel/distributed.py"),
+    ("_pre_forward", "/v/site-packages/torch/nn/parallel/distributed.py"),
+    ("forward", "/v/site-packages/torch/nn/parallel/distributed.py"),
+    ("validate", "/mine/train.py"),
+)
+
+
+def test_one_rank_validates_the_wrapped_model(ranks):
+    found = of(ranks(BUFFERS, BARRIER))["DW118"]
+    assert found.circumstance is Circumstance.ONE_RANK_ALONE
+    assert "model.module" in found.remedy
+
+
+@pytest.mark.parametrize("other", [BUFFERS, REDUCES, BACKWARD])
+def test_all_ranks_train(ranks, other):
+    assert of(ranks(BUFFERS, other))["DW118"].circumstance is None
+
+
+def unusual(*iterations, missing=()):
+    return tuple(
+        UnusualBatch(iteration=n, empty=("targets[0].boxes",), missing=missing) for n in iterations
+    )
+
+
+def with_batches(story, first=(), second=()):
+    """Each rank's record of its batches, as of before the captures."""
+    for rank, seen in enumerate((first, second)):
+        fields = {"rank": rank, "iteration": 1, "outline": (), "losses": (), "unusual": seen}
+        story.events.insert(-4, BatchSeen(at=story.t, wall=story.t, **fields))
+    return of(story)["DW118"]
+
+
+@pytest.mark.parametrize("other", [SAVES, BARRIER])
+def test_the_batch_of_one_rank_was_empty(ranks, other):
+    found = with_batches(ranks(REDUCES, other), (), unusual(22))
+    assert found.circumstance is Circumstance.DIFFERENT_BRANCHES
+    assert any("rank 1 alone, in iteration 22" in line.text for line in found.evidence)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ((), ()),
+        (unusual(22), unusual(22)),  # of all ranks
+        ((), unusual(3, 9, 14, 22)),  # the others went well
+        ((), unusual(0)),  # in an earlier pass
+    ],
+)
+def test_batches_that_explain_nothing(ranks, first, second):
+    found = with_batches(ranks(REDUCES, BARRIER), first, second)
+    assert found.circumstance is None
+    assert not any("alone" in line.text for line in found.evidence)
+
+
+def test_a_rank_that_has_finished_is_short_of_data(ranks):
+    found = with_batches(ranks(REDUCES, SAVES, other=Phase.FINISHED), (), unusual(22))
+    assert found.circumstance is None

@@ -13,6 +13,7 @@ from typing import Callable, Iterable, Iterator, Tuple
 
 from dualwatch import protocol
 from dualwatch.agent import files
+from dualwatch.agent.torch.unusual_batches import UnusualBatches
 
 MOST_RECORDS = 20
 """Of one run: a batch that never looks the same twice must not write at every iteration."""
@@ -40,6 +41,7 @@ class BatchRecorder:
         self._rank = rank
         self._left = MOST_RECORDS
         self._last: object = None
+        self._unusual = UnusualBatches()
 
     def note(
         self,
@@ -59,11 +61,13 @@ class BatchRecorder:
         if self._left <= 0:
             return
         try:
+            unusual = self._unusual.note(iteration, batch, outputs)
             form = (tuple(outputs) if isinstance(outputs, dict) else None, _form(batch, 0))
-            if form == self._last:
+            if form != self._last:
+                self._last = form
+                self._left -= 1
+            elif not unusual:
                 return
-            self._last = form
-            self._left -= 1
             self._write(iteration, batch, outputs, logged)
         except Exception:
             self._left = 0  # It would fail at every iteration.
@@ -78,6 +82,8 @@ class BatchRecorder:
             "losses": [str(name)[:LENGTH] for name in names],
             "logged": [str(name)[:LENGTH] for name in islice(logged(), LOSSES)],
         }
+        if self._unusual.newest:
+            record["unusual"] = self._unusual.newest
         files.put(self._path, record)
 
 

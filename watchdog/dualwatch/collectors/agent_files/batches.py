@@ -6,10 +6,13 @@ import os
 import re
 
 from dualwatch.collectors.agent_files.records import RecordFiles, lines
-from dualwatch.events import BatchSeen
-from dualwatch.protocol import BatchDocument
+from dualwatch.events import BatchSeen, UnusualBatch
+from dualwatch.protocol import BatchDocument, UnusualBatchDocument
 
 _NAME = re.compile(r"batch-\d{1,9}\.json")
+
+
+MOST_UNUSUAL = 8
 
 
 class BatchFiles:
@@ -29,8 +32,17 @@ class BatchFiles:
                 outline=lines(record["outline"]),
                 losses=lines(record["losses"]),
                 logged=lines(record["logged"]) if record.get("logged") else None,
+                unusual=tuple(map(_unusual, record.get("unusual", ())[-MOST_UNUSUAL:])),
             )
             for record in self._records.poll()
             if record["rank"] >= 0 and record["iteration"] >= 0
         ]
         return sorted(events, key=lambda event: event.rank)
+
+
+def _unusual(record: UnusualBatchDocument) -> UnusualBatch:
+    return UnusualBatch(
+        iteration=record["iteration"],
+        empty=lines(record["empty"]),
+        missing=lines(record["missing"]),
+    )

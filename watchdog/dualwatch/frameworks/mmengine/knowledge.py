@@ -39,6 +39,8 @@ ADVICE = {
     "DW117": "serialize_data=True keeps the annotations as one array, which pickles fast.",
     "DW118 while-evaluating": "In an mmengine configuration: env_cfg.dist_cfg.timeout=7200 "
     "(seconds; --cfg-options env_cfg.dist_cfg.timeout=7200).",
+    "DW118 different-branches": "For a data set of mmdet: filter_cfg=dict(filter_empty_gt=True) "
+    "leaves out images without boxes.",
     "DW202": "mmengine prints the last mean of a loss that is no longer computed.",
     "DW401": "--cfg-options train_dataloader.batch_size=N optim_wrapper.accumulative_counts=M "
     "keeps the effective batch.",

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from dualwatch.events import Evidence, Finding, Frame, Severity
+from dualwatch.events import Circumstance, Evidence, Finding, Frame, Severity
 from dualwatch.protocol import Phase
 from dualwatch.rules.stalls import context, stack_patterns, stall
 from dualwatch.rules.stalls.stall import StallKind
@@ -24,6 +24,13 @@ class RankKind(enum.Enum):
     GONE = "gone"
     UNREAD = "unread"
 
+
+BUFFERS = ("_sync_buffers",)
+MEETINGS = ("barrier", "monitored_barrier", "all_gather_object", "gather_object", "collect_results")
+"""Collectives in which ranks wait for one that does something for all of them."""
+
+SHOWN = 2
+"""Unusual iterations of a rank, at most, that can have led to it."""
 
 _ABSENT = (RankKind.ELSEWHERE, RankKind.FINISHED, RankKind.GONE)
 
@@ -63,6 +70,12 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     if not absent or not waiting:
         waiting = [*waiting, *hidden]
     text, sure, remedy = _verdict(waiting, absent)
+    unusual = list(_unusual(s))
+    circumstance = None
+    if _one_is_alone(waiting):
+        circumstance = Circumstance.ONE_RANK_ALONE
+    elif unusual and (_differ(waiting) or [r.kind for r in absent[:1]] == [RankKind.ELSEWHERE]):
+        circumstance = Circumstance.DIFFERENT_BRANCHES
     evidence = [Evidence(text=text, source="py-spy", wall=s.wall)]
     for rank in [*absent, *waiting, *[r for r in ranks if r.kind is RankKind.UNREAD]][:8]:
         source = f"py-spy pid {rank.pid}"
@@ -70,7 +83,47 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     about = absent[0].pid if absent else waiting[0].pid
     severity = Severity.ERROR if kind is StallKind.STALLED else Severity.WARNING
     sure = sure if kind is StallKind.STALLED else min(sure, 0.5)
-    yield stall.found(s, "DW118", evidence, sure, remedy=remedy, severity=severity, pid=about)
+    yield stall.found(
+        s,
+        "DW118",
+        [*evidence[:1], *unusual, *evidence[1:]],
+        sure,
+        remedy=remedy if circumstance is None else None,
+        severity=severity,
+        pid=about,
+        circumstance=circumstance,
+    )
+
+
+def _one_is_alone(waiting: list[Rank]) -> bool:
+    """Whether one rank sends the model's buffers in a forward pass, and the others wait elsewhere.
+
+    Those are in a collective that ends a stretch of work, and not in a step of the training.
+    """
+    alone = [rank for rank in waiting if rank.what in BUFFERS]
+    others = [rank for rank in waiting if rank.what not in BUFFERS]
+    return len(alone) == 1 and bool(others) and all(rank.what in MEETINGS for rank in others)
+
+
+def _unusual(s: Snapshot) -> Iterator[Evidence]:
+    """Iterations in which one rank's batch, or what the model made of it, was unlike the others.
+
+    In the present pass, and the first ones of their kind: others went well.
+    """
+    seen = {rank: {one.iteration for one in s.batches[rank].unusual} for rank in s.batches}
+    for rank, batch in sorted(s.batches.items()):
+        others = set().union(*(found for other, found in seen.items() if other != rank))
+        pulse = s.pulses.get(rank)
+        if pulse is None or len(s.batches) < 2 or len(batch.unusual) > SHOWN:
+            continue
+        begun = pulse.iteration - pulse.batch
+        for one in batch.unusual:
+            if one.iteration in others or one.iteration <= begun:
+                continue
+            words = [f"{', '.join(one.empty)} had no elements"] if one.empty else []
+            words += [f"{', '.join(one.missing)} not returned"] if one.missing else []
+            text = f"rank {rank} alone, in iteration {one.iteration}: {'; '.join(words)}"
+            yield Evidence(text=text, source="agent", wall=batch.wall)
 
 
 def _verdict(waiting: list[Rank], absent: list[Rank]) -> tuple[str, float, str]:
@@ -96,7 +149,7 @@ def _verdict(waiting: list[Rank], absent: list[Rank]) -> tuple[str, float, str]:
             "another branch. Every rank must call the same collectives in the same order.",
         )
         return text, 0.9 if waiting[0].kind is RankKind.COLLECTIVE else 0.7, remedy
-    if len({(rank.what, rank.place) for rank in waiting}) > 1:
+    if _differ(waiting):
         parts = ", ".join(f"{rank.name} in {rank.what}" for rank in waiting[:8])
         text = f"the ranks wait in different collectives: {parts}"
         remedy = (
@@ -112,6 +165,10 @@ def _verdict(waiting: list[Rank], absent: list[Rank]) -> tuple[str, float, str]:
         "(NCCL_DEBUG=INFO and TORCH_DISTRIBUTED_DEBUG=DETAIL show more)."
     )
     return text, 0.5, remedy
+
+
+def _differ(waiting: list[Rank]) -> bool:
+    return len({(rank.what, rank.place) for rank in waiting}) > 1
 
 
 def _rank(s: Snapshot, pid: int) -> Rank:

@@ -367,7 +367,8 @@ def collective(main: Sequence[Frame]) -> Collective | None:
         return None
     # A framework's functions call torch's: the outermost is what the training asked for.
     outer = inside[-1]
-    caller = [f for f in main[outer + 1 :] if not _in_any(f, _patterns().collective_files)]
+    between = (*_patterns().collective_files, "torch/nn/modules/module.py")
+    caller = [f for f in main[outer + 1 :] if not _in_any(f, between)]
     return Collective(main[outer].bare, tuple(caller[:2]))
 
 

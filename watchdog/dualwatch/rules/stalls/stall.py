@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from dualwatch.core import units
 from dualwatch.core.units import span
-from dualwatch.events import Evidence, Finding, ProcessSample, Proof, Severity
+from dualwatch.events import Circumstance, Evidence, Finding, ProcessSample, Proof, Severity
 from dualwatch.protocol import VALIDATION_PHASES, Phase
 from dualwatch.rules.catalog import finding
-from dualwatch.rules.stalls import context, proof, stack_patterns
+from dualwatch.rules.stalls import context, proof, stack_patterns, wait_patterns
 from dualwatch.rules.stalls.proof import Proven
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.activity import BUSY_CPU, STOPPED
@@ -158,6 +158,7 @@ def found(
     severity: Severity | None = None,
     pid: int | None = None,
     proof: Proof | None = None,
+    circumstance: Circumstance | None = None,
 ) -> Finding:
     """A finding about this attempt, and about one of its processes where that is known."""
     assert s.started is not None
@@ -170,8 +171,14 @@ def found(
         attempt=s.started.attempt,
         pid=s.started.pid if pid is None else pid,
         proof=proof,
+        circumstance=circumstance,
     )
     return replace(made, rank=context.rank_of(s, made.pid or 0)) if len(s.pulses) > 1 else made
+
+
+def about(finding: Finding, what: Circumstance) -> Finding:
+    """The finding with what happened beyond its code."""
+    return replace(finding, circumstance=what)
 
 
 def stopped(s: Snapshot) -> list[ProcessSample]:
@@ -190,7 +197,11 @@ def _code(s: Snapshot) -> str:
 
 def _is_patient(s: Snapshot) -> bool:
     """Whether a rank is where busy silence is normal; the others may wait for it."""
-    return context.starting(s) or not context.phases(s).isdisjoint(_PATIENT)
+    if context.starting(s) or not context.phases(s).isdisjoint(_PATIENT):
+        return True
+    pid = context.main_pid(s)
+    threads = [one.frames for one in s.stacks[-1].stacks if one.pid == pid] if s.stacks else []
+    return wait_patterns.works_elsewhere(context.stack(s, pid), threads)
 
 
 def _makes_no_progress(s: Snapshot, limits: Thresholds, silence: float) -> bool:
