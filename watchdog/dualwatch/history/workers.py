@@ -14,6 +14,7 @@ _REASONS = {
     WorkersReason.USED_UP: "fresh workers hung or ended twice",
     WorkersReason.UNSAFE_MAIN: "spawned workers would run the training's script again",
     WorkersReason.NOT_SENT: "the dataset cannot be sent to a spawned worker",
+    WorkersReason.MEMORY: "the memory that is free does not hold spawned workers",
     WorkersReason.NOT_STARTED: "fresh workers did not start",
     WorkersReason.NO_GAIN: "fresh workers were not faster",
     WorkersReason.ASKED: "no fresh workers are wanted, as you asked",

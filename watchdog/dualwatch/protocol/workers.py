@@ -84,6 +84,9 @@ class WorkersReason:
     NOT_SENT = "not-sent"
     """The data set cannot be sent to another process."""
 
+    MEMORY = "memory"
+    """A copy of the data set for each of them does not fit into the memory that is free."""
+
     NOT_STARTED = "not-started"
     """They did not start."""
 

@@ -34,10 +34,12 @@ from dualwatch.rules.stalls import (
     download,
     evaluation_pool,
     loader,
+    logger,
     lost_batch,
     stall,
     storage,
     stuck_worker,
+    worker_join,
     worker_startup,
 )
 from dualwatch.rules.thresholds import Thresholds
@@ -52,6 +54,8 @@ RULES: tuple[Rule, ...] = (
     evaluation_pool.find,
     build_lock.find,
     download.find,
+    worker_join.find,
+    logger.find,
     lost_batch.find,
     collective.find,
     stuck_worker.find,

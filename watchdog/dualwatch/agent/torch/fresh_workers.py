@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
-from dualwatch.agent.torch import guarded_classes, spawning, worker_processes
+from dualwatch.agent.torch import free_memory, guarded_classes, spawning, worker_processes
 from dualwatch.protocol.workers import WorkersReason
 
 if TYPE_CHECKING:
@@ -25,6 +25,13 @@ START = 180.0
 """Seconds in which workers must have answered."""
 
 LOOK = 0.5
+
+GB = 1 << 30
+WORKER_BYTES = GB // 2
+"""Of a spawned worker: an interpreter with torch of its own."""
+
+COPY = 2
+"""Times the size of the data set that its copy takes while it arrives."""
 
 
 class WorkerSettings(NamedTuple):
@@ -67,6 +74,7 @@ class FreshWorkers:
     Attributes:
         count: How many there are.
         iterator: torch's iterator over their batches; None until it is made.
+        begun: When their start began.
         ready: Whether all have answered.
         reason, detail: Why they cannot be used; "" where they can.
     """
@@ -84,11 +92,12 @@ class FreshWorkers:
         self.iterator: LoaderIterator | None = None
         self.ready = False
         self.reason = self.detail = ""
+        self.begun = time.monotonic()
         self._source = _Source(batches)
         self._wait = wait
         self._ended = False
         try:
-            imports_main = spawning.check(loader)
+            state = spawning.check(loader)
             beside = _loader(loader, self._source, settings, count, seed)
         except spawning.NotSentError as error:
             self.reason, self.detail = WorkersReason.NOT_SENT, str(error)
@@ -96,9 +105,14 @@ class FreshWorkers:
         except spawning.UnsafeMainError as error:
             self.reason, self.detail = WorkersReason.UNSAFE_MAIN, str(error)
             return
+        needed, free = count * (WORKER_BYTES + COPY * state.size), free_memory.free_bytes()
+        if free is not None and needed > free:
+            self.reason = WorkersReason.MEMORY
+            self.detail = f"{needed / GB:.1f} GB needed, {free / GB:.1f} GB free"
+            return
         device = _device() if settings.pinned else None
         start = threading.Thread(
-            target=self._start, args=(beside, imports_main, device), name="dualwatch-workers"
+            target=self._start, args=(beside, state.imports_main, device), name="dualwatch-workers"
         )
         start.daemon = True
         start.start()

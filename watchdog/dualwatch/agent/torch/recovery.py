@@ -37,7 +37,7 @@ COSTLY = 0.1
 WORTH_S = 10.0
 """Seconds that the rest of a pass must take without workers; starting some takes a part of it."""
 
-LEAST_LIMIT = 5.0
+LEAST_LIMIT = 3.0
 """Seconds at least that fresh workers may take for a batch."""
 
 LIMIT = 10.0
@@ -89,6 +89,7 @@ class Recovery:
         self._without_s: float | None = None
         self._measured_before = False
         self._limit = LEAST_LIMIT
+        self._start_s = 0.0
         self._asked = 0.0
         self._delivered = 0
         self._gain_noted = False
@@ -131,8 +132,11 @@ class Recovery:
     def end(self) -> None:
         """The pass is over, or is left."""
         self.reading = False
-        fresh, self._fresh, self._took_over = self._fresh, None, False
+        fresh, took_over = self._fresh, self._took_over
+        self._fresh, self._took_over = None, False
         if fresh is not None:
+            if not took_over:  # This pass was too short for them.
+                self._start_s = time.monotonic() - fresh.begun
             fresh.end()
 
     def next(self) -> object:
@@ -191,7 +195,7 @@ class Recovery:
             left = len(self._loader) - done
         except TypeError:
             return True
-        return left * (self._without_s or 0.0) >= WORTH_S
+        return left * (self._without_s or 0.0) >= max(WORTH_S, 2 * self._start_s)
 
     def _start(self) -> None:
         if self._probation.reason_against:
@@ -205,6 +209,7 @@ class Recovery:
         )
 
     def _take_over(self, fresh: FreshWorkers) -> None:
+        self._start_s = time.monotonic() - fresh.begun
         self._note(WorkersStep.TAKEN_OVER, WorkersReason.WAITS, count=fresh.count)
         # At first their queues are empty, then full.
         self._pace.restart(skip=2 * fresh.count * self._settings.prefetch)
@@ -245,6 +250,8 @@ class Recovery:
         )
         if self._probation.reason_against:
             self._stay_without(self._probation.reason_against)
+        elif self._is_worth_it(self._tracker.batches):
+            self._start()
 
     def _take_back(self) -> None:
         fresh, self._fresh, self._took_over = self._fresh, None, False

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from multiprocessing import context
 from multiprocessing.reduction import ForkingPickler
 from types import BuiltinFunctionType, FunctionType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
@@ -37,25 +37,34 @@ class UnsafeMainError(Exception):
     """A spawned process would run the training's script; the message is the reason."""
 
 
-def check(loader: DataLoader) -> bool:
-    """Whether a spawned worker needs the training's script, and may import it.
+class LoaderState(NamedTuple):
+    """What every spawned worker of a loader gets.
+
+    Attributes:
+        imports_main: Whether it imports the training's script.
+        size: Bytes of its copy of the data set; 0 where its own workers had one.
+    """
+
+    imports_main: bool
+    size: int
+
+
+def check(loader: DataLoader) -> LoaderState:
+    """What a spawned worker needs.
 
     Tensors of the data set are moved into shared memory, as when it is sent.
-
-    Returns:
-        Whether the script shall be imported.
 
     Raises:
         NotSentError: The data set, or a function of the loader, cannot be pickled.
         UnsafeMainError: It can be, and is defined in a script that cannot be imported.
     """
     if _is_spawned(loader):
-        return True  # Its own workers did.
-    needed = _refers_to_main((loader.dataset, loader.collate_fn, loader.worker_init_fn))
+        return LoaderState(imports_main=True, size=0)  # As for its own workers.
+    needed, size = _pickled((loader.dataset, loader.collate_fn, loader.worker_init_fn))
     why = _against_main()
     if needed and why:
         raise UnsafeMainError(why)
-    return not why
+    return LoaderState(imports_main=not why, size=size)
 
 
 def _is_spawned(loader: DataLoader) -> bool:
@@ -96,13 +105,17 @@ def _install() -> None:
 
 
 class _Sink(io.RawIOBase):
-    """Drops what is written: the data set may be as large as the memory."""
+    """Counts what is written, and drops it: the data set may be as large as the memory."""
+
+    size = 0
 
     def writable(self) -> bool:
         return True
 
     def write(self, data) -> int:
-        return len(data)
+        written = memoryview(data).nbytes
+        self.size += written
+        return written
 
 
 class _Pickler(ForkingPickler):
@@ -124,8 +137,10 @@ class _NoProcess:
     duplicate_for_child = staticmethod(lambda handle: handle)
 
 
-def _refers_to_main(things: tuple[object, ...]) -> bool:
-    pickler = _Pickler(_Sink())
+def _pickled(things: tuple[object, ...]) -> tuple[bool, int]:
+    """Whether something of the training's script is among the things, and their size."""
+    sink = _Sink()
+    pickler = _Pickler(sink)
     context.set_spawning_popen(_NoProcess())  # type: ignore[arg-type]
     try:
         pickler.dump(things)
@@ -133,7 +148,7 @@ def _refers_to_main(things: tuple[object, ...]) -> bool:
         raise NotSentError(f"{type(error).__name__}: {error}") from error
     finally:
         context.set_spawning_popen(None)
-    return pickler.main
+    return pickler.main, sink.size
 
 
 # --- the training's script -----------------------------------------------------------------------
