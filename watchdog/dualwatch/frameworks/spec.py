@@ -98,6 +98,7 @@ class TrainingSpec:
         sections: The configuration itself, for its adapter and for display.
         everything: All that it assigns, for its adapter; not kept anywhere.
         trial: What building its parts has shown; None where that was not tried.
+        lacks: What keeps it from being a training, by the names of its sections alone.
     """
 
     framework: str = ""
@@ -127,6 +128,7 @@ class TrainingSpec:
     sections: Sections = field(default_factory=dict)
     everything: Sections = field(default_factory=dict, repr=False)
     trial: Trial | None = None
+    lacks: tuple[Defect, ...] = ()
 
     def of(self, role: Role | None = None) -> Iterator[LoaderSpec]:
         """The loaders of a role, or all of them."""
