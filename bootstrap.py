@@ -284,7 +284,7 @@ def test(*arguments: str) -> int:
     setup()
     tiers = [f"tests/{tier}" for tier in reversed(TIERS) if tier in arguments]
     more = [word for word in arguments if word not in TIERS]
-    side_by_side = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "loadgroup"]
+    side_by_side = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "loadgroup", "--durations=40"]
     return run(PYTHON, "-m", "pytest", *([] if more else side_by_side), *tiers, *more)
 
 

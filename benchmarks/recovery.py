@@ -25,6 +25,7 @@ from pathlib import Path
 import psutil
 from dualwatch.events import AttemptEnded, AttemptStarted, CommandAnswered, Decided, HeartbeatRead
 
+from benchmarks import speed
 from benchmarks.measure import (
     Spread,
     alternate,
@@ -76,7 +77,10 @@ def main() -> int:
     """Measures in turn and prints the table and the bars."""
     parser = arguments(__doc__, runs=3)
     parser.add_argument("--pause", type=float, default=0.02, help="seconds of an iteration")
+    parser.add_argument("--speed", action="store_true", help="iteration times; see speed.py")
     options = parser.parse_args()
+    if options.speed:
+        return speed.main()
     folder = Path(tempfile.mkdtemp(prefix="dualwatch-recovery-"))
     ways: dict[str, Callable[[Scene], Recovery]] = {
         IN_PLACE: lambda scene: by_dualwatch(scene, "replace"),

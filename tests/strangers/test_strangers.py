@@ -15,7 +15,13 @@ from tests.strangers.judge import Grade, grade
 KNOWN = known.names()
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def _asked(case: Case):
+    """A case; ``-m extras`` selects those for which the training's Python makes a difference."""
+    marks = [pytest.mark.extras] if case.needs or case.kind is Kind.CONFIG else []
+    return pytest.param(case, id=case.name, marks=marks)
+
+
+@pytest.mark.parametrize("case", map(_asked, CASES))
 def test_the_answer_is_the_truth(case: Case, tmp_path):
     lacking = missing(case)
     if lacking:

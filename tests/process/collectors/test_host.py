@@ -499,3 +499,14 @@ def test_a_machine_without_proc(tmp_path: Path) -> None:
     assert seen.open_files_limit is None
     assert seen.disk_total is not None
     assert unseen == []
+
+
+def test_the_commit_charge_is_windows_own(tmp_path: Path) -> None:
+    seen, _ = sample.sample(tmp_path, None, at=0.0, wall=0.0)
+    if sys.platform == "win32":
+        assert seen.commit_limit is not None
+        assert seen.commit_used is not None
+        assert 0 < seen.commit_used <= seen.commit_limit
+    else:
+        assert seen.commit_limit is None
+        assert seen.commit_used is None

@@ -58,6 +58,7 @@ class Scene:
         folder.mkdir(parents=True)
         self.folder, self.script = folder, script
         self.stall_timeout = stall_timeout
+        self.deadline = DEADLINE
         self.config = folder / "config.py"
         self._logbook = folder / "consumed.jsonl"
         self.environment = {"LOGBOOK": str(self._logbook), **(environment or {})}
@@ -108,7 +109,7 @@ class Scene:
         """Waits for the end; gives the exit code."""
         assert self.process is not None
         try:
-            return self.process.wait(DEADLINE)
+            return self.process.wait(self.deadline)
         except subprocess.TimeoutExpired:
             raise SceneError(f"it did not end: {self.last_words()}") from None
 

@@ -74,6 +74,7 @@ from dualwatch.events import (
     TransfersSeen,
     WeightsLoaded,
     WeightsPart,
+    WorkersChanged,
     journal,
 )
 from dualwatch.events.journal import Journal, event_of, newest, read
@@ -289,6 +290,20 @@ FACTS: tuple[Event, ...] = (
         path="rescue.pth",
         iteration=7,
         awaited=("index 3",),
+    ),
+    WorkersChanged(
+        **NOW,
+        rank=0,
+        iteration=40,
+        validation=False,
+        step="gain",
+        reason="waits",
+        workers=2,
+        before_s=0.17,
+        without_s=0.45,
+        fresh_s=0.18,
+        waiting=0.1,
+        relapses=1,
     ),
     Decided(**NOW, action="rerun", reason="stalled", changes=(CHANGE, CHANGE)),
     EndReported(

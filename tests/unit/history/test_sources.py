@@ -20,7 +20,7 @@ from dualwatch.events import (
 from dualwatch.events.journal import Journal
 from dualwatch.history import sources
 from dualwatch.history.run import fold as fold_run
-from dualwatch.logs.whole import LogStart
+from dualwatch.logs.kept_start import LogStart
 from dualwatch.state.snapshot import fold
 
 NOW = Moment(at=5000.0, wall=1_700_000_000.0)

@@ -21,9 +21,10 @@ from dualwatch.events import (
     ObserverPaused,
 )
 from dualwatch.logs import reader
+from dualwatch.logs.kept_start import FIRST, NEWEST
 from dualwatch.logs.reader import LogRead, read_log
 from dualwatch.logs.screen import SAMPLES
-from dualwatch.logs.whole import FIRST, NEWEST, TAIL
+from dualwatch.logs.whole import TAIL
 from dualwatch.state.snapshot import fold
 
 AGES = 1e9

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from dualwatch import frameworks
 from dualwatch.events import ErrorSeen, IterationLogged
-from dualwatch.logs import whole
-from dualwatch.logs.whole import LogStart, WholeLog
+from dualwatch.logs import kept_start, whole
+from dualwatch.logs.kept_start import LogStart
+from dualwatch.logs.whole import WholeLog
 
 ERROR = ["Traceback (most recent call last):", '  File "a.py", line 1, in f', "ValueError: 1 of 2"]
 
@@ -78,11 +79,11 @@ def test_a_training_whose_first_line_is_late_continues_another() -> None:
     assert start.resumed
 
 
-@pytest.mark.parametrize("first", [whole.FIRST, 1])
+@pytest.mark.parametrize("first", [kept_start.FIRST, 1])
 def test_counters_that_begin_again_are_another_start(
     first: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(whole, "FIRST", first)
+    monkeypatch.setattr(kept_start, "FIRST", first)
     text = [*lines(1, 1), *lines(2, 2), *lines(3, 3), *lines(5, 1), *lines(6, 2)]
     one, other = starts(text)
     assert trained(one) == [(e, n) for e in (1, 2, 3) for n in (10, 20, 30)]

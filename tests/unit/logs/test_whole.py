@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from dualwatch import frameworks
 from dualwatch.events import ErrorSeen, LinesScreened, LogClock, ObserverPaused
-from dualwatch.logs import whole
+from dualwatch.logs import kept_start
 from dualwatch.logs.console import ConsoleParser
 from dualwatch.logs.encodings import LineDecoder
 from dualwatch.logs.timestamps import TimestampReader, logged_at
@@ -59,8 +59,8 @@ def test_what_is_kept_of_a_long_log_is_part_of_the_whole(
     lines: list[str], first: int, newest: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(whole, "FIRST", first)
-        patch.setattr(whole, "NEWEST", newest)
+        patch.setattr(kept_start, "FIRST", first)
+        patch.setattr(kept_start, "NEWEST", newest)
         log = WholeLog(1.8e9, frameworks.line_formats())
         log.take(lines)
         starts = log.starts()

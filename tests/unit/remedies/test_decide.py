@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from dualwatch.events import Action, Decision, Finding, Proof, Severity, TriedStep
+from dualwatch.events import Action, Circumstance, Decision, Finding, Proof, Severity, TriedStep
 from dualwatch.frameworks.base import TrainingSpec
 from dualwatch.frameworks.mmengine.config.spec import spec_of
-from dualwatch.protocol import ENV_NETWORK_LIMIT, ENV_OWN_BUILDS, Phase
+from dualwatch.protocol import Phase
+from dualwatch.protocol.environment import NETWORK_LIMIT, OWN_BUILDS
 from dualwatch.remedies.decide import (
     STALLS,
     Policy,
@@ -19,6 +20,7 @@ from dualwatch.remedies.decide import (
     escalations,
 )
 from dualwatch.remedies.overrides import Overrides, overrides_of
+from msgspec import structs
 
 Decide = Callable[..., Decision | None]
 
@@ -48,6 +50,18 @@ def climb(
 PATIENT = Policy(max_reruns=100)
 
 
+@pytest.mark.parametrize(
+    ("proof", "allowed", "trials"),
+    [(None, "fresh", (None, 1)), (Proof.CYCLE, "fresh", (1, 1)), (None, "none", ())],
+)
+def test_the_fresh_workers_that_a_cause_leaves_open(spec, found, proof, allowed, trials) -> None:
+    history = RemedyHistory(can_replace=True, phase=Phase.WAITING)
+    cause = structs.replace(found("DW111"), proof=proof)
+    decision = decide_stall([cause], history, spec(), Policy(after_cure=allowed))
+    assert decision.action is Action.REPLACE
+    assert decision.fresh == trials
+
+
 # --- which remedy ----------------------------------------------------------------------------
 
 
@@ -67,9 +81,7 @@ def test_a_place_that_was_seen_gets_one_try(spec, found, code) -> None:
     assert (last.action, last.cause) == (Action.GIVE_UP, code)
 
 
-@pytest.mark.parametrize(
-    ("code", "variable"), [("DW121", ENV_OWN_BUILDS), ("DW122", ENV_NETWORK_LIMIT)]
-)
+@pytest.mark.parametrize(("code", "variable"), [("DW121", OWN_BUILDS), ("DW122", NETWORK_LIMIT)])
 def test_a_wait_outside_of_the_training_gets_one_rerun_in_another_environment(
     spec, found, code, variable
 ) -> None:
@@ -80,6 +92,33 @@ def test_a_wait_outside_of_the_training_gets_one_rerun_in_another_environment(
     names, last = climb(decide_stall, found(code), spec(), PATIENT)
     assert len(names) == 1
     assert (last.action, last.cause) == (Action.GIVE_UP, code)
+
+
+def test_workers_that_do_not_end_are_ended_in_place_where_an_agent_can(spec, found) -> None:
+    cause = [found("DW123"), found("DW102")]
+    here = RemedyHistory(can_end_workers=True, can_replace=True, phase=Phase.WAITING)
+
+    assert decide_stall(cause, here, spec(), Policy()).action is Action.END_WORKERS
+    elsewhere = replace(here, can_end_workers=False)
+    decision = decide_stall(cause, elsewhere, spec(), Policy())
+    assert (decision.action, decision.step.name) == (Action.RERUN, "no workers")
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [
+        (Circumstance.WRITER_GONE, Action.DROP_LOGS),
+        (Circumstance.SERVICE_SILENT, Action.RERUN),
+        (Circumstance.WRITER_BLOCKED, Action.RERUN),
+    ],
+)
+def test_a_writer_that_is_gone_is_given_up_in_place(spec, found, what, expected) -> None:
+    cause = structs.replace(found("DW125"), circumstance=what)
+    here = RemedyHistory(can_drop_logs=True, phase=Phase.STEP)
+    decision = decide_stall([cause, found("DW102")], here, spec(), Policy())
+    assert decision.action is expected
+    if expected is Action.RERUN:
+        assert decision.step.environment == {"WANDB_MODE": "offline"}
 
 
 @pytest.mark.parametrize(
@@ -471,3 +510,13 @@ def test_what_is_reported_only_holds_what_would_be_done(spec, found) -> None:
 def test_what_needs_no_action_withholds_none(spec, found) -> None:
     reported = decide_stall([found("DW104")], RemedyHistory(), spec(), Policy(on_stall="report"))
     assert (reported.action, reported.withheld) == (Action.REPORT, None)
+
+
+@pytest.mark.parametrize(("known", "shown"), [((0.17, 0.49), True), (None, False)])
+def test_the_cost_of_a_rerun_without_workers_is_beside_it(spec, found, known, shown) -> None:
+    history = RemedyHistory(phase=Phase.STEP, iteration_s=known)
+    decision = decide_stall([found("DW111")], history, spec(), PATIENT)
+    assert decision.action is Action.RERUN
+    assert ("0.49" in decision.reason) is shown
+    again = replace(history, overrides=Overrides(workers=0))
+    assert "0.49" not in decide_stall([found("DW111")], again, spec(), PATIENT).reason

@@ -19,6 +19,8 @@ from dualwatch.core import own_session, process_identity
 from dualwatch.core.errors import DualwatchError, writing
 from dualwatch.core.files import write_atomically
 from dualwatch.core.settings import SECRET_ENV
+from dualwatch.protocol import environment as environment_names
+from dualwatch.protocol import workers
 from dualwatch.protocol.rehearsal import Order
 
 SITE_FOLDER = agent.SITE_FOLDER
@@ -70,8 +72,10 @@ def environment(base: Mapping[str, str], attempt_dir: Path, marker: str) -> dict
     environ[protocol.ENV_ATTEMPT_DIR] = str(attempt_dir)
     environ[protocol.ENV_MARKER] = marker
     environ[protocol.ENV_SUPERVISOR] = str(os.getpid())
-    if base.get(protocol.ENV_OWN_BUILDS):
-        environ[protocol.BUILDS_ENV] = str(attempt_dir.resolve().parent / "torch_extensions")
+    if base.get(environment_names.OWN_BUILDS):
+        environ[environment_names.BUILD_FOLDER] = str(
+            attempt_dir.resolve().parent / "torch_extensions"
+        )
     # The console is a file: without this Python would buffer lines for minutes.
     environ.setdefault("PYTHONUNBUFFERED", "1")
     return environ
@@ -113,6 +117,12 @@ def write_orders(
         ("overrides.json", dict(overrides)),
     ):
         write_atomically(attempt_dir / name, json.dumps(data, indent=1).encode())
+
+
+def write_trials(attempt_dir: Path, trials: Sequence[int | None], code: str) -> None:
+    """Writes which fresh workers the agent may try once it has replaced a loader."""
+    document: workers.TrialsDocument = {"trials": list(trials), "code": code}
+    write_atomically(attempt_dir / workers.TRIALS_FILE, json.dumps(document).encode())
 
 
 def launch(

@@ -28,6 +28,7 @@ _FOREIGN_ENV = ("DUALWATCH_CACHE", "DUALWATCH_TORCH_INDEX")
 
 OnStall = Literal["rerun", "stop", "report"]
 OnFailure = Literal["report", "stop"]
+AfterCure = Literal["fresh", "none"]
 _PORT = integer(1, 65535)
 
 
@@ -90,6 +91,10 @@ class Settings:
     rescue: Annotated[
         bool, Option(help="Replace a stuck DataLoader in place, without a rerun.")
     ] = True
+    after_cure: Annotated[
+        AfterCure,
+        Option(help="Workers after a DataLoader was replaced: fresh ones on probation, or none."),
+    ] = "fresh"
     tensorboard: Annotated[bool, Option(help="Start TensorBoard alongside the training.")] = True
     port: Annotated[int, Option(help="Port of TensorBoard.", parse=_PORT, metavar="PORT")] = 6006
     notify: Annotated[

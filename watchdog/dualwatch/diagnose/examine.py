@@ -35,7 +35,7 @@ from dualwatch.history import sources
 from dualwatch.history.run import RunHistory
 from dualwatch.history.training_record import TrainingRecord
 from dualwatch.logs import reader
-from dualwatch.logs.whole import LogStart
+from dualwatch.logs.kept_start import LogStart
 from dualwatch.protocol import Phase
 from dualwatch.rules import ranking, starts
 from dualwatch.rules.deaths import exit

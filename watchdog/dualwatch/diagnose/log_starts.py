@@ -13,8 +13,8 @@ from dualwatch.events import AttemptEnded, ConfigRead, DefectKind, Event, Iterat
 from dualwatch.frameworks import config_read
 from dualwatch.frameworks.config_read import FoundConfig
 from dualwatch.history.run import HistoryView, RunHistory
+from dualwatch.logs.kept_start import LogStart
 from dualwatch.logs.starts import Position, StartFinder
-from dualwatch.logs.whole import LogStart
 from dualwatch.rules import ranking, starts
 from dualwatch.rules.deaths import exit
 from dualwatch.rules.registry import judge

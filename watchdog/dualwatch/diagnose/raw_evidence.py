@@ -8,8 +8,8 @@ from pathlib import Path
 from dualwatch.collectors.stacks import capture as stacks
 from dualwatch.diagnose.examine import Examination
 
-MAX_BYTES = 12 << 20
-"""Read of each file: the bundle keeps less, the newest of it."""
+MAX_BYTES = 9 << 20
+"""Read of each file, the newest of it; the bundle keeps a little less."""
 
 
 def gather(done: Examination) -> dict[str, str]:

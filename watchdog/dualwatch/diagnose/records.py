@@ -13,7 +13,7 @@ from dualwatch import frameworks
 from dualwatch.diagnose import log_starts
 from dualwatch.events import Event
 from dualwatch.logs import reader
-from dualwatch.logs.whole import LogStart
+from dualwatch.logs.kept_start import LogStart
 from dualwatch.tensorboard import curves
 
 ROWS = 20_000

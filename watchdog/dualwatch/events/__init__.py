@@ -73,6 +73,7 @@ from dualwatch.events.training import (
     ProgressShown,
     UnusualBatch,
 )
+from dualwatch.events.workers import WorkersChanged
 
 __all__ = [
     "Action",
@@ -152,4 +153,5 @@ __all__ = [
     "WaitSeen",
     "WeightsLoaded",
     "WeightsPart",
+    "WorkersChanged",
 ]

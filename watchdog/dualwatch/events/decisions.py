@@ -14,13 +14,17 @@ class Action(str, enum.Enum):
     """What the supervisor does next.
 
     ``REPLACE`` puts a loader without workers into the running training, ``REPLACE_POOL`` computes
-    an evaluation without its pool of processes, ``WAKE`` continues stopped processes (SIGCONT).
+    an evaluation without its pool of processes, ``END_WORKERS`` ends loader workers that do not
+    end by themselves, ``DROP_LOGS`` gives up a logger that blocks, ``WAKE`` continues stopped
+    processes (SIGCONT).
     The training stays alive in these.
     """
 
     RERUN = "rerun"
     REPLACE = "replace"
     REPLACE_POOL = "replace-pool"
+    END_WORKERS = "end-workers"
+    DROP_LOGS = "drop-logs"
     WAKE = "wake"
     GIVE_UP = "give-up"
     STOP = "stop"
@@ -74,6 +78,8 @@ class Decision(Struct, frozen=True, kw_only=True):
         pause: Seconds to wait before a rerun.
         patient: The training makes progress: it may finish its iteration before it is stopped.
         withheld: What would be done if stalls were not reported only.
+        fresh: Workers that a replaced loader may be given again, on probation: of each trial, None
+            for as many as before. Empty for none.
     """
 
     action: Action
@@ -83,6 +89,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     pause: float = 0.0
     patient: bool = False
     withheld: Decision | None = None
+    fresh: tuple[int | None, ...] = ()
 
 
 class TriedStep(Struct, frozen=True, kw_only=True):

@@ -53,7 +53,7 @@ class Proof(str, enum.Enum):
     state T, so SIGCONT continues it. ``TRACED``: a debugger holds it (state t). ``MISSED_TARGET``:
     a metric missed its target at the end of an epoch. ``DIVERGED``: a loss grew far beyond what it
     began with. ``ENDLESS``: all that could end the wait waits itself, so the stall timeout was not
-    waited for.
+    waited for. ``CYCLE``: loader workers wait for each other's locks, without a clock or by it.
     """
 
     LOOPS = "loops"
@@ -61,6 +61,7 @@ class Proof(str, enum.Enum):
     TRACED = "traced"
     MISSED_TARGET = "missed-target"
     DIVERGED = "diverged"
+    CYCLE = "cycle"
     ENDLESS = "endless"
 
 

@@ -138,6 +138,7 @@ class Decided(Event, frozen=True, kw_only=True, tag="decided"):
         step: Name of the remedy, "" where there is none.
         withheld: The action that was not taken because stalls are reported only, "" for none.
         withheld_because: Its reason.
+        fresh: See ``Decision``.
     """
 
     action: str
@@ -150,6 +151,7 @@ class Decided(Event, frozen=True, kw_only=True, tag="decided"):
     older_checkpoint: bool = False
     withheld: str = ""
     withheld_because: str = ""
+    fresh: tuple[int | None, ...] = ()
 
 
 class FindingRaised(Event, frozen=True, kw_only=True, tag="finding-raised"):

@@ -81,6 +81,7 @@ class HostSampled(Event, frozen=True, kw_only=True, tag="host-sampled"):
 
     Attributes:
         memory_total, memory_available: Bytes of the whole machine.
+        commit_limit, commit_used: Bytes that Windows can promise (memory and paging file), and has.
         cgroup_limit, cgroup_used: Bytes that our container or job may use, and uses.
         cgroup_oom_kills: Processes that the kernel killed for memory in that cgroup so far.
         shm_total, shm_free: Bytes of /dev/shm.
@@ -112,6 +113,8 @@ class HostSampled(Event, frozen=True, kw_only=True, tag="host-sampled"):
     cpus: float | None = None
     machine_cpus: int | None = None
     cpu_quota: float | None = None
+    commit_limit: int | None = None
+    commit_used: int | None = None
 
 
 class GpuHolder(Struct, frozen=True, kw_only=True):
@@ -223,7 +226,7 @@ class WaitKind(str, enum.Enum):
     OTHER = "other"
 
 
-class WaitSeen(Struct, frozen=True, kw_only=True):
+class WaitSeen(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one thread of the tree waits for, by the system call that it sleeps in.
 
     Attributes:

@@ -95,6 +95,11 @@ class OtherLines:
                 )
         return None
 
+    def may_hold(self, line: str) -> bool:
+        """Whether a line has a word of theirs."""
+        is_row = line.startswith("   ") and " all " in line
+        return is_row or "total_loss: " in line or _HINT.search(line) is not None
+
     def _iteration(self, line: str, at: float, wall: float) -> ProgressShown | None:
         match = _ITERATION.match(line[:MOST_VALUES])
         if match is None:

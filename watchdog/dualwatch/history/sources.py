@@ -22,7 +22,7 @@ from dualwatch.events import (
     sampling,
 )
 from dualwatch.history.run import AttemptHistory, RunHistory, fold
-from dualwatch.logs.whole import LogStart
+from dualwatch.logs.kept_start import LogStart
 
 SAME_CLOCK_S = 5.0
 

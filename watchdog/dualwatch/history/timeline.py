@@ -27,9 +27,11 @@ from dualwatch.events import (
     ProcessesSampled,
     Severity,
     StacksCaptured,
+    WorkersChanged,
 )
 from dualwatch.history.phases import Phases, PhaseSpan
 from dualwatch.history.run import KINDS, AttemptHistory
+from dualwatch.history.workers import workers_text
 from dualwatch.protocol import AgentCommand
 from dualwatch.state.activity import Activity, measure
 from dualwatch.state.snapshot import STALLS
@@ -224,6 +226,9 @@ class Timeline:
         elif event.order == AgentCommand.SAVE:
             self._mark(event, MarkKind.CHECKPOINT, f"rescue checkpoint {at}")
 
+    def _workers(self, event: WorkersChanged) -> None:
+        self._mark(event, MarkKind.REPLACED, workers_text(event))
+
     def _paused(self, event: ObserverPaused) -> None:
         text = f"dualwatch itself did not run for {event.seconds:.0f} s"
         self._mark(event, MarkKind.PAUSED, text, Severity.WARNING.word)
@@ -268,6 +273,7 @@ _STEPS: dict[type[Event], Callable[[Timeline, Any], None]] = {
     FindingRaised: Timeline._finding,
     Decided: Timeline._decided,
     CommandAnswered: Timeline._answered,
+    WorkersChanged: Timeline._workers,
     ObserverPaused: Timeline._paused,
     ProcessesSampled: Timeline._processes,
     StacksCaptured: Timeline._captured,

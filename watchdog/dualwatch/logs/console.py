@@ -20,7 +20,7 @@ from dualwatch.events import (
     IterationLogged,
     LogMilestone,
 )
-from dualwatch.logs import envelopes
+from dualwatch.logs import bars, endings, envelopes, plain_lines, tracebacks
 from dualwatch.logs.endings import EndingParser
 from dualwatch.logs.formats import LineFormat
 from dualwatch.logs.progress import ProgressReader
@@ -140,6 +140,32 @@ class ConsoleParser:
             errors += [single] if single is not None else []
         said = self._progress.said(line, at, wall) if not belongs else []
         return [*said, *self._fresh(errors)] if said or errors else []
+
+    def may_matter(self, line: str) -> bool:
+        """Whether a line can change anything while nothing is open; digits may be any.
+
+        Much cheaper than reading it, where most lines cannot.
+        """
+        line = envelopes.text_of(line)
+        return (
+            (line[:1] in _MARKS and _TAG.match(line) is not None)
+            or "\x1b" in line
+            or bars.may_hold(line)
+            or plain_lines.may_hold(line)
+            or tracebacks.may_hold(line)
+            or any(known.may_hold(line) for known in self._formats)
+            or _HINT.search(line) is not None
+            or endings.may_hold(line)
+        )
+
+    def passed(self, line: str) -> None:
+        """A line that cannot matter came before the next one."""
+        self._collectors[""].passed(envelopes.text_of(line))
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being read that the next line could belong to or end."""
+        return not (self.is_open or self._progress.is_open)
 
     @property
     def is_open(self) -> bool:

@@ -40,6 +40,11 @@ _OTHER_COMMAND = re.compile(
 _B, _K = EndReporter, EndKind
 
 
+def may_hold(line: str) -> bool:
+    """Whether a line can report an end: much cheaper than reading it."""
+    return _HINT.search(line) is not None
+
+
 class EndingParser:
     """Reads the lines of one console. It remembers the table of exit codes that torchrun prints."""
 
@@ -50,7 +55,7 @@ class EndingParser:
 
     def feed(self, line: str, at: float, wall: float) -> EndReported | DeviceAssertSeen | None:
         """What a line reports of an end; None for nearly all lines."""
-        if _HINT.search(line) is None:
+        if not may_hold(line):
             return None
         before = end_forms.BEFORE.match(line)
         line = line[before.end() :] if before is not None else line

@@ -22,6 +22,13 @@ class LineFormat(Protocol):
         """
         ...
 
+    def may_hold(self, line: str) -> bool:
+        """Whether a line can be one that it knows, or have its prefix: much cheaper than reading.
+
+        Where it cannot, it could not with other digits either.
+        """
+        ...
+
     def split_prefix(self, line: str) -> tuple[str, str]:
         """Splits a logger's prefix off: ("ERROR", message), or ("", line) where there is none."""
         ...

@@ -71,6 +71,11 @@ class ProgressReader:
         self._has_trained = False
         self._trained: tuple[int | None, int | None] = (None, None)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether bars are being drawn, which the next text ends."""
+        return bool(self._open)
+
     def trained(self) -> None:
         """The stream had a line of a training: a bar without a name is one of its validation."""
         self._has_trained = True

@@ -16,7 +16,8 @@ from typing import BinaryIO
 from dualwatch.events import Event, LogClock
 from dualwatch.logs.encodings import LineDecoder
 from dualwatch.logs.formats import LineFormat
-from dualwatch.logs.whole import LogStart, WholeLog
+from dualwatch.logs.kept_start import LogStart
+from dualwatch.logs.whole import WholeLog
 
 HEAD_BYTES = 2 << 20
 """Bytes that are read from the beginning whatever the time: environment, configuration, hooks."""

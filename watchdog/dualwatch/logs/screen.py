@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -22,11 +22,16 @@ CHANGES = 1000
 LARGE = 500
 """Large lines that are kept, and as many of the newest."""
 
+TOGETHER = 100
+"""Lines that are looked at together, as long as nothing is odd in any of them."""
+
 LEAST_DIGITS = 2
 """Digits before the point that a loss may have whatever the opening was."""
 
 
 _NON_FINITE = re.compile(r"([^\s:,]+): *[-+]?(?:nan|inf)", re.IGNORECASE)
+_MAY_BE_NON_FINITE = re.compile(r": -?(?:nan|inf)")
+_POWER = re.compile(r"e\+")
 _WHOLE_PART = re.compile(r": -?(\d+)\.")
 _LARGE_POWER = re.compile(r": -?\d(?:\.\d+)?e\+(\d+)")
 _LOSS = "loss: "
@@ -99,6 +104,18 @@ class Screen(Generic[T]):
                 self._stride *= 2
             self._left = self._stride
 
+    def take_sound(self, items: Sequence[tuple[int, T]]) -> None:
+        """Takes several, with their numbers: all finite, none large."""
+        done = 0
+        while done < len(items):
+            step = 1
+            if self._last is not None and not self._names:
+                step = min(self._left, len(items) - done)  # The next that is a sample.
+            self.lines += step - 1
+            self._left -= step - 1
+            done += step
+            self.take(*items[done - 1], (), is_large=False)
+
     def _change(self, number: int, item: T, names: tuple[str, ...]) -> None:
         """The first line in which other metrics are not finite; the one before it is the last."""
         last, before = self._last, bool(self._names)
@@ -141,6 +158,7 @@ class LineLook:
 
     def __init__(self) -> None:
         self._loss_digits = self._digits = LEAST_DIGITS
+        self._large = _large_loss(self._loss_digits)
 
     def learn(self, line: str) -> None:
         """A line of the opening shows how large the values of this training are."""
@@ -149,7 +167,20 @@ class LineLook:
         start = line.rfind(_LOSS) + len(_LOSS)
         point = line.find(".", start)
         if start >= len(_LOSS) and line[start:point].isdecimal():
-            self._loss_digits = max(self._loss_digits, point - start + 1)
+            digits = max(self._loss_digits, point - start + 1)
+            if digits != self._loss_digits:
+                self._loss_digits, self._large = digits, _large_loss(digits)
+
+    def all_sound(self, lines: Sequence[str]) -> bool:
+        """Whether every value is finite and no loss is large: searched in all lines at once.
+
+        False may be wrong; then each line is to be looked at.
+        """
+        text = "\n".join(lines)
+        if text.count(_LOSS) < len(lines):
+            return False
+        # Each begins with a literal: three such searches cost less than one for any of them.
+        return not any(odd.search(text) for odd in (_MAY_BE_NON_FINITE, _POWER, self._large))
 
     @staticmethod
     def non_finite(line: str) -> tuple[str, ...]:
@@ -166,6 +197,11 @@ class LineLook:
             return line.find(".", start) - start > self._loss_digits
         large = any(len(part) > self._digits for part in _WHOLE_PART.findall(line))
         return large or any(int(p) >= self._digits for p in _LARGE_POWER.findall(line))
+
+
+def _large_loss(digits: int) -> re.Pattern[str]:
+    """A loss with more digits before the point."""
+    return re.compile(rf"{_LOSS}\d{{{digits + 1}}}")
 
 
 class PutOffLines:
@@ -193,10 +229,17 @@ class PutOffLines:
 
     def thin(self, count: int) -> None:
         """Parses so many fewer at the end: they are screened instead."""
-        look, take, next_line = self._look, self._screen.take, self._newest.popleft
-        for _ in range(min(count, len(self._newest))):
-            number, line = next_line()
-            take(number, line, look.non_finite(line), look.is_large(line))
+        left = min(count, len(self._newest))
+        while left > 0:
+            items = [self._newest.popleft() for _ in range(min(left, TOGETHER))]
+            left -= len(items)
+            if self._look.all_sound([line for _, line in items]):
+                self._screen.take_sound(items)
+                continue
+            for number, line in items:
+                self._screen.take(
+                    number, line, self._look.non_finite(line), self._look.is_large(line)
+                )
 
     def parsed(self) -> Iterator[Screened[str]]:
         """The lines to parse, in their order."""

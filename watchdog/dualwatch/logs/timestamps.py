@@ -146,6 +146,11 @@ class TimestampReader:
         self._off = meant - self._guessed if meant is not None else 0.0
 
 
+def may_hold(line: str) -> bool:
+    """Whether a line can carry a time: much cheaper than looking for it."""
+    return ":" in line and _CLOCK.search(line, 0, 400) is not None
+
+
 def may_date(line: str) -> bool:
     """Whether a line can hold such a name: much cheaper than looking for it."""
     return "20" in line and ("_" in line or "-" in line)
@@ -174,7 +179,7 @@ def _stamp(line: str) -> re.Match[str] | None:
     if match is not None:
         return match
     # Most lines have no date in front of a time of day, and end here.
-    if ":" not in line or _CLOCK.search(line, 0, 400) is None:
+    if not may_hold(line):
         return None
     is_near = _CLOCK.search(line, 0, _LINE_CHARS) is not None
     for form in _FORMS if is_near else _FORMS[-1:]:

@@ -97,6 +97,11 @@ class _Block:
         )
 
 
+def may_hold(line: str) -> bool:
+    """Whether a traceback can begin with a line."""
+    return HEADER[:-1] in line or 'File "' in line
+
+
 class TracebackCollector:
     """Collects the tracebacks of one stream, which may come from one of several ranks."""
 
@@ -108,6 +113,10 @@ class TracebackCollector:
     def is_open(self) -> bool:
         """Whether a traceback has begun and not ended."""
         return self._block is not None
+
+    def passed(self, line: str) -> None:
+        """This line came before the next one, and belongs to no traceback."""
+        self._before = line
 
     def feed(
         self, line: str, level: str, body: str, at: float, wall: float

@@ -7,133 +7,25 @@ their stretch.
 
 from __future__ import annotations
 
-from bisect import bisect
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from dualwatch.events import (
-    ErrorSeen,
-    Event,
-    IterationLogged,
-    LinesScreened,
-    LogClock,
-    ObserverPaused,
-)
-from dualwatch.logs import envelopes
+from dualwatch.events import ErrorSeen, LogClock
+from dualwatch.logs import envelopes, kept_start
 from dualwatch.logs.console import ConsoleParser
+from dualwatch.logs.dull_lines import DullLines
 from dualwatch.logs.formats import LineFormat
-from dualwatch.logs.screen import PutOffLines
+from dualwatch.logs.kept_start import KeptStart, LogStart
 from dualwatch.logs.starts import Position, StartFinder
 from dualwatch.logs.timestamps import TimestampReader, may_date
 
 TAIL = 50
-HEAD_CHARS = 2 << 20
-
-FIRST = 1_000
-"""Training lines that are kept from the beginning of a start."""
-
-NEWEST = 2_000
-"""Training lines that are parsed at the end of a start; of all older starts together as many."""
-
-OTHERS = 2_000
-"""Errors that are kept of a start, and as many events of all other kinds: the newest, too."""
-
 STARTS = 50
 """Starts that are kept, the newest; of older ones only their number is known."""
 
-OLDER_FIRST = 20
-"""Training lines that are kept from the beginning of a start that is not among the newest few."""
-
 FEW = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogStart:
-    """One start of a training in a log.
-
-    Attributes:
-        events: With the wall times of their lines; ``at`` counts from the first line of the log.
-        head: Its first lines: environment, configuration, hooks.
-        first_wall, last_wall: Times of its first and last line.
-        resumed: Whether it continues what an earlier start has trained.
-        last_line: Its last line that is not empty.
-        path: The file, None where it was read from none.
-        clock: What is known of its times.
-    """
-
-    events: tuple[Event, ...]
-    head: tuple[str, ...]
-    first_wall: float
-    last_wall: float
-    resumed: bool
-    last_line: str
-    path: Path | None = None
-    clock: LogClock = LogClock.NONE
-
-
-class _Kept:
-    """What is kept of one start while it is read. Numbers are those of lines and events."""
-
-    def __init__(self, number: int, wall: float) -> None:
-        self.number = number
-        self.first_wall = self.last_wall = self.before_wall = wall
-        self.resumed = False
-        self.last_line = ""
-        self.head: list[str] = []
-        self.head_chars = 0
-        self.training = 0
-        self.first: list[tuple[int, Event]] = []
-        self.errors: deque[tuple[int, Event]] = deque(maxlen=OTHERS)
-        self.others: deque[tuple[int, Event]] = deque(maxlen=OTHERS)
-        self.put_off = PutOffLines(NEWEST)
-        # Stretches (after a number, before a number) of which not all is kept.
-        self.unseen: list[tuple[int, int]] = []
-
-    def open_with(self, line: str) -> None:
-        """One more line of the head, while there is room."""
-        if self.head_chars < HEAD_CHARS:
-            self.head.append(line)
-            self.head_chars += len(line) + 1
-
-    def keep(self, number: int, event: Event) -> None:
-        """One more event."""
-        is_beginning = self.training <= FIRST and len(self.first) < NEWEST and not self.others
-        if is_beginning:
-            self.first.append((number, event))
-        else:
-            (self.errors if isinstance(event, ErrorSeen) else self.others).append((number, event))
-
-    def date(self, wall: float) -> None:
-        """Gives everything this wall time."""
-        self._retime(lambda _: wall)
-
-    def move(self, off: float) -> None:
-        """Adds seconds to all wall times."""
-        self._retime(lambda wall: wall + off)
-
-    def _retime(self, retimed: Callable[[float], float]) -> None:
-        self.first_wall = retimed(self.first_wall)
-        self.last_wall = retimed(self.last_wall)
-        self.before_wall = retimed(self.before_wall)
-        for events in (self.first, self.errors, self.others):
-            changed = [(n, replace(event, wall=retimed(event.wall))) for n, event in events]
-            events.clear()
-            events.extend(changed)
-
-    def thin(self) -> None:
-        """Keeps less of a start that is not among the newest few."""
-        followers = [event for _, event in self.first[1:]] + [None]
-        self.first = [
-            (number, event)
-            for place, ((number, event), next_one) in enumerate(
-                zip(self.first, followers, strict=True)
-            )
-            if place < OLDER_FIRST or not (_is_line(event) and _is_line(next_one))
-        ]
 
 
 class WholeLog:
@@ -162,34 +54,40 @@ class WholeLog:
         self._formats = formats
         self._parser = ConsoleParser(formats)
         self._finder = StartFinder()
-        self._open = False
+        self._dull = DullLines(self._parser.may_matter)
+        self._open, self._idle = False, True
+        self._passed = ""
         self._read_at = 0.0, modified
         self._clock = LogClock.NONE
         # Of lines and events, in the order in which they came.
         self._number = 0
         self._untimed = ""
-        self._now = _Kept(0, modified)
-        self._older: deque[_Kept] = deque()
+        self._now = KeptStart(0, modified)
+        self._older: deque[KeptStart] = deque()
 
     @property
     def clock(self) -> LogClock:
         """What is known of its times; a year that is not known is guessed by the file's own."""
         return self._stamps.clock
 
-    def take(self, lines: Iterable[str]) -> None:
+    def take(self, lines: Sequence[str]) -> None:
         """The next lines, clean and bounded."""
-        for line in map(envelopes.unwrapped, lines):
+        lines = [*map(envelopes.unwrapped, lines)]
+        for line in lines:
             self._number += 1
-            self.tail.append(line)
             position = None
             for known in self._formats:
                 position = known.position(line)
                 if position is not None:
                     break
-            if position is None or not self._is_put_off(position, line):
+            if position is None:
+                if not self._is_passed(line):
+                    self._read(line)
+            elif not self._is_put_off(position, line):
                 self._read(line)
             if line:
                 self._now.last_line = line
+        self.tail.extend(lines[-TAIL:])
 
     def leap(self) -> None:
         """The lines that follow here in the file are left out."""
@@ -209,7 +107,7 @@ class WholeLog:
         found: list[LogStart] = []
         at = 0.0
         for kept in (*self._older, self._now):
-            events = tuple(self._story(kept, first, at))
+            events = tuple(kept.story(self._formats, self._stamps.of, first, at))
             at = events[-1].at if events else at
             found.append(
                 LogStart(
@@ -236,15 +134,29 @@ class WholeLog:
             kept = self._now
         kept.training += 1
         kept.resumed = self._finder.is_resumed
-        if kept.training <= FIRST or self._open:
+        if kept.is_opening or self._open:
             kept.put_off.learn(line)
             return False
         kept.put_off.take(self._number, line)
         self._untimed = line
         return True
 
+    def _is_passed(self, line: str) -> bool:
+        """Whether a line that reports no iterations need not be taken apart."""
+        if not self._idle or not self._dull.holds(line):
+            return False
+        if self._stamps.clock is not LogClock.FULL and may_date(line):
+            return False
+        if line:
+            self._passed = line
+        self._now.open_with(line)
+        return True
+
     def _read(self, line: str) -> None:
         """Takes a line apart."""
+        if self._passed:
+            self._parser.passed(self._passed)
+            self._passed = ""
         was_open, is_dated = self._open, self.first_wall is not None
         at, wall = self._time(line)
         before = self._read_at if is_dated else (at, wall)
@@ -261,20 +173,20 @@ class WholeLog:
             self._now.keep(self._number, event)
         self._now.resumed = self._finder.is_resumed
         self._now.open_with(line)
-        self._open = self._parser.is_open
+        self._open, self._idle = self._parser.is_open, self._parser.is_idle
 
     def _begin(self, wall: float) -> None:
         """Another start begins with the present line, or with the stamp before it."""
         if self._now.last_wall == wall:
             self._now.last_wall = self._now.before_wall
         self._older.append(self._now)
-        self._now = _Kept(self._number, wall)
+        self._now = KeptStart(self._number, wall)
         if len(self._older) >= STARTS:
             self._older.popleft()
             self.dropped += 1
         if len(self._older) > FEW:
             self._older[-FEW - 1].thin()
-        spare = sum(len(kept.put_off) for kept in self._older) - NEWEST
+        spare = sum(len(kept.put_off) for kept in self._older) - kept_start.NEWEST
         for kept in self._older:
             fewer = min(spare, len(kept.put_off) - 1)
             if fewer > 0:
@@ -283,17 +195,16 @@ class WholeLog:
 
     def _time(self, line: str) -> tuple[float, float]:
         """Both times of a line; one without a stamp has that of the last one before it."""
-        stamped, stamp = line, self._stamps.of(line)
-        if stamp is None and self._untimed:
-            stamped = self._untimed
-            stamp = self._stamps.of(stamped)
-        self._untimed = ""
+        if self._untimed:
+            untimed, self._untimed = self._untimed, ""
+            self._time(untimed)
+        stamp = self._stamps.of(line)
         if self._stamps.clock is not LogClock.FULL and may_date(line):
             self._stamps.take_name(line)
         if self._stamps.clock is not self._clock:
             self._clock = self._stamps.clock
             self._correct()
-            stamp = self._stamps.of(stamped) if stamp is not None else None
+            stamp = self._stamps.of(line) if stamp is not None else None
         if stamp is not None:
             if self.first_wall is None:
                 self.first_wall = stamp
@@ -324,67 +235,4 @@ class WholeLog:
             self._finder.begins(event)
             self._number += 1
             self._now.keep(self._number, event)
-        self._open = False
-
-    # --- events ----------------------------------------------------------------------------------
-
-    def _story(self, kept: _Kept, first: float, begun: float) -> Iterator[Event]:
-        """The events of a start, ``begun`` seconds after the first stamp."""
-        unseen = list(kept.unseen)
-        if len(kept.others) == OTHERS:
-            since = kept.first[-1][0] if kept.first else kept.number
-            unseen.append((since, kept.others[0][0]))
-        parser = ConsoleParser(self._formats)
-        put_off: list[tuple[int, Event]] = []
-        screened: list[tuple[int, int]] = []
-        before = 0
-        for one in kept.put_off.parsed():
-            wall = max(self._stamps.of(one.item) or first, first)
-            at = wall - first
-            if one.skipped:
-                screened.append((before, one.number))
-                gap = LinesScreened(
-                    at=at, wall=wall, lines=one.skipped, non_finite=one.skipped_hits
-                )
-                put_off.append((one.number, gap))
-            put_off += [(one.number, event) for event in parser.feed(one.item, at, wall)]
-            before = one.number
-        later = sorted([*kept.errors, *kept.others, *put_off], key=lambda pair: pair[0])
-        return _ordered([*kept.first, *later], unseen, screened, begun)
-
-
-def _is_line(event: Event | None) -> bool:
-    return isinstance(event, IterationLogged) and event.mode == "train"
-
-
-def _ordered(
-    story: Iterable[tuple[int, Event]],
-    unseen: Iterable[tuple[int, int]],
-    screened: Sequence[tuple[int, int]],
-    at: float,
-) -> Iterator[Event]:
-    """Events with their numbers, in the order of their times.
-
-    Args:
-        unseen: Stretches (after, before) of which not all is kept; a pause comes for each.
-        screened: Stretches of training lines that were not parsed, in their order.
-        at: The time before the first of them.
-    """
-    stretches = list(unseen)
-    begins = [after for after, _ in screened]
-    known = 0
-    for number, event in story:
-        if event.at < at:  # A clock that was set back; what comes later is not earlier.
-            event = replace(event, at=at)
-        seconds = event.at - at
-        if isinstance(event, LinesScreened):
-            event = replace(event, seconds=seconds)
-        elif seconds > 0:
-            index = bisect(begins, number) - 1
-            if any(known < before and number > after for after, before in stretches):
-                yield ObserverPaused(at=event.at, wall=event.wall, seconds=seconds)
-            elif index >= 0 and number < screened[index][1]:
-                # It stands among lines that were not parsed: its distance to them is not known.
-                yield LinesScreened(at=event.at, wall=event.wall, lines=0, seconds=seconds)
-        known, at = number, event.at
-        yield event
+        self._open, self._idle = False, True

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from dualwatch.events import Action, Decision, Finding, Proof, RerunStep, TriedStep
+from dualwatch.events import Action, Circumstance, Decision, Finding, Proof, RerunStep, TriedStep
 from dualwatch.frameworks.base import TrainingSpec
 from dualwatch.protocol import Phase
 from dualwatch.remedies import causes, table
@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 OnStall = Literal["rerun", "stop", "report"]
+AfterCure = Literal["fresh", "none"]
 
 LONGEST_PAUSE = 120.0
 
@@ -41,6 +42,7 @@ class Policy:
     Attributes:
         min_batch: The smallest training batch that is tried.
         rescue: A loader may be replaced inside the running training.
+        after_cure: Whether a replaced loader may get fresh workers.
     """
 
     on_stall: OnStall = "rerun"
@@ -48,6 +50,7 @@ class Policy:
     keep_effective_batch: bool = True
     min_batch: int = 1
     rescue: bool = True
+    after_cure: AfterCure = "fresh"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +65,12 @@ class RemedyHistory:
         survivors: Processes of the last attempt that could not be ended.
         can_replace: Whether the agent can replace the loader that is waited for, now.
         can_replace_pool: Whether the agent can compute the evaluation without its pool, now.
+        can_end_workers: Whether the agent can end loader workers that do not end, now.
+        can_drop_logs: Whether the agent can give up a logger that blocks, now.
         woken: Whether stopped processes were resumed in this attempt.
         phase: ``protocol.Phase`` in which it stalled or died.
+        iteration_s: Seconds of an iteration with workers, and at most without; None where that is
+            not known.
     """
 
     tried: tuple[TriedStep, ...] = ()
@@ -73,8 +80,11 @@ class RemedyHistory:
     survivors: tuple[int, ...] = ()
     can_replace: bool = False
     can_replace_pool: bool = False
+    can_end_workers: bool = False
+    can_drop_logs: bool = False
     woken: bool = False
     phase: str = ""
+    iteration_s: tuple[float, float] | None = None
 
     def used(self, cause: str) -> int:
         """Reruns that a cause has had."""
@@ -118,9 +128,17 @@ def decide_stall(
     if remedy is table.POOL and policy.rescue and history.can_replace_pool:
         reason = f"{causes.named(cause)}: {table.NO_POOL}"
         return _decision(Action.REPLACE_POOL, reason, cause.code)
+    if remedy is table.WORKER_JOIN and policy.rescue and history.can_end_workers:
+        reason = f"{causes.named(cause)}: {table.END_WORKERS}"
+        return _decision(Action.END_WORKERS, reason, cause.code)
+    gone = cause.circumstance is Circumstance.WRITER_GONE
+    if remedy is table.LOGGER and gone and policy.rescue and history.can_drop_logs:
+        reason = f"{causes.named(cause)}: {table.DROP_LOGS}"
+        return _decision(Action.DROP_LOGS, reason, cause.code)
     if remedy.in_place and policy.rescue and _can_replace(history):
         reason = f"{causes.named(cause)}: {table.IN_PLACE}"
-        return _decision(Action.REPLACE, reason, cause.code)
+        trials = table.fresh_workers(cause) if policy.after_cure == "fresh" else ()
+        return Decision(action=Action.REPLACE, reason=reason, cause=cause.code, fresh=trials)
     return _rerun(cause, remedy, history, spec, policy)
 
 
@@ -204,9 +222,19 @@ def _rerun(
     reason = f"{causes.named(cause)}: rerun with {step.name}"
     if without_workers:
         reason += "; it stalled again without workers, so the loader is not the cause"
+    elif overrides is not None and overrides.workers == 0 and history.overrides.workers != 0:
+        reason += _cost(history)
     return Decision(
         action=Action.RERUN, reason=reason, step=step, cause=cause.code, pause=_pause(reruns)
     )
+
+
+def _cost(history: RemedyHistory) -> str:
+    """What it costs to load without workers."""
+    if history.iteration_s is None:
+        return ""
+    now, most = history.iteration_s
+    return f"; an iteration took {now:.2g} s, and takes at most {most:.2g} s without workers"
 
 
 def _next(
@@ -238,7 +266,7 @@ def _can_replace(history: RemedyHistory) -> bool:
 
 def _needs_agent(remedy: Remedy) -> bool:
     """Whether only the agent in the training can apply it; an environment goes without."""
-    return remedy not in (table.ENCODING, table.BUILD_LOCK, table.DOWNLOAD)
+    return remedy not in (table.ENCODING, table.BUILD_LOCK, table.DOWNLOAD, table.LOGGER)
 
 
 def _is_at_floor(

@@ -106,6 +106,8 @@ class Host(Struct, kw_only=True):
     open_files_limit: int | None = None
     container: str | None = None
     kernel: tuple[str, ...] = ()
+    commit_limit: int | None = None
+    commit_used: int | None = None
 
 
 class Environment(Struct, kw_only=True):

@@ -51,6 +51,8 @@ TICK = 0.5
 _IN_PLACE = {
     Action.REPLACE: AgentCommand.REPLACE,
     Action.REPLACE_POOL: AgentCommand.REPLACE_POOL,
+    Action.END_WORKERS: AgentCommand.END_WORKERS,
+    Action.DROP_LOGS: AgentCommand.DROP_LOGS,
 }
 """Decisions that the agent carries out in the running training."""
 
@@ -249,6 +251,8 @@ class Attempt:
             return None
         command = _IN_PLACE.get(decision.action)
         if command is not None:
+            if decision.action is Action.REPLACE:
+                launch.write_trials(self.folder, decision.fresh, decision.cause)
             asked = self.recorder.snapshot.slowest
             answer = self._client(monitor, training).request(command)
             if (answer is not None and answer.done) or self._progressed(asked):

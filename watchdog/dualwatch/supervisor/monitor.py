@@ -20,6 +20,7 @@ from dualwatch.collectors.agent_files.metrics import MetricsFile
 from dualwatch.collectors.agent_files.models import ModelFiles
 from dualwatch.collectors.agent_files.replies import AgentReplies
 from dualwatch.collectors.agent_files.weights import WeightsFiles
+from dualwatch.collectors.agent_files.workers import WorkersFiles
 from dualwatch.collectors.gpu.nvml import NvmlSampler
 from dualwatch.collectors.host import sample as host
 from dualwatch.collectors.processes import orphans, thread_waits, waits
@@ -84,6 +85,7 @@ class Monitor:
         self._learning = LearningFiles(attempt_dir)
         self._weights = WeightsFiles(attempt_dir)
         self._metrics = MetricsFile(attempt_dir, from_end=known is not None)
+        self._workers = WorkersFiles(attempt_dir, from_end=known is not None)
         self._answers = AgentReplies(attempt_dir, known.answers if known is not None else ())
         self._tree = ProcessTree(training.pid, training.create_time, training.marker)
         self._gpus = gpus
@@ -198,7 +200,8 @@ class Monitor:
                 changed.append(pulse)
         changed += [*self._models.poll(*moment), *self._batches.poll(*moment)]
         changed += [*self._weights.poll(*moment), *self._learning.poll(*moment)]
-        return [*changed, *self._metrics.poll(*moment), *self._answers.poll(*moment)]
+        changed += [*self._metrics.poll(*moment), *self._answers.poll(*moment)]
+        return [*changed, *self._workers.poll(*moment)]
 
     def _host(self, moment: Moment, *, kernel: bool) -> list[Event]:
         """The machine, with the limits of the training's own process.

@@ -102,6 +102,7 @@ class EventRecorder:
                 older_checkpoint=step.older_checkpoint,
                 withheld=withheld.action.value if withheld is not None else "",
                 withheld_because=withheld.reason if withheld is not None else "",
+                fresh=decision.fresh,
             )
         )
         return decision

@@ -3,7 +3,7 @@
 import time
 
 import torch
-from hangs import Hang
+from hangs import Cycle, Hang, HeldAtFork, Rare
 from mmengine.evaluator import BaseMetric
 from mmengine.model import BaseModel
 from mmengine.registry import DATA_SAMPLERS, DATASETS, FUNCTIONS, METRICS, MODELS
@@ -52,6 +52,9 @@ class CurveError(BaseMetric):
         return {"error": sum(results) / len(results)}
 
 
+FAULTS = {"held at fork": HeldAtFork, "rare": Rare, "cycle": Cycle}
+
+
 @DATASETS.register_module()
 class Counted(Dataset):
     """Points of a curve, each with its number.
@@ -61,16 +64,21 @@ class Counted(Dataset):
         hangs: Arguments of ``Hang``, for each fault.
         signs: Folder where hangs are counted.
         start_method: See ``Hang``.
+        load: Seconds that loading a sample takes.
+        faults: Name and arguments of the further ones, as in ``FAULTS``.
     """
 
-    def __init__(self, length=32, hangs=(), signs=None, start_method="fork"):
-        self.length = length
+    def __init__(self, length=32, hangs=(), signs=None, start_method="fork", load=0.0, faults=None):
+        self.length, self.load = length, load
         self.hangs = [Hang(**hang, signs=signs, start_method=start_method) for hang in hangs]
+        self.hangs += [FAULTS[name](**given) for name, given in (faults or {}).items()]
 
     def __len__(self):
         return self.length
 
     def __getitem__(self, index):
+        if self.load:
+            time.sleep(self.load)
         for hang in self.hangs:
             hang.meet(index)
         x = torch.tensor([index / self.length])

@@ -3,6 +3,7 @@
 import itertools
 import os
 import threading
+import time
 
 import torch
 from torch.utils.data import get_worker_info
@@ -50,3 +51,76 @@ class Hang:
             except FileExistsError:
                 continue
             return number
+
+
+HELD = threading.Lock()
+"""Held in every forked process; a spawned one has its own."""
+
+
+class HeldAtFork:
+    """A lock is held while workers are forked, so that it never opens in them.
+
+    Args:
+        at: Index from which samples take it.
+    """
+
+    def __init__(self, at):
+        self.at = at
+        os.register_at_fork(before=HELD.acquire, after_in_parent=HELD.release)
+
+    def meet(self, index):
+        """Takes it."""
+        if index >= self.at:
+            with HELD:
+                pass
+
+
+class Rare:
+    """Some samples wait for ever in a worker, however it was started.
+
+    Args:
+        at: Index of the first.
+        every: Samples from one to the next.
+    """
+
+    def __init__(self, at, every):
+        self.at, self.every = at, every
+        self.lock = torch.multiprocessing.get_context("spawn").Lock()
+        self.lock.acquire()
+
+    def meet(self, index):
+        """Waits, where it is one of them."""
+        if index % self.every == self.at and get_worker_info() is not None:
+            with self.lock:
+                pass
+
+
+class Cycle:
+    """Two workers take two locks, each in its own order.
+
+    Args:
+        at: Index from which samples take them.
+        pause: Seconds between the two.
+    """
+
+    def __init__(self, at, pause=0.1):
+        self.at, self.pause = at, pause
+        context = torch.multiprocessing.get_context("spawn")
+        self.visible, self.infrared = context.Lock(), context.Lock()
+
+    def meet(self, index):
+        """Takes both."""
+        worker = get_worker_info()
+        if index < self.at or worker is None:
+            return
+        pause = self.pause if worker.num_workers > 1 else 0
+        if worker.id % 2:
+            with self.infrared:
+                time.sleep(pause)
+                with self.visible:
+                    pass
+        else:
+            with self.visible:
+                time.sleep(pause)
+                with self.infrared:
+                    pass

@@ -40,6 +40,16 @@ def texts(finding) -> str:
             "DW501",
             "memory of docker",
         ),
+        (
+            {
+                "memory_total": 16 * GIB,
+                "memory_available": 8 * GIB,
+                "commit_limit": 20 * GIB,
+                "commit_used": 20 * GIB - MIB,
+            },
+            "DW501",
+            "used of 20.0 GiB (paging file: 4.0 GiB)",
+        ),
     ],
 )
 def test_what_runs_short_is_a_warning(story, host, code, words) -> None:
@@ -65,12 +75,25 @@ def test_what_runs_short_is_a_warning(story, host, code, words) -> None:
         {"memory_available": 0},
         {"cgroup_limit": 16 * GIB, "cgroup_used": 15 * GIB},
         {"cgroup_used": 16 * GIB},
+        {"commit_limit": 20 * GIB, "commit_used": 18 * GIB},
+        {"commit_limit": 20 * GIB},
+        {"commit_used": 20 * GIB},
     ],
     ids=str,
 )
 def test_enough_or_unknown_is_none(story, host) -> None:
     story.trains(5).stops_in(Phase.WAITING).sample(open_files=1000).tell(HostSampled, **host)
     assert story.codes() == []
+
+
+def test_a_paging_file_that_is_too_small_is_shown_with_its_size(story) -> None:
+    story.trains(5).tell(HostSampled, memory_total=8 * GIB, commit_limit=9 * GIB, commit_used=GIB)
+    story.tell(
+        ErrorSeen, exception="OSError", message="[WinError 1455] The paging file is too small"
+    )
+    (found,) = story.wait(1).ended(exit_code=1).judged()
+    assert found.code == "DW304"
+    assert "paging file: 1.0 GiB" in texts(found)
 
 
 def test_little_shared_memory_that_nobody_waits_for_is_none(story) -> None:

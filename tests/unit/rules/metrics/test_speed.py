@@ -112,3 +112,13 @@ def test_how_many_workers_would_do(story, workers, needed) -> None:
 )
 def test_a_training_that_is_fed(story, times, waits) -> None:
     assert not found(lines(story, times, waits), "DW209")
+
+
+def test_what_loading_without_workers_costs_at_most(story) -> None:
+    lines(story, [0.2] * 30, 0.05)
+    assert speed.without_workers(story.snapshot, 2) == pytest.approx((0.2, 0.55))
+    assert speed.without_workers(story.snapshot, 0) is None
+
+
+def test_without_lines_the_cost_is_not_known(story) -> None:
+    assert speed.without_workers(story.snapshot, 2) is None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dualwatch.agent.torch.batch_outline import BatchRecorder
     from dualwatch.agent.torch.learning import LearningRecorder
     from dualwatch.agent.torch.loader_guard import LoaderGuard
+    from dualwatch.agent.torch.probation import Probation
 
 LOG_EVERY = 10
 """Iterations between two records of the losses."""
@@ -73,6 +74,11 @@ class LoopProgress:
     def without_workers(self) -> bool:
         """Whether a loader was replaced, so that further ones get no workers."""
         return self._commands is not None and self._commands.without_workers
+
+    @property
+    def probation(self) -> Probation | None:
+        """Fresh workers that may be tried after a loader was replaced."""
+        return self._commands.probation if self._commands is not None else None
 
     # --- what the guards tell --------------------------------------------------------------------
 

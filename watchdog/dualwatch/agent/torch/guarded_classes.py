@@ -60,6 +60,19 @@ def guard_iterator(iterator: LoaderIterator, guard: Guard) -> bool:
     return True
 
 
+def guard_waiting(iterator: LoaderIterator, wait: Callable[..., tuple[bool, object]]) -> None:
+    """Wraps the waiting of torch's iterator alone; its batches are the caller's own matter."""
+
+    def _waiting_class(kind: type) -> type:
+        class Guarded(kind):  # type: ignore[misc]
+            def _try_get_data(self, timeout=5.0):
+                return wait(super()._try_get_data, timeout)
+
+        return Guarded
+
+    _subclass(iterator, _waiting_class)
+
+
 def _loader_class(kind: type) -> type:
     class Guarded(kind):  # type: ignore[misc]
         def __iter__(self):

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 import weakref
 from collections.abc import Iterator
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Callable, Protocol
 
 from dualwatch.agent import files
-from dualwatch.agent.torch import first_pass, guarded_classes, main_process, worker_processes
+from dualwatch.agent.torch import first_pass, guarded_classes, worker_processes
+from dualwatch.agent.torch.fresh_workers import WorkerSettings
 from dualwatch.agent.torch.guarded_classes import ReplaceLoader
-from dualwatch.agent.torch.rng import RandomStates
+from dualwatch.agent.torch.pace import Pace
+from dualwatch.agent.torch.recovery import Recovery
 from dualwatch.agent.torch.sample_tracker import SampleTracker
+from dualwatch.protocol.workers import WorkersReason
 
 if TYPE_CHECKING:
     from dualwatch.agent.torch.objects import (
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
         Sampler,
         Tensor,
     )
+    from dualwatch.agent.torch.probation import Probation
 
 TICK = 0.25
 """Seconds between two looks for a command while a batch is waited for."""
@@ -40,6 +45,9 @@ class CommandSource(Protocol):
 
     @property
     def without_workers(self) -> bool: ...
+
+    @property
+    def probation(self) -> Probation | None: ...
 
     def look(self, guard: LoaderGuard, waiting: bool = False) -> None: ...
 
@@ -67,8 +75,8 @@ class LoaderGuard:
         self.tracker = SampleTracker()
         self._handler = handler
         self.iterator: LoaderIterator | None = None
-        self._rest: Iterator[object] | None = None
-        self._random: RandomStates | None = None
+        self._pace = Pace()
+        self._recovery: Recovery | None = None
         self._persisted = False
         self.on_first: Callable[[], None] | None = None
         self.order_state: Tensor | None = None
@@ -83,7 +91,9 @@ class LoaderGuard:
     @property
     def has_workers(self) -> bool:
         """Whether the present pass is read by workers."""
-        return self._rest is None and bool(getattr(self.iterator, "_workers", None))
+        if self._recovery is not None and self._recovery.reading:
+            return self._recovery.has_workers
+        return bool(getattr(self.iterator, "_workers", None))
 
     # --- a pass over the data --------------------------------------------------------------------
 
@@ -91,7 +101,13 @@ class LoaderGuard:
         """Guards an iterator that torch made, or its persistent one that starts over."""
         if guarded_classes.guard_iterator(iterator, self) and hasattr(iterator, "_workers"):
             worker_processes.report_deaths_between_iterations()
-        self.iterator, self._rest = iterator, None
+        self.iterator = iterator
+        self._pace.interrupt()
+        recovery, probation = self._recovery, self._handler.probation
+        if recovery is not None:
+            recovery.end()
+            if probation is not None and probation.begun and not is_iterable_style(self.loader):
+                recovery.begin(iterator, probation)
         return iterator
 
     def repeatable(self, indices: Iterator[object], sampler: Sampler) -> Iterator[object]:
@@ -120,20 +136,24 @@ class LoaderGuard:
         first, self.on_first = self.on_first, None
         if first is not None:
             first()
+        asked = time.monotonic()
         try:
             with worker_processes.waiting():
                 batch = self._next(ask_torch)
         except StopIteration:
             self.tracker.ended()
+            if self._recovery is not None:
+                self._recovery.end()
             # Torch closes its queues where the loop lets go of its iterator: nobody else holds it.
             self.iterator = None
             raise
         self.tracker.delivered()
+        self._pace.came(asked, time.monotonic())
         self._handler.batch_came(batch)
         return batch
 
     def _next(self, ask_torch: Callable[[], object]) -> object:
-        if self._rest is None:
+        if self._recovery is None or not self._recovery.reading:
             try:
                 return self._with_own_randomness(ask_torch)
             except ReplaceLoader:
@@ -145,15 +165,14 @@ class LoaderGuard:
                 if not killed or killed in str(error):
                     raise
                 raise RuntimeError(killed) from error
-        assert self._rest is not None
-        rest = self._rest
-        return self._with_own_randomness(lambda: next(rest))
+        assert self._recovery is not None
+        return self._recovery.next()
 
     def _with_own_randomness(self, fetch: Callable[[], object]) -> object:
         """Draws what a worker would have drawn from random states of its own."""
-        if self._random is None or self.has_workers:
+        if self._recovery is None or self.has_workers:
             return fetch()
-        with self._random.active():
+        with self._recovery.random.active():
             return fetch()
 
     def wait(
@@ -172,6 +191,8 @@ class LoaderGuard:
             if found[0] or left <= 0:
                 return found
             self._handler.look(self, waiting=True)
+            if self._recovery is not None:
+                self._recovery.check_limit()
 
     # --- replacement -----------------------------------------------------------------------------
 
@@ -181,27 +202,38 @@ class LoaderGuard:
         The batches that the workers had and did not deliver come first, in their order; then the
         rest of the sampler, which continues where it was.
         """
-        iterator = self.iterator
+        iterator, recovery, tracker = self.iterator, self._recovery, self.tracker
+        probation = self._handler.probation
         assert iterator is not None  # A pass is under way.
-        if self._random is None:
-            seed = int(getattr(iterator, "_base_seed", 0)) + self.tracker.batches
-            self._random = RandomStates(seed)
-        pending = [*self.tracker.given]
-        pinned = getattr(iterator, "_pin_memory", False)
-        self._rest = main_process.read(self.loader, pending, iterator._sampler_iter, pinned)
+        assert probation is not None  # Somebody asked for it.
+        if recovery is not None and recovery.has_workers:
+            recovery.relapse(WorkersReason.HUNG, "proven by the supervisor")
+            return
+        self.disable_workers(int(getattr(iterator, "_base_seed", 0)) + tracker.batches)
+        assert self._recovery is not None
+        self._recovery.begin(iterator, probation, done=tracker.batches, again=[*tracker.given])
         worker_processes.terminate_workers(iterator)
-        self.disable_workers()
 
-    def disable_workers(self) -> None:
-        """Uses no workers from the next pass on; the present one is left alone."""
+    def disable_workers(self, seed: int | None = None) -> None:
+        """Uses no workers from the next pass on; the present one is left alone.
+
+        Args:
+            seed: Of what is drawn in their place; by default that of workers that are idle.
+        """
         loader = self.loader
         if not loader.num_workers:
             return
         idle = getattr(loader, "_iterator", None)
         if idle is not None and (idle is not self.iterator or not self.tracker.active):
             worker_processes.terminate_workers(idle)
-        if self._random is None:
-            self._random = RandomStates(int(getattr(idle, "_base_seed", 0)))
+        self._recovery = Recovery(
+            loader,
+            self.tracker,
+            WorkerSettings(loader.num_workers, loader.prefetch_factor or 2, loader.pin_memory),
+            seed=int(getattr(idle, "_base_seed", 0)) if seed is None else seed,
+            pace=self._pace,
+            wait=self.wait,
+        )
         self._persisted = bool(loader.persistent_workers)
         # Directly, since torch forbids setting them: nothing of this pass reads them any more.
         loader.__dict__.update(num_workers=0, timeout=0, prefetch_factor=None, _iterator=None)

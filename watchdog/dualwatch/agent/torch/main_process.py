@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Callable
 
 if TYPE_CHECKING:
     from dualwatch.agent.torch.objects import DataLoader
 
 
-def read(
-    loader: DataLoader, pending: list[object], rest: Iterator[object], pinned: bool
-) -> Iterator[object]:
-    """Loads batches one by one.
+def fetcher(loader: DataLoader, pinned: bool) -> Callable[[object], object]:
+    """Loads the batch of some indices.
 
     Args:
         loader: Whose dataset and collate function are used.
-        pending: Batches of indices that were taken and not delivered.
-        rest: The further ones, recorded as they are taken.
         pinned: Whether batches go into pinned memory.
     """
     from torch.utils.data._utils import fetch
     from torch.utils.data._utils.pin_memory import pin_memory
 
     kind = fetch._MapDatasetFetcher
-    fetcher = kind(loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last)
-    for indices in chain(pending, rest):
-        batch = fetcher.fetch(indices)
-        yield pin_memory(batch) if pinned else batch
+    made = kind(loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last)
+
+    def load(indices: object) -> object:
+        batch: object = made.fetch(indices)
+        return pin_memory(batch) if pinned else batch
+
+    return load

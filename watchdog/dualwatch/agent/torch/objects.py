@@ -91,7 +91,10 @@ class DataLoader(Protocol):
     sampler: Sampler
     batch_sampler: Sampler | None
     collate_fn: Callable[[list[object]], object]
+    worker_init_fn: Callable[[int], object] | None
     num_workers: int
+    pin_memory: bool
+    prefetch_factor: int | None
     persistent_workers: bool
     drop_last: bool
     _auto_collation: bool
@@ -113,6 +116,8 @@ class Worker(Protocol):
 class Queue(Protocol):
     """A queue between processes."""
 
+    def put(self, item: object) -> None: ...
+    def get(self, timeout: float) -> object: ...
     def cancel_join_thread(self) -> None: ...
     def close(self) -> None: ...
 
@@ -125,6 +130,11 @@ class LoaderIterator(Protocol):
     _worker_pids_set: bool
     _index_queues: list[Queue]
     _worker_result_queue: Queue
+    _data_queue: Queue
+    _workers: list[Worker]
+    _prefetch_factor: int
+
+    def _try_put_index(self) -> None: ...
 
     def __iter__(self) -> Iterator[object]: ...
     def __next__(self) -> object: ...

@@ -39,12 +39,7 @@ def terminate_workers(iterator: LoaderIterator | None) -> None:
     if iterator is None or not processes or getattr(iterator, "_shutdown", True):
         return
     iterator._shutdown = True  # Torch's own clean-up has nothing left to do.
-    from torch.utils.data._utils import signal_handling
-
-    if getattr(iterator, "_worker_pids_set", False):
-        # Torch would report their death as an error of the training.
-        signal_handling._remove_worker_pids(id(iterator))
-        iterator._worker_pids_set = False
+    unwatch(iterator)
     pinning = getattr(iterator, "_pin_memory_thread_done_event", None)
     if pinning is not None:
         pinning.set()
@@ -59,6 +54,36 @@ def terminate_workers(iterator: LoaderIterator | None) -> None:
         with contextlib.suppress(Exception):
             queue.cancel_join_thread()
             queue.close()
+
+
+def end_workers_of_join(frame: FrameType | None) -> bool:
+    """Ends the workers whose end a frame, or one that called it, waits for; whether it does.
+
+    Called in a signal handler: the wait returns when they are gone, and torch continues.
+    """
+    while frame is not None:
+        if frame.f_code.co_name == "_shutdown_workers":
+            break
+        frame = frame.f_back
+    iterator = frame.f_locals.get("self") if frame is not None else None
+    workers = [w for w in getattr(iterator, "_workers", ()) if w.exitcode is None]
+    if iterator is None or not workers:
+        return False
+    unwatch(iterator)
+    _interrupt(workers)
+    for worker in workers:
+        with contextlib.suppress(Exception):
+            worker.kill()
+    return True
+
+
+def unwatch(iterator: LoaderIterator) -> None:
+    """Torch no longer reports the death of these workers as an error of the training."""
+    from torch.utils.data._utils import signal_handling
+
+    if getattr(iterator, "_worker_pids_set", False):
+        signal_handling._remove_worker_pids(id(iterator))
+        iterator._worker_pids_set = False
 
 
 def _interrupt(processes: list[Worker]) -> None:

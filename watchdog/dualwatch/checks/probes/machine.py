@@ -53,6 +53,8 @@ def memory(subject: CheckSubject, item: Item) -> Reading:
     if host is None:
         return skipped(_UNSEEN, expected)
     seen = [(host.memory_available, host.memory_total, "the machine")]
+    if host.commit_limit and host.commit_used is not None:
+        seen.append((host.commit_limit - host.commit_used, host.commit_limit, "the commit limit"))
     if host.cgroup_limit and host.cgroup_used is not None:
         kind = host.container or "this job"
         seen.append((host.cgroup_limit - host.cgroup_used, host.cgroup_limit, kind))

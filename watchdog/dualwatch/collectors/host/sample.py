@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TypeVar
 
-from dualwatch.collectors.host import cgroups, container, kernel_log
+from dualwatch.collectors.host import cgroups, commit, container, kernel_log
 from dualwatch.core.deadline import TimedCall
 from dualwatch.events import HostSampled, NotObserved
 
@@ -45,6 +45,7 @@ def sample(
     process = "self" if pid is None else str(pid)
     refusals: list[tuple[str, str]] = []
     memory_total, memory_available = _memory()
+    committed = commit.read()
     group = cgroups.memory(process, root)
     shm_total, shm_free = _shared_memory(process, root, refusals)
     place, disk_total, disk_free = _disk(folder, refusals)
@@ -62,6 +63,8 @@ def sample(
         cpu_quota=cgroups.cpu_quota(process, root),
         memory_total=memory_total,
         memory_available=memory_available,
+        commit_limit=committed.limit,
+        commit_used=committed.used,
         cgroup_limit=group.limit,
         cgroup_used=group.used,
         cgroup_oom_kills=group.oom_kills,

@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from dualwatch.collectors.processes import file_locks
+from dualwatch.core.deadline import TimedCall
 from dualwatch.core.text import clean
 from dualwatch.events import WaitKind, WaitSeen
 
@@ -23,6 +24,9 @@ MOST_THREADS = 512
 """Of a process with more, nothing is known."""
 
 LENGTH = 200
+TIMEOUT = 5.0
+
+_timed = TimedCall("dualwatch-waits")
 
 
 class _Calls(NamedTuple):
@@ -74,9 +78,20 @@ def are_shown() -> bool:
 
 
 def look(pids: Collection[int]) -> tuple[WaitSeen, ...]:
-    """What the threads of some processes wait for; of a process that cannot be read, nothing."""
+    """What the threads of some processes wait for; of a process that cannot be read, nothing.
+
+    Nothing at all where it takes too long: the memory map of a process that waits for dead storage
+    may be locked.
+    """
     if not are_shown():
         return ()
+    try:
+        return _timed(lambda: _look(pids), TIMEOUT)
+    except TimeoutError:
+        return ()
+
+
+def _look(pids: Collection[int]) -> tuple[WaitSeen, ...]:
     calls = _CALLS[platform.machine()]
     holders = file_locks.holders(pids)
     users: dict[tuple[str, str], tuple[int, ...] | None] = {}

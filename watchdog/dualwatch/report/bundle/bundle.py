@@ -103,13 +103,12 @@ def _files(document: Diagnosis, raw: Mapping[str, str], redactor: Redactor | Non
     files = [_File("diagnosis.json", stored(shown.as_json()))]
     taken: set[str] = set()
     for name, text in raw.items():
-        data, left_out = _bounded(text.encode("utf-8", "backslashreplace"))
+        text, left_out = _cut(text)
         if redactor is not None:
-            name, text = redactor.text(str(name)), redactor.text(data.decode("utf-8"))
-            # A token may be longer than what it replaces.
-            data, more = _bounded(text.encode("utf-8"))
-            left_out += more
-        files.append(_File(f"raw/{_safe(str(name), taken)}", data, left_out))
+            name, text = redactor.text(str(name)), redactor.text(text)
+        # A token may be longer than what it replaces.
+        data, more = _bounded(text.encode("utf-8", "backslashreplace"))
+        files.append(_File(f"raw/{_safe(str(name), taken)}", data, left_out + more))
     legend = redactor.legend() if redactor is not None else None
     listed = [story.Listed(file.name, len(file.data), file.left_out) for file in files]
     readme = story.text(shown, files=listed, legend=legend)
@@ -148,6 +147,12 @@ def _manifest(
         for file in files
     ]
     return _Manifest(document.generated, legend, listed, document.not_observed)
+
+
+def _cut(text: str) -> tuple[str, int]:
+    """A text without what its file would not hold, so that this is not redacted first."""
+    data, left_out = _bounded(text.encode("utf-8", "backslashreplace"))
+    return (data.decode("utf-8"), left_out) if left_out else (text, 0)
 
 
 def _bounded(data: bytes) -> tuple[bytes, int]:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from dualwatch.events import CommandAnswered, Decided, Event, FindingRaised, RunStarted, Severity
+from dualwatch.events import (
+    CommandAnswered,
+    Decided,
+    Event,
+    FindingRaised,
+    RunStarted,
+    Severity,
+    WorkersChanged,
+)
 from dualwatch.report.run import view
 from dualwatch.report.run.plain import PlainView
 from dualwatch.state.snapshot import Snapshot
@@ -20,7 +28,7 @@ class QuietView(PlainView):
     def event(self, event: Event, snapshot: Snapshot) -> None:
         """Writes findings from warning upwards, decisions and their results."""
         self._started = True
-        is_news = isinstance(event, (Decided, CommandAnswered)) or (
+        is_news = isinstance(event, (Decided, CommandAnswered, WorkersChanged)) or (
             isinstance(event, FindingRaised) and event.finding.severity > Severity.INFO
         )
         if isinstance(event, RunStarted) or (is_news and view.headline(event) is not None):

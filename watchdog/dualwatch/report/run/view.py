@@ -20,7 +20,9 @@ from dualwatch.events import (
     RunEnded,
     RunStarted,
     Severity,
+    WorkersChanged,
 )
+from dualwatch.history.workers import workers_text
 from dualwatch.protocol import AgentCommand
 from dualwatch.report.terminal.changes import changes_table
 from dualwatch.report.terminal.console import plain_text
@@ -122,6 +124,8 @@ def headline(event: Event) -> str | None:
         return plain_text(f"decision: {event.action}: {event.reason}{would}")
     if isinstance(event, CommandAnswered):
         return _answer_line(event)
+    if isinstance(event, WorkersChanged):
+        return plain_text(workers_text(event))
     if isinstance(event, EvaluationLogged):
         shown = [f"{k} {units.value(v)}" for k, v in event.metrics.items() if "time" not in k]
         epoch = f" epoch {event.epoch}" if event.epoch is not None else ""

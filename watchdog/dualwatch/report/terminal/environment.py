@@ -50,6 +50,8 @@ def host(document: Diagnosis) -> list[str]:
     if h is None:
         return []
     memory = [_free("memory", h.memory_available, h.memory_total)]
+    if h.commit_limit is not None and h.commit_used is not None:
+        memory.append(_free("commit", h.commit_limit - h.commit_used, h.commit_limit))
     if h.cgroup_limit is not None:
         left = h.cgroup_limit - h.cgroup_used if h.cgroup_used is not None else None
         memory.append(_free("cgroup", left, h.cgroup_limit))

@@ -113,7 +113,7 @@ def disk(host: HostSampled | None) -> list[Evidence]:
 
 
 def memory(host: HostSampled | None) -> list[Evidence]:
-    """The memory of the machine and of the container or job."""
+    """The memory of the machine, what Windows can still promise, and the container's or job's."""
     if host is None:
         return []
     lines = []
@@ -121,12 +121,24 @@ def memory(host: HostSampled | None) -> list[Evidence]:
         lines.append(
             f"memory: {size(host.memory_available)} available of {size(host.memory_total)}"
         )
+    lines += _commit(host)
     if host.cgroup_used is not None and host.cgroup_limit:
         kind = host.container or "this job"
         lines.append(
             f"memory of {kind}: {size(host.cgroup_used)} used of {size(host.cgroup_limit)}"
         )
     return [_host(line, host) for line in lines]
+
+
+def _commit(host: HostSampled) -> list[str]:
+    """The commit charge; the paging file is what its limit has beyond the memory."""
+    if host.commit_used is None or not host.commit_limit:
+        return []
+    text = f"commit charge: {size(host.commit_used)} used of {size(host.commit_limit)}"
+    if host.memory_total:
+        paging = max(0, host.commit_limit - host.memory_total)
+        text += f" (paging file: {size(paging)})"
+    return [text]
 
 
 def open_files(s: Snapshot) -> list[Evidence]:

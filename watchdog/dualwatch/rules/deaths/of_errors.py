@@ -51,7 +51,7 @@ def of_error(s: Snapshot, error: ErrorSeen, others: Sequence[ErrorSeen]) -> Iter
         *quoted,
         quotes.quote(s, headline, error.wall),
         *([quotes.after(s)] if is_after else quotes.how(s, error)),
-        *_beside(s, code),
+        *_beside(s, code, circumstance),
     ]
     follows: tuple[str, ...] = ()
     numbers = labels.not_finite(s)
@@ -121,17 +121,21 @@ def _earlier_causes(
         reported.add(cause)
         evidence = [Evidence(text=headline, source=s.log, wall=error.wall)]
         yield quotes.fatal(
-            s, cause, [*evidence, *_beside(s, cause)], 0.85, circumstance=found.circumstance
+            s,
+            cause,
+            [*evidence, *_beside(s, cause, found.circumstance)],
+            0.85,
+            circumstance=found.circumstance,
         )
 
 
-def _beside(s: Snapshot, code: str) -> list[Evidence]:
+def _beside(s: Snapshot, code: str, circumstance: Circumstance | None) -> list[Evidence]:
     """Evidence of the machine for this kind of death."""
     if code == "DW302":
         return host_evidence.shared_memory(s.host)
     if code == "DW303":
         return host_evidence.open_files(s)
-    if code == "DW501":
+    if code == "DW501" or circumstance is Circumstance.PAGING_FILE:
         return host_evidence.memory(s.host)
     if code == "DW502":
         return host_evidence.disk(s.host)

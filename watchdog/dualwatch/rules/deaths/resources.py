@@ -65,6 +65,9 @@ def _of_host(s: Snapshot) -> Iterator[Finding]:
     tight = []
     if _is_nearly_all(host.memory_total, host.memory_available):
         tight.append("memory of the machine is nearly used up")
+    left = None if host.commit_used is None else (host.commit_limit or 0) - host.commit_used
+    if _is_nearly_all(host.commit_limit, left):
+        tight.append("memory that Windows can promise (commit limit) is nearly used up")
     left = None if host.cgroup_used is None else (host.cgroup_limit or 0) - host.cgroup_used
     if _is_nearly_all(host.cgroup_limit, left):
         tight.append(f"memory of {host.container or 'this job'} is nearly used up")

@@ -117,6 +117,18 @@ def measured(s: Snapshot) -> Speed | None:
     )
 
 
+def without_workers(s: Snapshot, workers: int) -> tuple[float, float] | None:
+    """Seconds of an iteration with workers, and at most without; None where not measured.
+
+    Workers deliver a batch in each iteration, so one alone loads it in the time of as many
+    iterations as there are workers, at most.
+    """
+    speed = measured(s)
+    if speed is None or speed.data is None or workers < 1 or s.replaced:
+        return None
+    return speed.time, speed.time - speed.data + workers * speed.time
+
+
 def _metric(s: Snapshot, name: str) -> Metric | None:
     """A time of the training lines."""
     found = (m for key, m in s.metrics.items() if key.rsplit("/", 1)[-1] == name and m.last_line)

@@ -55,7 +55,7 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
 def _proven(s: Snapshot, proven: Proven) -> Iterator[Finding]:
     found = _seen(s, proven.pid, StallKind.PROVEN)
     if found is not None:
-        yield replace(found, proof=Proof.ENDLESS)
+        yield replace(found, proof=found.proof or Proof.ENDLESS)
 
 
 def at_locks(s: Snapshot, main: int) -> tuple[list[ThreadStack], list[ThreadStack]]:
@@ -82,7 +82,7 @@ def _waits_beside(s: Snapshot, worker: ThreadStack) -> bool:
 def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
     """The deadlock by its stacks."""
     main = context.stack(s, pid)
-    if not stack_patterns.waits_for_batch(main):
+    if not context.waits_for_batch(s, pid):
         return None
     workers = context.worker_stacks(s, pid)
     locked, loose = at_locks(s, pid)
@@ -90,7 +90,6 @@ def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
         locked = [w for w in locked if context.is_unchanged(s, w.pid)]
     if not locked or loose:
         return None
-    inner = " < ".join(frame.function for frame in main[:3])
     where = "inside" if any(stack_patterns.fetches(w.frames) for w in locked) else "outside of"
     text = (
         f"{len(locked)} of {len(workers)} loader workers wait for a lock {where} the dataset, the "
@@ -98,19 +97,34 @@ def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
     )
     evidence = [
         Evidence(text=text, source="py-spy and processes", wall=s.wall),
-        Evidence(text=f"main: {inner}", source=f"py-spy pid {pid}", wall=s.wall),
+        _main(s, pid, main),
     ]
     evidence += [_place(s, worker) for worker in locked[:8]]
-    hints, remedy = _kind(s, pid, locked)
+    seen = {worker.pid for worker in workers}
+    unread = [p.pid for p in context.workers(s, pid) if p.status != "zombie" and p.pid not in seen]
+    if unread:
+        text = f"the stack of worker {context.names(unread)} was not read"
+        evidence.append(Evidence(text=text, source="py-spy", wall=s.wall))
+    hints, remedy, proof = _kind(s, pid, locked)
     evidence += [Evidence(text=hint, source="py-spy and processes", wall=s.wall) for hint in hints]
-    sure = 0.95 if len(locked) == len(workers) else 0.85
+    sure = 0.95 if len(locked) == len(workers) and not unread else 0.85
+    if not main:
+        sure -= 0.1
     if any(not s.process[worker.pid].wchan for worker in locked) and kind is not StallKind.PROVEN:
         sure -= 0.15  # Only the innermost frame shows the lock.
     if kind is StallKind.SUSPECT:
         return stall.found(
             s, "DW111", evidence, 0.6, remedy=remedy, severity=Severity.WARNING, pid=pid
         )
-    return stall.found(s, "DW111", evidence, sure, remedy=remedy, pid=pid)
+    return stall.found(s, "DW111", evidence, sure, remedy=remedy, pid=pid, proof=proof)
+
+
+def _main(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> Evidence:
+    if main:
+        inner = " < ".join(frame.function for frame in main[:3])
+        return Evidence(text=f"main: {inner}", source=f"py-spy pid {pid}", wall=s.wall)
+    text = f"main: phase {context.phase(s)}; its stack was not read"
+    return Evidence(text=text, source="heartbeat", wall=s.progress_wall)
 
 
 def _place(s: Snapshot, worker: ThreadStack) -> Evidence:
@@ -131,8 +145,10 @@ def _without_channel(worker: ThreadStack) -> str:
 # --- which kind of lock --------------------------------------------------------------------------
 
 
-def _kind(s: Snapshot, main: int, locked: list[ThreadStack]) -> tuple[list[str], str | None]:
-    """What is known of the lock, and its remedy; None for the general one."""
+def _kind(
+    s: Snapshot, main: int, locked: list[ThreadStack]
+) -> tuple[list[str], str | None, Proof | None]:
+    """What is known of the lock, its remedy (None for the general one), and what it proves."""
     dead = _dead(s, main)
     if dead:
         one = len(dead) == 1
@@ -140,19 +156,21 @@ def _kind(s: Snapshot, main: int, locked: list[ThreadStack]) -> tuple[list[str],
             f"worker {context.names(dead)} {'is' if one else 'are'} dead, and a dead worker never "
             "releases a lock that it held"
         )
-        return [text], (
+        remedy = (
             f"{NO_WORKERS} Then find out why worker {context.names(dead)} died (out of memory, a "
             "signal, a crash): a multiprocessing lock stays locked when its holder is killed."
         )
+        return [text], remedy, None
     finalizing = [w for w in locked if _finalizer(w)]
     if finalizing:
         return _of_finalizers(finalizing)
     files = _file_locks(s, locked)
     if files:
-        return files, (
+        remedy = (
             f"Take the file locks in one order in every worker, or give each worker a file of its "
             f"own. {NO_WORKERS}"
         )
+        return files, remedy, None
     libraries = [name for w in locked if (name := stack_patterns.library(w.frames))]
     if libraries and all(name in _POOLS for name in libraries):
         name = libraries[0]
@@ -162,41 +180,44 @@ def _kind(s: Snapshot, main: int, locked: list[ThreadStack]) -> tuple[list[str],
             f"the innermost frame is a call into {name}, {inner}, not a lock of the dataset: its "
             "thread pool does not survive a fork"
         )
-        return [text], _pool_remedy(name)
+        return [text], _pool_remedy(name), None
     if libraries:
         name = libraries[0]
         text = f"the innermost frame is a call into {name}, whose files must not be open at a fork"
-        return [text], f"Open the {name} file in the worker, at the first sample. {NO_WORKERS}"
+        remedy = f"Open the {name} file in the worker, at the first sample. {NO_WORKERS}"
+        return [text], remedy, None
     pools = [worker.pid for worker in locked if _has_native_threads(s, worker)]
     if pools:
         text = (
             f"worker {context.names(pools)} was forked, has delivered nothing, and has native "
             "threads: a thread pool (OpenMP, OpenCV) that did not survive the fork"
         )
-        return [text], _pool_remedy("")
+        return [text], _pool_remedy(""), None
     if len({_own_place(worker.frames) for worker in locked} - {()}) > 1:
         text = (
             "the workers wait at different places: a cycle, in which each holds the lock that "
             "another one wants"
         )
-        return [text], f"Take the locks in one order in every worker. {NO_WORKERS}"
+        remedy = f"Take the locks in one order in every worker. {NO_WORKERS}"
+        return [text], remedy, Proof.CYCLE
     if all(
         stack_patterns.is_forked(w.frames) and context.has_delivered(s, w.pid) is False
         for w in locked
     ):
         text = "none of them has delivered a batch: the lock was held while they were forked"
-        return [text], (
+        remedy = (
             f"{NO_WORKERS} To keep workers, start no threads and open no files before they are "
             "forked, or spawn them (multiprocessing_context='spawn')."
         )
-    return [], None
+        return [text], remedy, None
+    return [], None, None
 
 
 def _finalizer(worker: ThreadStack) -> tuple[Frame, ...]:
     return stack_patterns.finalizer(stack_patterns.own(worker.frames))
 
 
-def _of_finalizers(finalizing: list[ThreadStack]) -> tuple[list[str], str]:
+def _of_finalizers(finalizing: list[ThreadStack]) -> tuple[list[str], str, None]:
     """The finalizer of an object that a worker has of its parent, whose threads it has not."""
     forked = all(stack_patterns.is_forked(w.frames) for w in finalizing)
     inner = stack_patterns.place(_finalizer(finalizing[0])[-1:]) or "?"
@@ -205,11 +226,12 @@ def _of_finalizers(finalizing: list[ThreadStack]) -> tuple[list[str], str]:
         f"used, {inner}, not the dataset"
     )
     text += "; the thread that it waits for exists in the parent only" if forked else ""
-    return [text], (
+    remedy = (
         "Close what has threads (loggers of experiments, clients, event loops) before the loader "
         "starts its workers, or spawn them (multiprocessing_context='spawn' or 'forkserver'), so "
         f"that they have no copy of it. {NO_WORKERS}"
     )
+    return [text], remedy, None
 
 
 def _file_locks(s: Snapshot, locked: list[ThreadStack]) -> list[str]:

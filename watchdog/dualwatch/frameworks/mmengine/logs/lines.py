@@ -13,6 +13,7 @@ from dualwatch.logs.starts import Position
 _INFO = " - INFO - "
 _READS_ANNOTATIONS = "loading annotations into memory..."
 _FOUND_NOTHING = "The testing results of the whole dataset is empty."
+_STARTS = (*mmengine1.STARTS, *mmcv1.STARTS, "OrderedDict([", _READS_ANNOTATIONS)
 _COUNTERS = re.compile(
     r"(?:Epoch|Iter)(?:\(train\))? +\[ *(\d{1,18})(?:\]\[ *(\d{1,18}))?/(\d{1,18})\]"
 )
@@ -46,6 +47,10 @@ class MMEngineLines:
         self._has_trained = self._has_trained or isinstance(event, IterationLogged)
         self._shapes.learn(line, event)
         return event
+
+    def may_hold(self, line: str) -> bool:
+        """Whether a line has a logger's prefix, or begins as one without it."""
+        return " - " in line or line.startswith(_STARTS) or line.endswith(_FOUND_NOTHING)
 
     def position(self, line: str) -> Position | None:
         """The counters of a training line, as printed; None for all other lines."""

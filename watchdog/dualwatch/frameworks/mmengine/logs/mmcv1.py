@@ -22,7 +22,7 @@ from dualwatch.frameworks.mmengine.logs.fields import (
 
 _INFO = " - INFO - "
 _RESULT = re.compile(r"\('([^']{1,100})', (-?\d+(?:\.\d+)?(?:e-?\d+)?|nan)\)")
-_STARTS = ("Epoch [", "Iter [", "Epoch(", "Iter(")
+STARTS = ("Epoch [", "Iter [", "Epoch(", "Iter(")
 
 
 def parse_line(line: str, at: float, wall: float) -> Event | None:
@@ -32,7 +32,7 @@ def parse_line(line: str, at: float, wall: float) -> Event | None:
     """
     cut = line.find(_INFO)
     body = line[cut + len(_INFO) :] if cut >= 0 else line
-    if not body.startswith(_STARTS):
+    if not body.startswith(STARTS):
         return None
     head, tab, fields = body.partition("\t")
     if not tab:

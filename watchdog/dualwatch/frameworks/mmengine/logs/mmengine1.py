@@ -89,6 +89,9 @@ _PLACES = {
 _EVALUATING = re.compile(r"Evaluating [\w/ ]{1,40}\.{3}")
 _GOAL = re.compile(r"workflow: .{1,300}, max: (?P<number>\d{1,12}) (?P<unit>epoch|iter)")
 _MILESTONE_STARTS = tuple(start for start, _ in _MILESTONES)
+STARTS = ("Epoch(", "Iter(", "workflow: ", *_MILESTONE_STARTS)
+"""What it begins with, all that it knows."""
+
 _WHOLE_LINE = frozenset(("System environment:", "Environment info:", "Config:", "after_run:"))
 
 
