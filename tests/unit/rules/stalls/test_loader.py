@@ -73,7 +73,6 @@ def test_names_with_their_classes_are_known_as_well(deadlock) -> None:
     ("part", "codes"),
     [
         ({"main": ("forward", "train_step")}, ["DW102"]),
-        ({"main": ()}, ["DW102"]),
         ({"workers": ()}, ["DW102"]),
         ({"workers": ((101, IDLE_WORKER), (102, IDLE_WORKER))}, ["DW124", "DW102"]),
         ({"workers": ((101, ("acquire", "fetch", "run")),)}, ["DW102"]),
@@ -85,7 +84,6 @@ def test_names_with_their_classes_are_known_as_well(deadlock) -> None:
     ],
     ids=[
         "main does not ask for a batch",
-        "main not seen",
         "no worker",
         "workers wait for work",
         "a thread of the user's own",
@@ -98,6 +96,26 @@ def test_names_with_their_classes_are_known_as_well(deadlock) -> None:
 )
 def test_each_missing_part_makes_it_quiet(deadlock, part, codes) -> None:
     assert deadlock(**part).codes() == codes
+
+
+def test_where_the_stack_of_main_was_not_read_its_heartbeat_shows_that_it_waits(deadlock) -> None:
+    cause, stall = deadlock(main=()).judged()
+    assert (cause.code, stall.code) == ("DW111", "DW102")
+    assert cause.confidence < 0.9
+    assert "not read" in cause.evidence[1].text
+
+
+def test_a_heartbeat_in_another_phase_shows_no_deadlock(story) -> None:
+    story.trains().stops_in(Phase.STEP).silent(300, wchan="futex_wait_queue")
+    story.captured(workers=(stack(101, STUCK), stack(102, STUCK)))
+    assert story.codes() == ["DW102"]
+
+
+def test_a_worker_that_was_not_read_makes_it_less_sure(deadlock) -> None:
+    cause = deadlock(workers=((101, STUCK),)).judged()[0]
+    assert cause.code == "DW111"
+    assert cause.confidence < 0.9
+    assert "the stack of worker 102 was not read" in hints(cause)
 
 
 def test_without_stacks_no_cause_is_named(story) -> None:
@@ -161,7 +179,7 @@ def test_one_place_is_no_cycle_but_a_lock_held_at_the_fork(locked) -> None:
 def test_a_worker_that_has_delivered_was_not_hung_by_the_fork(locked) -> None:
     place = ("D.__getitem__", "data.py", 11)
     feeder = at(101, ("wait", "threading.py", 7), thread="QueueFeederThread", outer=())
-    found = locked(at(101, place), feeder, threads=3)
+    found = locked(at(101, place), feeder, threads=3, each={102: None})
     assert (found.code, hints(found)) == ("DW111", found.evidence[2].text)
     assert found.remedy == BY_CODE["DW111"].remedy
 

@@ -97,6 +97,15 @@ def stack(s: Snapshot, pid: int) -> tuple[Frame, ...]:
     return stack_patterns.main_thread(s.stacks[-1], pid) if s.stacks else ()
 
 
+def waits_for_batch(s: Snapshot, pid: int) -> bool:
+    """Whether a training process waits for a batch: by its stack, else by its heartbeat."""
+    main = stack(s, pid)
+    if main:
+        return stack_patterns.waits_for_batch(main)
+    rank = rank_of(s, pid)
+    return rank is not None and s.pulses[rank].phase in (Phase.WAITING, Phase.VAL_WAITING)
+
+
 def worker_stacks(s: Snapshot, main: int) -> list[ThreadStack]:
     """The stacks of one training process's loader workers in the newest capture."""
     if not s.stacks:

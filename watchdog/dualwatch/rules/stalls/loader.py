@@ -82,7 +82,7 @@ def _waits_beside(s: Snapshot, worker: ThreadStack) -> bool:
 def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
     """The deadlock by its stacks."""
     main = context.stack(s, pid)
-    if not stack_patterns.waits_for_batch(main):
+    if not context.waits_for_batch(s, pid):
         return None
     workers = context.worker_stacks(s, pid)
     locked, loose = at_locks(s, pid)
@@ -90,7 +90,6 @@ def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
         locked = [w for w in locked if context.is_unchanged(s, w.pid)]
     if not locked or loose:
         return None
-    inner = " < ".join(frame.function for frame in main[:3])
     where = "inside" if any(stack_patterns.fetches(w.frames) for w in locked) else "outside of"
     text = (
         f"{len(locked)} of {len(workers)} loader workers wait for a lock {where} the dataset, the "
@@ -98,12 +97,19 @@ def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
     )
     evidence = [
         Evidence(text=text, source="py-spy and processes", wall=s.wall),
-        Evidence(text=f"main: {inner}", source=f"py-spy pid {pid}", wall=s.wall),
+        _main(s, pid, main),
     ]
     evidence += [_place(s, worker) for worker in locked[:8]]
+    seen = {worker.pid for worker in workers}
+    unread = [p.pid for p in context.workers(s, pid) if p.status != "zombie" and p.pid not in seen]
+    if unread:
+        text = f"the stack of worker {context.names(unread)} was not read"
+        evidence.append(Evidence(text=text, source="py-spy", wall=s.wall))
     hints, remedy, proof = _kind(s, pid, locked)
     evidence += [Evidence(text=hint, source="py-spy and processes", wall=s.wall) for hint in hints]
-    sure = 0.95 if len(locked) == len(workers) else 0.85
+    sure = 0.95 if len(locked) == len(workers) and not unread else 0.85
+    if not main:
+        sure -= 0.1
     if any(not s.process[worker.pid].wchan for worker in locked) and kind is not StallKind.PROVEN:
         sure -= 0.15  # Only the innermost frame shows the lock.
     if kind is StallKind.SUSPECT:
@@ -111,6 +117,14 @@ def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
             s, "DW111", evidence, 0.6, remedy=remedy, severity=Severity.WARNING, pid=pid
         )
     return stall.found(s, "DW111", evidence, sure, remedy=remedy, pid=pid, proof=proof)
+
+
+def _main(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> Evidence:
+    if main:
+        inner = " < ".join(frame.function for frame in main[:3])
+        return Evidence(text=f"main: {inner}", source=f"py-spy pid {pid}", wall=s.wall)
+    text = f"main: phase {context.phase(s)}; its stack was not read"
+    return Evidence(text=text, source="heartbeat", wall=s.progress_wall)
 
 
 def _place(s: Snapshot, worker: ThreadStack) -> Evidence:

@@ -61,7 +61,7 @@ def _find(s: Snapshot) -> _Cause | None:
         return _without_workers(s, pid, main)
     if where in (Phase.STEP, Phase.VAL_STEP) or stack_patterns.asks_sampler(main):
         return _step(s, pid, main)
-    if stack_patterns.waits_for_batch(main):
+    if context.waits_for_batch(s, pid):
         return _workers(s, pid)
     return None
 
