@@ -110,11 +110,9 @@ def finished(*, place: Place | None = None, **more: Any) -> Truth:
 
 
 def flawed(*cause: str, place: Place | None = None, **more: Any) -> Truth:
-    """It trained to its end, and something is wrong with the result; ``check`` may only warn of
-    what is mild."""
-    check = (0, 1) if more.get("mild") else (1,)
+    """It trained to its end, and something is wrong with the result, be it mild."""
     return Truth(
-        outcome=Outcome.FINISHED, cause=cause, exit=(1,), check_exit=check, place=place, **more
+        outcome=Outcome.FINISHED, cause=cause, exit=(1,), check_exit=(1,), place=place, **more
     )
 
 
@@ -125,9 +123,8 @@ def open_end(*, place: Place | None = None, **more: Any) -> Truth:
 
 def ailing(*cause: str, place: Place | None = None, **more: Any) -> Truth:
     """How it ended is not decidable; what is wrong until there is."""
-    check = (0, 1) if more.get("mild") else (1,)
     return Truth(
-        outcome=Outcome.UNDECIDED, cause=cause, exit=(1,), check_exit=check, place=place, **more
+        outcome=Outcome.UNDECIDED, cause=cause, exit=(1,), check_exit=(1,), place=place, **more
     )
 
 

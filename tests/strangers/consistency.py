@@ -3,7 +3,7 @@
 ``diagnose`` and ``check`` look at the same run with the same rules. So:
 
 1. A command that could not look at it and one that could are a contradiction.
-2. A severe cause of ``diagnose`` makes ``check`` exit with 1 or more, and a failed check about
+2. A cause of ``diagnose`` makes ``check`` exit with 1 or more, and a failed check about
    the training keeps ``diagnose`` from exiting with 0. Checks about this machine are left out, and
    those that a profile adds: they are its own targets, which a diagnosis does not ask for.
 3. The one verdict: where ``diagnose`` calls the training finished, ``check`` does not fail
@@ -43,7 +43,7 @@ class Contradiction(enum.Enum):
     """How two answers contradict each other."""
 
     ONE_REFUSES = "one command has a document, the other has none"
-    CAUSE_BUT_CHECKED_OK = "diagnose names a severe cause, check exits with 0"
+    CAUSE_BUT_CHECKED_OK = "diagnose names a cause, check finds nothing wrong"
     CLEAR_BUT_CHECK_FAILS = "diagnose exits with 0, a check of the training fails"
     FINISHED_BUT_NOT_ALIVE = "diagnose: finished; check fails alive"
     DEAD_BUT_ALIVE = "diagnose: dead; check passes alive"
@@ -57,7 +57,7 @@ def contradictions(answer: Answer) -> set[Contradiction]:
     if answer.refused or answer.crashed:
         return found
     failed = answer.having("fail") & OF_THE_TRAINING
-    if any(cause.severe for cause in answer.causes) and answer.check_exit == 0:
+    if answer.causes and answer.check_exit in (0, 3):
         found.add(Contradiction.CAUSE_BUT_CHECKED_OK)
     if answer.exit == 0 and failed:
         found.add(Contradiction.CLEAR_BUT_CHECK_FAILS)

@@ -135,6 +135,25 @@ CASES = (
         actors=("serve_slowly",),
     ),
     Case(
+        name="a worker that ends late",
+        cause="the workers of a pass take most of the stall timeout to end",
+        healthy=True,
+        options={
+            DATASET: "EndsLate",
+            "train_dataloader.dataset.ending": Stalls(0.5),
+            "train_dataloader.persistent_workers": False,
+            "train_dataloader.num_workers": 1,
+        },
+    ),
+    Case(
+        name="a slow writer of events",
+        cause="a slow disk takes longer than the stall timeout for an event of TensorBoard",
+        expected=("DW104",),
+        healthy=True,
+        options={HOOK: "WritesEvents", "default_hooks.extra.slow": Stalls(1.6)},
+        needs=("tensorboard",),
+    ),
+    Case(
         name="long spawn",
         cause="the dataset is pickled for longer than the stall timeout",
         expected=("DW117",),

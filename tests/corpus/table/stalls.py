@@ -260,6 +260,25 @@ STEPS = (
         twin="a slow download",
     ),
     Case(
+        name="a worker does not end",
+        cause="the workers of a pass that is over hang in a finalizer",
+        expected=("DW123",),
+        options={
+            DATASET: "EndsLate",
+            "train_dataloader.persistent_workers": False,
+            "train_dataloader.num_workers": 1,
+        },
+        twin="a worker that ends late",
+    ),
+    Case(
+        name="a writer of events is gone",
+        cause="the thread that writes TensorBoard's events died, and its queue is full",
+        expected=("DW125",),
+        options={HOOK: "WritesEvents", "default_hooks.extra.dies": True},
+        needs=("tensorboard",),
+        twin="a slow writer of events",
+    ),
+    Case(
         name="plain loop hangs",
         cause="a loop without mmengine waits for ever",
         expected=("DW102", "DW114"),

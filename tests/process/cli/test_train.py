@@ -87,6 +87,40 @@ def test_data_that_is_not_there(dualwatch_, tmp_path, config) -> None:
     assert nothing_was_started(tmp_path)
 
 
+INCOMPLETE = CONFIG.replace("optim_wrapper", "optimizer_of_mine")
+OLD = "model = dict(type='D')\ndata = dict(samples_per_gpu=2)\nrunner = dict(max_epochs=2)\n"
+
+
+@needs_mmengine
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        (INCOMPLETE, "no optim_wrapper"),
+        (OLD, "mmcv 1.x"),
+        ("a = 1", "nothing to train"),
+        (CONFIG + "val_cfg = dict(type='ValLoop')\n", "no val_dataloader, val_evaluator"),
+    ],
+    ids=["incomplete", "older", "nothing", "validation"],
+)
+def test_what_cannot_be_trained_is_not_started(dualwatch_, tmp_path, config, text, word) -> None:
+    (tmp_path / config).write_text(text)
+    said = dualwatch_("train", config)
+    assert (said.code, said.out) == (2, "")
+    assert "[DW610]" in said.err
+    assert word in said.err
+    assert "--script" in said.err
+    assert nothing_was_started(tmp_path)
+
+
+@needs_mmengine
+def test_a_script_of_ones_own_may_complete_a_configuration(dualwatch_, tmp_path, config) -> None:
+    (tmp_path / config).write_text(INCOMPLETE)
+    (tmp_path / "mine.py").write_text("")
+    said = dualwatch_("train", config, "--script", "mine.py", "--dry-run", "--json")
+    assert said.code == 0
+    assert any("no optim_wrapper" in note for note in json.loads(said.out)["notes"])
+
+
 @pytest.mark.parametrize(
     "script",
     [

@@ -42,9 +42,9 @@ class Run:
     def folder(self) -> Path:
         return Path(f"{self.root}{self.work_dir}") / "dualwatch"
 
-    def finish(self) -> int:
+    def finish(self, deadline: float = DEADLINE) -> int:
         """Waits for the end and returns the exit code."""
-        self.out, self.err = self.process.communicate(timeout=DEADLINE)
+        self.out, self.err = self.process.communicate(timeout=deadline)
         return self.process.returncode
 
     @property

@@ -7,6 +7,7 @@ import re
 import signal
 
 import pytest
+from dualwatch.collectors.processes import thread_waits
 
 STALL = ("--stall-timeout", "3s")
 
@@ -36,6 +37,19 @@ def test_a_loader_deadlock_is_named_and_cured_in_place(train):
     assert "loader replaced" in run.err
     assert "loader replaced once" in run.out
     assert run.left_alive() == []
+
+
+@pytest.mark.skipif(not thread_waits.are_shown(), reason="nothing can be proven here")
+def test_a_proven_deadlock_does_not_wait_for_the_default_timeout(train):
+    run = train(train_dataloader__dataset__type="HangsInSecondEpoch")
+
+    assert run.finish(deadline=900) == 0, run.err
+    if not any(event.get("waits") for event in run.events()):
+        pytest.skip("this system does not show what the threads of others wait for")
+    (attempt,) = run.summary["attempts"]
+    proofs = {f["code"]: f["proof"] for f in attempt["findings"] if f["code"][:3] == "DW1"}
+    assert proofs == {"DW111": "endless", "DW102": "endless"}
+    assert (attempt["rescued"], attempt["lost_iterations"]) == (1, 0)
 
 
 def test_without_rescue_it_is_rerun_from_the_newest_checkpoint(train):

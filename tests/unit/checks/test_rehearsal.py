@@ -72,8 +72,10 @@ def seen(**changes: Any) -> Rehearsed:
 PAIRED = ("inputs.visible: Tensor 2x3x512x640", "inputs.infrared: Tensor 2x3x512x640")
 
 
-def inside(weights: dict[str, int] | None = None, **fields: Any) -> Snapshot:
-    """What the agent observed of a model of one part, sound but for some fields of it."""
+def inside(
+    weights: dict[str, int] | None = None, neck: dict[str, Any] | None = None, **fields: Any
+) -> Snapshot:
+    """What the agent observed of a model, sound but for some fields of it, or of its neck."""
     sound: dict[str, Any] = {
         "path": "",
         "kind": "Module",
@@ -84,6 +86,9 @@ def inside(weights: dict[str, int] | None = None, **fields: Any) -> Snapshot:
         "evaluating": 0,
     }
     whole = PartLearning(**{**sound, **fields})
+    parts = (whole,)
+    if neck is not None:
+        parts += (PartLearning(**{**sound, "path": "neck", **neck}),)
     return fold(
         [
             BatchSeen(at=1.0, wall=1.0, rank=0, iteration=1, outline=PAIRED, losses=()),
@@ -105,7 +110,7 @@ def inside(weights: dict[str, int] | None = None, **fields: Any) -> Snapshot:
                 steps=whole.looks,
                 cleared=2,
                 uncleared=0,
-                parts=(whole,),
+                parts=parts,
             ),
         ]
     )
@@ -202,6 +207,12 @@ def warned(rehearsed: Rehearsed) -> list[str]:
 def test_a_doubt_is_a_warning(changes, item):
     assert warned(seen(**changes)) == [item]
     assert document(seen(**changes), "cfg.py").exit_code == 0
+
+
+def test_a_part_that_no_step_used_is_a_doubt_already_after_three():
+    whole = seen(inside=inside(neck={"gradient": 0, "called": False}))
+
+    assert warned(whole) == ["rehearsal-parts"]
 
 
 def test_the_number_of_workers_that_would_feed_it():

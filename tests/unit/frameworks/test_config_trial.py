@@ -35,6 +35,16 @@ def failed(text: str, kind: str = "TypeError", part: str = "model") -> dict[str,
             "model",
         ),
         (
+            failed("the neck takes [512] channels", "channels", part="model.neck.in_channels"),
+            DefectKind.NOT_BUILDABLE,
+            "model.neck.in_channels",
+        ),
+        (
+            failed("it ends with Resize and packs nothing", "unpacked", part="a.pipeline"),
+            DefectKind.INCOMPLETE,
+            "a.pipeline",
+        ),
+        (
             failed("None is not a callable object", part="optim_wrapper"),
             DefectKind.UNKNOWN_CODE,
             "optim_wrapper.optimizer.type",

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from dualwatch.events import Action, Decision, Finding, Proof, Severity, TriedStep
+from dualwatch.events import Action, Circumstance, Decision, Finding, Proof, Severity, TriedStep
 from dualwatch.frameworks.base import TrainingSpec
 from dualwatch.frameworks.mmengine.config.spec import spec_of
-from dualwatch.protocol import ENV_NETWORK_LIMIT, ENV_OWN_BUILDS, Phase
+from dualwatch.protocol import Phase
+from dualwatch.protocol.environment import NETWORK_LIMIT, OWN_BUILDS
 from dualwatch.remedies.decide import (
     STALLS,
     Policy,
@@ -80,9 +81,7 @@ def test_a_place_that_was_seen_gets_one_try(spec, found, code) -> None:
     assert (last.action, last.cause) == (Action.GIVE_UP, code)
 
 
-@pytest.mark.parametrize(
-    ("code", "variable"), [("DW121", ENV_OWN_BUILDS), ("DW122", ENV_NETWORK_LIMIT)]
-)
+@pytest.mark.parametrize(("code", "variable"), [("DW121", OWN_BUILDS), ("DW122", NETWORK_LIMIT)])
 def test_a_wait_outside_of_the_training_gets_one_rerun_in_another_environment(
     spec, found, code, variable
 ) -> None:
@@ -93,6 +92,33 @@ def test_a_wait_outside_of_the_training_gets_one_rerun_in_another_environment(
     names, last = climb(decide_stall, found(code), spec(), PATIENT)
     assert len(names) == 1
     assert (last.action, last.cause) == (Action.GIVE_UP, code)
+
+
+def test_workers_that_do_not_end_are_ended_in_place_where_an_agent_can(spec, found) -> None:
+    cause = [found("DW123"), found("DW102")]
+    here = RemedyHistory(can_end_workers=True, can_replace=True, phase=Phase.WAITING)
+
+    assert decide_stall(cause, here, spec(), Policy()).action is Action.END_WORKERS
+    elsewhere = replace(here, can_end_workers=False)
+    decision = decide_stall(cause, elsewhere, spec(), Policy())
+    assert (decision.action, decision.step.name) == (Action.RERUN, "no workers")
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [
+        (Circumstance.WRITER_GONE, Action.DROP_LOGS),
+        (Circumstance.SERVICE_SILENT, Action.RERUN),
+        (Circumstance.WRITER_BLOCKED, Action.RERUN),
+    ],
+)
+def test_a_writer_that_is_gone_is_given_up_in_place(spec, found, what, expected) -> None:
+    cause = structs.replace(found("DW125"), circumstance=what)
+    here = RemedyHistory(can_drop_logs=True, phase=Phase.STEP)
+    decision = decide_stall([cause, found("DW102")], here, spec(), Policy())
+    assert decision.action is expected
+    if expected is Action.RERUN:
+        assert decision.step.environment == {"WANDB_MODE": "offline"}
 
 
 @pytest.mark.parametrize(

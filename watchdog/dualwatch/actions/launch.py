@@ -19,6 +19,7 @@ from dualwatch.core import own_session, process_identity
 from dualwatch.core.errors import DualwatchError, writing
 from dualwatch.core.files import write_atomically
 from dualwatch.core.settings import SECRET_ENV
+from dualwatch.protocol import environment as environment_names
 from dualwatch.protocol import workers
 from dualwatch.protocol.rehearsal import Order
 
@@ -71,8 +72,10 @@ def environment(base: Mapping[str, str], attempt_dir: Path, marker: str) -> dict
     environ[protocol.ENV_ATTEMPT_DIR] = str(attempt_dir)
     environ[protocol.ENV_MARKER] = marker
     environ[protocol.ENV_SUPERVISOR] = str(os.getpid())
-    if base.get(protocol.ENV_OWN_BUILDS):
-        environ[protocol.BUILDS_ENV] = str(attempt_dir.resolve().parent / "torch_extensions")
+    if base.get(environment_names.OWN_BUILDS):
+        environ[environment_names.BUILD_FOLDER] = str(
+            attempt_dir.resolve().parent / "torch_extensions"
+        )
     # The console is a file: without this Python would buffer lines for minutes.
     environ.setdefault("PYTHONUNBUFFERED", "1")
     return environ

@@ -15,6 +15,7 @@ import sys
 
 from dualwatch import protocol
 from dualwatch.agent import console, files, stacks
+from dualwatch.protocol import environment
 
 _TRAINERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "trainers.txt")
 
@@ -43,7 +44,7 @@ def prepare() -> None:
 
 def _limit_network() -> None:
     """Sets the time limit of sockets that a remedy wants; other processes pay nothing."""
-    seconds = os.environ.get(protocol.ENV_NETWORK_LIMIT, "")
+    seconds = os.environ.get(environment.NETWORK_LIMIT, "")
     if not seconds.isdigit():
         return
     import socket

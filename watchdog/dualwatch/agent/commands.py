@@ -17,13 +17,15 @@ import weakref
 from typing import TYPE_CHECKING, Callable
 
 from dualwatch import protocol
-from dualwatch.agent import exception_trace, files, mapped_file, pools
-from dualwatch.agent.torch import loader_guard
+from dualwatch.agent import exception_trace, files, loggers, mapped_file, pools
+from dualwatch.agent.torch import loader_guard, worker_processes
 from dualwatch.agent.torch.guarded_classes import ReplaceLoader
 from dualwatch.agent.torch.probation import Probation
 from dualwatch.protocol import AgentCommand, Phase
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from dualwatch.agent.heartbeat import HeartbeatWriter
 
 HOLD = 60.0
@@ -33,6 +35,10 @@ _INTACT = frozenset(
     (Phase.WAITING, Phase.VAL_WAITING, Phase.VAL_STEP, Phase.METRICS),
 )
 """Phases in which no parameter changes, so that a checkpoint is whole whatever was interrupted."""
+
+
+_WHERE_IT_WAITS = (AgentCommand.REPLACE_POOL, AgentCommand.END_WORKERS, AgentCommand.DROP_LOGS)
+"""Commands that a signal handler carries out inside the wait; before a batch they came too late."""
 
 
 class CommandHandler:
@@ -69,6 +75,7 @@ class CommandHandler:
         self.without_workers = False
         self.probation = Probation(folder, heart)
         self.ending = False
+        self._ended_workers = False
         self._trace: exception_trace.ExceptionTrace | None = None
         self._trace_number = 0
 
@@ -110,6 +117,8 @@ class CommandHandler:
             self._trace, self._trace_number = exception_trace.ExceptionTrace(), record.number
         elif record.order == AgentCommand.END:
             self._end(record)
+        elif record.order in _WHERE_IT_WAITS:
+            self.answer(record.number, record.order, why="the wait is over")
         else:
             self._carry_out(record)
             if self._buffer[:8] != self._seen:
@@ -131,15 +140,26 @@ class CommandHandler:
             caught = trace.stop()
             self.answer(self._trace_number, AgentCommand.TRACE, caught=caught)
 
-    def _signalled(self, number: int, frame: object) -> None:
-        if os.getpid() != self._pid or self._heart.phase not in _INTACT:
+    def _signalled(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._pid:
             return
         record = protocol.read_command(self._buffer)
         if record is None:
             return
+        if record.order == AgentCommand.DROP_LOGS and self._buffer[:8] != self._seen:
+            self._seen = self._buffer[:8]
+            why = "" if loggers.release(frame) else "no writer of events is waited for here"
+            if not why:
+                self._heart.beat(self._heart.phase)
+            self.answer(record.number, record.order, why=why)
+        if self._heart.phase not in _INTACT:
+            return
         if record.order == AgentCommand.REPLACE_POOL and self._buffer[:8] != self._seen:
             self._seen = self._buffer[:8]
             self._replace_pool(record, frame)
+        if record.order == AgentCommand.END_WORKERS and self._buffer[:8] != self._seen:
+            self._seen = self._buffer[:8]
+            self._end_workers(record, frame)
         if record.order not in (AgentCommand.SAVE, AgentCommand.TELL):
             return
         if self._buffer[:8] != self._seen:
@@ -154,6 +174,19 @@ class CommandHandler:
         self.answer(record.number, record.order, why=why)
         if waits:
             raise pools.ReplacePool
+
+    def _end_workers(self, record: protocol.CommandRecord, frame: FrameType | None) -> None:
+        """Ends workers that do not end; the second time, later passes are read without workers."""
+        ended = worker_processes.end_workers_of_join(frame)
+        if ended:
+            self._heart.beat(self._heart.phase)
+            if self._ended_workers:
+                self.without_workers = True
+                for guard in list(self.guards):
+                    guard.disable_workers()
+            self._ended_workers = True
+        why = "" if ended else "no end of loader workers is waited for here"
+        self.answer(record.number, record.order, why=why)
 
     # --- the commands ----------------------------------------------------------------------------
 

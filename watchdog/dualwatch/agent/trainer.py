@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Callable, TypeVar
 from dualwatch import protocol
 from dualwatch.agent import commands, files, heartbeat, overrides, pools
 from dualwatch.agent.torch import batch_outline, learning, loader_guard, model_outline, weights
-from dualwatch.protocol import VALIDATION_PHASES, AgentCommand, Phase
+from dualwatch.protocol import VALIDATION_PHASES, AgentCommand, Phase, environment
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -63,7 +63,7 @@ class Trainer:
             self.commands = commands.CommandHandler(
                 self.folder, self.heart, self.save, self.save_together
             )
-        if os.environ.get(protocol.ENV_NO_POOLS):
+        if os.environ.get(environment.NO_POOLS):
             pools.use_none()
         self.heart.beat(Phase.BUILDING)
 

@@ -24,6 +24,10 @@ DEPTH = 3
 END_BYTES = 64 << 10
 """Bytes at the end of a log that is not named after its start: its last time is there."""
 
+STATE = "trainer_state.json"
+"""The history that the Trainer of transformers keeps in each of its checkpoints."""
+
+_CHECKPOINT = re.compile(r"checkpoint-(\d{1,12})")
 _STAMP = re.compile(r"(?<!\d)(\d{8}_\d{6})(?!\d)")
 _TRAINING = re.compile(rb"\bepoch|\biter(?:ation)?s?\b|\bloss\b|Traceback \(most", re.IGNORECASE)
 _SUBFOLDERS = frozenset(("vis_data", "tf_logs", "tb_logs", "tensorboard"))
@@ -85,6 +89,9 @@ def find(folder: Path, depth: int = DEPTH) -> list[RunRecord]:
         elif file.suffix == ".log":
             record = found.setdefault(stamp or file.name, RunRecord())
             record.log = record.log or file
+        elif file.name == STATE:
+            record = found.setdefault(STATE, RunRecord())
+            record.rows = max(record.rows or file, file, key=_step)
         elif file.name.endswith(".log.json") or file.name == "scalars.json":
             found.setdefault(stamp or str(file.parent), RunRecord()).rows = file
         elif events is not None:
@@ -131,7 +138,7 @@ def is_record(file: Path) -> bool:
     """Whether a training left a file, by its name."""
     if "dualwatch" in file.parts[-4:-1] or file.name == "tensorboard.log":
         return False
-    if file.suffix == ".log" or file.name.endswith((".log.json", "scalars.json")):
+    if file.suffix == ".log" or file.name.endswith((".log.json", "scalars.json", STATE)):
         return True
     return _EVENTS.match(file.name) is not None and not file.name.endswith(_OWN)
 
@@ -181,7 +188,14 @@ def _trains(log: Path) -> bool:
 
 def _is_part(name: str) -> bool:
     """Whether a folder is part of a work dir, and not one of its own, by its name."""
-    return name in _SUBFOLDERS or _STAMP.fullmatch(name) is not None
+    known = (_STAMP.fullmatch(name), _CHECKPOINT.fullmatch(name))
+    return name in _SUBFOLDERS or any(match is not None for match in known)
+
+
+def _step(state: Path) -> int:
+    """The step of the checkpoint that a history is in; the one of a finished training is last."""
+    match = _CHECKPOINT.fullmatch(state.parent.name)
+    return int(match[1]) if match is not None else 10**12
 
 
 def _stamp(names: Sequence[str]) -> str:

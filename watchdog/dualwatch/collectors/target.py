@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dualwatch.collectors import run_records
+from dualwatch.collectors import file_kinds, run_records
 from dualwatch.collectors.processes import trainings
 from dualwatch.collectors.processes.trainings import Training
 from dualwatch.collectors.run_records import RunRecord
@@ -80,9 +80,16 @@ def resolve(path: Path | None, pid: int | None = None) -> Target:
             why="a target is a log, a configuration or a work dir",
             do="name one of these, or a process with --pid",
         )
+    binary = file_kinds.of(path)
+    if binary is not None and "tfevents" not in path.name:
+        raise DualwatchError(
+            f"{path} is not a log",
+            why=f"it is {binary.what}",
+            do=binary.do,
+        )
     if path.name.endswith(LOG_ENDINGS) or not path.name.endswith(CONFIG_ENDINGS):
         return _of_log(path)
-    if path.suffix == ".json" and _holds_scalars(path):
+    if path.name == run_records.STATE or (path.suffix == ".json" and _holds_scalars(path)):
         return _of_log(path)
     return _of_config(path)
 

@@ -15,6 +15,11 @@ class Circumstance(str, enum.Enum):
     WHILE_EVALUATING = "while-evaluating"
     DIFFERENT_BRANCHES = "different-branches"
     ONE_RANK_ALONE = "one-rank-alone"
+    # DW125
+    WRITER_GONE = "writer-gone"
+    WRITER_BLOCKED = "writer-blocked"
+    SERVICE_SILENT = "service-silent"
+    CONSOLE_UNREAD = "console-unread"
     # DW214
     OUTSIDE_OPTIMIZER = "outside-optimizer"
     NO_GRADIENT = "no-gradient"

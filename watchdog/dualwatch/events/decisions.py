@@ -14,13 +14,17 @@ class Action(str, enum.Enum):
     """What the supervisor does next.
 
     ``REPLACE`` puts a loader without workers into the running training, ``REPLACE_POOL`` computes
-    an evaluation without its pool of processes, ``WAKE`` continues stopped processes (SIGCONT).
+    an evaluation without its pool of processes, ``END_WORKERS`` ends loader workers that do not
+    end by themselves, ``DROP_LOGS`` gives up a logger that blocks, ``WAKE`` continues stopped
+    processes (SIGCONT).
     The training stays alive in these.
     """
 
     RERUN = "rerun"
     REPLACE = "replace"
     REPLACE_POOL = "replace-pool"
+    END_WORKERS = "end-workers"
+    DROP_LOGS = "drop-logs"
     WAKE = "wake"
     GIVE_UP = "give-up"
     STOP = "stop"

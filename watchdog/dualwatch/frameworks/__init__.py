@@ -19,6 +19,7 @@ BUILT_IN = (
     "dualwatch.frameworks.mmengine.adapter:MMEngine",
     "dualwatch.frameworks.lightning.adapter:Lightning",
     "dualwatch.frameworks.pytorch.adapter:PyTorch",
+    "dualwatch.frameworks.transformers.adapter:Transformers",
 )
 
 LOADER_KEY = "train_dataloader"

@@ -98,6 +98,7 @@ class TrainingSpec:
         sections: The configuration itself, for its adapter and for display.
         everything: All that it assigns, for its adapter; not kept anywhere.
         trial: What building its parts has shown; None where that was not tried.
+        lacks: What keeps it from being a training, by the names of its sections alone.
     """
 
     framework: str = ""
@@ -127,6 +128,7 @@ class TrainingSpec:
     sections: Sections = field(default_factory=dict)
     everything: Sections = field(default_factory=dict, repr=False)
     trial: Trial | None = None
+    lacks: tuple[Defect, ...] = ()
 
     def of(self, role: Role | None = None) -> Iterator[LoaderSpec]:
         """The loaders of a role, or all of them."""
@@ -152,6 +154,7 @@ class Overrides:
         no_pools: Evaluations use no pools of processes.
         own_builds: Extensions are built in a folder of the run.
         network_limit: A server that does not answer is an error.
+        offline_logs: Loggers use no service on the network.
         utf8: The training writes UTF-8, whatever encoding its console has.
         older_checkpoint: Resume from the checkpoint before the one that did not load. Holds for
             one start only: what that start saves is newer.
@@ -164,6 +167,7 @@ class Overrides:
     no_pools: bool = False
     own_builds: bool = False
     network_limit: bool = False
+    offline_logs: bool = False
     older_checkpoint: bool = False
 
 

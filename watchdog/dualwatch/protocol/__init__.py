@@ -39,17 +39,6 @@ ENV_MARKER = "DUALWATCH_MARKER"
 ENV_SUPERVISOR = "DUALWATCH_SUPERVISOR_PID"
 """Whom Yama shall allow to read the stacks."""
 
-ENV_NO_POOLS = "DW_NO_POOLS"
-"""Pools of processes in an evaluation work in the training's own process."""
-
-ENV_OWN_BUILDS = "DW_OWN_BUILDS"
-"""Extensions are built in a folder of the run, which ``BUILDS_ENV`` names to torch."""
-
-BUILDS_ENV = "TORCH_EXTENSIONS_DIR"
-
-ENV_NETWORK_LIMIT = "DW_NETWORK_LIMIT"
-"""Seconds after which a server that does not answer is an error, where the code sets no limit."""
-
 INTERNAL_ENV = (ENV_ATTEMPT_DIR, ENV_MARKER, ENV_SUPERVISOR)
 """Ours, for the child: never settings of the user."""
 
@@ -323,6 +312,12 @@ class AgentCommand:
     REPLACE_POOL = "replace-pool"
     """Compute the evaluation that waits for a pool of processes again, without one."""
 
+    END_WORKERS = "end-workers"
+    """End the loader workers that the main process waits for after a pass over the data."""
+
+    DROP_LOGS = "drop-logs"
+    """Drop the events of a TensorBoard writer whose queue the main thread waits for."""
+
     TRACE = "trace"
     """Trace the next iteration, and report the exceptions that were caught in it."""
 
@@ -339,6 +334,8 @@ COMMANDS = (
     AgentCommand.TRACE,
     AgentCommand.REPLACE_POOL,
     AgentCommand.END,
+    AgentCommand.END_WORKERS,
+    AgentCommand.DROP_LOGS,
 )
 """Position is the number on the wire: append only."""
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from dualwatch.events import Action, Decision, Finding, Proof, RerunStep, TriedStep
+from dualwatch.events import Action, Circumstance, Decision, Finding, Proof, RerunStep, TriedStep
 from dualwatch.frameworks.base import TrainingSpec
 from dualwatch.protocol import Phase
 from dualwatch.remedies import causes, table
@@ -65,6 +65,8 @@ class RemedyHistory:
         survivors: Processes of the last attempt that could not be ended.
         can_replace: Whether the agent can replace the loader that is waited for, now.
         can_replace_pool: Whether the agent can compute the evaluation without its pool, now.
+        can_end_workers: Whether the agent can end loader workers that do not end, now.
+        can_drop_logs: Whether the agent can give up a logger that blocks, now.
         woken: Whether stopped processes were resumed in this attempt.
         phase: ``protocol.Phase`` in which it stalled or died.
         iteration_s: Seconds of an iteration with workers, and at most without; None where that is
@@ -78,6 +80,8 @@ class RemedyHistory:
     survivors: tuple[int, ...] = ()
     can_replace: bool = False
     can_replace_pool: bool = False
+    can_end_workers: bool = False
+    can_drop_logs: bool = False
     woken: bool = False
     phase: str = ""
     iteration_s: tuple[float, float] | None = None
@@ -124,6 +128,13 @@ def decide_stall(
     if remedy is table.POOL and policy.rescue and history.can_replace_pool:
         reason = f"{causes.named(cause)}: {table.NO_POOL}"
         return _decision(Action.REPLACE_POOL, reason, cause.code)
+    if remedy is table.WORKER_JOIN and policy.rescue and history.can_end_workers:
+        reason = f"{causes.named(cause)}: {table.END_WORKERS}"
+        return _decision(Action.END_WORKERS, reason, cause.code)
+    gone = cause.circumstance is Circumstance.WRITER_GONE
+    if remedy is table.LOGGER and gone and policy.rescue and history.can_drop_logs:
+        reason = f"{causes.named(cause)}: {table.DROP_LOGS}"
+        return _decision(Action.DROP_LOGS, reason, cause.code)
     if remedy.in_place and policy.rescue and _can_replace(history):
         reason = f"{causes.named(cause)}: {table.IN_PLACE}"
         trials = table.fresh_workers(cause) if policy.after_cure == "fresh" else ()
@@ -255,7 +266,7 @@ def _can_replace(history: RemedyHistory) -> bool:
 
 def _needs_agent(remedy: Remedy) -> bool:
     """Whether only the agent in the training can apply it; an environment goes without."""
-    return remedy not in (table.ENCODING, table.BUILD_LOCK, table.DOWNLOAD)
+    return remedy not in (table.ENCODING, table.BUILD_LOCK, table.DOWNLOAD, table.LOGGER)
 
 
 def _is_at_floor(

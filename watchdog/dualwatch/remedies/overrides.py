@@ -14,7 +14,7 @@ from typing import Any
 from dualwatch import frameworks
 from dualwatch.events import RerunStep
 from dualwatch.frameworks.base import Overrides, TrainingSpec
-from dualwatch.protocol import ENV_NETWORK_LIMIT, ENV_NO_POOLS, ENV_OWN_BUILDS
+from dualwatch.protocol import environment as variables
 
 __all__ = ["Overrides", "overrides_of", "step_of"]
 
@@ -40,6 +40,7 @@ def step_of(spec: TrainingSpec, overrides: Overrides, keep_effective: bool) -> R
     names += ["no pool of processes in evaluations"] if overrides.no_pools else []
     names += ["a build folder of its own for extensions"] if overrides.own_builds else []
     names += ["a time limit for servers"] if overrides.network_limit else []
+    names += ["loggers offline"] if overrides.offline_logs else []
     names += ["UTF-8 output"] if overrides.utf8 else []
     names += ["the checkpoint before"] if overrides.older_checkpoint else []
     framework = frameworks.get(spec.framework)
@@ -49,9 +50,10 @@ def step_of(spec: TrainingSpec, overrides: Overrides, keep_effective: bool) -> R
         stretch=stretch,
         environment={
             **(UTF8 if overrides.utf8 else {}),
-            **({ENV_NO_POOLS: "1"} if overrides.no_pools else {}),
-            **({ENV_OWN_BUILDS: "1"} if overrides.own_builds else {}),
-            **({ENV_NETWORK_LIMIT: NETWORK_LIMIT} if overrides.network_limit else {}),
+            **({variables.NO_POOLS: "1"} if overrides.no_pools else {}),
+            **({variables.OWN_BUILDS: "1"} if overrides.own_builds else {}),
+            **({variables.WANDB_MODE: "offline"} if overrides.offline_logs else {}),
+            **({variables.NETWORK_LIMIT: NETWORK_LIMIT} if overrides.network_limit else {}),
         },
         older_checkpoint=overrides.older_checkpoint,
     )
@@ -70,8 +72,9 @@ def overrides_of(
     found = frameworks.get(spec.framework).in_force(spec, changed)
     return replace(
         found,
-        no_pools=environment.get(ENV_NO_POOLS) == "1",
-        own_builds=environment.get(ENV_OWN_BUILDS) == "1",
-        network_limit=bool(environment.get(ENV_NETWORK_LIMIT)),
+        no_pools=environment.get(variables.NO_POOLS) == "1",
+        own_builds=environment.get(variables.OWN_BUILDS) == "1",
+        offline_logs=environment.get(variables.WANDB_MODE) == "offline",
+        network_limit=bool(environment.get(variables.NETWORK_LIMIT)),
         utf8=environment.get("PYTHONUTF8") == UTF8["PYTHONUTF8"],
     )

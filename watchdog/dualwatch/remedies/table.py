@@ -118,6 +118,11 @@ def network_limit(overrides: Overrides, case: RemedyCase) -> Overrides:
     return replace(overrides, network_limit=True)
 
 
+def offline_logs(overrides: Overrides, case: RemedyCase) -> Overrides:
+    """Fresh loggers, and none that needs a service."""
+    return replace(overrides, offline_logs=True)
+
+
 def utf8(overrides: Overrides, case: RemedyCase) -> Overrides:
     """UTF-8, whatever the console is said to be."""
     return replace(overrides, utf8=True)
@@ -162,6 +167,10 @@ COLLECTIVE = Remedy(family="stuck", steps=(no_workers_and_half,), budget=1, in_p
 POOL = Remedy(family="evaluation-pool", steps=(no_pools,), budget=1)
 BUILD_LOCK = Remedy(family="build-lock", steps=(own_builds,), budget=1)
 DOWNLOAD = Remedy(family="download", steps=(network_limit,), budget=1)
+# In place first, by decide_stall.
+WORKER_JOIN = Remedy(family="worker-join", steps=(no_workers,), budget=1)
+# In place first where it is TensorBoard's, by decide_stall.
+LOGGER = Remedy(family="logger", steps=(offline_logs,), budget=1)
 KILLED = Remedy(family="worker-killed", steps=(half_the_workers, no_workers))
 FAILED = Remedy(family="worker-failed", steps=(no_workers,), budget=1)
 # The same step again and again: it halves what is in force.
@@ -185,7 +194,9 @@ STALLED: dict[str, Remedy] = {
     "DW119": POOL,
     "DW121": BUILD_LOCK,
     "DW122": DOWNLOAD,
+    "DW123": WORKER_JOIN,
     "DW124": STALL,
+    "DW125": LOGGER,
 }
 """Causes of a stall. One that is not proven is answered as a plain stall."""
 
@@ -210,6 +221,10 @@ HOPELESS: dict[str, str] = {
 """Causes that no rerun can help, whether it stalled or died of them, and why."""
 
 NO_POOL = "the evaluation is computed again in the running training, without a pool of processes"
+
+END_WORKERS = "the workers that do not end are ended, and the running training continues"
+
+DROP_LOGS = "further events of that writer are dropped, and the running training continues"
 
 IN_PLACE = "the loader is replaced in the running training, without workers"
 

@@ -11,7 +11,7 @@ from dualwatch import frameworks
 from dualwatch.events import Evidence, Finding
 from dualwatch.frameworks.base import Framework
 from dualwatch.rules.catalog import BY_CODE, finding
-from dualwatch.rules.deaths import exit, memory_creep, resources, setup, stopped
+from dualwatch.rules.deaths import exit, interrupted, memory_creep, resources, setup, stopped
 from dualwatch.rules.metrics import (
     cpu_starved,
     divergence,
@@ -34,10 +34,12 @@ from dualwatch.rules.stalls import (
     download,
     evaluation_pool,
     loader,
+    logger,
     lost_batch,
     stall,
     storage,
     stuck_worker,
+    worker_join,
     worker_startup,
 )
 from dualwatch.rules.thresholds import Thresholds
@@ -52,6 +54,8 @@ RULES: tuple[Rule, ...] = (
     evaluation_pool.find,
     build_lock.find,
     download.find,
+    worker_join.find,
+    logger.find,
     lost_batch.find,
     collective.find,
     stuck_worker.find,
@@ -74,6 +78,7 @@ RULES: tuple[Rule, ...] = (
     setup.find,
     tensorboard.find,
     stopped.find,
+    interrupted.find,
     memory_creep.find,
     exit.died,
     resources.find,

@@ -208,7 +208,7 @@ class AgentClient:
         s = self.recorder.snapshot
         if command in (AgentCommand.REPLACE, AgentCommand.TRACE):
             return False  # They are looked at before a batch, never in a signal handler.
-        if pulse.phase not in _BETWEEN_STEPS:
+        if pulse.phase not in _BETWEEN_STEPS and command != AgentCommand.DROP_LOGS:
             return False
         quiet = clock.now().at - s.moved_at.get(pulse.rank, s.progress_at)
         return self._is_alive(pulse) and quiet >= QUIET

@@ -51,6 +51,8 @@ TICK = 0.5
 _IN_PLACE = {
     Action.REPLACE: AgentCommand.REPLACE,
     Action.REPLACE_POOL: AgentCommand.REPLACE_POOL,
+    Action.END_WORKERS: AgentCommand.END_WORKERS,
+    Action.DROP_LOGS: AgentCommand.DROP_LOGS,
 }
 """Decisions that the agent carries out in the running training."""
 

@@ -140,6 +140,8 @@ class RemedyDecider:
             survivors=survivors,
             can_replace=can_replace and self._can_replace(),
             can_replace_pool=can_replace and self._can_replace_pool(),
+            can_end_workers=can_replace and self._can_end_workers(),
+            can_drop_logs=can_replace and s.agent is not None and self._was_not_refused(),
             woken=self._woken,
             phase=s.phase,
             iteration_s=without_workers(s, self._plan.spec.workers()),
@@ -157,3 +159,15 @@ class RemedyDecider:
         s = self._recorder.snapshot
         before = any(one.order == AgentCommand.REPLACE_POOL for one in s.answers)
         return s.agent is not None and s.phase == Phase.METRICS and not before
+
+    def _can_end_workers(self) -> bool:
+        """Whether the agent did not refuse to end workers before."""
+        s = self._recorder.snapshot
+        asked = [one for one in s.answers if one.order == AgentCommand.END_WORKERS]
+        waits = s.phase in (Phase.WAITING, Phase.VAL_WAITING)
+        return s.agent is not None and waits and all(one.done for one in asked)
+
+    def _was_not_refused(self) -> bool:
+        """Whether the agent did not refuse to give up a logger before."""
+        asked = self._recorder.snapshot.answers
+        return all(one.done for one in asked if one.order == AgentCommand.DROP_LOGS)

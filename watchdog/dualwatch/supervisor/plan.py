@@ -118,6 +118,7 @@ def make(options: LaunchOptions, settings: Settings) -> Plan:
         script = _script(options.script, framework)
         spec = _spec(options, framework, script, python, notes)
     _require_data(framework, spec)
+    _require_training(framework, spec, script, notes)
     check = settings.check_policy()
     required, because = domains.required_metrics(
         check.required, check.required_from, spec.model_words
@@ -234,6 +235,28 @@ def _spec(
         "the training is followed"
     )
     return TrainingSpec()
+
+
+def _require_training(
+    framework: Framework, spec: TrainingSpec, script: Path, notes: list[str]
+) -> None:
+    """Refuses a configuration that surely ends at its start.
+
+    A script of the user's own may complete it before it trains: then it is a note.
+    """
+    if not spec.lacks:
+        return
+    why = "\n".join(one.text for one in spec.lacks)
+    if script != framework.entry:
+        notes.append(f"{why}: {script} has to provide it, or the training ends at its start")
+        return
+    raise DualwatchError(
+        "the configuration cannot be trained",
+        why=why,
+        do=" ".join(one.do for one in spec.lacks if one.do)
+        + " If your own script completes it, name that with --script.",
+        code="DW610",
+    )
 
 
 def _require_data(framework: Framework, spec: TrainingSpec) -> None:

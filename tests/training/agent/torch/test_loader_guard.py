@@ -8,6 +8,7 @@ import random
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,22 @@ class Endless(IterableDataset):
         self.lock.acquire()
 
 
+class NeverEnds(Numbers):
+    """A worker that delivers everything, and waits at its end for a lock nobody gives back."""
+
+    registered = False
+
+    def __getitem__(self, index: int) -> int:
+        if get_worker_info() and not self.registered:
+            self.registered = True
+            Finalize(None, self._hang, exitpriority=10)
+        return index
+
+    def _hang(self) -> None:
+        self.stuck.set()
+        self.lock.acquire()
+
+
 class Office:
     """A command handler, and a supervisor that sends commands once a worker is stuck."""
 
@@ -103,7 +120,7 @@ class Office:
             (pulse,) = beating.poll(0, 0)
         number = orders.send(self.folder, replace(pulse, beats=beats or pulse.beats), order)
         for _ in range(TRIES):
-            if order == AgentCommand.TELL:
+            if order in (AgentCommand.TELL, AgentCommand.END_WORKERS):
                 orders.notify_process(os.getpid())
             self.answers += self._reader.poll(0, 0)
             found = [answer for answer in self.answers if answer.number == number]
@@ -160,6 +177,30 @@ def test_a_stuck_loader_goes_on_without_workers(office, load, method, persistent
     # All that follows is read without workers, and nothing is lost either.
     assert flat(loader) == list(range(24))
     assert loader.num_workers == 0
+
+
+def test_workers_that_do_not_end_are_ended(office, load, monkeypatch) -> None:
+    # Older versions of torch wait for the end of a worker without a limit of time.
+    monkeypatch.setattr(torch.utils.data._utils, "MP_STATUS_CHECK_INTERVAL", 10.0**5)
+    office.handler.listen()
+    dataset = NeverEnds()
+    loader = load(dataset)
+    before = children()
+    for workers in (2, 0):
+        dataset.stuck.clear()
+        supervisor = office.order(AgentCommand.END_WORKERS, when=dataset.stuck)
+        assert flat(loader) == list(range(24))
+        supervisor.join(60)
+        assert office.answers[-1].done
+        assert children() == before, "the workers are gone"
+        assert loader.num_workers == workers, "workers that hang twice are not started again"
+    assert flat(loader) == list(range(24))
+
+
+def test_an_end_of_workers_that_nobody_waits_for_is_refused(office) -> None:
+    office.handler.listen()
+    answer = office.give(AgentCommand.END_WORKERS)
+    assert not answer.done
 
 
 def test_custom_batches_and_collate_keep_their_order(office, load) -> None:

@@ -56,6 +56,14 @@ def test_a_compiler_below_main_is_slow(story):
     assert story.captured(*frames).codes() == ["DW104"]
 
 
+def test_a_compiler_that_takes_long_in_a_step_is_slow(story):
+    story.trains().stops_in(Phase.STEP).silent(300, busy=(101,))
+    frames = (Frame(function="run_ninja", file=f"{TORCH}cpp_extension.py", line=1), *WAITS[1:])
+    for _ in range(3):
+        story.silent(10, busy=(101,)).captured(*frames)
+    assert story.codes() == ["DW104"]
+
+
 def test_a_lock_that_one_rank_holds_is_not_stale(story):
     assert "DW121" not in waits(story, lock(holders=(101,))).codes()
 

@@ -46,6 +46,8 @@ def compare(cfg, trial):
             _compare(part, key, section, where, trial)
         if some and len(trial.failed) == before and part not in trial.skipped:
             trial.built.append(part)
+    if isinstance(cfg.get("train_dataloader"), dict):
+        _packs(cfg, cfg.get("train_dataloader"), trial)
 
 
 def _parts(key, section):
@@ -105,6 +107,63 @@ def _inner_transforms(key, section, depth):
         name = kind if isinstance(kind, str) else getattr(kind, "__name__", "")
         if name.rpartition(".")[2] in _WRAPPERS:
             yield from _inner_transforms(key + ".transforms", section.get("transforms"), depth + 1)
+
+
+_OF_OPENMMLAB = ("mmengine.", "mmcv.", "mmdet.")
+_PACKS = re.compile("pack|format|collect", re.I)
+
+
+def _packs(cfg, loader, trial):
+    """Whether pipelines of mmdet's own transforms pack their samples: its models take no others.
+
+    A transform, a preprocessor or a collate function of somebody else may do anything, and one
+    transform may hold others: those are not judged.
+    """
+    from mmengine.registry import TRANSFORMS
+
+    model = cfg.get("model")
+    preprocessor = model.get("data_preprocessor") if isinstance(model, dict) else None
+    kind = preprocessor.get("type") if isinstance(preprocessor, dict) else None
+    if kind not in ("DetDataPreprocessor", "mmdet.DetDataPreprocessor"):
+        return
+    if loader.get("collate_fn") not in (None, {"type": "pseudo_collate"}):
+        return
+    for key, pipeline in _outermost("train_dataloader.dataset", loader.get("dataset"), 0):
+        if any(not isinstance(one, dict) or _holds_others(one) for one in pipeline):
+            continue
+        kinds = [one.get("type") for one in pipeline]
+        try:
+            with TRANSFORMS.switch_scope_and_registry(None) as registry:
+                made = [registry.get(one) if isinstance(one, str) else one for one in kinds]
+        except Exception:
+            continue
+        modules = [str(getattr(one, "__module__", "")) for one in made]
+        names = [str(getattr(one, "__name__", "")) for one in made]
+        ours = all(module.startswith(_OF_OPENMMLAB) for module in modules)
+        if ours and not any(map(_PACKS.search, names)):
+            text = "it ends with {} and packs nothing, so its samples hold no inputs"
+            trial.fail("train_dataloader.pipeline", key, "unpacked", text.format(names[-1]))
+
+
+def _outermost(key, section, depth):
+    """(key, pipeline) that a sample leaves a data set by: a wrapper's comes after the inner one."""
+    if isinstance(section, (list, tuple)):
+        for index, one in enumerate(section):
+            yield from _outermost("{}.{}".format(key, index), one, depth + 1)
+    elif isinstance(section, dict) and depth < 20:
+        pipeline = section.get("pipeline")
+        if isinstance(pipeline, (list, tuple)) and pipeline:
+            yield key + ".pipeline", pipeline
+            return
+        for name in ("dataset", "datasets"):
+            if name in section:
+                yield from _outermost("{}.{}".format(key, name), section[name], depth + 1)
+
+
+def _holds_others(transform):
+    """Whether a transform has transforms among its settings."""
+    settings = [value for name, value in transform.items() if name != "type"]
+    return any("'type'" in str(value) for value in settings)
 
 
 def _compare(part, key, section, where, trial):

@@ -57,6 +57,7 @@ def main(config: str, options: list[str], loaded: list[object] | None = None) ->
             "load_from": cfg.get("load_from"),
             "resume_from": cfg.get("resume_from"),
             "resume": bool(cfg.get("resume", False)),
+            "named": sorted(str(k) for k, v in cfg.items() if v is not None),
             "is_training": cfg.get("train_dataloader") is not None,
             "model_words": sorted(_words(cfg.get("model"))),
             "min_batch": _min_batch(cfg.get("model")),

@@ -56,6 +56,27 @@ def terminate_workers(iterator: LoaderIterator | None) -> None:
             queue.close()
 
 
+def end_workers_of_join(frame: FrameType | None) -> bool:
+    """Ends the workers whose end a frame, or one that called it, waits for; whether it does.
+
+    Called in a signal handler: the wait returns when they are gone, and torch continues.
+    """
+    while frame is not None:
+        if frame.f_code.co_name == "_shutdown_workers":
+            break
+        frame = frame.f_back
+    iterator = frame.f_locals.get("self") if frame is not None else None
+    workers = [w for w in getattr(iterator, "_workers", ()) if w.exitcode is None]
+    if iterator is None or not workers:
+        return False
+    unwatch(iterator)
+    _interrupt(workers)
+    for worker in workers:
+        with contextlib.suppress(Exception):
+            worker.kill()
+    return True
+
+
 def unwatch(iterator: LoaderIterator) -> None:
     """Torch no longer reports the death of these workers as an error of the training."""
     from torch.utils.data._utils import signal_handling

@@ -78,6 +78,8 @@ def parts(seen: Rehearsed) -> Reading:
         return (failed if is_error else warned)("; ".join(texts[:SHOWN]))
     if learning.steps < not_trained.LOOKS:
         return skipped(f"{learning.steps} steps of the optimizer: too few to judge")
+    if idle := not_trained.idle(seen.inside):
+        return warned("; ".join([*idle[:SHOWN], "it may be used later"]))
     return passed(f"nothing was left out in {learning.steps} steps of the optimizer")
 
 

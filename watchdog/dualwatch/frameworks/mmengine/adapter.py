@@ -69,7 +69,8 @@ class MMEngine(Framework):
     ) -> TrainingSpec:
         found = load.describe(python, config, options, folder, limit=limit, build=build)
         parts, whole = found.pop("parts", None), as_dict(found.pop("whole", None))
-        spec = self.spec(found)
+        named = found.pop("named", None)
+        spec = replace(self.spec(found), lacks=defects.of_names(named, found))
         spec = replace(spec, everything=whole, pretrained=dict(fields.pretrained(whole)))
         return spec if parts is None else replace(spec, trial=of_parts(as_dict(parts), whole))
 

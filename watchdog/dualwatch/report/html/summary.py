@@ -15,6 +15,8 @@ from dualwatch.rules.catalog import BY_CODE
 
 _RESPONSES = {
     Action.REPLACE: "the loader was replaced in the running training",
+    Action.DROP_LOGS: "events of a logger that blocked were dropped",
+    Action.END_WORKERS: "loader workers that did not end were ended",
     Action.REPLACE_POOL: "the evaluation was computed again without a pool of processes",
     Action.WAKE: "its processes were continued",
     Action.RERUN: "it was stopped and rerun",

@@ -34,6 +34,8 @@ TITLE_LENGTH = 100
 LINE_LENGTH = 300
 LINES = 12
 
+_IN_PLACE = (Action.REPLACE, Action.REPLACE_POOL, Action.END_WORKERS, Action.DROP_LOGS, Action.WAKE)
+
 _KINDS = {"completed": "success", "completed-with-findings": "warning", "interrupted": "warning"}
 
 
@@ -115,7 +117,7 @@ class NotificationView:
         if event.action == Action.RERUN:
             changes = changes_table(event.changes, reasons=False)
             self._post("rerun", [*self._taken(), decision, *changes], "warning")
-        elif event.action in (Action.REPLACE, Action.REPLACE_POOL, Action.WAKE) and self._fresh:
+        elif event.action in _IN_PLACE and self._fresh:
             self._post(_subject(self._fresh), [*self._taken(), decision], "failure")
         # Giving up and stopping end the run: its end is sent with the reason.
 

@@ -293,6 +293,24 @@ CODES: tuple[Code, ...] = (
         explains=("DW101", "DW102", "DW103", "DW104", "DW113", "DW114", "DW118"),
     ),
     Code(
+        code="DW123",
+        name="worker-join-stuck",
+        severity=Severity.ERROR,
+        means="The pass over the data is over, the main process waits for its loader workers to "
+        "end, and one of them does not.",
+        matters="What a worker does at its end hangs: a finalizer, a queue without a reader, a "
+        "thread. Older versions of torch wait for it without a time limit.",
+        remedy="dualwatch train ends those workers in the running training, and the next pass "
+        "begins. For good: persistent_workers=True, and no finalizers or threads in the dataset "
+        "that wait.",
+        example="DW123 worker-join-stuck (certain)\n"
+        "  the pass over the data is over, the main process ends its workers, and 1 loader worker "
+        "does not end\n"
+        "  worker 4713: flush (cache.py:31) < Finalize.__call__ (util.py:227) < _run_finalizers "
+        "(util.py:303); sleeping in hrtimer_nanosleep, 0 % of a core",
+        explains=("DW101", "DW102", "DW103", "DW104", "DW118"),
+    ),
+    Code(
         code="DW124",
         name="batch-lost",
         severity=Severity.ERROR,
@@ -309,5 +327,35 @@ CODES: tuple[Code, ...] = (
         "of a core\n"
         "  the missing batch: index 40, index 41, index 42, index 43",
         explains=("DW101", "DW102", "DW103", "DW104", "DW118"),
+    ),
+    Code(
+        code="DW125",
+        name="logger-blocked",
+        severity=Severity.ERROR,
+        means="The main process waits until a logger takes a record: the thread that writes "
+        "TensorBoard's events is gone, wandb's service does not answer, or the console has "
+        "no reader.",
+        matters="The training waits for a line of a log, and neither the loader nor the "
+        "model is the cause.",
+        remedy="Look at what takes the records: the disk of the event files, the service, the "
+        "reader of the console. dualwatch train drops TensorBoard's further events and continues, "
+        "or reruns once with wandb offline.",
+        remedies={
+            Circumstance.WRITER_GONE: "Make room on the disk of the event files, and update "
+            "tensorboard. dualwatch train drops further events of this writer, and the training "
+            "continues; otherwise it reruns once.",
+            Circumstance.WRITER_BLOCKED: "Check the disk that holds the event files (df, mount, "
+            "dmesg), or write them to a local folder.",
+            Circumstance.SERVICE_SILENT: "Start the training with WANDB_MODE=offline, and upload "
+            "later (wandb sync). dualwatch train reruns once that way.",
+            Circumstance.CONSOLE_UNREAD: "Read the other end of the pipe, or end the program that "
+            "holds it; on a terminal press Ctrl-Q. Start the training with its output in a file "
+            "(> train.log 2>&1).",
+        },
+        example="DW125 logger-blocked (certain)\n"
+        "  the main process waits until TensorBoard's writer takes its events: "
+        "FileWriter.add_event (writer.py:117) < FileWriter.add_summary (writer.py:140)\n"
+        "  no thread that writes events is alive: it died, and the queue stays full",
+        explains=("DW101", "DW102", "DW103", "DW104", "DW105", "DW114", "DW118"),
     ),
 )

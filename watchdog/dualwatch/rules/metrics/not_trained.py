@@ -62,6 +62,16 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
             yield _found(s, seen, what, severity, texts, _SURE[what])
 
 
+def idle(s: Snapshot) -> list[str]:
+    """Parts with which the first steps did nothing: too early for a finding, yet not trained."""
+    seen = s.learning
+    if seen is None or not seen.parts or seen.parts[0].path:
+        return []
+    whole, parts = seen.parts[0], seen.parts[1:]
+    faulty = _uppermost([part for part in parts if _is_large(part, whole)], seen, _is_idle)
+    return [_text(Circumstance.NEVER_CALLED, part) for part in faulty]
+
+
 # --- what is wrong ------------------------------------------------------------------------------
 
 
@@ -73,8 +83,12 @@ def _is_detached(part: PartLearning, seen: LearningSeen) -> bool:
     return part.looks >= LOOKS and not part.gradient and part.called and part.optimised != 0
 
 
+def _is_idle(part: PartLearning, seen: LearningSeen) -> bool:
+    return part.looks >= LOOKS and not part.gradient and not part.called
+
+
 def _is_unused(part: PartLearning, seen: LearningSeen) -> bool:
-    return part.looks >= MANY_LOOKS and not part.gradient and not part.called
+    return part.looks >= MANY_LOOKS and _is_idle(part, seen)
 
 
 def _is_without_rate(part: PartLearning, seen: LearningSeen) -> bool:

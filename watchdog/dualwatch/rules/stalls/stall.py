@@ -17,7 +17,7 @@ from dualwatch.core.units import span
 from dualwatch.events import Circumstance, Evidence, Finding, ProcessSample, Proof, Severity
 from dualwatch.protocol import VALIDATION_PHASES, Phase
 from dualwatch.rules.catalog import finding
-from dualwatch.rules.stalls import context, proof, stack_patterns
+from dualwatch.rules.stalls import context, proof, stack_patterns, wait_patterns
 from dualwatch.rules.stalls.proof import Proven
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.activity import BUSY_CPU, STOPPED
@@ -176,6 +176,11 @@ def found(
     return replace(made, rank=context.rank_of(s, made.pid or 0)) if len(s.pulses) > 1 else made
 
 
+def about(finding: Finding, what: Circumstance) -> Finding:
+    """The finding with what happened beyond its code."""
+    return replace(finding, circumstance=what)
+
+
 def stopped(s: Snapshot) -> list[ProcessSample]:
     """Processes of the tree that a signal or a debugger stopped."""
     return [p for p in s.processes.processes if p.status in STOPPED] if s.processes else []
@@ -192,7 +197,11 @@ def _code(s: Snapshot) -> str:
 
 def _is_patient(s: Snapshot) -> bool:
     """Whether a rank is where busy silence is normal; the others may wait for it."""
-    return context.starting(s) or not context.phases(s).isdisjoint(_PATIENT)
+    if context.starting(s) or not context.phases(s).isdisjoint(_PATIENT):
+        return True
+    pid = context.main_pid(s)
+    threads = [one.frames for one in s.stacks[-1].stacks if one.pid == pid] if s.stacks else []
+    return wait_patterns.works_elsewhere(context.stack(s, pid), threads)
 
 
 def _makes_no_progress(s: Snapshot, limits: Thresholds, silence: float) -> bool:

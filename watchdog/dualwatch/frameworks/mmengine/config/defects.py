@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from dualwatch.core.plain import PlainDict, PlainValue, as_list
 from dualwatch.events import Defect, DefectKind
 from dualwatch.frameworks.base import TrainingSpec
 from dualwatch.frameworks.mmengine.config import annotated, classes, needs, reach
@@ -23,6 +24,17 @@ def is_whole(spec: TrainingSpec) -> bool:
     if spec.sections and not spec.everything:
         return False  # As described for a supervised run: its sections alone.
     return BASE not in spec.everything and not any(not n.about for n in spec.not_followed)
+
+
+def of_names(named: PlainValue, sections: PlainDict) -> tuple[Defect, ...]:
+    """What a Runner refuses, by the names of all sections and by some of the sections.
+
+    Args:
+        named: The names of a configuration that are not None.
+    """
+    names = [name for name in as_list(named) if isinstance(name, str)]
+    values = {name: sections.get(name) or {} for name in names}
+    return tuple(one for one in needs.defects(values) if one.prevents) if names else ()
 
 
 def find(spec: TrainingSpec, roots: Sequence[Path]) -> tuple[Defect, ...]:

@@ -51,6 +51,11 @@ def _defect(failed: Mapping[str, Any], values: Mapping[str, Any]) -> Defect:
         package = text.split("'")[1] if "'" in text else ""
         do = f"Install {package} into the Python of the training (--python), or correct the name."
         return Defect(kind=DefectKind.UNKNOWN_CODE, key=key, text=text, do=do)
+    if kind == "channels":
+        return Defect(kind=DefectKind.NOT_BUILDABLE, key=key, text=text, do=f"Set {key} = {near}.")
+    if kind == "unpacked":
+        do = "Add dict(type='PackDetInputs') (or the framework's own) at the end of the pipeline."
+        return Defect(kind=DefectKind.INCOMPLETE, key=key, text=f"{key}: {text}", do=do)
     registry = _REGISTRY.match(text)
     if registry is not None:
         named = without_scope(registry["type"])

@@ -1,0 +1,77 @@
+"""What is compared of a training's parts before its start: packing, channels; and sound twins."""
+
+from __future__ import annotations
+
+import runpy
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("mmdet")
+
+from dualwatch.agent.mmengine import DESCRIBE_CONFIG
+
+LOAD = [{"type": "LoadImageFromFile"}, {"type": "LoadAnnotations", "with_bbox": True}]
+PACK = {"type": "PackDetInputs"}
+BRANCH = {"type": "MultiBranch", "branch_field": ["a"], "a": PACK}
+MODEL = {
+    "type": "RetinaNet",
+    "data_preprocessor": {"type": "DetDataPreprocessor"},
+    "backbone": {"type": "ResNet", "depth": 18, "out_indices": (1, 2, 3)},
+    "neck": {"type": "FPN", "in_channels": [128, 256, 512], "out_channels": 64, "num_outs": 4},
+    "bbox_head": {"type": "RetinaHead", "num_classes": 2, "in_channels": 64},
+}
+
+
+@pytest.fixture(autouse=True)
+def network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trial refuses connections in its own process, which is this one here: put back after it."""
+    monkeypatch.setattr(socket.socket, "connect", socket.socket.connect)
+    for name in ("create_connection", "getaddrinfo"):
+        monkeypatch.setattr(socket, name, getattr(socket, name))
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE"):
+        monkeypatch.setenv(name, "1")
+
+
+def failed(model: dict[str, Any], **loader: Any) -> list[str]:
+    """Keys of what cannot be built."""
+    from mmengine.config import Config
+
+    cfg = Config({"default_scope": "mmdet", "model": model, "train_dataloader": loader})
+    build = runpy.run_path(str(Path(DESCRIBE_CONFIG).with_name("build_parts.py")))["build"]
+    return [one["key"] for one in build(cfg)["failed"]]
+
+
+def coco(pipeline: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"type": "CocoDataset", "pipeline": pipeline}
+
+
+def test_a_pipeline_that_packs_nothing() -> None:
+    assert failed(MODEL, dataset=coco(LOAD)) == ["train_dataloader.dataset.pipeline"]
+
+
+@pytest.mark.parametrize(
+    "loader",
+    [
+        {"dataset": coco([*LOAD, PACK])},
+        {"dataset": {"type": "MultiImageMixDataset", "dataset": coco(LOAD), "pipeline": [PACK]}},
+        {"dataset": coco([*LOAD, BRANCH])},
+        {"dataset": coco([])},
+        {"dataset": coco(LOAD), "collate_fn": {"type": "default_collate"}},
+    ],
+    ids=["packed", "packed by its wrapper", "packed by a branch", "none", "own collate function"],
+)
+def test_pipelines_that_pack_or_that_are_not_judged(loader: dict[str, Any]) -> None:
+    assert failed(MODEL, **loader) == []
+
+
+def test_a_preprocessor_of_ones_own_may_take_anything() -> None:
+    model = {**MODEL, "data_preprocessor": {"type": "BaseDataPreprocessor"}}
+    assert failed(model, dataset=coco(LOAD)) == []
+
+
+def test_a_neck_that_takes_other_channels() -> None:
+    neck = {**MODEL["neck"], "in_channels": [512, 1024, 2048]}
+    assert failed({**MODEL, "neck": neck}, dataset=coco([PACK])) == ["model.neck.in_channels"]

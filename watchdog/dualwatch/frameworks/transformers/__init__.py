@@ -1,0 +1,1 @@
+"""The Trainer of Hugging Face transformers: what it leaves beside its checkpoints."""
