@@ -12,7 +12,6 @@ BY_NAME = {case.name: case for case in CASES}
 
 NOT_MADE = {
     "DW001": "a rule of dualwatch itself fails",
-    "DW308": "needs a GPU for its assertion; on a CPU it is one line of an error, in test_exit",
     "DW309": "needs a GPU",
     "DW206": "needs a loss that does not fall over a thousand iterations; judged on written logs",
     "DW207": "needs a training that is half done without any result; judged on written logs",
@@ -24,7 +23,6 @@ NOT_MADE = {
     "DW405": "needs a GPU whose software does not fit",
     "DW504": "needs a system that forbids reading stacks, which root may always do",
     "DW607": "a package that is not installed; tests of the text show it",
-    "DW608": "needs a second distributed training; read from its message alone",
     "DW610": "a configuration that never starts; unit tests of the adapter have such files",
     "DW611": "a configuration that is answered before it starts; the same",
 }

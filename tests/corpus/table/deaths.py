@@ -225,6 +225,24 @@ MACHINE = (
 
 SETUP = (
     Case(
+        name="a label beyond the classes",
+        cause="a label is the number of classes",
+        expected=("DW308",),
+        options={MODEL: "LabelBeyondTheClasses"},
+    ),
+    Case(
+        name="no more threads",
+        cause="the user may have no further process or thread",
+        expected=("DW304",),
+        options={HOOK: "StartsAThread"},
+    ),
+    Case(
+        name="the port is taken",
+        cause="another process listens at the port of the ranks' meeting point",
+        expected=("DW608",),
+        options={HOOK: "MeetsAtAPort"},
+    ),
+    Case(
         name="forward raises",
         cause="an error of the user's own code",
         expected=("DW606",),

@@ -4,7 +4,9 @@ import ctypes
 import multiprocessing
 import multiprocessing.pool
 import os
+import resource
 import signal
+import socket
 import threading
 import time
 
@@ -106,6 +108,33 @@ class TakesABatch(Hook):
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         if runner.iter == 9:
             runner.train_loop.dataloader._iterator._worker_result_queue.get()
+
+
+@HOOKS.register_module()
+class StartsAThread(Hook):
+    """Starts a thread as a user who may have no further process, as in a small container."""
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter == 9:
+            resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+            if os.geteuid() == 0:
+                # The limit does not hold for root.
+                os.setresuid(65534, 65534, 0)
+            try:
+                threading.Thread(target=int).start()
+            finally:
+                if os.getresuid()[2] == 0:
+                    os.setresuid(0, 0, 0)
+
+
+@HOOKS.register_module()
+class MeetsAtAPort(Hook):
+    """Opens the meeting point of its ranks at a port that is taken."""
+
+    def before_run(self, runner):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            torch.distributed.TCPStore("127.0.0.1", port, 1, is_master=True)
 
 
 @HOOKS.register_module()

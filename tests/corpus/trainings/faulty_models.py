@@ -121,6 +121,15 @@ class RaisesInForward(Line):
 
 
 @MODELS.register_module()
+class LabelBeyondTheClasses(Line):
+    """A class that the head has no output for."""
+
+    def fault(self):
+        scores = self.weight(torch.zeros(4, 1)).expand(4, 5)
+        torch.nn.functional.cross_entropy(scores, torch.tensor([0, 1, 5, 2]))
+
+
+@MODELS.register_module()
 class OutOfCudaMemory(Line):
     """What torch says when the device is full."""
 

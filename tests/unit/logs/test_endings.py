@@ -166,6 +166,14 @@ def test_a_signal(line, signal, pid):
         ("python: can't open file 't.py': [Errno 2] No such file or directory", B.SHELL,
          K.NOT_STARTED),
         ("run.sh: line 3: torchrun: command not found", B.SHELL, K.NOT_STARTED),
+        ("OpenBLAS blas_thread_init: pthread_create failed for thread 3 of 64: Resource "
+         "temporarily unavailable", B.RUNTIME, K.NO_THREAD),
+        ("libgomp: Thread creation failed: Resource temporarily unavailable", B.RUNTIME,
+         K.NO_THREAD),
+        ("OMP: Error #34: System unable to allocate necessary resources for OMP thread:",
+         B.RUNTIME, K.NO_THREAD),
+        ("bash: fork: Resource temporarily unavailable", B.RUNTIME, K.NO_THREAD),
+        ("run.sh: line 3: fork: Resource temporarily unavailable", B.RUNTIME, K.NO_THREAD),
         ("OMP: Error #15: Initializing libiomp5md.dll, but found libiomp5md.dll already "
          "initialized.", B.RUNTIME, K.CRASHED),
     ],

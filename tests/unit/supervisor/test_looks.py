@@ -69,6 +69,7 @@ def test_progress_begins_anew(story) -> None:
     story.trains().stops_in(Phase.WAITING).sample()
     schedule = LookSchedule(Thresholds())
     for seconds in (25, 35):  # The second is longer than the one that it survived.
+        assert schedule.due(story.snapshot, Moment(story.t, story.t)) is None
         story.silent(seconds)
         assert schedule.due(story.snapshot, Moment(story.t, story.t)) is Look.EARLY
         assert schedule.due(story.snapshot, Moment(story.t, story.t)) is None

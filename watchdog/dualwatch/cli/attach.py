@@ -9,21 +9,7 @@ import typer
 from dualwatch.cli import options
 
 
-@options.from_settings(
-    "stall_timeout",
-    "busy_timeout",
-    "require",
-    "on_stall",
-    "on_missing",
-    "on_fail",
-    "max_reruns",
-    "after_cure",
-    "notify",
-    "heartbeat_url",
-    "metrics_port",
-    "metrics_host",
-    on_stall="report",
-)
+@options.from_settings(*options.JUDGED, "after_cure", *options.REPORTED, on_stall="report")
 def attach(
     target: Annotated[
         str | None,

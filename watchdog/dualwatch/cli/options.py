@@ -18,7 +18,27 @@ Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Show only findings, decisions and the result.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Print the command and the steps of every remedy, run nothing."),
+]
 JsonLines = Annotated[bool, typer.Option("--json", help="Print events as JSON Lines.")]
+
+JUDGED = (
+    "stall_timeout",
+    "busy_timeout",
+    "require",
+    "on_stall",
+    "on_missing",
+    "on_fail",
+    "max_reruns",
+)
+"""Settings of every command that supervises: what it acts on, and how often."""
+
+REMEDIES = ("rescue", "after_cure")
+
+REPORTED = ("notify", "heartbeat_url", "metrics_port", "metrics_host")
+"""Settings of every command that supervises: who is informed."""
 
 
 def from_settings(*names: str, **defaults: str) -> Callable[[Command], Command]:

@@ -15,22 +15,7 @@ CONTEXT: dict[str, object] = {"allow_interspersed_args": False}
 
 
 @options.from_settings(
-    "stall_timeout",
-    "busy_timeout",
-    "require",
-    "on_stall",
-    "on_missing",
-    "on_fail",
-    "max_reruns",
-    "rescue",
-    "after_cure",
-    "tensorboard",
-    "port",
-    "notify",
-    "heartbeat_url",
-    "metrics_port",
-    "metrics_host",
-    "python",
+    *options.JUDGED, *options.REMEDIES, "tensorboard", "port", *options.REPORTED, "python"
 )
 def run(
     command: Annotated[
@@ -44,12 +29,7 @@ def run(
             show_default=False,
         ),
     ] = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help="Print the command and the steps of every remedy, run nothing."
-        ),
-    ] = False,
+    dry_run: options.DryRun = False,
     quiet: options.Quiet = False,
     as_json: options.JsonLines = False,
     **flags: object,

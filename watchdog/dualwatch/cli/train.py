@@ -35,23 +35,13 @@ def join_lists(words: Sequence[str]) -> list[str]:
 
 
 @options.from_settings(
-    "stall_timeout",
-    "busy_timeout",
-    "require",
-    "on_stall",
-    "on_missing",
-    "on_fail",
-    "max_reruns",
+    *options.JUDGED,
     "keep_effective_batch",
     "min_batch",
-    "rescue",
-    "after_cure",
+    *options.REMEDIES,
     "tensorboard",
     "port",
-    "notify",
-    "heartbeat_url",
-    "metrics_port",
-    "metrics_host",
+    *options.REPORTED,
     "python",
 )
 def train(
@@ -92,12 +82,7 @@ def train(
             metavar="HOST:PORT", help="Rendezvous endpoint (as torchrun --rdzv-endpoint)."
         ),
     ] = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help="Print the command and the steps of every remedy, run nothing."
-        ),
-    ] = False,
+    dry_run: options.DryRun = False,
     rehearse: Annotated[
         bool,
         typer.Option(

@@ -30,7 +30,8 @@ class EndKind(str, enum.Enum):
     """What was reported.
 
     ``RESTARTED``: a launcher starts the ranks again, so what it reported before is not the end.
-    ``CRASHED``: a fault of native code. ``NOT_STARTED``: the interpreter or its script is missing.
+    ``NO_THREAD``: a library could not start its threads. ``CRASHED``: a fault of native code.
+    ``NOT_STARTED``: the interpreter or its script is missing.
     """
 
     SIGNAL = "signal"
@@ -43,6 +44,7 @@ class EndKind(str, enum.Enum):
     INTERRUPTED = "interrupted"
     GPU_LOST = "gpu-lost"
     COLLECTIVE_TIMEOUT = "collective-timeout"
+    NO_THREAD = "no-thread"
     CRASHED = "crashed"
     NOT_STARTED = "not-started"
     RESTARTED = "restarted"

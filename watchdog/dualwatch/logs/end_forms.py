@@ -262,6 +262,13 @@ FORMS: tuple[Form, ...] = (
         r"|forrtl: error \(200\): program aborting due to (?:control-C|window-CLOSE) event",
     ),
     _form(_B.RUNTIME, _K.CRASHED, r"OMP: Error #15: "),
+    _form(
+        _B.RUNTIME,
+        _K.NO_THREAD,
+        r"OpenBLAS blas_thread_init: pthread_create failed|libgomp: Thread creation failed"
+        r"|OMP: (?:Error #34|System error #11): "
+        r"|\S*sh: (?:line \d+: )?fork: Resource temporarily",
+    ),
 )
 
 ASSERT = re.compile(

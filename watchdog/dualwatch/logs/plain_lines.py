@@ -66,6 +66,17 @@ def may_hold(line: str) -> bool:
     return any(word in head for word in _WORDS)
 
 
+def row_epoch(line: str) -> float | None:
+    """The epoch of a trainer's row of training; None for all other lines. Reads no more."""
+    if not line.startswith("{'") or "'eval_" in line or "loss" not in line:
+        return None
+    _, found, text = line.rpartition("'epoch': ")
+    try:
+        return float(text.removesuffix("}").strip("'")) if found else None
+    except ValueError:
+        return None
+
+
 def parse(line: str, at: float, wall: float) -> ProgressShown | EvaluationLogged | None:
     """The progress or the result that a line states; None for all other lines."""
     if _ROW.match(line):

@@ -11,7 +11,7 @@ from dualwatch import frameworks
 from dualwatch.events import Evidence, Finding
 from dualwatch.frameworks.base import Framework
 from dualwatch.rules.catalog import BY_CODE, finding
-from dualwatch.rules.deaths import exit, memory_creep, resources, setup, stopped
+from dualwatch.rules.deaths import exit, interrupted, memory_creep, resources, setup, stopped
 from dualwatch.rules.metrics import (
     cpu_starved,
     divergence,
@@ -78,6 +78,7 @@ RULES: tuple[Rule, ...] = (
     setup.find,
     tensorboard.find,
     stopped.find,
+    interrupted.find,
     memory_creep.find,
     exit.died,
     resources.find,

@@ -336,9 +336,10 @@ def _decided(s: Snapshot, event: Decided) -> Snapshot:
 
 def _paused(s: Snapshot, event: ObserverPaused) -> Snapshot:
     """dualwatch itself did not run (a laptop's sleep, SIGSTOP): that time does not count."""
-    # The next sample must not be measured against one from before the pause. And who is taken up
-    # after a stop was not stopped: dualwatch itself ended in the middle of it.
-    return replace(_unwatched(s, event.seconds), processes=None, stopped=None)
+    # The next sample must not be measured against one from before the pause, nor the next look. And
+    # who is taken up after a stop was not stopped: dualwatch itself ended in the middle of it.
+    kept = tuple(one for one in s.stacks if not one.early)
+    return replace(_unwatched(s, event.seconds), processes=None, stacks=kept, stopped=None)
 
 
 def _unwatched(s: Snapshot, seconds: float) -> Snapshot:

@@ -32,14 +32,12 @@ class LookSchedule:
     limits: Thresholds
     _early: list[float] = field(default_factory=list)
     _timed: int = 0
-    _since: float = -1.0
 
     def due(self, s: Snapshot, moment: Moment) -> Look | None:
         """The look that is due now and counts as taken; None for none."""
-        if s.progress_at != self._since:
-            self._since, self._timed, self._early = s.progress_at, 0, []
         limit, silence = stall.timeout(s, self.limits), s.silence(moment.at)
         if silence < limit / 2:
+            self._timed = 0
             return self._early_one(s, silence)
         count = self._timed
         due = limit * (0.5 + 0.25 * count if count < 3 else count - 1)
@@ -50,6 +48,8 @@ class LookSchedule:
 
     def _early_one(self, s: Snapshot, silence: float) -> Look | None:
         """A training in which anything works, or which was as silent before, is left alone."""
+        if silence < proof.SPAN:
+            self._early = []
         count = len(self._early)
         if silence < proof.SPAN or count >= len(EARLY_PAUSES) or not thread_waits.are_shown():
             return None

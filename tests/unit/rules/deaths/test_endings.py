@@ -57,6 +57,7 @@ CODE_1 = (K.EXIT_CODE, {"exit_code": 1})
         ([(K.COLLECTIVE_TIMEOUT, {})], "DW118", None),
         ([(K.NOT_STARTED, {})], "DW607", C.NO_SCRIPT),
         ([CODE_1], "DW606", C.SILENT_EXIT),
+        ([(K.NO_THREAD, {}), SIGABRT], "DW304", C.PROCESS_LIMIT),
         # The first report counts: launchers end what is left.
         ([(K.OUT_OF_MEMORY, {}), (K.CANCELLED, {})], "DW501", C.JOB_LIMIT),
         ([(K.CANCELLED, {}), (K.OUT_OF_MEMORY, {})], "DW501", C.JOB_LIMIT),
@@ -233,3 +234,16 @@ def test_a_training_whose_folder_was_removed(story, path, code):
 def test_what_windows_ended_is_known_by_its_exit_code(story, exit_code, code, circumstance) -> None:
     (found, *_) = ranking.causes(story.trains(3).ended(exit_code=exit_code).judged())
     assert (found.code, found.circumstance) == (code, circumstance)
+
+
+def test_a_library_without_threads_interrupts_its_process(story):
+    reported(story, K.NO_THREAD, B.RUNTIME)
+    raised(story, "KeyboardInterrupt")
+    found = cause(story)
+    assert (found.code, found.circumstance) == ("DW304", C.PROCESS_LIMIT)
+
+
+def test_an_error_comes_before_a_library_without_threads(story):
+    reported(story, K.NO_THREAD, B.RUNTIME)
+    raised(story, "ValueError", "the anchors do not fit the boxes")
+    assert cause(story).code == "DW606"

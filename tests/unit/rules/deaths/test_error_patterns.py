@@ -78,6 +78,15 @@ CASES = [
     ("OSError", "[WinError 10048] Only one usage of each socket address", "DW608"),
     ("RuntimeError", "can't start new thread", "DW304"),
     ("BlockingIOError", "[Errno 11] Resource temporarily unavailable", "DW304"),
+    ("OSError", "[Errno 11] Resource temporarily unavailable", "DW304"),
+    ("std::system_error", "Resource temporarily unavailable", "DW304"),
+    ("RuntimeError", "pthread_create failed (EAGAIN)", "DW304"),
+    ("RuntimeError", "... bind to pc:29500 (system error: 10048 - Normalerweise ...).", "DW608"),
+    ("RuntimeError", "Triton Error [CUDA]: device kernel image is invalid", "DW405"),
+    ("RuntimeError", "... PTX was compiled with an unsupported toolchain.", "DW405"),
+    ("RuntimeError", "CUDA error: CUBLAS_STATUS_ARCH_MISMATCH when calling ...", "DW405"),
+    # A file of HDF5 that another process has open.
+    ("BlockingIOError", "[Errno 11] Unable to synchronously open file (unable to lock)", "DW606"),
     ("OSError", "[Errno 122] Disk quota exceeded: 'epoch_1.pth'", "DW502"),
     ("OSError", "[Errno 30] Read-only file system: '/data/w'", "DW502"),
     ("PermissionError", "[WinError 32] The process cannot access the file", "DW502"),
@@ -121,6 +130,7 @@ CASES = [
 SPAWN = '  File "D:\\env\\lib\\multiprocessing\\spawn.py", line 126, in _main'
 DUMP = '  File "D:\\env\\lib\\multiprocessing\\reduction.py", line 60, in dump'
 LOAD = '  File "/x/torch/serialization.py", line 532, in _load'
+LOSS = '  File "/x/models/losses/focal_loss.py", line 90, in forward'
 FETCH = '  File "/x/torch/utils/data/_utils/fetch.py", line 54, in fetch'
 
 # Messages that mean something in their place only.
@@ -131,6 +141,10 @@ BELOW = [
     ("DW605", "EOFError", "Ran out of input", LOAD),
     ("DW605", "_pickle.UnpicklingError", "pickle data was truncated", LOAD),
     ("DW309", "RuntimeError", "CUDA error: initialization error", FETCH),
+    ("DW309", "CUDARuntimeError", "cudaErrorInitializationError: initialization error", FETCH),
+    ("DW309", "CudaAPIError", "[3] Call to cuInit results in CUDA_ERROR_NOT_INITIALIZED", FETCH),
+    ("DW308", "IndexError", "index 20 is out of bounds for dimension 0 with size 20", LOSS),
+    ("DW308", "RuntimeError", "index 81 is out of bounds for dimension 1 with size 80", LOSS),
 ]
 
 
@@ -138,6 +152,23 @@ BELOW = [
 def test_an_error_means_what_its_place_says(code, exception, message, line):
     assert recognise(error(exception, message, excerpt=(line,))).code == code
     assert recognise(error(exception, message)).code == "DW606"
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        ("[Errno 11] Resource temporarily unavailable", '  File "/x/cache.py", line 3, in flock'),
+        ("[Errno 11] Resource temporarily unavailable", '  File "/x/log.py", line 3, in write'),
+    ],
+)
+def test_a_lock_or_a_pipe_is_no_limit_of_processes(message, line):
+    assert recognise(error("BlockingIOError", message, excerpt=(line,))).code == "DW606"
+
+
+def test_an_index_of_the_dataset_is_no_label():
+    message = "index 5 is out of bounds for dimension 0 with size 3"
+    lines = (LOSS, FETCH)
+    assert recognise(error("IndexError", message, excerpt=lines)).code != "DW308"
 
 
 def died(error: ErrorSeen, code: int = 1) -> list[str]:

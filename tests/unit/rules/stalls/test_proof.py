@@ -251,6 +251,16 @@ def test_looks_of_the_timeout_are_not_compared_with_early_ones(story, looks) -> 
     assert fold(story.events).stacks[0].early is False
 
 
+def test_a_pause_of_dualwatch_itself_separates_looks(story, looks) -> None:
+    looks(times=2, wchan="futex_do_wait")
+    early = next(e for e in story.events if isinstance(e, StacksCaptured))
+    for _ in range(2):
+        story.paused(600).silent(5, wchan="futex_do_wait")
+        story.tell(StacksCaptured, stacks=early.stacks, waits=early.waits, early=True)
+    assert len(story.snapshot.stacks) == 1
+    assert story.codes() == []
+
+
 def test_without_a_heartbeat_nothing_is_proven(new_story) -> None:
     story = new_story().started().prints(10)
     for _ in range(4):

@@ -187,6 +187,9 @@ def _of(one: EndReported, reports: Sequence[EndReported]) -> Ending | None:
         dll = one.by is EndReporter.WINDOWS
         text = "a DLL could not be loaded" if dll else "the training's program was not found"
         return Ending("DW607", _C.SYSTEM_LIBRARY if dll else _C.NO_SCRIPT, text, 0.95, same)
+    if one.what is EndKind.NO_THREAD:
+        text = "a library could not start its threads: too many processes and threads"
+        return Ending("DW304", _C.PROCESS_LIMIT, text, 0.95, same)
     if one.what is EndKind.CRASHED:
         return _crashed(one, same)
     if one.what is EndKind.EXIT_CODE:

@@ -55,6 +55,7 @@ _LOADS = (
 )
 _PICKLES = r"multiprocessing/(?:reduction|popen_spawn\w+|popen_forkserver|spawn)\.py|in _Popen\b"
 _HANDED_OVER = r"in rebuild_storage_fd\b|multiprocessing/resource_sharer\.py"
+_FETCHED = r"_utils/(?:worker|fetch)\.py"
 _SAVES = r"torch/serialization\.py\", line \d+, in (?:save|_save|_legacy_save)|save_checkpoint"
 
 TABLE: tuple[Row, ...] = (
@@ -102,13 +103,14 @@ TABLE: tuple[Row, ...] = (
     _row(
         "DW405",
         r"no kernel image is available|CUDA error: invalid device function"
+        r"|device kernel image is invalid|CUBLAS_STATUS_ARCH_MISMATCH"
         r"|not compatible with the current PyTorch installation",
         C.NO_KERNEL_IMAGE,
     ),
     _row(
         "DW405",
         r"CUDA driver version is insufficient|NVIDIA driver on your system is too old"
-        r"|forward compatibility was attempted",
+        r"|forward compatibility was attempted|PTX was compiled with an unsupported toolchain",
         C.OLD_DRIVER,
     ),
     _row(
@@ -143,7 +145,8 @@ TABLE: tuple[Row, ...] = (
     _row("DW309", r"re-?initialize CUDA in forked subprocess"),
     _row(
         "DW309",
-        r"CUDA error: initialization error|cuda runtime error \(3\)",
+        r"CUDA error: initialization error|cuda runtime error \(3\)"
+        r"|cudaErrorInitializationError|CUDA_ERROR_NOT_INITIALIZED",
         below=r"_utils/(?:worker|fetch)\.py",
         sure=False,
     ),
@@ -153,6 +156,13 @@ TABLE: tuple[Row, ...] = (
         r"|Class values must be (?:smaller than num_classes|non-negative)"
         r"|Assertion `(?:cur_)?t(?:arget)? >= 0 && (?:cur_)?t(?:arget)? < n_classes",
     ),
+    _row(
+        "DW308",
+        r"^(?:IndexError|RuntimeError): index -?\d+ is out of bounds for dimension \d+ with size",
+        below=r"_loss\.py|/loss(?:es)?/|one_hot|scatter_\(|cross_entropy|criterion|class_weight",
+        not_below=_FETCHED,
+        sure=False,
+    ),
     # --- several processes ---
     _row(
         "DW118",
@@ -161,8 +171,8 @@ TABLE: tuple[Row, ...] = (
     ),
     _row(
         "DW608",
-        r"Address already in use|EADDRINUSE|WinError 10048|[Oo]nly one usage of each socket address"
-        r"|通常每个套接字地址",
+        r"Address already in use|EADDRINUSE|(?:WinError|[Ss]ystem error:|Errno) 10048\b"
+        r"|[Oo]nly one usage of each socket address|通常每个套接字地址",
     ),
     _row("DW303", r"Too many open files|received 0 items of ancdata|WinError 10055"),
     _row(
@@ -182,8 +192,15 @@ TABLE: tuple[Row, ...] = (
     _row(
         "DW304",
         r"can't start new thread|pthread_create failed|Thread creation failed"
-        r"|^BlockingIOError: \[Errno 11\]",
+        r"|^std::system_error: .*Resource temporarily unavailable",
         C.PROCESS_LIMIT,
+    ),
+    _row(
+        "DW304",
+        r"^(?:BlockingIOError|OSError): \[Errno 11\] Resource temporarily",
+        C.PROCESS_LIMIT,
+        # The same of a lock of a file that another process holds, and of a pipe that is full.
+        not_below=r"flock|lockf|lock_file|in (?:write|flush|send|recv|read|emit|acquire)\b",
     ),
     _row(
         "DW304",

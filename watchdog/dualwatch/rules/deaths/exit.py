@@ -44,6 +44,9 @@ def died(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
         yield from silent_ends.of_ending(s, told)
         if error is not None and error_patterns.recognise(error).code in ("DW301", "DW305"):
             yield from of_errors.of_error(s, error, own)
+    elif told is not None and told.code == "DW304" and (error is None or _is_by_hand(error)):
+        # OpenBLAS interrupts its own process where it has no thread.
+        yield from silent_ends.of_ending(s, told)
     elif told is not None and told.code == "DW403" and _is_of_the_gpu(error):
         yield from silent_ends.of_ending(s, told)
     elif error is not None:

@@ -69,7 +69,7 @@ def of_error(error: ErrorSeen, logged: str) -> Place | None:
     Args:
         logged: The phase by the lines before it: a forward pass is one of a validation or not.
     """
-    frames = _frames(error)
+    frames = frames_of(error)
     if not frames:
         return Place(Phase.WAITING, Part.WORKER) if error.worker is not None else None
     if error.worker is not None:
@@ -116,7 +116,7 @@ def _by_name(frames: Sequence[Frame]) -> str | None:
     return None
 
 
-def _frames(error: ErrorSeen) -> list[Frame]:
+def frames_of(error: ErrorSeen) -> list[Frame]:
     """The frames of an error's traceback, innermost first."""
     found = [match for line in error.excerpt if (match := _FRAME.match(line)) is not None]
     return [

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from dualwatch.events import Frame, StacksCaptured, ThreadStack, WaitKind, WaitSeen
 from dualwatch.protocol import Phase
-from dualwatch.rules.stalls import context, stack_patterns
+from dualwatch.rules.stalls import background, context, stack_patterns
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.pauses import LOOPS
 from dualwatch.state.snapshot import Gaps, Snapshot
@@ -242,7 +242,7 @@ class _Look:
         parent = {self._processes[pid].ppid}
         if tid != pid:
             if frames:
-                return set() if stack_patterns.is_background(frames) else None
+                return set() if background.is_background(frames) else None
             return set() if self._is_native(pid, tid) else None
         if pid in self._trainers and stack_patterns.waits_for_batch(frames):
             return set(self.workers) if pid == self.trainer else None

@@ -314,37 +314,6 @@ def waits_for_a_task(frames: Sequence[Frame]) -> bool:
     return bool(own_frames) and own_frames[-1].bare == "get"
 
 
-# --- background threads ------------------------------------------------------------------------
-
-_BACKGROUND = (
-    "torch/utils/data/_utils/pin_memory.py",
-    "tensorboard/summary/writer/event_file_writer.py",
-    "tqdm/_monitor.py",
-    "wandb/",
-    "dualwatch/agent/",
-)
-"""Files of threads that serve a training and never execute a dataset's code."""
-
-_OF_MULTIPROCESSING = (
-    *("multiprocessing/", "/threading.py", "/queue.py", "/selectors.py", "/socket.py"),
-)
-_SHARER_FILE = "multiprocessing/resource_sharer.py"
-"""A worker's thread that waits for requests of the descriptors of its tensors."""
-
-
-def is_background(frames: Sequence[Frame]) -> bool:
-    """Whether a thread is known to hold nothing that a dataset waits for."""
-    if any(_in_any(frame, (_BACKGROUND[0],)) for frame in frames):
-        return _holds(frames, "get")  # It waits for a batch, rather than copies one.
-    if any(_in_any(frame, _BACKGROUND[1:]) for frame in frames):
-        return True
-    # Threads of multiprocessing, unless one executes the iterator of a pool's caller.
-    own_threads = (_POOL_FILE, _SHARER_FILE)
-    return any(frame.slashed.endswith(own_threads) for frame in frames) and all(
-        _in_any(frame, _OF_MULTIPROCESSING) for frame in frames
-    )
-
-
 # --- several ranks -----------------------------------------------------------------------------
 
 
