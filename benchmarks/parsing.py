@@ -3,6 +3,9 @@
 Each reader works in a process of its own on the same generated run: its ``scalars.json`` or its
 log. mmdet's is the ``load_json_logs`` of the ``analyze_logs.py`` that the mmdet package ships, and
 reads ``scalars.json``; all others are compared with it. Target for all values: 5 times as fast.
+
+Then the whole command ``diagnose LOG``, bundle included, on logs of a million lines that other
+programs print too. Target: 6 s and 100 MB.
 """
 
 from __future__ import annotations
@@ -137,6 +140,39 @@ def _places() -> Iterator[tuple[int, int]]:
         epoch += 1
 
 
+def bar_lines(count: int) -> Iterator[str]:
+    """A bar that tqdm redraws, as a file has it."""
+    dice = random.Random(0)
+    for number in range(count):
+        epoch, done = divmod(number, EPOCH)
+        yield (
+            f"\rEpoch {epoch + 1}/500: {done * 100 // EPOCH:3d}%|{'#' * (done * 10 // EPOCH):10}|"
+            f" {done}/{EPOCH} [00:{done // 60:02d}<00:30, 10.02it/s, loss={dice.random():.3f}]"
+        )
+
+
+def row_lines(count: int) -> Iterator[str]:
+    """The rows that the Trainer of Hugging Face prints."""
+    dice = random.Random(0)
+    for number in range(count):
+        losses = f"'loss': {dice.random():.4f}, 'grad_norm': {dice.random() * 5:.6f}"
+        yield f"{{{losses}, 'learning_rate': 4.2e-05, 'epoch': {number / EPOCH:.4f}}}"
+
+
+def printed_lines(count: int) -> Iterator[str]:
+    """A log in which the training prints nine lines of its own between two of the logger."""
+    dice = random.Random(0)
+    for number, line in enumerate(console_lines(count)):
+        yield line if number % 10 == 0 else f"stage {number % 4}: ids [{dice.randrange(9999)}] ok"
+
+
+DIAGNOSED = {
+    "mmengine": console_lines,
+    "mmengine, and its own prints": printed_lines,
+    "a bar of tqdm": bar_lines,
+    "rows of Hugging Face": row_lines,
+}
+
 # --- readers: each takes the folder of a run ----------------------------------------------
 
 
@@ -231,6 +267,9 @@ def main() -> None:
     parser.add_argument(
         "--rows", type=int, default=300_000, help="of scalars.json (default: %(default)s)"
     )
+    parser.add_argument(
+        "--lines", type=int, default=1_000_000, help="of each log to diagnose (%(default)s)"
+    )
     # One reader in this very process: how the benchmark calls itself.
     parser.add_argument("--reader", nargs=2, metavar=("NAME", "FOLDER"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -249,6 +288,7 @@ def main() -> None:
             readers.pop(MMDET)
             print("mmdet is not installed: its reader is left out\n")
         _compare(run, options.rows, options.runs, readers)
+        _diagnose(run, options.lines, options.runs)
 
 
 def _write(path: Path, lines: Iterator[str]) -> int:
@@ -298,6 +338,28 @@ def _compare(run: Path, count: int, runs: int, readers: dict[str, Callable[[Path
     ]
     print(measure.table(headers, rows))
     print()
+
+
+def _diagnose(folder: Path, count: int, runs: int) -> None:
+    """Prints what ``diagnose`` of a log takes, for each kind of log."""
+    rows = []
+    for name, lines in DIAGNOSED.items():
+        log = folder / "diagnosed" / "train.log"
+        log.parent.mkdir(exist_ok=True)
+        _write(log, lines(count))
+        command = ["-m", "dualwatch", "diagnose", str(log), "--output", str(log.parent)]
+        measures = [functools.partial(measure.run, [sys.executable, *command])]
+        (costs,) = measure.alternate(runs, measures)
+        rows.append(
+            [
+                name,
+                f"{log.stat().st_size / measure.MB:.0f} MB",
+                measure.show(measure.spread([cost.wall for cost in costs]), 2, " s"),
+                measure.show(measure.spread([cost.cpu for cost in costs]), 2, " s"),
+                f"{max(cost.peak for cost in costs) / measure.MB:.0f} MB",
+            ]
+        )
+    print(measure.table([f"diagnose, {count:,} lines", "log", "wall", "CPU", "peak"], rows))
 
 
 def _read_apart(name: str, path: Path) -> Reading:

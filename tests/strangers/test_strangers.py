@@ -21,7 +21,7 @@ def _asked(case: Case):
     return pytest.param(case, id=case.name, marks=marks)
 
 
-@pytest.mark.parametrize("case", map(_asked, CASES))
+@pytest.mark.parametrize("case", [_asked(case) for case in CASES])
 def test_the_answer_is_the_truth(case: Case, tmp_path):
     lacking = missing(case)
     if lacking:

@@ -6,8 +6,9 @@ import math
 
 import pytest
 from dualwatch import frameworks
-from dualwatch.events import ErrorSeen, IterationLogged, ProgressShown
+from dualwatch.events import ErrorSeen, EvaluationLogged, IterationLogged, ProgressShown
 from dualwatch.logs.console import ConsoleParser
+from dualwatch.logs.progress import ProgressReader
 
 
 def read(*lines: str) -> list[object]:
@@ -45,7 +46,6 @@ BARS = [
     ("Train Epoch: 2 [250/1000 (25%)]\tloss: 0.5", ("train", 2, 250, 1000, 0.5)),
     ("Epoch [2/9], Step [25/100], loss: 0.5", ("train", 2, 25, 100, 0.5)),
     ("{'loss': 0.5, 'learning_rate': 5e-05, 'epoch': 1.25}", ("train", 2, 0, None, 0.5)),
-    ("{'eval_loss': 0.5, 'loss': 0.5, 'epoch': 1.0}", ("val", 1, 0, None, 0.5)),
     ("[>>>>      ] 25/100, 5.0 task/s, elapsed: 5s, ETA:    15s", ("", None, 25, 100, None)),
 ]  # fmt: skip
 
@@ -68,6 +68,14 @@ def test_where_a_bar_is(
     mode, epoch, done, total, loss = expected
     assert (found.mode, found.epoch, found.done, found.total) == (mode, epoch, done, total)
     assert found.metrics.get("loss") == loss
+
+
+def test_the_result_of_a_trainers_evaluation() -> None:
+    line = "{'eval_loss': 0.5, 'eval_accuracy': 0.25, 'eval_runtime': 9.1, 'epoch': 1.5}"
+    (found,) = ProgressReader().said(line, 1.0, 2.0)
+    assert isinstance(found, EvaluationLogged)
+    assert (found.mode, found.epoch) == ("val", 2)
+    assert found.metrics == {"loss": 0.5, "accuracy": 0.25}
 
 
 @pytest.mark.parametrize("line", OTHERS)
@@ -134,3 +142,31 @@ def test_a_bar_without_a_name_after_training_lines_is_of_a_validation() -> None:
     line = "2024-03-04 10:00:30,100 - mmdet - INFO - Epoch [1][9/9]\tloss: 0.5"
     (found,) = shown(line, "[>>>>      ] 25/100, 5.0 task/s, elapsed: 5s, ETA:    15s")
     assert found.mode == "val"
+
+
+def drawn(epoch: int, done: int, loss: object = 0.5) -> str:
+    return f"Epoch {epoch}/3: {done:3d}%|##| {done}/100 [00:01<00:09, 10.0it/s, loss={loss}]"
+
+
+def states(lines: list[str]) -> list[tuple[int | None, int, float]]:
+    parser = ConsoleParser(frameworks.line_formats())
+    events = [event for line in lines for event in parser.feed(line, 0.0, 0.0)]
+    events += parser.close(0.0, 0.0)
+    assert all(isinstance(event, ProgressShown) for event in events)
+    return [(event.epoch, event.done, event.metrics["loss"]) for event in events]
+
+
+def test_of_bars_that_follow_each_other_the_first_and_the_last_states_are_reported() -> None:
+    lines = [drawn(epoch, done) for epoch in (1, 2) for done in range(100)]
+    assert states(lines) == [(1, 0, 0.5), (1, 99, 0.5), (2, 0, 0.5), (2, 99, 0.5)]
+
+
+def test_a_bar_that_begins_again_under_the_same_name() -> None:
+    lines = [drawn(1, done) for done in (*range(50), *range(30))]
+    assert states(lines) == [(1, 0, 0.5), (1, 49, 0.5), (1, 0, 0.5), (1, 29, 0.5)]
+
+
+def test_a_loss_within_a_bar_that_is_not_finite() -> None:
+    lines = [drawn(1, done, "nan" if 40 <= done < 50 else 0.5) for done in range(100)]
+    places = [done for _, done, loss in states(lines) if math.isnan(loss)]
+    assert places == [40]

@@ -98,6 +98,20 @@ def may_hold(line: str) -> bool:
     )
 
 
+def percentage(line: str) -> tuple[str, int] | None:
+    """The text before the percentage of a line's only bar, and that; None for other lines."""
+    mark = line.find("%|")
+    if mark < 3 or not line.endswith("]") or line.find("%|", mark + 2) >= 0:
+        return None
+    digits = line[mark - 3 : mark].lstrip()
+    return (line[: mark - 3], int(digits)) if digits.isascii() and digits.isdecimal() else None
+
+
+def may_be_odd(line: str) -> bool:
+    """Whether a value of a bar may not be finite."""
+    return "nan" in line or "inf" in line or "NaN" in line or "Inf" in line
+
+
 def split(line: str) -> tuple[Bar | None, str]:
     """The last bar of a line, and the text behind it, which is a line of its own.
 

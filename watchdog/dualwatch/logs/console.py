@@ -158,6 +158,10 @@ class ConsoleParser:
             or endings.may_hold(line)
         )
 
+    def redraws(self, line: str, at: float, wall: float) -> bool:
+        """Takes a line that only draws the newest bar again; whether it was one."""
+        return self._progress.redraws(line, at, wall)
+
     def passed(self, line: str) -> None:
         """A line that cannot matter came before the next one."""
         self._collectors[""].passed(envelopes.text_of(line))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from msgspec import structs
 
-from dualwatch.events import ProgressShown
+from dualwatch.events import Event, ProgressShown
 from dualwatch.logs import bars, plain_lines
 from dualwatch.logs.bars import Bar
 
@@ -60,11 +60,29 @@ class _Open:
     not_finite: bool
 
 
+@dataclass(slots=True)
+class _Newest:
+    """The bar that was drawn last, alone in its line.
+
+    Attributes:
+        lead: The text before its percentage.
+        reported_at: When its state was reported last.
+        unread: Its newest state, where that was not read.
+    """
+
+    lead: str
+    percent: int
+    reported_at: float
+    unread: tuple[str, float, float] | None = None
+
+
 class ProgressReader:
     """Reads one stream. It remembers the epoch that a line announced, and what is being drawn."""
 
     def __init__(self) -> None:
         self._open: dict[tuple[str, int | None], _Open] = {}
+        self._newest: _Newest | None = None
+        self._reported_at = 0.0
         self._announced: tuple[int | None, int | None] = (None, None)
         self._outer: tuple[int, int | None] | None = None
         self._columns: tuple[str, ...] = ()
@@ -87,13 +105,44 @@ class ProgressReader:
             What is to be reported, and the text that is left to be read as a line; None where
             nothing is.
         """
+        if self.redraws(line, at, wall):
+            return [], None
         bar, rest = bars.split(line)
-        if bar is not None:
-            return self._drawn(bar, at, wall), rest or None
-        return (self.flush() if self._open and line.strip() else []), line
+        if bar is None:
+            return (self.flush() if self._open and line.strip() else []), line
+        found = [*self._read_newest(), *self._drawn(bar, at, wall)]
+        place = bars.percentage(line) if not rest else None
+        if place is not None:
+            self._newest = _Newest(*place, self._reported_at)
+        return found, rest or None
 
-    def said(self, line: str, at: float, wall: float) -> list[ProgressShown]:
-        """The progress that a line without a bar states, where no framework knows it."""
+    def redraws(self, line: str, at: float, wall: float) -> bool:
+        """Whether a line shows no more than that the newest bar moves on: it is read if it stays.
+
+        All but a few of a bar's states are of this kind.
+        """
+        newest = self._newest
+        if newest is None or not line.startswith(newest.lead):
+            return False
+        place = bars.percentage(line)
+        if place is None or place[0] != newest.lead or place[1] < newest.percent:
+            return False
+        if at - newest.reported_at >= EVERY_S or bars.may_be_odd(line):
+            return False
+        newest.percent, newest.unread = place[1], (line, at, wall)
+        return True
+
+    def _read_newest(self) -> list[ProgressShown]:
+        """Reads the state of the newest bar that was not read."""
+        newest, self._newest = self._newest, None
+        if newest is None or newest.unread is None:
+            return []
+        line, at, wall = newest.unread
+        bar, _ = bars.split(line)
+        return self._drawn(bar, at, wall) if bar is not None else []
+
+    def said(self, line: str, at: float, wall: float) -> list[Event]:
+        """The progress or the result that a line without a bar states, if no framework knows it."""
         if plain_lines.may_hold(line):
             found = plain_lines.parse(line, at, wall)
             if found is not None:
@@ -104,7 +153,8 @@ class ProgressReader:
 
     def flush(self) -> list[ProgressShown]:
         """The last states that were not reported yet."""
-        events = [one.event for one in self._open.values() if not one.is_reported]
+        events = self._read_newest()
+        events += [one.event for one in self._open.values() if not one.is_reported]
         self._open.clear()
         return events
 
@@ -131,12 +181,14 @@ class ProgressReader:
             odd = not known.not_finite and _is_odd(event)
             due = at - known.reported_at >= EVERY_S or odd
             reported_at = at if due else known.reported_at
+            self._reported_at = reported_at
             self._open[key] = _Open(bar, event, reported_at, due, known.not_finite or odd)
             return [event] if due else []
         if len(self._open) >= MOST_OPEN:
             ended += self.flush()
         event = self._event(bar, at, wall)
         self._open.pop(key, None)
+        self._reported_at = at
         self._open[key] = _Open(bar, event, at, True, _is_odd(event))
         return [*ended, event]
 

@@ -34,7 +34,7 @@ _MAY_BE_NON_FINITE = re.compile(r": -?(?:nan|inf)")
 _POWER = re.compile(r"e\+")
 _WHOLE_PART = re.compile(r": -?(\d+)\.")
 _LARGE_POWER = re.compile(r": -?\d(?:\.\d+)?e\+(\d+)")
-_LOSS = "loss: "
+_LOSS, _QUOTED_LOSS = "loss: ", "loss': "
 
 T = TypeVar("T")
 
@@ -177,7 +177,7 @@ class LineLook:
         False may be wrong; then each line is to be looked at.
         """
         text = "\n".join(lines)
-        if text.count(_LOSS) < len(lines):
+        if text.count(_LOSS) + text.count(_QUOTED_LOSS) < len(lines):
             return False
         # Each begins with a literal: three such searches cost less than one for any of them.
         return not any(odd.search(text) for odd in (_MAY_BE_NON_FINITE, _POWER, self._large))
@@ -201,7 +201,7 @@ class LineLook:
 
 def _large_loss(digits: int) -> re.Pattern[str]:
     """A loss with more digits before the point."""
-    return re.compile(rf"{_LOSS}\d{{{digits + 1}}}")
+    return re.compile(rf"loss'?: \d{{{digits + 1}}}")
 
 
 class PutOffLines:

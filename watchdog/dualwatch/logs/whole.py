@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from dualwatch.events import ErrorSeen, LogClock
-from dualwatch.logs import envelopes, kept_start
+from dualwatch.logs import envelopes, kept_start, plain_lines
 from dualwatch.logs.console import ConsoleParser
 from dualwatch.logs.dull_lines import DullLines
 from dualwatch.logs.formats import LineFormat
@@ -57,6 +57,7 @@ class WholeLog:
         self._dull = DullLines(self._parser.may_matter)
         self._open, self._idle = False, True
         self._passed = ""
+        self._row = (0.0, "")
         self._read_at = 0.0, modified
         self._clock = LogClock.NONE
         # Of lines and events, in the order in which they came.
@@ -81,7 +82,7 @@ class WholeLog:
                 if position is not None:
                     break
             if position is None:
-                if not self._is_passed(line):
+                if not (self._is_passed(line) or self._is_row_put_off(line)):
                     self._read(line)
             elif not self._is_put_off(position, line):
                 self._read(line)
@@ -143,6 +144,9 @@ class WholeLog:
 
     def _is_passed(self, line: str) -> bool:
         """Whether a line that reports no iterations need not be taken apart."""
+        if not self._idle and not self._untimed and self._parser.redraws(line, *self._read_at):
+            self._now.open_with(line)
+            return True
         if not self._idle or not self._dull.holds(line):
             return False
         if self._stamps.clock is not LogClock.FULL and may_date(line):
@@ -150,6 +154,25 @@ class WholeLog:
         if line:
             self._passed = line
         self._now.open_with(line)
+        return True
+
+    def _is_row_put_off(self, line: str) -> bool:
+        """Whether a line is a row of a trainer that need not be taken apart now."""
+        epoch = plain_lines.row_epoch(line)
+        if epoch is None or not self._idle:
+            return False
+        before, self._row = self._row, (epoch, line)
+        if epoch < before[0]:
+            # Another start, perhaps: it is one by how far the last row was.
+            for event in self._parser.feed(before[1], *self._read_at):
+                self._finder.begins(event)
+            return False
+        kept = self._now
+        kept.training += 1
+        if kept.is_opening:
+            kept.put_off.learn(line)
+            return False
+        kept.put_off.take(self._number, line)
         return True
 
     def _read(self, line: str) -> None:

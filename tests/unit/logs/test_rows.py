@@ -1,0 +1,69 @@
+"""Rows of a trainer in a long log: all are looked at, few are taken apart."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from dualwatch import frameworks
+from dualwatch.events import LinesScreened, ProgressShown
+from dualwatch.logs.kept_start import FIRST, NEWEST, LogStart
+from dualwatch.logs.plain_lines import row_epoch
+from dualwatch.logs.whole import WholeLog
+
+ROWS = FIRST + 4 * NEWEST
+
+
+def row(number: int, loss: object = 0.5) -> str:
+    epoch = round(number / 500, 4)
+    return f"{{'loss': {loss}, 'grad_norm': 1.5, 'learning_rate': 4.2e-05, 'epoch': {epoch}}}"
+
+
+def starts(lines: list[str]) -> tuple[LogStart, ...]:
+    log = WholeLog(1.8e9, frameworks.line_formats())
+    log.take(lines)
+    return log.starts()
+
+
+def losses(start: LogStart) -> list[float]:
+    return [event.metrics["loss"] for event in start.events if isinstance(event, ProgressShown)]
+
+
+@pytest.mark.parametrize("odd", ["nan", "inf", 123456.5])
+def test_the_one_odd_row_in_the_midst_is_kept(odd) -> None:
+    lines = [row(number) for number in range(ROWS)]
+    lines[FIRST + NEWEST] = row(FIRST + NEWEST, odd)
+    (start,) = starts(lines)
+    found = losses(start)
+    assert any(not math.isfinite(loss) or loss > 1e5 for loss in found)
+    assert len(found) < ROWS
+
+
+def test_every_row_is_kept_or_counted() -> None:
+    (start,) = starts([row(number) for number in range(ROWS)])
+    skipped = sum(event.lines for event in start.events if isinstance(event, LinesScreened))
+    assert skipped + len(losses(start)) == ROWS
+
+
+@pytest.mark.parametrize("count", [FIRST // 2, ROWS])
+def test_a_start_whose_rows_begin_again(count: int) -> None:
+    count = max(count, 1500)
+    again = [row(number, 0.25) for number in range(100)]
+    first, second = starts([*map(row, range(count)), *again])
+    assert set(losses(first)) == {0.5}
+    assert losses(second) == [0.25] * 100
+
+
+@pytest.mark.parametrize(
+    ("line", "epoch"),
+    [
+        (row(100), 0.2),
+        ("{'loss': '0.5', 'epoch': '1.25'}", 1.25),
+        ("{'eval_loss': 0.5, 'epoch': 1.0}", None),
+        ("{'train_runtime': 12.0, 'train_loss': 0.3}", None),
+        ("{'loss': 0.5, 'epoch': one}", None),
+        ("loss 'epoch': 1.0", None),
+    ],
+)
+def test_the_epoch_of_a_row(line: str, epoch: float | None) -> None:
+    assert row_epoch(line) == epoch
