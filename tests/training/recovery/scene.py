@@ -161,7 +161,7 @@ class Scene:
             SceneError: The command ended before, or it took too long.
         """
         assert self.process is not None
-        end = time.monotonic() + DEADLINE
+        end = time.monotonic() + self.deadline
         while time.monotonic() < end:
             over = self.process.poll() is not None
             found = look()

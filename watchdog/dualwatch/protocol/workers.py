@@ -75,6 +75,12 @@ class WorkersReason:
     DIED = "died"
     """A worker ended."""
 
+    FAILED = "failed"
+    """A worker raised an error."""
+
+    CHANGED_CODE = "changed-code"
+    """Spawned workers would import code that was changed since the training started."""
+
     USED_UP = "used-up"
     """All trials relapsed."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import multiprocessing
 import threading
@@ -23,9 +24,9 @@ from dualwatch.protocol import AgentCommand, Phase
 from dualwatch.protocol.workers import WorkersReason, WorkersStep
 
 torch = pytest.importorskip("torch")
-from torch.utils.data import DataLoader, Dataset, get_worker_info  # noqa: E402
+from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info  # noqa: E402
 
-DEADLINE = 180.0
+DEADLINE = 900.0
 
 HELD = threading.Lock()
 """Held while workers are forked, so that it never opens in them; spawned ones have their own."""
@@ -62,6 +63,16 @@ class Unsendable(Slow):
         self.open = (number for number in range(3))
 
 
+class Until(Sampler):
+    """Counts until a pass shall be over."""
+
+    def __init__(self, over: Callable[[], bool]) -> None:
+        self.over = over
+
+    def __iter__(self) -> Iterator[int]:
+        return itertools.takewhile(lambda _: not self.over(), itertools.count())
+
+
 class Run:
     """A loop over a loader, whose workers are replaced once they hang."""
 
@@ -75,16 +86,24 @@ class Run:
         self._files = WorkersFiles(folder)
         self._trials = trials
 
-    def until(self, dataset: Slow, over: Callable[[Run], Any], *, step_s: float = 0.01) -> None:
+    def until(
+        self,
+        dataset: Slow,
+        over: Callable[[Run], Any],
+        *,
+        step_s: float = 0.01,
+        sampler: Sampler | None = None,
+        passes: int = 1,
+    ) -> None:
         """Trains on a loader until a step was seen; a supervisor replaces what hangs first."""
         loader: Any = DataLoader(
-            dataset, batch_size=1, num_workers=2, multiprocessing_context="fork"
+            dataset, num_workers=2, multiprocessing_context="fork", sampler=sampler
         )
         loader_guard.guarded(loader, self.handler)
         threading.Thread(target=self._supervise, args=(dataset,), daemon=True).start()
         end = time.monotonic() + DEADLINE
         with HELD:
-            for batch in loader:
+            for batch in itertools.chain.from_iterable(itertools.repeat(loader, passes)):
                 self.got.append(int(batch))
                 time.sleep(step_s)
                 self.heart.iteration += 1
@@ -109,8 +128,8 @@ class Run:
         newest = max(self.folder.glob("answer-0-*.json"), key=lambda path: path.stat().st_mtime)
         return str(json.loads(newest.read_text())["why"])
 
-    def saw(self, step: str) -> bool:
-        return any(one.step == step for one in self.steps)
+    def saw(self, step: str) -> int:
+        return sum(one.step == step for one in self.steps)
 
     @property
     def named(self) -> list[tuple[str, str]]:
@@ -179,3 +198,23 @@ def test_it_stays_without_for_a_reason(
     assert run.got == list(range(len(run.got)))
     assert run.named[-1] == (WorkersStep.WITHOUT, reason)
     assert not run.saw(WorkersStep.TAKEN_OVER)
+
+
+def test_each_pass_gets_workers_of_its_own(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    ended: list[int] = []
+
+    def pass_is_over() -> bool:
+        # Each pass ends once fresh workers have loaded some of it.
+        over = run.saw(WorkersStep.GAIN) > len(ended)
+        if over:
+            ended.append(run.saw(WorkersStep.TAKEN_OVER))
+        return over
+
+    run.until(Slow(), lambda _: False, sampler=Until(pass_is_over), passes=2)
+
+    assert ended == [1, 2]
+    second = run.got.index(0, 1)
+    assert run.got[:second] == list(range(second))
+    assert run.got[second:] == list(range(len(run.got) - second))
+    assert not run.saw(WorkersStep.RELAPSED)

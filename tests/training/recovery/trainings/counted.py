@@ -1,5 +1,6 @@
 """A small real training whose samples are numbered, with datasets that hang as they are told."""
 
+import os
 import time
 
 import torch
@@ -64,12 +65,14 @@ class Counted(Dataset):
         hangs: Arguments of ``Hang``, for each fault.
         signs: Folder where hangs are counted.
         start_method: See ``Hang``.
-        load: Seconds that loading a sample takes.
+        load: Seconds that loading a sample takes, until there is a file ``enough``.
         faults: Name and arguments of the further ones, as in ``FAULTS``.
     """
 
-    def __init__(self, length=32, hangs=(), signs=None, start_method="fork", load=0.0, faults=None):
-        self.length, self.load = length, load
+    def __init__(
+        self, length=32, hangs=(), signs=None, start_method="fork", load=0.0, enough="", faults=None
+    ):
+        self.length, self.load, self.enough = length, load, enough
         self.hangs = [Hang(**hang, signs=signs, start_method=start_method) for hang in hangs]
         self.hangs += [FAULTS[name](**given) for name, given in (faults or {}).items()]
 
@@ -77,7 +80,7 @@ class Counted(Dataset):
         return self.length
 
     def __getitem__(self, index):
-        if self.load:
+        if self.load and not os.path.exists(self.enough):
             time.sleep(self.load)
         for hang in self.hangs:
             hang.meet(index)

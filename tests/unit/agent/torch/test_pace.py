@@ -35,9 +35,17 @@ def test_nothing_is_measured_across_passes_or_before_the_queues_are_full() -> No
     pace.came(100.0, 200.0)
     assert pace.count == 3
     pace.restart(skip=2)
-    for at in (201.0, 202.0, 203.0):
+    for at in (201.0, 202.0, 203.0, 204.0):
         pace.came(at, at)
     assert pace.count == 1
+
+
+def test_the_wait_in_which_it_began_anew_is_not_one_of_them() -> None:
+    pace = paced([(0.1, 0.1)] * 3)
+    pace.restart()
+    pace.came(1.0, 31.0)
+    pace.came(31.1, 31.2)
+    assert pace.longest_wait == pytest.approx(0.1)
 
 
 def test_nothing_measured() -> None:

@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 from dualwatch.agent.torch import free_memory, spawning
 
+LATER = 1e12
+"""No file was changed since."""
+
 UNGUARDED = """
 from types import SimpleNamespace
 from dualwatch.agent.torch import spawning
@@ -26,7 +29,7 @@ def check(dataset, method="fork"):
         multiprocessing_context=multiprocessing.get_context(method),
     )
     try:
-        return spawning.check(loader).imports_main
+        return spawning.check(loader, 1e12).imports_main
     except Exception as error:
         return type(error).__name__
 """
@@ -43,14 +46,14 @@ def loader(dataset: Any, method: str = "fork") -> Any:
 
 def test_what_cannot_be_pickled_is_not_sent() -> None:
     with pytest.raises(spawning.NotSentError, match="generator"):
-        spawning.check(loader(number for number in range(3)))
+        spawning.check(loader(number for number in range(3)), LATER)
 
 
 def test_a_lock_of_a_fork_is_not_sent_and_one_of_a_spawn_is() -> None:
-    spawning.check(loader(multiprocessing.get_context("spawn").Lock()))
+    spawning.check(loader(multiprocessing.get_context("spawn").Lock()), LATER)
     if sys.version_info >= (3, 11):
         with pytest.raises(spawning.NotSentError, match="fork context"):
-            spawning.check(loader(multiprocessing.get_context("fork").Lock()))
+            spawning.check(loader(multiprocessing.get_context("fork").Lock()), LATER)
 
 
 @pytest.mark.parametrize(
@@ -92,10 +95,15 @@ def test_an_interactive_session_cannot_be_imported() -> None:
 
 
 def test_the_size_of_a_copy() -> None:
-    assert spawning.check(loader(bytes(1 << 20))).size >= 1 << 20
-    assert spawning.check(loader(bytes(1 << 20), "spawn")).size == 0
+    assert spawning.check(loader(bytes(1 << 20)), LATER).size >= 1 << 20
+    assert spawning.check(loader(bytes(1 << 20), "spawn"), LATER).size == 0
 
 
 def test_free_memory_is_a_number_or_not_known() -> None:
     free = free_memory.free_bytes()
     assert free is None or free > 0
+
+
+def test_code_that_was_changed_since_is_not_imported_by_a_worker() -> None:
+    with pytest.raises(spawning.ChangedCodeError):
+        spawning.check(loader([1]), 0.0)

@@ -69,6 +69,7 @@ class FreshWorkers:
         settings: Of the workers that the loader had.
         count: How many are started.
         seed: Of what they draw at random.
+        since: When the training had imported its code, which must not have changed since.
         wait: Wraps torch's wait for a batch.
 
     Attributes:
@@ -84,8 +85,10 @@ class FreshWorkers:
         loader: DataLoader,
         batches: Batches,
         settings: WorkerSettings,
+        *,
         count: int,
         seed: int,
+        since: float,
         wait: Callable[..., tuple[bool, object]],
     ) -> None:
         self.count = count
@@ -97,10 +100,13 @@ class FreshWorkers:
         self._wait = wait
         self._ended = False
         try:
-            state = spawning.check(loader)
+            state = spawning.check(loader, since)
             beside = _loader(loader, self._source, settings, count, seed)
         except spawning.NotSentError as error:
             self.reason, self.detail = WorkersReason.NOT_SENT, str(error)
+            return
+        except spawning.ChangedCodeError as error:
+            self.reason, self.detail = WorkersReason.CHANGED_CODE, str(error)
             return
         except spawning.UnsafeMainError as error:
             self.reason, self.detail = WorkersReason.UNSAFE_MAIN, str(error)
@@ -125,10 +131,16 @@ class FreshWorkers:
         for _ in range(iterator._prefetch_factor * self.count):
             iterator._try_put_index()
 
-    def dead(self) -> bool:
-        """Whether one of them has ended."""
+    def reason_of(self, error: Exception) -> str:
+        """What an error while they are waited for is of theirs; "" where it is of somebody else."""
+        if worker_processes.is_from_worker(error):
+            return WorkersReason.FAILED
         workers = getattr(self.iterator, "_workers", ())
-        return any(worker.exitcode is not None for worker in workers)
+        # A connection to a worker breaks before its end shows.
+        broken = isinstance(error, (ConnectionError, EOFError))
+        if broken or any(worker.exitcode is not None for worker in workers):
+            return WorkersReason.DIED
+        return ""
 
     def end(self) -> None:
         """Ends them; those that are still being started end when they are ready."""

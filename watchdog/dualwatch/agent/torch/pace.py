@@ -41,9 +41,9 @@ class Pace:
         self._came = None
 
     def restart(self, skip: int = 0) -> None:
-        """Measures anew, after some iterations that are not typical."""
+        """Measures anew from the next batch on, after some iterations that are not typical."""
         self._times.clear()
-        self._skip, self.count = skip, 0
+        self._came, self._skip, self.count = None, skip, 0
 
     @property
     def seconds(self) -> float | None:
@@ -61,7 +61,7 @@ class Pace:
     @property
     def longest_wait(self) -> float:
         """Seconds of the longest wait for a batch."""
-        return max((wait for _, wait in self._times), default=0.0)
+        return max((wait for _, wait in self._typical()), default=0.0)
 
     def _typical(self) -> list[tuple[float, float]]:
         if not self._times:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from typing import TYPE_CHECKING
 
 from dualwatch.agent import files
@@ -25,6 +26,7 @@ class Probation:
 
     Attributes:
         begun: Whether a loader was replaced in this process.
+        since: When it was made: with the first loader, when the code is imported.
         relapses: Fresh workers that hung or died without having paid for it.
     """
 
@@ -32,6 +34,7 @@ class Probation:
         self._folder, self._heart = folder, heart
         self._trials: list[int | None] = []
         self.begun = False
+        self.since = time.time()
         self.relapses = 0
 
     def begin(self) -> None:

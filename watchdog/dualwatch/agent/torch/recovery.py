@@ -155,9 +155,11 @@ class Recovery:
             except StopIteration:
                 raise
             except Exception as error:
-                if not self._fresh.dead():
+                reason = self._fresh.reason_of(error)
+                if not reason:
                     raise
-                self.relapse(WorkersReason.DIED, str(error))
+                # One of the data set comes again, here.
+                self.relapse(reason, str(error).strip().rsplit("\n", 1)[-1])
         with self.random.active():
             return self._load(next(self._batches))
 
@@ -205,7 +207,13 @@ class Recovery:
         self._note(WorkersStep.STARTING, WorkersReason.WAITS, count=count)
         seed = self._seed + 1000 * self._tracker.passes + self._tracker.batches
         self._fresh = FreshWorkers(
-            self._loader, self._batches, self._settings, count, seed, self._wait
+            self._loader,
+            self._batches,
+            self._settings,
+            count=count,
+            seed=seed,
+            since=self._probation.since,
+            wait=self._wait,
         )
 
     def _take_over(self, fresh: FreshWorkers) -> None:

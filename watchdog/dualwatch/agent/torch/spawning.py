@@ -10,10 +10,11 @@ from __future__ import annotations
 import ast
 import io
 import multiprocessing.spawn
+import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import context
 from multiprocessing.reduction import ForkingPickler
 from types import BuiltinFunctionType, FunctionType
@@ -37,6 +38,10 @@ class UnsafeMainError(Exception):
     """A spawned process would run the training's script; the message is the reason."""
 
 
+class ChangedCodeError(Exception):
+    """A spawned process would import other code than this one has; the message names a file."""
+
+
 class LoaderState(NamedTuple):
     """What every spawned worker of a loader gets.
 
@@ -49,15 +54,22 @@ class LoaderState(NamedTuple):
     size: int
 
 
-def check(loader: DataLoader) -> LoaderState:
+def check(loader: DataLoader, since: float) -> LoaderState:
     """What a spawned worker needs.
 
     Tensors of the data set are moved into shared memory, as when it is sent.
 
+    Args:
+        since: When the training had imported its code.
+
     Raises:
+        ChangedCodeError: A file of it was changed since.
         NotSentError: The data set, or a function of the loader, cannot be pickled.
         UnsafeMainError: It can be, and is defined in a script that cannot be imported.
     """
+    changed = _changed(since)
+    if changed:
+        raise ChangedCodeError(changed)
     if _is_spawned(loader):
         return LoaderState(imports_main=True, size=0)  # As for its own workers.
     needed, size = _pickled((loader.dataset, loader.collate_fn, loader.worker_init_fn))
@@ -169,6 +181,16 @@ def _against_main() -> str:
         return f"{path} has no `if __name__ == '__main__':`"
     if any(isinstance(one, (ast.For, ast.While)) for one in tree.body):
         return f"{path} has a loop outside of `if __name__ == '__main__':`"
+    return ""
+
+
+def _changed(since: float) -> str:
+    """An imported file that was changed after a time, "" where none was."""
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__file__", None)
+        with suppress(OSError, TypeError, ValueError):
+            if path and os.stat(path).st_mtime > since:
+                return str(path)
     return ""
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 JOIN = 2.0
 """Seconds to wait for a killed worker; one in uninterruptible I/O does not end."""
 
-UNWIND = 1.0
+UNWIND = 5.0
 """Seconds that the workers have to leave their code by themselves before they are killed."""
 
 DYING = 0.5
@@ -111,7 +111,7 @@ def killed(iterator: LoaderIterator | None, error: BaseException) -> str:
         error: What was raised while a batch was waited for.
     """
     processes = list(getattr(iterator, "_workers", ()))
-    if not processes or str(error).startswith(_BY_A_WORKER) or not hasattr(signal, "strsignal"):
+    if not processes or is_from_worker(error) or not hasattr(signal, "strsignal"):
         return ""
     end = time.monotonic() + DYING
     codes = _exit_codes(processes)
@@ -123,6 +123,11 @@ def killed(iterator: LoaderIterator | None, error: BaseException) -> str:
             name = signal.strsignal(-code)
             return f"DataLoader worker (pid {pid}) is killed by signal: {name}."
     return ""
+
+
+def is_from_worker(error: BaseException) -> bool:
+    """Whether a living worker handed an error over."""
+    return str(error).strip("'\"").startswith(_BY_A_WORKER)
 
 
 def _exit_codes(processes: list[Worker]) -> dict[int, int]:

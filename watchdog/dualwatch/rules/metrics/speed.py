@@ -183,7 +183,7 @@ def _waiting(s: Snapshot, speed: Speed) -> Finding:
     remedy = "More workers, a cheaper pipeline, smaller source images, or the data on a local disk."
     loader = s.config.training_loader if s.config is not None else None
     workers = loader.get("num_workers") if loader is not None else None
-    if isinstance(workers, int) and not isinstance(workers, bool):
+    if isinstance(workers, int) and not isinstance(workers, bool) and not s.replaced:
         # So many workers make one batch in the time of an iteration; computing alone is shorter.
         needed = math.ceil(max(workers, 1) * (speed.time if workers else speed.data) / computing)
         evidence.append(
