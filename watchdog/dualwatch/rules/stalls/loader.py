@@ -91,8 +91,10 @@ def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
     if not locked or loose:
         return None
     where = "inside" if any(stack_patterns.fetches(w.frames) for w in locked) else "outside of"
+    unread = _unread(s, pid, workers)
+    count = len(workers) + len(unread)
     text = (
-        f"{len(locked)} of {len(workers)} loader workers wait for a lock {where} the dataset, the "
+        f"{len(locked)} of {count} loader workers wait for a lock {where} the dataset, the "
         "main process waits for a batch"
     )
     evidence = [
@@ -100,14 +102,12 @@ def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
         _main(s, pid, main),
     ]
     evidence += [_place(s, worker) for worker in locked[:8]]
-    seen = {worker.pid for worker in workers}
-    unread = [p.pid for p in context.workers(s, pid) if p.status != "zombie" and p.pid not in seen]
     if unread:
         text = f"the stack of worker {context.names(unread)} was not read"
         evidence.append(Evidence(text=text, source="py-spy", wall=s.wall))
     hints, remedy, proof = _kind(s, pid, locked)
     evidence += [Evidence(text=hint, source="py-spy and processes", wall=s.wall) for hint in hints]
-    sure = 0.95 if len(locked) == len(workers) and not unread else 0.85
+    sure = 0.95 if len(locked) == count else 0.85
     if not main:
         sure -= 0.1
     if any(not s.process[worker.pid].wchan for worker in locked) and kind is not StallKind.PROVEN:
@@ -117,6 +117,12 @@ def _seen(s: Snapshot, pid: int, kind: StallKind) -> Finding | None:
             s, "DW111", evidence, 0.6, remedy=remedy, severity=Severity.WARNING, pid=pid
         )
     return stall.found(s, "DW111", evidence, sure, remedy=remedy, pid=pid, proof=proof)
+
+
+def _unread(s: Snapshot, main: int, workers: list[ThreadStack]) -> list[int]:
+    """Living workers whose stacks are not in the newest capture."""
+    seen = {worker.pid for worker in workers}
+    return [p.pid for p in context.workers(s, main) if p.status != "zombie" and p.pid not in seen]
 
 
 def _main(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> Evidence:
