@@ -205,8 +205,8 @@ def test_each_pass_gets_workers_of_its_own(tmp_path: Path) -> None:
     ended: list[int] = []
 
     def pass_is_over() -> bool:
-        # Each pass ends once fresh workers have loaded some of it.
-        over = run.saw(WorkersStep.GAIN) > len(ended)
+        # Each pass ends once fresh workers have taken over.
+        over = run.saw(WorkersStep.TAKEN_OVER) > len(ended)
         if over:
             ended.append(run.saw(WorkersStep.TAKEN_OVER))
         return over
