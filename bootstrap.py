@@ -282,6 +282,7 @@ def demo(*arguments: str) -> int:
 def test(*arguments: str) -> int:
     """Runs the tests, the long tiers first; without arguments for pytest several at a time."""
     setup()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # Each process would compile torch anew.
     tiers = [f"tests/{tier}" for tier in reversed(TIERS) if tier in arguments]
     more = [word for word in arguments if word not in TIERS]
     side_by_side = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "loadgroup", "--durations=40"]

@@ -141,7 +141,7 @@ def bars(results: dict[str, Speed]) -> list[tuple[str, bool]]:
             kept.append((text, speed.after <= speed.without))
         else:
             ratio = speed.after / speed.before
-            text = f"{name}: {ratio:.2f} times as long as before (at most {AT_MOST})"
+            text = f"{name}: {ratio:.3f} times as long as before (at most {AT_MOST})"
             kept.append((text, ratio <= AT_MOST))
         samples = "; ".join(speed.wrong) or "each used once, in order"
         kept.append((f"{name}: samples: {samples}", not speed.wrong))
@@ -159,7 +159,7 @@ def _row(name: str, speed: Speed) -> list[str]:
         f"{speed.before:.3f} s",
         f"{speed.without:.3f} s",
         f"{speed.after:.3f} s",
-        f"{speed.after / speed.before:.2f}",
+        f"{speed.after / speed.before:.3f}",
         f"{speed.all_after:.3f} s",
         str(speed.relapses),
         "; ".join(speed.wrong) or "all, in order",

@@ -171,6 +171,12 @@ STEPS = (
         options={"model.type": "SleepsInForward"},
     ),
     Case(
+        name="native code holds the GIL",
+        cause="a call of native code never returns, and no Python code can run",
+        expected=("DW114",),
+        options={"model.type": "HoldsTheGil"},
+    ),
+    Case(
         name="optimizer step sleeps",
         cause="the optimizer's step waits for ever",
         expected=("DW114",),

@@ -1,5 +1,6 @@
 """Models: a healthy one, and one for each fault of a step."""
 
+import ctypes
 import time
 import traceback
 
@@ -90,6 +91,16 @@ class SleepsInForward(Line):
     def fault(self):
         while True:
             time.sleep(60)
+
+
+@MODELS.register_module()
+class HoldsTheGil(Line):
+    """Native code waits for ever and lets no Python code run meanwhile, of no thread."""
+
+    def fault(self):
+        library, mutex = ctypes.PyDLL(None), ctypes.create_string_buffer(64)
+        library.pthread_mutex_lock(mutex)
+        library.pthread_mutex_lock(mutex)
 
 
 @MODELS.register_module()

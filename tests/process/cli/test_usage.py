@@ -190,7 +190,7 @@ def test_explain_takes_a_code_or_its_name(dualwatch_, word) -> None:
     assert max(map(len, said.out.splitlines())) <= 80
 
 
-@pytest.mark.parametrize(("word", "nearest"), [("DW1022", "DW102"), ("stalled-trainin", "stalled")])
+@pytest.mark.parametrize(("word", "nearest"), [("DW8022", "DW802"), ("stalled-trainin", "stalled")])
 def test_explain_of_an_unknown_code(dualwatch_, word, nearest) -> None:
     said = dualwatch_("explain", word)
     assert (said.code, said.out) == (2, "")

@@ -35,6 +35,21 @@ def ultralytics_useless(useless: bool) -> str:
     return text
 
 
+def trainer_useless(useless: bool) -> str:
+    """The Trainer's own evaluation after each epoch."""
+    lines, rows = [], 0
+    for line in foreign.transformers(200, 200).split("\n"):
+        lines.append(line)
+        rows += line.startswith("{'loss'")
+        if line.startswith("{'loss'") and rows % 5 == 0:
+            accuracy = 0.0 if useless else 0.5 + rows / 100
+            lines.append(
+                f"{{'eval_loss': 0.9, 'eval_accuracy': {accuracy}, 'eval_runtime': {9 - rows / 5}, "
+                f"'eval_samples_per_second': 12.1, 'epoch': {rows / 5}}}"
+            )
+    return "\n".join(lines)
+
+
 def empty_results(empty: bool) -> str:
     """The evaluation finds no box in any validation, which is only logged."""
     console = Mmengine().begin()
@@ -134,6 +149,14 @@ CASES: tuple[Case, ...] = (
         sick=lambda: ultralytics_useless(True),
         truth=flawed("DW207"),
         sound=lambda: ultralytics_useless(False),
+        health=finished(),
+    ),
+    *pair(
+        A,
+        "Hugging Face: the accuracy is 0 in every evaluation",
+        sick=lambda: trainer_useless(True),
+        truth=flawed("DW207"),
+        sound=lambda: trainer_useless(False),
         health=finished(),
     ),
     *pair(

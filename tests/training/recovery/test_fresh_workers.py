@@ -18,6 +18,9 @@ BATCHES = 1500
 
 AT = 80
 
+STALL = 20.0
+"""Seconds; a busy machine needs some to end spawned workers."""
+
 
 def slow(enough: str, **faults: Any) -> dict[str, Any]:
     """Settings of a training that waits for its data."""
@@ -49,7 +52,7 @@ def finished(scene: Scene, enough: Path, step: str) -> None:
 )
 def test_fresh_workers_load_the_rest_of_the_epoch(faults, workers, scene, tmp_path) -> None:
     enough = tmp_path / "enough"
-    cured = scene(settings=slow(str(enough), **faults))
+    cured = scene(stall_timeout=STALL, settings=slow(str(enough), **faults))
     cured.start()
     finished(cured, enough, WorkersStep.GAIN)
 
@@ -66,7 +69,7 @@ def test_fresh_workers_load_the_rest_of_the_epoch(faults, workers, scene, tmp_pa
 
 def test_it_stays_without_workers_where_none_are_wanted(scene, tmp_path) -> None:
     enough = tmp_path / "enough"
-    cured = scene(settings=slow(str(enough), **{"held at fork": {"at": AT}}))
+    cured = scene(stall_timeout=STALL, settings=slow(str(enough), **{"held at fork": {"at": AT}}))
     cured.start(cured.command("--after-cure", "none"))
     finished(cured, enough, WorkersStep.WITHOUT)
 

@@ -33,8 +33,10 @@ def start(tmp_path):
     work, scratch = tmp_path / "work", Path(tempfile.mkdtemp(prefix="r"))
     work.mkdir()
 
-    def start(*cfg_options: str, require: str = "") -> subprocess.Popen[str]:
-        config, script = TRAININGS / "tiny_cfg.py", TRAININGS / "tiny.py"
+    def start(
+        *cfg_options: str, require: str = "", script: Path = TRAININGS / "tiny.py"
+    ) -> subprocess.Popen[str]:
+        config = TRAININGS / "tiny_cfg.py"
         words = [sys.executable, "-m", "dualwatch", "check", str(config), "--rehearse", "--json"]
         words += ["--script", str(script)] + (["--require", require] if require else [])
         words += [word for option in cfg_options for word in ("--cfg-options", option)]
@@ -107,6 +109,27 @@ def test_a_model_that_no_step_moves(start):
 
 def test_a_training_that_crashes(start):
     assert failing(start("model.fail_at=2")) == ["trains"]
+
+
+UNKNOWN_LOOP = """
+import threading
+
+for step in range(10, 100000, 10):
+    print(f"11/28 08:00:00 - mmengine - INFO - Epoch(train) [1][{step}/100000]  lr: 1.0000e-03  "
+          f"eta: 1:00:00  time: 0.1000  data_time: 0.0100  loss: 0.5000", flush=True)
+    threading.Event().wait(0.5)
+"""
+
+
+def test_a_training_that_cannot_be_shortened_is_ended(start, tmp_path):
+    script = tmp_path / "unknown_loop.py"
+    script.write_text(UNKNOWN_LOOP)
+
+    process = start(script=script)
+    out, err = process.communicate(timeout=DEADLINE)
+
+    assert (process.returncode, out) == (3, "")
+    assert "shortened" in err
 
 
 def test_ctrl_c_leaves_nothing(start):

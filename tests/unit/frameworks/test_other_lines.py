@@ -83,6 +83,15 @@ def test_the_row_of_all_classes(values: str, metrics: dict[str, float]) -> None:
     assert (event.mode, event.metrics) == ("val", metrics)
 
 
+def test_the_results_of_detectron2() -> None:
+    lines, prefix = OtherLines(), "[03/04 10:01:00 d2.evaluation.testing]: copypaste: "
+    assert lines.parse(prefix + "Task: bbox", 1.0, 2.0) is None
+    assert lines.parse(prefix + "AP,AP50", 1.0, 2.0) is None
+    event = lines.parse(prefix + "38.12,0.0000", 1.0, 2.0)
+    assert isinstance(event, EvaluationLogged)
+    assert event.metrics == {"AP": 38.12, "AP50": 0.0}
+
+
 @pytest.mark.parametrize(
     "row",
     [

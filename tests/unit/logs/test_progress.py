@@ -6,8 +6,9 @@ import math
 
 import pytest
 from dualwatch import frameworks
-from dualwatch.events import ErrorSeen, IterationLogged, ProgressShown
+from dualwatch.events import ErrorSeen, EvaluationLogged, IterationLogged, ProgressShown
 from dualwatch.logs.console import ConsoleParser
+from dualwatch.logs.progress import ProgressReader
 
 
 def read(*lines: str) -> list[object]:
@@ -45,7 +46,6 @@ BARS = [
     ("Train Epoch: 2 [250/1000 (25%)]\tloss: 0.5", ("train", 2, 250, 1000, 0.5)),
     ("Epoch [2/9], Step [25/100], loss: 0.5", ("train", 2, 25, 100, 0.5)),
     ("{'loss': 0.5, 'learning_rate': 5e-05, 'epoch': 1.25}", ("train", 2, 0, None, 0.5)),
-    ("{'eval_loss': 0.5, 'loss': 0.5, 'epoch': 1.0}", ("val", 1, 0, None, 0.5)),
     ("[>>>>      ] 25/100, 5.0 task/s, elapsed: 5s, ETA:    15s", ("", None, 25, 100, None)),
 ]  # fmt: skip
 
@@ -68,6 +68,14 @@ def test_where_a_bar_is(
     mode, epoch, done, total, loss = expected
     assert (found.mode, found.epoch, found.done, found.total) == (mode, epoch, done, total)
     assert found.metrics.get("loss") == loss
+
+
+def test_the_result_of_a_trainers_evaluation() -> None:
+    line = "{'eval_loss': 0.5, 'eval_accuracy': 0.25, 'eval_runtime': 9.1, 'epoch': 1.5}"
+    (found,) = ProgressReader().said(line, 1.0, 2.0)
+    assert isinstance(found, EvaluationLogged)
+    assert (found.mode, found.epoch) == ("val", 2)
+    assert found.metrics == {"loss": 0.5, "accuracy": 0.25}
 
 
 @pytest.mark.parametrize("line", OTHERS)

@@ -100,6 +100,6 @@ def test_no_year_is_made_up(tmp_path: Path) -> None:
 
 
 def test_a_configuration_has_no_end() -> None:
-    assert not_run(loaded=True).phase == not_run(loaded=False).phase == Phase.NOT_RUN
-    assert not_run(loaded=True).decided
-    assert not not_run(loaded=False).decided
+    assert not_run(tried=True).phase == not_run(tried=False).phase == Phase.NOT_RUN
+    assert not_run(tried=True).decided
+    assert not not_run(tried=False).decided

@@ -137,7 +137,7 @@ def test_severity_decides_not_the_number_of_findings(story) -> None:
     assert of_ended(story.snapshot, mild, ()).code is Exit.OK
 
 
-@pytest.mark.parametrize("code", ["DW203", "DW205", "DW207", "DW216"])
+@pytest.mark.parametrize("code", ["DW203", "DW205", "DW207", "DW214", "DW215", "DW216"])
 def test_a_warning_about_the_result_counts(story, code) -> None:
     story.trains().pulse(Phase.FINISHED).ended()
     verdict = of_ended(story.snapshot, [found(code, severity=Severity.WARNING)], ())

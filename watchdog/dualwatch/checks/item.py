@@ -21,7 +21,8 @@ class NotJudged(str, enum.Enum):
     ``BLOCKED``: an item that it needs failed. ``WAITING``: one that it needs is pending.
     ``NOT_BEGUN``: the training has not begun. ``IGNORED``: the user excluded it. ``ELSEWHERE``: it
     is about this machine, and the training may have run on another one. ``TEST``: it is about a
-    training, and this is a test run.
+    training, and this is a test run. ``UNTRIED``: the parts of a configuration were to be built as
+    a trial, which did not end.
     """
 
     BLOCKED = "blocked"
@@ -30,6 +31,7 @@ class NotJudged(str, enum.Enum):
     IGNORED = "ignored"
     ELSEWHERE = "elsewhere"
     TEST = "test"
+    UNTRIED = "untried"
 
 
 class Status(str, enum.Enum):

@@ -93,6 +93,7 @@ class Checked:
         if of_config and self.life is RunLife.PLANNED:
             # Room on the disk says nothing of a configuration of which nothing could be read.
             looked = any(one.status in (Status.PASS, Status.WARN) for one in of_config)
+            looked = looked and all(one.reason is not NotJudged.UNTRIED for one in of_config)
             return Exit.OK if looked else Exit.NOT_OBSERVED
         judged = found["pass"] + found["warn"] + found["pending"]
         return Exit.OK if judged else Exit.NOT_OBSERVED

@@ -326,7 +326,8 @@ def _judge(done: Examination, policy: CheckPolicy, options: ExamineOptions) -> N
     is_over = done.standing.phase == Phase.FINISHED and not is_planned(target)
     done.causes = ranking.causes([*now, *then], finished=is_over)
     if is_planned(target):
-        done.standing = not_run(loaded=s.config is not None and s.config.how == "loaded")
+        tried = s.config is not None and s.config.how == "loaded" and bool(s.config.built)
+        done.standing = not_run(tried=tried)
     elif is_alive(target) is None and done.log is not None and not any(done.log.tail):
         done.standing = of_empty_log()
     if not target.supervised:

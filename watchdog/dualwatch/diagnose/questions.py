@@ -21,6 +21,7 @@ from dualwatch.diagnose import live_process, preflight, records
 from dualwatch.diagnose.parallel import Collector, Once
 from dualwatch.events import ConfigRead
 from dualwatch.frameworks import config_read, interpreter
+from dualwatch.frameworks.base import TIME_LIMIT
 from dualwatch.history import sources
 from dualwatch.history.run import LINES_AT_ONCE, RunHistory
 from dualwatch.history.training_record import TrainingRecord
@@ -30,7 +31,7 @@ from dualwatch.tensorboard import curves
 LIVE_S = 8.0
 """Seconds for everything about a live training; a healthy machine needs about four."""
 
-CONFIG_S = 60.0
+CONFIG_S = TIME_LIMIT
 """Seconds for a configuration that the user named: loading and trying it imports torch."""
 
 EARLIER_S = 3.0

@@ -62,6 +62,8 @@ _STOPS = re.compile(r".{0,60}?\bOverall training speed: \d+ iterations in ")
 _ALL_CLASSES = re.compile(
     r" +all +\d+ +\d+(?P<values>(?: +(?:\d\S*|nan)){4}(?:(?: +(?:\d\S*|nan)){4})?) *$"
 )
+# detectron2: "copypaste: Task: bbox", "copypaste: AP,AP50,...", "copypaste: 38.1,58.2,..."
+_RESULT = re.compile(r".{0,80}?\bcopypaste: (?P<cells>[\w .,:/@-]{1,400})$")
 _COLUMNS = (None, None, "mAP50", "mAP50-95", None, None, "second/mAP50", "second/mAP50-95")
 
 _PREFIX = re.compile(r".{0,120} >> |.{0,80}?\bINFO\b[^A-Za-z`{\d]{0,6}(?:[\w.]{1,80}: ?)?")
@@ -75,11 +77,14 @@ class OtherLines:
 
     def __init__(self) -> None:
         self._is_last = False
+        self._names: tuple[str, ...] = ()
 
     def parse(self, line: str, at: float, wall: float) -> Event | None:
         """The beginning, progress or end that a line reports; None for all other lines."""
         if "total_loss: " in line:
             return self._iteration(line, at, wall)
+        if "copypaste: " in line:
+            return self._result(line, at, wall)
         if line.startswith("   ") and " all " in line:
             return _of_all_classes(line, at, wall)
         if len(line) > MOST_CHARS or _HINT.search(line) is None:
@@ -113,6 +118,21 @@ class OtherLines:
             mode="train",
             done=int(match["done"]),
             metrics=bars.fields(match["values"]),
+        )
+
+    def _result(self, line: str, at: float, wall: float) -> EvaluationLogged | None:
+        match = _RESULT.match(line)
+        if match is None or match["cells"].startswith("Task"):
+            return None
+        cells = tuple(match["cells"].strip().split(","))
+        try:
+            values = [float(cell) for cell in cells]
+        except ValueError:
+            self._names = cells
+            return None
+        metrics = dict(zip(self._names, values, strict=False))
+        return EvaluationLogged(
+            at=at, wall=wall, mode="val", epoch=None, iteration=0, total=None, metrics=metrics
         )
 
     def position(self, line: str) -> Position | None:

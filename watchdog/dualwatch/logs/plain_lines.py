@@ -16,7 +16,7 @@ import math
 import re
 
 from dualwatch.core.text import bound
-from dualwatch.events import ProgressShown
+from dualwatch.events import EvaluationLogged, ProgressShown
 
 LABEL_CHARS = 80
 
@@ -52,6 +52,8 @@ _FIELD = re.compile(
     r"(?![\w.%:/])",
     re.IGNORECASE,
 )
+_OF_EVALUATION = "eval_"
+_SPEED = ("runtime", "samples_per_second", "steps_per_second")
 _NOT_METRICS = frozenset(("eta", "epoch", "step", "iter", "iteration", "batch", "mem", "elapsed"))
 _VALIDATING = re.compile(r"(?<![a-z])(?:val|valid|validation|eval|test)(?![a-z])|验证|测试", re.I)
 
@@ -75,8 +77,8 @@ def row_epoch(line: str) -> float | None:
         return None
 
 
-def parse(line: str, at: float, wall: float) -> ProgressShown | None:
-    """The progress that a line states; None for all other lines."""
+def parse(line: str, at: float, wall: float) -> ProgressShown | EvaluationLogged | None:
+    """The progress or the result that a line states; None for all other lines."""
     if _ROW.match(line):
         return _row(line, at, wall)
     match = _line(line)
@@ -118,19 +120,35 @@ def _line(line: str) -> re.Match[str] | None:
     return None
 
 
-def _row(line: str, at: float, wall: float) -> ProgressShown | None:
+def _row(line: str, at: float, wall: float) -> ProgressShown | EvaluationLogged | None:
     """A dictionary of a trainer, printed: it has a fraction of an epoch, and no step."""
     values = {key: float(value) for key, value in _ROW_FIELD.findall(line)}
     epoch = values.pop("epoch", None)
-    is_validation = any(key.startswith("eval_") for key in values)
-    if epoch is None or epoch < 0 or not any("loss" in key for key in values):
+    if epoch is None or epoch < 0:
+        return None
+    results = {
+        key.removeprefix(_OF_EVALUATION): value
+        for key, value in values.items()
+        if key.startswith(_OF_EVALUATION) and not key.endswith(_SPEED)
+    }
+    if results:
+        return EvaluationLogged(
+            at=at,
+            wall=wall,
+            mode="val",
+            epoch=max(1, math.ceil(epoch)),
+            iteration=0,
+            total=None,
+            metrics=results,
+        )
+    if not any("loss" in key for key in values):
         return None
     return ProgressShown(
         at=at,
         wall=wall,
         label=f"epoch {epoch:g}",
         bar=False,
-        mode="val" if is_validation else "train",
+        mode="train",
         epoch=max(1, math.ceil(epoch)),
         epochs=None,
         done=0,

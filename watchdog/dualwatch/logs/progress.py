@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from msgspec import structs
 
-from dualwatch.events import ProgressShown
+from dualwatch.events import Event, ProgressShown
 from dualwatch.logs import bars, plain_lines
 from dualwatch.logs.bars import Bar
 
@@ -141,8 +141,8 @@ class ProgressReader:
         bar, _ = bars.split(line)
         return self._drawn(bar, at, wall) if bar is not None else []
 
-    def said(self, line: str, at: float, wall: float) -> list[ProgressShown]:
-        """The progress that a line without a bar states, where no framework knows it."""
+    def said(self, line: str, at: float, wall: float) -> list[Event]:
+        """The progress or the result that a line without a bar states, if no framework knows it."""
         if plain_lines.may_hold(line):
             found = plain_lines.parse(line, at, wall)
             if found is not None:

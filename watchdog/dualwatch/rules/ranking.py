@@ -54,7 +54,7 @@ def explained(finding: Finding, findings: Sequence[Finding]) -> bool:
     )
 
 
-_RESULT = ("DW203", "DW205", "DW207", "DW216")
+_RESULT = ("DW203", "DW205", "DW207", "DW214", "DW215", "DW216")
 """Findings about what a training has become, be they warnings."""
 
 

@@ -72,16 +72,16 @@ class RunStatus:
     decided: bool
 
 
-def not_run(*, loaded: bool) -> RunStatus:
+def not_run(*, tried: bool) -> RunStatus:
     """The status of a configuration of which no training is known.
 
     Args:
-        loaded: Whether it was loaded as the training loads it: a text that was only read leaves
-            open whether it can start.
+        tried: Whether it was loaded as the training loads it, and its parts were built as a trial:
+            otherwise it is open whether it can start.
     """
-    how = "it loads" if loaded else "only read as text"
+    how = "it loads" if tried else "its parts were not built as a trial"
     return RunStatus(
-        phase=Phase.NOT_RUN, sentence=f"a configuration, not run; {how}", decided=loaded
+        phase=Phase.NOT_RUN, sentence=f"a configuration, not run; {how}", decided=tried
     )
 
 

@@ -24,7 +24,7 @@ from dualwatch.collectors.host import sample as host
 from dualwatch.core import clock
 from dualwatch.core.errors import DualwatchError, Exit
 from dualwatch.core.settings import Settings
-from dualwatch.events import ProcessesSampled
+from dualwatch.events import Event, IterationLogged, ProcessesSampled
 from dualwatch.frameworks.base import LaunchOptions
 from dualwatch.protocol.rehearsal import Order
 from dualwatch.state.snapshot import Snapshot, fold
@@ -111,18 +111,8 @@ def _run(planned: plan.Plan, scratch: Path, requests: StopRequests, work_dir: Pa
 
     threading.Thread(target=wake_when_done, name="dualwatch-wait", daemon=True).start()
     monitor = Monitor(folder, training, NvmlSampler(), process_interval=PROCESS_INTERVAL)
-    timed_out = False
-    most_memory: int | None = None
-    trains_since: float | None = None
     try:
-        while not training.is_over() and not requests.to_stop and not timed_out:
-            requests.sleep(TICK)
-            moment = clock.now()
-            most_memory = _most(most_memory, monitor.processes(moment))
-            if trains_since is None and read(folder) is not None:
-                trains_since = moment.at
-            limit = START_LIMIT if trains_since is None else LIMIT
-            timed_out = moment.at - (began if trains_since is None else trains_since) > limit
+        timed_out, most_memory = _watch(monitor, training, folder, requests, began)
     finally:
         _stop(monitor, training, requests, planned.stop.grace)
     if requests.to_stop:
@@ -140,6 +130,49 @@ def _run(planned: plan.Plan, scratch: Path, requests: StopRequests, work_dir: Pa
             seconds=moment.at - began,
             machine=_machine(work_dir, most_memory),
         )
+    )
+
+
+def _watch(
+    monitor: Monitor, training: launch.Launched, folder: Path, requests: StopRequests, began: float
+) -> tuple[bool, int | None]:
+    """Waits for the end of the rehearsal.
+
+    Returns:
+        Whether it did not end within its limit, and the most memory that its processes held.
+
+    Raises:
+        DualwatchError: The training trains, and is not shortened.
+    """
+    most_memory: int | None = None
+    trains_since: float | None = None
+    while not training.is_over() and not requests.to_stop:
+        requests.sleep(TICK)
+        moment = clock.now()
+        most_memory = _most(most_memory, monitor.processes(moment))
+        if trains_since is None and read(folder) is not None:
+            trains_since = moment.at
+        elif trains_since is None:
+            _refuse_unshortened(monitor.poll(moment, suspicious=False))
+        limit = START_LIMIT if trains_since is None else LIMIT
+        if moment.at - (began if trains_since is None else trains_since) > limit:
+            return True, most_memory
+    return False, most_memory
+
+
+def _refuse_unshortened(events: list[Event]) -> None:
+    """Ends a training that no agent shortens: it would continue to its end.
+
+    Raises:
+        DualwatchError: It logs iterations.
+    """
+    if not any(isinstance(event, IterationLogged) for event in events):
+        return
+    raise DualwatchError(
+        "the training cannot be rehearsed: it trains, and could not be shortened",
+        why="its loop was not found by the part of dualwatch that runs inside of it",
+        do="start the training without --rehearse",
+        exit_code=Exit.NOT_OBSERVED,
     )
 
 

@@ -93,6 +93,13 @@ def test_a_console_that_nobody_reads(story, wchan):
     assert found.circumstance is Circumstance.CONSOLE_UNREAD
 
 
+def test_a_pipe_of_the_script_itself_may_be_any(story):
+    found = next(
+        f for f in waits(story, PRINTS[2:], wchan="pipe_write").judged() if f.code == "DW125"
+    )
+    assert found.certainty == "possible"
+
+
 @pytest.mark.parametrize(
     ("main", "wchan"),
     [

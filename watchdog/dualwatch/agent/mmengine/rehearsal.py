@@ -98,6 +98,7 @@ class Rehearsal:
         """Takes the place of the loop's ``run``; the process ends after it."""
         self.seen["validates"] = self._runner.val_loop is not None
         self.seen["monitored"] = monitored(self._runner.hooks)
+        self._write()  # The supervisor learns from it that the training is being shortened.
         inventory.take(self._runner, self.seen)
         validation, validate = self._runner.val_loop, None
         if validation is not None:

@@ -132,7 +132,7 @@ class FreshWorkers:
             iterator._try_put_index()
 
     def reason_of(self, error: Exception) -> str:
-        """What an error while they are waited for is of theirs; "" where it is of somebody else."""
+        """Why they raised an error while a batch was waited for; "" where they did not."""
         if worker_processes.is_from_worker(error):
             return WorkersReason.FAILED
         workers = getattr(self.iterator, "_workers", ())

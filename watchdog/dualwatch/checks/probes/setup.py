@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from dualwatch import frameworks
 from dualwatch.checks.item import (
     CheckSubject,
     Item,
+    NotJudged,
     Reading,
     RunLife,
     failed,
@@ -76,7 +78,9 @@ def parts_built(subject: CheckSubject, item: Item) -> Reading:
     left = [f"{part}: {why}" for part, why in list(config.not_built.items())[:NAMED]]
     if not config.built:
         why = "building them needs the Python of the training (--python)"
-        return skipped("; ".join(left) or why, expected)
+        reading = skipped("; ".join(left) or why, expected)
+        # Of a text none can be built; of a configuration that was loaded they should have been.
+        return replace(reading, reason=NotJudged.UNTRIED) if config.how == "loaded" else reading
     observed = f"built or compared with their classes: {', '.join(config.built)}"
     if left:
         # Unknown is not well: what was not tried is named, and the item is not passed.

@@ -98,4 +98,5 @@ def _console(s: Snapshot, pid: int, main: tuple[Frame, ...]) -> _Blocked | None:
         Evidence(text=f"it sleeps in {wchan}", source="processes", wall=s.wall),
     ]
     prints = wait_patterns.logs_to_the_console(main)
-    return _Blocked(Circumstance.CONSOLE_UNREAD, evidence, 0.9 if prints else 0.7)
+    # Without a frame of a logger it is a print, or a pipe to a program of the script's own.
+    return _Blocked(Circumstance.CONSOLE_UNREAD, evidence, 0.9 if prints else 0.45)
