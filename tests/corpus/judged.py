@@ -21,7 +21,8 @@ from dualwatch.rules import catalog, ranking
 
 from tests.corpus.case import Case
 
-ACTED = ("rerun", "replace", "replace-pool", "wake", "give-up", "stop")
+IN_PLACE = ("replace", "replace-pool", "end-workers", "drop-logs", "wake")
+ACTED = (*IN_PLACE, "rerun", "give-up", "stop")
 _PROGRESS = (AttemptStarted, LogMilestone, HeartbeatRead, IterationLogged)
 
 

@@ -19,7 +19,7 @@ MEMORY = {
 
 PINNED = {
     "train_dataloader.dataset.type": "Pinned",
-    "train_dataloader.dataset.length": 400,
+    "train_dataloader.dataset.length": 200,
 }
 
 CASES = (

@@ -105,7 +105,7 @@ def _code(done: Examination) -> Exit:
 def _bundle(
     result: DiagnoseResult, done: Examination, output: Path | None, redactor: Redactor | None
 ) -> None:
-    files = raw_evidence.gather(done)
+    files, left_out = raw_evidence.gather(done)
     stamp = done.moment.wall
     name = f"diagnosis-{units.stamp(stamp)}.zip"
     own = done.target.attempt_dir.parent if done.target.attempt_dir is not None else None
@@ -114,7 +114,7 @@ def _bundle(
     for place in places:
         try:
             result.bundle = bundles.write(
-                place / name, result.document, files, redactor, stamp=stamp
+                place / name, result.document, files, redactor, stamp=stamp, left_out=left_out
             )
             return
         except OSError as error:

@@ -7,13 +7,17 @@ from pathlib import Path
 
 from dualwatch.collectors.stacks import capture as stacks
 from dualwatch.diagnose.examine import Examination
+from dualwatch.report.bundle import bundle
 
-MAX_BYTES = 9 << 20
-"""Read of each file, the newest of it; the bundle keeps a little less."""
+MARK_BYTES = 200
+LONGEST_LINE = 1 << 16
 
 
-def gather(done: Examination) -> dict[str, str]:
-    """File name -> text; what does not exist is left out, what cannot be read is not observed."""
+def gather(done: Examination) -> tuple[dict[str, str], dict[str, int]]:
+    """File name -> text, and name -> bytes that are left out of it.
+
+    What does not exist is left out, what cannot be read is not observed.
+    """
     target = done.target
     files: dict[str, Path] = {}
     if target.log is not None:
@@ -30,11 +34,15 @@ def gather(done: Examination) -> dict[str, str]:
             for path in sorted((target.attempt_dir / "stacks").glob("stacks-*.txt"))[-3:]
         }
     raw: dict[str, str] = {}
+    left_out: dict[str, int] = {}
     for name, path in files.items():
-        text = _read(path, done)
-        if text is not None:
-            raw[name] = text
-    return raw | _seen_now(done)
+        try:
+            raw[name], left_out[name] = _read(path)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            done.not_observed[path.name] = f"cannot be read: {error.strerror or error}"
+    return raw | _seen_now(done), left_out
 
 
 def _seen_now(done: Examination) -> dict[str, str]:
@@ -58,15 +66,21 @@ def _seen_now(done: Examination) -> dict[str, str]:
     return raw
 
 
-def _read(path: Path, done: Examination) -> str | None:
-    """The newest part of a file as text, None where it cannot be read."""
-    try:
-        with path.open("rb") as stream:
-            size = stream.seek(0, 2)
-            stream.seek(max(0, size - MAX_BYTES))
-            return stream.read(MAX_BYTES).decode("utf-8", "replace")
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        done.not_observed[path.name] = f"cannot be read: {error.strerror or error}"
-        return None
+def _read(path: Path) -> tuple[str, int]:
+    """A file as text, of a large one the beginning and the newest, and the bytes left out.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as stream:
+        size = stream.seek(0, 2)
+        stream.seek(0)
+        if size <= bundle.LARGEST:
+            return stream.read(bundle.LARGEST).decode("utf-8", "replace"), 0
+        head = stream.read(bundle.HEAD)
+        head = head[: head.rfind(b"\n") + 1] or head
+        stream.seek(size - (bundle.LARGEST - bundle.HEAD - MARK_BYTES))
+        stream.readline(LONGEST_LINE)
+        left_out = stream.tell() - len(head)
+        newest = stream.read(bundle.LARGEST).decode("utf-8", "replace")
+    return f"{head.decode('utf-8', 'replace')}{bundle.mark(left_out)}{newest}", left_out

@@ -161,7 +161,7 @@ def _watch(
 
 
 def _refuse_unshortened(events: list[Event]) -> None:
-    """Ends a training that no agent shortens: it would go on to its end.
+    """Ends a training that no agent shortens: it would continue to its end.
 
     Raises:
         DualwatchError: It logs iterations.

@@ -12,9 +12,11 @@ MAIN, FIRST = 100, 101
 class Loaded:
     """A training whose workers use ``use`` cores together."""
 
-    def __init__(self, story, *, masks, use, main="0-7", main_use=0.1, machine=8, quota=None):
+    def __init__(
+        self, story, *, masks, use, main="0-7", main_use=0.1, machine=8, quota=None, waits=0.0
+    ):
         self.story, self.masks, self.main = story, masks, main
-        self.use, self.main_use = use, main_use
+        self.use, self.main_use, self.waits = use, main_use, waits
         story.tell(HostSampled, machine_cpus=machine, cpu_quota=quota, container="docker")
 
     def runs(self, *, data=0.8, samples=8):
@@ -26,7 +28,13 @@ class Loaded:
                 story.line(loss=1.0 / (number + 1), time=1.0, data_time=data)
             seconds = 5.0 * number
             workers = [
-                self.process(FIRST + n, "worker", mask, seconds * self.use / len(self.masks))
+                self.process(
+                    FIRST + n,
+                    "worker",
+                    mask,
+                    seconds * self.use / len(self.masks),
+                    seconds * self.waits / len(self.masks),
+                )
                 for n, mask in enumerate(self.masks)
             ]
             main = self.process(MAIN, "main", self.main, seconds * self.main_use)
@@ -34,7 +42,7 @@ class Loaded:
         return self
 
     @staticmethod
-    def process(pid, role, mask, cpu):
+    def process(pid, role, mask, cpu, wait=0.0):
         return ProcessSample(
             pid=pid,
             create_time=1.0,
@@ -48,7 +56,7 @@ class Loaded:
             wchan="",
             command="python train.py",
             cpus=mask,
-            cpu_wait_s=cpu,
+            cpu_wait_s=wait,
         )
 
     def found(self):
@@ -71,6 +79,11 @@ def test_a_mask_that_is_too_narrow(story, masks, use, main, what) -> None:
     assert "DW209" in {f.code for f in story.judged()}
 
 
+def test_other_processes_use_the_same_cpus(story) -> None:
+    (one,) = Loaded(story, masks=("0",) * 4, use=0.3, waits=3.6).runs().found()
+    assert one.confidence == pytest.approx(0.6)
+
+
 def test_a_quota_that_is_used_up(story) -> None:
     (one,) = Loaded(story, masks=("0-7",) * 6, use=1.9, quota=2.0).runs().found()
     assert one.circumstance is Circumstance.CPU_QUOTA
@@ -82,6 +95,8 @@ def test_a_quota_that_is_used_up(story) -> None:
         {"masks": ("0", "1", "2", "3"), "use": 3.9},  # pinned on purpose, one each
         {"masks": ("0",), "use": 0.99},  # one worker
         {"masks": ("0",) * 4, "use": 0.3},  # it waits for storage
+        {"masks": ("0",) * 4, "use": 0.3, "waits": 1.0},  # for both
+        {"masks": ("0", "1", "2", "3"), "use": 0.4, "waits": 3.6},  # the machine is crowded
         {"masks": ("0-7",) * 12, "use": 7.9},  # a small machine
         {"masks": ("0-1",) * 4, "use": 1.9, "main": "0-1", "machine": 2},
         {"masks": ("0-7",) * 2, "use": 1.9, "quota": 4.0},

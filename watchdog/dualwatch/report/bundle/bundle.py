@@ -16,6 +16,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -51,6 +52,7 @@ def write(
     redactor: Redactor | None,
     *,
     stamp: float,
+    left_out: Mapping[str, int] = MappingProxyType({}),
 ) -> Path:
     """Writes the archive and returns its path.
 
@@ -60,11 +62,12 @@ def write(
         raw: Name -> text of what it rests on; a name that is no plain file name is made one.
         redactor: Takes people, machines and secrets out of everything, None to keep them.
         stamp: Seconds since the epoch, for the times in the archive.
+        left_out: Name -> bytes of the file that its text lacks already.
 
     Raises:
         OSError: The disk is full, or the folder cannot be written; nothing is left behind.
     """
-    files = _files(document, raw, redactor)
+    files = _files(document, raw, left_out, redactor)
     archive.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     final = _claimed(archive)
     beside = final.with_name(f".{final.name}.tmp")
@@ -94,7 +97,12 @@ def _claimed(archive: Path) -> Path:
 # --- what is in it ---------------------------------------------------------------------------
 
 
-def _files(document: Diagnosis, raw: Mapping[str, str], redactor: Redactor | None) -> list[_File]:
+def _files(
+    document: Diagnosis,
+    raw: Mapping[str, str],
+    left_out: Mapping[str, int],
+    redactor: Redactor | None,
+) -> list[_File]:
     """All files. The README and the manifest come last: they list the others."""
     if redactor is not None:
         for text in (*raw.values(), json.dumps(plain(document.as_json()), ensure_ascii=False)):
@@ -103,12 +111,13 @@ def _files(document: Diagnosis, raw: Mapping[str, str], redactor: Redactor | Non
     files = [_File("diagnosis.json", stored(shown.as_json()))]
     taken: set[str] = set()
     for name, text in raw.items():
-        text, left_out = _cut(text)
+        lacking = left_out.get(name, 0)
+        text, cut = _cut(text)
         if redactor is not None:
             name, text = redactor.text(str(name)), redactor.text(text)
         # A token may be longer than what it replaces.
         data, more = _bounded(text.encode("utf-8", "backslashreplace"))
-        files.append(_File(f"raw/{_safe(str(name), taken)}", data, left_out + more))
+        files.append(_File(f"raw/{_safe(str(name), taken)}", data, lacking + cut + more))
     legend = redactor.legend() if redactor is not None else None
     listed = [story.Listed(file.name, len(file.data), file.left_out) for file in files]
     readme = story.text(shown, files=listed, legend=legend)
@@ -170,8 +179,12 @@ def _bounded(data: bytes) -> tuple[bytes, int]:
     head = head.decode("utf-8", "ignore").encode("utf-8")
     left_out = len(data) - len(head) - len(tail)
     end = b"" if head.endswith(b"\n") else b"\n"
-    mark = b"[dualwatch: %d bytes of this file are left out here]\n" % left_out
-    return head + end + mark + tail, left_out
+    return head + end + mark(left_out).encode() + tail, left_out
+
+
+def mark(left_out: int) -> str:
+    """The line in place of what is left out of a file."""
+    return f"[dualwatch: {left_out} bytes of this file are left out here]\n"
 
 
 def _safe(name: str, taken: set[str]) -> str:

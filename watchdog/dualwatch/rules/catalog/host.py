@@ -112,8 +112,8 @@ CODES: tuple[Code, ...] = (
         name="cpu-starved",
         severity=Severity.WARNING,
         means="The loader workers share fewer CPUs than there are workers, by their affinity mask "
-        "or by the CPU quota of a container or job; they use all of them, and the training waits "
-        "for data.",
+        "or by the CPU quota of a container or job; they use all of them, or are ready to run and "
+        "get none, and the training waits for data.",
         matters="More workers do not help: they share the same CPUs. The GPU idles meanwhile.",
         remedy="Let the workers use more CPUs.",
         remedies={

@@ -36,7 +36,8 @@ def _by_mask(s: Snapshot, seen: speed.Speed) -> list[Finding]:
     used = median(use.by_workers for use in s.cpu_uses)
     if any(use.mask != newest.mask or use.workers <= use.cpus for use in s.cpu_uses):
         return []
-    if machine is None or newest.cpus >= machine or used < ALL_OF_IT * newest.cpus:
+    uses_all = used >= ALL_OF_IT * newest.cpus
+    if machine is None or newest.cpus >= machine or not (uses_all or _all_want_one(s.cpu_uses)):
         return []
     workers = f"{newest.workers} loader workers"
     text = (
@@ -52,9 +53,18 @@ def _by_mask(s: Snapshot, seen: speed.Speed) -> list[Finding]:
         *_waited(s.cpu_uses),
         _waiting(s, seen),
     ]
+    if not uses_all:
+        text = "processes that are not of this training use these CPUs, too"
+        evidence.append(Evidence(text=text, source="processes", wall=newest.wall))
     circumstance = Circumstance.PINNED_WORKERS if pinned else Circumstance.NARROW_MASK
     return [
-        finding("DW506", evidence, confidence=0.9, circumstance=circumstance, attempt=s.attempt)
+        finding(
+            "DW506",
+            evidence,
+            confidence=0.9 if uses_all else 0.6,
+            circumstance=circumstance,
+            attempt=s.attempt,
+        )
     ]
 
 
@@ -80,6 +90,13 @@ def _by_quota(s: Snapshot, seen: speed.Speed) -> list[Finding]:
     ]
     what = Circumstance.CPU_QUOTA
     return [finding("DW506", evidence, confidence=0.9, circumstance=what, attempt=s.attempt)]
+
+
+def _all_want_one(uses: tuple[CpuUse, ...]) -> bool:
+    """Whether nearly all workers are always running or ready to run: none waits for storage."""
+    waits = [use.waited for use in uses]
+    wanted = [use.by_workers + wait for use, wait in zip(uses, waits, strict=True) if wait]
+    return len(wanted) == len(uses) and median(wanted) >= ALL_OF_IT * uses[-1].workers
 
 
 def _waited(uses: tuple[CpuUse, ...]) -> list[Evidence]:
