@@ -145,7 +145,11 @@ CASES = (
         named=("pairs", "trains"),
         tolerated=("losses",),
     ),
-    _demo("the data is not there", f"{PAIRS}.data_root=data/nowhere", named=("trains",)),
+    _demo(
+        "the data is not there",
+        f"{PAIRS}.data_root=data/nowhere",
+        named=("trains", "refused"),
+    ),
 )
 
 
