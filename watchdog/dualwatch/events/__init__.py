@@ -2,10 +2,22 @@
 
 from dualwatch.events.base import Event
 from dualwatch.events.circumstances import Circumstance
+from dualwatch.events.configuration import (
+    ConfigRead,
+    NotFollowed,
+)
 from dualwatch.events.decisions import Action, Change, Decision, RerunStep, TriedStep
 from dualwatch.events.defects import Defect, DefectKind, PathsSeen
 from dualwatch.events.endings import DeviceAssertSeen, EndKind, EndReported, EndReporter
 from dualwatch.events.findings import Evidence, Finding, Proof, Severity
+from dualwatch.events.inside import (
+    AgentReported,
+    BatchSeen,
+    CaughtException,
+    CommandAnswered,
+    HeartbeatRead,
+    UnusualBatch,
+)
 from dualwatch.events.lifecycle import (
     AttemptEnded,
     AttemptStarted,
@@ -55,23 +67,15 @@ from dualwatch.events.preflight import (
     WeightsPart,
 )
 from dualwatch.events.training import (
-    AgentReported,
-    BatchSeen,
-    CaughtException,
-    CommandAnswered,
-    ConfigRead,
     ConsoleGrew,
     ErrorFate,
     ErrorSeen,
     EvaluationLogged,
     GoalAnnounced,
-    HeartbeatRead,
     IterationLogged,
     LinesScreened,
     LogMilestone,
-    NotFollowed,
     ProgressShown,
-    UnusualBatch,
 )
 from dualwatch.events.workers import WorkersChanged
 
