@@ -80,7 +80,7 @@ def main() -> int:
     parser.add_argument("--speed", action="store_true", help="iteration times; see speed.py")
     options = parser.parse_args()
     if options.speed:
-        return speed.main()
+        return speed.compare()
     folder = Path(tempfile.mkdtemp(prefix="dualwatch-recovery-"))
     ways: dict[str, Callable[[Scene], Recovery]] = {
         IN_PLACE: lambda scene: by_dualwatch(scene, "replace"),

@@ -67,7 +67,7 @@ class Speed:
     wrong: tuple[str, ...]
 
 
-def main(names: Sequence[str] = tuple(WAYS)) -> int:
+def compare(names: Sequence[str] = tuple(WAYS)) -> int:
     """Runs each once and prints the table and the bars."""
     folder = Path(tempfile.mkdtemp(prefix="dualwatch-speed-"))
     results: dict[str, Speed] = {}

@@ -15,7 +15,7 @@ def test_a_code_comes_with_an_example_and_what_it_explains(dualwatch_) -> None:
     example = said.out.split("\nExample\n")[1]
     assert example.startswith("  DW501 host-out-of-memory (certain)\n    Out of memory:")
     assert "\nIt explains\n  DW301 worker-killed, DW606 training-script-error\n" in said.out
-    assert "Explained by" not in said.out
+    assert "\nExplained by\n  DW505 memory-creep" in said.out
 
 
 def test_a_symptom_names_its_causes() -> None:

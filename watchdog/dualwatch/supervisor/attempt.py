@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import uuid
@@ -252,7 +253,8 @@ class Attempt:
         command = _IN_PLACE.get(decision.action)
         if command is not None:
             if decision.action is Action.REPLACE:
-                launch.write_trials(self.folder, decision.fresh, decision.cause)
+                with contextlib.suppress(OSError):  # A full disk: it stays without workers.
+                    launch.write_trials(self.folder, decision.fresh, decision.cause)
             asked = self.recorder.snapshot.slowest
             answer = self._client(monitor, training).request(command)
             if (answer is not None and answer.done) or self._progressed(asked):
