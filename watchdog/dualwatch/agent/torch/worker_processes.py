@@ -90,10 +90,15 @@ def _interrupt(processes: list[Worker]) -> None:
     """Asks workers to leave by Ctrl-C, which torch's loop in them takes for an end."""
     if os.name != "posix":
         return
-    for process in processes:
+    end = time.monotonic() + UNWIND
+    for number, process in enumerate(processes):
+        # One after the other: a lock that one gives back goes to the next, and an interruption just
+        # then would be raised between its acquisition and the body of its `with`.
+        share = (end - time.monotonic()) / (len(processes) - number)
         with contextlib.suppress(OSError):
             os.kill(process.pid, signal.SIGINT)
-    end = time.monotonic() + UNWIND
+        with contextlib.suppress(Exception):
+            process.join(max(0.0, share))
     for process in processes:
         with contextlib.suppress(Exception):
             process.join(max(0.0, end - time.monotonic()))
