@@ -200,12 +200,12 @@ def diagnose() -> None:
 
 def check() -> None:
     """The checklist of the run of ``live``."""
-    look("check", f"dualwatch check {WORK / 'resolved'} --profile macl-demo")
+    look("check", f"dualwatch check {WORK / 'resolved'} --profile macl-demo-deadlock")
 
 
 def plain() -> None:
     """The same where a terminal has no colours and no more than ASCII."""
-    command = f"dualwatch check {WORK / 'resolved'} --profile macl-demo --select preflight"
+    command = f"dualwatch check {WORK / 'resolved'} --profile macl-demo-deadlock --select preflight"
     look("plain", f"NO_COLOR=1 PYTHONIOENCODING=ascii {command}")
 
 

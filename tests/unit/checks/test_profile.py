@@ -79,7 +79,8 @@ def test_milestones_replace_those_of_the_base():
     ("config", "words", "name"),
     [
         ("llvip.py", ("MACLHead",), "macl"),
-        ("dualmacl_tiny_synthetic_2e_deadlock.py", ("MACLHead",), "macl-demo"),
+        ("dualmacl_tiny_synthetic_2e_deadlock.py", ("MACLHead",), "macl-demo-deadlock"),
+        ("dualmacl_tiny_synthetic_2e.py", ("MACLHead",), "macl-demo"),
         ("faster_rcnn.py", ("FasterRCNN", "loss"), "neutral"),
         ("x.log", ("loss_macl",), "macl"),
         ("", (), "neutral"),

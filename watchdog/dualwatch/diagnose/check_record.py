@@ -49,7 +49,8 @@ def record_of(done: Examination, policy: CheckPolicy) -> CheckRecord:
     """What an examination has for a checklist."""
     target = done.target
     finished = done.standing is not None and done.standing.phase == Phase.FINISHED
-    config = done.config
+    config, started = done.config, done.run.started
+    path = config.path if config is not None else str(target.log or "")
     return CheckRecord(
         s=replace(done.snapshot, tensorboard=_tensorboard(done)),
         course=done.course,
@@ -60,7 +61,8 @@ def record_of(done: Examination, policy: CheckPolicy) -> CheckRecord:
         earlier=done.run.earlier_findings,
         has_ended=done.has_ended,
         required=examine.required(done, policy),
-        path=config.path if config is not None else str(target.log or ""),
+        # `train` chose its profile by this name; the copy in the work dir may have another one.
+        path=started.config if started is not None else path,
         elsewhere=not done.locality.here,
         elsewhere_why=done.locality.why,
         orphans_looked_for=target.work_dir is not None and "orphans" not in done.not_observed,

@@ -54,7 +54,9 @@ class PairedImages(Domain):
         )
     )  # fmt: skip
 
-    profiles = (_PROFILES / "macl-demo.toml", _PROFILES / "macl.toml")
+    profiles = tuple(
+        _PROFILES / f"{name}.toml" for name in ("macl-demo-deadlock", "macl-demo", "macl")
+    )
     layouts_of = "dualmacl"
     layouts = {
         "KAISTPairedDataset": layouts.kaist,
