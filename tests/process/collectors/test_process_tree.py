@@ -53,6 +53,7 @@ with open(sys.argv[1], "rb") as file:
 sum(mapped[::4096])
 go, up, done = os.pipe(), os.pipe(), os.pipe()
 if os.fork() == 0:
+    os.close(go[1])  # So that it ends with its parent.
     os.write(up[1], b"x")
     os.read(go[0], 1)
     for place in range(0, size, 4096):
