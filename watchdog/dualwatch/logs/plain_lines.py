@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import re
 
+from dualwatch.core.metric_names import of_evaluation
 from dualwatch.core.text import bound
 from dualwatch.events import EvaluationLogged, ProgressShown
 
@@ -52,8 +53,6 @@ _FIELD = re.compile(
     r"(?![\w.%:/])",
     re.IGNORECASE,
 )
-_OF_EVALUATION = "eval_"
-_SPEED = ("runtime", "samples_per_second", "steps_per_second")
 _NOT_METRICS = frozenset(("eta", "epoch", "step", "iter", "iteration", "batch", "mem", "elapsed"))
 _VALIDATING = re.compile(r"(?<![a-z])(?:val|valid|validation|eval|test)(?![a-z])|验证|测试", re.I)
 
@@ -126,12 +125,7 @@ def _row(line: str, at: float, wall: float) -> ProgressShown | EvaluationLogged 
     epoch = values.pop("epoch", None)
     if epoch is None or epoch < 0:
         return None
-    results = {
-        key.removeprefix(_OF_EVALUATION): value
-        for key, value in values.items()
-        if key.startswith(_OF_EVALUATION) and not key.endswith(_SPEED)
-    }
-    if results:
+    if results := of_evaluation(values):
         return EvaluationLogged(
             at=at,
             wall=wall,

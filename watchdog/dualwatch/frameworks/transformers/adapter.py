@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from dualwatch.core.metric_names import of_evaluation
 from dualwatch.events import EvaluationLogged, Event, GoalAnnounced, IterationLogged
 from dualwatch.frameworks.base import Framework
 
@@ -17,8 +18,6 @@ STATE = "trainer_state.json"
 MOST_BYTES = 64 << 20
 
 _BESIDE = ("epoch", "step", "total_flos")
-_OF_EVALUATION = "eval_"
-_SPEED = ("runtime", "samples_per_second", "steps_per_second")
 
 
 class Transformers(Framework):
@@ -61,12 +60,7 @@ def _row(row: Mapping[str, object], wall: float, total: int | None) -> Event | N
         for key, value in row.items()
         if isinstance(value, (int, float)) and key not in _BESIDE
     }
-    results = {
-        key.removeprefix(_OF_EVALUATION): value
-        for key, value in values.items()
-        if key.startswith(_OF_EVALUATION) and not key.endswith(_SPEED)
-    }
-    if results:
+    if results := of_evaluation(values):
         return EvaluationLogged(
             at=0.0, wall=wall, mode="val", epoch=None, iteration=step, total=None, metrics=results
         )
