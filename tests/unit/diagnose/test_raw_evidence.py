@@ -14,7 +14,7 @@ LINE = "line of a log with a number {:08d}\n"
 def text_of(path: Path, size: int) -> str:
     count = size // len(LINE.format(0))
     text = "".join(map(LINE.format, range(count)))
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8", newline="\n")
     return text
 
 

@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 from dualwatch.agent.torch import free_memory, spawning
 
+if sys.platform == "win32":
+    pytest.skip("workers are never forked on Windows", allow_module_level=True)
+
 LATER = 1e12
 """No file was changed since."""
 
