@@ -199,6 +199,9 @@ class ExceptionTrace:
 def _is_library(file: str) -> bool:
     """Whether a file is of Python's own library."""
     library = sysconfig.get_paths().get("stdlib", "")
+    if library and not os.path.isabs(file):
+        # A Python that was compiled elsewhere knows its files without their folder.
+        return any(os.path.exists(os.path.join(library, file + end)) for end in ("", "c"))
     below = os.path.normcase(file).startswith(os.path.normcase(library))
     return bool(library) and below and not _is_foreign(file)
 
