@@ -29,6 +29,7 @@ class HeartbeatUrl:
         self.shown = masked(url)
         self._url = url
         self._trouble: str | None = None
+        self._was_given = False
         self._due: queue.Queue[bool] = queue.Queue(1)
         self._thread = threading.Thread(target=self._work, name="dualwatch-heartbeat", daemon=True)
         self._thread.start()
@@ -42,8 +43,10 @@ class HeartbeatUrl:
 
     def trouble(self) -> str | None:
         """Why the first request failed that did, given once."""
-        why, self._trouble = self._trouble, None if self._trouble is None else ""
-        return why or None
+        if self._trouble is None or self._was_given:
+            return None
+        self._was_given = True
+        return self._trouble
 
     def _work(self) -> None:
         wanted = urllib.request.Request(

@@ -141,32 +141,33 @@ class CommandHandler:
             self.answer(self._trace_number, AgentCommand.TRACE, caught=caught)
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._pid:
+        if os.getpid() != self._pid or self._buffer[:8] == self._seen:
             return
         record = protocol.read_command(self._buffer)
         if record is None:
             return
-        if record.order == AgentCommand.DROP_LOGS and self._buffer[:8] != self._seen:
-            self._seen = self._buffer[:8]
-            why = "" if loggers.release(frame) else "no writer of events is waited for here"
-            if not why:
-                self._heart.beat(self._heart.phase)
-            self.answer(record.number, record.order, why=why)
-        if self._heart.phase not in _INTACT:
+        # Events that are given up are no parameters: that may be in the middle of a step.
+        if record.order != AgentCommand.DROP_LOGS and self._heart.phase not in _INTACT:
             return
-        if record.order == AgentCommand.REPLACE_POOL and self._buffer[:8] != self._seen:
+        inside_of_the_wait = {
+            AgentCommand.DROP_LOGS: self._drop_logs,
+            AgentCommand.REPLACE_POOL: self._replace_pool,
+            AgentCommand.END_WORKERS: self._end_workers,
+        }.get(record.order)
+        if inside_of_the_wait is not None:
             self._seen = self._buffer[:8]
-            self._replace_pool(record, frame)
-        if record.order == AgentCommand.END_WORKERS and self._buffer[:8] != self._seen:
-            self._seen = self._buffer[:8]
-            self._end_workers(record, frame)
-        if record.order not in (AgentCommand.SAVE, AgentCommand.TELL):
-            return
-        if self._buffer[:8] != self._seen:
+            inside_of_the_wait(record, frame)
+        elif record.order in (AgentCommand.SAVE, AgentCommand.TELL):
             self._seen = self._buffer[:8]
             self._carry_out(record)
 
-    def _replace_pool(self, record: protocol.CommandRecord, frame: object) -> None:
+    def _drop_logs(self, record: protocol.CommandRecord, frame: FrameType | None) -> None:
+        why = "" if loggers.release(frame) else "no writer of events is waited for here"
+        if not why:
+            self._heart.beat(self._heart.phase)
+        self.answer(record.number, record.order, why=why)
+
+    def _replace_pool(self, record: protocol.CommandRecord, frame: FrameType | None) -> None:
         waits = self._heart.phase == Phase.METRICS and pools.is_waited_for(frame)
         why = "" if waits else "no evaluation waits for a pool of processes here"
         if waits:

@@ -1,6 +1,9 @@
-"""``/proc/PID/stat``, ``schedstat`` and ``smaps_rollup`` of Linux."""
+"""``/proc/PID/stat``, ``schedstat``, ``smaps_rollup`` and ``fd`` of Linux."""
 
 from __future__ import annotations
+
+import os
+from collections.abc import Iterator
 
 
 def stat_fields(pid: int) -> list[bytes]:
@@ -54,3 +57,21 @@ def held_memory(pid: int) -> int:
     return 1024 * sum(
         int(sizes[name].split()[0]) for name in (b"Pss_Anon", b"Pss_Shmem", b"SwapPss")
     )
+
+
+def open_files(pid: int) -> Iterator[tuple[str, str]]:
+    """The descriptors of a process: each link below ``/proc``, and what it names.
+
+    Those that were closed meanwhile are left out.
+
+    Raises:
+        OSError: There is no such process, or it is another user's.
+    """
+    folder = f"/proc/{pid}/fd"
+    for name in os.listdir(folder):
+        link = f"{folder}/{name}"
+        try:
+            target = os.readlink(link)
+        except OSError:
+            continue
+        yield link, target

@@ -141,7 +141,9 @@ class RemedyDecider:
             can_replace=can_replace and self._can_replace(),
             can_replace_pool=can_replace and self._can_replace_pool(),
             can_end_workers=can_replace and self._can_end_workers(),
-            can_drop_logs=can_replace and s.agent is not None and self._was_not_refused(),
+            can_drop_logs=can_replace
+            and s.agent is not None
+            and not self._was_refused(AgentCommand.DROP_LOGS),
             woken=self._woken,
             phase=s.phase,
             iteration_s=without_workers(s, self._plan.spec.workers()),
@@ -163,11 +165,10 @@ class RemedyDecider:
     def _can_end_workers(self) -> bool:
         """Whether the agent did not refuse to end workers before."""
         s = self._recorder.snapshot
-        asked = [one for one in s.answers if one.order == AgentCommand.END_WORKERS]
         waits = s.phase in (Phase.WAITING, Phase.VAL_WAITING)
-        return s.agent is not None and waits and all(one.done for one in asked)
+        return s.agent is not None and waits and not self._was_refused(AgentCommand.END_WORKERS)
 
-    def _was_not_refused(self) -> bool:
-        """Whether the agent did not refuse to give up a logger before."""
-        asked = self._recorder.snapshot.answers
-        return all(one.done for one in asked if one.order == AgentCommand.DROP_LOGS)
+    def _was_refused(self, order: str) -> bool:
+        """Whether the agent could not carry out such a command before."""
+        answers = self._recorder.snapshot.answers
+        return any(one.order == order and not one.done for one in answers)

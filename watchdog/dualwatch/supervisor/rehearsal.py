@@ -14,11 +14,7 @@ from pathlib import Path
 from dualwatch.actions import launch, shared_memory, terminate
 from dualwatch.actions.signals import StopRequests
 from dualwatch.checks.rehearsal import Machine, Rehearsed
-from dualwatch.collectors.agent_files.batches import BatchFiles
-from dualwatch.collectors.agent_files.learning import LearningFiles
 from dualwatch.collectors.agent_files.rehearsal import last_line, read
-from dualwatch.collectors.agent_files.replies import AgentReplies
-from dualwatch.collectors.agent_files.weights import WeightsFiles
 from dualwatch.collectors.gpu.nvml import NvmlSampler
 from dualwatch.collectors.host import sample as host
 from dualwatch.core import clock
@@ -27,9 +23,9 @@ from dualwatch.core.settings import Settings
 from dualwatch.events import Event, IterationLogged, ProcessesSampled
 from dualwatch.frameworks.base import LaunchOptions
 from dualwatch.protocol.rehearsal import Order
-from dualwatch.state.snapshot import Snapshot, fold
+from dualwatch.state.snapshot import fold
 from dualwatch.supervisor import plan
-from dualwatch.supervisor.monitor import PROCESS_INTERVAL, Monitor
+from dualwatch.supervisor.monitor import Monitor
 
 ITERATIONS = 3
 BATCHES = 2
@@ -110,54 +106,58 @@ def _run(planned: plan.Plan, scratch: Path, requests: StopRequests, work_dir: Pa
         requests.ring()
 
     threading.Thread(target=wake_when_done, name="dualwatch-wait", daemon=True).start()
-    monitor = Monitor(folder, training, NvmlSampler(), process_interval=PROCESS_INTERVAL)
+    monitor = Monitor(folder, training, NvmlSampler(), process_interval=TICK)
+    events: list[Event] = []
     try:
-        timed_out, most_memory = _watch(monitor, training, folder, requests, began)
+        timed_out = _watch(monitor, training, folder, requests, began, events)
     finally:
         _stop(monitor, training, requests, planned.stop.grace)
     if requests.to_stop:
         return Rehearsal(seen=None, terminated=requests.terminated)
     training.wait(2.0)
     moment = clock.now()
+    events += monitor.rest(moment)
     return Rehearsal(
         seen=Rehearsed(
-            inside=_inside(folder),
+            inside=fold(events),
             document=read(folder),
             required=planned.required,
             exit_code=training.exit_code(),
             timed_out=timed_out,
             last_line=last_line(folder / "console.log"),
             seconds=moment.at - began,
-            machine=_machine(work_dir, most_memory),
+            machine=_machine(work_dir, events),
         )
     )
 
 
 def _watch(
-    monitor: Monitor, training: launch.Launched, folder: Path, requests: StopRequests, began: float
-) -> tuple[bool, int | None]:
-    """Waits for the end of the rehearsal.
-
-    Returns:
-        Whether it did not end within its limit, and the most memory that its processes held.
+    monitor: Monitor,
+    training: launch.Launched,
+    folder: Path,
+    requests: StopRequests,
+    began: float,
+    events: list[Event],
+) -> bool:
+    """Waits for the end of the rehearsal and collects its events; whether its limit was over.
 
     Raises:
         DualwatchError: The training trains, and is not shortened.
     """
-    most_memory: int | None = None
     trains_since: float | None = None
     while not training.is_over() and not requests.to_stop:
         requests.sleep(TICK)
         moment = clock.now()
-        most_memory = _most(most_memory, monitor.processes(moment))
+        seen = monitor.poll(moment, suspicious=False)
+        events += seen
         if trains_since is None and read(folder) is not None:
             trains_since = moment.at
         elif trains_since is None:
-            _refuse_unshortened(monitor.poll(moment, suspicious=False))
+            _refuse_unshortened(seen)
         limit = START_LIMIT if trains_since is None else LIMIT
         if moment.at - (began if trains_since is None else trains_since) > limit:
-            return True, most_memory
-    return False, most_memory
+            return True
+    return False
 
 
 def _refuse_unshortened(events: list[Event]) -> None:
@@ -176,36 +176,23 @@ def _refuse_unshortened(events: list[Event]) -> None:
     )
 
 
-def _most(before: int | None, sample: ProcessesSampled) -> int | None:
-    """The most memory that the whole tree held at once, in bytes."""
-    known = [process.rss for process in sample.processes if process.rss is not None]
-    return max(before or 0, sum(known)) if known else before
-
-
-def _machine(work_dir: Path, memory_used: int | None) -> Machine:
+def _machine(work_dir: Path, events: list[Event]) -> Machine:
+    """What the rehearsal needed, and the disk of the training's own work dir."""
     place = work_dir.absolute()
     while not place.is_dir():
         place = place.parent
     moment = clock.now()
     seen, _ = host.sample(place, None, at=moment.at, wall=moment.wall, kernel=False)
+    held = [
+        sum(process.rss or 0 for process in event.processes)
+        for event in events
+        if isinstance(event, ProcessesSampled)
+    ]
     return Machine(
-        memory_used=memory_used,
+        memory_used=max(held, default=0) or None,
         memory_total=seen.cgroup_limit or seen.memory_total,
         disk=str(place),
         disk_free=seen.disk_free,
-    )
-
-
-def _inside(folder: Path) -> Snapshot:
-    """What the agent observed of model, batches and weights, and of the iteration it traced."""
-    at, wall = clock.now()
-    return fold(
-        [
-            *LearningFiles(folder).poll(at, wall),
-            *BatchFiles(folder).poll(at, wall),
-            *WeightsFiles(folder).poll(at, wall),
-            *AgentReplies(folder).poll(at, wall),
-        ]
     )
 
 

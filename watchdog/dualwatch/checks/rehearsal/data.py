@@ -81,7 +81,7 @@ def _labels(document: Document) -> Iterator[str]:
         if most is not None and one["highest"] is not None and one["highest"] >= most:
             yield (
                 f"{name} has a label {one['highest']}, and {_heads(document, most)} has outputs "
-                f"for {units.counted(most, 'class')}"
+                f"for {_number(most)}"
             )
 
 
@@ -125,8 +125,8 @@ def _unused(document: Document) -> Iterator[str]:
         return
     for path, count in document["heads"].items():
         if count > len(train["classes"]):
-            number = units.counted(count, "class")
-            yield f"{path} has outputs for {number}, the data has {_classes(train['classes'])}"
+            has = _classes(train["classes"])
+            yield f"{path} has outputs for {_number(count)}, the data has {has}"
 
 
 def _looked(one: DatasetDocument) -> str:
@@ -144,7 +144,11 @@ def _looked(one: DatasetDocument) -> str:
 
 def _classes(names: Sequence[str]) -> str:
     shown = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
-    return f"{len(names)} {'class' if len(names) == 1 else 'classes'} ({shown})"
+    return f"{_number(len(names))} ({shown})"
+
+
+def _number(count: int) -> str:
+    return f"{count} {'class' if count == 1 else 'classes'}"
 
 
 def _heads(document: Document, count: int) -> str:

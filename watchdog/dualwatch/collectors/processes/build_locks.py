@@ -8,9 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
+
+from dualwatch.core import proc
 from dualwatch.core.text import clean
 from dualwatch.events import BuildLock, BuildLocksSeen, Frame, ThreadStack
 
@@ -97,26 +100,16 @@ def _holders(path: Path, owner: int) -> tuple[list[int], bool]:
     """The processes that have a file open, and whether some of its owner's could not be read."""
     found: list[int] = []
     unread = False
-    for pid in _processes():
+    for pid in psutil.pids() if _LINUX else ():
         try:
-            entries = list(os.scandir(f"/proc/{pid}/fd"))
+            if any(target == str(path) for _, target in proc.open_files(pid)):
+                found.append(pid)
         except PermissionError:
             with contextlib.suppress(OSError):
                 unread = unread or os.stat(f"/proc/{pid}").st_uid == owner
-            continue
         except OSError:
             continue
-        for entry in entries:
-            with contextlib.suppress(OSError):
-                if os.readlink(entry.path) == str(path):
-                    found.append(pid)
-                    break
     return found, unread
-
-
-def _processes() -> Iterator[int]:
-    if _LINUX:
-        yield from (int(name) for name in os.listdir("/proc") if name.isdigit())
 
 
 def _is_shared(path: Path) -> bool:

@@ -6,12 +6,13 @@ What is read from a socket shows in no I/O counter of ``/proc``.
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from dualwatch.core import proc
 
 SECONDS = 2.0
 
@@ -58,11 +59,9 @@ def _inodes(pid: int) -> dict[int | None, int]:
     """Descriptor -> inode of the sockets of a process."""
     found: dict[int | None, int] = {}
     with contextlib.suppress(OSError):
-        for entry in os.scandir(f"/proc/{pid}/fd"):
-            with contextlib.suppress(OSError, ValueError):
-                name = os.readlink(entry.path)
-                if name.startswith("socket:["):
-                    found[int(entry.name)] = int(name[8:-1])
+        for link, name in proc.open_files(pid):
+            if name.startswith("socket:["):
+                found[int(link.rpartition("/")[2])] = int(name[8:-1])
     return found
 
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
+from dualwatch.core import proc
 from dualwatch.core.text import clean
 from dualwatch.events import FileLock, FileLocksSeen
 
@@ -70,8 +71,8 @@ def _path(pid: int, inode: str) -> str:
     """The path of a locked file among those that its process has open, else its numbers."""
     number = inode.rpartition(":")[2]
     with contextlib.suppress(OSError):
-        for entry in os.scandir(f"/proc/{pid}/fd"):
+        for link, path in proc.open_files(pid):
             with contextlib.suppress(OSError):
-                if str(os.stat(entry.path).st_ino) == number:
-                    return clean(os.readlink(entry.path), LENGTH)
+                if str(os.stat(link).st_ino) == number:
+                    return clean(path, LENGTH)
     return f"inode {inode}"

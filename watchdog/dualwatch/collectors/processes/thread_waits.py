@@ -12,8 +12,10 @@ import os
 import platform
 import signal
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import NamedTuple
+
+import psutil
 
 from dualwatch.collectors.processes import file_locks
 from dualwatch.core.deadline import TimedCall
@@ -208,7 +210,7 @@ def _users(mapping: _Mapping, pids: Collection[int]) -> tuple[int, ...] | None:
     """The processes that have a region mapped; None where one of the tree cannot be read."""
     key = f" {mapping.device} {mapping.inode} "
     found = []
-    for pid in dict.fromkeys((*pids, *_others(pids))):
+    for pid in dict.fromkeys((*pids, *psutil.pids())):
         try:
             maps = _text(f"/proc/{pid}/maps")
         except FileNotFoundError:
@@ -220,10 +222,6 @@ def _users(mapping: _Mapping, pids: Collection[int]) -> tuple[int, ...] | None:
         if key in maps:
             found.append(pid)
     return tuple(found)
-
-
-def _others(pids: Collection[int]) -> Iterable[int]:
-    return [int(n) for n in os.listdir("/proc") if n.isdecimal() and int(n) not in pids]
 
 
 def _handles_alarm(status: str) -> bool:

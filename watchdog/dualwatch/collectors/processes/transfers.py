@@ -8,6 +8,7 @@ import stat
 from collections.abc import Sequence
 
 from dualwatch.collectors.processes import connections
+from dualwatch.core import proc
 from dualwatch.core.text import clean
 from dualwatch.events import Frame, ThreadStack, Transfer, TransfersSeen
 
@@ -47,11 +48,10 @@ def _half_file(pid: int, addresses: Sequence[str]) -> tuple[str, os.stat_result 
     """The file that a process downloads to, by the names of those that it has open."""
     names = {address.rsplit("/", 1)[-1] for address in addresses} - {""}
     with contextlib.suppress(OSError):
-        for entry in os.scandir(f"/proc/{pid}/fd"):
+        for link, path in proc.open_files(pid):
             with contextlib.suppress(OSError):
-                path = os.readlink(entry.path)
                 if path.endswith(_HALF) or path.rsplit("/", 1)[-1] in names:
-                    status = os.stat(entry.path)
+                    status = os.stat(link)
                     if stat.S_ISREG(status.st_mode):
                         return path, status
     return "", None

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from dualwatch import protocol
 from dualwatch.collectors.stacks import faulthandler
+from dualwatch.core import proc
 from dualwatch.core.text import decode
 from dualwatch.events import ThreadStack
 
@@ -231,19 +232,15 @@ def _until(deadline: float) -> Iterator[None]:
 
 def _holds(pid: int, file: int) -> str:
     """Why a process is not known to have the file open, "" where it has."""
-    folder = f"/proc/{pid}/fd"
     ours = os.fstat(file)
     try:
-        names = os.listdir(folder)
+        held = list(proc.open_files(pid))
     except OSError as error:
         return f"its descriptors cannot be read: {error.strerror}"
-    for name in names:
+    for link, path in held:
         with contextlib.suppress(OSError):
-            link = f"{folder}/{name}"
             # Only if the name fits: stat on a dead network drive would hang.
-            if os.readlink(link).endswith(protocol.STACKS_FILE) and os.path.samestat(
-                os.stat(link), ours
-            ):
+            if path.endswith(protocol.STACKS_FILE) and os.path.samestat(os.stat(link), ours):
                 return ""
     return "it has closed the file that it would answer into"
 

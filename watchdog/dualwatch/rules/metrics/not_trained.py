@@ -42,7 +42,7 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     seen = s.learning
     if seen is None or not seen.parts or seen.parts[0].path:
         return
-    whole, parts = seen.parts[0], seen.parts[1:]
+    whole = seen.parts[0]
     if seen.uncleared >= LOOKS - 1 and not seen.cleared:
         yield _found(s, seen, Circumstance.NOT_CLEARED, Severity.ERROR, [_uncleared(seen)], 0.95)
     found_whole = False
@@ -55,7 +55,7 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     if found_whole:
         return
     for what, is_so in _OF_PARTS.items():
-        faulty = _uppermost([part for part in parts if _is_large(part, whole)], seen, is_so)
+        faulty = _uppermost(seen, is_so)
         if faulty:
             texts = [_text(what, part) for part in faulty]
             severity = Severity.INFO if what is Circumstance.RATE_ZERO else None
@@ -67,9 +67,7 @@ def idle(s: Snapshot) -> list[str]:
     seen = s.learning
     if seen is None or not seen.parts or seen.parts[0].path:
         return []
-    whole, parts = seen.parts[0], seen.parts[1:]
-    faulty = _uppermost([part for part in parts if _is_large(part, whole)], seen, _is_idle)
-    return [_text(Circumstance.NEVER_CALLED, part) for part in faulty]
+    return [_text(Circumstance.NEVER_CALLED, part) for part in _uppermost(seen, _is_idle)]
 
 
 # --- what is wrong ------------------------------------------------------------------------------
@@ -156,9 +154,11 @@ _SURE = {
 }
 
 
-def _uppermost(parts: list[PartLearning], seen: LearningSeen, is_so: _Test) -> list[PartLearning]:
-    """The parts of which it is so, without modules inside of one that is listed."""
-    found = [part for part in parts if part.trainable and is_so(part, seen)]
+def _uppermost(seen: LearningSeen, is_so: _Test) -> list[PartLearning]:
+    """The large parts of which it is so, without modules inside of one that is listed."""
+    whole, parts = seen.parts[0], seen.parts[1:]
+    large = [part for part in parts if _is_large(part, whole)]
+    found = [part for part in large if part.trainable and is_so(part, seen)]
     paths = {part.path for part in found}
     return [part for part in found if part.path.rpartition(".")[0] not in paths]
 

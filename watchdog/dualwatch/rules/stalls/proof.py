@@ -170,8 +170,7 @@ class _Look:
         """Frames of a thread, of the main thread by default; () where it has none."""
         stacks = self._stacks.get(pid, [])
         if tid is None or tid == pid:
-            named = [one for one in stacks if "MainThread" in one.thread] or stacks[:1]
-            return named[0].frames if named else ()
+            return stack_patterns.main_thread_of(stacks)
         return next((one.frames for one in stacks if one.tid == tid), ())
 
     def stopped(self) -> list[int]:

@@ -92,7 +92,11 @@ def place(frames: Sequence[Frame]) -> str:
 
 def main_thread(capture: StacksCaptured, pid: int) -> tuple[Frame, ...]:
     """Frames of the main thread of a process in a capture; () if it was not seen."""
-    threads = [stack for stack in capture.stacks if stack.pid == pid]
+    return main_thread_of([stack for stack in capture.stacks if stack.pid == pid])
+
+
+def main_thread_of(threads: Sequence[ThreadStack]) -> tuple[Frame, ...]:
+    """The same of the threads of one process."""
     named = [stack for stack in threads if "MainThread" in stack.thread] or threads[:1]
     return named[0].frames if named else ()
 
