@@ -201,3 +201,12 @@ class Iterations(Mmengine):
     def evaluated(self, batches: int = 100, **metrics: Number) -> Self:
         values = {**metrics, "data_time": 0.0037, "time": 0.2811}
         return self.wait(20).say(f"Iter(val) [{batches}/{batches}]    {self._values(values)}")
+
+
+HERE = (2, 50)
+"""Where ``begun`` ends."""
+
+
+def begun() -> Mmengine:
+    """Ends at epoch 2, iteration 50 of 100."""
+    return Mmengine().begin().whole(1, 1).epoch(2, upto=50)

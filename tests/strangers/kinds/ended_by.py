@@ -6,15 +6,9 @@ from tests.strangers.case import Case, Kind, dead, finished, open_end, pair
 from tests.strangers.consoles import base
 from tests.strangers.consoles.errors import elastic
 from tests.strangers.consoles.mmcv import Mmcv
-from tests.strangers.consoles.mmengine import Mmengine
+from tests.strangers.consoles.mmengine import HERE, Mmengine, begun
 
 B = Kind.ENDED_BY
-HERE = (2, 50)
-
-
-def begun() -> Mmengine:
-    """Ends at epoch 2, iteration 50 of 100."""
-    return Mmengine().begin().whole(1, 1).epoch(2, upto=50)
 
 
 def old() -> Mmcv:

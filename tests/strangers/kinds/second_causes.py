@@ -21,16 +21,10 @@ from tests.strangers.consoles.errors import (
     traceback,
 )
 from tests.strangers.consoles.mmcv import Mmcv
-from tests.strangers.consoles.mmengine import Mmengine
+from tests.strangers.consoles.mmengine import HERE, Mmengine, begun
 
 C, F = Kind.CONSEQUENCE, Kind.PHASE
-HERE = (2, 50)
 NOWHERE = (None, None)
-
-
-def begun() -> Mmengine:
-    """Ends at epoch 2, iteration 50 of 100."""
-    return Mmengine().begin().whole(1, 1).epoch(2, upto=50)
 
 
 def whole() -> Mmengine:

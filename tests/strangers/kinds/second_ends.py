@@ -6,15 +6,9 @@ from tests.strangers.case import Case, Kind, dead, finished, flawed, open_end, p
 from tests.strangers.consoles import base, foreign, platforms
 from tests.strangers.consoles.errors import PACKAGES, elastic, traceback
 from tests.strangers.consoles.mmcv import Mmcv
-from tests.strangers.consoles.mmengine import Iterations, Mmengine
+from tests.strangers.consoles.mmengine import HERE, Iterations, Mmengine, begun
 
 A, B, D = Kind.ALL_CLEAR, Kind.ENDED_BY, Kind.FINISHED
-HERE = (2, 50)
-
-
-def begun() -> Mmengine:
-    """Ends at epoch 2, iteration 50 of 100."""
-    return Mmengine().begin().whole(1, 1).epoch(2, upto=50)
 
 
 def whole() -> Mmengine:
