@@ -173,7 +173,7 @@ def test_a_stuck_loader_goes_on_without_workers(office, load, method, persistent
     assert answer.done
     # The batch that is waited for: the stuck one, or one of a worker that is still being started.
     assert answer.awaited[0] in [f"index {n}: images/{n:04}.png" for n in (0, 4, 8)]
-    assert children() == before, "the workers are gone"
+    assert children() <= before, "the workers are gone"
     # All that follows is read without workers, and nothing is lost either.
     assert flat(loader) == list(range(24))
     assert loader.num_workers == 0
@@ -192,7 +192,7 @@ def test_workers_that_do_not_end_are_ended(office, load, monkeypatch) -> None:
         assert flat(loader) == list(range(24))
         supervisor.join(60)
         assert office.answers[-1].done
-        assert children() == before, "the workers are gone"
+        assert children() <= before, "the workers are gone"
         assert loader.num_workers == workers, "workers that hang twice are not started again"
     assert flat(loader) == list(range(24))
 
