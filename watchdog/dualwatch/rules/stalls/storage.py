@@ -12,7 +12,10 @@ from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
 
 APART = 2.0
-"""Seconds of disk sleep before a finding: a slow disk responds earlier."""
+"""Seconds of disk sleep before a finding."""
+
+LASTING = 10.0
+"""Seconds of disk sleep before it is a cause: a cold or crowded disk responds earlier."""
 
 
 class _Waits(enum.Enum):
@@ -71,8 +74,9 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
             source = f"py-spy pid {process.pid}"
             evidence.append(Evidence(text=f"it is in {place}", source=source, wall=s.wall))
     # The rest of the tree may still make progress without that process.
-    severity = None if kind is StallKind.STALLED else Severity.WARNING
-    sure = (0.9 if what else 0.8) if kind is StallKind.STALLED else 0.5
+    lasting = kind is StallKind.STALLED and held >= LASTING
+    severity = None if lasting else Severity.WARNING
+    sure = (0.9 if what else 0.8) if lasting else 0.5
     yield stall.found(
         s, "DW116", evidence, sure, remedy=_remedy(what), severity=severity, pid=stuck[0].pid
     )
