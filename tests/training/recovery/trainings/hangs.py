@@ -26,7 +26,9 @@ class Hang:
         start_method: How workers are started, which decides the kind of lock.
     """
 
-    def __init__(self, at, where="worker", skip=0, times=1, deaf=False, *, signs, start_method="fork"):
+    def __init__(
+        self, at, where="worker", skip=0, times=1, deaf=False, *, signs, start_method="fork"
+    ):
         self.at, self.where, self.skip, self.times = at, where, skip, times
         self.deaf, self.signs = deaf, signs
         self.lock = torch.multiprocessing.get_context(start_method).Lock()
