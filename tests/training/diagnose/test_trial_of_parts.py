@@ -101,6 +101,7 @@ def test_heads_whose_annotations_are_not_loaded() -> None:
         ({"val_evaluator": {"type": "CocoMetric", "metric": ("bbox", "segm")}}, ["val_evaluator"]),
         ({"val_evaluator": {"type": "VOCMetric", "eval_mode": "12points"}}, ["val_evaluator"]),
         ({"default_hooks": {"a": {"type": "CheckpointHook", "save_best": ["auto"]}}}, []),
+        ({"default_hooks": {"a": {"type": "DetVisualizationHook", "draw": True}}}, []),
         (
             {"default_hooks": {"a": {"type": "CheckpointHook", "save_best": ["a", "a"]}}},
             ["default_hooks.a"],
