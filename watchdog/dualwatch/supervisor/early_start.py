@@ -66,9 +66,9 @@ class EarlyStart:
 
 @contextlib.contextmanager
 def started(options: LaunchOptions, settings: Settings) -> Iterator[EarlyStart | None]:
-    """Starts a training early, for the time until a supervisor observes it; None where it has to wait.
+    """Starts a training before its plan is made; None where it has to wait for that.
 
-    An error, Ctrl-C or SIGTERM before that ends the training again.
+    An error, Ctrl-C or SIGTERM before a supervisor observes it ends the training again.
     """
     with _raising_signals():
         try:

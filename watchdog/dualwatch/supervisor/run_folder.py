@@ -24,16 +24,18 @@ class RunFolder:
     Attributes:
         made: Folders that did not exist before, the innermost first.
         archived: What was moved aside, and where to.
+        is_fresh: Whether what it holds now is of the new run alone.
     """
 
     path: Path
     lock: Lock
     made: tuple[Path, ...] = ()
     archived: list[tuple[Path, Path]] = field(default_factory=list)
+    is_fresh: bool = False
 
     def undo(self) -> None:
         """Leaves it as it was before, for a start that was refused; releases it."""
-        for name in _PER_RUN:
+        for name in _PER_RUN if self.is_fresh else ():
             with contextlib.suppress(OSError):
                 (self.path / name).unlink()
         for path, place in self.archived:
@@ -64,6 +66,7 @@ def take(work_dir: Path) -> RunFolder:
         _refuse_beside(path)
         with writing(path):
             archive(path, folder.archived)
+        folder.is_fresh = True
     except BaseException:
         folder.undo()
         raise
