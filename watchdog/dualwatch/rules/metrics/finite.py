@@ -32,7 +32,7 @@ SETTLING = 20
 RARE = 0.05
 """Share of the lines in which single skipped steps are usual."""
 
-_TOTAL = ("loss", "total_loss", "loss_total", "train_loss")
+_TOTAL = ("loss", "total_loss", "loss_total", "train_loss", "training_loss", "lm_loss")
 
 GO_BACK = (
     "Resume from a checkpoint before that line with a lower learning rate, a warm-up or gradient "
@@ -188,12 +188,18 @@ def _found(
 
 def _lead(bad: Mapping[str, Metric]) -> str:
     """The total where it is among them, else the one that is so most often."""
-    return total(bad) or max(bad, key=lambda name: _stretches(bad[name]).lines)
+    totals = [name for name in bad if _plain(name) in _TOTAL]
+    return max(totals or bad, key=lambda name: _stretches(bad[name]).lines)
 
 
 def total(names: Iterable[str]) -> str | None:
     """The name of the total loss among metrics of training lines."""
-    return next((name for name in names if name.rsplit("/", 1)[-1].lower() in _TOTAL), None)
+    return next((name for name in names if _plain(name) in _TOTAL), None)
+
+
+def _plain(name: str) -> str:
+    """ "train/Train Loss" as "train_loss"."""
+    return name.rsplit("/", 1)[-1].lower().replace(" ", "_")
 
 
 def _stretches(metric: Metric) -> Stretches:
