@@ -8,6 +8,7 @@ from dualwatch.collectors.agent_files import heartbeat
 from dualwatch.collectors.agent_files.batches import BatchFiles
 from dualwatch.collectors.agent_files.learning import LearningFiles
 from dualwatch.collectors.agent_files.models import ModelFiles
+from dualwatch.collectors.agent_files.non_finite import NonFiniteFiles
 from dualwatch.collectors.agent_files.weights import WeightsFiles
 from dualwatch.collectors.gpu import nvidia_smi
 from dualwatch.collectors.gpu.nvml import NvmlSampler
@@ -90,6 +91,7 @@ def questions(
         asked["model"] = Collector(lambda: ModelFiles(attempt).poll(at, wall), LIVE_S)
         asked["weights"] = Collector(lambda: WeightsFiles(attempt).poll(at, wall), LIVE_S)
         asked["learning"] = Collector(lambda: LearningFiles(attempt).poll(at, wall), LIVE_S)
+        asked["non-finite"] = Collector(lambda: NonFiniteFiles(attempt).poll(at, wall), LIVE_S)
         asked["batches"] = Collector(lambda: BatchFiles(attempt).poll(at, wall), LIVE_S)
     if target.config is not None:
         named = target.config
