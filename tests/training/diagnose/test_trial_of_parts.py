@@ -114,6 +114,28 @@ def test_settings_that_a_class_refuses_by_their_values(
     assert failed(MODEL, dataset=coco(SOUND), **section) == keys
 
 
+def test_a_transform_that_fails_at_work() -> None:
+    key = "train_dataloader.dataset.pipeline.2"
+    several = {"type": "Resize", "scale": [(1333, 640), (1333, 800)], "keep_ratio": True}
+    one = {"type": "RandomResize", "scale": [(1333, 640), (1333, 800)], "keep_ratio": True}
+    assert failed(MODEL, dataset=coco([*LOAD, several, PACK])) == [key]
+    assert failed(MODEL, dataset=coco([*LOAD, one, PACK])) == []
+
+
+def test_a_metric_whose_annotations_are_not_loaded() -> None:
+    loader = {"dataset": {**coco([LOAD[0], PACK]), "test_mode": True}}
+    sections = {"val_dataloader": loader, "val_evaluator": {"type": "VOCMetric"}}
+    key = ["val_dataloader.dataset.pipeline"]
+    assert failed(MODEL, dataset=coco(SOUND), **sections) == key
+    sections["val_evaluator"] = {"type": "CocoMetric", "ann_file": "val.json"}
+    assert failed(MODEL, dataset=coco(SOUND), **sections) == []
+
+
+def test_a_data_set_of_an_older_form() -> None:
+    older = {**coco(SOUND), "file_client_args": {"backend": "disk"}}
+    assert failed(MODEL, dataset=older) == ["train_dataloader.dataset.file_client_args"]
+
+
 def test_a_transform_that_refuses_a_value() -> None:
     flip = {"type": "RandomFlip", "prob": "0.5"}
     assert failed(MODEL, dataset=coco([*LOAD, flip, PACK])) == [
