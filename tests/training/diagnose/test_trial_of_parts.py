@@ -16,6 +16,7 @@ from dualwatch.agent.mmengine import DESCRIBE_CONFIG
 LOAD = [{"type": "LoadImageFromFile"}, {"type": "LoadAnnotations", "with_bbox": True}]
 PACK = {"type": "PackDetInputs"}
 SOUND = [*LOAD, PACK]
+MIXED = [{"type": "Mosaic"}, {"type": "CachedMixUp"}, {"type": "RandomFlip", "prob": 0.5}, PACK]
 BRANCH = {"type": "MultiBranch", "branch_field": ["a"], "a": PACK}
 MODEL = {
     "type": "RetinaNet",
@@ -61,10 +62,18 @@ def test_a_pipeline_that_packs_nothing() -> None:
         {"dataset": coco([*LOAD, PACK])},
         {"dataset": {"type": "MultiImageMixDataset", "dataset": coco(LOAD), "pipeline": [PACK]}},
         {"dataset": coco([*LOAD, BRANCH])},
+        {"dataset": {"type": "MultiImageMixDataset", "dataset": coco(LOAD), "pipeline": MIXED}},
         {"dataset": coco([])},
         {"dataset": coco(LOAD), "collate_fn": {"type": "default_collate"}},
     ],
-    ids=["packed", "packed by its wrapper", "packed by a branch", "none", "own collate function"],
+    ids=[
+        "packed",
+        "packed by its wrapper",
+        "packed by a branch",
+        "mixed",
+        "none",
+        "own collate function",
+    ],
 )
 def test_pipelines_that_pack_or_that_are_not_judged(loader: dict[str, Any]) -> None:
     assert failed(MODEL, **loader) == []
