@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dualwatch import frameworks
 from dualwatch.collectors.agent_files import heartbeat
 from dualwatch.collectors.agent_files.batches import BatchFiles
 from dualwatch.collectors.agent_files.learning import LearningFiles
@@ -26,7 +25,6 @@ from dualwatch.frameworks.base import TIME_LIMIT
 from dualwatch.history import sources
 from dualwatch.history.run import LINES_AT_ONCE, RunHistory
 from dualwatch.history.training_record import TrainingRecord
-from dualwatch.logs import reader
 from dualwatch.tensorboard import curves
 
 LIVE_S = 8.0
@@ -75,9 +73,10 @@ def questions(
         asked["processes"] = Collector(lambda: live_process.look(training), LIVE_S + 1)
     if target.log is not None:
         log = target.log
-        limit, formats = log_s + LIVE_S - 5.0, frameworks.line_formats()
         if not curves.is_event_file(log):
-            asked["log"] = Collector(lambda: reader.read_log(log, formats, deadline=log_s), limit)
+            asked["log"] = Collector(
+                lambda: records.read_log(log, target.ranks, log_s), log_s + LIVE_S - 5.0
+            )
         if records.is_rows(log):
             asked["scalars"] = Collector(lambda: records.read_rows(log), LIVE_S)
     if target.earlier:

@@ -162,6 +162,11 @@ class ConsoleParser:
         """Takes a line that only draws the newest bar again; whether it was one."""
         return self._progress.redraws(line, at, wall)
 
+    @property
+    def is_announced(self) -> bool:
+        """Whether a line of progress means the epoch that an earlier line showed."""
+        return self._progress.is_announced
+
     def passed(self, line: str) -> None:
         """A line that cannot matter came before the next one."""
         self._collectors[""].passed(envelopes.text_of(line))

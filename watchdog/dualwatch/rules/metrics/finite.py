@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from dualwatch.core.units import counted
 from dualwatch.events import Evidence, Finding, Severity
 from dualwatch.rules.catalog import finding
-from dualwatch.rules.metrics.finite_inside import Inside, Weights, evidence, inside, total
+from dualwatch.rules.metrics.finite_inside import Inside, Weights, evidence, inside, total, totals
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.metric_series import Metric, done, is_gradient, is_loss
 from dualwatch.state.snapshot import Snapshot
@@ -254,7 +254,7 @@ def _found(
 
 def _lead(bad: Mapping[str, Metric]) -> str:
     """The total where it is among them, else the one that is so most often."""
-    return total(bad) or max(bad, key=lambda name: _stretches(bad[name]).lines)
+    return max(totals(bad) or bad, key=lambda name: _stretches(bad[name]).lines)
 
 
 def _stretches(metric: Metric) -> Stretches:

@@ -21,7 +21,7 @@ LASTING = 10
 
 SHOWN = 4
 
-_TOTAL = ("loss", "total_loss", "loss_total", "train_loss")
+_TOTAL = ("loss", "total_loss", "loss_total", "train_loss", "training_loss", "lm_loss")
 
 
 class Weights(enum.Enum):
@@ -115,4 +115,9 @@ def _of_weights(found: Inside) -> str:
 
 def total(names: Iterable[str]) -> str | None:
     """The name of the total loss among metrics of training lines."""
-    return next((name for name in names if name.rsplit("/", 1)[-1].lower() in _TOTAL), None)
+    return next(iter(totals(names)), None)
+
+
+def totals(names: Iterable[str]) -> list[str]:
+    """The names that a total loss may have: "train/Train Loss" is one."""
+    return [n for n in names if n.rsplit("/", 1)[-1].lower().replace(" ", "_") in _TOTAL]
