@@ -26,6 +26,7 @@ class PyTorch(ScriptFramework):
 
     name = "pytorch"
     modules = ("torch", "accelerate", "transformers")
+    begins_again = True
 
     phases = {"backward": Phase.STEP}
     advice = {
