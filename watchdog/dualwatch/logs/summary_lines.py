@@ -133,7 +133,7 @@ def numbers(text: str, start: int = 0) -> dict[str, float]:
 
 
 def _of_result(line: str, start: int) -> dict[str, float]:
-    """The numbers of a result that stands alone."""
+    """The numbers of a result without counters."""
     counted = _RIGHT_OF_ALL.search(line)
     share = {"accuracy": int(counted["right"]) / int(counted["all"])} if counted is not None else {}
     metrics = {**numbers(line, start), **share}

@@ -36,7 +36,7 @@ def columns(line: str) -> tuple[str, ...]:
 def row(
     line: str, names: tuple[str, ...], at: float, wall: float
 ) -> tuple[ProgressShown | EvaluationLogged, ...]:
-    """What a row says of its epoch; nothing where a line is no row of that table."""
+    """What a row shows of its epoch; nothing for other lines."""
     cells = line.replace("|", " ").split()
     if len(cells) != len(names) or not cells[0].isdecimal():
         return ()
