@@ -59,6 +59,8 @@ class Circumstance(str, enum.Enum):
     FILE_IN_USE = "file-in-use"
     # DW503
     FILE_READ = "file-read"
+    # DW504
+    NOT_HELD = "not-held"
     # DW506
     PINNED_WORKERS = "pinned-workers"
     NARROW_MASK = "narrow-mask"

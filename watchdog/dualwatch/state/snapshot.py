@@ -266,9 +266,14 @@ def _processes(s: Snapshot, event: ProcessesSampled) -> Snapshot:
 
 
 def _stacks(s: Snapshot, event: StacksCaptured) -> Snapshot:
-    """The looks of the stall timeout are compared with each other, and not with earlier ones."""
+    """The looks of the stall timeout are compared with each other, and not with earlier ones.
+
+    What was read at last is not unobserved any more.
+    """
     kept = s.stacks if event.early else tuple(one for one in s.stacks if not one.early)
-    return replace(s, stacks=(*kept, event))
+    read = {f"stacks of pid {stack.pid}" for stack in event.stacks}
+    unread = {what: why for what, why in s.not_observed.items() if what not in read}
+    return replace(s, stacks=(*kept, event), not_observed=unread)
 
 
 def _build_locks(s: Snapshot, event: BuildLocksSeen) -> Snapshot:

@@ -113,11 +113,11 @@ def _reason(one: _Named) -> str:
     for part in (one.path, one.root):
         if is_unread(part):
             return "computed in a configuration that was read as text"
-        if "{{" in part:
-            return f"{part} holds a placeholder"
         if _URL.match(part):
             return f"{part} is not on a local disk"
-    return f"{one.path} is a pattern" if _TEMPLATE.search(one.path) else ""
+    # A placeholder that loading has left is part of the path, and read ones are marked as unread.
+    is_pattern = _TEMPLATE.search(one.path) is not None and "{{" not in one.path
+    return f"{one.path} is a pattern" if is_pattern else ""
 
 
 # --- what it names -------------------------------------------------------------------------------
