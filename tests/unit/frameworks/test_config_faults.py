@@ -41,6 +41,7 @@ def test_sound_files(tmp_path: Path, files: dict[str, str]) -> None:
             ("comma", "['./one.py', './two.py']"),
         ),
         ({"config": "_base_ = ['../one.py']", "one": ""}, ("one.py", "correct the name")),
+        ({"config": "_base_ = 'the_one.py'", "the-one": ""}, ("the_one.py", "the-one.py")),
         ({"config": "_base_ = 'one.py'", "one": "_base_ = 'gone.py'"}, ("one.py line 1", "gone")),
         ({"config": "_base_ = 'one.py'", "one": "_base_ = 'config.py'"}, ("circle", "one.py")),
         (

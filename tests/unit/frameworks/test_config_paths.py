@@ -40,6 +40,7 @@ def test_what_exists_is_counted(data: Path) -> None:
         ({"ann_file": ["train.json", "val.json"]}, "ann_file.1"),
         ({"data_prefix": {"img": "images/"}}, "data_prefix.img"),
         ({"data_root": "YOUR_DATA_ROOT/"}, "data_root"),
+        ({"data_root": "{{$UNSET}}/coco/"}, "data_root"),
         ({"data_root": "D:\\data\\coco"}, "data_root"),
         ({"data_root": "D:/data/coco"}, "data_root"),
         ({"extra_root": "/nowhere/at/all"}, "extra_root"),
@@ -93,3 +94,24 @@ def test_an_evaluator_and_a_test_set(data: Path) -> None:
         data, SOUND, val_evaluator=evaluator, test_dataloader={"dataset": {"ann_file": "x"}}
     )
     assert list(seen.missing) == ["val_evaluator.0.ann_file"]
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "missing"),
+    [
+        ([{"type": "LoadImageFromFile"}, {"type": "LoadAnnotations", "with_mask": True}], False),
+        ([{"type": "LoadAnnotations", "with_seg": True}], True),
+        ([{"type": "LoadPanopticAnnotations"}], True),
+        ([{"type": "MyLoadSegments"}], True),
+        ([], True),
+    ],
+)
+def test_a_prefix_of_segmentation_that_nothing_reads(
+    data: Path, pipeline: list[dict[str, Any]], missing: bool
+) -> None:
+    prefixes = {"img": "img/", "seg": "panoptic/"}
+    seen = look(
+        data, {**SOUND, "type": "CocoDataset", "data_prefix": prefixes, "pipeline": pipeline}
+    )
+    assert bool(seen.missing) is missing
+    assert bool(seen.passed_over) is not missing

@@ -8,7 +8,7 @@ import pytest
 from dualwatch import frameworks
 from dualwatch.events import LinesScreened, ProgressShown
 from dualwatch.logs.kept_start import FIRST, NEWEST, LogStart
-from dualwatch.logs.plain_lines import row_epoch
+from dualwatch.logs.plain_lines import position
 from dualwatch.logs.whole import WholeLog
 
 ROWS = FIRST + 4 * NEWEST
@@ -66,4 +66,26 @@ def test_a_start_whose_rows_begin_again(count: int) -> None:
     ],
 )
 def test_the_epoch_of_a_row(line: str, epoch: float | None) -> None:
-    assert row_epoch(line) == epoch
+    assert position(line) == epoch
+
+
+@pytest.mark.parametrize("odd", ["nan", "inf", "123456.5000"])
+def test_the_one_odd_line_of_a_script_in_the_midst_is_kept(odd) -> None:
+    lines = [f"iter {number}: loss 2.5000, time 120.33ms" for number in range(ROWS)]
+    lines[FIRST + NEWEST] = lines[FIRST + NEWEST].replace("2.5000", odd)
+    (start,) = starts(lines)
+    found = losses(start)
+    assert any(not math.isfinite(loss) or loss > 1e5 for loss in found)
+    assert len(found) < ROWS
+
+
+def test_steps_that_begin_again_are_another_start() -> None:
+    lines = [f"step {number} | loss: 2.5 | lr 0.1" for number in range(1500)]
+    first, second = starts([*lines, *lines[:100]])
+    assert len(losses(second)) == 100
+    assert losses(first)
+
+
+def test_a_pass_over_the_data_that_begins_again_is_the_same_start() -> None:
+    lines = [f"step {number}/300 | loss: 2.5 | lr 0.1" for number in range(1, 301)]
+    assert len(starts([*lines, *lines])) == 1

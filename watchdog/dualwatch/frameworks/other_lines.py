@@ -22,7 +22,7 @@ MOST_VALUES = 4000
 
 _HINT = re.compile(
     r"omplete|topp|o stop|Overall training|inished|train_runtime|Running training"
-    r"|Starting training|GPU available"
+    r"|Starting training|GPU available|Best metric|raining time"
     r"|完成|结束"
 )
 _CLOSES = re.compile(
@@ -33,6 +33,9 @@ _CLOSES = re.compile(
     r"|Training completed\. Do not forget to share your model"
     # Ultralytics and YOLOv5
     r"|\d+ epochs completed in \d+\.\d+ hours"
+    # timm; torchvision's references and what was made of them
+    r"|\*\*\* Best metric: [\d.]+ \(epoch \d+\)"
+    r"|Training time (?:\d+ days?, )?\d{1,3}:\d\d:\d\d\s*$"
     # tutorials and own loops
     r"|(?:\W*)(?:finished training|training (?:is )?(?:complete|completed|finished|done))\b"
     r"(?! (?:epoch|step|iter|batch|fold))(?!.{0,30}\b(?:not|fail|error)\b)"

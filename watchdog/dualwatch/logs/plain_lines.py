@@ -5,9 +5,12 @@
     Epoch: [3]  [ 160/400]  eta: 0:03:46  lr: 0.01  loss: 0.7123 (0.8001)  max mem: 4211
     Epoch: [3][160/400]  Time  0.290 ( 0.300)  Loss 7.1e-01 (8.0e-01)  Acc@1  70.31 ( 64.22)
     Train Epoch: 3 [1600/60000 (3%)]  Loss: 0.712000
+    Train: 3 [ 160/400 ( 40%)]  Loss: 0.712 (0.800)  Time: 0.412s,  621.36/s  LR: 5.000e-02
     Epoch [3/60], Step [160/400], Loss: 0.7123
     epoch 3/60 iter 160/400 loss=0.71
     {'loss': 0.71, 'grad_norm': 3.2, 'learning_rate': 5e-05, 'epoch': 0.38}
+
+Lines without an epoch or without a step, and results: ``summary_lines``.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ import re
 from dualwatch.core.metric_names import of_evaluation
 from dualwatch.core.text import bound
 from dualwatch.events import EvaluationLogged, ProgressShown
+from dualwatch.logs import records, summary_lines, tables
+from dualwatch.logs.summary_lines import numbers
 
 LABEL_CHARS = 80
 
@@ -28,17 +33,18 @@ _LINES = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"\b(?P<word>epoch|test|val(?:idation)?): ?(?:\[{_EPOCH}\])? *\[ *{_OF} ?\]",
-        rf"\b(?P<word>epoch):? ?{_EPOCH} ?[\[(]{_OF} ?\(\d{{1,3}}(?:\.\d+)?%\)[\])]",
-        rf"\b(?P<word>epoch)[ :=#]{{0,3}}\[?{_EPOCH}\]?[ ,;:|-]{{1,4}}"
+        rf"\b(?P<word>epoch|train):? ?{_EPOCH} ?[\[(] {{0,12}}{_OF} ?"
+        r"\( {0,2}\d{1,3}(?:\.\d+)?%\)[\])]",
+        rf"\b(?P<word>epoch)[ :=#]{{0,3}}\[?{_EPOCH}\]?[ ,;:|-]{{1,4}}\[?"
         rf"(?:global[ _]?)?(?:step|iter(?:ation)?|batch|it)s?[ :=#]{{0,3}}[\[(]?"
         rf"(?P<done>{_INT})(?: ?(?:/|of) ?(?P<total>{_INT}))?[\])]?",
         rf"第 ?{_EPOCH} ?(?:轮|个? ?epoch)[ ,:\uff0c|-]{{0,3}}第? ?{_OF} ?(?:步|批)?",
     )
 )
-_WORDS = ("poch", "POCH", "Test: ", "Val: ", "第")
+_WORDS = ("poch", "POCH", "Test: ", "Val: ", "Train: ", "第")
 """Parts of the words that such a line has, as they are searched for ..."""
 
-_STARTS = re.compile(r"epoch|test|val(?:idation)?|第", re.IGNORECASE)
+_STARTS = re.compile(r"epoch|test|train|val(?:idation)?|第", re.IGNORECASE)
 """... and where it begins."""
 
 MOST_BEFORE = 120
@@ -48,26 +54,46 @@ _ROW = re.compile(r"\{'[\w./-]+': .{3,2000}\}\Z")
 _ROW_FIELD = re.compile(
     r"'([\w./-]{1,80})': '?(-?[\d.]+(?:e[-+]?\d+)?|nan|inf|-inf)'?(?=[,}])", re.I
 )
-_FIELD = re.compile(
-    r"(?P<key>[^\W\d][\w./@-]{0,60})[ :=]{1,4}(?P<value>[-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|nan|inf))"
-    r"(?![\w.%:/])",
-    re.IGNORECASE,
-)
-_NOT_METRICS = frozenset(("eta", "epoch", "step", "iter", "iteration", "batch", "mem", "elapsed"))
 _VALIDATING = re.compile(r"(?<![a-z])(?:val|valid|validation|eval|test)(?![a-z])|验证|测试", re.I)
+
+
+_COUNTERS = re.compile(
+    r" ?(?:\[[\d :,./-]{8,30}\] )?(?:"
+    r"(?:[Ii]ter(?:ation)?|[Ss]tep):?[ =\[]{1,12}(\d{1,12})(?=[ ,;:|/\])])"
+    r"|(?:Train )?[Ee]poch:? ?\[?(\d{1,7})(?:/\d{1,7})?\]?[ ,:|-]{0,4}(?:[Ss]tep|[Ii]ter|[Bb]atch)?"
+    r":? ?\[ {0,10}(\d{1,9})/)"
+)
+_AVERAGE = re.compile(r"((?:acc|prec)@?[15])[ :]{1,9}[\d.]{1,9} \( {0,6}([\d.]{1,9})\)", re.I)
 
 
 def may_hold(line: str) -> bool:
     """Whether a line can be one of these: much cheaper than trying."""
     if line.startswith("{'"):
         return "'epoch':" in line
+    if line.startswith('{"'):
+        return "loss" in line
     head = line[:200]
-    return any(word in head for word in _WORDS)
+    if any(word in head for word in _WORDS):
+        return True
+    return summary_lines.may_hold(line) or tables.may_be_row(line)
 
 
-def row_epoch(line: str) -> float | None:
-    """The epoch of a trainer's row of training; None for all other lines. Reads no more."""
-    if not line.startswith("{'") or "'eval_" in line or "loss" not in line:
+def position(line: str) -> float | None:
+    """How far a line shows its training to be, to compare it with others; None for most lines.
+
+    Of rows of a trainer and of lines that begin with their counters. Reads no more.
+    """
+    if line.startswith("{'"):
+        return _row_epoch(line)
+    match = _COUNTERS.match(line)
+    if match is None or ("loss" not in line and "Loss" not in line):
+        return None
+    step, epoch, of_epoch = match.groups()
+    return float(step) if step is not None else int(epoch) + int(of_epoch) * 1e-9
+
+
+def _row_epoch(line: str) -> float | None:
+    if "'eval_" in line or "loss" not in line:
         return None
     _, found, text = line.rpartition("'epoch': ")
     try:
@@ -76,24 +102,23 @@ def row_epoch(line: str) -> float | None:
         return None
 
 
-def parse(line: str, at: float, wall: float) -> ProgressShown | EvaluationLogged | None:
-    """The progress or the result that a line states; None for all other lines."""
+def parse(line: str, at: float, wall: float) -> tuple[ProgressShown | EvaluationLogged, ...]:
+    """The progress and the result that a line states; nothing for all other lines."""
     if _ROW.match(line):
-        return _row(line, at, wall)
+        row = _row(line, at, wall)
+        return (row,) if row is not None else ()
+    if line.startswith('{"'):
+        return records.parse(line, at, wall)
     match = _line(line)
     if match is None:
-        return None
+        return summary_lines.parse(line, at, wall)
     parts, lead = match.groupdict(), line[: match.start()]
-    metrics = {
-        field["key"]: float(field["value"])
-        for field in _FIELD.finditer(line, match.end())
-        if field["key"].lower() not in _NOT_METRICS
-    }
+    metrics = numbers(line, match.end())
     named = f"{lead} {parts.get('word') or ''}"
     is_validation = _VALIDATING.search(named) is not None
     if not metrics and not is_validation and not parts.get("total"):
-        return None  # "epoch 3 step 5" may be said of anything.
-    return ProgressShown(
+        return ()  # "epoch 3 step 5" may be said of anything.
+    shown = ProgressShown(
         at=at,
         wall=wall,
         label=bound(line[: match.end()].strip(), LABEL_CHARS),
@@ -104,6 +129,24 @@ def parse(line: str, at: float, wall: float) -> ProgressShown | EvaluationLogged
         done=_number(parts["done"]) or 0,
         total=_number(parts.get("total")),
         metrics=metrics,
+    )
+    result = _averages(shown, line[match.end() :]) if is_validation else None
+    return (shown,) if result is None else (shown, result)
+
+
+def _averages(shown: ProgressShown, text: str) -> EvaluationLogged | None:
+    """The result of a validation, of whose last line the averages are in brackets."""
+    found = {key: float(value) for key, value in _AVERAGE.findall(text)}
+    if not found or not shown.total or shown.done < shown.total:
+        return None
+    return EvaluationLogged(
+        at=shown.at,
+        wall=shown.wall,
+        mode="val",
+        epoch=shown.epoch,
+        iteration=0,
+        total=None,
+        metrics=found,
     )
 
 

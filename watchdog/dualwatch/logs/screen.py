@@ -29,12 +29,14 @@ LEAST_DIGITS = 2
 """Digits before the point that a loss may have whatever the opening was."""
 
 
-_NON_FINITE = re.compile(r"([^\s:,]+): *[-+]?(?:nan|inf)", re.IGNORECASE)
-_MAY_BE_NON_FINITE = re.compile(r": -?(?:nan|inf)")
-_POWER = re.compile(r"e\+")
-_WHOLE_PART = re.compile(r": -?(\d+)\.")
-_LARGE_POWER = re.compile(r": -?\d(?:\.\d+)?e\+(\d+)")
-_LOSS, _QUOTED_LOSS = "loss: ", "loss': "
+_NON_FINITE = re.compile(r"([^\s:,=]+)(?: ?[:=] *| )[-+]?(?:nan|inf)(?![a-z])", re.IGNORECASE)
+_WITH_COLON = re.compile(r": -?(?:nan|inf)")
+_MAY_BE_NON_FINITE = (" nan", " inf", " -inf", " -nan", "=nan", "=inf", "=-inf", ":nan", ":inf")
+_MAY_BE_LARGE = ("e+", "E+")
+_WHOLE_PART = re.compile(r"(?::|=|[Ll]oss) ?-?(\d+)\.")
+_LARGE_POWER = re.compile(r"(?::|=|[Ll]oss) ?-?\d(?:\.\d+)?[eE]\+(\d+)")
+_LOSS = "loss: "
+_LOSS_VALUE = re.compile(r"[Ll]oss'?(?: {0,2}[:=] {0,2}| )(\d+)")
 
 T = TypeVar("T")
 
@@ -164,10 +166,9 @@ class LineLook:
         """A line of the opening shows how large the values of this training are."""
         parts = _WHOLE_PART.findall(line)
         self._digits = max(self._digits, *(len(part) + 1 for part in parts), 0)
-        start = line.rfind(_LOSS) + len(_LOSS)
-        point = line.find(".", start)
-        if start >= len(_LOSS) and line[start:point].isdecimal():
-            digits = max(self._loss_digits, point - start + 1)
+        losses = _LOSS_VALUE.findall(line)
+        if losses:
+            digits = max(self._loss_digits, len(losses[-1]) + 1)
             if digits != self._loss_digits:
                 self._loss_digits, self._large = digits, _large_loss(digits)
 
@@ -177,22 +178,25 @@ class LineLook:
         False may be wrong; then each line is to be looked at.
         """
         text = "\n".join(lines)
-        if text.count(_LOSS) + text.count(_QUOTED_LOSS) < len(lines):
-            return False
-        # Each begins with a literal: three such searches cost less than one for any of them.
-        return not any(odd.search(text) for odd in (_MAY_BE_NON_FINITE, _POWER, self._large))
+        if text.count(_LOSS) >= len(lines):
+            is_odd = _WITH_COLON.search(text) is not None
+        else:
+            is_odd = any(odd in text for odd in _MAY_BE_NON_FINITE)
+            is_odd = is_odd or len(_LOSS_VALUE.findall(text)) < len(lines)
+        # Each search begins with a literal: together they cost less than one for any of them.
+        return not (is_odd or any(odd in text for odd in _MAY_BE_LARGE) or self._large.search(text))
 
     @staticmethod
     def non_finite(line: str) -> tuple[str, ...]:
         """Names of the metrics that are not finite in a line."""
-        if ": nan" in line or ": inf" in line or ": -inf" in line:
+        if any(odd in line for odd in _MAY_BE_NON_FINITE):
             return tuple(_NON_FINITE.findall(line))
         return ()
 
     def is_large(self, line: str) -> bool:
         """Whether a loss has more digits than those of the opening."""
         start = line.rfind(_LOSS)
-        if start >= 0 and "e+" not in line:
+        if start >= 0 and "e+" not in line and "E+" not in line:
             start += len(_LOSS)
             return line.find(".", start) - start > self._loss_digits
         large = any(len(part) > self._digits for part in _WHOLE_PART.findall(line))
@@ -201,7 +205,7 @@ class LineLook:
 
 def _large_loss(digits: int) -> re.Pattern[str]:
     """A loss with more digits before the point."""
-    return re.compile(rf"loss'?: \d{{{digits + 1}}}")
+    return re.compile(rf"oss'?(?: {{0,2}}[:=] {{0,2}}| )\d{{{digits + 1}}}")
 
 
 class PutOffLines:

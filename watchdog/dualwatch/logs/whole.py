@@ -157,9 +157,9 @@ class WholeLog:
         return True
 
     def _is_row_put_off(self, line: str) -> bool:
-        """Whether a line is a row of a trainer that need not be taken apart now."""
-        epoch = plain_lines.row_epoch(line)
-        if epoch is None or not self._idle:
+        """Whether a line of no framework, or a trainer's row, need not be taken apart now."""
+        epoch = plain_lines.position(line)
+        if epoch is None or not self._idle or self._parser.is_announced:
             return False
         before, self._row = self._row, (epoch, line)
         if epoch < before[0]:

@@ -40,6 +40,7 @@ from dualwatch.events import (
     LinesScreened,
     LogMilestone,
     ModelSeen,
+    NonFiniteSeen,
     NotObserved,
     ObserverPaused,
     OrphansSeen,
@@ -265,9 +266,14 @@ def _processes(s: Snapshot, event: ProcessesSampled) -> Snapshot:
 
 
 def _stacks(s: Snapshot, event: StacksCaptured) -> Snapshot:
-    """The looks of the stall timeout are compared with each other, and not with earlier ones."""
+    """The looks of the stall timeout are compared with each other, and not with earlier ones.
+
+    What was read at last is not unobserved any more.
+    """
     kept = s.stacks if event.early else tuple(one for one in s.stacks if not one.early)
-    return replace(s, stacks=(*kept, event))
+    read = {f"stacks of pid {stack.pid}" for stack in event.stacks}
+    unread = {what: why for what, why in s.not_observed.items() if what not in read}
+    return replace(s, stacks=(*kept, event), not_observed=unread)
 
 
 def _build_locks(s: Snapshot, event: BuildLocksSeen) -> Snapshot:
@@ -377,6 +383,7 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     ModelSeen: lambda s, event: replace(s, model=event) if event.rank == 0 else s,
     WeightsLoaded: lambda s, event: replace(s, weights=event) if event.rank == 0 else s,
     LearningSeen: lambda s, event: replace(s, learning=event) if event.rank == 0 else s,
+    NonFiniteSeen: lambda s, event: replace(s, non_finite={**s.non_finite, event.rank: event}),
     TensorBoardSeen: lambda s, event: replace(s, tensorboard=event),
     HostSampled: _host,
     LogMilestone: _milestone,

@@ -93,6 +93,12 @@ TABLE: tuple[Row, ...] = (
         below=r"torch/serialization\.py\", line \d+, in (?:load|_open\w*|__init__)",
         not_below=_SAVES,
     ),
+    # --- memory of the host ---
+    _row(
+        "DW501",
+        r"ray\.exceptions\.OutOfMemoryError|due to the node running low on memory"
+        r"|killed due to memory pressure",
+    ),
     # --- memory of the GPU ---
     _row(
         "DW401",
@@ -141,6 +147,15 @@ TABLE: tuple[Row, ...] = (
         r"|CUDA error: uncorrectable (?:ECC|NVLink)|Driver/library version mismatch"
         r"|CUDA error: device (?:unavailable|lost)",
     ),
+    # --- numbers ---
+    _row(
+        "DW203",
+        r"[Ll]oss scale already at minimum|Minimum loss scale reached|[Ff]ound (?:NaN|Inf) in local"
+        r"|[Ll]oss became (?:infinite|NaN)|loss returned in `training_step` is nan"
+        r"|returned nan values in its \d+\w\w output|The total norm of order .* is non-finite"
+        r"|(?:[Ll]oss|[Gg]radient norm) is (?:nan|NaN|inf|not finite|non-finite)",
+    ),
+    _row("DW203", r"^ZeroDivisionError", below=r"/apex/amp/"),
     # --- labels, forks ---
     _row("DW309", r"re-?initialize CUDA in forked subprocess"),
     _row(
@@ -168,6 +183,12 @@ TABLE: tuple[Row, ...] = (
         "DW118",
         r"Watchdog caught collective operation timeout|\[[^\]]*gloo[^\]]*\] Timed out waiting"
         r"|Timed out after \d+ms waiting for recv|NCCL's watchdog got stuck",
+    ),
+    _row(
+        "DW118",
+        r"waiting for clients\. \d+/\d+ clients joined|RendezvousTimeoutError"
+        r"|client socket has timed out after \d+\S* (?:while )?trying to connect",
+        C.NEVER_JOINED,
     ),
     _row(
         "DW608",
@@ -253,6 +274,14 @@ TABLE: tuple[Row, ...] = (
     ),
     _row("DW305", r"worker \(pid(?:\(s\))?[ \d,]+\) exited unexpectedly"),
     _row("DW604", r"MissingPairError"),
+    # --- data that is not there ---
+    _row(
+        "DW603",
+        r"Couldn't find any class folder|Found no valid file for the classes"
+        r"|images not found .{0,20}missing path|[Nn]o (?:labels|images) found in"
+        r"|[Ff]ound 0 (?:files|images) in|num_samples should be a positive integer value, but got"
+        r" num_samples=0|DatasetNotFoundError",
+    ),
     # --- code that is not there or does not fit ---
     _row(
         "DW607",

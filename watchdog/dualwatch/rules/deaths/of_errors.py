@@ -20,6 +20,7 @@ _IN_WORDS = {
     Circumstance.INTERRUPTED: "it was stopped by hand (Ctrl-C)",
     Circumstance.RUN_FOLDER_REMOVED: "the folder that the training writes to was removed or "
     "renamed while it ran",
+    Circumstance.NEVER_JOINED: "a process of the group never joined the others",
     Circumstance.WHILE_EVALUATING: "a collective operation timed out while a rank evaluated",
 }
 """Headlines of errors whose own text does not say it."""
@@ -56,7 +57,8 @@ def of_error(s: Snapshot, error: ErrorSeen, others: Sequence[ErrorSeen]) -> Iter
     follows: tuple[str, ...] = ()
     numbers = labels.not_finite(s)
     is_open = code == "DW606" or (code == "DW308" and not meaning.sure)
-    if is_open and numbers and labels.follows_numbers(error):
+    if numbers and (code == "DW203" or (is_open and labels.follows_numbers(error))):
+        code = "DW606" if code == "DW203" else code  # DW203 has the lines since which it was so.
         evidence.insert(1, quotes.quote(s, numbers, s.progress_wall))
         circumstance, follows = Circumstance.NON_FINITE, ("DW203", "DW204")
     seen = s.ended is not None and s.ended.exit_code is not None
@@ -75,7 +77,7 @@ def _meaning(s: Snapshot, error: ErrorSeen) -> error_patterns.Meaning:
     if asserted is not None:
         return asserted.meaning
     found = error_patterns.recognise(error)
-    if found.code == "DW118":
+    if found.code == "DW118" and found.circumstance is None:
         return found._replace(circumstance=circumstance_of_timeout(s))
     if found.code == "DW502" and found.circumstance is None:
         if _is_shm_that_is_full(s):

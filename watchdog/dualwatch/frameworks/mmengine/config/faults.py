@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import codecs
+import difflib
 import json
 import os
 import re
@@ -183,7 +184,19 @@ def _near(base: Path, own: Path) -> Path | None:
                 candidate = folder / below
                 if candidate.is_file():
                     return candidate
-    return None
+    return _alike(base)
+
+
+def _alike(base: Path) -> Path | None:
+    """A file beside it whose name is nearly the same: mmdet 3 has dashes for underscores."""
+    try:
+        names = [one.name for one in os.scandir(base.parent) if one.name.endswith(base.suffix)]
+    except OSError:
+        return None
+    plain = {re.sub(r"[-_]", "", name).lower(): name for name in names}
+    same = plain.get(re.sub(r"[-_]", "", base.name).lower())
+    near = [same] if same else difflib.get_close_matches(base.name, names, 1, 0.85)
+    return base.parent / near[0] if near else None
 
 
 # --- texts ---------------------------------------------------------------------------------------
