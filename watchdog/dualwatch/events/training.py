@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 
 from dualwatch.events.base import Event
 
@@ -58,6 +59,11 @@ class ProgressShown(Event, frozen=True, kw_only=True, tag="progress-shown"):
     done: int = 0
     total: int | None = None
     metrics: dict[str, float] = {}
+
+    @property
+    def is_odd(self) -> bool:
+        """Whether a number is not finite."""
+        return not all(map(math.isfinite, self.metrics.values()))
 
     @property
     def line(self) -> IterationLogged | None:
