@@ -14,6 +14,7 @@ class AgentReported(Event, frozen=True, kw_only=True, tag="agent-reported"):
         applied: Overrides that are in force.
         refused: Override -> why it could not be applied.
         work_dir: The Runner's own work dir.
+        framework: Name of the adapter that follows it; "" in older journals.
     """
 
     pid: int
@@ -22,6 +23,7 @@ class AgentReported(Event, frozen=True, kw_only=True, tag="agent-reported"):
     refused: dict[str, str]
     work_dir: str
     versions: dict[str, str] = {}
+    framework: str = ""
 
 
 class HeartbeatRead(Event, frozen=True, kw_only=True, tag="pulse"):

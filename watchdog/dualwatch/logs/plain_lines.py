@@ -21,7 +21,7 @@ import re
 from dualwatch.core.metric_names import of_evaluation
 from dualwatch.core.text import bound
 from dualwatch.events import EvaluationLogged, ProgressShown
-from dualwatch.logs import summary_lines, tables
+from dualwatch.logs import records, summary_lines, tables
 from dualwatch.logs.summary_lines import numbers
 
 LABEL_CHARS = 80
@@ -70,6 +70,8 @@ def may_hold(line: str) -> bool:
     """Whether a line can be one of these: much cheaper than trying."""
     if line.startswith("{'"):
         return "'epoch':" in line
+    if line.startswith('{"'):
+        return "loss" in line
     head = line[:200]
     if any(word in head for word in _WORDS):
         return True
@@ -105,6 +107,8 @@ def parse(line: str, at: float, wall: float) -> tuple[ProgressShown | Evaluation
     if _ROW.match(line):
         row = _row(line, at, wall)
         return (row,) if row is not None else ()
+    if line.startswith('{"'):
+        return records.parse(line, at, wall)
     match = _line(line)
     if match is None:
         return summary_lines.parse(line, at, wall)

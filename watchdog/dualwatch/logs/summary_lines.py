@@ -69,8 +69,34 @@ _COCO = re.compile(
 _COCO_NAMES = {"0.50:0.95": "AP", "0.50": "AP50"}
 
 
+_IN_ENGLISH = (
+    ("训练", "train "),
+    ("验证", "val "),
+    ("测试", "test "),
+    ("损失", "loss"),
+    ("准确率", "acc"),
+    ("精度", "acc"),
+    ("轮次", "epoch "),
+    ("迭代", "iter "),
+    ("步数", "step "),
+    ("\uff0c", ", "),
+    ("\uff1a", ": "),
+    ("Epoche", "epoch"),
+    ("Verlust", "loss"),
+    ("verlust", " loss"),
+    ("Genauigkeit", "acc"),
+)
+
+
+def may_be_foreign(line: str) -> bool:
+    """Whether a line can be one of these in words of another language."""
+    return "损失" in line or "Verlust" in line or "verlust" in line
+
+
 def may_hold(line: str) -> bool:
     """Whether a line can be one of these; lines with the words of ``plain_lines`` are not asked."""
+    if may_be_foreign(line):
+        return True
     if "oss" in line or "norm" in line:
         is_counted = _STEP.search(line, 0, MOST_BEFORE) is not None or _RESULT.match(line)
         return bool(is_counted) and _VALUE.search(line) is not None
@@ -79,6 +105,9 @@ def may_hold(line: str) -> bool:
 
 def parse(line: str, at: float, wall: float) -> Found:
     """The progress and the result that a line states; nothing for all other lines."""
+    if may_be_foreign(line):
+        for word, plain in _IN_ENGLISH:
+            line = line.replace(word, plain)
     if "Average Precision" in line:
         return _of_coco(line, at, wall)
     step = _STEP.search(line, 0, MOST_BEFORE)
@@ -133,7 +162,7 @@ def numbers(text: str, start: int = 0) -> dict[str, float]:
 
 
 def _of_result(line: str, start: int) -> dict[str, float]:
-    """The numbers of a result that stands alone."""
+    """The numbers of a result without counters."""
     counted = _RIGHT_OF_ALL.search(line)
     share = {"accuracy": int(counted["right"]) / int(counted["all"])} if counted is not None else {}
     metrics = {**numbers(line, start), **share}
