@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 
 from dualwatch.core.metric_names import of_evaluation
 from dualwatch.core.text import bound
 from dualwatch.events import EvaluationLogged, ProgressShown
+from dualwatch.logs.starts import Position
 
 LABEL_CHARS = 80
 
@@ -38,6 +40,9 @@ _LINES = tuple(
 _WORDS = ("poch", "POCH", "Test: ", "Val: ", "第")
 """Parts of the words that such a line has, as they are searched for ..."""
 
+SIGNS = ("poch", "POCH", "Test:", "Val:", "第")
+"""One of these is in a word of each such line."""
+
 _STARTS = re.compile(r"epoch|test|val(?:idation)?|第", re.IGNORECASE)
 """... and where it begins."""
 
@@ -45,6 +50,7 @@ MOST_BEFORE = 120
 """Characters of a logger's prefix."""
 
 _ROW = re.compile(r"\{'[\w./-]+': .{3,2000}\}\Z")
+_ROW_EPOCH = re.compile(r"'?(\d+(?:\.\d+)?)'?\}\Z")
 _ROW_FIELD = re.compile(
     r"'([\w./-]{1,80})': '?(-?[\d.]+(?:e[-+]?\d+)?|nan|inf|-inf)'?(?=[,}])", re.I
 )
@@ -65,15 +71,44 @@ def may_hold(line: str) -> bool:
     return any(word in head for word in _WORDS)
 
 
-def row_epoch(line: str) -> float | None:
-    """The epoch of a trainer's row of training; None for all other lines. Reads no more."""
-    if not line.startswith("{'") or "'eval_" in line or "loss" not in line:
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Where a line of training has its counters, None for those that it lacks."""
+
+    epoch: slice | None
+    done: slice | None = None
+
+    def of(self, line: str) -> Position:
+        """Its counters; of a row's fraction of an epoch the epoch that is under way."""
+        epoch = math.ceil(float(line[self.epoch])) if self.epoch is not None else 0
+        return Position(epoch, int(line[self.done]) if self.done is not None else 0, 0)
+
+
+def counters(text: str, start: int) -> Counters | None:
+    """Those of a line of training, the same whatever its digits are; None for all other lines.
+
+    Args:
+        start: Where the text begins in its line.
+    """
+    if text.startswith("{'"):
+        return _row_counters(text, start)
+    found = parse(text, 0.0, 0.0)
+    match = _line(text)
+    if not isinstance(found, ProgressShown) or found.mode != "train" or match is None:
         return None
-    _, found, text = line.rpartition("'epoch': ")
-    try:
-        return float(text.removesuffix("}").strip("'")) if found else None
-    except ValueError:
+    if match["epoch"] is None:
+        return Counters(None)
+    return Counters(*(slice(start + a, start + b) for a, b in map(match.span, ("epoch", "done"))))
+
+
+def _row_counters(text: str, start: int) -> Counters | None:
+    if "'eval_" in text or "loss" not in text:
         return None
+    before, found, _ = text.rpartition("'epoch': ")
+    number = _ROW_EPOCH.match(text, len(before) + len(found))
+    if not found or number is None:
+        return None
+    return Counters(slice(start + number.start(1), start + number.end(1)))
 
 
 def parse(line: str, at: float, wall: float) -> ProgressShown | EvaluationLogged | None:

@@ -114,6 +114,15 @@ class StartFinder:
             return False
         return position < known and (self._failed or self._is_behind(position, known))
 
+    def draws(self, position: Position) -> bool:
+        """Takes the counters of a line of progress; False if another start may begin with it."""
+        known = self._bar
+        if known is None or (position < known and self._is_another(position, known)):
+            return False
+        if position > known:
+            self._bar = position
+        return True
+
     def _is_drawn_again(self, event: ProgressShown) -> bool:
         """Whether a bar of a training begins again; takes it."""
         self._stage = Stage.TRAINING
@@ -121,12 +130,15 @@ class StartFinder:
         known, self._bar = self._bar, max(self._bar or position, position)
         if known is None or position >= known:
             return False
-        # Bars of one epoch are drawn anew, and one of an epoch of its own may come in between.
-        if known.epoch - position.epoch > 1 or self._failed:
+        if self._is_another(position, known):
             self.begin(event.wall)
             self._stage, self._bar = Stage.TRAINING, position
             return True
         return False
+
+    def _is_another(self, position: Position, known: Position) -> bool:
+        # Bars of one epoch are drawn anew, and one of an epoch of its own may come in between.
+        return known.epoch - position.epoch > 1 or self._failed
 
     def begin(self, wall: float, position: Position | None = None) -> None:
         """Another start begins here, with the counters of its first line if it is one."""

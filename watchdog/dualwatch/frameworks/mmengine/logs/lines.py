@@ -49,8 +49,11 @@ class MMEngineLines:
         return event
 
     def may_hold(self, line: str) -> bool:
-        """Whether a line has a logger's prefix, or begins as one without it."""
-        return " - " in line or line.startswith(_STARTS) or line.endswith(_FOUND_NOTHING)
+        """Whether a line is one of theirs, with a logger's prefix or without it."""
+        if line.startswith(_STARTS) or line.endswith(_FOUND_NOTHING):
+            return True
+        cut = line.find(_INFO)
+        return cut >= 0 and line.startswith(_STARTS, cut + len(_INFO))
 
     def position(self, line: str) -> Position | None:
         """The counters of a training line, as printed; None for all other lines."""
