@@ -13,6 +13,7 @@ from tests.strangers.kinds import (
     finished_or_not,
     phase_and_clock,
     records,
+    scripts,
     second_causes,
     second_configurations,
     second_ends,
@@ -35,4 +36,5 @@ CASES: tuple[Case, ...] = (
     *second_causes.CASES,
     *second_records.CASES,
     *second_configurations.CASES,
+    *scripts.CASES,
 )

@@ -13,6 +13,8 @@ from tests.strangers.corpus import CASES
 
 LARGEST = 1 << 20
 
+PUT_OFF = (Role.TRAINING, Role.PROGRESS, Role.WRAPPED)
+
 judged = LineForms.of
 
 
@@ -27,7 +29,7 @@ def test_a_log_is_the_same_when_every_line_is_taken_apart(monkeypatch, case: Cas
 
 def _to_be_read(self: LineForms, line: str) -> LineForm:
     form = judged(self, line)
-    return form if form.role in (Role.TRAINING, Role.WRAPPED) else LineForm(Role.READ)
+    return form if form.role in PUT_OFF else LineForm(Role.READ)
 
 
 def _bytes(text: object) -> bytes:

@@ -275,12 +275,12 @@ _ENTER = r"""
 set -e
 system=$1 place=$2 project=$3 folder=$4
 shift 4
+mount -t tmpfs tmpfs "$system/tmp"
 for seen in "$place" "$project"; do
   mkdir -p "$system$seen"
   mount --bind "$seen" "$system$seen"
 done
 mount --rbind /dev "$system/dev"
-mount -t tmpfs tmpfs "$system/tmp"
 mount -t proc proc "$system/proc"
 exec chroot "$system" sh -c '
   cd "$1" && shift

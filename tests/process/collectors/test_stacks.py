@@ -10,14 +10,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from dualwatch import protocol
 from dualwatch.actions.launch import SITE_FOLDER
 from dualwatch.collectors.stacks.capture import capture, find_reader, readable
 from dualwatch.collectors.stacks.from_agent import ask
+from dualwatch.core import own_session
 from dualwatch.events import Frame, NotObserved, StacksCaptured, ThreadStack
 
 from tests.support.paths import WATCHDOG
+from tests.support.systems import WINDOWS
 
 posix = pytest.mark.skipif(os.name != "posix", reason="fake readers are shell scripts")
 
@@ -114,6 +117,29 @@ def test_what_is_no_python_is_said_and_the_others_are_read(spawn: Any, tmp_path:
     assert {stack.pid for stack in captured.stacks} == {python.pid}
     assert [one.what for one in missing] == [f"stacks of pid {cat.pid}"]
     assert "not a Python process" in missing[0].why
+
+
+@pytest.mark.skipif(not WINDOWS, reason="only Windows has console hosts")
+def test_a_console_host_has_no_stacks_and_nobody_refused_them(tmp_path: Path) -> None:
+    code = "print('ready', flush=True); input()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        **own_session.options(),
+    )
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        hosts = [
+            child.pid
+            for child in psutil.Process(process.pid).children()
+            if child.name().lower() == "conhost.exe"
+        ]
+        assert hosts
+        assert capture(hosts, tmp_path, at=0, wall=0) == (None, [])
+    finally:
+        process.communicate(b"\n")
 
 
 def test_a_process_that_is_gone_and_a_zombie(spawn: Any, tmp_path: Path) -> None:

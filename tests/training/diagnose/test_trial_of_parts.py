@@ -15,6 +15,7 @@ from dualwatch.agent.mmengine import DESCRIBE_CONFIG
 
 LOAD = [{"type": "LoadImageFromFile"}, {"type": "LoadAnnotations", "with_bbox": True}]
 PACK = {"type": "PackDetInputs"}
+SOUND = [*LOAD, PACK]
 BRANCH = {"type": "MultiBranch", "branch_field": ["a"], "a": PACK}
 MODEL = {
     "type": "RetinaNet",
@@ -35,11 +36,13 @@ def network(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "1")
 
 
-def failed(model: dict[str, Any], **loader: Any) -> list[str]:
-    """Keys of what cannot be built."""
+def failed(model: dict[str, Any], **given: Any) -> list[str]:
+    """Keys of what cannot be built of a model, its training loader and other sections."""
     from mmengine.config import Config
 
-    cfg = Config({"default_scope": "mmdet", "model": model, "train_dataloader": loader})
+    loader = {n: given.pop(n) for n in ("dataset", "collate_fn") if n in given}
+    sections = {"default_scope": "mmdet", "model": model, "train_dataloader": loader, **given}
+    cfg = Config(sections)
     build = runpy.run_path(str(Path(DESCRIBE_CONFIG).with_name("build_parts.py")))["build"]
     return [one["key"] for one in build(cfg)["failed"]]
 
@@ -74,4 +77,44 @@ def test_a_preprocessor_of_ones_own_may_take_anything() -> None:
 
 def test_a_neck_that_takes_other_channels() -> None:
     neck = {**MODEL["neck"], "in_channels": [512, 1024, 2048]}
-    assert failed({**MODEL, "neck": neck}, dataset=coco([PACK])) == ["model.neck.in_channels"]
+    assert failed({**MODEL, "neck": neck}, dataset=coco(SOUND)) == ["model.neck.in_channels"]
+
+
+def test_a_neck_that_takes_more_maps_than_the_backbone_gives() -> None:
+    neck = {**MODEL["neck"], "in_channels": [64, 128, 256, 512]}
+    assert failed({**MODEL, "neck": neck}, dataset=coco(SOUND)) == ["model.neck.in_channels"]
+
+
+def test_heads_whose_annotations_are_not_loaded() -> None:
+    key = ["train_dataloader.dataset.pipeline"]
+    mask = {**MODEL, "mask_head": {"type": "YOLACTProtonet"}}
+    loads = {**LOAD[1], "with_mask": True}
+    assert failed(MODEL, dataset=coco([LOAD[0], PACK])) == key
+    assert key[0] in failed(mask, dataset=coco(SOUND))
+    assert key[0] not in failed(mask, dataset=coco([LOAD[0], loads, PACK]))
+
+
+@pytest.mark.parametrize(
+    ("section", "keys"),
+    [
+        ({"val_evaluator": {"type": "CocoMetric", "metric": ["bbox"], "ann_file": "no.json"}}, []),
+        ({"val_evaluator": {"type": "CocoMetric", "metric": ("bbox", "segm")}}, ["val_evaluator"]),
+        ({"val_evaluator": {"type": "VOCMetric", "eval_mode": "12points"}}, ["val_evaluator"]),
+        ({"default_hooks": {"a": {"type": "CheckpointHook", "save_best": ["auto"]}}}, []),
+        (
+            {"default_hooks": {"a": {"type": "CheckpointHook", "save_best": ["a", "a"]}}},
+            ["default_hooks.a"],
+        ),
+    ],
+)
+def test_settings_that_a_class_refuses_by_their_values(
+    section: dict[str, Any], keys: list[str]
+) -> None:
+    assert failed(MODEL, dataset=coco(SOUND), **section) == keys
+
+
+def test_a_transform_that_refuses_a_value() -> None:
+    flip = {"type": "RandomFlip", "prob": "0.5"}
+    assert failed(MODEL, dataset=coco([*LOAD, flip, PACK])) == [
+        "train_dataloader.dataset.pipeline.2"
+    ]

@@ -21,8 +21,8 @@ from tests.training.recovery.scene import nested
 CASES: dict[str, dict[str, Any]] = {
     "first batch": hanging({"at": FIRST}),
     "fork, persistent": hanging({"at": MIDDLE}),
-    "second epoch, not persistent, dropout": hanging(
-        {"at": FIRST, "skip": 1},
+    "second epoch, not persistent, dropout, deaf to Ctrl-C": hanging(
+        {"at": FIRST, "skip": 1, "deaf": True},
         train_dataloader__persistent_workers=False,
         model__dropout=0.2,
     ),

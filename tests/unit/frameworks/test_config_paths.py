@@ -93,3 +93,24 @@ def test_an_evaluator_and_a_test_set(data: Path) -> None:
         data, SOUND, val_evaluator=evaluator, test_dataloader={"dataset": {"ann_file": "x"}}
     )
     assert list(seen.missing) == ["val_evaluator.0.ann_file"]
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "missing"),
+    [
+        ([{"type": "LoadImageFromFile"}, {"type": "LoadAnnotations", "with_mask": True}], False),
+        ([{"type": "LoadAnnotations", "with_seg": True}], True),
+        ([{"type": "LoadPanopticAnnotations"}], True),
+        ([{"type": "MyLoadSegments"}], True),
+        ([], True),
+    ],
+)
+def test_a_prefix_of_segmentation_that_nothing_reads(
+    data: Path, pipeline: list[dict[str, Any]], missing: bool
+) -> None:
+    prefixes = {"img": "img/", "seg": "panoptic/"}
+    seen = look(
+        data, {**SOUND, "type": "CocoDataset", "data_prefix": prefixes, "pipeline": pipeline}
+    )
+    assert bool(seen.missing) is missing
+    assert bool(seen.passed_over) is not missing

@@ -11,15 +11,13 @@ LOOP = {"train_cfg": {"by_epoch": True, "max_epochs": 12}}
 VALIDATED = {**LOOP, "val_dataloader": {}, "val_evaluator": {"type": "CocoMetric"}}
 WARM = {"type": "LinearLR", "by_epoch": False, "begin": 0, "end": 500}
 VALIDATES = "train_cfg.val_interval"
+ITERATIONS = {"train_cfg": {"type": "IterBasedTrainLoop", "max_iters": 900, "val_interval": 90}}
+SAVES = {"type": "CheckpointHook", "interval": 1}
 STEPS = {"type": "MultiStepLR", "begin": 0, "end": 12, "milestones": [8, 11]}
 
 
 def keys(values: dict[str, Any]) -> list[str]:
     return [one.key for one in reach.defects(values)]
-
-
-def best(name: Any) -> dict[str, Any]:
-    return {**VALIDATED, "default_hooks": {"checkpoint": {"save_best": name}}}
 
 
 @pytest.mark.parametrize(
@@ -38,10 +36,12 @@ def best(name: Any) -> dict[str, Any]:
         },
         {**VALIDATED, "train_cfg": {**LOOP["train_cfg"], "val_interval": 13}},  # None, on purpose.
         {**VALIDATED, "train_cfg": {**LOOP["train_cfg"], "val_interval": 12}},
-        best("auto"),
-        best("coco/bbox_mAP"),
-        best(["coco/bbox_mAP_50"]),
-        {**best("mAP"), "val_evaluator": {"type": "MyMetric"}},
+        {**ITERATIONS, "param_scheduler": [WARM, {**STEPS, "by_epoch": False}]},
+        {**ITERATIONS, "param_scheduler": [{**STEPS, "convert_to_iter_based": True}]},
+        {**ITERATIONS, "default_hooks": {"checkpoint": {**SAVES, "by_epoch": False}}},
+        {**LOOP, "default_hooks": {"checkpoint": SAVES}},
+        {**LOOP, "param_scheduler": [{"type": "LinearLR", "start_factor": 0.1, "end": 3}]},
+        {**LOOP, "param_scheduler": [{"type": "LinearLR", "start_factor": 1.0, "end": 20}]},
         {"param_scheduler": [STEPS]},
         {"optim_wrapper": {"optimizer": {"lr": 1e-8}}},
     ],
@@ -65,8 +65,15 @@ def test_what_is_reached_or_not_known(values: dict[str, Any]) -> None:
             {**VALIDATED, "train_cfg": {"max_epochs": 1, "val_interval": 4}},
             "train_cfg.val_interval",
         ),
-        (best("bbox_mAP"), "default_hooks.checkpoint.save_best"),
-        (best("pascal_voc/mAP"), "default_hooks.checkpoint.save_best"),
+        ({**ITERATIONS, "param_scheduler": [STEPS]}, "param_scheduler.by_epoch"),
+        (
+            {**ITERATIONS, "default_hooks": {"checkpoint": SAVES}},
+            "default_hooks.checkpoint.by_epoch",
+        ),
+        (
+            {**LOOP, "param_scheduler": [{"type": "LinearLR", "start_factor": 0.1, "end": 500}]},
+            "param_scheduler.end",
+        ),
         ({"optim_wrapper": {"optimizer": {"lr": 0.0}}}, "optim_wrapper.optimizer.lr"),
     ],
 )

@@ -49,6 +49,10 @@ def test_more_forms_than_are_remembered(monkeypatch, forms) -> None:
         " 10%|#    | 1/10 [00:01<00:09, 1.0it/s, loss=nan]",
         "{'eval_loss': 0.5, 'epoch': 0.1}",
         "Test: [ 3/10]  Loss 0.5",
+        " * Acc@1 64.220 Acc@5 88.100 loss 1.412",
+        "Epoch 3/60 | train loss 0.7123 | val loss 0.8001 | val acc 0.642",
+        " Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ] = 0.123",
+        "Loss is nan, stopping training",
         "training complete",
         "[03/04 10:00:08 d2.evaluation.testing]: copypaste: AP,AP50",
         *(f"[rank0]: {line}" for line in ("Killed", TRACEBACK[0])),
@@ -94,6 +98,8 @@ def test_what_cannot_is_passed(forms, line: str) -> None:
         (" 10%|#    | 1/10 [00:01<00:09, 1.0it/s, loss=0.5]", Role.BAR),
         ("[>>>   ] 100/1000, 9.8 task/s, elapsed: 10s, ETA:    92s", Role.BAR),
         ("160/400 [=========>....................] - ETA: 46s - loss: 0.71", Role.BAR),
+        ("iter 250: loss 3.1021, time 120.33ms, mfu 12.10%", Role.PROGRESS),
+        ("3   0.912311    0.701234    0.712000  00:41", Role.ROW),
         ("ValueError: x", Role.ERROR),
         ("loss failed: shapes differ", Role.ERROR),
         (f"[rank1]: {STAMPED} ValueError: x", Role.ERROR),
@@ -118,6 +124,7 @@ SIGNS = [
         "训练失败: y",
         "KeyboardInterrupt",
     ),
+    *("LOSS 3", "Accuracy: 3", " * Acc@1 64.2", "Average Precision", "grad norm: 1", "(failed 1)"),
     *(TRACEBACK[0], TRACEBACK[1], STAMPED, "1/2 [=>.]", "elapsed: 3s"),
 ]
 

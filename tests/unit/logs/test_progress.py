@@ -170,3 +170,68 @@ def test_a_loss_within_a_bar_that_is_not_finite() -> None:
     lines = [drawn(1, done, "nan" if 40 <= done < 50 else 0.5) for done in range(100)]
     places = [done for _, done, loss in states(lines) if math.isnan(loss)]
     assert places == [40]
+
+
+COUNTED = [
+    ("iter 250: loss 3.1021, time 120.33ms, mfu 12.10%", (None, 250, None, {"loss": 3.1021})),
+    ("Iteration 40, D loss: 0.5, G loss: nan", (None, 40, None, {"D loss": 0.5})),
+    ("step    30 | loss: 6.5 | norm: 1.2 | dt: 338.8ms | tok/sec: 1547.2",
+     (None, 30, None, {"loss": 6.5})),
+    (" [2025-02-03 11:00:05] iteration   10/ 500 | lm loss: 9.1E+00 | grad norm: 1.2 |",
+     (None, 10, 500, {"lm loss": 9.1, "grad norm": 1.2})),
+    ("[Epoch 3/200] [Batch 5/938] [D loss: 0.69] [G loss: 0.71]",
+     (3, 5, 938, {"D loss": 0.69, "G loss": 0.71})),
+    ("Epoch 3/10 - loss: 0,4312 - lr: 0,001", (3, 0, None, {"loss": 0.4312})),
+    ("Epoch: 004 | Train Loss: 0.5", (4, 0, None, {"Train Loss": 0.5})),
+    ("Train: 3 [ 160/400 ( 40%)]  Loss: 0.7 (0.8)  LR: 5.0e-02", (3, 160, 400, {"Loss": 0.7})),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "wanted"), COUNTED)
+def test_a_line_of_a_plain_script(line, wanted):
+    (event,) = shown(line)
+    epoch, done, total, metrics = wanted
+    assert (event.epoch, event.done, event.total, event.mode) == (epoch, done, total, "train")
+    assert metrics.items() <= event.metrics.items()
+
+
+def test_training_and_validation_in_one_line_are_two_events():
+    events = read("Epoch 3/9 | train loss 0.5 | val loss 0.7 | val acc 64.2%")
+    (trained,) = [one for one in events if isinstance(one, ProgressShown)]
+    (result,) = [one for one in events if isinstance(one, EvaluationLogged)]
+    assert (trained.epoch, trained.epochs, trained.metrics) == (3, 9, {"train loss": 0.5})
+    assert (result.epoch, result.metrics) == (3, {"val loss": 0.7, "val acc": 64.2})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        " Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ] = 0.123",
+        " * Acc@1 64.220 Acc@5 88.100 loss 1.412",
+        "Test set: Average loss: 0.0285, Accuracy: 9909/10000 (99%)",
+    ],
+)
+def test_a_result_counts_after_lines_of_a_plain_training_only(line):
+    trained = "Train Epoch: 1 [250/1000 (25%)]\tLoss: 0.5"
+    framework = "2024-03-04 10:00:00,100 - mmdet - INFO - Epoch [1][5/9]\tlr: 0.1, loss: 0.5"
+
+    def results(*lines: str) -> int:
+        return sum(isinstance(event, EvaluationLogged) for event in read(*lines))
+
+    assert results(trained, line) == 1
+    assert results(line) == 0
+    assert results(framework, line) == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "batch of samples 7 processed with loss of quality 3",
+        "step 3: compute the loss",
+        "Epoch 3: val_loss did not improve",
+        "cfg = dict(step=100, loss=0.5)",
+        "saved after step 300",
+    ],
+)
+def test_lines_that_only_mention_a_step_or_a_loss_are_no_progress(line):
+    assert shown(line) == []

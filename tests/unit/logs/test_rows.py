@@ -67,7 +67,10 @@ def test_a_start_whose_rows_begin_again(count: int) -> None:
         ("Train Epoch: 3 [1600/60000 (3%)]  Loss: 0.712000", (3, 1600)),
         ("Epoch [3/60], Step [160/400], Loss: 0.7123", (3, 160)),
         ("第 3/60 轮 第 160/400 步 loss: 0.7", (3, 160)),
-        ("Epoch: [160/400]  loss: 0.7", (0, 0)),
+        ("Epoch: [160/400]  loss: 0.7", (0, 160)),
+        ("iter 250: loss 3.1021, time 120.33ms", (0, 250)),
+        ("Epoch 3/60 | train loss 0.7123", (3, 0)),
+        ("step 500: train loss 2.9011, val loss 3.0101", None),
         ("Test: [160/400]  loss: 0.7", None),
         ("Epoch 3", None),
     ],
@@ -99,3 +102,25 @@ def test_a_start_of_a_script_whose_epochs_begin_again() -> None:
     _, second = starts([*map(plain, range(ROWS)), *again])
     assert len([event for event in second.events if isinstance(event, ProgressShown)]) == 100
     assert not second.resumed
+
+
+@pytest.mark.parametrize("odd", ["nan", "inf", "123456.5000"])
+def test_the_one_odd_line_of_a_script_in_the_midst_is_kept(odd) -> None:
+    lines = [f"iter {number}: loss 2.5000, time 120.33ms" for number in range(ROWS)]
+    lines[FIRST + NEWEST] = lines[FIRST + NEWEST].replace("2.5000", odd)
+    (start,) = starts(lines)
+    found = losses(start)
+    assert any(not math.isfinite(loss) or loss > 1e5 for loss in found)
+    assert len(found) < ROWS
+
+
+def test_steps_that_begin_again_are_another_start() -> None:
+    lines = [f"step {number} | loss: 2.5 | lr 0.1" for number in range(1500)]
+    first, second = starts([*lines, *lines[:100]])
+    assert len(losses(second)) == 100
+    assert losses(first)
+
+
+def test_a_pass_over_the_data_that_begins_again_is_the_same_start() -> None:
+    lines = [f"step {number}/300 | loss: 2.5 | lr 0.1" for number in range(1, 301)]
+    assert len(starts([*lines, *lines])) == 1

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Callable, TypeVar
 
 from dualwatch import protocol
 from dualwatch.agent import commands, files, heartbeat, overrides, pools
-from dualwatch.agent.torch import batch_outline, learning, loader_guard, model_outline, weights
+from dualwatch.agent.torch import (
+    batch_outline,
+    learning,
+    loader_guard,
+    model_outline,
+    non_finite,
+    weights,
+)
 from dualwatch.protocol import VALIDATION_PHASES, AgentCommand, Phase, environment
 
 if TYPE_CHECKING:
@@ -40,6 +47,7 @@ class Trainer:
         heart: This rank's heartbeat, which knows epoch, iteration, batch and goals.
         batches: Records what the batches hold and which losses the model returned.
         learning: Observes what the optimizer's steps do to the parts of the model.
+        non_finite: Looks for losses that are NaN or infinite.
         commands: Carries out the supervisor's commands; None with ``--no-rescue``.
     """
 
@@ -58,6 +66,7 @@ class Trainer:
         self.heart = heartbeat.HeartbeatWriter(self.folder, rank)
         self.batches = batch_outline.BatchRecorder(self.folder, rank)
         self.learning = learning.LearningRecorder(self.folder, rank)
+        self.non_finite = non_finite.NonFiniteRecorder(self.folder, rank)
         self.commands: commands.CommandHandler | None = None
         if self.orders.rescue:
             self.commands = commands.CommandHandler(
@@ -106,6 +115,7 @@ class Trainer:
         rank, words = self.heart.rank, self.orders.parts
         model_outline.write(model, optimizers, self.folder, rank, words)
         self.learning.follow(model, optimizers)
+        self.non_finite.follow(model)
 
     def write_weights(self, model: Module, checkpoint: object) -> None:
         """Records how the weights of a checkpoint fit the model, before they are loaded."""

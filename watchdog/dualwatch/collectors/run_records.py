@@ -7,6 +7,7 @@ modification time of a file is that of the last copy of it: it decides only wher
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import re
 import time
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dualwatch.collectors import rank_files
 from dualwatch.events import LogClock
 from dualwatch.logs.encodings import LineDecoder
 from dualwatch.logs.timestamps import TimestampReader
@@ -30,6 +32,13 @@ STATE = "trainer_state.json"
 _CHECKPOINT = re.compile(r"checkpoint-(\d{1,12})")
 _STAMP = re.compile(r"(?<!\d)(\d{8}_\d{6})(?!\d)")
 _TRAINING = re.compile(rb"\bepoch|\biter(?:ation)?s?\b|\bloss\b|Traceback \(most", re.IGNORECASE)
+_CONSOLE = re.compile(
+    r".+\.out(?:\.\d+)?"
+    r"|(?:[\w-]*[._-])?(?:log|logs|train|training|console|output|std|stdout|stderr|nohup)\w{0,30}"
+    r"(?:\.txt|\.err|\.rank\d+)+"
+    r"|(?:stdout|stderr)(?:[._-]?\d+)?",
+    re.IGNORECASE,
+)
 _SUBFOLDERS = frozenset(("vis_data", "tf_logs", "tb_logs", "tensorboard"))
 _OWN = ".of-dualwatch"
 _EVENTS = re.compile(r"events\.out\.tfevents\.(\d{9,11})\.")
@@ -46,6 +55,7 @@ class RunRecord:
         rows: Its rows of scalars, None where it left none.
         events: Its newest event file of TensorBoard, None where it left none.
         config: The configuration that it dumped, None where it dumped none.
+        ranks: The logs of its other ranks, where each has one of its own.
         is_named: Whether its files are named after its start. Others may hold several runs.
     """
 
@@ -54,6 +64,7 @@ class RunRecord:
     rows: Path | None = None
     events: Path | None = None
     config: Path | None = None
+    ranks: tuple[Path, ...] = ()
     is_named: bool = False
 
     @property
@@ -109,6 +120,7 @@ def find(folder: Path, depth: int = DEPTH) -> list[RunRecord]:
     if any(record.is_named for record in runs):
         # Other programs write logs too. Beside the runs, a file has to show that it is one.
         runs = [one for one in runs if one.is_named or one.log is None or _trains(one.log)]
+    runs = _joined(runs)
     return sorted(runs, key=lambda record: (record.begun, record.written, str(record.main)))
 
 
@@ -121,9 +133,21 @@ def _consoles(folder: Path, depth: int) -> list[RunRecord]:
     return [RunRecord(begun=last_time(one) or 0.0, log=one) for one in consoles]
 
 
+def _joined(runs: Sequence[RunRecord]) -> list[RunRecord]:
+    """The runs, those of one start whose ranks have a log each as one."""
+    logs = [one.log for one in runs if one.log is not None]
+    sets = rank_files.sets(logs)
+    others = {log for found in sets.values() for log in found}
+    return [
+        dataclasses.replace(one, ranks=sets.get(one.log, ())) if one.log is not None else one
+        for one in runs
+        if one.log not in others
+    ]
+
+
 def is_console(file: Path) -> bool:
     """Whether a file may be the console of a training, by its name: ``slurm-7.out``."""
-    return file.suffix == ".out" and "dualwatch" not in file.parts[-4:-1]
+    return _CONSOLE.fullmatch(file.name) is not None and "dualwatch" not in file.parts[-4:-1]
 
 
 def place_of(file: Path) -> Path:

@@ -35,6 +35,7 @@ class Target:
         attempt_dir: Folder of the newest supervised attempt.
         log: The log to read: the console where dualwatch kept it, else the newest training log.
         scalars: Rows of scalars of the same run; they are the log too where it left no other.
+        ranks: Logs of the other ranks of the same run.
         earlier: Logs of earlier runs in the same work dir, oldest first.
         config: A configuration that the user named; it is loaded.
         training: The live process, None where there is none.
@@ -46,6 +47,7 @@ class Target:
     attempt_dir: Path | None = None
     log: Path | None = None
     scalars: Path | None = None
+    ranks: tuple[Path, ...] = ()
     earlier: tuple[Path, ...] = ()
     config: Path | None = None
     training: Training | None = None
@@ -191,6 +193,7 @@ def _run_in(folder: Path) -> Target | None:
         work_dir=folder,
         log=log or newest.main,
         scalars=newest.rows,
+        ranks=newest.ranks if log is None or log == newest.main else (),
         earlier=_earlier(records) if log is None or log == newest.main else (),
         training=training,
     )

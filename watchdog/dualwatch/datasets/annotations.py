@@ -41,6 +41,14 @@ class UnreadAnnotation(Exception):
     """An annotation file was not read, which says nothing against it."""
 
 
+class Described(NamedTuple):
+    """An image as a COCO annotation describes it; the shorter of its sides is 0 where unknown."""
+
+    id: Any
+    name: str
+    shorter: float
+
+
 def coco_images(path: Path) -> list[str]:
     """The file names of the images that a COCO annotation describes, in their order.
 
@@ -49,15 +57,20 @@ def coco_images(path: Path) -> list[str]:
         Unread: It is too large for the time.
         OSError: It cannot be read.
     """
+    return [one.name for one in coco_described(path)]
+
+
+def coco_described(path: Path) -> list[Described]:
+    """The images that a COCO annotation describes, in their order; raises as ``coco_images``."""
     with path.open("rb") as stream:
         size = os.fstat(stream.fileno()).st_size
         if size == 0:
             raise BrokenAnnotation("it is empty")
         described = _whole(stream.read()) if size <= WHOLE else _piecewise(stream, size)
-        names = [_file_name(one) for one in described]
-    if not names:
+        found = [_described(one) for one in described]
+    if not found:
         raise BrokenAnnotation("it describes no image")
-    return names
+    return found
 
 
 def _whole(data: bytes) -> Iterator[Any]:
@@ -71,6 +84,13 @@ def _whole(data: bytes) -> Iterator[Any]:
     if not isinstance(images, list):
         raise BrokenAnnotation("it holds no list of images")
     return iter(images)
+
+
+def _described(described: Any) -> Described:
+    name = _file_name(described)
+    sides = [described.get("width"), described.get("height")]
+    known = all(type(one) in (int, float) for one in sides)
+    return Described(described.get("id"), name, min(sides) if known else 0)
 
 
 def _file_name(described: Any) -> str:

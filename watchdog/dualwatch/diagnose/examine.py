@@ -256,7 +256,7 @@ def _fold(done: Examination, answers: dict[str, Any], options: ExamineOptions) -
         log_starts.fold_earlier(run, found, attempts, course, moment)
         done.course.timed = not found or found[-1].clock is not LogClock.NONE
     if target.attempt_dir is not None:
-        for name in ("heartbeat", "model", "weights", "learning", "batches"):
+        for name in ("heartbeat", "model", "weights", "learning", "non-finite", "batches"):
             events += answers.get(name, ())
     events += [
         one for one in (done.config, answers.get("gpu"), answers.get("orphans")) if one is not None

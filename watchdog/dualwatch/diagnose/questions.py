@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dualwatch import frameworks
 from dualwatch.collectors.agent_files import heartbeat
 from dualwatch.collectors.agent_files.batches import BatchFiles
 from dualwatch.collectors.agent_files.learning import LearningFiles
 from dualwatch.collectors.agent_files.models import ModelFiles
+from dualwatch.collectors.agent_files.non_finite import NonFiniteFiles
 from dualwatch.collectors.agent_files.weights import WeightsFiles
 from dualwatch.collectors.gpu import nvidia_smi
 from dualwatch.collectors.gpu.nvml import NvmlSampler
@@ -25,7 +25,6 @@ from dualwatch.frameworks.base import TIME_LIMIT
 from dualwatch.history import sources
 from dualwatch.history.run import LINES_AT_ONCE, RunHistory
 from dualwatch.history.training_record import TrainingRecord
-from dualwatch.logs import reader
 from dualwatch.tensorboard import curves
 
 LIVE_S = 8.0
@@ -74,9 +73,10 @@ def questions(
         asked["processes"] = Collector(lambda: live_process.look(training), LIVE_S + 1)
     if target.log is not None:
         log = target.log
-        limit, formats = log_s + LIVE_S - 5.0, frameworks.line_formats()
         if not curves.is_event_file(log):
-            asked["log"] = Collector(lambda: reader.read_log(log, formats, deadline=log_s), limit)
+            asked["log"] = Collector(
+                lambda: records.read_log(log, target.ranks, log_s), log_s + LIVE_S - 5.0
+            )
         if records.is_rows(log):
             asked["scalars"] = Collector(lambda: records.read_rows(log), LIVE_S)
     if target.earlier:
@@ -91,6 +91,7 @@ def questions(
         asked["model"] = Collector(lambda: ModelFiles(attempt).poll(at, wall), LIVE_S)
         asked["weights"] = Collector(lambda: WeightsFiles(attempt).poll(at, wall), LIVE_S)
         asked["learning"] = Collector(lambda: LearningFiles(attempt).poll(at, wall), LIVE_S)
+        asked["non-finite"] = Collector(lambda: NonFiniteFiles(attempt).poll(at, wall), LIVE_S)
         asked["batches"] = Collector(lambda: BatchFiles(attempt).poll(at, wall), LIVE_S)
     if target.config is not None:
         named = target.config

@@ -5,6 +5,7 @@ Of the runs before the newest one of a work dir the ends are read: how they ende
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from dualwatch.diagnose import log_starts
 from dualwatch.events import Event
 from dualwatch.logs import reader
 from dualwatch.logs.kept_start import LogStart
+from dualwatch.logs.ranks import joined
+from dualwatch.logs.reader import LogRead
 from dualwatch.tensorboard import curves
 
 ROWS = 20_000
@@ -23,6 +26,9 @@ EARLIER = 8
 """Runs before the newest one that are looked at."""
 
 EARLIER_ROWS = 200
+
+MOST_RANKS = 16
+"""Logs of other ranks that are read."""
 
 
 def is_rows(path: Path) -> bool:
@@ -42,6 +48,27 @@ def read_rows(path: Path, newest: int = ROWS) -> list[Event]:
     if curves.is_event_file(path):
         return curves.read(path, newest)
     return [event for one in frameworks.installed() for event in one.scalars(path, newest)]
+
+
+def read_log(path: Path, ranks: Sequence[Path], seconds: float) -> LogRead:
+    """A log, with what the other ranks of the same start died of by their own logs.
+
+    Args:
+        seconds: All that it may take; of several logs the first one has most of it.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    until = time.monotonic() + seconds
+    first = reader.read_log(path, frameworks.line_formats(), deadline=seconds)
+    others: list[LogRead] = []
+    for one in ranks[:MOST_RANKS]:
+        left = until - time.monotonic()
+        if left <= 0:
+            break
+        with contextlib.suppress(OSError):
+            others.append(reader.read_log(one, frameworks.line_formats(), deadline=left))
+    return joined(first, others)
 
 
 def read_earlier(paths: Sequence[Path], seconds: float) -> list[LogStart]:

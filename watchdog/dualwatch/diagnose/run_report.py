@@ -26,6 +26,7 @@ from dualwatch.events import (
     LearningSeen,
     LogClock,
     ModelSeen,
+    NonFiniteSeen,
     ProcessesSampled,
     RunStarted,
     StacksCaptured,
@@ -123,6 +124,7 @@ def thinned(path: Path, start: int = 0) -> Iterator[Event]:
         *KINDS,
         ModelSeen,
         LearningSeen,
+        NonFiniteSeen,
         WeightsLoaded,
         TensorBoardSeen,
     )

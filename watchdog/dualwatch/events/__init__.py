@@ -16,6 +16,8 @@ from dualwatch.events.inside import (
     CaughtException,
     CommandAnswered,
     HeartbeatRead,
+    NonFiniteSeen,
+    NonFiniteTerm,
     UnusualBatch,
 )
 from dualwatch.events.lifecycle import (
@@ -127,6 +129,8 @@ __all__ = [
     "LogMilestone",
     "ModelPart",
     "ModelSeen",
+    "NonFiniteSeen",
+    "NonFiniteTerm",
     "NotFollowed",
     "NotObserved",
     "ObserverPaused",

@@ -24,6 +24,8 @@ class EndReporter(str, enum.Enum):
     WINDOWS = "windows"
     IDE = "ide"
     RUNTIME = "runtime"
+    SCRIPT = "script"
+    TRACKER = "tracker"
 
 
 class EndKind(str, enum.Enum):
@@ -31,7 +33,8 @@ class EndKind(str, enum.Enum):
 
     ``RESTARTED``: a launcher starts the ranks again, so what it reported before is not the end.
     ``NO_THREAD``: a library could not start its threads. ``CRASHED``: a fault of native code.
-    ``NOT_STARTED``: the interpreter or its script is missing.
+    ``NOT_STARTED``: the interpreter or its script is missing. ``NON_FINITE``: the script itself
+    stopped, because its loss was not finite.
     """
 
     SIGNAL = "signal"
@@ -48,6 +51,7 @@ class EndKind(str, enum.Enum):
     CRASHED = "crashed"
     NOT_STARTED = "not-started"
     RESTARTED = "restarted"
+    NON_FINITE = "non-finite"
 
 
 class EndReported(Event, frozen=True, kw_only=True, tag="end-reported"):

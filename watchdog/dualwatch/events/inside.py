@@ -130,3 +130,40 @@ class CommandAnswered(Event, frozen=True, kw_only=True, tag="order-answered"):
     iteration: int = 0
     awaited: tuple[str, ...] = ()
     caught: tuple[CaughtException, ...] = ()
+
+
+class NonFiniteTerm(Struct, frozen=True, kw_only=True):
+    """A value that the training returned beside its losses, or one of them.
+
+    Attributes:
+        value: "nan", "inf" or "-inf", as it was in the first of these iterations.
+        first, newest: The first and the newest iteration in which it was not finite.
+        times: Iterations in which it was not finite.
+    """
+
+    name: str
+    value: str
+    first: int
+    newest: int
+    times: int
+
+
+class NonFiniteSeen(Event, frozen=True, kw_only=True, tag="non-finite-seen"):
+    """Values of iterations that were not finite, each iteration looked at.
+
+    Attributes:
+        iteration: The newest one that was looked at.
+        running: Iterations up to this one in which some value was not finite; 0 where all of the
+            newest are finite again.
+        terms: Those that came first are first; in the order of the model within an iteration.
+        weights_at: The iteration after which the weights were looked at; 0 where they were not.
+        weights: Upper modules with weights that are not finite, bounded; empty where all are
+            finite, None where that is not known.
+    """
+
+    rank: int
+    iteration: int
+    running: int
+    terms: tuple[NonFiniteTerm, ...]
+    weights_at: int = 0
+    weights: tuple[str, ...] | None = None

@@ -24,7 +24,8 @@ UNKNOWN_TOTAL = 10**12
 """Iterations of a training that does not print how many it has: more than any has."""
 
 _WORDS = ("omplete", "topp", "o stop", "Overall training", "inished", "train_runtime",
-          "Running training", "Starting training", "GPU available", "完成", "结束")  # fmt: skip
+          "Running training", "Starting training", "GPU available", "Best metric", "raining time",
+          "完成", "结束")  # fmt: skip
 _CLOSES = re.compile(
     # Lightning names the goal that it reached; max_time and a signal are other reasons.
     r"`?Trainer\.fit`? stopped: `?(?:max_epochs|max_steps)=\d+`? reached"
@@ -33,6 +34,9 @@ _CLOSES = re.compile(
     r"|Training completed\. Do not forget to share your model"
     # Ultralytics and YOLOv5
     r"|\d+ epochs completed in \d+\.\d+ hours"
+    # timm; torchvision's references and what was made of them
+    r"|\*\*\* Best metric: [\d.]+ \(epoch \d+\)"
+    r"|Training time (?:\d+ days?, )?\d{1,3}:\d\d:\d\d\s*$"
     # tutorials and own loops
     r"|(?:\W*)(?:finished training|training (?:is )?(?:complete|completed|finished|done))\b"
     r"(?! (?:epoch|step|iter|batch|fold))(?!.{0,30}\b(?:not|fail|error)\b)"
@@ -98,9 +102,9 @@ class OtherLines:
 
     def may_hold(self, line: str) -> bool:
         """Whether a line is one of theirs."""
-        if "total_loss: " in line or "copypaste: " in line:
-            return True
-        if line.startswith("   ") and " all " in line:
+        if "total_loss: " in line:
+            return _ITERATION.match(line[:MOST_VALUES]) is not None
+        if "copypaste: " in line or (line.startswith("   ") and " all " in line):
             return True
         if not any(word in line for word in _WORDS) or len(line) > MOST_CHARS:
             return False

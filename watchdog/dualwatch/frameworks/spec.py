@@ -99,6 +99,7 @@ class TrainingSpec:
         everything: All that it assigns, for its adapter; not kept anywhere.
         trial: What building its parts has shown; None where that was not tried.
         lacks: What keeps it from being a training, by the names of its sections alone.
+        in_text: What the text of its file shows, whatever it is loaded as.
     """
 
     framework: str = ""
@@ -129,6 +130,7 @@ class TrainingSpec:
     everything: Sections = field(default_factory=dict, repr=False)
     trial: Trial | None = None
     lacks: tuple[Defect, ...] = ()
+    in_text: tuple[Defect, ...] = ()
 
     def of(self, role: Role | None = None) -> Iterator[LoaderSpec]:
         """The loaders of a role, or all of them."""

@@ -148,6 +148,20 @@ class ConsoleParser:
         """The line that was fed last holds this bar and nothing else."""
         self._progress.drawn(line, place)
 
+    @property
+    def is_announced(self) -> bool:
+        """Whether a line of progress means the epoch that an earlier line showed."""
+        return self._progress.is_announced
+
+    @property
+    def has_table(self) -> bool:
+        """Whether a line that begins with two numbers may be a row of a table of epochs."""
+        return self._progress.has_table
+
+    def progressed(self) -> None:
+        """Lines that report the progress of a training came before the next one."""
+        self._progress.progressed()
+
     def passed(self, tags: Iterable[str]) -> None:
         """Lines that cannot matter came before the next one, of ranks with these tags."""
         for tag in tags:

@@ -238,6 +238,18 @@ FORMS: tuple[Form, ...] = (
         r"|Command exited with non-zero status (?P<code2>\d+)",
     ),
     _form(_B.WINDOWS, _K.CRASHED, r"Windows fatal exception: "),
+    # --- the script, and what it reports to ---
+    _form(
+        _B.SCRIPT,
+        _K.NON_FINITE,
+        r".{0,120}?\b[Ll]oss is (?:[Nn]a[Nn]|-?inf(?:inite)?|not finite|non-finite)\b.{0,12}?"
+        r"\b(?:[Ss]top|[Ee]xit|[Aa]bort|[Tt]erminat|[Qq]uit)",
+    ),
+    _form(
+        _B.TRACKER,
+        _K.EXIT_CODE,
+        r"wandb: (?:\S+ )?Waiting for W&B process to finish\.{3} \(failed (?P<code>[1-9]\d*)\)",
+    ),
     # --- it never began ---
     _form(
         _B.SHELL,

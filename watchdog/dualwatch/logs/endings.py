@@ -11,7 +11,7 @@ import re
 import time
 from typing import NamedTuple
 
-from dualwatch.core.text import bound
+from dualwatch.core.text import ONES, bound
 from dualwatch.events import DeviceAssertSeen, EndKind, EndReported, EndReporter
 from dualwatch.logs import end_forms, xid
 from dualwatch.logs.end_words import of_exit_code, of_word, signal_name
@@ -25,7 +25,7 @@ _HINT = re.compile(
     r"|revoked|attempts left|\^C|Assertion `|can't open file|No module named|not found|Evicted"
     r"|Node failure|task \d|tasks \d|0x[Cc]0|Illegal|Quit|rank +:|Root Cause|Failures:|Mutex"
     r"|[杀终段总放]|退出代码|已中止|OMP:|core dumped|fatal exception|NVRM: |Error \d"
-    r"|low on resource|OpenBLAS blas|libgomp:|fork: Resource"
+    r"|low on resource|oss is |\(failed \d|OpenBLAS blas|libgomp:|fork: Resource"
 )
 
 
@@ -46,14 +46,12 @@ SIGNS = (
     "revoked", "attempts", "^C", "Assertion", "can't", "module", "found", "Evicted", "failure",
     "task", "0xc0", "0xC0", "Illegal", "Quit", "rank", "Root", "Failures:", "Mutex", "杀", "终",
     "段", "总", "放", "退出代码", "已中止", "OMP:", "dumped", "fatal", "NVRM:", "rror",
-    "resource", "OpenBLAS", "libgomp:", "Resource",
+    "resource", "oss", "(failed", "OpenBLAS", "libgomp:", "Resource",
 )  # fmt: skip
 """One of these is in a word of each line that reports an end, its digits made 0."""
 
 _NUMBERED = ("OOMKilled", "OMP:", "forrtl")
 """What it reports depends on the number in it."""
-
-_ONES = str.maketrans("0", "1")
 
 
 def may_hold(line: str) -> bool:
@@ -67,7 +65,7 @@ def may_report(form: str) -> bool:
         return False
     if any(word in form for word in _NUMBERED):
         return True
-    return any(_is_known(line) for line in (form, form.translate(_ONES)))
+    return any(_is_known(line) for line in (form, form.translate(ONES)))
 
 
 def _is_known(line: str) -> bool:

@@ -17,6 +17,7 @@ from dualwatch.logs import (
     envelopes,
     plain_lines,
     single_errors,
+    tables,
     timestamps,
     tracebacks,
 )
@@ -55,6 +56,8 @@ class Role(enum.Enum):
     """It reports the progress of a training, as plain scripts and trainers print it."""
     BAR = enum.auto()
     """It is one state of a progress bar whose values are finite."""
+    ROW = enum.auto()
+    """It begins with two numbers: a row of a table of epochs, where there is one."""
     ERROR = enum.auto()
     """It reports an error and nothing else."""
 
@@ -134,7 +137,7 @@ class LineForms:
         return self._of_text(known, text[len(tag) :], start + len(tag))
 
     def _is_known(self, text: str) -> bool:
-        return any(one.may_hold(text) for one in self._formats)
+        return any(one.may_hold(text) for one in self._formats) or tables.may_be_row(text)
 
     def _of_text(self, known: LineForm, text: str, start: int) -> LineForm:
         """The form of a line by its text, which begins at ``start``."""
@@ -150,18 +153,18 @@ class LineForms:
             if level:
                 break
         if (
-            self._is_known(text)
+            any(one.may_hold(text) for one in self._formats)
             or tracebacks.may_hold(text)
             or (not level and endings.may_report(text))
             or "terminat" in body
         ):
             return known
         error = single_errors.parse(level, body, 0.0, 0.0)
-        if plain_lines.may_hold(text):
+        if plain_lines.may_matter(text):
             counters = plain_lines.counters(text, start) if error is None else None
             if counters is None:
                 return known
             return replace(known, role=Role.PROGRESS, counters=counters, look=Look.at(text))
         if error is not None:
             return replace(known, role=Role.ERROR, error=single_errors.key(error))
-        return replace(known, role=Role.DULL)
+        return replace(known, role=Role.ROW if tables.may_be_row(text) else Role.DULL)

@@ -5,9 +5,12 @@
     Epoch: [3]  [ 160/400]  eta: 0:03:46  lr: 0.01  loss: 0.7123 (0.8001)  max mem: 4211
     Epoch: [3][160/400]  Time  0.290 ( 0.300)  Loss 7.1e-01 (8.0e-01)  Acc@1  70.31 ( 64.22)
     Train Epoch: 3 [1600/60000 (3%)]  Loss: 0.712000
+    Train: 3 [ 160/400 ( 40%)]  Loss: 0.712 (0.800)  Time: 0.412s,  621.36/s  LR: 5.000e-02
     Epoch [3/60], Step [160/400], Loss: 0.7123
     epoch 3/60 iter 160/400 loss=0.71
     {'loss': 0.71, 'grad_norm': 3.2, 'learning_rate': 5e-05, 'epoch': 0.38}
+
+Lines without an epoch or without a step, and results: ``summary_lines``.
 """
 
 from __future__ import annotations
@@ -17,9 +20,11 @@ import re
 from dataclasses import dataclass
 
 from dualwatch.core.metric_names import of_evaluation
-from dualwatch.core.text import bound
+from dualwatch.core.text import ONES, bound
 from dualwatch.events import EvaluationLogged, ProgressShown
+from dualwatch.logs import summary_lines, tables
 from dualwatch.logs.starts import Position
+from dualwatch.logs.summary_lines import numbers
 
 LABEL_CHARS = 80
 
@@ -30,20 +35,21 @@ _LINES = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"\b(?P<word>epoch|test|val(?:idation)?): ?(?:\[{_EPOCH}\])? *\[ *{_OF} ?\]",
-        rf"\b(?P<word>epoch):? ?{_EPOCH} ?[\[(]{_OF} ?\(\d{{1,3}}(?:\.\d+)?%\)[\])]",
-        rf"\b(?P<word>epoch)[ :=#]{{0,3}}\[?{_EPOCH}\]?[ ,;:|-]{{1,4}}"
+        rf"\b(?P<word>epoch|train):? ?{_EPOCH} ?[\[(] {{0,12}}{_OF} ?"
+        r"\( {0,2}\d{1,3}(?:\.\d+)?%\)[\])]",
+        rf"\b(?P<word>epoch)[ :=#]{{0,3}}\[?{_EPOCH}\]?[ ,;:|-]{{1,4}}\[?"
         rf"(?:global[ _]?)?(?:step|iter(?:ation)?|batch|it)s?[ :=#]{{0,3}}[\[(]?"
         rf"(?P<done>{_INT})(?: ?(?:/|of) ?(?P<total>{_INT}))?[\])]?",
         rf"第 ?{_EPOCH} ?(?:轮|个? ?epoch)[ ,:\uff0c|-]{{0,3}}第? ?{_OF} ?(?:步|批)?",
     )
 )
-_WORDS = ("poch", "POCH", "Test: ", "Val: ", "第")
+_WORDS = ("poch", "POCH", "Test: ", "Val: ", "Train: ", "第")
 """Parts of the words that such a line has, as they are searched for ..."""
 
-SIGNS = ("poch", "POCH", "Test:", "Val:", "第")
-"""One of these is in a word of each such line."""
+SIGNS = ("poch", "POCH", "Test:", "Val:", "Train:", "第", *summary_lines.SIGNS)
+"""One of these is in a word of each such line, its digits made 0; but for rows of tables."""
 
-_STARTS = re.compile(r"epoch|test|val(?:idation)?|第", re.IGNORECASE)
+_STARTS = re.compile(r"epoch|test|train|val(?:idation)?|第", re.IGNORECASE)
 """... and where it begins."""
 
 MOST_BEFORE = 120
@@ -54,13 +60,10 @@ _ROW_EPOCH = re.compile(r"'?(\d+(?:\.\d+)?)'?\}\Z")
 _ROW_FIELD = re.compile(
     r"'([\w./-]{1,80})': '?(-?[\d.]+(?:e[-+]?\d+)?|nan|inf|-inf)'?(?=[,}])", re.I
 )
-_FIELD = re.compile(
-    r"(?P<key>[^\W\d][\w./@-]{0,60})[ :=]{1,4}(?P<value>[-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|nan|inf))"
-    r"(?![\w.%:/])",
-    re.IGNORECASE,
-)
-_NOT_METRICS = frozenset(("eta", "epoch", "step", "iter", "iteration", "batch", "mem", "elapsed"))
 _VALIDATING = re.compile(r"(?<![a-z])(?:val|valid|validation|eval|test)(?![a-z])|验证|测试", re.I)
+
+
+_AVERAGE = re.compile(r"((?:acc|prec)@?[15])[ :]{1,9}[\d.]{1,9} \( {0,6}([\d.]{1,9})\)", re.I)
 
 
 def may_hold(line: str) -> bool:
@@ -68,7 +71,21 @@ def may_hold(line: str) -> bool:
     if line.startswith("{'"):
         return "'epoch':" in line
     head = line[:200]
-    return any(word in head for word in _WORDS)
+    if any(word in head for word in _WORDS):
+        return True
+    return summary_lines.may_hold(line) or tables.may_be_row(line)
+
+
+def may_matter(form: str) -> bool:
+    """Whether a line can state or announce anything, whose digits are not known, and all 0 here.
+
+    But for rows of tables.
+    """
+    if form.startswith("{'"):
+        return "'epoch':" in form
+    if any(word in form[:200] for word in _WORDS):
+        return True
+    return any(summary_lines.may_hold(line) for line in (form, form.translate(ONES)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +102,9 @@ class Counters:
 
 
 def counters(text: str, start: int) -> Counters | None:
-    """Those of a line of training, the same whatever its digits are; None for all other lines.
+    """Those of a line that states nothing but the progress of a training; None for other lines.
+
+    They are the same whatever its digits are.
 
     Args:
         start: Where the text begins in its line.
@@ -93,12 +112,19 @@ def counters(text: str, start: int) -> Counters | None:
     if text.startswith("{'"):
         return _row_counters(text, start)
     found = parse(text, 0.0, 0.0)
-    match = _line(text)
-    if not isinstance(found, ProgressShown) or found.mode != "train" or match is None:
+    if len(found) != 1 or not isinstance(found[0], ProgressShown) or found[0].mode != "train":
         return None
-    if match["epoch"] is None:
-        return Counters(None)
-    return Counters(*(slice(start + a, start + b) for a, b in map(match.span, ("epoch", "done"))))
+    match = _line(text) or summary_lines.counters(text)
+    if match is None:
+        return None
+    places = match.re.groupindex
+
+    def place(name: str) -> slice | None:
+        if name not in places or match[name] is None:
+            return None
+        return slice(start + match.start(name), start + match.end(name))
+
+    return Counters(place("epoch"), place("done"))
 
 
 def _row_counters(text: str, start: int) -> Counters | None:
@@ -111,24 +137,21 @@ def _row_counters(text: str, start: int) -> Counters | None:
     return Counters(slice(start + number.start(1), start + number.end(1)))
 
 
-def parse(line: str, at: float, wall: float) -> ProgressShown | EvaluationLogged | None:
-    """The progress or the result that a line states; None for all other lines."""
+def parse(line: str, at: float, wall: float) -> tuple[ProgressShown | EvaluationLogged, ...]:
+    """The progress and the result that a line states; nothing for all other lines."""
     if _ROW.match(line):
-        return _row(line, at, wall)
+        row = _row(line, at, wall)
+        return (row,) if row is not None else ()
     match = _line(line)
     if match is None:
-        return None
+        return summary_lines.parse(line, at, wall)
     parts, lead = match.groupdict(), line[: match.start()]
-    metrics = {
-        field["key"]: float(field["value"])
-        for field in _FIELD.finditer(line, match.end())
-        if field["key"].lower() not in _NOT_METRICS
-    }
+    metrics = numbers(line, match.end())
     named = f"{lead} {parts.get('word') or ''}"
     is_validation = _VALIDATING.search(named) is not None
     if not metrics and not is_validation and not parts.get("total"):
-        return None  # "epoch 3 step 5" may be said of anything.
-    return ProgressShown(
+        return ()  # "epoch 3 step 5" may be said of anything.
+    shown = ProgressShown(
         at=at,
         wall=wall,
         label=bound(line[: match.end()].strip(), LABEL_CHARS),
@@ -139,6 +162,24 @@ def parse(line: str, at: float, wall: float) -> ProgressShown | EvaluationLogged
         done=_number(parts["done"]) or 0,
         total=_number(parts.get("total")),
         metrics=metrics,
+    )
+    result = _averages(shown, line[match.end() :]) if is_validation else None
+    return (shown,) if result is None else (shown, result)
+
+
+def _averages(shown: ProgressShown, text: str) -> EvaluationLogged | None:
+    """The result of a validation, of whose last line the averages are in brackets."""
+    found = {key: float(value) for key, value in _AVERAGE.findall(text)}
+    if not found or not shown.total or shown.done < shown.total:
+        return None
+    return EvaluationLogged(
+        at=shown.at,
+        wall=shown.wall,
+        mode="val",
+        epoch=shown.epoch,
+        iteration=0,
+        total=None,
+        metrics=found,
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from dualwatch.events import Event, ProgressShown
-from dualwatch.logs import bars, plain_lines
+from dualwatch.logs import bars, plain_lines, tables
 from dualwatch.logs.bars import Bar, BarPlace
 
 EVERY_S = 10.0
@@ -87,7 +87,8 @@ class ProgressReader:
         self._announced: tuple[int | None, int | None] = (None, None)
         self._outer: tuple[int, int | None] | None = None
         self._columns: tuple[str, ...] = ()
-        self._has_trained = False
+        self._table: tuple[str, ...] = ()
+        self._has_trained = self._has_framework = self._is_evaluated = False
         self._trained: tuple[int | None, int | None] = (None, None)
 
     @property
@@ -95,9 +96,23 @@ class ProgressReader:
         """Whether bars are being drawn, which the next text ends."""
         return bool(self._open)
 
+    @property
+    def is_announced(self) -> bool:
+        """Whether a line of its own showed the epoch that the lines after it belong to."""
+        return self._announced[0] is not None
+
+    @property
+    def has_table(self) -> bool:
+        """Whether the head of a table of epochs was seen, of which rows may follow."""
+        return bool(self._table)
+
+    def progressed(self) -> None:
+        """Lines of a training came that were not taken."""
+        self._has_trained, self._is_evaluated = True, False
+
     def trained(self) -> None:
-        """The stream had a line of a training: a bar without a name is one of its validation."""
-        self._has_trained = True
+        """A framework reported a training: a bar without a name is one of its validation."""
+        self._has_trained = self._has_framework = True
 
     def bar(self, line: str, at: float, wall: float) -> tuple[list[ProgressShown], str | None]:
         """Takes one line, and its bar out of it.
@@ -140,13 +155,36 @@ class ProgressReader:
 
     def said(self, line: str, at: float, wall: float) -> list[Event]:
         """The progress or the result that a line without a bar states, if no framework knows it."""
-        if plain_lines.may_hold(line):
-            found = plain_lines.parse(line, at, wall)
-            if found is not None:
-                self._has_trained = self._has_trained or found.mode == "train"
-                return [found]
+        if not plain_lines.may_hold(line):
+            return []
+        found = plain_lines.parse(line, at, wall)
+        if not found and self._table:
+            found = tables.row(line, self._table, at, wall)
+        if not found:
             self._remember(line)
-        return []
+        is_row = line.startswith("{'")
+        kept: list[Event] = []
+        for event in found:
+            if isinstance(event, ProgressShown):
+                self._has_trained = self._has_trained or event.mode == "train"
+                self._is_evaluated = False
+                if event.epoch is None and event.mode:
+                    epoch, epochs = self._announced
+                    event = structs.replace(event, epoch=epoch, epochs=epochs)
+            elif not (is_row or self._may_evaluate()):
+                continue
+            kept.append(event)
+        return kept
+
+    def _may_evaluate(self) -> bool:
+        """Whether a result belongs to a training that these lines show; the first one counts.
+
+        A framework reports its own, and what is evaluated without a training is no validation.
+        """
+        if not self._has_trained or self._has_framework:
+            return False
+        is_more, self._is_evaluated = self._is_evaluated, True
+        return not is_more
 
     def flush(self) -> list[ProgressShown]:
         """The last states that were not reported yet."""
@@ -162,6 +200,7 @@ class ProgressReader:
         if announced is not None:
             self._announced = (int(announced[1]), int(announced[2]) if announced[2] else None)
             return
+        self._table = tables.columns(line) or self._table
         table = _TABLE_HEAD.match(line)
         if table is not None and "loss" in line:
             self._columns = tuple(table["names"].split())
@@ -203,6 +242,7 @@ class ProgressReader:
                 epoch, epochs = self._outer[0] + 1, self._outer[1]
         if mode == "train":
             self._has_trained, self._trained = True, (epoch, epochs)
+            self._is_evaluated = False
         elif mode and epoch is None:
             epoch, epochs = self._trained
         return ProgressShown(

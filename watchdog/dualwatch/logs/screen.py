@@ -27,13 +27,14 @@ LEAST_DIGITS = 2
 
 
 _NON_FINITE = re.compile(
-    r"([^\s:=,({'\"]+)['\"]?(?:: *|=|\s{1,4}\(? ?)['\"]?[-+]?(?:nan|inf)(?![^\W\d])",
+    r"([^\s:=,({'\"]+)['\"]?(?: ?[:=] *| {1,4}\(? ?)['\"]?[-+]?(?:nan|inf)(?![^\W\d])",
     re.IGNORECASE,
 )
-_POWER = re.compile(r"\de\+\d")
-_WHOLE_PART = re.compile(r"[:=(\s]-?(\d+)\.")
-_LARGE_POWER = re.compile(r"[:=(\s]-?\d(?:\.\d+)?e\+(\d+)")
+_POWER = re.compile(r"\d[eE]\+\d")
+_WHOLE_PART = re.compile(r"(?::|=|[Ll]oss) ?-?(\d+)\.")
+_LARGE_POWER = re.compile(r"(?::|=|[Ll]oss) ?-?\d(?:\.\d+)?[eE]\+(\d+)")
 _LOSS = "loss: "
+_LOSS_VALUE = re.compile(r"[Ll]oss'?(?: {0,2}[:=] {0,2}| )(\d+)")
 
 T = TypeVar("T")
 
@@ -177,6 +178,9 @@ class Look:
         if start >= 0 and not has_power:
             start += len(_LOSS)
             loss = max(line.find(".", start) - start, 0)
+        elif not has_power:
+            losses = _LOSS_VALUE.findall(line)
+            loss = len(losses[-1]) if losses else None
         digits = max((len(part) for part in _WHOLE_PART.findall(line)), default=0)
         names = tuple(_NON_FINITE.findall(line)) if _may_be_non_finite(line) else ()
         return cls(names, loss, digits, has_power)
@@ -197,10 +201,9 @@ class LineLook:
         """Takes a line of the opening."""
         parts = _WHOLE_PART.findall(line)
         self._digits = max(self._digits, *(len(part) + 1 for part in parts), 0)
-        start = line.rfind(_LOSS) + len(_LOSS)
-        point = line.find(".", start)
-        if start >= len(_LOSS) and line[start:point].isdecimal():
-            self._loss_digits = max(self._loss_digits, point - start + 1)
+        losses = _LOSS_VALUE.findall(line)
+        if losses:
+            self._loss_digits = max(self._loss_digits, len(losses[-1]) + 1)
 
     def is_large(self, line: str, look: Look) -> bool:
         """Whether a loss has more digits than those of the opening."""

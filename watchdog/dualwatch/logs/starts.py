@@ -69,12 +69,18 @@ class StartFinder:
         self._first: Position | None = None
         self._highest: Position | None = None
         self._bar: Position | None = None
+        self._counts: dict[str, tuple[int, int]] = {}
         self._step = 0
 
     @property
     def is_resumed(self) -> bool:
         """Whether the present start continues what an earlier one has trained."""
         return self._resumed
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the present start had an exception: lower counters are those of another."""
+        return self._failed
 
     def begins(self, event: Event) -> bool:
         """Whether an event is the first of another start; takes it."""
@@ -114,37 +120,42 @@ class StartFinder:
             return False
         return position < known and (self._failed or self._is_behind(position, known))
 
-    def draws(self, position: Position) -> bool:
-        """Takes the counters of a line of progress; False if another start may begin with it."""
-        known = self._bar
-        if known is None or (position < known and self._is_another(position, known)):
-            return False
-        if position > known:
-            self._bar = position
-        return True
-
     def _is_drawn_again(self, event: ProgressShown) -> bool:
         """Whether a bar of a training begins again; takes it."""
         self._stage = Stage.TRAINING
+        if not event.bar and event.epoch is None:
+            return self._counts_again(event)
         position = Position(event.epoch or 0, event.done if event.epoch is not None else 0, 0)
         known, self._bar = self._bar, max(self._bar or position, position)
         if known is None or position >= known:
             return False
-        if self._is_another(position, known):
+        # Bars of one epoch are drawn anew, and one of an epoch of its own may come in between.
+        if known.epoch - position.epoch > 1 or self._failed:
             self.begin(event.wall)
             self._stage, self._bar = Stage.TRAINING, position
             return True
         return False
 
-    def _is_another(self, position: Position, known: Position) -> bool:
-        # Bars of one epoch are drawn anew, and one of an epoch of its own may come in between.
-        return known.epoch - position.epoch > 1 or self._failed
+    def _counts_again(self, event: ProgressShown) -> bool:
+        """Whether a line that counts steps alone counts from its beginning again; takes it."""
+        unit = event.label.rstrip("0123456789/ ()[]:=#")
+        first, newest = self._counts.get(unit, (event.done, event.done))
+        self._counts[unit] = first, event.done
+        if event.done >= newest:
+            return False
+        is_pass = event.total is not None and newest >= event.total  # Over the data, of several.
+        if self._failed or (event.done <= first and not is_pass):
+            self.begin(event.wall)
+            self._stage, self._counts = Stage.TRAINING, {unit: (event.done, event.done)}
+            return True
+        return False
 
     def begin(self, wall: float, position: Position | None = None) -> None:
         """Another start begins here, with the counters of its first line if it is one."""
         self._stage, self._begun = Stage.NOTHING, wall
         self._failed = self._resumed = False
         self._first = self._highest = self._bar = None
+        self._counts = {}
         self._step = 0
         if position is not None:
             self.falls(position)

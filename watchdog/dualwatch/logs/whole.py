@@ -18,7 +18,8 @@ from dualwatch.logs.console import ConsoleParser
 from dualwatch.logs.formats import LineFormat
 from dualwatch.logs.kept_start import KeptStart, LogStart
 from dualwatch.logs.line_forms import LineForm, LineForms, Role
-from dualwatch.logs.starts import StartFinder
+from dualwatch.logs.plain_lines import Counters
+from dualwatch.logs.starts import Position, StartFinder
 from dualwatch.logs.timestamps import TimestampReader, may_date
 
 TAIL = 50
@@ -59,6 +60,9 @@ class WholeLog:
         # Tags of the lines that were passed since one was read, and the minute of the newest.
         self._passed: set[str] = set()
         self._minute = ""
+        # The newest line of progress, and whether such lines were put off since one was read.
+        self._shown = Position(0, 0, 0), ""
+        self._progressed = False
         self._read_at = 0.0, modified
         self._clock = LogClock.NONE
         # Of lines and events, in the order in which they came.
@@ -136,7 +140,7 @@ class WholeLog:
             if is_drawn:
                 self._now.open_with(line)
             return is_drawn
-        if not self._idle or role is Role.READ:
+        if not self._idle or role is Role.READ or (role is Role.ROW and self._parser.has_table):
             return False
         if role is Role.PROGRESS:
             return self._is_progress_put_off(line, form)
@@ -194,24 +198,41 @@ class WholeLog:
 
     def _is_progress_put_off(self, line: str, form: LineForm) -> bool:
         """Takes the counters of a line that a script or a trainer prints; whether that is all."""
-        if form.counters is None or form.look is None:
+        counters = form.counters
+        if counters is None or form.look is None:
             return False
         if form.minute and (self.first_wall is None or form.has_year > self._has_year):
+            return False
+        if counters.epoch is None and self._parser.is_announced:
+            return False
+        position = counters.of(line)
+        (before, shown), self._shown = self._shown, (position, line)
+        if position < before and self._may_begin(position, before, counters):
+            if self._progressed:  # It does by how far the last line was.
+                for event in self._parser.feed(shown, *self._read_at):
+                    self._finder.begins(event)
             return False
         kept = self._now
         kept.training += 1
         if kept.is_opening:
             kept.put_off.learn(line)
             return False
-        if not self._finder.draws(form.counters.of(line)):
-            return False
         kept.put_off.take(self._number, line, form.look)
+        self._progressed = True
         if form.minute:
             self._untimed = line
         return True
 
+    def _may_begin(self, position: Position, before: Position, counters: Counters) -> bool:
+        """Whether lower counters can be those of another start."""
+        is_epoch = counters.epoch is None or position.epoch < before.epoch
+        return is_epoch or self._finder.has_failed
+
     def _read(self, line: str) -> None:
         """Takes a line apart."""
+        if self._progressed:
+            self._parser.progressed()
+            self._progressed = False
         if self._passed:
             self._parser.passed(self._passed)
             self._passed.clear()

@@ -6,7 +6,9 @@ Each record is a small JSON file in the attempt's folder that is replaced as a w
 * ``learning-RANK.json``, what some steps of the optimizer did to each part of the model. It is
   written after each of the first four steps, at iteration 1 already where gradients are not
   accumulated, and about every 200 iterations from then on;
-* ``weights-RANK.json``, how the weights of a checkpoint fit the model that they are loaded into.
+* ``weights-RANK.json``, how the weights of a checkpoint fit the model that they are loaded into;
+* ``non-finite-RANK.json``, the losses that were NaN or infinite, from the first iteration on in
+  which one was.
 """
 
 from __future__ import annotations
@@ -85,3 +87,29 @@ class WeightsDocument(WeightsFit):
     """``weights-RANK.json``; see ``events.WeightsLoaded``."""
 
     rank: int
+
+
+def non_finite_file(rank: int | str) -> str:
+    """Name of a rank's record of losses that are not finite; of all of them for "*"."""
+    return f"non-finite-{rank}.json"
+
+
+class NonFiniteTermDocument(TypedDict):
+    """One value that the training returned; see ``events.NonFiniteTerm``."""
+
+    name: str
+    value: str
+    first: int
+    newest: int
+    times: int
+
+
+class NonFiniteDocument(TypedDict):
+    """``non-finite-RANK.json``; see ``events.NonFiniteSeen``."""
+
+    rank: int
+    iteration: int
+    running: int
+    terms: list[NonFiniteTermDocument]
+    weights_at: int
+    weights: list[str] | None

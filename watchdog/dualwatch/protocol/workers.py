@@ -13,6 +13,15 @@ from typing import List, Optional, TypedDict
 
 TRIALS_FILE = "fresh-workers.json"
 
+UNWINDING = 5.0
+"""Seconds that workers have to leave their code by themselves before they are killed."""
+
+KILLING = 2.0
+"""Seconds to wait for killed workers; one in uninterruptible I/O does not end."""
+
+ENDING = UNWINDING + KILLING
+"""Seconds that the agent takes at most to end the workers of a loader."""
+
 
 def steps_file(rank: int | str) -> str:
     """Name of a rank's steps in the attempt's folder; of all of them for "*"."""

@@ -27,6 +27,7 @@ from dualwatch.events import (
     LearningSeen,
     LogMilestone,
     ModelSeen,
+    NonFiniteSeen,
     NotObserved,
     OrphansSeen,
     ProcessesSampled,
@@ -74,6 +75,7 @@ class Snapshot:
         last_words: What others reported of the end since the last training line.
         saving_to: The folder of its checkpoints, by its log.
         batches: The newest batch and losses of each rank.
+        non_finite: What was not finite in the iterations of each rank that had such values.
         answers: Replies of the agents, oldest first.
         awaited: The samples of the missing batch.
         stall_reported: Whether a stall was reported since the last progress.
@@ -132,6 +134,7 @@ class Snapshot:
     model: ModelSeen | None = None
     learning: LearningSeen | None = None
     weights: WeightsLoaded | None = None
+    non_finite: Mapping[int, NonFiniteSeen] = field(default_factory=dict)
     tensorboard: TensorBoardSeen | None = None
     host: HostSampled | None = None
     host_before: HostSampled | None = None

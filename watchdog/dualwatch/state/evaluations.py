@@ -18,8 +18,8 @@ _LOWER_IS_BETTER = re.compile(
     r"|lpips|perplexity|ppl|niqe|sad|mpjpe|\w*dist(?:ance)?|hd95?|hausdorff\w*|f1_?all|d1_?all)$"
 )
 _OVERALL = re.compile(
-    r"(?i)(?:^|[/_. ])(?:mAP|AP|mIoU|mDice|mFscore|aAcc|mAcc|acc(?:uracy)?|top-?_?1|NDS|PCK|AUC"
-    r"|mota|hota|idf1|f1(?:[-_]?score)?|precision|recall|PSNR|SSIM)$"
+    r"(?i)(?:^|[/_. ])(?:mAP|AP|mIoU|mDice|mFscore|aAcc|mAcc|acc(?:uracy)?|top-?_?1"
+    r"|(?:acc|prec)@?1|NDS|PCK|AUC|mota|hota|idf1|f1(?:[-_]?score)?|precision|recall|PSNR|SSIM)$"
 )
 
 

@@ -239,4 +239,4 @@ def is_loss(name: str) -> bool:
 
 def is_gradient(name: str) -> bool:
     """Whether a metric is the norm of the gradient by its name."""
-    return name.endswith("grad_norm")
+    return name.endswith(("grad_norm", "grad norm", "gnorm"))

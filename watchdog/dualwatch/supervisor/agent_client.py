@@ -12,7 +12,7 @@ from dualwatch.actions.signals import StopRequests
 from dualwatch.core import clock
 from dualwatch.core.clock import Moment
 from dualwatch.events import CommandAnswered, Event, HeartbeatRead
-from dualwatch.protocol import VALIDATION_PHASES, AgentCommand, Phase
+from dualwatch.protocol import VALIDATION_PHASES, AgentCommand, Phase, workers
 from dualwatch.state.activity import STOPPED
 from dualwatch.state.snapshot import Gaps
 from dualwatch.supervisor.recorder import EventRecorder
@@ -20,6 +20,9 @@ from dualwatch.supervisor.recorder import EventRecorder
 TICK = 0.05
 PATIENCE = 5.0
 """Seconds to wait for a training that waits for a batch; its agent looks much more often."""
+
+ENDING_WORKERS = PATIENCE + workers.ENDING
+"""Seconds to wait for a command whose reply comes when workers have ended."""
 
 LONGEST_STEP = 60.0
 """Seconds at most to wait for a running training to finish its step."""
@@ -58,6 +61,11 @@ class AgentClient:
     look: Callable[[Moment], Sequence[Event]]
     over: Callable[[], bool]
     stop_requests: StopRequests
+
+    def remedy(self, command: str) -> CommandAnswered | None:
+        """Sends a command that keeps the training alive and waits for the reply, as ``request``."""
+        ends = command in (AgentCommand.REPLACE, AgentCommand.END_WORKERS)
+        return self.request(command, patience=ENDING_WORKERS if ends else PATIENCE)
 
     def request(self, command: str, *, patience: float = PATIENCE) -> CommandAnswered | None:
         """Sends a command to the slowest rank and waits for the reply; None for no reply.

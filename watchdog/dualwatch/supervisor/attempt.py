@@ -256,7 +256,7 @@ class Attempt:
                 with contextlib.suppress(OSError):  # A full disk: it stays without workers.
                     launch.write_trials(self.folder, decision.fresh, decision.cause)
             asked = self.recorder.snapshot.slowest
-            answer = self._client(monitor, training).request(command)
+            answer = self._client(monitor, training).remedy(command)
             if (answer is not None and answer.done) or self._progressed(asked):
                 return None
             return None if self.stop_requests.to_stop else self.reconsider()

@@ -18,6 +18,7 @@ from dualwatch.collectors.agent_files.heartbeat import HeartbeatFiles
 from dualwatch.collectors.agent_files.learning import LearningFiles
 from dualwatch.collectors.agent_files.metrics import MetricsFile
 from dualwatch.collectors.agent_files.models import ModelFiles
+from dualwatch.collectors.agent_files.non_finite import NonFiniteFiles
 from dualwatch.collectors.agent_files.replies import AgentReplies
 from dualwatch.collectors.agent_files.weights import WeightsFiles
 from dualwatch.collectors.agent_files.workers import WorkersFiles
@@ -84,6 +85,7 @@ class Monitor:
         self._models = ModelFiles(attempt_dir)
         self._learning = LearningFiles(attempt_dir)
         self._weights = WeightsFiles(attempt_dir)
+        self._non_finite = NonFiniteFiles(attempt_dir)
         self._metrics = MetricsFile(attempt_dir, from_end=known is not None)
         self._workers = WorkersFiles(attempt_dir, from_end=known is not None)
         self._answers = AgentReplies(attempt_dir, known.answers if known is not None else ())
@@ -200,7 +202,8 @@ class Monitor:
                 changed.append(pulse)
         changed += [*self._models.poll(*moment), *self._batches.poll(*moment)]
         changed += [*self._weights.poll(*moment), *self._learning.poll(*moment)]
-        changed += [*self._metrics.poll(*moment), *self._answers.poll(*moment)]
+        changed += [*self._non_finite.poll(*moment), *self._metrics.poll(*moment)]
+        changed += self._answers.poll(*moment)
         return [*changed, *self._workers.poll(*moment)]
 
     def _host(self, moment: Moment, *, kernel: bool) -> list[Event]:

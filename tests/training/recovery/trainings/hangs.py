@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 import threading
 import time
 
@@ -20,13 +21,16 @@ class Hang:
         where: "worker", "main", or "any" process.
         skip: Times that it is asked for before it hangs.
         times: Times that it hangs.
+        deaf: The worker does not leave by Ctrl-C either.
         signs: Folder of those files.
         start_method: How workers are started, which decides the kind of lock.
     """
 
-    def __init__(self, at, where="worker", skip=0, times=1, *, signs, start_method="fork"):
+    def __init__(
+        self, at, where="worker", skip=0, times=1, deaf=False, *, signs, start_method="fork"
+    ):
         self.at, self.where, self.skip, self.times = at, where, skip, times
-        self.signs = signs
+        self.deaf, self.signs = deaf, signs
         self.lock = torch.multiprocessing.get_context(start_method).Lock()
         self.lock.acquire()
 
@@ -39,6 +43,8 @@ class Hang:
             return
         if self.skip <= self._count() < self.skip + self.times:
             if in_worker:
+                if self.deaf:
+                    signal.signal(signal.SIGINT, signal.SIG_IGN)
                 self.lock.acquire()
             threading.Event().wait()
 

@@ -14,6 +14,7 @@ from dualwatch.agent.plain.progress import LoopProgress  # noqa: E402
 from dualwatch.agent.torch.batch_outline import BatchRecorder  # noqa: E402
 from dualwatch.agent.torch.learning import LearningRecorder  # noqa: E402
 from dualwatch.agent.torch.loader_guard import LoaderGuard  # noqa: E402
+from dualwatch.agent.torch.non_finite import NonFiniteRecorder  # noqa: E402
 
 
 class Loop:
@@ -24,7 +25,12 @@ class Loop:
         self.logged: list[dict[str, float]] = []
         batches = BatchRecorder(str(folder), 0)
         self.progress = LoopProgress(
-            self.heart, batches, None, self.logged.append, LearningRecorder(str(folder), 0)
+            self.heart,
+            batches,
+            None,
+            self.logged.append,
+            LearningRecorder(str(folder), 0),
+            NonFiniteRecorder(str(folder), 0),
         )
 
     def loader(self, batches: int) -> torch.utils.data.DataLoader:

@@ -15,6 +15,9 @@ EXITED = "DataLoader worker (pid(s) 4711, 4712) exited unexpectedly"
 SHM = "unable to allocate shared memory(shm) for file </torch_1_2_3>: Success (0)"
 
 CASES = [
+    ("FloatingPointError", "Loss became infinite or NaN at iteration=123!", "DW203"),
+    ("FloatingPointError", "Minimum loss scale reached (0.0001).", "DW203"),
+    ("RuntimeError", "Function 'MulBackward0' returned nan values in its 0th output.", "DW203"),
     ("RuntimeError", KILLED + "Killed. ", "DW301"),
     ("RuntimeError", KILLED + "Terminated. ", "DW301"),
     ("RuntimeError", KILLED + "Bus error. It is possible that ...", "DW302"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 import pytest
-from dualwatch.events import LinesScreened, LogMilestone, Severity
+from dualwatch.events import LinesScreened, LogMilestone, NonFiniteSeen, NonFiniteTerm, Severity
+from dualwatch.protocol import Phase
 
 NAN, INF = math.nan, math.inf
 
@@ -181,3 +182,121 @@ def test_what_is_called_a_loss(story, name) -> None:
 @pytest.mark.parametrize("name", ["acc", "glossiness", "error_free", "lr", "reward"])
 def test_what_is_not(story, name) -> None:
     assert story.line(loss=1.0, **{name: NAN}).codes() == []
+
+
+# --- what the agent saw ---------------------------------------------------------------------------
+
+
+def term(name: str, first: int, value: str = "nan", newest: int | None = None) -> NonFiniteTerm:
+    newest = first if newest is None else newest
+    times = newest - first + 1
+    return NonFiniteTerm(name=name, value=value, first=first, newest=newest, times=times)
+
+
+def inside(story, *terms: NonFiniteTerm, iteration: int, running: int, weights=None, rank: int = 0):
+    return story.tell(
+        NonFiniteSeen,
+        rank=rank,
+        iteration=iteration,
+        running=running,
+        terms=terms,
+        weights_at=terms[0].first if weights is not None else 0,
+        weights=weights,
+    )
+
+
+def test_the_first_iteration_and_term_are_known_before_any_line(story) -> None:
+    terms = (term("grad_norm", 40, "inf"), term("loss", 41), term("loss_cls", 41))
+    inside(story, *terms, iteration=41, running=1, weights=("backbone.stem", "head"))
+    (found,) = story.judged()
+    assert (found.code, found.severity) == ("DW203", Severity.ERROR)
+    assert found.headline.startswith("loss_cls is nan at iteration 41")
+    assert "backbone.stem, head" in texts(found)
+    assert "grad_norm is inf at iteration 40" in texts(found)
+
+
+def test_one_sample_that_left_the_weights_sound(story) -> None:
+    inside(story, term("loss", 41), iteration=42, running=0, weights=())
+    (found,) = story.judged()
+    assert (found.code, found.severity) == ("DW203", Severity.WARNING)
+    assert "sound" in found.remedy
+
+
+def test_a_line_that_holds_the_mean_of_one_such_iteration(story) -> None:
+    """By the log alone it would look as if it stayed so."""
+    story.line(loss=1.0)
+    inside(story, term("loss", 18), iteration=19, running=0, weights=())
+    (found,) = story.line(loss=NAN).judged()
+    assert found.severity is Severity.WARNING
+    assert found.headline.startswith("loss is nan at iteration 18")
+    assert "the newest log line" in texts(found)
+
+
+def test_the_log_still_shows_what_follows(story) -> None:
+    story.line(loss=1.0)
+    saves(story, 1)
+    inside(
+        story, term("loss_cls", 12), term("loss", 12), iteration=12, running=1, weights=("neck",)
+    )
+    for _ in range(5):
+        story.line(loss=NAN)
+    (found,) = story.judged()
+    assert found.severity is Severity.ERROR
+    assert found.headline.startswith("loss_cls is nan at iteration 12")
+    assert "in 5 consecutive log lines" in texts(found)
+    assert "epoch_1.pth" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("weights", "running", "severity"),
+    [
+        (None, 1, Severity.WARNING),
+        (None, 10, Severity.ERROR),
+        ((), 9, Severity.WARNING),
+        ((), 10, Severity.ERROR),
+    ],
+    ids=str,
+)
+def test_many_iterations_running_without_weights_that_are_lost(
+    story, weights, running, severity
+) -> None:
+    newest = 40 + running
+    seen = term("loss", 41, newest=newest)
+    inside(story, seen, iteration=newest, running=running, weights=weights)
+    (found,) = story.judged()
+    assert found.severity is severity
+
+
+def test_a_term_beside_a_finite_total(story) -> None:
+    story.saw("img: Tensor 2x3x64x64", losses=("loss", "loss_aux"))
+    seen = term("loss_aux", 1, newest=30)
+    inside(story, seen, iteration=30, running=30, weights=())
+    (found,) = story.judged()
+    assert found.severity is Severity.WARNING
+    assert "does not contain it" in found.remedy
+
+
+@pytest.mark.parametrize("name", ["acc", "grad_norm"])
+def test_values_that_are_no_losses(story, name) -> None:
+    inside(story, term(name, 3, newest=5), iteration=5, running=3, weights=())
+    assert story.codes() == []
+
+
+def test_the_rank_in_which_it_came_first(story) -> None:
+    story.pulse(Phase.WAITING).pulse(Phase.WAITING, rank=1)
+    inside(story, term("loss", 8), iteration=8, running=1, weights=())
+    inside(story, term("loss", 7), iteration=7, running=1, weights=(), rank=1)
+    (found,) = story.judged()
+    assert "at iteration 7 of rank 1" in found.headline
+
+
+def test_the_checkpoint_from_before_it_is_named_where_that_is_known(story) -> None:
+    story.line(loss=1.0)
+    saves(story, 1)
+    story.line(loss=1.0)
+    inside(story, term("loss", 150), iteration=150, running=1, weights=("neck",))
+    (found,) = story.judged()
+    assert "epoch_1.pth" not in found.remedy  # It has 200 iterations: it may be from after it.
+    inside(story, term("loss", 230), iteration=230, running=1, weights=("neck",))
+    (found,) = story.judged()
+    assert "epoch_1.pth" in found.remedy

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from dualwatch.events import GpuSample, GpusSampled, LogMilestone, Proof, Severity
+from dualwatch.events import (
+    GpuSample,
+    GpusSampled,
+    LogMilestone,
+    Proof,
+    Severity,
+    StacksCaptured,
+    ThreadStack,
+)
 from dualwatch.protocol import Phase
 from dualwatch.state.snapshot import fold
 
@@ -169,6 +177,77 @@ def test_a_busy_loop_is_slow_when_the_stacks_prove_nothing(story, frame, functio
         story.silent(300 / len(functions), busy=True)
         story.captured(*[frame(function)] if function else [])
     assert story.codes() == ["DW104"], why
+
+
+# --- busy, and readings that fail ---------------------------------------------------------------
+
+
+@pytest.fixture
+def looping(story, frame):
+    """Looks at a training whose worker 101 computes; each is what could be read: None for nothing.
+
+    A reading of a process that is not held may lack outer frames.
+    """
+    outer = [frame(name) for name in ("fetch", "_worker_loop", "<module>")]
+
+    def look(*captures) -> list[str]:
+        story.trains().stops_in(Phase.WAITING).wait(1).stops_in(Phase.WAITING)
+        for main, worker in captures:
+            story.silent(100, busy=(101,))
+            read = [(100, main, [frame("<module>")]), (101, worker, outer)]
+            stacks = tuple(
+                ThreadStack(
+                    pid=pid,
+                    thread="MainThread",
+                    active=None,
+                    frames=(frame(name.rstrip("~")), *([] if "~" in name else rest)),
+                )
+                for pid, name, rest in read
+                if name
+            )
+            story.tell(StacksCaptured, stacks=stacks)
+        return story.codes()
+
+    return look
+
+
+@pytest.mark.parametrize(
+    "captures",
+    [
+        [("get", "flip")] * 3,
+        [("get", None), (None, "flip"), ("get", "flip"), ("get", "flip")],
+        [("get~", "flip"), ("get", "flip~"), ("get", "flip")],
+    ],
+    ids=("all", "some processes not read", "outer frames missing"),
+)
+def test_a_worker_in_one_place_is_a_stall_whatever_could_not_be_read(looping, captures) -> None:
+    assert looping(*captures)[-1] == "DW102"
+
+
+@pytest.mark.parametrize(
+    "captures",
+    [
+        [("get", "flip"), ("get", "crop"), ("get", "flip")],
+        [("get", None), (None, "crop"), ("get", "flip"), ("get", "flip")],
+        [("get", None)] * 3,
+        [("get", "flip"), ("get", None), ("get", None)],
+    ],
+    ids=("another place", "another place when main was not read", "never read", "read once"),
+)
+def test_a_worker_that_may_move_is_slow(looping, captures) -> None:
+    assert looping(*captures) == ["DW104"]
+
+
+def test_a_worker_that_was_started_meanwhile_is_progress(story, frame) -> None:
+    story.trains().stops_in(Phase.WAITING).wait(1).stops_in(Phase.WAITING)
+    new = {102: {"create_time": story.events[-1].wall + 150.0}}
+    for each in ({102: None}, new, new):
+        story.silent(100, busy=True, each=each)
+        worker = ThreadStack(
+            pid=102, thread="MainThread", active=None, frames=(frame("flip"), frame("<module>"))
+        )
+        story.captured(frame("get"), workers=(worker,) if each is new else ())
+    assert story.codes() == ["DW104"]
 
 
 def test_one_stack_in_a_usual_pause_is_slow(story, frame) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dualwatch.agent.lightning.objects import LightningRunner, SavedPosition
     from dualwatch.agent.torch.batch_outline import BatchRecorder
     from dualwatch.agent.torch.learning import LearningRecorder
+    from dualwatch.agent.torch.non_finite import NonFiniteRecorder
     from dualwatch.agent.torch.objects import Module, Optimizer
 
 
@@ -30,6 +31,7 @@ class FollowedTrainer(Protocol):
     heart: HeartbeatWriter
     batches: BatchRecorder
     learning: LearningRecorder
+    non_finite: NonFiniteRecorder
     resumed: SavedPosition | None
 
     def write_model(self, model: Module, optimizers: list[Optimizer]) -> None: ...
@@ -112,6 +114,9 @@ class PhaseTracker:
         returned = {**(outputs if isinstance(outputs, dict) else {}), **logged}
         self._trainer.batches.note(heart.iteration, batch, returned)
         self._trainer.learning.iteration_done(heart.iteration)
+        # Not what was logged: that keeps the value of an earlier iteration until the next one.
+        step = outputs if isinstance(outputs, dict) else {"loss": outputs}
+        self._trainer.non_finite.note(heart.iteration, step)
         self._trained.update(logged)
         every = max(1, int(pl_trainer.log_every_n_steps or 1))
         # Reading a value waits for the GPU: no more often than Lightning's own loggers do.

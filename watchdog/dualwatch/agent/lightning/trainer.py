@@ -40,6 +40,7 @@ def install(module: LightningModule) -> None:
                 files.note_error("following the Trainer")
         result = original(self, *args, **kwargs)
         if trainer is not None:
+            trainer.non_finite.finish()
             trainer.heart.beat(Phase.FINISHED)
         return result
 

@@ -6,9 +6,12 @@ the class must exist and take the settings.
 
 from __future__ import annotations
 
+import copy
 import difflib
 import inspect
+import os
 import re
+import runpy
 
 _WRAPPERS = ("RandomChoice", "RandomApply", "RandomOrder", "TransformBroadcaster", "KeyMapper")
 """Transforms whose ``transforms`` are transforms of the same registry."""
@@ -46,8 +49,8 @@ def compare(cfg, trial):
             _compare(part, key, section, where, trial)
         if some and len(trial.failed) == before and part not in trial.skipped:
             trial.built.append(part)
-    if isinstance(cfg.get("train_dataloader"), dict):
-        _packs(cfg, cfg.get("train_dataloader"), trial)
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "compare_pipelines.py")
+    runpy.run_path(path)["compare"](cfg, trial)
 
 
 def _parts(key, section):
@@ -109,57 +112,6 @@ def _inner_transforms(key, section, depth):
             yield from _inner_transforms(key + ".transforms", section.get("transforms"), depth + 1)
 
 
-_OF_OPENMMLAB = ("mmengine.", "mmcv.", "mmdet.")
-_PACKS = re.compile("pack|format|collect", re.I)
-
-
-def _packs(cfg, loader, trial):
-    """Whether pipelines of mmdet's own transforms pack their samples: its models take no others.
-
-    A transform, a preprocessor or a collate function of somebody else may do anything, and one
-    transform may hold others: those are not judged.
-    """
-    from mmengine.registry import TRANSFORMS
-
-    model = cfg.get("model")
-    preprocessor = model.get("data_preprocessor") if isinstance(model, dict) else None
-    kind = preprocessor.get("type") if isinstance(preprocessor, dict) else None
-    if kind not in ("DetDataPreprocessor", "mmdet.DetDataPreprocessor"):
-        return
-    if loader.get("collate_fn") not in (None, {"type": "pseudo_collate"}):
-        return
-    for key, pipeline in _outermost("train_dataloader.dataset", loader.get("dataset"), 0):
-        if any(not isinstance(one, dict) or _holds_others(one) for one in pipeline):
-            continue
-        kinds = [one.get("type") for one in pipeline]
-        try:
-            with TRANSFORMS.switch_scope_and_registry(None) as registry:
-                made = [registry.get(one) if isinstance(one, str) else one for one in kinds]
-        except Exception:
-            continue
-        modules = [str(getattr(one, "__module__", "")) for one in made]
-        names = [str(getattr(one, "__name__", "")) for one in made]
-        ours = all(module.startswith(_OF_OPENMMLAB) for module in modules)
-        if ours and not any(map(_PACKS.search, names)):
-            text = "it ends with {} and packs nothing, so its samples hold no inputs"
-            trial.fail("train_dataloader.pipeline", key, "unpacked", text.format(names[-1]))
-
-
-def _outermost(key, section, depth):
-    """(key, pipeline) that a sample leaves a data set by: a wrapper's comes after the inner one."""
-    if isinstance(section, (list, tuple)):
-        for index, one in enumerate(section):
-            yield from _outermost("{}.{}".format(key, index), one, depth + 1)
-    elif isinstance(section, dict) and depth < 20:
-        pipeline = section.get("pipeline")
-        if isinstance(pipeline, (list, tuple)) and pipeline:
-            yield key + ".pipeline", pipeline
-            return
-        for name in ("dataset", "datasets"):
-            if name in section:
-                yield from _outermost("{}.{}".format(key, name), section[name], depth + 1)
-
-
 def _holds_others(transform):
     """Whether a transform has transforms among its settings."""
     settings = [value for name, value in transform.items() if name != "type"]
@@ -199,6 +151,36 @@ def _compare(part, key, section, where, trial):
         if lacking and not refused:
             text = "{}.__init__() is missing {}".format(made.__name__, ", ".join(lacking))
             trial.fail(part, key, "TypeError", text)
+        if not lacking and not refused:
+            _try(part, key, section, made, trial)
+
+
+_LIGHT = (
+    "mmengine.hooks.",
+    "mmdet.engine.hooks.",
+    "mmcv.transforms.",
+    "mmdet.datasets.transforms.",
+)
+"""Modules whose classes do nothing when they are built but look at their settings."""
+
+_METRICS = ("CocoMetric", "VOCMetric", "CrowdHumanMetric")
+"""Metrics of which that is true without their annotation file."""
+
+
+def _try(part, key, section, made, trial):
+    """Builds what costs nothing: its class may refuse values that its signature does not show."""
+    settings = {n: v for n, v in section.items() if n not in ("type", "_scope_", "priority")}
+    if made.__module__.startswith("mmdet.evaluation.") and made.__name__ in _METRICS:
+        if settings.get("ann_file") is not None:
+            settings["ann_file"] = "" if made.__name__ == "CrowdHumanMetric" else None
+    elif not made.__module__.startswith(_LIGHT) or _holds_others(section):
+        return
+    try:
+        made(**copy.deepcopy(settings))
+    except NotImplementedError:
+        return
+    except Exception as error:
+        trial.take(part, error, key)
 
 
 _GIVEN = {

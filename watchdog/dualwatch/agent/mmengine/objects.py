@@ -42,10 +42,16 @@ class EvaluationLoop(Protocol):
     def run(self) -> object: ...
 
 
+class ScalarHistory(Protocol):
+    """The values of one name that were logged."""
+
+    def current(self) -> float: ...
+
+
 class MessageHub(Protocol):
     """What parts of mmengine read the present iteration from, and log by."""
 
-    log_scalars: dict[str, object]
+    log_scalars: dict[str, ScalarHistory]
 
     def update_info(self, key: str, value: object) -> None: ...
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dualwatch.agent.overrides import OverrideFile
     from dualwatch.agent.torch.batch_outline import BatchRecorder
     from dualwatch.agent.torch.learning import LearningRecorder
+    from dualwatch.agent.torch.non_finite import NonFiniteRecorder
     from dualwatch.agent.torch.objects import Module, Optimizer
 
 
@@ -30,6 +31,7 @@ class FollowedTrainer(Protocol):
     orders: OverrideFile
     batches: BatchRecorder
     learning: LearningRecorder
+    non_finite: NonFiniteRecorder
     saving: bool
 
     def guard(self, loader: object) -> object: ...
@@ -170,6 +172,21 @@ class PhaseTracker:
         position.note_complaint(self._runner)
         self._trainer.batches.note(heart.iteration, data_batch, outputs, self._logged)
         self._trainer.learning.iteration_done(heart.iteration)
+        self._trainer.non_finite.note(heart.iteration, self._values(outputs))
+
+    def _values(self, outputs) -> dict[str, object]:
+        """The losses of the iteration, and its gradient.
+
+        mmengine has read each of them for its own log, which waited for the GPU; reading them again
+        would wait once more.
+        """
+        read = self._runner.message_hub.log_scalars
+        values: dict[str, object] = dict(outputs) if isinstance(outputs, dict) else {}
+        for name in (*values, "grad_norm"):
+            history = read.get(f"train/{name}")
+            if history is not None:
+                values[name] = float(history.current())
+        return values
 
     def _logged(self) -> list[str]:
         """Names of all that was logged, by whatever code."""
@@ -221,6 +238,7 @@ class PhaseTracker:
         self._trainer.write_weights(self._runner.model, checkpoint)
 
     def _finished(self, **_) -> None:
+        self._trainer.non_finite.finish()
         self._heart.beat(Phase.FINISHED)
 
 

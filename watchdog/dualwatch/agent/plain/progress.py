@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dualwatch.agent.torch.batch_outline import BatchRecorder
     from dualwatch.agent.torch.learning import LearningRecorder
     from dualwatch.agent.torch.loader_guard import LoaderGuard
+    from dualwatch.agent.torch.non_finite import NonFiniteRecorder
     from dualwatch.agent.torch.probation import Probation
 
 LOG_EVERY = 10
@@ -38,6 +39,7 @@ class LoopProgress:
         commands: Carries out the supervisor's commands; None with ``--no-rescue``.
         log: Records the losses of an iteration.
         learning: Observes what the steps do to the parts of the model.
+        non_finite: Looks for losses that are not finite.
 
     Attributes:
         losses: Values of the present iteration from which gradients were computed.
@@ -53,9 +55,10 @@ class LoopProgress:
         commands: CommandHandler | None,
         log: Callable[[dict[str, float]], None],
         learning: LearningRecorder,
+        non_finite: NonFiniteRecorder,
     ) -> None:
         self._heart, self._batches, self._commands = heart, batches, commands
-        self._log, self._learning = log, learning
+        self._log, self._learning, self._non_finite = log, learning, non_finite
         self.losses: list[SupportsFloat] = []
         self.guards: weakref.WeakSet[LoaderGuard] = (
             commands.guards if commands is not None else weakref.WeakSet()
@@ -130,9 +133,10 @@ class LoopProgress:
         losses, self.losses = self.losses, []
         heart = self._heart
         is_first, is_last = heart.iteration == heart.begun + 1, heart.batch == heart.batches
+        names = ["loss"] if len(losses) == 1 else [f"loss_{at}" for at in range(len(losses))]
+        self._non_finite.note(heart.iteration, dict(zip(names, losses)))
         # Reading a value waits for the GPU: not in every iteration.
         if losses and (is_first or is_last or heart.iteration % LOG_EVERY == 0):
-            names = ["loss"] if len(losses) == 1 else [f"loss_{at}" for at in range(len(losses))]
             self._log({name: float(value) for name, value in zip(names, losses)})
 
     # --- how it is read --------------------------------------------------------------------------

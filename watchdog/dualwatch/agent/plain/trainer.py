@@ -60,7 +60,9 @@ class PlainTrainer(Trainer):
         self._pid = os.getpid()
         self._work_dir = os.path.dirname(os.path.dirname(os.path.abspath(self.folder)))
         log = functools.partial(self.write_metrics, "train")
-        self.progress = LoopProgress(self.heart, self.batches, self.commands, log, self.learning)
+        self.progress = LoopProgress(
+            self.heart, self.batches, self.commands, log, self.learning, self.non_finite
+        )
         self._disable_workers = False
         self._optimizers: dict[int, Optimizer] = {}
         self._in_update = False
@@ -180,6 +182,7 @@ class PlainTrainer(Trainer):
         if os.getpid() != self._pid or failed or self.progress.retired:
             return
         self.progress.finish_iteration()
+        self.non_finite.finish()
         self.heart.beat(Phase.FINISHED)
 
     def _apply_overrides(self) -> None:

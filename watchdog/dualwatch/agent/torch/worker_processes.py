@@ -10,16 +10,12 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Callable
 
+from dualwatch.protocol.workers import KILLING, UNWINDING
+
 if TYPE_CHECKING:
     from types import FrameType
 
     from dualwatch.agent.torch.objects import LoaderIterator, Worker
-
-JOIN = 2.0
-"""Seconds to wait for a killed worker; one in uninterruptible I/O does not end."""
-
-UNWIND = 5.0
-"""Seconds that the workers have to leave their code by themselves before they are killed."""
 
 DYING = 0.5
 """Seconds to wait for the death of a worker whose connections are closed already."""
@@ -47,9 +43,10 @@ def terminate_workers(iterator: LoaderIterator | None) -> None:
     for process in processes:
         with contextlib.suppress(Exception):
             process.kill()
+    end = time.monotonic() + KILLING
     for process in processes:
         with contextlib.suppress(Exception):
-            process.join(JOIN)
+            process.join(max(0.0, end - time.monotonic()))
     for queue in (*iterator._index_queues, iterator._worker_result_queue):
         with contextlib.suppress(Exception):
             queue.cancel_join_thread()
@@ -90,7 +87,7 @@ def _interrupt(processes: list[Worker]) -> None:
     """Asks workers to leave by Ctrl-C, which torch's loop in them takes for an end."""
     if os.name != "posix":
         return
-    end = time.monotonic() + UNWIND
+    end = time.monotonic() + UNWINDING
     for number, process in enumerate(processes):
         # One after the other: a lock that one gives back goes to the next, and an interruption just
         # then would be raised between its acquisition and the body of its `with`.

@@ -78,9 +78,7 @@ def parts_built(subject: CheckSubject, item: Item) -> Reading:
     left = [f"{part}: {why}" for part, why in list(config.not_built.items())[:NAMED]]
     if not config.built:
         why = "building them needs the Python of the training (--python)"
-        reading = skipped("; ".join(left) or why, expected)
-        # Of a text none can be built; of a configuration that was loaded they should have been.
-        return replace(reading, reason=NotJudged.UNTRIED) if config.how == "loaded" else reading
+        return replace(skipped("; ".join(left) or why, expected), reason=NotJudged.UNTRIED)
     observed = f"built or compared with their classes: {', '.join(config.built)}"
     if left:
         # Unknown is not well: what was not tried is named, and the item is not passed.

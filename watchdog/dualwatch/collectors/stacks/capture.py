@@ -146,12 +146,14 @@ def capture(
 
 
 def _read_one(reader: str | None, pid: int, timeout: float) -> list[ThreadStack] | _Unread:
-    """The stacks of one process by py-spy, or why there are none."""
+    """The stacks of one process by py-spy, or why there are none; [] of a console host."""
     reason = _not_readable(pid)
     if reason:
         return _Unread(reason, gone=True)
     if reader is None:
         return _Unread(_NO_READER)
+    if _is_console_host(pid):
+        return []
     for arguments, limit in _readings(timeout):
         try:
             status, output, complaint = _run([reader, "dump", "--json", "--pid", str(pid),
@@ -203,6 +205,16 @@ def _not_readable(pid: int) -> str:
     except psutil.Error:
         return ""
     return "the process is dead and waits for its parent (zombie)" if status == "zombie" else ""
+
+
+def _is_console_host(pid: int) -> bool:
+    """Whether it is what Windows starts for the console of every training."""
+    import psutil
+
+    try:
+        return sys.platform == "win32" and psutil.Process(pid).name().lower() == "conhost.exe"
+    except psutil.Error:
+        return False
 
 
 def _run(command: Sequence[str], limit: float) -> tuple[int | None, str, str]:

@@ -29,6 +29,7 @@ from dualwatch.frameworks.mmengine.config import (
     fields,
     find,
     load,
+    overridden,
     paths,
     static,
 )
@@ -72,10 +73,13 @@ class MMEngine(Framework):
         named = found.pop("named", None)
         spec = replace(self.spec(found), lacks=defects.of_names(named, found))
         spec = replace(spec, everything=whole, pretrained=dict(fields.pretrained(whole)))
-        return spec if parts is None else replace(spec, trial=of_parts(as_dict(parts), whole))
+        if parts is None:
+            return spec
+        trial = of_parts(as_dict(parts), whole)
+        return replace(spec, trial=trial, in_text=overridden.defects(config))
 
     def read(self, config: Path) -> TrainingSpec:
-        return read_spec(read_file(config))
+        return replace(read_spec(read_file(config)), in_text=overridden.defects(config))
 
     def data_paths(self, spec: TrainingSpec, roots: Sequence[Path]) -> PathsSeen:
         return paths.look(spec.everything or spec.sections, roots)

@@ -39,15 +39,18 @@ CODES: tuple[Code, ...] = (
         code="DW203",
         name="non-finite-loss",
         severity=Severity.ERROR,
-        means="A loss is NaN or infinite: since which line, and the last checkpoint before it. "
-        "It is a warning where single lines come and go, where the total loss does not contain it, "
-        "and where only the gradient norm is so in some consecutive lines: single ones are normal "
-        "under mixed precision.",
+        means="A loss is NaN or infinite: since which line, and the last checkpoint before it. In "
+        "a supervised training every iteration is observed: the first one and the first loss are "
+        "named, and the modules whose weights are not finite. It is a warning where single lines "
+        "come and go, where the total loss does not contain it, and where only the gradient norm "
+        "is so in some consecutive lines: single ones are normal under mixed precision.",
         matters="Where it stays, the weights are corrupt from there on, and checkpoints are still "
         "being saved. Single lines come from single samples and leave the weights sound.",
         remedy="Resume from a checkpoint before that iteration with a lower learning rate or with "
         "gradient clipping.",
         example="DW203 non-finite-loss (certain)\n"
+        "  loss_bbox is nan at iteration 641, the first value that is not finite (also loss)\n"
+        "  weights of 2 modules are not finite after iteration 641: backbone, bbox_head\n"
         "  loss (also loss_cls, loss_bbox) is nan since epoch 2, iteration 150/500, in 28 "
         "consecutive log lines up to the newest\n"
         "  the last checkpoint from before it: epoch_1.pth\n"

@@ -71,6 +71,8 @@ _NAMES = {
     EndReporter.WINDOWS: "Windows",
     EndReporter.IDE: "the development environment",
     EndReporter.RUNTIME: "a library",
+    EndReporter.SCRIPT: "the training's script",
+    EndReporter.TRACKER: "the experiment tracker",
 }
 
 _OF_MEMORY = {
@@ -190,6 +192,9 @@ def _of(one: EndReported, reports: Sequence[EndReported]) -> Ending | None:
     if one.what is EndKind.NO_THREAD:
         text = "a library could not start its threads: too many processes and threads"
         return Ending("DW304", _C.PROCESS_LIMIT, text, 0.95, same)
+    if one.what is EndKind.NON_FINITE:
+        text = "the training's script stopped it: its loss was not finite"
+        return Ending("DW203", None, text, 0.95, same)
     if one.what is EndKind.CRASHED:
         return _crashed(one, same)
     if one.what is EndKind.EXIT_CODE:

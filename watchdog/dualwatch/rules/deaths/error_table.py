@@ -141,6 +141,15 @@ TABLE: tuple[Row, ...] = (
         r"|CUDA error: uncorrectable (?:ECC|NVLink)|Driver/library version mismatch"
         r"|CUDA error: device (?:unavailable|lost)",
     ),
+    # --- numbers ---
+    _row(
+        "DW203",
+        r"[Ll]oss scale already at minimum|Minimum loss scale reached|[Ff]ound (?:NaN|Inf) in local"
+        r"|[Ll]oss became (?:infinite|NaN)|loss returned in `training_step` is nan"
+        r"|returned nan values in its \d+\w\w output|The total norm of order .* is non-finite"
+        r"|(?:[Ll]oss|[Gg]radient norm) is (?:nan|NaN|inf|not finite|non-finite)",
+    ),
+    _row("DW203", r"^ZeroDivisionError", below=r"/apex/amp/"),
     # --- labels, forks ---
     _row("DW309", r"re-?initialize CUDA in forked subprocess"),
     _row(

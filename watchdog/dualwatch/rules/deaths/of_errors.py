@@ -56,7 +56,8 @@ def of_error(s: Snapshot, error: ErrorSeen, others: Sequence[ErrorSeen]) -> Iter
     follows: tuple[str, ...] = ()
     numbers = labels.not_finite(s)
     is_open = code == "DW606" or (code == "DW308" and not meaning.sure)
-    if is_open and numbers and labels.follows_numbers(error):
+    if numbers and (code == "DW203" or (is_open and labels.follows_numbers(error))):
+        code = "DW606" if code == "DW203" else code  # DW203 has the lines since which it was so.
         evidence.insert(1, quotes.quote(s, numbers, s.progress_wall))
         circumstance, follows = Circumstance.NON_FINITE, ("DW203", "DW204")
     seen = s.ended is not None and s.ended.exit_code is not None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
 
-from dualwatch.rules.metrics.finite import total
+from dualwatch.rules.metrics.finite_inside import total
 from dualwatch.state.metric_series import Bucket, Metric
 from dualwatch.state.snapshot import Snapshot
 

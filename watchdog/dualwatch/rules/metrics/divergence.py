@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from dualwatch.events import Evidence, Finding, Proof, Severity
 from dualwatch.rules.catalog import finding
-from dualwatch.rules.metrics import finite
+from dualwatch.rules.metrics import finite_inside
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.metric_series import Metric, level_at_the_beginning
 from dualwatch.state.snapshot import Snapshot
@@ -42,8 +42,8 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     if not wild:
         return
     level = level_at_the_beginning(s.metrics)
-    name = finite.total(wild) or max(wild, key=lambda one: wild[one].longest.lines)
-    if name == finite.total(wild) and _joined(s.metrics, wild, name):
+    name = finite_inside.total(wild) or max(wild, key=lambda one: wild[one].longest.lines)
+    if name == finite_inside.total(wild) and _joined(s.metrics, wild, name):
         return
     is_open = wild[name].is_open(s.metrics[name].last_line)
     stretch = wild[name].newest if is_open else wild[name].longest

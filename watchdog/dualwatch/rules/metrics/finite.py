@@ -7,11 +7,14 @@ mixed precision left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+
+from msgspec.structs import replace
 
 from dualwatch.core.units import counted
 from dualwatch.events import Evidence, Finding, Severity
 from dualwatch.rules.catalog import finding
+from dualwatch.rules.metrics.finite_inside import Inside, Weights, evidence, inside, total, totals
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.metric_series import Metric, done, is_gradient, is_loss
 from dualwatch.state.snapshot import Snapshot
@@ -32,8 +35,6 @@ SETTLING = 20
 RARE = 0.05
 """Share of the lines in which single skipped steps are usual."""
 
-_TOTAL = ("loss", "total_loss", "loss_total", "train_loss")
-
 GO_BACK = (
     "Resume from a checkpoint before that line with a lower learning rate, a warm-up or gradient "
     "clipping; what was saved since then holds NaN."
@@ -46,6 +47,15 @@ SINGLE = (
     "The weights are sound: no need to go back. Look at the samples of these iterations (empty or "
     "degenerate boxes, a division by zero in the loss)."
 )
+NO_STEPS = (
+    "The weights are still finite, so there is nothing to go back from: the steps are left out, or "
+    "this loss does not reach the weights. Correct how it is computed (a division by zero, a "
+    "logarithm of 0); with mixed precision, train in bfloat16 or float32."
+)
+UNKNOWN = (
+    "Look at the samples of these iterations (empty or degenerate boxes, a division by zero in the "
+    "loss). Where the loss stays so, resume from a checkpoint before this iteration."
+)
 BESIDE = (
     "The total loss does not contain it, so the training is sound; correct how this value is "
     "computed, or leave it out."
@@ -54,15 +64,71 @@ BESIDE = (
 
 def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """At most one finding: about the losses, else about the gradient."""
-    if s.last_train is None:
-        return
+    seen = inside(s)
     bad = {name: m for name, m in s.metrics.items() if m.bad is not None}
     losses = {name: m for name, m in bad.items() if is_loss(name)}
     gradients = {name: m for name, m in bad.items() if is_gradient(name)}
-    if losses:
+    if losses and seen is not None:
+        yield _with_inside(s, _of_losses(s, losses), seen)
+    elif losses:
         yield _of_losses(s, losses)
+    elif seen is not None:
+        yield _of_inside(s, seen)
     elif gradients:
         yield from _of_gradient(s, gradients)
+
+
+def _with_inside(s: Snapshot, logged: Finding, seen: Inside) -> Finding:
+    """What the log shows, and before it what the agent saw of the same losses."""
+    own = _of_inside(s, seen)
+    # A log line has the mean of several iterations: one of them makes a line that looks lasting.
+    is_over = seen.weights is Weights.SOUND and not seen.seen.running and _is_one_line(s)
+    is_sound = seen.weights is Weights.SOUND and seen.lasts
+    decided = own if own.severity > logged.severity or is_over or is_sound else logged
+    return replace(decided, evidence=(*evidence(s, seen), *logged.evidence))
+
+
+def _is_one_line(s: Snapshot) -> bool:
+    bad = [m.bad for name, m in s.metrics.items() if m.bad is not None and is_loss(name)]
+    return all(one.lines == 1 for one in bad)
+
+
+def _of_inside(s: Snapshot, seen: Inside) -> Finding:
+    """What the agent saw, which no line of the log shows yet."""
+    severity, remedy, certain = Severity.WARNING, SINGLE, 1.0
+    texts = evidence(s, seen)
+    saved = _saved_before(s, seen.term.first)
+    go_back = GO_BACK
+    if saved is not None:
+        texts.append(Evidence(text=f"the last checkpoint from before it: {saved}", source=s.log))
+        go_back = GO_BACK.replace("a checkpoint before that line", saved)
+    if seen.weights is Weights.LOST:
+        severity, remedy = Severity.ERROR, go_back
+    elif seen.total_is_finite:
+        remedy = BESIDE
+    elif seen.lasts and seen.weights is Weights.SOUND:
+        severity, remedy = Severity.ERROR, NO_STEPS
+    elif seen.lasts:
+        severity, remedy, certain = Severity.ERROR, go_back, 0.9
+    elif seen.weights is Weights.UNKNOWN:
+        remedy, certain = UNKNOWN, 0.9
+    return finding(
+        "DW203",
+        texts,
+        confidence=certain,
+        severity=severity,
+        remedy=remedy,
+        attempt=s.attempt,
+    )
+
+
+def _saved_before(s: Snapshot, iteration: int) -> str | None:
+    """The newest checkpoint, where it is known to be from before an iteration."""
+    saved, line = s.results.saved, s.last_train
+    if saved is None:
+        return None
+    length = 1 if not saved.by_epoch else (line.total if line is not None else None)
+    return saved.words if length and saved.number * length < iteration else None
 
 
 def _of_losses(s: Snapshot, losses: Mapping[str, Metric]) -> Finding:
@@ -188,12 +254,7 @@ def _found(
 
 def _lead(bad: Mapping[str, Metric]) -> str:
     """The total where it is among them, else the one that is so most often."""
-    return total(bad) or max(bad, key=lambda name: _stretches(bad[name]).lines)
-
-
-def total(names: Iterable[str]) -> str | None:
-    """The name of the total loss among metrics of training lines."""
-    return next((name for name in names if name.rsplit("/", 1)[-1].lower() in _TOTAL), None)
+    return max(totals(bad) or bad, key=lambda name: _stretches(bad[name]).lines)
 
 
 def _stretches(metric: Metric) -> Stretches:

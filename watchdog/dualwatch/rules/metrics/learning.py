@@ -10,7 +10,7 @@ from dualwatch.events import Evidence, Finding, Severity
 from dualwatch.rules.catalog import finding
 from dualwatch.rules.metrics import useless
 from dualwatch.rules.metrics.course import course_of_total
-from dualwatch.rules.metrics.finite import total
+from dualwatch.rules.metrics.finite_inside import total
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.metric_series import Metric, is_gradient
 from dualwatch.state.snapshot import Snapshot

@@ -36,15 +36,15 @@ ADVANCED = 0.5
 NEAR_CHANCE = 0.3
 """Share by which an accuracy may differ from that of guessing."""
 
-NEAR_LOSS = 0.003
-"""Difference from ln K by which the loss shows the number of classes K."""
+NEAR_LOSS = 0.006
+"""Difference from ln K by which the loss, of three digits perhaps, shows K classes."""
 
 MOST_CLASSES = 2000
 
 FALLEN_BACK = 0.8
 """Share of the best value below which the newest one is reported."""
 
-_ACCURACY = re.compile(r"(?i)(?:^|[/_. ])(?:acc(?:uracy)?|top-?_?1|aAcc|mAcc)$")
+_ACCURACY = re.compile(r"(?i)(?:^|[/_. ])(?:acc(?:uracy)?|top-?_?1|(?:acc|prec)@?1|aAcc|mAcc)$")
 
 NOT_MEASURED = (
     "The losses fall, so what is learned is not what is measured: compare the classes and label "

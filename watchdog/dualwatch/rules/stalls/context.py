@@ -14,13 +14,14 @@ from dualwatch.events import Frame, ProcessSample, ThreadStack, ThreadWait
 from dualwatch.protocol import STARTUP_PHASES, VALIDATION_PHASES, Phase
 from dualwatch.rules.stalls import stack_patterns, waits
 from dualwatch.rules.stalls.waits import Wait
+from dualwatch.state.activity import BUSY_CPU
 from dualwatch.state.snapshot import Snapshot
 
 STILL_CAPTURES = 3
-"""Captures that must show one place before a process counts as stuck there."""
+"""Readings that must show one place before a process counts as stuck there."""
 
 STILL_APART = 2.0
-"""Seconds between two captures that suffice instead."""
+"""Seconds between two readings that suffice instead."""
 
 ASLEEP_CPU = 0.02
 """Share of a core below which a single process sleeps."""
@@ -164,17 +165,43 @@ def has_delivered(s: Snapshot, pid: int) -> bool | None:
     return any(FEEDER in stack.thread for stack in seen) if seen else None
 
 
-def enough_captures(s: Snapshot) -> bool:
-    """Whether the captures span enough time to distinguish a hang from progress."""
-    if len(s.stacks) >= STILL_CAPTURES:
-        return True
-    return len(s.stacks) == 2 and s.stacks[1].at - s.stacks[0].at >= STILL_APART
-
-
 def is_unchanged(s: Snapshot, pid: int) -> bool:
-    """Whether a process showed the same functions in every capture, of which there are enough."""
-    seen = {stack_patterns.outline_of(capture, pid) for capture in s.stacks}
-    return enough_captures(s) and len(seen) == 1 and () not in seen
+    """Whether a process showed the same functions as often as distinguishes a hang from progress.
+
+    A capture in which it could not be read says nothing of it.
+    """
+    read = _readings(s, pid)
+    times = [at for at, _ in read]
+    enough = len(read) >= STILL_CAPTURES or (len(read) == 2 and times[1] - times[0] >= STILL_APART)
+    return enough and stack_patterns.are_one(outline for _, outline in read)
+
+
+def unchanged_readings(s: Snapshot) -> int:
+    """How often the main process and each working child were read in one place; 0 if not enough.
+
+    Of the whole tree, since a main process that waits for a batch always shows the same stack. A
+    worker that uses the CPU and could not be read often enough may make progress.
+    """
+    main, sampled = main_pid(s), s.process
+    if not stack(s, main):
+        return 0
+    seen = {one.pid for capture in s.stacks for one in capture.stacks}
+    first = s.stacks[0].wall
+    if any(pid not in sampled or sampled[pid].create_time > first for pid in seen):
+        return 0  # One has ended, or was started.
+    used = s.activity.by_pid if s.activity is not None else {}
+    working = [p.pid for p in workers(s, main) if used.get(p.pid, 0.0) > BUSY_CPU]
+    if not all(is_unchanged(s, pid) for pid in (main, *working)):
+        return 0
+    each = {pid: _readings(s, pid) for pid in seen}
+    same = all(stack_patterns.are_one(outline for _, outline in read) for read in each.values())
+    return min(len(each[pid]) for pid in (main, *working)) if same else 0
+
+
+def _readings(s: Snapshot, pid: int) -> list[tuple[float, stack_patterns.Outline]]:
+    """When a process was read since the last progress, and what it showed."""
+    seen = ((one.at, stack_patterns.outline_of(one, pid)) for one in s.stacks)
+    return [(at, outline) for at, outline in seen if outline]
 
 
 def stacks_refused(s: Snapshot) -> str:

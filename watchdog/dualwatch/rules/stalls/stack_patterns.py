@@ -7,8 +7,9 @@ worker's stack is always cut at its loop first.
 from __future__ import annotations
 
 import functools
+import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from dualwatch import frameworks
@@ -109,10 +110,14 @@ def outline_of(capture: StacksCaptured, pid: int) -> Outline:
     return tuple((frame.file, frame.function) for frame in main_thread(capture, pid))
 
 
-def outlines(capture: StacksCaptured) -> frozenset[tuple[int, Outline]]:
-    """The stack of every process in a capture."""
-    pids = {stack.pid for stack in capture.stacks}
-    return frozenset((pid, outline_of(capture, pid)) for pid in pids)
+def are_one(outlines: Iterable[Outline]) -> bool:
+    """Whether readings of one process may all show the same stack.
+
+    One of a process that was not held meanwhile may lack outer frames. A real stack never begins
+    with another one of the same thread: both end in the function that the thread was started with.
+    """
+    known = sorted(outlines, key=len)
+    return all(outer[: len(inner)] == inner for inner, outer in itertools.pairwise(known))
 
 
 # --- the loader --------------------------------------------------------------------------------

@@ -93,8 +93,8 @@ def state(s: Snapshot, limits: Thresholds) -> StallState:
         return StallState(StallKind.STALLED, 0.95 if s.stacks else 0.85)
     if not heard:
         return StallState(StallKind.SLOW, 0.5)
-    if _makes_no_progress(s, limits, silence):
-        text = f"{len(s.stacks)} captures since the last progress show the same stack"
+    if readings := _unchanged_readings(s, limits, silence):
+        text = f"{readings} readings since the last progress show the same stack"
         return StallState(
             StallKind.STALLED, 0.75, Evidence(text=text, source="py-spy", wall=s.wall)
         )
@@ -204,16 +204,14 @@ def _is_patient(s: Snapshot) -> bool:
     return wait_patterns.works_elsewhere(context.stack(s, pid), threads)
 
 
-def _makes_no_progress(s: Snapshot, limits: Thresholds, silence: float) -> bool:
-    if _is_patient(s) or not context.enough_captures(s):
-        return False
+def _unchanged_readings(s: Snapshot, limits: Thresholds, silence: float) -> int:
+    """How many readings of a loop show that it makes no progress; 0 where they do not."""
+    if _is_patient(s):
+        return 0
     usual = _usual_pause(s)
     if usual is None or silence < limits.usual * usual:
-        return False
-    # Of the whole tree: a main process that waits for a batch always shows the same stack, also
-    # while its workers make progress.
-    seen = {stack_patterns.outlines(capture) for capture in s.stacks}
-    return len(seen) == 1 and context.stack(s, context.main_pid(s)) != ()
+        return 0
+    return context.unchanged_readings(s)
 
 
 def _usual_pause(s: Snapshot) -> float | None:

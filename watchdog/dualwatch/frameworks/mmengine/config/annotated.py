@@ -1,4 +1,4 @@
-"""Whether the annotations that exist fit the classes of a configuration."""
+"""Whether the annotations that exist fit the classes and the filters of a configuration."""
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ def defects(
         path = _annotation(dataset, roots)
         found = named.get(key)
         try:
+            if kind in _BY_NAME and path is not None and dataset.get("test_mode") is not True:
+                yield from _filtered(key, dataset, path)
             if kind in _BY_NAME and found is not None and found.names and path is not None:
                 yield from _categories(key, found, labels.coco_categories(path), path)
             elif kind in ("VOCDataset", "XMLDataset") and found is not None and found.names:
@@ -93,6 +95,28 @@ def _categories(
         text=text,
         do=f"Write the classes in {key}.metainfo exactly as the categories of the file are named.",
         prevents=of_all or found.written,
+    )
+
+
+def _filtered(key: str, dataset: PlainDict, path: Path) -> Iterator[Defect]:
+    """Images that the data set leaves out silently because they are small."""
+    settings = dataset.get("filter_cfg")
+    least = settings.get("min_size") if isinstance(settings, Mapping) else None
+    if type(least) is not int or least <= 0:
+        return
+    sides = [one.shorter for one in labels.coco_described(path)]
+    small = [side for side in sides if 0 < side < least]
+    if 2 * len(small) <= len(sides):
+        return
+    is_all = len(small) == len(sides)
+    effect = "nothing is left to train on" if is_all else "they are not trained on"
+    yield Defect(
+        kind=DefectKind.CLASSES,
+        key=f"{key}.filter_cfg.min_size",
+        text=f"{len(small)} of {len(sides)} images of {path} are smaller than min_size={least} "
+        f"({key}.filter_cfg) and are left out: {effect}",
+        do=f"Set {key}.filter_cfg.min_size to {int(min(small))} or less.",
+        prevents=is_all,
     )
 
 

@@ -8,7 +8,15 @@ from pathlib import Path
 from dualwatch.core.plain import PlainDict, PlainValue, as_list
 from dualwatch.events import Defect, DefectKind
 from dualwatch.frameworks.base import TrainingSpec
-from dualwatch.frameworks.mmengine.config import annotated, classes, needs, reach
+from dualwatch.frameworks.mmengine.config import (
+    annotated,
+    classes,
+    compared,
+    measured,
+    needs,
+    reach,
+    sections,
+)
 from dualwatch.frameworks.mmengine.config.inherit import BASE
 
 MOST = 20
@@ -56,9 +64,13 @@ def _defects(spec: TrainingSpec, roots: Sequence[Path]) -> Iterator[Defect]:
     if any(one.kind in _ENDS for one in first) or needs.is_old(values):
         return
     trial = spec.trial
+    yield from sections.defects(values)
     yield from trial.defects if trial is not None else ()
     of_type = trial.classes if trial is not None else {}
     yield from classes.defects(values, of_type)
     yield from reach.defects(values)
+    yield from spec.in_text
+    yield from measured.defects(values, tried=trial is not None)
+    yield from compared.defects(values, roots)
     if roots:
         yield from annotated.defects(values, roots, of_type)

@@ -35,7 +35,7 @@ _STAND_IN = "<base variable {}>"
 _STOOD_IN = re.compile(r"<base variable ([\w.]+)>")
 
 
-class _NotFollowed(Exception):
+class NotFollowedError(Exception):
     """A base that is not read; the text is why."""
 
 
@@ -90,7 +90,7 @@ class _Follower:
             base = static.StaticConfig()
             for statement in tree.body:
                 self._note_star(statement)
-                if isinstance(statement, ast.With) and _reads_base(statement):
+                if isinstance(statement, ast.With) and reads_base(statement):
                     self._imported(statement, reader, path, within)
                 elif is_lazy and isinstance(statement, (ast.Import, ast.ImportFrom)):
                     reader.bind_classes(statement)
@@ -132,22 +132,22 @@ class _Follower:
             self._leave("it is computed")
             return static.StaticConfig()
         try:
-            return self._file(_located(name, path), within)
-        except _NotFollowed as error:
+            return self._file(located(name, path), within)
+        except NotFollowedError as error:
             self._leave(f"{clean(name, 200)}: {error}")
             return static.StaticConfig()
 
     def _file(self, path: Path, within: tuple[str, ...]) -> static.StaticConfig:
         if os.path.realpath(path) in within:
-            raise _NotFollowed("it builds on itself")
+            raise NotFollowedError("it builds on itself")
         if self._files >= MAX_FILES:
-            raise _NotFollowed(f"more than {MAX_FILES} files are not read")
+            raise NotFollowedError(f"more than {MAX_FILES} files are not read")
         if not path.is_file():
             hint = "; is a comma missing between two names?" if ".py." in str(path) else ""
-            raise _NotFollowed(f"no such file{hint}")
+            raise NotFollowedError(f"no such file{hint}")
         found = self.read(path, within)
         if found.problems and not found.values:
-            raise _NotFollowed(found.problems[0])
+            raise NotFollowedError(found.problems[0])
         return found
 
     def _note_import(self, tree: ast.Module) -> None:
@@ -193,8 +193,8 @@ class _Follower:
                 continue
             shown = "." * statement.level + module
             try:
-                found = self._file(_module(module, statement.level, path), within)
-            except _NotFollowed as error:
+                found = self._file(module_file(module, statement.level, path), within)
+            except NotFollowedError as error:
                 self._leave(f"{clean(shown, 200)}: {error}")
                 for alias in statement.names:
                     if alias.name != "*":
@@ -215,8 +215,12 @@ class _Follower:
 # --- finding files -------------------------------------------------------------------------------
 
 
-def _located(name: str, path: Path) -> Path:
-    """The file that an entry of ``_base_`` names."""
+def located(name: str, path: Path) -> Path:
+    """The file that an entry of ``_base_`` names.
+
+    Raises:
+        NotFollowedError: It is in a package that does not have it.
+    """
     package, scope, inner = name.partition("::")
     if not scope:
         return Path(os.path.normpath(path.parent / name))
@@ -224,11 +228,11 @@ def _located(name: str, path: Path) -> Path:
     places = [folder / below / inner for below in (".mim/configs", "configs", ".mim")]
     found = next((place for place in places if place.is_file()), None)
     if found is None:
-        raise _NotFollowed(f"{package} is installed without it")
+        raise NotFollowedError(f"{package} is installed without it")
     return found
 
 
-def _module(module: str, level: int, path: Path) -> Path:
+def module_file(module: str, level: int, path: Path) -> Path:
     """The file of a configuration that is imported as a module."""
     *parts, last = module.split(".")
     if level:
@@ -246,7 +250,7 @@ def _package(name: str) -> Path:
         spec = None
     folder = next(iter(spec.submodule_search_locations or ()), None) if spec is not None else None
     if folder is None:
-        raise _NotFollowed(f"no package {clean(name, 100)} in this Python")
+        raise NotFollowedError(f"no package {clean(name, 100)} in this Python")
     return Path(folder)
 
 
@@ -260,7 +264,7 @@ def assigned_base(statement: ast.stmt) -> ast.expr | None:
     return statement.value if statement.targets[0].id == BASE else None
 
 
-def _reads_base(statement: ast.With) -> bool:
+def reads_base(statement: ast.With) -> bool:
     call = statement.items[0].context_expr
     function = call.func if isinstance(call, ast.Call) else None
     return isinstance(function, ast.Name) and function.id == "read_base"
@@ -269,7 +273,7 @@ def _reads_base(statement: ast.With) -> bool:
 def _is_lazy(tree: ast.Module) -> bool:
     """Whether mmengine would not import what the file imports, and take it for names of classes."""
     for statement in tree.body:
-        if isinstance(statement, ast.With) and _reads_base(statement):
+        if isinstance(statement, ast.With) and reads_base(statement):
             return True
         if isinstance(statement, ast.ImportFrom):
             names = [statement.module or ""]

@@ -29,6 +29,7 @@ _OUTPUT = re.compile(r"cache|out|save|work|tmp|temp|log|result", re.I)
 _URL = re.compile(r"^[a-zA-Z][\w+.-]+://|^s3:|^(?:petrel|openmmlab|open-mmlab|modelzoo):")
 _TEMPLATE = re.compile(r"[{}*%]")
 _LOCAL_BACKENDS = ("disk", "local", None)
+_LOADS = ("LoadImageFromFile", "LoadAnnotations", "LoadMultiChannelImageFromFiles")
 _DOWNLOADS = ("CIFAR10", "CIFAR100", "MNIST", "FashionMNIST")
 """Data sets of mmpretrain that fetch what is not there."""
 
@@ -175,6 +176,9 @@ def _own(
         passed_over[f"{key}.pipeline"] = f"images are read through the backend {backend}"
     elif isinstance(prefixes, Mapping):
         for name, prefix in prefixes.items():
+            if name == "seg" and not _may_read_segmentation(value):
+                passed_over[f"{key}.data_prefix.seg"] = "its pipeline loads no segmentation"
+                continue
             for one in _texts(f"{key}.data_prefix.{name}", prefix):
                 yield one._replace(root=root)
     else:
@@ -195,6 +199,29 @@ def _own(
                     yield one
                 elif any(start and one.path.startswith(start) for start in (root, top)):
                     yield one._replace(root=root, either=True)
+
+
+def _may_read_segmentation(dataset: Mapping[str, Any]) -> bool:
+    """Whether the files below ``data_prefix.seg`` may be read.
+
+    A section that was merged over one of a panoptic data set keeps that prefix, and nothing reads
+    it where each loading transform is one of ``_LOADS`` and is not asked for segmentation.
+    """
+    pipeline = dataset.get("pipeline")
+    if fields.without_scope(str(dataset.get("type", ""))) != "CocoDataset":
+        return True
+    if not isinstance(pipeline, (list, tuple)) or not pipeline:
+        return True
+    for one in pipeline:
+        kind = one.get("type") if isinstance(one, Mapping) else None
+        if not isinstance(kind, str) or is_unread(kind):
+            return True
+        name = fields.without_scope(kind)
+        if ("Load" in name and name not in _LOADS) or one.get("with_seg"):
+            return True
+        if "transforms" in one:  # A wrapper: what is inside is not looked at.
+            return True
+    return False
 
 
 def _texts(key: str, value: Any) -> Iterator[_Named]:

@@ -1,4 +1,4 @@
-"""Schedules, validation and checkpoints that are never reached or have no effect. Pure."""
+"""Schedules, validations and checkpoints that are never reached or have no effect. Pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dualwatch.core.plain import PlainDict, PlainValue
 from dualwatch.events import Defect, DefectKind
 from dualwatch.frameworks.mmengine.config.dump import goal
 from dualwatch.frameworks.mmengine.config.fields import without_scope
+from dualwatch.frameworks.spec import Goal
 
 _DECAYS = ("MultiStep", "Step", "CosineAnnealing", "Poly", "Exponential", "OneCycle")
 _KEEPS = ("LR", "Momentum", "ParamScheduler")
@@ -25,25 +26,12 @@ class _Decay(NamedTuple):
     end: float
 
 
-PREFIXES = {
-    "CocoMetric": "coco",
-    "VOCMetric": "pascal_voc",
-    "LVISMetric": "lvis",
-    "CocoPanopticMetric": "coco_panoptic",
-    "OpenImagesMetric": "openimages",
-    "CrowdHumanMetric": "crowd_human",
-    "DOTAMetric": "dota",
-    "Accuracy": "accuracy",
-}
-"""What the metrics of an evaluator begin with, where the configuration does not say."""
-
-
 def defects(values: PlainDict) -> Iterator[Defect]:
     """What a configuration asks for in vain."""
     yield from _validation(values)
     yield from _schedules(values)
     yield from _rate(values)
-    yield from _best(values)
+    yield from _saving(values)
 
 
 def _defect(key: str, text: str, do: str, *, prevents: bool = False) -> Defect:
@@ -92,6 +80,14 @@ def _schedules(values: PlainDict) -> Iterator[Defect]:
             unit = "epochs" if by_epoch else "iterations"
             if not _is_number(begin):
                 continue
+            if _never_steps(values, one, wanted):
+                yield _defect(
+                    f"{key}.by_epoch",
+                    f"{kind} counts epochs, and the training counts iterations (max_iters="
+                    f"{wanted.iterations}), which are one epoch: it is never in force",
+                    "Set by_epoch=False in it, with begin, end and milestones in iterations.",
+                )
+                continue
             if last is not None and begin >= last:
                 yield _defect(
                     f"{key}.begin",
@@ -109,6 +105,7 @@ def _schedules(values: PlainDict) -> Iterator[Defect]:
                 )
                 continue
             yield from _milestones(key, kind, one, last, unit)
+            yield from _warmup(key, kind, one, last, unit)
             if _is_number(end) and kind.startswith(_DECAYS):
                 reached.append(_Decay(index, kind, _what(kind), bool(by_epoch), begin, end))
         yield from _overlaps(path, reached)
@@ -127,6 +124,36 @@ def _milestones(
             f"{last} {unit}",
             f"Set milestones below {last}, or train longer.",
         )
+
+
+def _warmup(key: str, kind: str, one: PlainDict, last: int | None, unit: str) -> Iterator[Defect]:
+    """A warm-up that is longer than the training: its rate is never the configured one."""
+    end, start, full = one.get("end"), one.get("start_factor"), one.get("end_factor", 1.0)
+    if last is None or not kind.startswith("Linear") or one.get("convert_to_iter_based") is True:
+        return
+    if not (_is_number(end) and _is_number(full)) or end <= last:
+        return
+    start = start if _is_number(start) else 1 / 3
+    if start < full:
+        forgot = ": by_epoch=False is not set" if one.get("by_epoch") is None else ""
+        yield _defect(
+            f"{key}.end",
+            f"{kind} warms up for {end:g} {unit}{forgot}, and the training ends after {last}: it "
+            "never reaches its learning rate",
+            "Set by_epoch=False in it, if its end counts iterations, or a smaller end.",
+        )
+
+
+def _never_steps(values: PlainDict, one: PlainDict, wanted: Goal) -> bool:
+    """Whether a schedule counts the epochs of a loop that counts iterations."""
+    loop = values.get("train_cfg")
+    kind = without_scope(str(loop.get("type", ""))) if isinstance(loop, Mapping) else ""
+    by_iteration = kind == "IterBasedTrainLoop" or (
+        isinstance(loop, Mapping) and not kind and loop.get("by_epoch") is False
+    )
+    if not by_iteration or wanted.iterations is None:
+        return False
+    return one.get("by_epoch", True) is True and one.get("convert_to_iter_based") is not True
 
 
 def _overlaps(path: str, reached: Sequence[_Decay]) -> Iterator[Defect]:
@@ -171,47 +198,20 @@ def _rate(values: PlainDict) -> Iterator[Defect]:
         yield _defect("optim_wrapper.optimizer.lr", text, do, prevents=True)
 
 
-def _best(values: PlainDict) -> Iterator[Defect]:
-    """A metric for the best checkpoint that no evaluator computes ends the training."""
+def _saving(values: PlainDict) -> Iterator[Defect]:
+    """Checkpoints by the epoch of a loop that counts iterations: one, at the end."""
     hooks = values.get("default_hooks")
     hook = hooks.get("checkpoint") if isinstance(hooks, Mapping) else None
-    wanted = hook.get("save_best") if isinstance(hook, Mapping) else None
-    listed = wanted if isinstance(wanted, (list, tuple)) else [wanted]
-    named = [one for one in listed if isinstance(one, str) and one != "auto"]
-    key = "default_hooks.checkpoint.save_best"
-    if not named:
+    wanted = goal(values)
+    if not isinstance(hook, Mapping) or not _never_steps(values, hook, wanted):
         return
-    if values.get("val_dataloader") is None and "_base_" not in values:
-        text = f"save_best={', '.join(named)}, and there is no validation: no best checkpoint"
-        yield _defect(key, text, "Add val_dataloader, val_cfg and val_evaluator.")
-        return
-    prefixes = _prefixes(values.get("val_evaluator"))
-    if prefixes is None:
-        return
-    for name in named:
-        prefix, slash, _ = name.partition("/")
-        if not slash or prefix not in prefixes:
-            shown = ", ".join(f"{one}/..." for one in sorted(prefixes))
-            yield _defect(
-                key,
-                f"save_best={name}, and the evaluator's metrics are named {shown}: the first "
-                "validation ends with a KeyError",
-                f"Set save_best='{sorted(prefixes)[0]}/METRIC' or 'auto'.",
-                prevents=True,
-            )
-
-
-def _prefixes(evaluator: PlainValue) -> set[str] | None:
-    """What the names of all metrics begin with; None where that is not known."""
-    found = set()
-    for one in evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]:
-        if not isinstance(one, Mapping):
-            return None
-        prefix = one.get("prefix") or PREFIXES.get(without_scope(str(one.get("type", ""))))
-        if not isinstance(prefix, str) or "dataset_prefixes" in one:
-            return None
-        found.add(prefix)
-    return found
+    if _is_count(hook.get("interval")) and without_scope(str(hook.get("type"))) == "CheckpointHook":
+        yield _defect(
+            "default_hooks.checkpoint.by_epoch",
+            f"checkpoints are saved by the epoch, and the training counts iterations (max_iters="
+            f"{wanted.iterations}), which are one epoch: none is saved before the end",
+            "Set default_hooks.checkpoint = dict(by_epoch=False, interval=ITERATIONS).",
+        )
 
 
 def _is_count(value: PlainValue) -> TypeGuard[int]:

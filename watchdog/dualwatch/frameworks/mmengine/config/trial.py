@@ -56,6 +56,9 @@ def _defect(failed: Mapping[str, Any], values: Mapping[str, Any]) -> Defect:
     if kind == "unpacked":
         do = "Add dict(type='PackDetInputs') (or the framework's own) at the end of the pipeline."
         return Defect(kind=DefectKind.INCOMPLETE, key=key, text=f"{key}: {text}", do=do)
+    if kind == "unloaded":
+        what = DefectKind.NOT_BUILDABLE
+        return Defect(kind=what, key=key, text=f"{key}: {text}", do=near)
     registry = _REGISTRY.match(text)
     if registry is not None:
         named = without_scope(registry["type"])

@@ -13,7 +13,7 @@ from dualwatch.logs.starts import Position
 _INFO = " - INFO - "
 _READS_ANNOTATIONS = "loading annotations into memory..."
 _FOUND_NOTHING = "The testing results of the whole dataset is empty."
-_STARTS = (*mmengine1.STARTS, *mmcv1.STARTS, "OrderedDict([", _READS_ANNOTATIONS)
+_STARTS = (*mmengine1.STARTS, "OrderedDict([", _READS_ANNOTATIONS)
 _COUNTERS = re.compile(
     r"(?:Epoch|Iter)(?:\(train\))? +\[ *(\d{1,18})(?:\]\[ *(\d{1,18}))?/(\d{1,18})\]"
 )
@@ -53,7 +53,10 @@ class MMEngineLines:
         if line.startswith(_STARTS) or line.endswith(_FOUND_NOTHING):
             return True
         cut = line.find(_INFO)
-        return cut >= 0 and line.startswith(_STARTS, cut + len(_INFO))
+        start = cut + len(_INFO) if cut >= 0 else 0
+        return line.startswith(_STARTS, start) or (
+            "\t" in line and line.startswith(mmcv1.STARTS, start)
+        )
 
     def position(self, line: str) -> Position | None:
         """The counters of a training line, as printed; None for all other lines."""

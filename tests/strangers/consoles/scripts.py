@@ -1,0 +1,127 @@
+"""Consoles of plain PyTorch scripts: what they count, and how they end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+
+def steps(upto: int, *, bad_from: int | None = None, every: int = 10) -> str:
+    """A language model: steps alone, and an estimate of both losses now and then."""
+    text = "number of parameters: 29.94M\nusing fused AdamW: True\n"
+    for step in range(0, upto + 1, every):
+        bad = bad_from is not None and step >= bad_from
+        loss = "nan" if bad else f"{2 + 8 / (1 + step / 300):.4f}"
+        if step % 200 == 0:
+            text += f"step {step}: train loss {loss}, val loss {loss}\n"
+        text += f"iter {step}: loss {loss}, time {210 + step % 7}.31ms, mfu 31.20%\n"
+    return text
+
+
+def pipelines(upto: int, *, bad_from: int | None = None) -> str:
+    """Megatron: no loss is printed where it is not finite, the gradient is."""
+    text = ""
+    for step in range(5, upto + 1, 5):
+        bad = bad_from is not None and step >= bad_from
+        loss = "" if bad else f" lm loss: {3 + 7 / (1 + step / 100):.6E} |"
+        text += (
+            f" [2025-02-03 11:{step // 60 % 60:02}:{step % 60:02}] iteration {step:8}/   20000 | "
+            f"consumed samples: {step * 64:12} | elapsed time per iteration (ms): 998.1 | "
+            f"learning rate: 3.0000E-04 | global batch size:    64 |{loss} loss scale: 1.0 | "
+            f"grad norm: {'nan' if bad else '0.912'} | number of skipped iterations:   0 | "
+            f"number of nan iterations: {5 if bad else 0:3} |\n"
+        )
+    return text
+
+
+def detection(epochs: int, upto: int, ap: Callable[[int], float], *, tail: str = "") -> str:
+    """A detector by torchvision's reference scripts."""
+    text = "Not using distributed mode\nLoading data\nCreating model\nStart training\n"
+    for epoch in range(upto):
+        for batch in (0, 50, 100, 149):
+            loss = 1.2 / (1 + epoch + batch / 150)
+            text += (
+                f"Epoch: [{epoch}]  [{batch:3}/150]  eta: 0:00:{59 - batch // 3:02}  lr: 0.005000  "
+                f"loss: {loss:.4f} ({loss + 0.03:.4f})  loss_mask: {loss / 2:.4f} ({loss / 2:.4f})  "
+                "time: 0.3912  data: 0.0102  max mem: 6021\n"
+            )
+        text += f"Epoch: [{epoch}] Total time: 0:00:59 (0.3933 s / it)\n"
+        text += "Test:  [ 0/40]  eta: 0:00:09  model_time: 0.1000 (0.1000)  time: 0.2  data: 0.1\n"
+        text += "Averaged stats: model_time: 0.0911 (0.0921)\nIoU metric: bbox\n"
+        for iou, share in (("0.50:0.95", 1.0), ("0.50     ", 1.5), ("0.75     ", 0.9)):
+            text += (
+                f" Average Precision  (AP) @[ IoU={iou} | area=   all | maxDets=100 ] = "
+                f"{ap(epoch) * share:.3f}\n"
+            )
+    return text + tail
+
+
+def classifier(upto: int, *, accuracy: Callable[[int], float], loss: float, over: bool) -> str:
+    """A classifier of 60 classes by timm."""
+    text = "Model vit_small created, param count:21689145\n"
+    for epoch in range(upto):
+        now = loss / (1 + epoch / 3) if over else loss
+        for batch in (0, 30, 60, 89):
+            shown = now + 0.001 * (batch % 7 - 3)
+            text += (
+                f"Train: {epoch} [{batch:>4}/90 ({batch * 100 // 89:>3}%)]  Loss: {shown:#.4g} "
+                f"({now:#.4g})  Time: 0.301s,  425.11/s  LR: 1.000e-03  Data: 0.011 (0.014)\n"
+            )
+        acc = accuracy(epoch)
+        text += (
+            f"Test: [  12/12]  Time: 0.112 (0.131)  Loss: {now:>7.4f} ({now:>6.4f})  "
+            f"Acc@1: {acc:>7.3f} ({acc:>7.3f})  Acc@5: {5 * acc:>7.3f} ({5 * acc:>7.3f})\n"
+        )
+    return text + (f"*** Best metric: {accuracy(upto - 1)} (epoch {upto - 1})\n" if over else "")
+
+
+def chance(classes: int) -> float:
+    """The loss of guessing."""
+    return math.log(classes)
+
+
+def table(epochs: int, *, bad_from: int | None = None) -> str:
+    """fastai: a row an epoch."""
+    text = "epoch     train_loss  valid_loss  error_rate  time    \n"
+    for epoch in range(epochs):
+        bad = bad_from is not None and epoch >= bad_from
+        losses = ("nan", "nan") if bad else (f"{1 / (1 + epoch):.6f}", f"{1.1 / (1 + epoch):.6f}")
+        text += f"{epoch:<10}{losses[0]:<12}{losses[1]:<12}{'0.312500':<12}00:31   \n"
+    return text
+
+
+def epochs(last: int, upto: int, *, failed: bool | None = None) -> str:
+    """A loop of one's own, a line an epoch, with what wandb prints around it.
+
+    Args:
+        failed: What wandb reports of the end; None while it did not end.
+    """
+    text = "wandb: Tracking run with wandb version 0.16.3\n"
+    for epoch in range(1, upto + 1):
+        loss = 1.9 / (1 + epoch / 3)
+        text += (
+            f"Epoch {epoch}/{last} | train loss {loss:.4f} | val loss {loss + 0.1:.4f} | "
+            f"val acc {0.4 + 0.5 * epoch / last:.3f}\n"
+        )
+    if failed is None:
+        return text
+    how = "failed 1). Press Ctrl-C to abort syncing." if failed else "success)."
+    return f"{text}wandb: Waiting for W&B process to finish... ({how}\nwandb: Run summary:\n"
+
+
+def overflows(count: int, steps: int) -> str:
+    """DeepSpeed in float16: the scale halves at each overflow."""
+    text = "[2025-02-03 11:00:00,001] [INFO] [config.py:1003:print]   fp16_enabled ........ True\n"
+    scale = 65536.0
+    for number in range(count):
+        below = max(scale / 2, 1.0)
+        text += (
+            f"[2025-02-03 11:00:{number % 60:02},120] [INFO] [loss_scaler.py:183:update_scale] "
+            f"[deepspeed] OVERFLOW! Rank 0 Skipping step. Attempted loss scale: {scale:g}, "
+            f"reducing to {below:g}\n"
+        )
+        scale = below
+    for step in range(10, steps + 1, 10):
+        loss = round(1.8 / (1 + step / 100), 4)
+        text += f"{{'loss': {loss}, 'learning_rate': 2e-05, 'epoch': {step / 100:.2f}}}\n"
+    return text

@@ -1,0 +1,150 @@
+"""A third round: plain scripts, which no framework's lines describe."""
+
+from __future__ import annotations
+
+from tests.strangers.case import (
+    Case,
+    Kind,
+    ailing,
+    dead,
+    finished,
+    flawed,
+    open_end,
+    pair,
+)
+from tests.strangers.consoles import platforms, scripts
+from tests.strangers.consoles.errors import traceback
+
+AT_MINIMUM = traceback(
+    "Exception: Current loss scale already at minimum - cannot decrease scale anymore. Exiting run.",
+    (
+        ("finetune.py", 210, "<module>", "trainer.train()"),
+        ("/opt/py/deepspeed/runtime/fp16/loss_scaler.py", 175, "update_scale", "raise Exception("),
+    ),
+)
+STOPPED = (
+    "Loss is nan, stopping training\n"
+    "{'loss_mask': tensor(nan, device='cuda:0', grad_fn=<DivBackward0>)}\n"
+)
+OF_ONE_RANK = (
+    "[03/04 10:00:00 detectron2]: Rank of current process: 1. World size: 2\n"
+    + traceback(
+        "ValueError: Expected more than 1 value per channel when training, got input size [1, 64]",
+        (
+            ("train_net.py", 170, "<module>", "launch("),
+            ("/opt/py/torch/nn/functional.py", 2448, "batch_norm", "_verify_batch_size(size)"),
+        ),
+    )
+)
+
+
+def rising(epoch: int) -> float:
+    return 0.1 + 0.05 * epoch
+
+
+def by_rank(failed: bool) -> dict[str, str]:
+    """detectron2: a log a rank; only one of them shows why the training is silent."""
+    console = platforms.detectron2(
+        400, 400 if not failed else 800, over=not failed, loss=lambda i: 1 / (1 + i / 90)
+    )
+    other = OF_ONE_RANK if failed else OF_ONE_RANK.partition("Traceback")[0]
+    return {"out/log.txt": console, "out/log.txt.rank1": other}
+
+
+CASES: tuple[Case, ...] = (
+    *pair(
+        Kind.SINCE_WHEN,
+        "a language model that counts steps alone: nan since 540",
+        sick=lambda: scripts.steps(900, bad_from=540),
+        truth=ailing("DW203", place=(None, 900), facts=("iteration 540",)),
+        sound=lambda: scripts.steps(900),
+        health=open_end(place=(None, 900)),
+    ),
+    *pair(
+        Kind.SINCE_WHEN,
+        "Megatron: the gradient is nan since iteration 305",
+        sick=lambda: scripts.pipelines(400, bad_from=305),
+        truth=ailing("DW203", facts=("iteration 305.*",)),
+        sound=lambda: scripts.pipelines(400),
+        health=open_end(place=(None, 400)),
+    ),
+    *pair(
+        Kind.SINCE_WHEN,
+        "fastai's table: nan since epoch 5",
+        sick=lambda: scripts.table(9, bad_from=5),
+        truth=ailing("DW203", place=(8, 0), facts=("epoch 5",)),
+        sound=lambda: scripts.table(9),
+        health=open_end(place=(8, 0)),
+    ),
+    *pair(
+        Kind.SINCE_WHEN,
+        "a language model of 30,000 lines, nan in 20 of them",
+        sick=lambda: (
+            scripts.steps(100_000, every=10)
+            .replace("iter 50000: loss 2", "iter 50000: loss nan, was 2")
+            .replace("iter 50010: loss 2", "iter 50010: loss nan, was 2")
+        ),
+        truth=ailing("DW203", place=(None, 100_000), facts=(".*iteration 50000.*",)),
+        sound=lambda: scripts.steps(100_000, every=10),
+        health=open_end(place=(None, 100_000)),
+    ),
+    *pair(
+        Kind.ALL_CLEAR,
+        "torchvision's reference: AP is 0 in all epochs",
+        sick=lambda: scripts.detection(4, 4, lambda epoch: 0.0, tail="Training time 0:12:31\n"),
+        truth=flawed("DW207"),
+        sound=lambda: scripts.detection(4, 4, rising, tail="Training time 0:12:31\n"),
+        health=finished(place=(3, 149)),
+    ),
+    *pair(
+        Kind.ALL_CLEAR,
+        "timm: at chance in all of 8 epochs",
+        sick=lambda: scripts.classifier(
+            8, accuracy=lambda epoch: 1.667, loss=scripts.chance(60), over=False
+        ),
+        truth=ailing("DW207"),
+        sound=lambda: scripts.classifier(
+            8, accuracy=lambda epoch: 20.0 + 5 * epoch, loss=4.0, over=True
+        ),
+        health=finished(place=(7, 89)),
+    ),
+    *pair(
+        Kind.ENDED_BY,
+        "the script stopped: Loss is nan",
+        sick=lambda: scripts.detection(4, 2, rising, tail=STOPPED),
+        truth=dead("DW203", place=(1, 149)),
+        sound=lambda: scripts.detection(4, 2, rising),
+        health=open_end(place=(1, 149)),
+    ),
+    *pair(
+        Kind.ENDED_BY,
+        "wandb reports a failure and no traceback is there",
+        sick=lambda: scripts.epochs(20, 7, failed=True),
+        truth=dead("DW606", place=(7, 0), facts=("failed 1|1",)),
+        sound=lambda: scripts.epochs(20, 20, failed=False),
+        health=open_end(place=(20, 0)),
+    ),
+    *pair(
+        Kind.CONSEQUENCE,
+        "DeepSpeed: the loss scale is at its minimum",
+        sick=lambda: scripts.overflows(16, 0) + AT_MINIMUM + "\n",
+        truth=dead("DW203"),
+        sound=lambda: scripts.overflows(3, 60),
+        health=open_end(),
+    ),
+    Case(
+        name="detectron2: a log a rank, one of them failed",
+        kind=Kind.RECORDS,
+        files=lambda: by_rank(True),
+        target="out",
+        truth=dead("DW606", place=(None, 399), facts=("log.txt.rank1",)),
+    ),
+    Case(
+        name="detectron2: a log a rank, one of them failed / sound",
+        kind=Kind.RECORDS,
+        files=lambda: by_rank(False),
+        target="out",
+        truth=finished(place=(None, 399)),
+        twin=True,
+    ),
+)
