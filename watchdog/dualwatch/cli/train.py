@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dualwatch.cli import options
+
+if TYPE_CHECKING:
+    from dualwatch.core.settings import Settings
+    from dualwatch.frameworks.base import LaunchOptions
 
 # Words after `--` go to the training script, those before are dualwatch's.
 CONTEXT: dict[str, object] = {"allow_interspersed_args": True}
@@ -107,12 +111,8 @@ def train(
       dualwatch train configs/my_config.py --dry-run
     """
     from dualwatch.core import settings
-    from dualwatch.core.json_codec import printed
     from dualwatch.frameworks.base import LaunchOptions
-    from dualwatch.report.terminal import dryrun
-    from dualwatch.report.terminal.console import write_out
-    from dualwatch.supervisor import plan
-    from dualwatch.supervisor.run import run
+    from dualwatch.supervisor import early_start
 
     in_force = settings.resolve(flags)
     wanted = LaunchOptions(
@@ -134,9 +134,28 @@ def train(
         code = rehearsed(wanted, in_force, results_on_stderr=True)
         if code:
             raise typer.Exit(int(code))
-    planned = plan.make(wanted, in_force)
     if dry_run:
-        document = planned.document()
-        write_out(printed(document) if as_json else dryrun.text(document))
+        _print_plan(wanted, in_force, as_json=as_json)
         return
-    raise typer.Exit(int(run(planned, in_force.notify_policy(), as_json=as_json, quiet=quiet)))
+    with early_start.started(wanted, in_force) as early:
+        # Heavy: the training starts meanwhile.
+        from dualwatch.supervisor import plan
+        from dualwatch.supervisor.run import run
+
+        planned = plan.make(wanted, in_force)
+        if early is not None and not early.fits(planned):
+            early.take_back()
+            early = None
+        notify = in_force.notify_policy()
+        code = run(planned, notify, as_json=as_json, quiet=quiet, early=early)
+    raise typer.Exit(int(code))
+
+
+def _print_plan(wanted: LaunchOptions, in_force: Settings, *, as_json: bool) -> None:
+    from dualwatch.core.json_codec import printed
+    from dualwatch.report.terminal import dryrun
+    from dualwatch.report.terminal.console import write_out
+    from dualwatch.supervisor import plan
+
+    document = plan.make(wanted, in_force).document()
+    write_out(printed(document) if as_json else dryrun.text(document))

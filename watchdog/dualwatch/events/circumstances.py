@@ -13,6 +13,7 @@ class Circumstance(str, enum.Enum):
 
     # DW118
     WHILE_EVALUATING = "while-evaluating"
+    NEVER_JOINED = "never-joined"
     DIFFERENT_BRANCHES = "different-branches"
     ONE_RANK_ALONE = "one-rank-alone"
     # DW125
@@ -58,6 +59,8 @@ class Circumstance(str, enum.Enum):
     FILE_IN_USE = "file-in-use"
     # DW503
     FILE_READ = "file-read"
+    # DW504
+    NOT_HELD = "not-held"
     # DW506
     PINNED_WORKERS = "pinned-workers"
     NARROW_MASK = "narrow-mask"

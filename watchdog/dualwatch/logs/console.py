@@ -32,9 +32,12 @@ MAX_RANKS = 64
 MAX_KNOWN_ERRORS = 512
 
 # torchrun puts "[rank0]: " before the lines of a traceback, "[default0]:" before all lines, and
-# `srun -l` "0: ".
-_TAG = re.compile(r"(?:\[[A-Za-z_]+\d{1,6}\]: ?)+| {0,4}\d{1,5}: ")
-_MARKS = frozenset("[ 0123456789")
+# `srun -l` "0: "; mpirun "[1,0]<stderr>:" and Ray "(TrainWorker pid=4711, ip=10.0.0.2) ".
+_TAG = re.compile(
+    r"(?:\[[A-Za-z_]+\d{1,6}\]: ?)+| {0,4}\d{1,5}: |\[\d+,\d+\]<std(?:out|err)>: ?"
+    r"|\([A-Za-z_][\w.()]{0,60} pid=\d+(?:, ip=[\d.a-f:]+)?\) "
+)
+_MARKS = frozenset("[( 0123456789")
 
 _TERMINATE = re.compile(
     r"^(?:terminate called after throwing an instance of '|libc\+\+abi: terminating (?:with"

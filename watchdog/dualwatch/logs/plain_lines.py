@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from dualwatch.core.metric_names import of_evaluation
 from dualwatch.core.text import ONES, bound
 from dualwatch.events import EvaluationLogged, ProgressShown
-from dualwatch.logs import summary_lines, tables
+from dualwatch.logs import records, summary_lines, tables
 from dualwatch.logs.starts import Position
-from dualwatch.logs.summary_lines import numbers
+from dualwatch.logs.summary_lines import Spans, numbers, spans
 
 LABEL_CHARS = 80
 
@@ -70,6 +70,8 @@ def may_hold(line: str) -> bool:
     """Whether a line can be one of these: much cheaper than trying."""
     if line.startswith("{'"):
         return "'epoch':" in line
+    if line.startswith('{"'):
+        return "loss" in line
     head = line[:200]
     if any(word in head for word in _WORDS):
         return True
@@ -83,6 +85,8 @@ def may_matter(form: str) -> bool:
     """
     if form.startswith("{'"):
         return "'epoch':" in form
+    if form.startswith('{"'):
+        return "loss" in form
     if any(word in form[:200] for word in _WORDS):
         return True
     return any(summary_lines.may_hold(line) for line in (form, form.translate(ONES)))
@@ -111,20 +115,20 @@ def counters(text: str, start: int) -> Counters | None:
     """
     if text.startswith("{'"):
         return _row_counters(text, start)
-    found = parse(text, 0.0, 0.0)
+    # A number of JSON does not begin with 0.
+    found = parse(text.translate(ONES), 0.0, 0.0)
     if len(found) != 1 or not isinstance(found[0], ProgressShown) or found[0].mode != "train":
         return None
-    match = _line(text) or summary_lines.counters(text)
-    if match is None:
-        return None
-    places = match.re.groupindex
-
-    def place(name: str) -> slice | None:
-        if name not in places or match[name] is None:
-            return None
-        return slice(start + match.start(name), start + match.end(name))
-
-    return Counters(place("epoch"), place("done"))
+    if text.startswith('{"'):
+        places: Spans = records.places(text)
+    else:
+        match = _line(text)
+        places = spans(match) if match is not None else summary_lines.places(text)
+    epoch, done = (
+        slice(start + place[0], start + place[1]) if place is not None else None
+        for place in (places.get("epoch"), places.get("done"))
+    )
+    return Counters(epoch, done) if epoch or done else None
 
 
 def _row_counters(text: str, start: int) -> Counters | None:
@@ -142,6 +146,8 @@ def parse(line: str, at: float, wall: float) -> tuple[ProgressShown | Evaluation
     if _ROW.match(line):
         row = _row(line, at, wall)
         return (row,) if row is not None else ()
+    if line.startswith('{"'):
+        return records.parse(line, at, wall)
     match = _line(line)
     if match is None:
         return summary_lines.parse(line, at, wall)

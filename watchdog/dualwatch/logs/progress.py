@@ -6,7 +6,6 @@ are reported, one every ten seconds between them, and the first with a loss that
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 
@@ -214,7 +213,7 @@ class ProgressReader:
             metrics = bar.metrics or known.event.metrics
             # What its label means does not change.
             event = structs.replace(known.event, at=at, wall=wall, done=bar.done, metrics=metrics)
-            odd = not known.not_finite and _is_odd(event)
+            odd = not known.not_finite and event.is_odd
             due = at - known.reported_at >= EVERY_S or odd
             reported_at = at if due else known.reported_at
             self._reported_at = reported_at
@@ -225,7 +224,7 @@ class ProgressReader:
         event = self._event(bar, at, wall)
         self._open.pop(key, None)
         self._reported_at = at
-        self._open[key] = _Open(bar, event, at, True, _is_odd(event))
+        self._open[key] = _Open(bar, event, at, True, event.is_odd)
         return [*ended, event]
 
     def _event(self, bar: Bar, at: float, wall: float) -> ProgressShown:
@@ -300,7 +299,3 @@ class ProgressReader:
         if bar.style == "tasks" and self._has_trained:
             return "val"
         return ""
-
-
-def _is_odd(event: ProgressShown) -> bool:
-    return any(not math.isfinite(value) for value in event.metrics.values())

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dualwatch.core.text import bound
 from dualwatch.events import EvaluationLogged, ProgressShown
 
+Spans = Mapping[str, tuple[int, int]]
 Found = tuple[ProgressShown | EvaluationLogged, ...]
 
 LABEL_CHARS = 80
@@ -37,6 +38,7 @@ _EPOCH = re.compile(
     r"(?: ?(?:/|of) ?(?P<epochs>\d{1,7}))?[\])]?(?=[ ,;:|\])\t-]|$)",
     re.IGNORECASE,
 )
+_DIGITS = re.compile(r"\d+")
 _QUALITY = r"loss|acc|err|ppl|perplexity|m?iou|map|f1|auc|dice|psnr"
 _FIELD = re.compile(
     rf"(?P<key>(?:[^\W\d_]\w{{0,20}}[ _](?=(?:{_QUALITY}|norm)))?[^\W\d][\w./@-]{{0,60}})"
@@ -69,12 +71,39 @@ _COCO = re.compile(
 _COCO_NAMES = {"0.50:0.95": "AP", "0.50": "AP50"}
 
 
-SIGNS = ("oss", "OSS", "norm", "NORM", "acc", "Acc", "ACC", "prec", "Prec", "PREC")
+_IN_ENGLISH = (
+    ("训练", "train "),
+    ("验证", "val "),
+    ("测试", "test "),
+    ("损失", "loss"),
+    ("准确率", "acc"),
+    ("精度", "acc"),
+    ("轮次", "epoch "),
+    ("迭代", "iter "),
+    ("步数", "step "),
+    ("\uff0c", ", "),
+    ("\uff1a", ": "),
+    ("Epoche", "epoch"),
+    ("Verlust", "loss"),
+    ("verlust", " loss"),
+    ("Genauigkeit", "acc"),
+)
+
+
+def may_be_foreign(line: str) -> bool:
+    """Whether a line can be one of these in words of another language."""
+    return "损失" in line or "Verlust" in line or "verlust" in line
+
+
+SIGNS = ("oss", "OSS", "norm", "NORM", "acc", "Acc", "ACC", "prec", "Prec", "PREC", "损失",
+         "erlust")  # fmt: skip
 """One of these is in a word of each such line, its digits made 0."""
 
 
 def may_hold(line: str) -> bool:
     """Whether a line can be one of these; lines with the words of ``plain_lines`` are not asked."""
+    if may_be_foreign(line):
+        return True
     if "oss" in line or "norm" in line:
         is_counted = _STEP.search(line, 0, MOST_BEFORE) is not None or _RESULT.match(line)
         return bool(is_counted) and _VALUE.search(line) is not None
@@ -83,9 +112,10 @@ def may_hold(line: str) -> bool:
 
 def parse(line: str, at: float, wall: float) -> Found:
     """The progress and the result that a line states; nothing for all other lines."""
+    line = _in_english(line)
     if "Average Precision" in line:
         return _of_coco(line, at, wall)
-    match = counters(line)
+    match = _counters(line)
     if match is None:
         result = _RESULT.match(line)
         metrics = _of_result(line, result.end()) if result is not None else {}
@@ -123,9 +153,35 @@ def parse(line: str, at: float, wall: float) -> Found:
     return (shown, *found)
 
 
-def counters(line: str) -> re.Match[str] | None:
+def _in_english(line: str) -> str:
+    if may_be_foreign(line):
+        for word, plain in _IN_ENGLISH:
+            line = line.replace(word, plain)
+    return line
+
+
+def _counters(line: str) -> re.Match[str] | None:
     """The step of a line, or its epoch where it has no step."""
     return _STEP.search(line, 0, MOST_BEFORE) or _EPOCH.search(line, 0, MOST_BEFORE)
+
+
+def places(line: str) -> Spans:
+    """Where a line has its counters."""
+    plain = _in_english(line)
+    match = _counters(plain)
+    found = spans(match) if match is not None else {}
+    if plain == line:
+        return found
+    # The words differ, the numbers do not.
+    numbers = [number.span() for number in _DIGITS.finditer(line)]
+    return {
+        name: numbers[len(_DIGITS.findall(plain, 0, start))] for name, (start, _) in found.items()
+    }
+
+
+def spans(match: re.Match[str]) -> Spans:
+    """Where the groups of a match are, without those that it lacks."""
+    return {name: match.span(name) for name, text in match.groupdict().items() if text}
 
 
 def numbers(text: str, start: int = 0) -> dict[str, float]:
@@ -141,7 +197,7 @@ def numbers(text: str, start: int = 0) -> dict[str, float]:
 
 
 def _of_result(line: str, start: int) -> dict[str, float]:
-    """The numbers of a result that stands alone."""
+    """The numbers of a result without counters."""
     counted = _RIGHT_OF_ALL.search(line)
     share = {"accuracy": int(counted["right"]) / int(counted["all"])} if counted is not None else {}
     metrics = {**numbers(line, start), **share}

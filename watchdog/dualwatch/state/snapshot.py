@@ -36,6 +36,7 @@ from dualwatch.events import (
     HeartbeatRead,
     HostSampled,
     IterationLogged,
+    KeysReported,
     LearningSeen,
     LinesScreened,
     LogMilestone,
@@ -63,6 +64,7 @@ from dualwatch.state.last_words import NO_WORDS, saving_to
 from dualwatch.state.pauses import AFTER_MILESTONE
 from dualwatch.state.pauses import Gaps as Gaps
 from dualwatch.state.repeated_errors import noted
+from dualwatch.state.reported_keys import reported
 
 __all__ = ["KEPT_ERRORS", "STALLS", "Gaps", "Snapshot", "advance", "advance_lines", "fold"]
 
@@ -266,9 +268,14 @@ def _processes(s: Snapshot, event: ProcessesSampled) -> Snapshot:
 
 
 def _stacks(s: Snapshot, event: StacksCaptured) -> Snapshot:
-    """The looks of the stall timeout are compared with each other, and not with earlier ones."""
+    """The looks of the stall timeout are compared with each other, and not with earlier ones.
+
+    What was read at last is not unobserved any more.
+    """
     kept = s.stacks if event.early else tuple(one for one in s.stacks if not one.early)
-    return replace(s, stacks=(*kept, event))
+    read = {f"stacks of pid {stack.pid}" for stack in event.stacks}
+    unread = {what: why for what, why in s.not_observed.items() if what not in read}
+    return replace(s, stacks=(*kept, event), not_observed=unread)
 
 
 def _build_locks(s: Snapshot, event: BuildLocksSeen) -> Snapshot:
@@ -378,6 +385,7 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     ModelSeen: lambda s, event: replace(s, model=event) if event.rank == 0 else s,
     WeightsLoaded: lambda s, event: replace(s, weights=event) if event.rank == 0 else s,
     LearningSeen: lambda s, event: replace(s, learning=event) if event.rank == 0 else s,
+    KeysReported: lambda s, event: replace(s, keys=reported(s.keys, event)),
     NonFiniteSeen: lambda s, event: replace(s, non_finite={**s.non_finite, event.rank: event}),
     TensorBoardSeen: lambda s, event: replace(s, tensorboard=event),
     HostSampled: _host,

@@ -15,8 +15,7 @@ from dualwatch.core.settings import Settings
 from dualwatch.report.run import choose
 from dualwatch.report.run.tensorboard import TensorBoardWriter
 from dualwatch.report.run.view import View
-from dualwatch.supervisor import attach_external, attach_own_run, subscribers
-from dualwatch.supervisor.plan import prepare_folder
+from dualwatch.supervisor import attach_external, attach_own_run, run_folder, subscribers
 from dualwatch.supervisor.subscribers import Subscribers
 from dualwatch.supervisor.supervisor import Supervisor
 from dualwatch.tensorboard.status import TensorBoardMonitor
@@ -49,7 +48,7 @@ def _attach(
     if is_own and target.attempt_dir is not None:
         folder = target.attempt_dir.parent
     else:
-        folder = prepare_folder(target.work_dir or Path(tempfile.mkdtemp(prefix="dualwatch-")))
+        folder = run_folder.prepare(target.work_dir or Path(tempfile.mkdtemp(prefix="dualwatch-")))
     lock = Lock(folder)
     supervisor: Supervisor | None = None
     view: View | None = None

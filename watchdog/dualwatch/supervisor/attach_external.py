@@ -18,7 +18,7 @@ from dualwatch.report.run.view import View
 from dualwatch.supervisor.attach_own_run import attached, environment_of, note_stall_action
 from dualwatch.supervisor.plan import Plan, milestones, policies
 from dualwatch.supervisor.recorder import EventRecorder
-from dualwatch.supervisor.run import archive
+from dualwatch.supervisor.run_folder import archive
 from dualwatch.supervisor.supervisor import AttachedRun, Supervisor, run_started
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from dualwatch import domains
 from dualwatch.actions import console_close, launch, shared_memory, terminate
 from dualwatch.actions.adopted import AttachedTraining
 from dualwatch.actions.reaper import Reaper
@@ -20,12 +18,10 @@ from dualwatch.actions.signals import StopRequests, name_of
 from dualwatch.collectors.gpu.nvml import NvmlSampler
 from dualwatch.core import clock
 from dualwatch.core.clock import Moment
-from dualwatch.core.errors import writing
 from dualwatch.events import (
     Action,
     AttemptEnded,
     AttemptStarted,
-    Change,
     ConfigRead,
     Decision,
     HeartbeatRead,
@@ -38,10 +34,12 @@ from dualwatch.protocol import AgentCommand, Phase
 from dualwatch.rules.metrics.metrics import absences
 from dualwatch.rules.stalls import stall
 from dualwatch.rules.thresholds import Thresholds
+from dualwatch.supervisor import starting
 from dualwatch.supervisor.agent_client import AgentClient
 from dualwatch.supervisor.looks import Look, LookSchedule
 from dualwatch.supervisor.monitor import PROCESS_INTERVAL, Monitor
 from dualwatch.supervisor.recorder import EventRecorder
+from dualwatch.supervisor.starting import StartedTraining
 from dualwatch.tensorboard.status import TensorBoardMonitor
 
 Training = launch.Launched | AttachedTraining
@@ -84,6 +82,7 @@ class Attempt:
         reconsider: Decides once more, where the loader could not be replaced in place.
         config: The configuration of this attempt, None where it is not known.
         attached: A training that runs already; None to start one.
+        early: This attempt's training, where it was started before.
         console: What it prints or logs, where that is not the attempt's own console.
         board: TensorBoard beside it, None where it is not wanted.
     """
@@ -104,6 +103,7 @@ class Attempt:
     reconsider: Callable[[], Decision]
     config: ConfigRead | None = None
     attached: AttachedTraining | None = None
+    early: StartedTraining | None = None
     console: Path | None = None
     board: TensorBoardMonitor | None = None
     _traced: bool = False
@@ -149,36 +149,26 @@ class Attempt:
         return AttemptOutcome(decision, interrupted, survivors)
 
     def _start(self) -> launch.Launched:
-        with writing(self.folder):
-            self.folder.mkdir(mode=0o700)
-        changes = self.step.changes if self.step is not None else ()
-        if self.resume_from is not None:
-            changes = (*changes, *_resume_changes(self.resume_from))
-        overrides = {change.key: change.after for change in changes}
-        stretch = self.step.stretch if self.step is not None else 1
-        with writing(self.folder):
-            launch.write_orders(
-                self.folder,
-                overrides,
-                stretch,
-                rescue=self.rescue,
-                parts=domains.parts(),
-            )
-        marker = uuid.uuid4().hex
-        remedied = {**self.environment, **(self.step.environment if self.step is not None else {})}
-        training = launch.launch(self.command, self.folder, marker, base=remedied)
-        moment = clock.now()
+        started = self.early or starting.start(
+            self.folder,
+            self.command,
+            self.environment,
+            rescue=self.rescue,
+            step=self.step,
+            resume_from=self.resume_from,
+        )
+        training = started.process
         self.recorder.record(
             AttemptStarted(
-                at=moment.at,
-                wall=moment.wall,
+                at=started.moment.at,
+                wall=started.moment.wall,
                 attempt=self.number,
                 pid=training.pid,
                 create_time=training.create_time,
                 command=self.command,
-                overrides=overrides,
-                changes=changes,
-                resumed_from=str(self.resume_from) if self.resume_from is not None else None,
+                overrides=dict(started.overrides),
+                changes=started.changes,
+                resumed_from=str(started.resumed_from) if started.resumed_from else None,
             )
         )
 
@@ -345,12 +335,4 @@ def _stopped(decision: Decision | None, requests: StopRequests) -> TrainingStopp
         why, reason = StopKind.NO_EXIT, "the training had finished and its process did not exit"
     return TrainingStopped(
         at=moment.at, wall=moment.wall, why=why, reason=reason, cause=cause, action=action
-    )
-
-
-def _resume_changes(path: Path) -> tuple[Change, Change]:
-    why = "newest good checkpoint"
-    return (
-        Change(key="resume", before=None, after=True, why=why),
-        Change(key="load_from", before=None, after=str(path), why=why),
     )

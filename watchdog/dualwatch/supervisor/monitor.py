@@ -178,6 +178,8 @@ class Monitor:
         events += [] if early else self._host(moment, kernel=True)
         if captured is None:
             return events
+        read = {f"stacks of pid {stack.pid}" for stack in captured.stacks}
+        self._unseen = {(what, why) for what, why in self._unseen if what not in read}
         return [*events, replace(captured, waits=thread_waits.look(pids), early=early)]
 
     def _waits(self, moment: Moment, suspicious: bool) -> list[Event]:

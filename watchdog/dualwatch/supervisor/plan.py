@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
-from dualwatch import domains, frameworks
+from dualwatch import domains
 from dualwatch.checks import profiles
-from dualwatch.core.errors import DualwatchError, Exit, code_of
+from dualwatch.collectors.host import storage
+from dualwatch.collectors.host.storage import StorageResponse
+from dualwatch.core.errors import DualwatchError, Exit
 from dualwatch.core.policies import CheckPolicy, StallPolicy, StopPolicy
 from dualwatch.core.settings import Settings
 from dualwatch.events import RerunStep
@@ -21,6 +22,7 @@ from dualwatch.remedies.decide import Policy, escalations
 from dualwatch.report.terminal import dryrun
 from dualwatch.report.terminal.dryrun import DryRun
 from dualwatch.rules.thresholds import MetricTarget
+from dualwatch.supervisor import training_command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,24 @@ def _steps(steps: Sequence[RerunStep]) -> list[dryrun.Step]:
     ]
 
 
+class StorageStuckError(DualwatchError):
+    """The storage of data does not respond.
+
+    Attributes:
+        responses: How soon each path responded.
+    """
+
+    def __init__(self, responses: Sequence[StorageResponse]) -> None:
+        self.responses = tuple(responses)
+        super().__init__(
+            f"the storage of the data does not respond within {storage.LIMIT_S:.0f} s",
+            why="\n".join(storage.stuck(responses)),
+            do="check the mount (network drive, FUSE, automounter), or name data on another disk",
+            exit_code=Exit.NOT_OBSERVED,
+            code="DW116",
+        )
+
+
 def make(options: LaunchOptions, settings: Settings) -> Plan:
     """Settles script, interpreter, work dir, command, required metrics and escalations.
 
@@ -108,14 +128,12 @@ def make(options: LaunchOptions, settings: Settings) -> Plan:
     """
     python = interpreter.training_python(settings.python)
     notes: list[str] = []
-    framework = frameworks.of_script(options.config) if options.script is None else None
-    if framework is not None:
+    framework, script, is_script = training_command.entry(options)
+    if is_script:
         _refuse_config_options(options, framework)
-        script, spec = options.config, TrainingSpec(framework=framework.name)
+        spec = TrainingSpec(framework=framework.name)
         notes.append(f"{options.config.name} is a training script of {framework.name}")
     else:
-        framework = frameworks.of_config(options.config) or frameworks.default()
-        script = _script(options.script, framework)
         spec = _spec(options, framework, script, python, notes)
     _require_data(framework, spec)
     _require_training(framework, spec, script, notes)
@@ -127,7 +145,7 @@ def make(options: LaunchOptions, settings: Settings) -> Plan:
         config=options.config,
         script=script,
         python=python,
-        work_dir=_work_dir(options, spec),
+        work_dir=training_command.work_dir(options, spec.work_dir),
         command=framework.command(options, script, python),
         required=required,
         required_because=because,
@@ -201,20 +219,6 @@ def _refuse_config_options(options: LaunchOptions, framework: Framework) -> None
         )
 
 
-def _script(named: Path | None, framework: Framework) -> Path:
-    """The named script or module, else the user's usual one, else the one that dualwatch ships."""
-    if named is not None:
-        if not named.is_file() and not is_module(named):
-            raise DualwatchError(
-                f"the script {named} does not exist",
-                why=f"looked for it from {Path.cwd()}",
-                do="correct --script",
-            )
-        return named
-    usual = next((path for name in framework.scripts if (path := Path(name)).is_file()), None)
-    return usual or framework.entry or Path(framework.scripts[0])
-
-
 def _spec(
     options: LaunchOptions, framework: Framework, script: Path, python: str, notes: list[str]
 ) -> TrainingSpec:
@@ -260,6 +264,9 @@ def _require_training(
 
 
 def _require_data(framework: Framework, spec: TrainingSpec) -> None:
+    responses = storage.look(framework.named_paths(spec))
+    if storage.stuck(responses):
+        raise StorageStuckError(responses)
     missing = framework.data_paths(spec, (Path(),)).missing
     if missing:
         raise DualwatchError(
@@ -269,35 +276,3 @@ def _require_data(framework: Framework, spec: TrainingSpec) -> None:
             f"{Path.cwd()})",
             code="DW603",
         )
-
-
-def _work_dir(options: LaunchOptions, spec: TrainingSpec) -> Path:
-    """The work dir of the command line, else of the configuration, else by the file's name."""
-    named = Path(spec.work_dir) if spec.work_dir else Path("work_dirs") / options.config.stem
-    return Path(os.path.abspath(options.work_dir or named))
-
-
-def prepare_folder(work_dir: Path) -> Path:
-    """Makes ``WORK_DIR/dualwatch``, readable by its owner only.
-
-    Raises:
-        DualwatchError: It cannot be written.
-    """
-    folder = work_dir / "dualwatch"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch(mode=0o600)
-        try:
-            probe.write_bytes(bytes(4096))  # An empty file takes no room: a full disk has it still.
-        finally:
-            probe.unlink()
-    except OSError as error:
-        raise DualwatchError(
-            f"the work dir cannot be written: {work_dir}",
-            why=f"{error.filename or folder}: {error.strerror}",
-            do="choose another --work-dir, correct its permissions or free disk space",
-            exit_code=Exit.USAGE,
-            code=code_of(error),
-        ) from error
-    return folder

@@ -5,36 +5,41 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dualwatch.actions import reaper
-from dualwatch.actions.lock import Lock
-from dualwatch.collectors.processes.live_attempt import living_attempt
-from dualwatch.core import shell, units
-from dualwatch.core.errors import DualwatchError, Exit, writing
-from dualwatch.core.files import replace
+from dualwatch.core.errors import Exit, writing
 from dualwatch.core.policies import NotifyPolicy
 from dualwatch.events.journal import Journal
 from dualwatch.events.outcome import Outcome
-from dualwatch.history.sources import newest_attempt
 from dualwatch.report.run import choose
 from dualwatch.report.run.tensorboard import TensorBoardWriter
 from dualwatch.report.run.view import View
 from dualwatch.report.terminal import hints
-from dualwatch.supervisor import subscribers
-from dualwatch.supervisor.plan import Plan, prepare_folder
+from dualwatch.supervisor import run_folder, subscribers
+from dualwatch.supervisor.plan import Plan
 from dualwatch.supervisor.recorder import EventRecorder
 from dualwatch.supervisor.subscribers import Subscribers
 from dualwatch.supervisor.supervisor import Supervisor
 from dualwatch.tensorboard import server as tensorboard
 from dualwatch.tensorboard.status import TensorBoardMonitor
 
-_PER_RUN = ("journal.jsonl", "summary.json", "tensorboard.log", "tensorboard")
+if TYPE_CHECKING:
+    from dualwatch.supervisor.early_start import EarlyStart
 
 
-def run(plan: Plan, notify: NotifyPolicy, *, as_json: bool, quiet: bool = False) -> Exit:
+def run(
+    plan: Plan,
+    notify: NotifyPolicy,
+    *,
+    as_json: bool,
+    quiet: bool = False,
+    early: EarlyStart | None = None,
+) -> Exit:
     """Runs a plan to its end.
 
     Args:
+        early: Its training, where that was started before the plan was made.
         quiet: Only findings, decisions and the result are shown.
 
     Raises:
@@ -42,22 +47,22 @@ def run(plan: Plan, notify: NotifyPolicy, *, as_json: bool, quiet: bool = False)
     """
     followers = subscribers.open_subscribers(notify)
     try:
-        return _run(plan, followers, as_json=as_json, quiet=quiet)
+        return _run(plan, followers, early, as_json=as_json, quiet=quiet)
     finally:
         followers.close()
 
 
-def _run(plan: Plan, followers: Subscribers, *, as_json: bool, quiet: bool) -> Exit:
-    is_first = hints.is_first_run(plan.work_dir)
-    folder = prepare_folder(plan.work_dir)
-    lock = Lock(folder)
+def _run(
+    plan: Plan, followers: Subscribers, early: EarlyStart | None, *, as_json: bool, quiet: bool
+) -> Exit:
+    is_first = early.is_first_run if early is not None else hints.is_first_run(plan.work_dir)
+    taken = early.folder if early is not None else run_folder.take(plan.work_dir)
+    folder = taken.path
     server: tensorboard.TensorBoardServer | None = None
     board: TensorBoardMonitor | None = None
     recorder: EventRecorder | None = None
     try:
-        _refuse_beside(folder)
         with writing(folder):
-            archive(folder)
             journal = Journal(folder / "journal.jsonl")
         view = choose.view_of(plan.config.name, as_json=as_json, quiet=quiet)
         recorder = EventRecorder(journal, view)
@@ -69,7 +74,7 @@ def _run(plan: Plan, followers: Subscribers, *, as_json: bool, quiet: bool) -> E
             server, board = _start_tensorboard(plan, plan.tensorboard_port, folder, view)
             curves = TensorBoardWriter(folder / "tensorboard", recorder.unseen)
             recorder.sinks = (*recorder.sinks, curves)
-        supervisor = Supervisor(plan, folder, recorder, board=board)
+        supervisor = Supervisor(plan, folder, recorder, board=board, early=early)
         followers.follow(supervisor)
         with reaper.adopting():
             code = supervisor.run()
@@ -78,7 +83,8 @@ def _run(plan: Plan, followers: Subscribers, *, as_json: bool, quiet: bool) -> E
             recorder.close()
         if server is not None:
             server.stop()
-        lock.release()
+        if early is None or early.is_supervised:
+            taken.lock.release()
     if not as_json:
         ended = recorder.run.ended
         interrupted = ended is not None and ended.outcome == Outcome.INTERRUPTED
@@ -102,44 +108,6 @@ def resume_command(plan: Plan, argv: Sequence[str]) -> list[str]:
         end = words.index("--") if "--" in words else len(words)
         words.insert(end, "--resume")
     return ["dualwatch", *words]
-
-
-def _refuse_beside(folder: Path) -> None:
-    """Refuses to start beside a training that still runs in this work dir.
-
-    Raises:
-        DualwatchError: One runs.
-    """
-    newest = newest_attempt(folder)
-    living = living_attempt(folder, newest.started) if newest.ended is None else None
-    if living is None:
-        return
-    since = units.clock(living.create_time)
-    raise DualwatchError(
-        "a training is still running in this work dir, and its dualwatch is gone",
-        why=f"pid {living.pid}, attempt {living.attempt}, running since {since}: "
-        f"{' '.join(living.command)}",
-        do=f"`dualwatch attach {folder.parent}` takes it up; or end it with "
-        f"`{shell.end([living.pid])}`; or choose another --work-dir",
-        exit_code=Exit.USAGE,
-    )
-
-
-def archive(folder: Path) -> None:
-    """Moves an earlier run of the same work dir aside; nothing is deleted."""
-    earlier = [folder / name for name in _PER_RUN] + sorted(folder.glob("attempt-*"))
-    earlier = [path for path in earlier if path.exists()]
-    if not earlier:
-        return
-    stamp = units.stamp(min(p.stat().st_mtime for p in earlier))
-    place = folder / "earlier" / stamp
-    number = 1
-    while place.exists():
-        number += 1
-        place = place.with_name(f"{stamp}-{number}")
-    place.mkdir(mode=0o700, parents=True)
-    for path in earlier:
-        replace(path, place / path.name)
 
 
 def _greet(plan: Plan, followers: Subscribers, view: View) -> None:

@@ -18,6 +18,7 @@ from dualwatch.actions.signals import StopRequests
 from dualwatch.collectors.gpu import release as gpu_release
 from dualwatch.collectors.gpu.nvml import NvmlSampler
 from dualwatch.core import clock
+from dualwatch.core.clock import Moment
 from dualwatch.core.errors import DualwatchError, Exit, code_of
 from dualwatch.events import (
     Action,
@@ -34,6 +35,7 @@ from dualwatch.rules import verdict
 from dualwatch.rules.verdict import Verdict
 from dualwatch.supervisor.attempt import Attempt, AttemptOutcome
 from dualwatch.supervisor.decider import RemedyDecider
+from dualwatch.supervisor.early_start import EarlyStart
 from dualwatch.supervisor.plan import Plan
 from dualwatch.supervisor.recorder import EventRecorder
 from dualwatch.supervisor.resume_point import ResumePoint
@@ -54,9 +56,9 @@ class AttachedRun:
     console: Path | None = None
 
 
-def run_started(plan: Plan) -> RunStarted:
+def run_started(plan: Plan, moment: Moment | None = None) -> RunStarted:
     """The event of a run's start, with all that ``attach`` needs to continue it."""
-    moment = clock.now()
+    moment = moment or clock.now()
     return RunStarted(
         at=moment.at,
         wall=moment.wall,
@@ -84,6 +86,7 @@ class Supervisor:
         board: TensorBoard beside the run, None where it is not wanted.
         environment: What the training inherits.
         attached: A training that already runs; None to start one.
+        early: The training of the first attempt, where it was started before.
     """
 
     plan: Plan
@@ -92,6 +95,7 @@ class Supervisor:
     board: TensorBoardMonitor | None = None
     environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
     attached: AttachedRun | None = None
+    early: EarlyStart | None = None
     _decider: RemedyDecider = field(init=False)
     _resume: ResumePoint = field(init=False)
     _stop_requests: StopRequests = field(default_factory=StopRequests)
@@ -107,8 +111,11 @@ class Supervisor:
     def run(self) -> Exit:
         """Runs attempts until the run is over, and returns the exit code of the contract."""
         if self.recorder.run.started is None:
-            self.recorder.record(run_started(self.plan))
+            moment = self.early.training.moment if self.early is not None else None
+            self.recorder.record(run_started(self.plan, moment))
         with self._stop_requests.listening():
+            if self.early is not None:
+                self.early.is_supervised = True
             outcome, code, reason = self._attempts_or_reason()
         moment = clock.now()
         self.recorder.record(
@@ -185,6 +192,7 @@ class Supervisor:
             reconsider=self._decider.without_replacement,
             config=self._config_of(step),
             attached=attached.training if attached is not None else None,
+            early=self.early.training if self.early is not None and number == 0 else None,
             console=attached.console if attached is not None else None,
         )
         ended = attempt.run()

@@ -4,7 +4,7 @@ import os
 import time
 
 import torch
-from hangs import Cycle, Hang, HeldAtFork, Rare
+from hangs import Crossed, Cycle, Endless, Hang, HeldAtFork, Killed, Rare
 from mmengine.evaluator import BaseMetric
 from mmengine.model import BaseModel
 from mmengine.registry import DATA_SAMPLERS, DATASETS, FUNCTIONS, METRICS, MODELS
@@ -53,7 +53,14 @@ class CurveError(BaseMetric):
         return {"error": sum(results) / len(results)}
 
 
-FAULTS = {"held at fork": HeldAtFork, "rare": Rare, "cycle": Cycle}
+FAULTS = {
+    "held at fork": HeldAtFork,
+    "rare": Rare,
+    "cycle": Cycle,
+    "crossed": Crossed,
+    "killed": Killed,
+    "endless": Endless,
+}
 
 
 @DATASETS.register_module()

@@ -130,3 +130,70 @@ class Cycle:
                 time.sleep(pause)
                 with self.infrared:
                     pass
+
+
+class Crossed:
+    """Two workers take two locks in opposite order, each when the other has its first.
+
+    Args:
+        at: Index from which samples take them.
+        plain: By calls of ``acquire`` and ``release``, which leave no frame in a stack.
+    """
+
+    def __init__(self, at, plain=False):
+        self.at, self.plain = at, plain
+        context = torch.multiprocessing.get_context("spawn")
+        self.locks = context.Lock(), context.Lock()
+        self.taken = context.Event(), context.Event()
+
+    def meet(self, index):
+        """Takes both."""
+        worker = get_worker_info()
+        if index < self.at or worker is None or worker.num_workers < 2:
+            return
+        own, other = worker.id % 2, 1 - worker.id % 2
+        if self.plain:
+            self.locks[own].acquire()
+            self._meet_other(own, other)
+            self.locks[other].acquire()
+            self.locks[other].release()
+            self.locks[own].release()
+        else:
+            with self.locks[own]:
+                self._meet_other(own, other)
+                with self.locks[other]:
+                    pass
+
+    def _meet_other(self, own, other):
+        self.taken[own].set()
+        self.taken[other].wait()
+
+
+class Killed:
+    """The worker that is to load a sample is ended from outside, as far as it can tell; once.
+
+    Args:
+        at: Index of the sample.
+        sign: File that is made then.
+    """
+
+    def __init__(self, at, sign):
+        self.at, self.sign = at, sign
+
+    def meet(self, index):
+        """Ends the process without a word."""
+        if index == self.at and get_worker_info() and not os.path.exists(self.sign):
+            open(self.sign, "w").close()
+            os.kill(os.getpid(), 9)  # Windows knows no names of signals; there it is the exit code.
+
+
+class Endless:
+    """A transform that never returns, in any process."""
+
+    def __init__(self, at):
+        self.at = at
+
+    def meet(self, index):
+        """Computes."""
+        while index == self.at:
+            pass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dualwatch.events import ConfigRead, ErrorSeen, HostSampled, NotObserved, Severity
+from dualwatch.events import Circumstance, ConfigRead, ErrorSeen, HostSampled, NotObserved, Severity
 from dualwatch.protocol import Phase
 from dualwatch.rules.deaths.exit import has_a_known_end
 from msgspec import structs
@@ -234,6 +234,23 @@ def test_stacks_of_a_process_that_has_ended_are_no_refusal(story) -> None:
     assert story.codes() == []
     story.tell(NotObserved, what="stacks of pid 6", why="Permission denied")
     assert story.codes() == ["DW504"]
+
+
+def test_stacks_that_were_read_at_the_next_look_are_observed(story, frame) -> None:
+    story.started().sample()
+    story.tell(NotObserved, what="stacks of pid 100", why="no access to memory location")
+    story.tell(NotObserved, what="stacks of pid 101", why="no access to memory location")
+    story.captured(frame("spin"))
+    (found,) = story.judged()
+    assert found.code == "DW504"
+    assert [one.text.partition(":")[0] for one in found.evidence] == ["stacks of pid 101"]
+
+
+def test_on_windows_nothing_of_linux_is_advised(story) -> None:
+    story.started().sample(each={100: {"command": r"C:\Python\python.exe train.py"}})
+    story.tell(NotObserved, what="stacks of pid 100", why="no access to memory location")
+    (found,) = story.judged()
+    assert found.circumstance is Circumstance.NOT_HELD
 
 
 # --- caught, or not seen how -----------------------------------------------------------------

@@ -81,10 +81,16 @@ CODES: tuple[Code, ...] = (
         code="DW504",
         name="stacks-not-observable",
         severity=Severity.INFO,
-        means="The system does not permit reading the stacks of the training.",
+        means="The stacks of a process of the training could not be read: the system does not "
+        "permit it, the reader took too long, or the process moved meanwhile.",
         matters="Stalls are still detected, but the code where the processes hang is not known.",
         remedy="Run dualwatch as the same user, permit ptrace (sudo sysctl "
         "kernel.yama.ptrace_scope=0), or start the container with --cap-add=SYS_PTRACE.",
+        remedies={
+            Circumstance.NOT_HELD: "Run dualwatch as the user of the training, or as "
+            "administrator. Windows' processes are not suspended for a reading, so that one of a "
+            "busy process may fail; it is repeated at the next look.",
+        },
         example="DW504 stacks-not-observable (certain)\n  stacks of pid 4711: permission denied",
     ),
     Code(

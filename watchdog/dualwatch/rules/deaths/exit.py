@@ -9,6 +9,7 @@ from dualwatch.protocol import Phase
 from dualwatch.rules import finished
 from dualwatch.rules.catalog import finding
 from dualwatch.rules.deaths import endings, error_patterns, labels, of_errors, silent_ends, stopped
+from dualwatch.rules.stalls import context
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
 
@@ -133,4 +134,5 @@ def unseen(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
             Evidence(text=f"{event.what}: {event.why}", source="py-spy", wall=event.wall)
             for event in stacks
         ]
-        yield finding("DW504", evidence, confidence=1.0, attempt=attempt)
+        how = Circumstance.NOT_HELD if context.on_windows(s) else None
+        yield finding("DW504", evidence, confidence=1.0, attempt=attempt, circumstance=how)

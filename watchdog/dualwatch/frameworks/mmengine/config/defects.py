@@ -12,10 +12,13 @@ from dualwatch.frameworks.mmengine.config import (
     annotated,
     classes,
     compared,
+    ignored,
+    joined,
     measured,
     needs,
     reach,
     sections,
+    weights,
 )
 from dualwatch.frameworks.mmengine.config.inherit import BASE
 
@@ -65,9 +68,12 @@ def _defects(spec: TrainingSpec, roots: Sequence[Path]) -> Iterator[Defect]:
         return
     trial = spec.trial
     yield from sections.defects(values)
+    yield from ignored.defects(values)
     yield from trial.defects if trial is not None else ()
     of_type = trial.classes if trial is not None else {}
     yield from classes.defects(values, of_type)
+    yield from weights.defects(values)
+    yield from joined.defects(values)
     yield from reach.defects(values)
     yield from spec.in_text
     yield from measured.defects(values, tried=trial is not None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import codecs
+import difflib
 import json
 import os
 import re
@@ -183,7 +184,19 @@ def _near(base: Path, own: Path) -> Path | None:
                 candidate = folder / below
                 if candidate.is_file():
                     return candidate
-    return None
+    return _alike(base)
+
+
+def _alike(base: Path) -> Path | None:
+    """A file beside it whose name is nearly the same: mmdet 3 has dashes for underscores."""
+    try:
+        names = [one.name for one in os.scandir(base.parent) if one.name.endswith(base.suffix)]
+    except OSError:
+        return None
+    plain = {re.sub(r"[-_]", "", name).lower(): name for name in names}
+    same = plain.get(re.sub(r"[-_]", "", base.name).lower())
+    near = [same] if same else difflib.get_close_matches(base.name, names, 1, 0.85)
+    return base.parent / near[0] if near else None
 
 
 # --- texts ---------------------------------------------------------------------------------------
@@ -272,46 +285,3 @@ def _import_before_base(tree: ast.Module) -> tuple[int, str, bool] | None:
                 # Frozen modules, and those of a virtual environment, are not built in for mmengine.
                 uncertain = statement.lineno, module, False
     return uncertain
-
-
-# --- what loading has shown ----------------------------------------------------------------------
-
-_MODULE = re.compile(r"No module named '([\w.]+)'")
-_CUSTOM = re.compile(r"Failed to import custom modules from (\{.*?\})", re.S)
-
-
-def explained(config: Path, kind: str, text: str) -> Fault | None:
-    """Why a configuration did not load, by mmengine's error and by its text.
-
-    Args:
-        kind, text: The exception of mmengine.
-    """
-    found = find(config)
-    if found is not None and (found.is_certain or "inheritance chain" in text):
-        return found
-    return next(_by_message(kind, text), None)
-
-
-def _by_message(kind: str, text: str) -> Iterator[Fault]:
-    custom = _CUSTOM.search(text)
-    if custom:
-        yield Fault(
-            f"custom_imports fails: {clean(custom[1], 300)} cannot be imported",
-            "Start it from the folder that holds that package: PYTHONPATH=. ; or correct "
-            "custom_imports.imports.",
-        )
-    module = _MODULE.search(text)
-    if module:
-        yield Fault(
-            f"{kind}: it imports the module {module[1]!r}, which is not found",
-            f"Install {module[1].partition('.')[0]} into the Python of the training, or start from "
-            "the folder that holds it (PYTHONPATH=.).",
-        )
-    if "os.environ" in text:
-        yield Fault(clean(f"{kind}: {text}", 400), "Export that variable before the start.")
-    if "_delete_=True" in text:
-        do = "Add _delete_=True to the section that replaces one of the base."
-        yield Fault(clean(f"{kind}: {text}", 600), do)
-    if "read_base" in text:
-        do = "Use no other `with` than `with read_base():` in the file."
-        yield Fault(clean(f"{kind}: {text}", 400), do)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,10 +13,16 @@ from dualwatch.agent.mmengine import DESCRIBE_CONFIG
 from dualwatch.core.errors import DualwatchError
 from dualwatch.core.plain import PlainDict, PlainValue, as_list
 from dualwatch.frameworks.base import ConfigTimeout
-from dualwatch.frameworks.mmengine.config import faults
+from dualwatch.frameworks.mmengine.config import load_errors
 
 DESCRIBE = DESCRIBE_CONFIG
 TIME_LIMIT = 120.0
+PATIENCE = 5
+"""Times the limit that is waited for a machine which gives the loading hardly any CPU."""
+
+STARVED = 0.25
+"""Share of the limit: what has used less CPU than that was not given its time yet."""
+
 _MARK = "dualwatch-config "
 _PARTS = "dualwatch-parts "
 
@@ -34,7 +41,7 @@ def describe(
         python: Interpreter of the training.
         options: ``K=V`` words, merged as the training merges them.
         script_folder: Folder of the training's script, first on its import path.
-        limit: Seconds that loading may take.
+        limit: Seconds that loading may take; more where it works and was given little CPU.
         build: Build the training's parts as a trial too: the result is under "parts", and the
             whole configuration under "whole". What does not end within the limit is left out.
 
@@ -52,13 +59,14 @@ def describe(
     command = [python, str(DESCRIBE), *words, str(script_folder), str(config), *options]
     # Our own PYTHONPATH counts as well: the training gets the same one.
     environ = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    begun = time.monotonic()
     done, code, errors = _run(command, limit, environ)
     text = done.decode("utf-8", "replace")
     result = _marked(text, _MARK)
     if result is None and code is None:
         raise ConfigTimeout(
-            f"the configuration {config} did not load within {limit:.0f} s",
-            why="loading it executes it: something in it does not end",
+            f"the configuration {config} did not load within {time.monotonic() - begun:.0f} s",
+            why="loading it executes it: something in it does not end, or this machine is too busy",
             do="load it by hand: python -c \"from mmengine import Config; Config.fromfile('...')\"",
             code="DW602",
         )
@@ -83,23 +91,51 @@ def _run(
 ) -> tuple[bytes, int | None, bytes]:
     """What it printed, its exit code (None: it did not end in time), and its errors."""
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=limit,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env=environ,
-            check=False,
         )
-    except subprocess.TimeoutExpired as error:
-        return error.stdout or b"", None, b""
     except OSError as error:
         raise DualwatchError(
             f"the Python of the training cannot be started: {command[0]}",
             why=error.strerror or str(error),
             do="check --python",
         ) from None
-    return done.stdout, done.returncode, done.stderr
+    with process:
+        try:
+            return _output(process, limit)
+        finally:
+            process.kill()
+
+
+def _output(process: subprocess.Popen[bytes], limit: float) -> tuple[bytes, int | None, bytes]:
+    begun, used, pause = time.monotonic(), 0.0, limit
+    while True:
+        try:
+            output, errors = process.communicate(timeout=pause)
+            return output, process.returncode, errors
+        except subprocess.TimeoutExpired as error:
+            before, used, pause = used, _cpu(process.pid), limit * STARVED
+            over = time.monotonic() - begun >= limit * PATIENCE
+            if over or used >= limit * STARVED or used <= before:
+                process.kill()
+                # Windows reads in threads, which have what was printed when the process has ended.
+                output = process.communicate()[0] if os.name == "nt" else error.stdout or b""
+                return output, None, b""
+
+
+def _cpu(pid: int) -> float:
+    """Seconds of CPU that a process has used; 0 where that is not shown."""
+    import psutil
+
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(times.user + times.system)
 
 
 def _marked(text: str, mark: str) -> dict[str, PlainValue] | None:
@@ -123,7 +159,7 @@ def _raise_error(result: PlainDict, python: str, config: Path) -> None:
         )
     if result.get("error") == "load":
         kind, text = str(result.get("kind")), str(result.get("text"))
-        known = faults.explained(config, kind, text)
+        known = load_errors.explained(config, kind, text, str(result.get("cause") or ""))
         if known is not None:
             raise DualwatchError(
                 f"the configuration {config} does not load",

@@ -81,6 +81,13 @@ def look(values: Mapping[str, Any], roots: Sequence[Path]) -> PathsSeen:
     )
 
 
+def named(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """The data paths that ``look`` would look for, where they begin; touches no file."""
+    found = (one for one in _named(values, {}) if not _reason(one))
+    paths = dict.fromkeys(_joined(one.root, one.path) for one in found)
+    return tuple(os.path.expanduser(path) for path in list(paths)[:MAX_PATHS])
+
+
 def _is_under(path: str, folders: Iterable[str]) -> bool:
     """Whether it is below one of these, which are missing: that is reported once."""
     named = path.replace("\\", "/")
@@ -113,11 +120,11 @@ def _reason(one: _Named) -> str:
     for part in (one.path, one.root):
         if is_unread(part):
             return "computed in a configuration that was read as text"
-        if "{{" in part:
-            return f"{part} holds a placeholder"
         if _URL.match(part):
             return f"{part} is not on a local disk"
-    return f"{one.path} is a pattern" if _TEMPLATE.search(one.path) else ""
+    # A placeholder that loading has left is part of the path, and read ones are marked as unread.
+    is_pattern = _TEMPLATE.search(one.path) is not None and "{{" not in one.path
+    return f"{one.path} is a pattern" if is_pattern else ""
 
 
 # --- what it names -------------------------------------------------------------------------------
