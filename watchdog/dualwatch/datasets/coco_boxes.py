@@ -1,4 +1,4 @@
-"""Whether the boxes of a COCO annotation can be trained on, as mmdet reads them."""
+"""Whether the boxes of a COCO annotation can be trained on, as the detector reads them."""
 
 from __future__ import annotations
 
