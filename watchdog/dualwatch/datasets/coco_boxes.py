@@ -1,4 +1,4 @@
-"""Whether the boxes of a COCO annotation can be trained on."""
+"""Whether the boxes of a COCO annotation can be trained on, as the detector reads them."""
 
 from __future__ import annotations
 

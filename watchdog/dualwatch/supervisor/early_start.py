@@ -95,7 +95,10 @@ def _raising_signals() -> Iterator[None]:
     def leave(number: int, frame: FrameType | None) -> None:
         sys.exit(int(Exit.TERMINATED))
 
-    previous = {signal.SIGTERM: signal.signal(signal.SIGTERM, leave)}
+    numbers = [signal.SIGTERM]
+    if sys.platform == "win32":
+        numbers.append(signal.SIGBREAK)
+    previous = {number: signal.signal(number, leave) for number in numbers}
     hang_up = getattr(signal, "SIGHUP", None)
     if hang_up is not None:
         previous[hang_up] = signal.signal(hang_up, signal.SIG_IGN)
