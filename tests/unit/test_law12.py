@@ -7,10 +7,11 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2] / "watchdog/dualwatch"
 
-NAMES = re.compile(r"mmengine|mmdet|mmcv|macl|train_dataloader", re.I)
+NAMES = re.compile(r"mmengine|mmdet|mmcv|macl|train_dataloader|lightning", re.I)
 
 # The help of `cli/` shows examples; the agent's adapters live in the training.
-FREE = ("frameworks", "domains", "cli", "agent/mmengine", "agent/lightning")
+ADAPTERS = ("agent/mmengine", "agent/lightning", "agent/transformers", "agent/accelerate")
+FREE = ("frameworks", "domains", "cli", *ADAPTERS)
 
 
 def named() -> dict[str, list[str]]:

@@ -12,6 +12,8 @@ TRACK = ("python", "-c", "from multiprocessing.resource_tracker import main;main
 SERVER = ("python", "-c", "from multiprocessing.forkserver import main; main(1, 2)")
 AGENT = ("python", "-m", "torch.distributed.run", "tools/train.py")
 TORCHRUN = ("/venv/bin/python3.11", "/venv/bin/torchrun", "--nproc-per-node=2", "tools/train.py")
+LAUNCH = ("python", "-X", "dev", "-m", "accelerate.commands.launch", "tools/train.py")
+FOLDER = ("python", "tools/train.py", "runs/accelerate")
 
 Rows = dict[int, tuple[int, tuple[str, ...], str]]
 
@@ -38,6 +40,10 @@ Rows = dict[int, tuple[int, tuple[str, ...], str]]
             id="agent",
         ),
         pytest.param({1: (0, TORCHRUN, "main"), 2: (1, TRAIN, "rank")}, id="torchrun"),
+        pytest.param(
+            {1: (0, FOLDER, "main"), 2: (1, FOLDER, "worker")}, id="a-folder-named-as-a-launcher"
+        ),
+        pytest.param({1: (0, LAUNCH, "main"), 2: (1, TRAIN, "rank")}, id="accelerate"),
         pytest.param(
             {1: (0, ("bash", "run.sh"), "other"), 2: (1, ("nice",), "other"),
              3: (2, TRAIN, "main"), 4: (3, TRAIN, "worker")},

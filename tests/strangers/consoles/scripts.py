@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 
@@ -125,3 +126,51 @@ def overflows(count: int, steps: int) -> str:
         loss = round(1.8 / (1 + step / 100), 4)
         text += f"{{'loss': {loss}, 'learning_rate': 2e-05, 'epoch': {step / 100:.2f}}}\n"
     return text
+
+
+def history(epochs: int, *, bad_from: int | None = None) -> str:
+    """A JSON object an epoch, as DETR and its children keep their history."""
+    rows = (
+        {
+            "train_lr": 2e-4,
+            "train_loss": math.nan if bad_from is not None and epoch >= bad_from else 9 - epoch / 4,
+            "test_loss": 9.5 - epoch / 4,
+            "test_coco_eval_bbox": [0.1, 0.2],
+            "epoch": epoch,
+            "n_parameters": 38100213,
+        }
+        for epoch in range(epochs)
+    )
+    return "".join(f"{json.dumps(row)}\n" for row in rows)
+
+
+def columns(epochs: int, *, bad_from: int | None = None) -> str:
+    """Lightning's CSVLogger: training and validation in rows of their own."""
+    text = "epoch,lr-AdamW,step,train_loss,val_acc,val_loss\n"
+    for epoch in range(epochs):
+        bad = bad_from is not None and epoch >= bad_from
+        loss = "nan" if bad else f"{1.2 / (1 + epoch):.5f}"
+        text += f"{epoch},0.0003,{epoch * 100 + 49},{loss},,\n"
+        text += f"{epoch},0.0003,{epoch * 100 + 99},{loss},,\n"
+        text += f"{epoch},,{epoch * 100 + 99},,{0.1 if bad else 0.5 + epoch / 50:.3f},{loss}\n"
+    return text
+
+
+def in_chinese(epochs: int, *, bad_from: int | None = None) -> str:
+    """A loop of one's own in Chinese words."""
+    return "".join(
+        f"轮次 [{epoch}/{epochs * 2}]\uff0c训练损失\uff1a"
+        f"{'nan' if bad_from is not None and epoch >= bad_from else f'{3 / epoch:.4f}'}"
+        f"\uff0c验证准确率\uff1a{0.5 + epoch / 50:.3f}\n"
+        for epoch in range(1, epochs + 1)
+    )
+
+
+def in_german(epochs: int, *, bad_from: int | None = None) -> str:
+    """A loop of one's own in German words, with decimal commas."""
+    return "".join(
+        f"Epoche {epoch}/{epochs * 2} - Verlust: "
+        f"{'nan' if bad_from is not None and epoch >= bad_from else f'{3 / epoch:.4f}'.replace('.', ',')}"
+        f" - Genauigkeit: {60 + epoch},5 %\n"
+        for epoch in range(1, epochs + 1)
+    )

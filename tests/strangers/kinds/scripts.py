@@ -14,6 +14,7 @@ from tests.strangers.case import (
 )
 from tests.strangers.consoles import platforms, scripts
 from tests.strangers.consoles.errors import traceback
+from tests.strangers.consoles.mmengine import HERE, Mmengine, begun
 
 AT_MINIMUM = traceback(
     "Exception: Current loss scale already at minimum - cannot decrease scale anymore. Exiting run.",
@@ -36,6 +37,56 @@ OF_ONE_RANK = (
         ),
     )
 )
+
+RAY = traceback(
+    "ray.exceptions.OutOfMemoryError: Task was killed due to the node running low on memory.",
+    (("/opt/py/ray/_private/worker.py", 2623, "get", "raise value"),),
+)
+NO_CLASSES = traceback(
+    "FileNotFoundError: Couldn't find any class folder in /data/leaves/train.",
+    (("/opt/py/torchvision/datasets/folder.py", 42, "find_classes", "raise FileNotFoundError("),),
+)
+NO_TABLE = traceback(
+    "FileNotFoundError: [Errno 2] No such file or directory: 'data/fold0.csv'",
+    (
+        ("train.py", 40, "<module>", "table = pandas.read_csv(args.table)"),
+        ("/opt/py/pandas/io/common.py", 873, "get_handle", "handle = open("),
+    ),
+)
+NEVER_JOINED = traceback(
+    "torch.distributed.DistStoreError: Timed out after 901 seconds waiting for clients. 1/2 clients joined.",
+    (("/opt/conda/bin/torchrun", 8, "<module>", "sys.exit(main())"),),
+)
+
+
+def rate(value: float) -> str:
+    """mmengine: its learning rate in all lines."""
+    console = Mmengine().begin()
+    for epoch in (1, 2, 3):
+        for iteration in (50, 100):
+            done = epoch * 100 + iteration
+            loss = 1.3 + 0.01 * (done % 7) if not value else 40 / done
+            console.line(epoch, iteration, lr=f"{value:.4e}", loss=round(loss, 4))
+        console.save(epoch).val(epoch, **{"coco/bbox_mAP": 0.1 * epoch if value else 0.03})
+    return console.text
+
+
+def ray(killed: bool) -> str:
+    lines = scripts.epochs(20, 4).splitlines()
+    text = "".join(f"(RayTrainWorker pid=4711, ip=10.0.0.12) {line}\n" for line in lines)
+    return text + (RAY + "\n" if killed else "")
+
+
+def of_wandb(over: bool) -> dict[str, str]:
+    """A run folder of wandb, with the logs of wandb itself."""
+    console = Mmengine().begin().whole() if over else begun()
+    own = "2024-03-04 19:00:01,120 INFO    MainThread:48213 [wandb_run.py:_on_finish():2021] done\n"
+    run = "run/run-20240304_100000-ab12cd"
+    return {
+        f"{run}/files/output.log": console.text,
+        f"{run}/logs/debug.log": own,
+        f"{run}/logs/debug-internal.log": own,
+    }
 
 
 def rising(epoch: int) -> float:
@@ -145,6 +196,82 @@ CASES: tuple[Case, ...] = (
         files=lambda: by_rank(False),
         target="out",
         truth=finished(place=(None, 399)),
+        twin=True,
+    ),
+    *(
+        case
+        for name, write, place in (
+            ("DETR's history", scripts.history, (9, 0)),
+            ("Lightning's CSV file", scripts.columns, (9, 999)),
+            ("a loop in Chinese words", scripts.in_chinese, (10, 0)),
+            ("a loop in German words", scripts.in_german, (10, 0)),
+        )
+        for case in pair(
+            Kind.SINCE_WHEN,
+            f"{name}: nan since epoch 6",
+            sick=lambda write=write: write(10, bad_from=6),
+            truth=ailing("DW203", place=place, facts=("epoch 6.*",)),
+            sound=lambda write=write: write(10),
+            health=open_end(place=place),
+        )
+    ),
+    *pair(
+        Kind.ALL_CLEAR,
+        "the learning rate is 0 in all lines",
+        sick=lambda: rate(0.0),
+        truth=flawed("DW206", place=(3, 100)),
+        sound=lambda: rate(0.01),
+        health=finished(place=(3, 100)),
+    ),
+    *pair(
+        Kind.ENDED_BY,
+        "Ray killed the worker for memory",
+        sick=lambda: ray(True),
+        truth=dead("DW501", place=(4, 0)),
+        sound=lambda: ray(False),
+        health=open_end(place=(4, 0)),
+    ),
+    *(
+        case
+        for state, code in (("OUT_OF_MEMORY", "DW501"), ("TIMEOUT", "DW609"))
+        for case in pair(
+            Kind.ENDED_BY,
+            f"seff reports {state}",
+            sick=lambda state=state: begun().raw(f"Job ID: 81\nState: {state} (exit code 0)").text,
+            truth=dead(code, place=HERE),
+            sound=lambda: begun().raw("Job ID: 81\nState: RUNNING\nCores: 4").text,
+            health=open_end(place=HERE),
+        )
+    ),
+    *(
+        case
+        for name, text, code in (
+            ("no class folders for torchvision", NO_CLASSES, "DW603"),
+            ("a table that is not there", NO_TABLE, "DW603"),
+            ("a node that never joined", NEVER_JOINED, "DW118"),
+        )
+        for case in pair(
+            Kind.CONSEQUENCE,
+            name,
+            sick=lambda text=text: f"Loading data\n{text}\n",
+            truth=dead(code),
+            sound=lambda: "Loading data\n" + scripts.epochs(9, 3),
+            health=open_end(place=(3, 0)),
+        )
+    ),
+    Case(
+        name="a run folder of wandb",
+        kind=Kind.RECORDS,
+        files=lambda: of_wandb(False),
+        target="run/run-20240304_100000-ab12cd",
+        truth=open_end(place=HERE),
+    ),
+    Case(
+        name="a run folder of wandb / sound",
+        kind=Kind.RECORDS,
+        files=lambda: of_wandb(True),
+        target="run/run-20240304_100000-ab12cd",
+        truth=finished(place=(3, 100)),
         twin=True,
     ),
 )

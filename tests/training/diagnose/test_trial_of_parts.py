@@ -16,13 +16,25 @@ from dualwatch.agent.mmengine import DESCRIBE_CONFIG
 LOAD = [{"type": "LoadImageFromFile"}, {"type": "LoadAnnotations", "with_bbox": True}]
 PACK = {"type": "PackDetInputs"}
 SOUND = [*LOAD, PACK]
+MIXED = [{"type": "Mosaic"}, {"type": "CachedMixUp"}, {"type": "RandomFlip", "prob": 0.5}, PACK]
 BRANCH = {"type": "MultiBranch", "branch_field": ["a"], "a": PACK}
+ANCHORS = {
+    "type": "AnchorGenerator",
+    "ratios": [1.0],
+    "scales": [4],
+    "strides": [8, 16, 32, 64],
+}
 MODEL = {
     "type": "RetinaNet",
     "data_preprocessor": {"type": "DetDataPreprocessor"},
     "backbone": {"type": "ResNet", "depth": 18, "out_indices": (1, 2, 3)},
     "neck": {"type": "FPN", "in_channels": [128, 256, 512], "out_channels": 64, "num_outs": 4},
-    "bbox_head": {"type": "RetinaHead", "num_classes": 2, "in_channels": 64},
+    "bbox_head": {
+        "type": "RetinaHead",
+        "num_classes": 2,
+        "in_channels": 64,
+        "anchor_generator": ANCHORS,
+    },
 }
 
 
@@ -61,10 +73,18 @@ def test_a_pipeline_that_packs_nothing() -> None:
         {"dataset": coco([*LOAD, PACK])},
         {"dataset": {"type": "MultiImageMixDataset", "dataset": coco(LOAD), "pipeline": [PACK]}},
         {"dataset": coco([*LOAD, BRANCH])},
+        {"dataset": {"type": "MultiImageMixDataset", "dataset": coco(LOAD), "pipeline": MIXED}},
         {"dataset": coco([])},
         {"dataset": coco(LOAD), "collate_fn": {"type": "default_collate"}},
     ],
-    ids=["packed", "packed by its wrapper", "packed by a branch", "none", "own collate function"],
+    ids=[
+        "packed",
+        "packed by its wrapper",
+        "packed by a branch",
+        "mixed",
+        "none",
+        "own collate function",
+    ],
 )
 def test_pipelines_that_pack_or_that_are_not_judged(loader: dict[str, Any]) -> None:
     assert failed(MODEL, **loader) == []
@@ -83,6 +103,20 @@ def test_a_neck_that_takes_other_channels() -> None:
 def test_a_neck_that_takes_more_maps_than_the_backbone_gives() -> None:
     neck = {**MODEL["neck"], "in_channels": [64, 128, 256, 512]}
     assert failed({**MODEL, "neck": neck}, dataset=coco(SOUND)) == ["model.neck.in_channels"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "key"),
+    [
+        ({"anchor_generator": {**ANCHORS, "strides": [8, 16, 32]}}, ["model.bbox_head"]),
+        ({"in_channels": 128}, ["model.bbox_head.in_channels"]),
+        ({}, []),
+    ],
+    ids=["levels", "channels", "sound"],
+)
+def test_a_head_on_the_maps_of_the_neck(changed: dict[str, Any], key: list[str]) -> None:
+    head = {**MODEL["bbox_head"], **changed}
+    assert failed({**MODEL, "bbox_head": head}, dataset=coco(SOUND)) == key
 
 
 def test_heads_whose_annotations_are_not_loaded() -> None:
@@ -112,6 +146,28 @@ def test_settings_that_a_class_refuses_by_their_values(
     section: dict[str, Any], keys: list[str]
 ) -> None:
     assert failed(MODEL, dataset=coco(SOUND), **section) == keys
+
+
+def test_a_transform_that_fails_at_work() -> None:
+    key = "train_dataloader.dataset.pipeline.2"
+    several = {"type": "Resize", "scale": [(1333, 640), (1333, 800)], "keep_ratio": True}
+    one = {"type": "RandomResize", "scale": [(1333, 640), (1333, 800)], "keep_ratio": True}
+    assert failed(MODEL, dataset=coco([*LOAD, several, PACK])) == [key]
+    assert failed(MODEL, dataset=coco([*LOAD, one, PACK])) == []
+
+
+def test_a_metric_whose_annotations_are_not_loaded() -> None:
+    loader = {"dataset": {**coco([LOAD[0], PACK]), "test_mode": True}}
+    sections = {"val_dataloader": loader, "val_evaluator": {"type": "VOCMetric"}}
+    key = ["val_dataloader.dataset.pipeline"]
+    assert failed(MODEL, dataset=coco(SOUND), **sections) == key
+    sections["val_evaluator"] = {"type": "CocoMetric", "ann_file": "val.json"}
+    assert failed(MODEL, dataset=coco(SOUND), **sections) == []
+
+
+def test_a_data_set_of_an_older_form() -> None:
+    older = {**coco(SOUND), "file_client_args": {"backend": "disk"}}
+    assert failed(MODEL, dataset=older) == ["train_dataloader.dataset.file_client_args"]
 
 
 def test_a_transform_that_refuses_a_value() -> None:

@@ -40,6 +40,7 @@ def test_what_exists_is_counted(data: Path) -> None:
         ({"ann_file": ["train.json", "val.json"]}, "ann_file.1"),
         ({"data_prefix": {"img": "images/"}}, "data_prefix.img"),
         ({"data_root": "YOUR_DATA_ROOT/"}, "data_root"),
+        ({"data_root": "{{$UNSET}}/coco/"}, "data_root"),
         ({"data_root": "D:\\data\\coco"}, "data_root"),
         ({"data_root": "D:/data/coco"}, "data_root"),
         ({"extra_root": "/nowhere/at/all"}, "extra_root"),

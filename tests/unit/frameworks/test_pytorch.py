@@ -14,7 +14,7 @@ LOOP = "import torch\nfor x in loader:\n    loss(x).backward()\n    optimizer.st
     ("text", "name"),
     [
         (LOOP, "pytorch"),
-        ("from transformers import Trainer\nTrainer(model).train()\n", "pytorch"),
+        ("from transformers import Trainer\nTrainer(model).train()\n", "transformers"),
         ("import lightning\n" + LOOP, "lightning"),
         ("from torch.optim import SGD\nmodel = dict(type='FasterRCNN')\n", None),
         ("import torch\nbackbone = dict(init=torch.nn.init.ones_)\n", None),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import zipfile
 from pathlib import Path
 
 import pytest
+from dualwatch import frameworks
 from dualwatch.collectors import run_records, target
 from dualwatch.events import EvaluationLogged, GoalAnnounced, IterationLogged
 from dualwatch.frameworks.transformers.adapter import Transformers
@@ -75,3 +78,50 @@ def test_a_console_beside_the_logs_of_the_training_is_the_same_run(tmp_path) -> 
     (tmp_path / "nohup.out").write_text(LINE.format(6))
     (tmp_path / "20240304_100000.log").write_text(LINE.format(4))
     assert target.resolve(tmp_path).log == tmp_path / "20240304_100000.log"
+
+
+def whole(folder: Path, step: int) -> Path:
+    """A checkpoint as the Trainer writes it."""
+    path = state(folder, step).parent
+    for name in ("optimizer.pt", "scheduler.pt"):
+        with zipfile.ZipFile(path / name, "w") as archive:
+            archive.writestr("data.pkl", b"state")
+    return path
+
+
+def test_the_newest_whole_checkpoint(tmp_path) -> None:
+    older, newer = whole(tmp_path, 10), whole(tmp_path, 20)
+    os.utime(older, (100.0, 100.0))
+    os.utime(newer, (200.0, 200.0))
+    newest = Transformers().newest_checkpoint
+
+    found, passed = newest(tmp_path, since=0.0)
+    assert found is not None
+    assert (found.path, found.number, passed) == (newer, 20, [])
+    found, _ = newest(tmp_path, since=0.0, without={newer})
+    assert found is not None
+    assert found.path == older
+    assert newest(tmp_path, since=300.0) == (None, [])
+    assert Transformers().last_checkpoint(tmp_path) == newer
+
+
+@pytest.mark.parametrize("name", ["trainer_state.json", "optimizer.pt", "scheduler.pt"])
+def test_a_checkpoint_that_is_not_whole_is_passed_over(tmp_path, name: str) -> None:
+    older, newer = whole(tmp_path, 10), whole(tmp_path, 20)
+    (newer / name).write_bytes((newer / name).read_bytes()[:10])
+    os.utime(older, (100.0, 100.0))
+    os.utime(newer, (200.0, 200.0))
+
+    found, passed = Transformers().newest_checkpoint(tmp_path, since=0.0)
+
+    assert found is not None
+    assert found.path == older
+    assert [text.startswith("checkpoint-20: ") for text in passed] == [True]
+
+
+def test_a_loop_with_models_of_transformers_is_no_training_of_its_trainer(tmp_path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("from transformers import AutoModel\nloss(AutoModel(x)).backward()\n")
+    found = frameworks.of_script(script)
+    assert found is not None
+    assert found.name == "pytorch"

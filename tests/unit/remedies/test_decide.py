@@ -62,6 +62,23 @@ def test_the_fresh_workers_that_a_cause_leaves_open(spec, found, proof, allowed,
     assert decision.fresh == trials
 
 
+@pytest.mark.parametrize(("code", "decide"), [("DW102", decide_stall), ("DW301", decide_death)])
+def test_a_script_is_rerun_without_workers_unless_that_throws_away_what_it_trained(
+    found, code: str, decide: Decide
+) -> None:
+    script = TrainingSpec(framework="pytorch")
+
+    names, last = climb(decide, found(code), script, PATIENT)
+    trained = decide([found(code)], RemedyHistory(thrown_away=120), script, PATIENT)
+
+    assert names == ["no workers"]
+    assert last is not None
+    assert last.action is Action.GIVE_UP
+    assert trained is not None
+    assert trained.action is Action.GIVE_UP
+    assert "120" in trained.reason
+
+
 # --- which remedy ----------------------------------------------------------------------------
 
 

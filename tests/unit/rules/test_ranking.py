@@ -74,3 +74,9 @@ def test_a_warning_does_not_explain_a_death_but_an_error_does() -> None:
 
 def test_nothing_explains_itself() -> None:
     assert codes(causes([found("DW606"), found("DW606")])) == ["DW606", "DW606"]
+
+
+def test_the_cause_of_a_warning_comes_before_no_error() -> None:
+    missed = found("DW204", follows=("DW205",))
+    given = [missed, found("DW205", severity=Severity.WARNING), found("DW111"), found("DW102")]
+    assert codes(rank(given)) == ["DW111", "DW102", "DW205", "DW204"]

@@ -52,6 +52,13 @@ def test_what_works_or_was_as_slow_before_is_left_alone(story, phase, sample, ev
 
 
 @SHOWN
+@pytest.mark.parametrize(("every", "expected"), [(4.0, [20, 30, 40]), (6.0, [40, 50, 60])])
+def test_the_third_look_comes_when_the_silence_is_long_enough(story, every, expected) -> None:
+    story.trains(every=every).stops_in(Phase.WAITING).sample()
+    assert at(looks(story, seconds=65), Look.EARLY)[:3] == expected
+
+
+@SHOWN
 def test_a_short_timeout_keeps_its_own_looks(story) -> None:
     taken = looks(story.trains().stops_in(Phase.WAITING).sample(), limit=40.0, seconds=85)
     assert taken == [(20, Look.TIMED), (30, Look.TIMED), (40, Look.TIMED), (80, Look.TIMED)]

@@ -197,6 +197,7 @@ class Trainer:
             "refused": refused,
             "work_dir": os.path.abspath(work_dir),
             "versions": self._versions(),
+            "framework": self.framework,
         }
         path = os.path.join(self.folder, protocol.agent_file(self.heart.rank))
         try:

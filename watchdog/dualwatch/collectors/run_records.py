@@ -36,9 +36,11 @@ _CONSOLE = re.compile(
     r".+\.out(?:\.\d+)?"
     r"|(?:[\w-]*[._-])?(?:log|logs|train|training|console|output|std|stdout|stderr|nohup)\w{0,30}"
     r"(?:\.txt|\.err|\.rank\d+)+"
-    r"|(?:stdout|stderr)(?:[._-]?\d+)?",
+    r"|(?:stdout|stderr)(?:[._-]?\d+)?"
+    r"|(?:results|metrics|progress|history|log|training_log)\.csv",
     re.IGNORECASE,
 )
+_OF_WANDB = re.compile(r"debug(?:-internal|-core|-cli\.\S+)?\.log")
 _SUBFOLDERS = frozenset(("vis_data", "tf_logs", "tb_logs", "tensorboard"))
 _OWN = ".of-dualwatch"
 _EVENTS = re.compile(r"events\.out\.tfevents\.(\d{9,11})\.")
@@ -161,6 +163,8 @@ def place_of(file: Path) -> Path:
 def is_record(file: Path) -> bool:
     """Whether a training left a file, by its name."""
     if "dualwatch" in file.parts[-4:-1] or file.name == "tensorboard.log":
+        return False
+    if _OF_WANDB.fullmatch(file.name) is not None and file.parent.name in ("logs", "wandb"):
         return False
     if file.suffix == ".log" or file.name.endswith((".log.json", "scalars.json", STATE)):
         return True

@@ -13,6 +13,7 @@ class Circumstance(str, enum.Enum):
 
     # DW118
     WHILE_EVALUATING = "while-evaluating"
+    NEVER_JOINED = "never-joined"
     DIFFERENT_BRANCHES = "different-branches"
     ONE_RANK_ALONE = "one-rank-alone"
     # DW125

@@ -14,6 +14,7 @@ class AgentReported(Event, frozen=True, kw_only=True, tag="agent-reported"):
         applied: Overrides that are in force.
         refused: Override -> why it could not be applied.
         work_dir: The Runner's own work dir.
+        framework: Name of the adapter that follows it; "" in older journals.
     """
 
     pid: int
@@ -22,6 +23,7 @@ class AgentReported(Event, frozen=True, kw_only=True, tag="agent-reported"):
     refused: dict[str, str]
     work_dir: str
     versions: dict[str, str] = {}
+    framework: str = ""
 
 
 class HeartbeatRead(Event, frozen=True, kw_only=True, tag="pulse"):
@@ -159,6 +161,8 @@ class NonFiniteSeen(Event, frozen=True, kw_only=True, tag="non-finite-seen"):
         weights_at: The iteration after which the weights were looked at; 0 where they were not.
         weights: Upper modules with weights that are not finite, bounded; empty where all are
             finite, None where that is not known.
+        files: Of the samples of the very first of these iterations, bounded.
+        unsound: Parts of its batch that held such a value themselves.
     """
 
     rank: int
@@ -167,3 +171,5 @@ class NonFiniteSeen(Event, frozen=True, kw_only=True, tag="non-finite-seen"):
     terms: tuple[NonFiniteTerm, ...]
     weights_at: int = 0
     weights: tuple[str, ...] | None = None
+    files: tuple[str, ...] = ()
+    unsound: tuple[str, ...] = ()

@@ -18,8 +18,8 @@ GROUP = "dualwatch.frameworks"
 BUILT_IN = (
     "dualwatch.frameworks.mmengine.adapter:MMEngine",
     "dualwatch.frameworks.lightning.adapter:Lightning",
-    "dualwatch.frameworks.pytorch.adapter:PyTorch",
     "dualwatch.frameworks.transformers.adapter:Transformers",
+    "dualwatch.frameworks.pytorch.adapter:PyTorch",
 )
 
 LOADER_KEY = "train_dataloader"

@@ -75,6 +75,7 @@ class Framework:
         modules: Packages that a training script of it imports.
         scripts: Training scripts to look for in the current folder, best first.
         entry: The training script that dualwatch ships for it, None for none.
+        begins_again: Only the script knows how it resumes: a rerun begins from the start.
         layouts: Data set type -> reader of its layout.
         phases: Function name in a stack -> the ``protocol.Phase`` of the training there.
         libraries: (pattern over a frame's file, name of the library).
@@ -94,6 +95,7 @@ class Framework:
     modules: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()
     entry: Path | None = None
+    begins_again: bool = False
 
     layouts: Mapping[str, ReadLayout] = {}
     phases: Mapping[str, str] = {}
@@ -149,6 +151,10 @@ class Framework:
             roots: Where relative paths may begin.
         """
         return PathsSeen()
+
+    def named_paths(self, spec: TrainingSpec) -> tuple[str, ...]:
+        """The data folders and annotation files that are named; touches no file."""
+        return ()
 
     def defects(self, spec: TrainingSpec, roots: Sequence[Path]) -> tuple[Defect, ...]:
         """What is wrong with a configuration that loads, its annotations included.

@@ -126,6 +126,18 @@ FORMS: tuple[Form, ...] = (
     ),
     _form(_B.CONTAINER, _K.TIME_LIMIT, r"\s*[Rr]eason\s*[:=]\s*[\"']?DeadlineExceeded\b"),
     _form(_B.SHELL, _K.TIME_LIMIT, r"timeout: sending signal (?P<signal>\w+) to command"),
+    *(
+        # What seff and sacct report of a job that is over.
+        _form(_B.SLURM, kind, rf"\s*(?:Job ?)?State ?[:=] ?{state}\b")
+        for state, kind in (
+            ("OUT_OF_MEMORY", _K.OUT_OF_MEMORY),
+            ("TIMEOUT", _K.TIME_LIMIT),
+            ("CANCELLED", _K.CANCELLED),
+            ("PREEMPTED", _K.PREEMPTED),
+            ("NODE_FAIL", _K.NODE_FAILED),
+        )
+    ),
+    _form(_B.SLURM, _K.EXIT_CODE, r"\s*(?:Job ?)?State ?[:=] ?FAILED \(exit code (?P<code>\d+)\)"),
     # --- launchers ---
     _form(
         _B.TORCHRUN,

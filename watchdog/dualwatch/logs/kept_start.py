@@ -17,6 +17,7 @@ from dualwatch.events import (
     LinesScreened,
     LogClock,
     ObserverPaused,
+    ProgressShown,
 )
 from dualwatch.logs.console import ConsoleParser
 from dualwatch.logs.formats import LineFormat
@@ -77,6 +78,8 @@ class KeptStart:
         self.first: list[tuple[int, Event]] = []
         self.errors: deque[tuple[int, Event]] = deque(maxlen=OTHERS)
         self.others: deque[tuple[int, Event]] = deque(maxlen=OTHERS)
+        # Values that are not finite: the first of them show since when.
+        self.odd: list[tuple[int, Event]] = []
         self.put_off = PutOffLines(NEWEST)
         # Stretches (after a number, before a number) of which not all is kept.
         self.unseen: list[tuple[int, int]] = []
@@ -97,6 +100,8 @@ class KeptStart:
         is_beginning = self.is_opening and len(self.first) < NEWEST and not self.others
         if is_beginning:
             self.first.append((number, event))
+        elif len(self.odd) < OTHERS and isinstance(event, ProgressShown) and event.is_odd:
+            self.odd.append((number, event))
         else:
             (self.errors if isinstance(event, ErrorSeen) else self.others).append((number, event))
 
@@ -112,7 +117,7 @@ class KeptStart:
         self.first_wall = retimed(self.first_wall)
         self.last_wall = retimed(self.last_wall)
         self.before_wall = retimed(self.before_wall)
-        for events in (self.first, self.errors, self.others):
+        for events in (self.first, self.errors, self.others, self.odd):
             changed = [(n, replace(event, wall=retimed(event.wall))) for n, event in events]
             events.clear()
             events.extend(changed)
@@ -158,7 +163,7 @@ class KeptStart:
                 put_off.append((one.number, gap))
             put_off += [(one.number, event) for event in parser.feed(one.item, at, wall)]
             before = one.number
-        later = sorted([*self.errors, *self.others, *put_off], key=lambda pair: pair[0])
+        later = sorted([*self.errors, *self.others, *self.odd, *put_off], key=lambda pair: pair[0])
         return _ordered([*self.first, *later], unseen, screened, begun)
 
 

@@ -120,6 +120,7 @@ class AgentDocument(TypedDict):
     refused: dict[str, str]
     work_dir: str
     versions: dict[str, str]
+    framework: str
 
 
 class _Batch(TypedDict):
@@ -350,6 +351,11 @@ UNPROMPTED = 0
 """Number of an answer that nobody asked for: a rescue before the training died of an error."""
 
 RESCUE_NAME = "rescue_iter_{}.pth"
+
+RESCUE_FOLDER = "rescue_iter_{}"
+"""The same where a library loads a folder by itself; ``PLACE_FILE`` in it says how far it was."""
+
+PLACE_FILE = "dualwatch.pt"
 """A rescue checkpoint in the Runner's work dir; the number counts iterations."""
 
 # number, order, beats, number again: a reader never believes half a record.

@@ -68,6 +68,8 @@ class RemedyHistory:
         can_end_workers: Whether the agent can end loader workers that do not end, now.
         can_drop_logs: Whether the agent can give up a logger that blocks, now.
         woken: Whether stopped processes were resumed in this attempt.
+        thrown_away: Trained iterations that a rerun would begin again, since only the training's
+            script knows how it resumes.
         phase: ``protocol.Phase`` in which it stalled or died.
         iteration_s: Seconds of an iteration with workers, and at most without; None where that is
             not known.
@@ -83,6 +85,7 @@ class RemedyHistory:
     can_end_workers: bool = False
     can_drop_logs: bool = False
     woken: bool = False
+    thrown_away: int = 0
     phase: str = ""
     iteration_s: tuple[float, float] | None = None
 
@@ -201,6 +204,12 @@ def _rerun(
         return _give_up(
             "the training's script builds its loaders itself, so the remedy could not be applied "
             f"({', '.join(history.refused)})",
+            cause,
+        )
+    if history.thrown_away:
+        return _give_up(
+            f"{causes.named(cause)}: a rerun would begin again and lose {history.thrown_away} "
+            "iterations, since only the training's script knows how it resumes",
             cause,
         )
     reruns = len(history.tried)

@@ -14,6 +14,7 @@ from typing import Any
 from dualwatch import frameworks
 from dualwatch.events import RerunStep
 from dualwatch.frameworks.base import Overrides, TrainingSpec
+from dualwatch.protocol import WORKERS_KEY
 from dualwatch.protocol import environment as variables
 
 __all__ = ["Overrides", "overrides_of", "step_of"]
@@ -32,6 +33,10 @@ def step_of(spec: TrainingSpec, overrides: Overrides, keep_effective: bool) -> R
     if overrides.workers is not None and overrides.workers < workers:
         fewer = f"workers {workers} -> {overrides.workers}"
         names.append(fewer if overrides.workers > 0 else "no workers")
+    framework = frameworks.get(spec.framework)
+    changes = framework.changes(spec, overrides, keep_effective=keep_effective)
+    if any(change.key == WORKERS_KEY for change in changes):
+        names.append("no workers")  # Of a script, whose loaders are not known before it runs.
     if overrides.batch is not None and batch is not None and overrides.batch < batch:
         names.append(f"batch {batch} -> {overrides.batch}")
         stretch = batch // overrides.batch
@@ -43,10 +48,9 @@ def step_of(spec: TrainingSpec, overrides: Overrides, keep_effective: bool) -> R
     names += ["loggers offline"] if overrides.offline_logs else []
     names += ["UTF-8 output"] if overrides.utf8 else []
     names += ["the checkpoint before"] if overrides.older_checkpoint else []
-    framework = frameworks.get(spec.framework)
     return RerunStep(
         name=" and ".join(names),
-        changes=framework.changes(spec, overrides, keep_effective=keep_effective),
+        changes=changes,
         stretch=stretch,
         environment={
             **(UTF8 if overrides.utf8 else {}),

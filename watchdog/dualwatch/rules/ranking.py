@@ -26,7 +26,8 @@ def rank(findings: Sequence[Finding]) -> list[Finding]:
     """
     supported = [_supported(finding, findings) for finding in findings]
     codes = {finding.code for finding in findings}
-    followed = {code for finding in findings for code in finding.follows}
+    severe = (finding for finding in findings if finding.severity >= Severity.ERROR)
+    followed = {code for finding in severe for code in finding.follows}
     return sorted(
         supported,
         key=lambda f: (

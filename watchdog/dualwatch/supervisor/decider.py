@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dualwatch import frameworks
 from dualwatch.events import Action, Decision, Finding, Proof, RerunStep, Severity
 from dualwatch.protocol import AgentCommand, Phase
 from dualwatch.remedies import decide as remedies
@@ -145,9 +146,18 @@ class RemedyDecider:
             and s.agent is not None
             and not self._was_refused(AgentCommand.DROP_LOGS),
             woken=self._woken,
+            thrown_away=self._thrown_away(),
             phase=s.phase,
             iteration_s=without_workers(s, self._plan.spec.workers()),
         )
+
+    def _thrown_away(self) -> int:
+        """Iterations of this attempt that a rerun would begin again; 0 where it resumes."""
+        s = self._recorder.snapshot
+        name = s.agent.framework if s.agent is not None else ""
+        if not frameworks.get(name or self._plan.spec.framework).begins_again:
+            return 0
+        return max((one.iteration - max(0, one.begun) for one in s.pulses.values()), default=0)
 
     def _can_replace(self) -> bool:
         """Whether the training waits for a loader with workers and can replace it in place."""

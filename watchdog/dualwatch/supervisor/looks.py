@@ -38,7 +38,7 @@ class LookSchedule:
         limit, silence = stall.timeout(s, self.limits), s.silence(moment.at)
         if silence < limit / 2:
             self._timed = 0
-            return self._early_one(s, silence)
+            return self._early_one(s, silence, limit / 2)
         count = self._timed
         due = limit * (0.5 + 0.25 * count if count < 3 else count - 1)
         if silence < due or count >= CAPTURES:
@@ -46,15 +46,18 @@ class LookSchedule:
         self._timed += 1
         return Look.TIMED
 
-    def _early_one(self, s: Snapshot, silence: float) -> Look | None:
-        """A training in which anything works, or which was as silent before, is left alone."""
+    def _early_one(self, s: Snapshot, silence: float, until: float) -> Look | None:
+        """A training in which anything works, or which was as silent before, is left alone.
+
+        The looks begin before the silence is long enough, so that the third one proves at once.
+        """
         if silence < proof.SPAN:
             self._early = []
         count = len(self._early)
         if silence < proof.SPAN or count >= len(EARLY_PAUSES) or not thread_waits.are_shown():
             return None
         least = proof.worth_looking(s, self.limits)
-        if least is None or silence < least:
+        if least is None or least >= until or silence < least - proof.SPAN:
             return None
         if self._early and silence < self._early[-1] + EARLY_PAUSES[count]:
             return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dualwatch import frameworks
 from dualwatch.core import clock
 from dualwatch.events import NotObserved
 from dualwatch.frameworks.base import Checkpoint, Framework
@@ -30,7 +31,7 @@ class ResumePoint:
         Args:
             since: Wall time; older checkpoints may belong to another run.
         """
-        self._newest, self._rejected = self.framework.newest_checkpoint(
+        self._newest, self._rejected = self._followed().newest_checkpoint(
             self._runner_work_dir(), since=since, without=self._unloadable
         )
 
@@ -49,7 +50,7 @@ class ResumePoint:
 
     def reject_resumed(self, since: float) -> None:
         """Excludes the checkpoint that the last attempt could not load."""
-        failed = self._resumed_from() or self.framework.last_checkpoint(self._runner_work_dir())
+        failed = self._resumed_from() or self._followed().last_checkpoint(self._runner_work_dir())
         if failed is not None:
             self._unloadable.add(failed)
         self.look(since)
@@ -67,6 +68,12 @@ class ResumePoint:
         s: Snapshot = self.recorder.snapshot
         resumed = s.started.resumed_from if s.started is not None else None
         return Path(resumed) if resumed else None
+
+    def _followed(self) -> Framework:
+        """The framework that the agent met: a command need not show it."""
+        agent = self.recorder.snapshot.agent
+        met = frameworks.get(agent.framework) if agent is not None else frameworks.PLAIN
+        return self.framework if met is frameworks.PLAIN else met
 
     def _runner_work_dir(self) -> Path:
         """The work dir of the training itself, which a user's script may choose."""

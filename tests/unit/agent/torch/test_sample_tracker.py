@@ -125,7 +125,7 @@ def test_the_batch_that_was_not_learnt_from_comes_again() -> None:
     order = shuffled(12, 2)
     first = SampleTracker()
     consumed = read(first, order, 3, maker="plain", ahead=2, stop_after=2)
-    position = first.position(without_last=True)
+    position = first.position(untrained=1)
     assert position is not None
     assert (position["batches"], position["samples"]) == (1, 3)
     second = SampleTracker()

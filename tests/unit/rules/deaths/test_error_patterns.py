@@ -125,7 +125,7 @@ CASES = [
     ("IndexError", "list index out of range", "DW606"),
     ("ValueError", "expected 4 workers, found 3", "DW606"),
     ("RuntimeError", "CUDA error: device-side assert triggered", "DW606"),
-    ("FileNotFoundError", "[Errno 2] No such file or directory: 'signal: Killed.jpg'", "DW606"),
+    ("FileNotFoundError", "[Errno 2] No such file or directory: 'signal: Killed.jpg'", "DW603"),
     ("KeyError", "'memory'", "DW606"),
 ]
 

@@ -38,6 +38,11 @@ def test_a_constant_loss_and_why(story, others, says) -> None:
     assert says in found.evidence[1].text
 
 
+def test_a_rate_of_zero_from_the_first_line_on(story) -> None:
+    (found,) = learned(lines(story, 6, lambda n: 2.0 + 0.1 * noise(n), lr=0.0, base_lr=0.0))
+    assert found.severity is Severity.ERROR
+
+
 def test_the_loss_of_guessing(story) -> None:
     (found,) = learned(lines(story, 25, round(math.log(30), 4), lr=0.01))
     assert "30 classes" in found.evidence[1].text
@@ -77,7 +82,10 @@ def test_a_flat_loss_whose_validation_is_useful(story) -> None:
         (300, lambda n: 2.0 + noise(n), {"loss_disc": noise, "loss_gen": noise}),
         (300, lambda n: 2.0 + noise(n), {"loss_policy": noise}),
         (30, lambda n: 2.0 + noise(n), {}),  # too early
-        (19, 0.7, {"lr": 0.0}),
+        (19, 0.7, {"lr": 0.01, "grad_norm": 0.0}),
+        (4, lambda n: 2.0 + noise(n), {"lr": 0.0}),
+        (30, lambda n: 2.0 * 0.9**n, {"lr": 0.0}),  # of the frozen parameters
+        (30, lambda n: 2.0 + noise(n), {"lr": lambda n: 0.0 if n < 4 else 0.1}),  # a warm-up
         (300, lambda n: 0.7, {"lr": 0.01}),  # printed by rote
         (60, lambda n: 1.0 / (n + 1) if n < 30 else 0.0, {"grad_norm": noise}),
         (60, lambda n: -100.0 - n, {}),

@@ -9,9 +9,10 @@ from collections.abc import Iterable
 import pytest
 from dualwatch.domains.base import Range
 from dualwatch.domains.paired.domain import PairedImages
-from dualwatch.events import ConsoleGrew, IterationLogged, Severity
+from dualwatch.events import ConsoleGrew, EvaluationLogged, IterationLogged, Severity
 from dualwatch.rules.metrics import trends
-from dualwatch.rules.thresholds import Thresholds
+from dualwatch.rules.ranking import causes, rank
+from dualwatch.rules.thresholds import MetricTarget, Thresholds
 from dualwatch.state.metric_series import BUCKETS, RECENT
 from dualwatch.state.snapshot import fold
 from hypothesis import HealthCheck, given, settings
@@ -280,3 +281,23 @@ def test_no_course_makes_a_rule_raise(new_story, values, interval, total, epoch,
         found = [*trends.out_of_range(story.snapshot, limits)]
         found += trends.not_converging(story.snapshot, limits)
         assert all(0 < f.confidence <= 1 and f.evidence for f in found)
+
+
+# --- a missed target ----------------------------------------------------------------------------
+
+
+def after_an_epoch(story, values: Iterable[float]):
+    course(story, values)
+    fields = {"mode": "val", "epoch": 1, "iteration": 2, "total": None, "metrics": {"mAP": 0.5}}
+    found = story.tell(EvaluationLogged, **fields).judged(
+        **MACL, milestones=(MetricTarget(epoch=1, metric="loss_macl", fail_above=0.3),)
+    )
+    return [one.code for one in causes(found)], [one.code for one in rank(found)]
+
+
+def test_a_loss_that_never_fell_missed_its_target_for_that(story) -> None:
+    assert after_an_epoch(story, [0.9] * 37) == (["DW205"], ["DW205", "DW204"])
+
+
+def test_one_that_fell_too_slowly_missed_it(story) -> None:
+    assert after_an_epoch(story, SHUFFLED) == (["DW204"], ["DW204"])

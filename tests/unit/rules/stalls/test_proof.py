@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from dualwatch.events import (
+    CommandAnswered,
     Finding,
     Frame,
     Proof,
@@ -16,7 +17,7 @@ from dualwatch.events import (
     WaitKind,
     WaitSeen,
 )
-from dualwatch.protocol import Phase
+from dualwatch.protocol import AgentCommand, Phase
 from dualwatch.state.snapshot import fold
 
 MAIN, ONE, TWO, OUTSIDE = 100, 101, 102, 999
@@ -335,3 +336,48 @@ def test_a_stopped_worker_that_main_waits_for_is_named_at_once(looks) -> None:
 @pytest.mark.parametrize("pids", [(MAIN,), (MAIN, ONE, TWO)])
 def test_a_training_that_was_paused_as_a_whole_is_left_to_the_timeout(looks, pids) -> None:
     assert looks(**halted(*pids)) == []
+
+
+# --- the main process, after its workers were taken away -----------------------------------------
+
+LOADS = ("acquire", "load_infrared", "__getitem__", "fetch", "_next_data")
+
+
+def alone(story, looks, *, replaced: bool = True, **fields: Any) -> list[Finding]:
+    if replaced:
+        story.tell(CommandAnswered, rank=0, number=1, order=AgentCommand.REPLACE, done=True)
+    gone = {ONE: None, TWO: None}
+    known = {"main": LOADS, "workers": (), "waits": (wait(MAIN),), "each": gone}
+    return looks(wchan="futex_do_wait", **{**known, **fields})
+
+
+def test_a_lock_that_the_main_process_never_gets_either(story, looks) -> None:
+    cause, stall = alone(story, looks)
+    assert (cause.code, stall.code) == ("DW112", "DW102")
+    assert cause.proof is stall.proof is Proof.ENDLESS
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"replaced": False},
+        {"waits": (wait(MAIN, endless=False),)},
+        {"waits": (wait(MAIN, freed_by=(MAIN, OUTSIDE)),)},
+        {"waits": (wait(MAIN), other(MAIN, 1001)),
+         "more": (stack(MAIN, ("sleep", "fill_the_cache"), tid=1001),)},
+        {"waits": (other(MAIN),)},
+        {"main": ("acquire", "step", "train_step")},
+        {"busy": True},
+    ],
+    ids=["workers were not taken away", "the wait has a limit", "a process outside has it",
+         "a thread of main has it and sleeps", "it reads", "not in the dataset", "tree works"],
+)  # fmt: skip
+def test_a_main_process_that_may_get_it_is_left_to_the_timeout(story, looks, part) -> None:
+    assert alone(story, looks, **part) == []
+
+
+@pytest.mark.parametrize("every", [1.0, 4.0, 6.0])
+def test_looks_before_the_silence_is_long_enough_count(looks, every) -> None:
+    """The last look, at ten usual batches, proves it."""
+    found = looks(every=every, first=max(20.0, 10 * every - 20.0) + 1, wchan="futex_do_wait")
+    assert codes(found) == ["DW111", "DW102"]

@@ -33,6 +33,8 @@ class FollowedTrainer(Protocol):
     learning: LearningRecorder
     non_finite: NonFiniteRecorder
     resumed: SavedPosition | None
+    untrained: int
+    in_update: bool
 
     def write_model(self, model: Module, optimizers: list[Optimizer]) -> None: ...
     def write_metrics(self, mode: str, metrics: dict[str, float]) -> None: ...
@@ -101,10 +103,15 @@ class PhaseTracker:
         self._heart.beat(Phase.STEP)
         self._trainer.learning.iteration_begins(self._heart.iteration)
 
+    def on_before_optimizer_step(self, pl_trainer: LightningRunner, *_: object) -> None:
+        # Its closure has run: what follows changes parameters.
+        self._trainer.in_update = True
+
     def on_train_batch_end(
         self, pl_trainer: LightningRunner, module: Module, outputs, batch, batch_idx
     ) -> None:
         heart = self._heart
+        self._trainer.in_update = False
         # Lightning counts the batch only after the hooks of it have run.
         heart.iteration = int(pl_trainer.fit_loop.epoch_loop.batch_progress.total.completed) + 1
         heart.batch = batch_idx + 1
@@ -116,7 +123,7 @@ class PhaseTracker:
         self._trainer.learning.iteration_done(heart.iteration)
         # Not what was logged: that keeps the value of an earlier iteration until the next one.
         step = outputs if isinstance(outputs, dict) else {"loss": outputs}
-        self._trainer.non_finite.note(heart.iteration, step)
+        self._trainer.non_finite.note(heart.iteration, step, batch)
         self._trained.update(logged)
         every = max(1, int(pl_trainer.log_every_n_steps or 1))
         # Reading a value waits for the GPU: no more often than Lightning's own loggers do.
@@ -167,7 +174,7 @@ class PhaseTracker:
     # --- checkpoints -----------------------------------------------------------------------------
 
     def on_save_checkpoint(self, pl_trainer: LightningRunner, module: Module, checkpoint) -> None:
-        position.add(pl_trainer, checkpoint)
+        position.add(pl_trainer, checkpoint, untrained=self._trainer.untrained)
 
     def on_load_checkpoint(self, pl_trainer: LightningRunner, module: Module, checkpoint) -> None:
         self._trainer.resumed = position.of(checkpoint)

@@ -15,6 +15,8 @@ from dualwatch.agent.trainer import RescueError, Trainer, is_loader_worker
 from dualwatch.protocol import Phase
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from dualwatch.agent.lightning.objects import LightningModule, LightningRunner, SavedPosition
 
 CHECKPOINT = "load_from"
@@ -56,6 +58,8 @@ class LightningTrainer(Trainer):
 
     Attributes:
         resumed: Position of the checkpoint that was loaded, until the training's loader begins.
+        untrained: Newest batches that the checkpoint which is being saved was not trained on.
+        in_update: An optimizer has changed parameters, or is about to, in this batch.
     """
 
     framework = "lightning"
@@ -66,6 +70,7 @@ class LightningTrainer(Trainer):
         self.runner = runner
         self._disable_workers = False
         self.resumed: SavedPosition | None = None
+        self.untrained, self.in_update = 0, False
         callbacks = [one for one in runner.callbacks if not hasattr(one, "dualwatch")]
         # First, so that a step of another callback's counts as a part of the iteration.
         runner.callbacks = [phases.callback(callback_class, self), *callbacks]
@@ -110,6 +115,14 @@ class LightningTrainer(Trainer):
         folder = str(runner.log_dir or runner.default_root_dir)
         path = os.path.join(folder, protocol.RESCUE_NAME.format(heart.iteration))
         os.makedirs(folder, exist_ok=True)
-        runner.save_checkpoint(path + ".part")
+        self.untrained = int(without_last)
+        try:
+            runner.save_checkpoint(path + ".part")
+        finally:
+            self.untrained = 0
         files.replace(path + ".part", path)
         return path
+
+    def is_whole(self, traceback: TracebackType | None) -> bool:
+        """Whether no optimizer has changed parameters in the batch that failed."""
+        return not self.in_update

@@ -118,8 +118,8 @@ def _run(part, chain, made, trial):
         name = kind.__name__
         if name.startswith("LoadImage") or name == "LoadMultiChannelImageFromFiles":
             sample = _sample("float32" if settings.get("to_float32") else "uint8")
-        elif hasattr(kind, "get_indexes") or hasattr(kind, "get_indices"):
-            continue  # It mixes several images.
+        elif _mixes(kind):
+            continue
         elif name.startswith("Load") and (name != "LoadAnnotations" or settings.get("with_seg")):
             return
         elif sample is not None:
@@ -127,6 +127,11 @@ def _run(part, chain, made, trial):
             sample = _through(part, place, name, settings, kind, sample, trial)
             if sample is None:
                 return
+
+
+def _mixes(kind):
+    """Whether a transform takes several images; the method is looked up without being bound."""
+    return any(n in vars(one) for one in kind.__mro__ for n in ("get_indexes", "get_indices"))
 
 
 def _through(part, key, name, settings, kind, sample, trial):

@@ -47,7 +47,7 @@ def of(
     if world(runner) > 1 and not every_rank:
         return found
     if guard.tracker.passes and (is_by_iterations(loop) or loop.epoch == epoch):
-        position = guard.tracker.position(without_last=without_last)
+        position = guard.tracker.position(untrained=int(without_last))
         if position is None:
             return None
         found["position"] = position

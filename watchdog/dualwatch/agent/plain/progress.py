@@ -125,7 +125,7 @@ class LoopProgress:
         if self._unfinished and self.leader is not None:
             self._unfinished = False
             self._heart.iteration += 1
-            self._heart.batch = self.leader.tracker.batches
+            self._heart.batch = self.leader.tracker.batches - self.leader.ahead
             self._learning.iteration_done(self._heart.iteration)
             self._log_losses()
 
@@ -178,7 +178,7 @@ class LoopProgress:
         heart, tracker = self._heart, guard.tracker
         if self._trains and guard is not self.leader:
             return
-        heart.batch, heart.batches = tracker.batches - 1, _length(guard)
+        heart.batch, heart.batches = tracker.batches - guard.ahead - 1, _length(guard)
         if self._trains and self._pass != (guard, tracker.passes):
             # Of any loader: a loop may make a new one for each epoch.
             self._pass, self._epochs = (guard, tracker.passes), self._epochs + 1

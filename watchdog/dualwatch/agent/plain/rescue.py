@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import gc
-from typing import TYPE_CHECKING, TypeVar
+import os
+import shutil
+from typing import TYPE_CHECKING, Callable, TypeVar
 
+from dualwatch import protocol
+from dualwatch.agent import files
 from dualwatch.agent.torch import rng
 
 _T = TypeVar("_T")
@@ -13,6 +17,45 @@ if TYPE_CHECKING:
     from dualwatch.agent.heartbeat import HeartbeatWriter
     from dualwatch.agent.torch.loader_guard import LoaderGuard
     from dualwatch.agent.torch.objects import Module, Optimizer
+
+
+own_forms: list[Callable[[str], bool]] = []
+"""Each saves into a folder what a library that prepared the loop's objects can load by itself, and
+returns whether it has prepared any."""
+
+
+def save(
+    work_dir: str,
+    optimizers: list[Optimizer],
+    leader: LoaderGuard | None,
+    heart: HeartbeatWriter,
+    *,
+    without_last: bool = False,
+) -> str:
+    """Saves what a loop needs to continue, and returns the path of the file or folder.
+
+    Args:
+        work_dir: Where it is saved.
+        optimizers: Those that have made a step.
+        leader: The guard of the training loader.
+        heart: Knows epoch and iteration.
+        without_last: The newest batch was not trained on.
+    """
+    import torch
+
+    position = place(leader, heart, without_last=without_last)
+    folder = os.path.join(work_dir, protocol.RESCUE_FOLDER.format(heart.iteration))
+    for save_into in own_forms:
+        shutil.rmtree(folder + ".part", ignore_errors=True)
+        if save_into(folder + ".part"):
+            torch.save(position, os.path.join(folder + ".part", protocol.PLACE_FILE))
+            shutil.rmtree(folder, ignore_errors=True)  # Of an earlier attempt at this iteration.
+            files.replace(folder + ".part", folder)
+            return folder
+    path = os.path.join(work_dir, protocol.RESCUE_NAME.format(heart.iteration))
+    torch.save({**state(optimizers), **position}, path + ".part")
+    files.replace(path + ".part", path)
+    return path
 
 
 def models_of(optimizers: list[Optimizer]) -> list[Module]:
@@ -31,21 +74,17 @@ def models_of(optimizers: list[Optimizer]) -> list[Module]:
     return sorted(roots, key=lambda one: -sum(value.numel() for value in one.parameters()))
 
 
-def state(
-    optimizers: list[Optimizer],
-    leader: LoaderGuard | None,
-    heart: HeartbeatWriter,
-    *,
-    without_last: bool,
-) -> dict[str, object]:
-    """What a loop needs to continue, in types that load with ``weights_only``.
+def state(optimizers: list[Optimizer]) -> dict[str, object]:
+    """The states of a loop's objects, in types that load with ``weights_only``."""
+    return {
+        "models": [one.state_dict() for one in models_of(optimizers)],
+        **_beside(optimizers),
+        "random": rng.states(),
+    }
 
-    Args:
-        optimizers: Those that have made a step.
-        leader: The guard of the training loader.
-        heart: Knows epoch and iteration.
-        without_last: The newest batch was not trained on.
-    """
+
+def _beside(optimizers: list[Optimizer]) -> dict[str, object]:
+    """The states of the optimizers, and of the schedulers and scalers that belong to them."""
     import torch
 
     schedulers = [
@@ -54,18 +93,26 @@ def state(
         if any(getattr(one, "optimizer", None) is optimizer for optimizer in optimizers)
     ]
     scalers = _living(torch.amp.GradScaler) if hasattr(torch.amp, "GradScaler") else []
-    tracker = leader.tracker if leader is not None else None
     return {
-        "models": [one.state_dict() for one in models_of(optimizers)],
         "optimizers": [one.state_dict() for one in optimizers],
         "schedulers": [one.state_dict() for one in schedulers],
         "scalers": [one.state_dict() for one in scalers if one.is_enabled()],
-        "random": rng.states(),
-        "epoch": heart.epoch,
-        "iteration": heart.iteration,
-        "batches": tracker.batches - without_last if tracker is not None else None,
-        "position": tracker.position(without_last=without_last) if tracker is not None else None,
-        "order": leader.order_state if leader is not None else None,
+    }
+
+
+def place(
+    leader: LoaderGuard | None, heart: HeartbeatWriter, *, without_last: bool = False
+) -> dict[str, object]:
+    """How far a loop is, in types that load with ``weights_only``."""
+    found: dict[str, object] = {"epoch": heart.epoch, "iteration": heart.iteration}
+    if leader is None:
+        return {**found, "batches": None, "position": None, "order": None}
+    untrained = leader.ahead + without_last
+    return {
+        **found,
+        "batches": leader.tracker.batches - untrained,
+        "position": leader.tracker.position(untrained=untrained),
+        "order": leader.order_state,
     }
 
 

@@ -102,13 +102,13 @@ class PlainTrainer(Trainer):
             self.progress.finish_iteration()
         if heart.begun < 0 or heart.iteration <= heart.begun or not self._optimizers:
             raise RescueError("nothing was trained since the start")
-        state = rescue.state(
-            [*self._optimizers.values()], self.progress.leader, heart, without_last=without_last
+        return rescue.save(
+            self._work_dir,
+            [*self._optimizers.values()],
+            self.progress.leader,
+            heart,
+            without_last=without_last,
         )
-        path = os.path.join(self._work_dir, protocol.RESCUE_NAME.format(heart.iteration))
-        torch.save(state, path + ".part")
-        files.replace(path + ".part", path)
-        return path
 
     def is_whole(self, traceback: TracebackType | None) -> bool:
         """Whether no optimizer was in the middle of its step."""

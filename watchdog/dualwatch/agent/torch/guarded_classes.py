@@ -31,6 +31,7 @@ class Guard(Protocol):
         self, ask_torch: Callable[[float], tuple[bool, object]], seconds: float
     ) -> tuple[bool, object]: ...
     def repeatable(self, indices: Iterator[object], sampler: Sampler) -> Iterator[object]: ...
+    def pulled(self, batches: Iterator[object]) -> Iterator[object]: ...
     def without_extra_draws(self) -> AbstractContextManager[None]: ...
 
 
@@ -92,7 +93,7 @@ def _loader_class(kind: type) -> type:
         def _index_sampler(self):
             guard = self.__dict__.get("_dualwatch")
             indices = super()._index_sampler
-            return indices if guard is None else _TrackedIndices(indices, self, guard.tracker)
+            return indices if guard is None else _TrackedIndices(indices, self, guard)
 
     return Guarded
 
@@ -127,18 +128,19 @@ def _sampler_class(kind: type) -> type:
 class _TrackedIndices:
     """A loader's source of indices, which are recorded as they are taken."""
 
-    def __init__(self, indices: Sampler, loader: DataLoader, tracker: SampleTracker) -> None:
-        self._indices, self._loader, self._tracker = indices, loader, tracker
+    def __init__(self, indices: Sampler, loader: DataLoader, guard: Guard) -> None:
+        self._indices, self._loader, self._guard = indices, loader, guard
 
     def __iter__(self):
         # Torch asks for an iterator twice where it starts workers, and takes from the second one:
         # a pass begins when something is taken.
-        self._tracker.begin()
+        tracker = self._guard.tracker
+        tracker.begin()
         size = getattr(self._loader, "batch_size", None)
         if size is None:
             size = getattr(self._indices, "batch_size", None)
         size = size if isinstance(size, int) else 1
-        yield from self._tracker.batched(iter(self._indices), size)
+        yield from self._guard.pulled(tracker.batched(iter(self._indices), size))
 
     def __len__(self) -> int:
         return len(self._indices)

@@ -38,6 +38,10 @@ TICK = 0.25
 """Seconds between two looks for a command while a batch is waited for."""
 
 
+READS_AHEAD = "_dualwatch_reads_ahead"
+"""Attribute of a loader, see ``LoaderGuard.reads_ahead``."""
+
+
 class CommandSource(Protocol):
     """Who carries out commands; see ``agent.commands``."""
 
@@ -67,6 +71,8 @@ class LoaderGuard:
         on_first: Called once, before the next batch.
         order_state: Random state from which the sampler drew the order of the present pass.
         resume_order: The same of a pass that the next one continues.
+        reads_ahead: A wrapper in front of the loader takes each batch one request before the loop
+            gets it, and calls ``reached_loop`` when it does.
     """
 
     def __init__(self, loader: DataLoader, handler: CommandSource) -> None:
@@ -81,6 +87,7 @@ class LoaderGuard:
         self.on_first: Callable[[], None] | None = None
         self.order_state: Tensor | None = None
         self.resume_order: Tensor | None = None
+        self.reads_ahead = bool(loader.__dict__.get(READS_AHEAD))
         guarded_classes.guard_loader(loader, self)
         # Without batches samples are taken from the sampler directly.
         if loader.batch_sampler is not None:
@@ -94,6 +101,15 @@ class LoaderGuard:
         if self._recovery is not None and self._recovery.reading:
             return self._recovery.has_workers
         return bool(getattr(self.iterator, "_workers", None))
+
+    @property
+    def ahead(self) -> int:
+        """Batches that were delivered and have not reached the loop."""
+        return int(self.reads_ahead and self.tracker.active and self.tracker.batches > 0)
+
+    def reached_loop(self, batch: object) -> None:
+        """A batch that was read ahead is given to the loop."""
+        self._handler.batch_came(batch)
 
     # --- a pass over the data --------------------------------------------------------------------
 
@@ -149,7 +165,8 @@ class LoaderGuard:
             raise
         self.tracker.delivered()
         self._pace.came(asked, time.monotonic())
-        self._handler.batch_came(batch)
+        if not self.reads_ahead:
+            self._handler.batch_came(batch)
         return batch
 
     def _next(self, ask_torch: Callable[[], object]) -> object:
@@ -193,6 +210,17 @@ class LoaderGuard:
             self._handler.look(self, waiting=True)
             if self._recovery is not None:
                 self._recovery.check_limit()
+
+    def pulled(self, batches: Iterator[object]) -> Iterator[object]:
+        """Batches of indices as torch takes them, drawn from the random state of the training."""
+        while True:
+            recovery = self._recovery
+            with recovery.random.paused() if recovery is not None else contextlib.nullcontext():
+                try:
+                    batch = next(batches)
+                except StopIteration:
+                    return
+            yield batch
 
     # --- replacement -----------------------------------------------------------------------------
 

@@ -66,6 +66,7 @@ class RandomStates:
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._states: _Sources | None = None
+        self._outside: _Sources | None = None
 
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
@@ -73,7 +74,7 @@ class RandomStates:
         import numpy
         import torch
 
-        outside = self._now()
+        self._outside = self._now()
         if self._states is None:
             torch.default_generator.manual_seed(self._seed)
             numpy.random.seed(self._seed % 2**32)
@@ -84,7 +85,22 @@ class RandomStates:
             yield
         finally:
             self._states = self._now()
-            self._set(outside)
+            self._set(self._outside)
+            self._outside = None
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Inside, within ``active``, everything random is drawn from the process's own states."""
+        if self._outside is None:
+            yield
+            return
+        own = self._now()
+        self._set(self._outside)
+        try:
+            yield
+        finally:
+            self._outside = self._now()
+            self._set(own)
 
     @staticmethod
     def _now() -> _Sources:

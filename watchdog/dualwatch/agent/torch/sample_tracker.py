@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _MASK = (1 << 61) - 1
 _FACTOR = 1000003
 
+MOST_UNTRAINED = 2
+"""Batches that may be taken and not trained on: one that failed, and one that was read ahead."""
+
 
 class Position(TypedDict):
     """A position in a pass, as checkpoints contain it.
@@ -62,7 +65,7 @@ class SampleTracker:
         self._backlog: deque[object] = deque()
         self._by_sampler = True
         self._resume: Position | None = None
-        self._last: object = None
+        self._last: deque[object] = deque(maxlen=MOST_UNTRAINED)
         self.complaint = ""
 
     # --- what the loader takes -------------------------------------------------------------------
@@ -74,7 +77,8 @@ class SampleTracker:
         self.given.clear()
         self._pending, self._backlog = [], deque()
         self.batches = self.samples = self._pulled = self._order = 0
-        self._by_sampler, self._last = True, None
+        self._by_sampler = True
+        self._last.clear()
 
     def sampled(self, indices: Iterator[object]) -> Iterator[object]:
         """The indices of a sampler, recorded as they are taken."""
@@ -133,7 +137,8 @@ class SampleTracker:
         """The oldest batch that was taken has come out of the loader."""
         if not self.given:
             return
-        batch = self._last = self.given.popleft()
+        batch = self.given.popleft()
+        self._last.append(batch)
         self.batches += 1
         for index in _members(batch):
             self.samples += 1
@@ -148,20 +153,21 @@ class SampleTracker:
 
     # --- position --------------------------------------------------------------------------------
 
-    def position(self, *, without_last: bool = False) -> Position | None:
+    def position(self, *, untrained: int = 0) -> Position | None:
         """The position in this pass, for ``resume``; None where it is unknown.
 
         Args:
-            without_last: The batch that was delivered last was not trained on.
+            untrained: So many of the batches that were delivered last were not trained on.
         """
-        again = list(_members(self._last)) if without_last and self._last is not None else []
+        batches = [*self._last][max(0, len(self._last) - untrained) :] if untrained else []
+        again = [index for batch in batches for index in _members(batch)]
         pending = [*again, *self._pending, *self._backlog]
         known = [index for index in pending if _is_index(index)]
         if self._order < 0 or len(known) < len(pending):
             return None
         return {
             "passes": self.passes,
-            "batches": self.batches - bool(again),
+            "batches": self.batches - len(batches),
             "samples": self.samples - len(again),
             "pulled": self._pulled,
             "order": self._order,

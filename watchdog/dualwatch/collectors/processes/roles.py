@@ -14,8 +14,16 @@ ORDER = (MAIN, RANK, WORKER, TRACKER, LAUNCHER, OTHER)
 _PYTHON = re.compile(r"(?:^|[/\\])(?:python|pypy)[\d.]*w?(?:\.exe)?$", re.IGNORECASE)
 _LAUNCHER = re.compile(r"(?:^|[/\\])(?:torchrun|accelerate|deepspeed)(?:-script\.py|\.exe)?$")
 _LAUNCHER_MODULES = frozenset(
-    ("torch.distributed.run", "torch.distributed.launch", "torch.distributed.elastic")
+    (
+        "torch.distributed.run",
+        "torch.distributed.launch",
+        "torch.distributed.elastic",
+        "accelerate.commands.launch",
+    )
 )
+_WITH_VALUE = ("-W", "-X")
+"""Options of Python whose value is the next word."""
+
 _FORK_SERVER = "multiprocessing.forkserver import main"
 _TRACKER = "multiprocessing.resource_tracker import main"
 _SPAWNED = "--multiprocessing-fork"
@@ -28,8 +36,19 @@ def is_python(command: Command) -> bool:
 
 def is_launcher(command: Command) -> bool:
     """Whether the process is torchrun's agent or a sister of it."""
-    head = command[:4]
-    return any(_LAUNCHER.search(word) or word in _LAUNCHER_MODULES for word in head)
+    if not command:
+        return False
+    if not is_python(command):
+        return _LAUNCHER.search(command[0]) is not None
+    words = iter(command[1:])
+    for word in words:
+        if word == "-m":
+            return next(words, "") in _LAUNCHER_MODULES
+        if word in _WITH_VALUE:
+            next(words, "")
+        elif not word.startswith("-"):
+            return _LAUNCHER.search(word) is not None
+    return False
 
 
 class Roles:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dualwatch.frameworks.base import Checkpoint
 from dualwatch.frameworks.script import ScriptFramework
-from dualwatch.protocol import RESCUE_NAME, Phase
+from dualwatch.protocol import PLACE_FILE, RESCUE_FOLDER, RESCUE_NAME, Phase
 
 _NUMBER = re.compile(r"\d+")
 
@@ -26,6 +26,7 @@ class PyTorch(ScriptFramework):
 
     name = "pytorch"
     modules = ("torch", "accelerate", "transformers")
+    begins_again = True
 
     phases = {"backward": Phase.STEP}
     advice = {
@@ -45,7 +46,11 @@ class PyTorch(ScriptFramework):
         self, work_dir: Path, *, since: float, without: Collection[Path] = ()
     ) -> tuple[Checkpoint | None, list[str]]:
         """The newest rescue checkpoint: where the script saves its own is not known."""
-        found = [(path.stat().st_mtime, path) for path in work_dir.glob(RESCUE_NAME.format("*"))]
+        paths = [
+            *work_dir.glob(RESCUE_NAME.format("*")),
+            *(path.parent for path in work_dir.glob(f"{RESCUE_FOLDER.format('*')}/{PLACE_FILE}")),
+        ]
+        found = [(path.stat().st_mtime, path) for path in paths]
         for written, path in sorted(found, reverse=True):
             number = _NUMBER.search(path.name)
             if written >= since - 1.0 and path not in without and number is not None:

@@ -217,6 +217,9 @@ CODES: tuple[Code, ...] = (
             "rank that evaluates alone. Raise the timeout (init_process_group(timeout=...)), or "
             "make the evaluation shorter: fewer images, fewer boxes per image, or a smaller "
             "interval of results that are collected.",
+            Circumstance.NEVER_JOINED: "Some processes never reached the meeting point. Check that "
+            "every node was started with the same address, port and number of nodes, that the "
+            "address can be reached from each of them, and what the missing ones died of.",
             Circumstance.DIFFERENT_BRANCHES: "Shortly before, the batch of one rank alone had "
             "nothing in it, or the model returned fewer losses for it: that rank may have skipped "
             "a backward pass or a collective. Compute the same losses on every rank: "

@@ -53,6 +53,11 @@ _WRITES = re.compile(
     r"|put_text"
     r"|add_scalars?|emit|write)\b|os\.(?:makedirs|rename|replace|symlink)\("
 )
+_DATA_FILE = re.compile(
+    r"\.(?:csv|tsv|jsonl?|jpe?g|png|bmp|tiff?|webp|np[yz]|h5|hdf5|xml|parquet|l?mdb|mat|mp4|avi"
+    r"|wav|flac|nii|gz|dcm|tfrecord|zarr)'?\s*$",
+    re.IGNORECASE,
+)
 _PARENT_GONE = re.compile(r"Parent directory .+ does not exist|File .+ cannot be opened")
 _MISSING_PATH = re.compile(r"No such file or directory: '([^']+)'|directory (\S+) does not exist")
 
@@ -148,9 +153,19 @@ def _by_place(error: ErrorSeen) -> str:
     for place, code in _places():
         if _is_below(error, place):
             return code
+    if _is_data_missing(error):
+        return "DW603"
     if _is_below(error, _DATASET_BUILT):
         return "DW603" if error.exception in _ABSENT else "DW306"
     return "DW306" if error.worker is not None or _is_below(error, _FETCHED) else "DW606"
+
+
+def _is_data_missing(error: ErrorSeen) -> bool:
+    """Whether the main process did not find a file of the kind that data is kept in."""
+    if error.exception not in _ABSENT or error.worker is not None or _is_below(error, _FETCHED):
+        return False
+    is_data = _DATA_FILE.search(error.message.partition("\n")[0]) is not None
+    return is_data and not _is_below(error, _WRITES)
 
 
 def _is_below(error: ErrorSeen, place: re.Pattern[str]) -> bool:

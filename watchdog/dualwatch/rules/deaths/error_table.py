@@ -93,6 +93,12 @@ TABLE: tuple[Row, ...] = (
         below=r"torch/serialization\.py\", line \d+, in (?:load|_open\w*|__init__)",
         not_below=_SAVES,
     ),
+    # --- memory of the host ---
+    _row(
+        "DW501",
+        r"ray\.exceptions\.OutOfMemoryError|due to the node running low on memory"
+        r"|killed due to memory pressure",
+    ),
     # --- memory of the GPU ---
     _row(
         "DW401",
@@ -179,6 +185,12 @@ TABLE: tuple[Row, ...] = (
         r"|Timed out after \d+ms waiting for recv|NCCL's watchdog got stuck",
     ),
     _row(
+        "DW118",
+        r"waiting for clients\. \d+/\d+ clients joined|RendezvousTimeoutError"
+        r"|client socket has timed out after \d+\S* (?:while )?trying to connect",
+        C.NEVER_JOINED,
+    ),
+    _row(
         "DW608",
         r"Address already in use|EADDRINUSE|(?:WinError|[Ss]ystem error:|Errno) 10048\b"
         r"|[Oo]nly one usage of each socket address|通常每个套接字地址",
@@ -262,6 +274,14 @@ TABLE: tuple[Row, ...] = (
     ),
     _row("DW305", r"worker \(pid(?:\(s\))?[ \d,]+\) exited unexpectedly"),
     _row("DW604", r"MissingPairError"),
+    # --- data that is not there ---
+    _row(
+        "DW603",
+        r"Couldn't find any class folder|Found no valid file for the classes"
+        r"|images not found .{0,20}missing path|[Nn]o (?:labels|images) found in"
+        r"|[Ff]ound 0 (?:files|images) in|num_samples should be a positive integer value, but got"
+        r" num_samples=0|DatasetNotFoundError",
+    ),
     # --- code that is not there or does not fit ---
     _row(
         "DW607",

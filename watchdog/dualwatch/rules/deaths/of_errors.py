@@ -20,6 +20,7 @@ _IN_WORDS = {
     Circumstance.INTERRUPTED: "it was stopped by hand (Ctrl-C)",
     Circumstance.RUN_FOLDER_REMOVED: "the folder that the training writes to was removed or "
     "renamed while it ran",
+    Circumstance.NEVER_JOINED: "a process of the group never joined the others",
     Circumstance.WHILE_EVALUATING: "a collective operation timed out while a rank evaluated",
 }
 """Headlines of errors whose own text does not say it."""
@@ -76,7 +77,7 @@ def _meaning(s: Snapshot, error: ErrorSeen) -> error_patterns.Meaning:
     if asserted is not None:
         return asserted.meaning
     found = error_patterns.recognise(error)
-    if found.code == "DW118":
+    if found.code == "DW118" and found.circumstance is None:
         return found._replace(circumstance=circumstance_of_timeout(s))
     if found.code == "DW502" and found.circumstance is None:
         if _is_shm_that_is_full(s):

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterator
 
-from dualwatch.events import Evidence, Finding, Severity
+from dualwatch.events import Evidence, Finding, IterationLogged, Severity
 from dualwatch.rules.catalog import finding
 from dualwatch.rules.metrics import useless
 from dualwatch.rules.metrics.course import course_of_total
@@ -22,6 +22,12 @@ LINES = 50
 ITERATIONS = 1000
 EPOCHS = 2
 """What a training has done when its loss should have fallen."""
+
+RATELESS = 5
+"""Log lines from the very first on in which a learning rate of 0 is none of a warm-up ..."""
+
+MANY = 1000
+"""... and the newest ones in which it is not that of the last steps of a schedule."""
 
 MOVING = 3
 """Different values among the newest of a gradient that moves."""
@@ -47,7 +53,7 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
         or (metric.bad is not None and metric.bad.is_open(metric.last_line))
     ):
         return
-    constant = _constant(s, name, metric)
+    constant = _constant(s, name, metric) or _without_a_rate(s)
     if constant is not None:
         yield constant
     elif _should_have_fallen(s, metric) and not _learns(s):
@@ -90,6 +96,31 @@ def _why_constant(s: Snapshot, metric: Metric) -> str | None:
         return None
     moves = {point.value for point in gradient.recent if math.isfinite(point.value)}
     return "" if len(moves) >= MOVING else None
+
+
+def _without_a_rate(s: Snapshot) -> Finding | None:
+    """A learning rate of 0 in all lines, and a loss that does not fall: nothing is trained."""
+    line, found = s.last_train, course_of_total(s)
+    if line is None or found is None or found.falls:
+        return None
+    rates = [s.metrics[key] for key in line.metrics if key.rsplit("/", 1)[-1] in _rates(line)]
+    if not rates or any(rate.value for rate in rates):
+        return None
+    lines = min(rate.last_line - rate.since + 1 for rate in rates)
+    from_the_first = all(rate.since <= rate.first_line for rate in rates)
+    if lines < (RATELESS if from_the_first else MANY):
+        return None
+    text = f"the learning rate is 0 in each of the last {lines} log lines"
+    evidence = [
+        Evidence(text=text, source=s.log, wall=line.wall),
+        Evidence(text=found.words, source=s.log, wall=line.wall),
+    ]
+    return finding("DW206", evidence, confidence=0.9, severity=Severity.ERROR, attempt=s.attempt)
+
+
+def _rates(line: IterationLogged) -> tuple[str, ...]:
+    """The names of rates that are printed exactly; a script may round its own to four places."""
+    return ("learning_rate",) if line.bar else ("lr", "base_lr")
 
 
 def _should_have_fallen(s: Snapshot, metric: Metric) -> bool:

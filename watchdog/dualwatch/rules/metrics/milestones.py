@@ -12,12 +12,14 @@ from statistics import median
 from dualwatch.events import EvaluationLogged, Evidence, Finding, Proof
 from dualwatch.rules.catalog import finding
 from dualwatch.rules.metrics.metrics import is_called, named
+from dualwatch.rules.metrics.trends import domain
 from dualwatch.rules.thresholds import MetricTarget, Thresholds
 from dualwatch.state.snapshot import Snapshot
 
 
 def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """Missed targets of the newest evaluation."""
+    falling = {one.name for one in domain(s, limits).falling}
     for milestone, value, last in _reached(s, limits):
         if not milestone.fails(value):
             continue
@@ -35,6 +37,8 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
             attempt=s.attempt,
             subject=f"{milestone.metric} at epoch {milestone.epoch}",
             proof=Proof.MISSED_TARGET,
+            # A loss that never fell has missed its target for that reason.
+            follows=("DW205",) if milestone.metric in falling else (),
         )
 
 

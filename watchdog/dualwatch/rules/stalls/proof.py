@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from dualwatch.events import Frame, StacksCaptured, ThreadStack, WaitKind, WaitSeen
-from dualwatch.protocol import Phase
+from dualwatch.protocol import AgentCommand, Phase
 from dualwatch.rules.stalls import background, context, stack_patterns
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.pauses import LOOPS
@@ -29,12 +29,14 @@ _LOCKS = (WaitKind.MEMORY_LOCK, WaitKind.FILE_LOCK)
 
 class Cause(enum.Enum):
     """``DEADLOCK``: workers wait for locks. ``LOST_BATCH``: all workers wait for work. ``POOL``:
-    the main process waits for a pool that has nothing to do. ``STOPPED``: a worker is stopped."""
+    the main process waits for a pool that has nothing to do. ``STOPPED``: a worker is stopped.
+    ``MAIN``: workers were taken away, and the main process waits for the same kind of lock."""
 
     DEADLOCK = "deadlock"
     LOST_BATCH = "lost-batch"
     POOL = "pool"
     STOPPED = "stopped"
+    MAIN = "main"
 
 
 class Proven(NamedTuple):
@@ -134,11 +136,19 @@ def _closed(s: Snapshot, look: StacksCaptured, pid: int) -> _Closed | None:
         waits = seen.waits_around(locked or (pid, *seen.workers))
         cause = Cause.DEADLOCK if locked else Cause.LOST_BATCH
         return _Closed(cause, waits) if waits is not None else None
+    if stack_patterns.fetches(main) and _was_replaced(s):
+        waits = seen.locked_main()
+        return _Closed(Cause.MAIN, waits) if waits is not None else None
     if stack_patterns.caller_of_pool(main) is not None:
         pool = seen.idle_pool()
         waits = seen.waits_around((pid, *pool)) if pool else None
         return _Closed(Cause.POOL, waits) if waits is not None else None
     return None
+
+
+def _was_replaced(s: Snapshot) -> bool:
+    """Whether workers were taken away because of a stall: what they waited for was proven then."""
+    return any(one.order == AgentCommand.REPLACE and one.done for one in s.answers)
 
 
 class _Look:
@@ -190,6 +200,12 @@ class _Look:
                 return None
             found.append(pid)
         return tuple(found) if self.workers else None
+
+    def locked_main(self) -> frozenset[tuple[int, int, str]] | None:
+        """The waits around a main process that loads a batch itself and waits for a lock in it."""
+        wait = self._main_wait(self.trainer)
+        is_locked = wait.kind in _LOCKS and wait.endless
+        return self.waits_around((self.trainer,)) if is_locked else None
 
     def idle_pool(self) -> tuple[int, ...]:
         """The processes of a pool; () unless all of them wait for a task."""

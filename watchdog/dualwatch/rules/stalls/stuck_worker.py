@@ -11,6 +11,7 @@ from typing import NamedTuple
 from dualwatch.events import Evidence, Finding, Frame, Proof, Severity, ThreadStack
 from dualwatch.protocol import Phase
 from dualwatch.rules.stalls import context, loader, stack_patterns, stall, waits
+from dualwatch.rules.stalls.proof import Cause
 from dualwatch.rules.stalls.stall import StallKind
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
@@ -21,8 +22,10 @@ QUOTED = 8
 
 def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """The place where a stalled training is stuck."""
-    kind = stall.state(s, limits).kind
-    if kind not in (StallKind.STALLED, StallKind.SUSPECT):
+    now = stall.state(s, limits)
+    kind = now.kind
+    is_proven = now.proven is not None and now.proven.cause is Cause.MAIN
+    if kind not in (StallKind.STALLED, StallKind.SUSPECT) and not is_proven:
         return
     found = _find(s)
     if found is None:
@@ -37,7 +40,7 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
         remedy=found.remedy,
         severity=Severity.WARNING if is_suspect else None,
         pid=found.pid,
-        proof=found.proof,
+        proof=Proof.ENDLESS if is_proven else found.proof,
     )
 
 

@@ -1,0 +1,1 @@
+"""What the agent knows of accelerate, whose scripts are followed as loops of their own."""

@@ -1,0 +1,1 @@
+"""The agent's adapter for the Trainer of Hugging Face transformers."""

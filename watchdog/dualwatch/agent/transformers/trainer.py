@@ -1,0 +1,179 @@
+"""A training of the Hugging Face Trainer: overrides, guarded loaders, its own checkpoints."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+from typing import TYPE_CHECKING
+
+from dualwatch import protocol
+from dualwatch.agent import files
+from dualwatch.agent.torch import loader_guard
+from dualwatch.agent.trainer import RescueError, Trainer, is_loader_worker
+from dualwatch.agent.transformers import phases
+from dualwatch.protocol import Phase
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Callable
+
+    from dualwatch.agent.torch.objects import Module, Optimizer
+    from dualwatch.agent.transformers.objects import HFTrainer, TrainerModule
+
+CHECKPOINT = "load_from"
+"""The override that names what a training resumes from."""
+
+FOLDER = "checkpoint-{}"
+"""The Trainer's own checkpoint of a step, in its output folder."""
+
+
+def install(module: TrainerModule) -> None:
+    """Wraps ``Trainer.train``."""
+    trainer_class = module.Trainer
+    original = trainer_class.train
+    signature = inspect.signature(original)
+
+    @functools.wraps(original)
+    def train(self, *args, **kwargs):
+        run: Callable[..., object] = functools.partial(original, self)
+        trainer = None
+        if not is_loader_worker():
+            try:
+                bound = signature.bind(self, *args, **kwargs)
+                trainer = TransformersTrainer(self, module.TrainerCallback)
+                trainer.apply_overrides(bound.arguments)
+                args, kwargs = bound.args[1:], bound.kwargs
+                run = trainer.rescuing(run)
+            except Exception:
+                files.note_error("following the Trainer")
+        result = run(*args, **kwargs)
+        if trainer is not None:
+            trainer.heart.beat(Phase.FINISHED)
+        return result
+
+    trainer_class.train = train
+
+
+class TransformersTrainer(Trainer):
+    """One ``train`` of the Hugging Face Trainer.
+
+    Args:
+        runner: The Trainer.
+        callback_class: The class of its callbacks.
+    """
+
+    framework = "transformers"
+    packages = ("transformers", "accelerate")
+
+    def __init__(self, runner: HFTrainer, callback_class: type) -> None:
+        super().__init__()
+        self.runner = runner
+        self._disable_workers = self._in_update = False
+        handler = runner.callback_handler
+        callbacks = [one for one in handler.callbacks if not hasattr(one, "dualwatch")]
+        # First, so that the work of another callback counts as a part of the iteration.
+        handler.callbacks[:] = [phases.callback(callback_class, self), *callbacks]
+        for name in ("evaluate", "predict"):
+            self._wrap(name, self._evaluating)
+        self._wrap("prediction_step", functools.partial(self.during, Phase.VAL_STEP))
+        self._wrap("_save_checkpoint", functools.partial(self.during, Phase.SAVING))
+        loader_guard.guard_every_loader(self.guard)
+        if self.commands is not None:
+            self.commands.listen()
+
+    def _wrap(self, name: str, wrapped: Callable[..., object]) -> None:
+        method = getattr(self.runner, name, None)
+        if method is None:  # Of a version that names it otherwise.
+            files.note(f"this Trainer has no {name}")
+            return
+        # An earlier ``train`` of the same Trainer may have wrapped it for an earlier heartbeat.
+        setattr(self.runner, name, wrapped(getattr(method, "_dualwatch_method", method)))
+        getattr(self.runner, name)._dualwatch_method = getattr(method, "_dualwatch_method", method)
+
+    def _evaluating(self, method):
+        """Wraps a whole evaluation, in which the heartbeat counts the evaluation's batches."""
+
+        @functools.wraps(method)
+        def evaluating(*args, **kwargs):
+            heart = self.heart
+            before = heart.phase, heart.batch, heart.batches
+            heart.batch = heart.batches = 0
+            heart.beat(Phase.VAL_WAITING)
+            try:
+                return method(*args, **kwargs)
+            finally:
+                phase, heart.batch, heart.batches = before
+                heart.beat(phase)
+
+        return evaluating
+
+    def write_model(self, model: Module, optimizers: list[Optimizer]) -> None:
+        """Records the parts of the model, and when they are in the middle of an update."""
+        super().write_model(model, optimizers)
+        for optimizer in optimizers:
+            # Since torch 2.1.
+            before = getattr(optimizer, "register_step_pre_hook", None)
+            after = getattr(optimizer, "register_step_post_hook", None)
+            if before is not None and after is not None:
+                before(functools.partial(self._update, True))
+                after(functools.partial(self._update, False))
+
+    def _update(self, begins: bool, *_: object) -> None:
+        self._in_update = begins
+
+    def apply_overrides(self, arguments: dict[str, object]) -> None:
+        """Applies the supervisor's overrides to the arguments of ``train``, and reports them."""
+        applied, refused = {}, {}
+        for key, value in self.orders.overrides.items():
+            if key == CHECKPOINT:
+                arguments["resume_from_checkpoint"] = value
+            elif key == protocol.WORKERS_KEY and value == 0:
+                self._disable_workers = True
+            elif key != "resume":  # Which a checkpoint implies.
+                refused[key] = "not an override of a training of the Hugging Face Trainer"
+                continue
+            applied[key] = value
+        self.report(applied, refused, self.runner.args.output_dir)
+
+    def guard(self, loader: object) -> object:
+        """Takes a loader into care, without workers where the supervisor forbids them."""
+        super().guard(loader)
+        guard = loader_guard.guard_of(loader)
+        if guard is not None and self._disable_workers:
+            guard.disable_workers()
+        return loader
+
+    # --- saving ----------------------------------------------------------------------------------
+
+    def save(self, *, without_last: bool = False) -> str:
+        """Saves the Trainer's own checkpoint of the last step; see ``Trainer.save``."""
+        if int(self.runner.args.world_size) > 1:
+            raise RescueError("several ranks: each stopped at another position")
+        return self._save()
+
+    def save_together(self) -> str:
+        """Saves the Trainer's own checkpoint, to which each rank adds its part."""
+        if os.environ.get("LOCAL_WORLD_SIZE", "1") != str(self.runner.args.world_size):
+            raise RescueError("several machines: the state of the others is not known")
+        return self._save()
+
+    def is_whole(self, traceback: TracebackType | None) -> bool:
+        """Whether the parameters are those of the step that the Trainer's state names."""
+        return not self._in_update and int(self.runner.state.global_step) == self.heart.iteration
+
+    def _save(self) -> str:
+        runner, heart = self.runner, self.heart
+        if heart.begun < 0 or heart.iteration <= heart.begun:
+            raise RescueError("nothing was trained since the start")
+        args = runner.args
+        path = os.path.join(args.output_dir, FOLDER.format(runner.state.global_step))
+        if os.path.exists(os.path.join(path, "trainer_state.json")):
+            return path  # The Trainer has just saved it.
+        limit, args.save_total_limit = args.save_total_limit, None
+        try:
+            # For the limit the Trainer deletes older checkpoints.
+            runner._save_checkpoint(runner.model_wrapped, None)
+        finally:
+            args.save_total_limit = limit
+        return path
