@@ -67,14 +67,19 @@ KINDS = (
     Kind("lightning", "lightning", "lightning_logs/*/rescue_iter_*.pth", evaluates=True),
 )
 RANKS = Kind("plain", "pytorch", "wd/rescue_iter_*.pth", launcher=TORCHRUN)
+IN_RANKS = (RANKS, Kind("transformers", "transformers", "out/checkpoint-*", launcher=TORCHRUN))
+
+
+def installed(kind: Kind) -> Kind:
+    """A kind, unless its package is missing."""
+    if kind.name != "plain" and importlib.util.find_spec(kind.name) is None:
+        pytest.skip(f"{kind.name} is not installed")
+    return kind
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
 def kind(request: pytest.FixtureRequest) -> Kind:
-    found: Kind = request.param
-    if found.name != "plain" and importlib.util.find_spec(found.name) is None:
-        pytest.skip(f"{found.name} is not installed")
-    return found
+    return installed(request.param)
 
 
 class Run(SupervisedRun):
@@ -115,16 +120,20 @@ def bare(kind: Kind, folder: Path, *words: str) -> None:
 
 
 @functools.cache
-def undisturbed(kind: Kind) -> tuple[list[list[int]], dict[str, Any]]:
-    """Batches and weights of the training without dualwatch and without a fault."""
-    with tempfile.TemporaryDirectory() as folder:
-        bare(kind, Path(folder))
-        return batches(Path(folder)), weights(Path(folder))
+def undisturbed(kind: Kind) -> list[tuple[list[list[int]], dict[str, Any]]]:
+    """Batches and weights of each rank, without dualwatch and without a fault."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        bare(kind, folder)
+        ranks = range(len(list(folder.glob("weights-*.pt"))))
+        return [(batches(folder, rank), weights(folder, rank)) for rank in ranks]
 
 
 def same_as_undisturbed(kind: Kind, folder: Path) -> bool:
-    order, values = undisturbed(kind)
-    return batches(folder) == order and equal(weights(folder), values)
+    return all(
+        batches(folder, rank) == order and equal(weights(folder, rank), values)
+        for rank, (order, values) in enumerate(undisturbed(kind))
+    )
 
 
 def rescued(kind: Kind, folder: Path) -> str:
@@ -222,6 +231,18 @@ def test_after_ctrl_c_it_resumes_at_the_sample(kind: Kind, tmp_path: Path) -> No
     assert same_as_undisturbed(kind, tmp_path)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+@pytest.mark.parametrize("kind", IN_RANKS, ids=lambda kind: kind.name)
+def test_after_ctrl_c_ranks_resume_at_the_sample(kind: Kind, tmp_path: Path) -> None:
+    started = Started(installed(kind), tmp_path)
+    started.wait_for(5)
+    started.process.send_signal(signal.SIGINT)
+
+    assert started.process.wait(DEADLINE) == 130
+    bare(kind, tmp_path, "--resume", rescued(kind, tmp_path))
+    assert same_as_undisturbed(kind, tmp_path)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGKILL")
 def test_a_training_outlives_dualwatch(tmp_path: Path) -> None:
     started = Started(PLAIN, tmp_path)
@@ -231,4 +252,4 @@ def test_a_training_outlives_dualwatch(tmp_path: Path) -> None:
     (tmp_path / "enough").touch()
 
     started.wait_for(EPOCHS * BATCHES)
-    assert batches(tmp_path) == undisturbed(PLAIN)[0]
+    assert batches(tmp_path) == undisturbed(PLAIN)[0][0]
