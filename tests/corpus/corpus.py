@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from tests.corpus.case import Case
-from tests.corpus.table import deaths, healthy, metrics, silent, stalls
+from tests.corpus.table import deaths, healthy, metrics, scripts, silent, stalls
 
-FAULTY: tuple[Case, ...] = (*stalls.CASES, *deaths.CASES, *metrics.CASES, *silent.CASES)
-HEALTHY: tuple[Case, ...] = (*healthy.CASES, *silent.HEALTHY)
+FAULTY: tuple[Case, ...] = (
+    *stalls.CASES,
+    *deaths.CASES,
+    *metrics.CASES,
+    *silent.CASES,
+    *scripts.CASES,
+)
+HEALTHY: tuple[Case, ...] = (*healthy.CASES, *silent.HEALTHY, *scripts.HEALTHY)
 CASES: tuple[Case, ...] = (*FAULTY, *HEALTHY)
 BY_NAME = {case.name: case for case in CASES}
 

@@ -20,11 +20,15 @@ from dualwatch.events import (
     AgentReported,
     Decided,
     EvaluationLogged,
+    Event,
     HeartbeatRead,
     IterationLogged,
     ModelSeen,
+    WorkersChanged,
+    journal,
 )
 from dualwatch.protocol import Phase
+from dualwatch.protocol.workers import WorkersStep
 
 from tests.support.supervised import DEADLINE, SupervisedRun
 
@@ -120,19 +124,19 @@ def bare(kind: Kind, folder: Path, *words: str) -> None:
 
 
 @functools.cache
-def undisturbed(kind: Kind) -> list[tuple[list[list[int]], dict[str, Any]]]:
+def undisturbed(kind: Kind, *words: str) -> list[tuple[list[list[int]], dict[str, Any]]]:
     """Batches and weights of each rank, without dualwatch and without a fault."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        bare(kind, folder)
+        bare(kind, folder, *words)
         ranks = range(len(list(folder.glob("weights-*.pt"))))
         return [(batches(folder, rank), weights(folder, rank)) for rank in ranks]
 
 
-def same_as_undisturbed(kind: Kind, folder: Path) -> bool:
+def same_as_undisturbed(kind: Kind, folder: Path, *words: str) -> bool:
     return all(
         batches(folder, rank) == order and equal(weights(folder, rank), values)
-        for rank, (order, values) in enumerate(undisturbed(kind))
+        for rank, (order, values) in enumerate(undisturbed(kind, *words))
     )
 
 
@@ -195,15 +199,16 @@ def test_after_an_error_it_resumes_from_its_last_whole_step(kind: Kind, tmp_path
 
 
 class Started:
-    """A training under ``dualwatch run`` that takes its time."""
+    """A training under ``dualwatch run`` that takes its time until the file ``enough`` is there."""
 
-    def __init__(self, kind: Kind, folder: Path) -> None:
+    def __init__(self, kind: Kind, folder: Path, *words: str) -> None:
         self.folder = folder
         options = ["--no-tensorboard", "--work-dir", str(folder / "wd")]
+        slow = words or ("--step", "0.5")
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "dualwatch", "run", *options, "--"),
-                *kind.command(folder, "--step", "0.5", "--enough", str(folder / "enough")),
+                *kind.command(folder, *slow, "--enough", str(folder / "enough")),
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -218,6 +223,36 @@ class Started:
         while not path.exists() or len(path.read_text().splitlines()) < lines:
             assert time.monotonic() < until
             time.sleep(0.1)
+
+    def events(self) -> list[Event]:
+        path = self.folder / "wd" / "dualwatch" / "journal.jsonl"
+        return list(journal.read(path)) if path.exists() else []
+
+    def wait_for_step(self, step: str) -> None:
+        """Waits until fresh workers are so far."""
+        until = time.monotonic() + 2 * DEADLINE
+        while not any(isinstance(e, WorkersChanged) and e.step == step for e in self.events()):
+            assert time.monotonic() < until
+            assert self.process.poll() is None
+            time.sleep(0.5)
+
+    def finish(self) -> int:
+        (self.folder / "enough").touch()
+        return self.process.wait(DEADLINE)
+
+
+def test_fresh_workers_take_over_from_a_replaced_loader(kind: Kind, tmp_path: Path) -> None:
+    if kind.name not in ("plain", "lightning"):
+        pytest.skip("the same loaders as of a plain loop")
+    long = ("--batches", "400")
+    started = Started(kind, tmp_path, *long, "--cycle", "--load", "0.05")
+    started.wait_for_step(WorkersStep.GAIN)
+
+    assert started.finish() == 0
+    steps = [event for event in started.events() if isinstance(event, WorkersChanged)]
+    assert {step.workers for step in steps} == {1}  # A single one has nobody to wait for.
+    assert consumed(tmp_path) == {epoch: Counter(range(400 * BATCH)) for epoch in range(EPOCHS)}
+    assert same_as_undisturbed(kind, tmp_path, *long)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
