@@ -187,7 +187,9 @@ class TransformersTrainer(Trainer):
             raise RescueError("nothing was trained since the start")
         args = runner.args
         path = os.path.join(args.output_dir, FOLDER.format(runner.state.global_step))
-        if os.path.exists(os.path.join(path, "trainer_state.json")):
+        # Each rank writes its own random states, the first one the rest.
+        own = "rng_state.pth" if args.world_size <= 1 else f"rng_state_{args.process_index}.pth"
+        if all(os.path.exists(os.path.join(path, name)) for name in (own, "trainer_state.json")):
             return path  # The Trainer has just saved it.
         limit, args.save_total_limit = args.save_total_limit, None
         try:
