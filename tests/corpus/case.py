@@ -33,7 +33,6 @@ class Case:
         options: ``--cfg-options``.
         words: Further words of the command line of ``dualwatch train``.
         script, config: Files in ``trainings/``.
-        arguments: Of a script that needs no configuration and is started by ``dualwatch run``.
         environment: Variables of dualwatch and of the training.
         prepare: A function of ``trainings/prepare.py`` that fills the work dir.
         mounts: Folder -> size of a small tmpfs that is mounted there, in a namespace of the case's
@@ -53,7 +52,6 @@ class Case:
     words: tuple[str, ...] = ()
     script: str = "train.py"
     config: str = "tiny_cfg.py"
-    arguments: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     prepare: str = ""
     mounts: Mapping[str | InWorkDir, str] = field(default_factory=dict)

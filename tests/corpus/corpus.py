@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from tests.corpus.case import Case
-from tests.corpus.table import deaths, healthy, metrics, scripts, silent, stalls
+from tests.corpus.table import deaths, healthy, metrics, silent, stalls
 
-FAULTY: tuple[Case, ...] = (
-    *stalls.CASES,
-    *deaths.CASES,
-    *metrics.CASES,
-    *silent.CASES,
-    *scripts.CASES,
-)
-HEALTHY: tuple[Case, ...] = (*healthy.CASES, *silent.HEALTHY, *scripts.HEALTHY)
+FAULTY: tuple[Case, ...] = (*stalls.CASES, *deaths.CASES, *metrics.CASES, *silent.CASES)
+HEALTHY: tuple[Case, ...] = (*healthy.CASES, *silent.HEALTHY)
 CASES: tuple[Case, ...] = (*FAULTY, *HEALTHY)
 BY_NAME = {case.name: case for case in CASES}
 

@@ -105,12 +105,8 @@ class Scene:
         """The command line of dualwatch."""
         case = self.case
         config = str(TRAININGS / self._word(case.config))
-        command = [sys.executable, "-m", "dualwatch"]
-        if case.arguments:
-            command += ["run"]
-        else:
-            command += ["train", config]
-            command += ["--script", str(TRAININGS / case.script)] if case.script else []
+        command = [sys.executable, "-m", "dualwatch", "train", config]
+        command += ["--script", str(TRAININGS / case.script)] if case.script else []
         command += ["--work-dir", str(self.work_dir)]
         command += ["--max-reruns", "0"]
         if not self.default_timeouts:
@@ -123,11 +119,7 @@ class Scene:
         if case.options:
             pairs = [f"{key}={self._value(value)}" for key, value in case.options.items()]
             command += ["--cfg-options", *pairs]
-        command += case.words
-        if case.arguments:
-            words = [self._word(word) for word in case.arguments]
-            command += ["--", sys.executable, str(TRAININGS / case.script), *words]
-        return command
+        return [*command, *case.words]
 
     def events(self) -> list[Event]:
         """All events so far."""
@@ -210,12 +202,7 @@ class Scene:
         return {key: self._word(value) for key, value in self.case.environment.items()}
 
     def _word(self, word: str) -> str:
-        places = {
-            "trainings": TRAININGS,
-            "root": ROOT,
-            "folder": self.folder,
-            "work_dir": self.work_dir,
-        }
+        places = {"trainings": TRAININGS, "root": ROOT, "folder": self.folder}
         for name, place in places.items():
             word = word.replace(f"{{{name}}}", str(place))
         return word

@@ -20,15 +20,11 @@ from dualwatch.events import (
     AgentReported,
     Decided,
     EvaluationLogged,
-    Event,
     HeartbeatRead,
     IterationLogged,
     ModelSeen,
-    WorkersChanged,
-    journal,
 )
 from dualwatch.protocol import Phase
-from dualwatch.protocol.workers import WorkersStep
 
 from tests.support.supervised import DEADLINE, SupervisedRun
 
@@ -71,7 +67,6 @@ KINDS = (
     Kind("lightning", "lightning", "lightning_logs/*/rescue_iter_*.pth", evaluates=True),
 )
 RANKS = Kind("plain", "pytorch", "wd/rescue_iter_*.pth", launcher=TORCHRUN)
-IN_RANKS = (RANKS, Kind("transformers", "transformers", "out/checkpoint-*", launcher=TORCHRUN))
 
 
 def installed(kind: Kind) -> Kind:
@@ -201,14 +196,13 @@ def test_after_an_error_it_resumes_from_its_last_whole_step(kind: Kind, tmp_path
 class Started:
     """A training under ``dualwatch run`` that takes its time until the file ``enough`` is there."""
 
-    def __init__(self, kind: Kind, folder: Path, *words: str) -> None:
+    def __init__(self, kind: Kind, folder: Path) -> None:
         self.folder = folder
         options = ["--no-tensorboard", "--work-dir", str(folder / "wd")]
-        slow = words or ("--step", "0.5")
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "dualwatch", "run", *options, "--"),
-                *kind.command(folder, *slow, "--enough", str(folder / "enough")),
+                *kind.command(folder, "--step", "0.5", "--enough", str(folder / "enough")),
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -224,52 +218,10 @@ class Started:
             assert time.monotonic() < until
             time.sleep(0.1)
 
-    def events(self) -> list[Event]:
-        path = self.folder / "wd" / "dualwatch" / "journal.jsonl"
-        return list(journal.read(path)) if path.exists() else []
-
-    def wait_for_step(self, step: str) -> None:
-        """Waits until fresh workers are so far."""
-        until = time.monotonic() + 2 * DEADLINE
-        while not any(isinstance(e, WorkersChanged) and e.step == step for e in self.events()):
-            assert time.monotonic() < until
-            assert self.process.poll() is None
-            time.sleep(0.5)
-
-    def finish(self) -> int:
-        (self.folder / "enough").touch()
-        return self.process.wait(DEADLINE)
-
-
-def test_fresh_workers_take_over_from_a_replaced_loader(kind: Kind, tmp_path: Path) -> None:
-    if kind.name not in ("plain", "lightning"):
-        pytest.skip("the same loaders as of a plain loop")
-    long = ("--batches", "400")
-    started = Started(kind, tmp_path, *long, "--cycle", "--load", "0.05")
-    started.wait_for_step(WorkersStep.GAIN)
-
-    assert started.finish() == 0
-    steps = [event for event in started.events() if isinstance(event, WorkersChanged)]
-    assert {step.workers for step in steps} == {1}  # A single one has nobody to wait for.
-    assert consumed(tmp_path) == {epoch: Counter(range(400 * BATCH)) for epoch in range(EPOCHS)}
-    assert same_as_undisturbed(kind, tmp_path, *long)
-
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 def test_after_ctrl_c_it_resumes_at_the_sample(kind: Kind, tmp_path: Path) -> None:
     started = Started(kind, tmp_path)
-    started.wait_for(5)
-    started.process.send_signal(signal.SIGINT)
-
-    assert started.process.wait(DEADLINE) == 130
-    bare(kind, tmp_path, "--resume", rescued(kind, tmp_path))
-    assert same_as_undisturbed(kind, tmp_path)
-
-
-@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
-@pytest.mark.parametrize("kind", IN_RANKS, ids=lambda kind: kind.name)
-def test_after_ctrl_c_ranks_resume_at_the_sample(kind: Kind, tmp_path: Path) -> None:
-    started = Started(installed(kind), tmp_path)
     started.wait_for(5)
     started.process.send_signal(signal.SIGINT)
 
