@@ -49,6 +49,8 @@ from dualwatch.events import (
     HeartbeatRead,
     HostSampled,
     IterationLogged,
+    KeysReported,
+    KeysState,
     LearningSeen,
     LinesScreened,
     LogMilestone,
@@ -235,6 +237,9 @@ FACTS: tuple[Event, ...] = (
         unexpected=1,
         parts=(WeightsPart(path="neck", keys=3, missing=1, reshaped=1, unexpected=1),),
         strangers=("neck.old",),
+    ),
+    KeysReported(
+        **NOW, load=1, state=KeysState.RESHAPED, keys=("head.fc.weight",), shapes=("81x9", "7x9")
     ),
     NonFiniteSeen(
         **NOW,

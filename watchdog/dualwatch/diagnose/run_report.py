@@ -23,6 +23,7 @@ from dualwatch.events import (
     GpusSampled,
     HeartbeatRead,
     HostSampled,
+    KeysReported,
     LearningSeen,
     LogClock,
     ModelSeen,
@@ -123,6 +124,7 @@ def thinned(path: Path, start: int = 0) -> Iterator[Event]:
     kinds: tuple[type[Event], ...] = (
         *KINDS,
         ModelSeen,
+        KeysReported,
         LearningSeen,
         NonFiniteSeen,
         WeightsLoaded,

@@ -182,3 +182,29 @@ class ErrorSeen(Event, frozen=True, kw_only=True, tag="error-seen"):
     worker: int | None = None
     causes: tuple[str, ...] = ()
     fate: ErrorFate = ErrorFate.RAISED
+
+
+class KeysState(str, enum.Enum):
+    """``MISSING``: of the model, and not in the checkpoint. ``UNEXPECTED``: of the checkpoint, and
+    not in the model. ``RESHAPED``: in both, with different shapes."""
+
+    MISSING = "missing"
+    UNEXPECTED = "unexpected"
+    RESHAPED = "reshaped"
+
+
+class KeysReported(Event, frozen=True, kw_only=True, tag="keys-reported"):
+    """A log line about weights of a checkpoint that do not fit the model.
+
+    Attributes:
+        load: Counts the checkpoints that the log reports on: lines of one number belong together.
+        keys: Names, bounded.
+        is_cut: Whether the line names more than these.
+        shapes: Of a single key, its shape in the checkpoint and in the model: "81x9", "7x9".
+    """
+
+    load: int
+    state: KeysState
+    keys: tuple[str, ...]
+    is_cut: bool = False
+    shapes: tuple[str, str] | None = None

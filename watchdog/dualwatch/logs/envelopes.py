@@ -21,6 +21,11 @@ _STREAM = re.compile(rf"({_TIME}) std(?:out|err) [FP] ?")
 _PREFIX = re.compile(rf"(?:[\w.-]{{1,60}}[-_]\d{{1,4}} {{1,20}}\| ?)?(?:{_TIME} )?")
 
 
+def may_wrap(line: str) -> bool:
+    """Whether a line may be one of a platform's own file, whatever its digits are."""
+    return line.startswith(_OBJECT) or (" std" in line[:48] and _STREAM.match(line) is not None)
+
+
 def unwrapped(line: str) -> str:
     """A line of a platform's own file as ``TIME TEXT``; every other line as it is."""
     if line.startswith(_OBJECT):

@@ -97,6 +97,10 @@ class _Block:
         )
 
 
+SIGNS = ("Traceback", "File")
+"""One of these is in a word of each line with which a traceback can begin."""
+
+
 def may_hold(line: str) -> bool:
     """Whether a traceback can begin with a line."""
     return HEADER[:-1] in line or 'File "' in line
@@ -114,9 +118,9 @@ class TracebackCollector:
         """Whether a traceback has begun and not ended."""
         return self._block is not None
 
-    def passed(self, line: str) -> None:
-        """This line came before the next one, and belongs to no traceback."""
-        self._before = line
+    def passed(self) -> None:
+        """A line came before the next one that neither belongs to a traceback nor announces one."""
+        self._before = ""
 
     def feed(
         self, line: str, level: str, body: str, at: float, wall: float

@@ -51,6 +51,7 @@ from dualwatch.state.pauses import LOOPS
 from dualwatch.state.pauses import Gaps as Gaps
 from dualwatch.state.recurrence import NEVER, Recurrence
 from dualwatch.state.repeated_errors import RepeatedError
+from dualwatch.state.reported_keys import ReportedKeys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,7 @@ class Snapshot:
         last_words: What others reported of the end since the last training line.
         saving_to: The folder of its checkpoints, by its log.
         batches: The newest batch and losses of each rank.
+        keys: What the log reports of a checkpoint whose keys did not fit.
         non_finite: What was not finite in the iterations of each rank that had such values.
         answers: Replies of the agents, oldest first.
         awaited: The samples of the missing batch.
@@ -134,6 +136,7 @@ class Snapshot:
     model: ModelSeen | None = None
     learning: LearningSeen | None = None
     weights: WeightsLoaded | None = None
+    keys: ReportedKeys | None = None
     non_finite: Mapping[int, NonFiniteSeen] = field(default_factory=dict)
     tensorboard: TensorBoardSeen | None = None
     host: HostSampled | None = None

@@ -36,6 +36,7 @@ from dualwatch.events import (
     HeartbeatRead,
     HostSampled,
     IterationLogged,
+    KeysReported,
     LearningSeen,
     LinesScreened,
     LogMilestone,
@@ -63,6 +64,7 @@ from dualwatch.state.last_words import NO_WORDS, saving_to
 from dualwatch.state.pauses import AFTER_MILESTONE
 from dualwatch.state.pauses import Gaps as Gaps
 from dualwatch.state.repeated_errors import noted
+from dualwatch.state.reported_keys import reported
 
 __all__ = ["KEPT_ERRORS", "STALLS", "Gaps", "Snapshot", "advance", "advance_lines", "fold"]
 
@@ -383,6 +385,7 @@ _STEPS: dict[type[Event], Callable[[Snapshot, Any], Snapshot]] = {
     ModelSeen: lambda s, event: replace(s, model=event) if event.rank == 0 else s,
     WeightsLoaded: lambda s, event: replace(s, weights=event) if event.rank == 0 else s,
     LearningSeen: lambda s, event: replace(s, learning=event) if event.rank == 0 else s,
+    KeysReported: lambda s, event: replace(s, keys=reported(s.keys, event)),
     NonFiniteSeen: lambda s, event: replace(s, non_finite={**s.non_finite, event.rank: event}),
     TensorBoardSeen: lambda s, event: replace(s, tensorboard=event),
     HostSampled: _host,

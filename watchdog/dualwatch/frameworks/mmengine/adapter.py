@@ -76,13 +76,17 @@ class MMEngine(Framework):
         if parts is None:
             return spec
         trial = of_parts(as_dict(parts), whole)
-        return replace(spec, trial=trial, in_text=overridden.defects(config))
+        return replace(spec, trial=trial, in_text=overridden.defects(config, whole))
 
     def read(self, config: Path) -> TrainingSpec:
-        return replace(read_spec(read_file(config)), in_text=overridden.defects(config))
+        spec = read_spec(read_file(config))
+        return replace(spec, in_text=overridden.defects(config, spec.everything))
 
     def data_paths(self, spec: TrainingSpec, roots: Sequence[Path]) -> PathsSeen:
         return paths.look(spec.everything or spec.sections, roots)
+
+    def named_paths(self, spec: TrainingSpec) -> tuple[str, ...]:
+        return paths.named(spec.everything or spec.sections)
 
     def defects(self, spec: TrainingSpec, roots: Sequence[Path]) -> tuple[Defect, ...]:
         return defects.find(spec, roots)

@@ -236,7 +236,9 @@ CODES: tuple[Code, ...] = (
         severity=Severity.WARNING,
         means="Weights were loaded of which many do not fit the model: keys that are missing, "
         "unexpected or of another shape. It is a note where at least half of the model's keys were "
-        "loaded, as with a head for other classes, and an error where none was.",
+        "loaded, as with a head for other classes, and an error where none was. By a log alone, "
+        "which does not show how many keys fit, it is a warning only where the missing keys are in "
+        "the checkpoint under another prefix, or many beyond the heads have another shape.",
         matters="What was not loaded starts from its initialisation, and the training begins as if "
         "there were no checkpoint.",
         remedy="Compare the names of the keys: a prefix (backbone., module., model.) that only one "

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from dualwatch.events import Evidence, Finding, Severity, WeightsPart
 from dualwatch.rules.catalog import finding
+from dualwatch.rules.metrics import reported_weights
 from dualwatch.rules.metrics.metrics import INSIDE
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.snapshot import Snapshot
@@ -23,6 +24,8 @@ SHOWN = 6
 def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     """At most one finding, about the weights that were loaded last."""
     seen = s.weights
+    if seen is None and s.keys is not None:
+        yield from reported_weights.find(s, s.keys)
     if seen is None or not seen.keys or not (seen.missing or seen.reshaped or seen.unexpected):
         return
     loaded = seen.keys - seen.missing - seen.reshaped
