@@ -16,7 +16,7 @@ from dualwatch.protocol import AgentCommand, CommandRecord
 torch = pytest.importorskip("torch")
 
 WORLD, LENGTH, BATCH, AT = 2, 48, 4, 4
-DEADLINE = 3000.0
+DEADLINE = 240.0
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="forks its ranks")
 
