@@ -38,8 +38,8 @@ STALL_TIMEOUT = "60s"
 LONGEST = 900.0
 """Seconds after which a run is given up."""
 
-ENDING, HOST = 90.0, 5.0
-"""Seconds in which a training must end that dualwatch left behind, and the host of a console."""
+ENDING = 90.0
+"""Seconds in which a training must end that dualwatch left behind, and Windows' console hosts."""
 
 EPOCHS, SAMPLES = 2, 64
 SEVERE = ("error", "critical")
@@ -140,8 +140,10 @@ class Run:
 
     def left(self) -> list[str]:
         """What still runs of it, however it is related, when dualwatch has ended."""
-        until = time.monotonic() + (ENDING if self.case.console else HOST)
+        until = time.monotonic() + ENDING
         while (left := self.job.described()) and time.monotonic() < until:
+            if not self.case.console and not all(" conhost.exe " in each for each in left):
+                break
             time.sleep(0.5)
         self.job.end()
         return left
