@@ -10,13 +10,13 @@ import pytest
 from dualwatch.frameworks.mmengine.config import annotated, compared
 
 
-def coco(path: Path, *names: str, first: int = 0, side: int = 64) -> str:
+def coco(path: Path, *names: str, first: int = 0, side: int = 64, kind: str = "bus") -> str:
     images = [
         {"id": first + n, "file_name": name, "width": 2 * side, "height": side}
         for n, name in enumerate(names)
     ]
     box = {"image_id": first, "category_id": 1, "bbox": [1, 1, 9, 9], "area": 81}
-    kinds = [{"id": 1, "name": "bus"}]
+    kinds = [{"id": 1, "name": kind}]
     document = {"images": images, "categories": kinds, "annotations": [box]}
     path.write_text(json.dumps(document), "utf-8")
     return path.name
@@ -41,6 +41,11 @@ def test_the_annotations_of_other_images(tmp_path: Path) -> None:
 
 def test_images_of_the_same_ids_and_other_names(tmp_path: Path) -> None:
     mine, others = coco(tmp_path / "a.json", "a"), coco(tmp_path / "b.json", "b")
+    assert found(tmp_path, values(mine, others)) == [("val_evaluator.ann_file", True)]
+
+
+def test_the_same_images_with_other_categories(tmp_path: Path) -> None:
+    mine, others = coco(tmp_path / "a.json", "a"), coco(tmp_path / "b.json", "a", kind="van")
     assert found(tmp_path, values(mine, others)) == [("val_evaluator.ann_file", True)]
 
 

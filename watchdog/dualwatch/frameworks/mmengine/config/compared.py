@@ -61,11 +61,15 @@ def _different(key: str, named: str, validated: str, roots: Sequence[Path]) -> I
     effect, prevents = "the metric may compare with other images", False
     if mine is not None and others is not None:
         absent = sum(one not in others for one in mine)
-        if absent == 0 and all(others[one] == mine[one] for one in mine):
+        strange = _categories(validated, roots) - _categories(named, roots)
+        same = absent == 0 and all(others[one] == mine[one] for one in mine)
+        if same and not strange:
             return
         effect = f"{absent} of {len(mine)} images of the validation are not in it"
         if absent == 0:
             effect = "images of the same id have other names in it"
+        if same:
+            effect = f"it has no category {', '.join(sorted(strange)[:4])}"
         prevents = True
     yield Defect(
         kind=DefectKind.CLASSES,
@@ -74,6 +78,15 @@ def _different(key: str, named: str, validated: str, roots: Sequence[Path]) -> I
         do=f"Set {key} to {validated!r}.",
         prevents=prevents,
     )
+
+
+def _categories(name: str, roots: Sequence[Path]) -> set[str]:
+    """The names of the categories of a file that was read."""
+    found = next((root / name for root in roots if (root / name).is_file()), None)
+    try:
+        return set(labels.coco_categories(found)) if found is not None else set()
+    except (OSError, ValueError, labels.UnreadAnnotation):
+        return set()
 
 
 def _images(name: str, roots: Sequence[Path]) -> dict[object, str] | None:
