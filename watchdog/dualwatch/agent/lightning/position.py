@@ -56,7 +56,9 @@ def restore(runner: LightningRunner, loader: object, saved: SavedPosition) -> bo
     if guard is None or not any(one is loader for one in _loaders(runner)):
         return False
     position = saved["position"]
-    if runner.fit_loop.epoch_loop.batch_progress.current.ready != position["batches"]:
+    # A batch whose step failed was begun; Lightning begins it again.
+    progress = runner.fit_loop.epoch_loop.batch_progress.current
+    if position["batches"] not in (progress.ready, progress.completed):
         files.note("the position in the checkpoint is not that of its epoch: the epoch is repeated")
         return True
     guard.tracker.resume(position, batches=position["batches"])

@@ -60,6 +60,9 @@ class Lightning(ScriptFramework):
     def last_checkpoint(self, work_dir: Path) -> Path | None:
         return max(_checkpoints(work_dir), default=(0.0, None))[1]
 
+    def resume_call(self, checkpoint: Path) -> str:
+        return f"trainer.fit(..., ckpt_path={str(checkpoint)!r})"
+
 
 def _checkpoints(work_dir: Path) -> list[tuple[float, Path]]:
     """Time of writing and path of every checkpoint of a run."""
