@@ -22,7 +22,7 @@ MOST_VALUES = 4000
 
 _HINT = re.compile(
     r"omplete|topp|o stop|Overall training|inished|train_runtime|Running training"
-    r"|Starting training|GPU available|Best metric|raining time"
+    r"|Starting training|GPU available|Best metric|raining time|done training"
     r"|完成|结束"
 )
 _CLOSES = re.compile(
@@ -35,6 +35,7 @@ _CLOSES = re.compile(
     r"|\d+ epochs completed in \d+\.\d+ hours"
     # timm; torchvision's references and what was made of them
     r"|\*\*\* Best metric: [\d.]+ \(epoch \d+\)"
+    r"|done training in \d+\.\d+ seconds"  # fairseq
     r"|Training time (?:\d+ days?, )?\d{1,3}:\d\d:\d\d\s*$"
     # tutorials and own loops
     r"|(?:\W*)(?:finished training|training (?:is )?(?:complete|completed|finished|done))\b"
@@ -69,7 +70,7 @@ _ALL_CLASSES = re.compile(
 _RESULT = re.compile(r".{0,80}?\bcopypaste: (?P<cells>[\w .,:/@-]{1,400})$")
 _COLUMNS = (None, None, "mAP50", "mAP50-95", None, None, "second/mAP50", "second/mAP50-95")
 
-_PREFIX = re.compile(r".{0,120} >> |.{0,80}?\bINFO\b[^A-Za-z`{\d]{0,6}(?:[\w.]{1,80}: ?)?")
+_PREFIX = re.compile(r".{0,120} >> |.{0,80}?\bINFO\b[^A-Za-z`{\d]{0,6}(?:[\w.]{1,80}(?:: ?| \| ))?")
 
 
 _NAMES = ((_EARLY, "stopped-early"), (_CLOSES, "run-over"), (_OPENS, "run-announced"))

@@ -20,7 +20,7 @@ from dualwatch.events import (
     IterationLogged,
     LogMilestone,
 )
-from dualwatch.logs import bars, endings, envelopes, plain_lines, tracebacks
+from dualwatch.logs import bars, endings, envelopes, loss_scale, plain_lines, tracebacks
 from dualwatch.logs.endings import EndingParser
 from dualwatch.logs.formats import LineFormat
 from dualwatch.logs.progress import ProgressReader
@@ -118,6 +118,7 @@ class ConsoleParser:
                 break
         collector = self._collector(tag)
         if event is not None:
+            collector.begun(line)
             self._endings.continued()
             if isinstance(event, IterationLogged):
                 self._progress.trained()
@@ -142,6 +143,9 @@ class ConsoleParser:
             single = _single(level, body, at, wall)
             errors += [single] if single is not None else []
         said = self._progress.said(line, at, wall) if not belongs else []
+        skipped = loss_scale.parse(line, at, wall) if not belongs else None
+        if skipped is not None:
+            return [*said, skipped, *self._fresh(errors)]
         return [*said, *self._fresh(errors)] if said or errors else []
 
     def may_matter(self, line: str) -> bool:
@@ -155,6 +159,7 @@ class ConsoleParser:
             or "\x1b" in line
             or bars.may_hold(line)
             or plain_lines.may_hold(line)
+            or loss_scale.may_hold(line)
             or tracebacks.may_hold(line)
             or any(known.may_hold(line) for known in self._formats)
             or _HINT.search(line) is not None

@@ -151,6 +151,11 @@ def may_hold(line: str) -> bool:
     return ":" in line and _CLOCK.search(line, 0, 400) is not None
 
 
+def has_stamp(line: str) -> bool:
+    """Whether a line begins with a time, or has one soon."""
+    return _stamp(line) is not None
+
+
 def may_date(line: str) -> bool:
     """Whether a line can hold such a name: much cheaper than looking for it."""
     return "20" in line and ("_" in line or "-" in line)

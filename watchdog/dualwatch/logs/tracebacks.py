@@ -71,6 +71,7 @@ class _Block:
     foreign: int = 0
     fate: ErrorFate = ErrorFate.RAISED
     notebook: NotebookFrames | None = None
+    is_cut: bool = False
 
     def keep(self, line: str) -> None:
         self.excerpt.append(bound(line, EXCERPT_WIDTH))
@@ -108,6 +109,7 @@ class TracebackCollector:
     def __init__(self) -> None:
         self._block: _Block | None = None
         self._before = ""
+        self._has_begun = False
 
     @property
     def is_open(self) -> bool:
@@ -117,6 +119,11 @@ class TracebackCollector:
     def passed(self, line: str) -> None:
         """This line came before the next one, and belongs to no traceback."""
         self._before = line
+        self.begun(line)
+
+    def begun(self, line: str) -> None:
+        """A line that is not one of a traceback's source: the text does not begin among frames."""
+        self._has_begun = self._has_begun or (bool(line.strip()) and not line.startswith("    "))
 
     def feed(
         self, line: str, level: str, body: str, at: float, wall: float
@@ -140,10 +147,13 @@ class TracebackCollector:
             return True, self._header(level, body, before.lstrip(), at, wall)
         block = self._block
         if block is None:
-            if _BARE_BLOCK.match(line) is None:
+            # Without a header: a syntax error in the script itself, and a text that begins among
+            # the frames of a traceback, which was cut there.
+            is_cut = not self._has_begun and _FRAME.match(line) is not None
+            if _BARE_BLOCK.match(line) is None and not is_cut:
+                self.begun(line)
                 return False, []
-            # The one traceback without a header: a syntax error in the script itself.
-            block = self._block = _Block(prefix="", logged=False)
+            block = self._block = _Block(prefix="", logged=False, is_cut=is_cut)
         if level and not block.logged:
             # Somebody's log line: it ends a message, and may stand among the frames.
             return (False, []) if block.in_frames else (False, self.flush(at, wall))
@@ -219,7 +229,8 @@ class TracebackCollector:
             block.keep(text)
             return True, []
         final = _FINAL.match(text)
-        if final is not None and _is_kind(final["kind"], final["message"] is not None):
+        has_message = final is not None and final["message"] is not None and not block.is_cut
+        if final is not None and _is_kind(final["kind"], has_message):
             block.keep(text)
             block.in_frames = False
             block.kind = final["kind"]

@@ -74,6 +74,8 @@ class WholeLog:
     def take(self, lines: Sequence[str]) -> None:
         """The next lines, clean and bounded."""
         lines = [*map(envelopes.unwrapped, lines)]
+        if any("\n" in line for line in lines):
+            lines = [part for line in lines for part in line.split("\n")]
         for line in lines:
             self._number += 1
             position = None
