@@ -11,10 +11,10 @@ import psutil
 import pytest
 from dualwatch.agent.heartbeat import HeartbeatWriter as Heart
 from dualwatch.collectors.processes import live_attempt
+from dualwatch.collectors.processes.live_attempt import newest_attempt
 from dualwatch.core import process_identity
 from dualwatch.events import AttemptEnded, AttemptStarted, Event
 from dualwatch.events.journal import Journal
-from dualwatch.history.sources import newest_attempt
 from dualwatch.protocol import Phase
 
 WAITING = "import sys; print('up', flush=True); sys.stdin.readline()"

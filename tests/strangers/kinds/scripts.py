@@ -333,7 +333,7 @@ CASES: tuple[Case, ...] = (
     *pair(
         Kind.CONSEQUENCE,
         "a paste that begins among the frames of a traceback",
-        sick=lambda: "\n".join(traceback("KeyError: 'gt_masks'", LOOP).split("\n")[4:]) + "\n",
+        sick=lambda: "\n".join(traceback("KeyError: 'gt_masks'", LOOP).split("\n")[3:]) + "\n",
         truth=dead("DW606", facts=(".*gt_masks.*",)),
         sound=lambda: "\n".join(begun().text.split("\n")[12:]),
         health=open_end(place=HERE),

@@ -18,12 +18,23 @@ PACK = {"type": "PackDetInputs"}
 SOUND = [*LOAD, PACK]
 MIXED = [{"type": "Mosaic"}, {"type": "CachedMixUp"}, {"type": "RandomFlip", "prob": 0.5}, PACK]
 BRANCH = {"type": "MultiBranch", "branch_field": ["a"], "a": PACK}
+ANCHORS = {
+    "type": "AnchorGenerator",
+    "ratios": [1.0],
+    "scales": [4],
+    "strides": [8, 16, 32, 64],
+}
 MODEL = {
     "type": "RetinaNet",
     "data_preprocessor": {"type": "DetDataPreprocessor"},
     "backbone": {"type": "ResNet", "depth": 18, "out_indices": (1, 2, 3)},
     "neck": {"type": "FPN", "in_channels": [128, 256, 512], "out_channels": 64, "num_outs": 4},
-    "bbox_head": {"type": "RetinaHead", "num_classes": 2, "in_channels": 64},
+    "bbox_head": {
+        "type": "RetinaHead",
+        "num_classes": 2,
+        "in_channels": 64,
+        "anchor_generator": ANCHORS,
+    },
 }
 
 
@@ -92,6 +103,20 @@ def test_a_neck_that_takes_other_channels() -> None:
 def test_a_neck_that_takes_more_maps_than_the_backbone_gives() -> None:
     neck = {**MODEL["neck"], "in_channels": [64, 128, 256, 512]}
     assert failed({**MODEL, "neck": neck}, dataset=coco(SOUND)) == ["model.neck.in_channels"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "key"),
+    [
+        ({"anchor_generator": {**ANCHORS, "strides": [8, 16, 32]}}, ["model.bbox_head"]),
+        ({"in_channels": 128}, ["model.bbox_head.in_channels"]),
+        ({}, []),
+    ],
+    ids=["levels", "channels", "sound"],
+)
+def test_a_head_on_the_maps_of_the_neck(changed: dict[str, Any], key: list[str]) -> None:
+    head = {**MODEL["bbox_head"], **changed}
+    assert failed({**MODEL, "bbox_head": head}, dataset=coco(SOUND)) == key
 
 
 def test_heads_whose_annotations_are_not_loaded() -> None:

@@ -163,3 +163,30 @@ def _is_alive(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_data_on_a_storage_that_does_not_respond(start, tmp_path):
+    """A pipe without a writer stands for a dead network drive."""
+    dead = tmp_path / "dead.json"
+    os.mkfifo(dead)
+    found = items(start(f"train_dataloader.dataset.ann_file={dead}"))
+
+    assert [name for name, item in found.items() if item["status"] == "fail"] == ["storage"]
+    assert found["storage"]["code"] == "DW116"
+    assert str(dead) in found["storage"]["observed"]
+    assert found["trains"]["status"] == "skip"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_training_on_such_a_storage_is_not_started(tmp_path):
+    dead = tmp_path / "dead.json"
+    os.mkfifo(dead)
+    words = [sys.executable, "-m", "dualwatch", "train", str(TRAININGS / "tiny_cfg.py")]
+    words += ["--work-dir", "wd", "--cfg-options", f"train_dataloader.dataset.ann_file={dead}"]
+    done = subprocess.run(
+        words, cwd=tmp_path, capture_output=True, text=True, timeout=DEADLINE, check=False
+    )
+    assert done.returncode == 3, done.stderr
+    assert str(dead) in done.stderr
+    assert not (tmp_path / "wd").exists()

@@ -41,6 +41,12 @@ def speed(**changes: Any) -> dict[str, Any]:
     return {**sound, **changes}
 
 
+def machine(**fields: Any) -> Machine:
+    sound = {"memory_used": 10**9, "memory_total": 10**10, "disk": "/data", "disk_free": 10**9}
+    responses = {"storage": (("/data/images", 0.01), ("/work", 0.002)), "storage_limit": 10.0}
+    return Machine(**{**sound, **responses, **fields})
+
+
 def seen(**changes: Any) -> Rehearsed:
     """A sound rehearsal with some differences."""
     record: dict[str, Any] = {
@@ -63,9 +69,7 @@ def seen(**changes: Any) -> Rehearsed:
     outside = {key: changes.pop(key) for key in list(changes) if key not in record}
     options: dict[str, Any] = {"required": ("loss_macl",), "exit_code": 0, "seconds": 9.0}
     options["inside"] = inside()
-    options["machine"] = Machine(
-        memory_used=10**9, memory_total=10**10, disk="/data", disk_free=10**9
-    )
+    options["machine"] = machine()
     return Rehearsed(**{"document": {**record, **changes}, **options, **outside})
 
 
@@ -146,6 +150,15 @@ def test_a_sound_rehearsal_passes():
         ({"evaluated": ["person", "car"]}, "rehearsal-classes"),
         ({"inside": inside({"missing": 8})}, "rehearsal-weights"),
         ({"checkpoint_bytes": 10**9}, "rehearsal-disk"),
+        (
+            {
+                "document": None,
+                "exit_code": None,
+                "inside": Snapshot(),
+                "machine": machine(storage=(("/data", None), ("/work", 0.1))),
+            },
+            "rehearsal-storage",
+        ),
         ({"inside": inside(rated=0, rising=0, changed=0)}, "rehearsal-parts"),
         ({"document": None, "exit_code": None, "timed_out": True}, "rehearsal-trains"),
         (
@@ -174,7 +187,7 @@ def test_an_error_that_the_missing_metric_brought_is_reported_once():
 
 
 def test_what_was_not_seen_does_not_pass():
-    nothing = seen(document=None, exit_code=0, inside=Snapshot())
+    nothing = seen(document=None, exit_code=0, inside=Snapshot(), machine=Machine())
 
     assert {item.status for item in entries(nothing)} == {"skip"}
     assert document(nothing, "cfg.py").exit_code == 3
@@ -198,10 +211,8 @@ def warned(rehearsed: Rehearsed) -> list[str]:
         ({"speed": speed(workers=0)}, "rehearsal-workers"),
         ({"speed": speed(load=[0.1])}, "rehearsal-workers"),
         ({"gpu": {"name": "Card", "reserved": 95, "total": 100}}, "rehearsal-memory"),
-        (
-            {"machine": Machine(memory_used=95, memory_total=100, disk_free=10**9)},
-            "rehearsal-memory",
-        ),
+        ({"machine": machine(memory_used=95, memory_total=100)}, "rehearsal-memory"),
+        ({"machine": machine(storage=(("/data", 3.0), ("/work", 0.1)))}, "rehearsal-storage"),
     ],
 )
 def test_a_doubt_is_a_warning(changes, item):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from dualwatch.events import DefectKind
-from dualwatch.frameworks.mmengine.config import annotated, classes
+from dualwatch.frameworks.mmengine.config import annotated, classes, joined
 
 
 def detector(head: int, dataset: dict[str, Any], **model: Any) -> dict[str, Any]:
@@ -150,3 +150,20 @@ def test_folders_as_classes(tmp_path: Path) -> None:
     for head, expected in ((3, []), (2, [DefectKind.LABEL])):
         values = classifier(head) | {"train_dataloader": {"dataset": dataset}}
         assert [one.kind for one in annotated.defects(values, (Path(),))] == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "more", "expected"),
+    [
+        (["a", "b"], ["a", "b"], {}, []),
+        (["a", "b"], ["b", "a"], {}, ["train_dataloader.dataset.datasets.1.metainfo.classes"]),
+        (["a"], ["a", "b"], {}, ["train_dataloader.dataset.datasets.1.metainfo.classes"]),
+        (["a"], ["b"], {"ignore_keys": ["classes"]}, []),
+        (["a"], None, {}, []),
+    ],
+)
+def test_joined_data_sets(first: Any, second: Any, more: Any, expected: list[str]) -> None:
+    sets = [{"type": "CocoDataset", "metainfo": {"classes": one}} for one in (first, second)]
+    dataset = {"type": "ConcatDataset", "datasets": sets, **more}
+    values = {"train_dataloader": {"dataset": dataset}}
+    assert [one.key for one in joined.defects(values)] == expected

@@ -15,7 +15,10 @@ def coco(path: Path, *names: str, first: int = 0, side: int = 64) -> str:
         {"id": first + n, "file_name": name, "width": 2 * side, "height": side}
         for n, name in enumerate(names)
     ]
-    path.write_text(json.dumps({"images": images, "categories": [], "annotations": []}), "utf-8")
+    box = {"image_id": first, "category_id": 1, "bbox": [1, 1, 9, 9], "area": 81}
+    kinds = [{"id": 1, "name": "bus"}]
+    document = {"images": images, "categories": kinds, "annotations": [box]}
+    path.write_text(json.dumps(document), "utf-8")
     return path.name
 
 

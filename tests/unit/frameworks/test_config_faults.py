@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from dualwatch.frameworks.mmengine.config import faults
+from dualwatch.frameworks.mmengine.config import faults, load_errors
 
 
 def write(folder: Path, **files: str | bytes) -> Path:
@@ -73,8 +73,8 @@ def test_a_module_that_is_built_in_only_for_some_pythons(tmp_path: Path) -> None
     found = faults.find(path)
     assert found is not None
     assert not found.is_certain
-    assert faults.explained(path, "KeyError", "something else") is None
-    known = faults.explained(path, "ConfigParsingError", "the inheritance chain must match")
+    assert load_errors.explained(path, "KeyError", "something else") is None
+    known = load_errors.explained(path, "ConfigParsingError", "the inheritance chain must match")
     assert known == found
 
 
@@ -87,6 +87,21 @@ def test_a_module_that_is_built_in_only_for_some_pythons(tmp_path: Path) -> None
     ],
 )
 def test_errors_of_loading(tmp_path: Path, text: str, fact: str) -> None:
-    found = faults.explained(write(tmp_path, config="a = 1"), "ImportError", text)
+    found = load_errors.explained(write(tmp_path, config="a = 1"), "ImportError", text)
+    assert found is not None
+    assert fact in found.text + found.do
+
+
+@pytest.mark.parametrize(
+    ("cause", "fact"),
+    [
+        ("ModuleNotFoundError: No module named 'a'", "PYTHONPATH"),
+        ("ModuleNotFoundError: No module named 'timm'", "imports timm"),
+        ("KeyError: 'Head is already registered'", "already registered"),
+    ],
+)
+def test_what_an_import_of_custom_modules_began_with(tmp_path: Path, cause: str, fact: str) -> None:
+    text = "Failed to import custom modules from {'imports': ['a.b']}, the current"
+    found = load_errors.explained(write(tmp_path, config="a = 1"), "ImportError", text, cause)
     assert found is not None
     assert fact in found.text + found.do

@@ -20,6 +20,11 @@ def wrapped(**settings: Any) -> dict[str, Any]:
     return {"optim_wrapper": {"type": "OptimWrapper", **settings}}
 
 
+def resnet(depth: int, weights: str) -> dict[str, Any]:
+    initial = {"type": "Pretrained", "checkpoint": weights}
+    return {"model": {"backbone": {"type": "ResNet", "depth": depth, "init_cfg": initial}}}
+
+
 @pytest.mark.parametrize(
     "values",
     [
@@ -33,7 +38,13 @@ def wrapped(**settings: Any) -> dict[str, Any]:
         {"train_cfg": {"val_interval": 5}, "val_dataloader": {}},
         wrapped(paramwise_cfg={"custom_keys": {"backbone": {"lr_mult": 0.1}}}),
         wrapped(constructor="MyConstructor", paramwise_cfg={"decay_rate": 0.9}),
+        wrapped(clip_grad={"max_norm": 35, "norm_type": 2}),
+        wrapped(clip_grad={"type": "value", "clip_value": 1.0}),
+        wrapped(clip_grad={"type": "mine", "anything": 1.0}),
         wrapped(),
+        resnet(101, "torchvision://resnet101"),
+        resnet(50, "open-mmlab://detectron/resnet50_caffe"),
+        resnet(50, "mine.pth"),
     ],
 )
 def test_what_is_read_as_it_is_meant(values: dict[str, Any]) -> None:
@@ -54,6 +65,8 @@ def test_what_is_read_as_it_is_meant(values: dict[str, Any]) -> None:
             wrapped(paramwise_cfg={"custom_key": {"backbone": {"lr_mult": 0.1}}}),
             "optim_wrapper.paramwise_cfg.custom_key",
         ),
+        (wrapped(clip_grad={"max_norms": 35}), "optim_wrapper.clip_grad.max_norms"),
+        (resnet(101, "torchvision://resnet50"), "model.backbone.init_cfg.checkpoint"),
     ],
 )
 def test_what_is_not(values: dict[str, Any], key: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from dualwatch import frameworks
 from dualwatch.events import LinesScreened, ProgressShown
 from dualwatch.logs.kept_start import FIRST, NEWEST, LogStart
-from dualwatch.logs.plain_lines import position
+from dualwatch.logs.plain_lines import counters
 from dualwatch.logs.whole import WholeLog
 
 ROWS = FIRST + 4 * NEWEST
@@ -55,18 +55,56 @@ def test_a_start_whose_rows_begin_again(count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "epoch"),
+    ("line", "place"),
     [
-        (row(100), 0.2),
-        ("{'loss': '0.5', 'epoch': '1.25'}", 1.25),
+        (row(100), (1, 0)),
+        ("{'loss': '0.5', 'epoch': '1.25'}", (2, 0)),
         ("{'eval_loss': 0.5, 'epoch': 1.0}", None),
-        ("{'train_runtime': 12.0, 'train_loss': 0.3}", None),
+        ("{'train_runtime': 12.0, 'epoch': 1.0}", None),
         ("{'loss': 0.5, 'epoch': one}", None),
-        ("loss 'epoch': 1.0", None),
+        ("Epoch: [3]  [ 160/400]  eta: 0:03:46  loss: 0.7123 (0.8001)", (3, 160)),
+        ("Epoch: [3][160/400]  Loss 7.1e-01 (8.0e-01)", (3, 160)),
+        ("Train Epoch: 3 [1600/60000 (3%)]  Loss: 0.712000", (3, 1600)),
+        ("Epoch [3/60], Step [160/400], Loss: 0.7123", (3, 160)),
+        ("第 3/60 轮 第 160/400 步 loss: 0.7", (3, 160)),
+        ("Epoch: [160/400]  loss: 0.7", (0, 160)),
+        ('{"train_loss": 0.51, "epoch": 12}', (12, 0)),
+        ('{"step": 400, "epoch": 0.75, "loss": 2.31}', (0, 400)),
+        ("轮次 3 步数 160 损失: 0.5", (0, 160)),
+        ("iter 250: loss 3.1021, time 120.33ms", (0, 250)),
+        ("Epoch 3/60 | train loss 0.7123", (3, 0)),
+        ("step 500: train loss 2.9011, val loss 3.0101", None),
+        ("Test: [160/400]  loss: 0.7", None),
+        ("Epoch 3", None),
     ],
 )
-def test_the_epoch_of_a_row(line: str, epoch: float | None) -> None:
-    assert position(line) == epoch
+def test_the_counters_of_a_line(line: str, place: tuple[int, int] | None) -> None:
+    found = counters(line, 4)
+    assert (found and found.of(f"    {line}")[:2]) == place
+    if found is not None:
+        assert counters(line.translate(str.maketrans("123456789", "0" * 9)), 4) == found
+
+
+def plain(number: int, loss: object = 0.5) -> str:
+    return f"Epoch: [{number // 400}][{number % 400}/400]  Time  0.290 ( 0.3)  Loss {loss} (0.8)"
+
+
+@pytest.mark.parametrize("odd", ["nan", "inf", "7.1e+08"])
+def test_the_one_odd_line_of_a_script_is_kept(odd: str) -> None:
+    lines = [plain(number) for number in range(ROWS)]
+    lines[FIRST + NEWEST] = plain(FIRST + NEWEST, odd)
+    (start,) = starts(lines)
+    shown = [event.metrics for event in start.events if isinstance(event, ProgressShown)]
+    assert any(not math.isfinite(each["Loss"]) or each["Loss"] > 1e5 for each in shown)
+    skipped = sum(event.lines for event in start.events if isinstance(event, LinesScreened))
+    assert skipped + len(shown) == ROWS
+
+
+def test_a_start_of_a_script_whose_epochs_begin_again() -> None:
+    again = [plain(number) for number in range(100)]
+    _, second = starts([*map(plain, range(ROWS)), *again])
+    assert len([event for event in second.events if isinstance(event, ProgressShown)]) == 100
+    assert not second.resumed
 
 
 @pytest.mark.parametrize("odd", ["nan", "inf", "123456.5000"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from dualwatch.logs import screen
-from dualwatch.logs.screen import LineLook, Screen
+from dualwatch.logs.screen import LineLook, Look, Screen
 
 
 def screened(marks: str) -> tuple[list[int], list[tuple[int, int]]]:
@@ -58,10 +58,14 @@ def test_changes_without_end_are_counted(monkeypatch: pytest.MonkeyPatch) -> Non
         ("Epoch [1][5/9]\tlr: 1e-3, loss: inf, grad_norm: -inf", ("loss", "grad_norm")),
         ("Epoch(train) [1][ 5/9]  loss_infonce: 0.5  loss_nancy: 0.2", ()),
         ("Epoch(train) [1][ 5/9]  train/loss: nan", ("train/loss",)),
+        ("Epoch(train) [1][ 5/9]  loss: 0.5  backend: inference", ()),
+        ("Epoch: [3][160/400]  Time  0.290 ( 0.300)  Loss nan (nan)", ("Loss",)),
+        ("epoch 3/60 iter 160/400 loss=nan, lr=0.1", ("loss",)),
+        ("{'loss': nan, 'grad_norm': 'inf', 'epoch': 0.5}", ("loss", "grad_norm")),
     ],
 )
 def test_what_is_not_finite(line: str, names: tuple[str, ...]) -> None:
-    assert LineLook.non_finite(line) == names
+    assert Look.at(line).non_finite == names
 
 
 @pytest.mark.parametrize(
@@ -76,10 +80,13 @@ def test_what_is_not_finite(line: str, names: tuple[str, ...]) -> None:
         ("loss: 0.7000", "loss: 7.1e+08", True),
         ("loss: 0.7000", "loss: nan", False),
         ("loss: nan", "loss: 0.5", False),
+        ("Loss 7.1e-01 (8.0e-01)  Acc@1 70.3", "Loss 7.1e+08 (8.0e-01)", True),
+        ("Loss 7.1e-01 (8.0e-01)  Acc@1 70.3", "Loss 7.1e+00 (8.0e-01)", False),
+        ("loss=0.71, acc=70.3", "loss=123456.7, acc=70.3", True),
         ("", "", False),
     ],
 )
 def test_what_is_large(opening: str, line: str, large: bool) -> None:
     look = LineLook()
     look.learn(opening)
-    assert look.is_large(line) is large
+    assert look.is_large(line, Look.at(line)) is large

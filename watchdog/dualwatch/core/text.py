@@ -14,6 +14,9 @@ MAX_LINE = 8192
 
 CUT_MARK = " ..."
 
+ONES = str.maketrans("0", "1")
+"""Of a line whose digits were all made 0: a pattern may want one that is not."""
+
 _CONTROL = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movements
     r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC (titles, links), DCS, SOS, PM, APC

@@ -161,6 +161,8 @@ class NonFiniteSeen(Event, frozen=True, kw_only=True, tag="non-finite-seen"):
         weights_at: The iteration after which the weights were looked at; 0 where they were not.
         weights: Upper modules with weights that are not finite, bounded; empty where all are
             finite, None where that is not known.
+        files: Of the samples of the very first of these iterations, bounded.
+        unsound: Parts of its batch that held such a value themselves.
     """
 
     rank: int
@@ -169,3 +171,5 @@ class NonFiniteSeen(Event, frozen=True, kw_only=True, tag="non-finite-seen"):
     terms: tuple[NonFiniteTerm, ...]
     weights_at: int = 0
     weights: tuple[str, ...] | None = None
+    files: tuple[str, ...] = ()
+    unsound: tuple[str, ...] = ()

@@ -152,6 +152,10 @@ class Framework:
         """
         return PathsSeen()
 
+    def named_paths(self, spec: TrainingSpec) -> tuple[str, ...]:
+        """The data folders and annotation files that are named; touches no file."""
+        return ()
+
     def defects(self, spec: TrainingSpec, roots: Sequence[Path]) -> tuple[Defect, ...]:
         """What is wrong with a configuration that loads, its annotations included.
 

@@ -20,11 +20,12 @@ from dualwatch.logs.starts import Position
 MOST_CHARS = 300
 MOST_VALUES = 4000
 
-_HINT = re.compile(
-    r"omplete|topp|o stop|Overall training|inished|train_runtime|Running training"
-    r"|Starting training|GPU available|Best metric|raining time|done training"
-    r"|完成|结束"
-)
+UNKNOWN_TOTAL = 10**12
+"""Iterations of a training that does not print how many it has: more than any has."""
+
+_WORDS = ("omplete", "topp", "o stop", "Overall training", "inished", "train_runtime",
+          "Running training", "Starting training", "GPU available", "Best metric", "raining time",
+          "done training", "完成", "结束")  # fmt: skip
 _CLOSES = re.compile(
     # Lightning names the goal that it reached; max_time and a signal are other reasons.
     r"`?Trainer\.fit`? stopped: `?(?:max_epochs|max_steps)=\d+`? reached"
@@ -91,23 +92,24 @@ class OtherLines:
             return self._result(line, at, wall)
         if line.startswith("   ") and " all " in line:
             return _of_all_classes(line, at, wall)
-        if len(line) > MOST_CHARS or _HINT.search(line) is None:
+        if len(line) > MOST_CHARS or not any(word in line for word in _WORDS):
             return None
         if self._is_last and _STOPS.match(line) is not None:
             return LogMilestone(at=at, wall=wall, name="run-over", text=line.strip())
-        prefix = _PREFIX.match(line)
-        starts = (0, prefix.end()) if prefix is not None else (0,)
-        for pattern, name in _NAMES:
-            if any(pattern.match(line.strip(), start) for start in starts):
-                return LogMilestone(
-                    at=at, wall=wall, name=name, text=bound(line.strip(), MOST_CHARS)
-                )
-        return None
+        name = _milestone(line)
+        if name is None:
+            return None
+        return LogMilestone(at=at, wall=wall, name=name, text=bound(line.strip(), MOST_CHARS))
 
     def may_hold(self, line: str) -> bool:
-        """Whether a line has a word of theirs."""
-        is_row = line.startswith("   ") and " all " in line
-        return is_row or "total_loss: " in line or _HINT.search(line) is not None
+        """Whether a line is one of theirs."""
+        if "total_loss: " in line:
+            return _ITERATION.match(line[:MOST_VALUES]) is not None
+        if "copypaste: " in line or (line.startswith("   ") and " all " in line):
+            return True
+        if not any(word in line for word in _WORDS) or len(line) > MOST_CHARS:
+            return False
+        return _STOPS.match(line) is not None or _milestone(line) is not None
 
     def _iteration(self, line: str, at: float, wall: float) -> ProgressShown | None:
         match = _ITERATION.match(line[:MOST_VALUES])
@@ -140,12 +142,27 @@ class OtherLines:
         )
 
     def position(self, line: str) -> Position | None:
-        """The counters of a training line: there are none."""
-        return None
+        """The counter of a line of detectron2, which has no total; None for all other lines."""
+        match = _ITERATION.match(line[:MOST_VALUES]) if "total_loss: " in line else None
+        if match is None:
+            return None
+        self._is_last = match["eta"] == "0:00:00"
+        return Position(0, int(match["done"]), UNKNOWN_TOTAL)
 
     def split_prefix(self, line: str) -> tuple[str, str]:
         """Splits a logger's prefix off: it knows none."""
         return "", line
+
+
+def _milestone(line: str) -> str | None:
+    """The name of the beginning or end that a line reports, whatever its digits are."""
+    prefix = _PREFIX.match(line)
+    starts = (0, prefix.end()) if prefix is not None else (0,)
+    text = line.strip()
+    return next(
+        (name for pattern, name in _NAMES if any(pattern.match(text, start) for start in starts)),
+        None,
+    )
 
 
 def _of_all_classes(line: str, at: float, wall: float) -> EvaluationLogged | None:

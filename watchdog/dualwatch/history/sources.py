@@ -53,18 +53,6 @@ def recorded_run(folder: Path) -> RunHistory:
     return run
 
 
-def newest_attempt(folder: Path) -> AttemptHistory:
-    """The newest attempt of a journal, its start and end alone.
-
-    Args:
-        folder: ``WORK_DIR/dualwatch``.
-    """
-    path, run = folder / "journal.jsonl", RunHistory()
-    with contextlib.suppress(OSError):
-        run = fold(_starts_and_ends(path))
-    return run.attempt
-
-
 def recorded_attempts(folder: Path) -> Iterator[RecordedAttempt]:
     """All attempts in the journals of a ``WORK_DIR/dualwatch``, of earlier runs too."""
     for path in (folder / "journal.jsonl", *folder.glob("earlier/*/journal.jsonl")):

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dualwatch.core.text import bound
 
@@ -56,6 +57,7 @@ _STYLES = (
     )),
 )  # fmt: skip
 
+_ODD = re.compile(r"(?<![^\W\d_])(?:nan|inf)(?![^\W\d_])", re.IGNORECASE)
 _FIELD = re.compile(
     r"(?P<key>[^\W\d][\w./@-]{0,60}(?: [^\W\d][\w./@-]{0,30}){0,2})"
     r" ?[=:] ?(?P<value>[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|nan|inf))"
@@ -86,6 +88,10 @@ class Bar:
     unit: str = ""
 
 
+SIGNS = ("%|", "%", "elapsed:", "0it", "\u2501", ">.", "==")
+"""One of these is in a word of each line that can hold a bar, its digits made 0."""
+
+
 def may_hold(line: str) -> bool:
     """Whether a line can hold a bar: much cheaper than looking for it."""
     return (
@@ -98,18 +104,54 @@ def may_hold(line: str) -> bool:
     )
 
 
-def percentage(line: str) -> tuple[str, int] | None:
-    """The text before the percentage of a line's only bar, and that; None for other lines."""
-    mark = line.find("%|")
-    if mark < 3 or not line.endswith("]") or line.find("%|", mark + 2) >= 0:
+@dataclass(frozen=True, slots=True)
+class BarPlace:
+    """Where the only bar of a line shows how far it is: the same whatever its digits are.
+
+    Attributes:
+        label: Where its label ends.
+        count: Its percentage, or its counter.
+    """
+
+    label: int
+    count: slice
+
+
+def place_of(line: str) -> BarPlace | None:
+    """The place of a line's only bar, with nothing behind it and with finite values.
+
+    None for all other lines.
+    """
+    found = _last(line)
+    if found is None or found.before or line[found.match.end() :].strip():
         return None
-    digits = line[mark - 3 : mark].lstrip()
-    return (line[: mark - 3], int(digits)) if digits.isascii() and digits.isdecimal() else None
+    match = found.match
+    counter = "percent" if "percent" in match.re.groupindex else "done"
+    if "." in match[counter] or _ODD.search(line) is not None:
+        return None
+    return BarPlace(len(line[: match.start()].rstrip()), slice(*match.span(counter)))
 
 
-def may_be_odd(line: str) -> bool:
-    """Whether a value of a bar may not be finite."""
-    return "nan" in line or "inf" in line or "NaN" in line or "Inf" in line
+class _Found(NamedTuple):
+    """A bar in a line, and where the bar before it ends."""
+
+    style: str
+    match: re.Match[str]
+    before: int
+
+
+def _last(line: str) -> _Found | None:
+    """The last bar of a line."""
+    found: _Found | None = None
+    for style, pattern in _STYLES:
+        before = 0
+        for match in pattern.finditer(line):
+            if found is None or match.end() > found.match.end():
+                found = _Found(style, match, before)
+            before = match.end()
+        if found is not None and found.style == style:
+            break
+    return found
 
 
 def split(line: str) -> tuple[Bar | None, str]:
@@ -119,20 +161,11 @@ def split(line: str) -> tuple[Bar | None, str]:
     """
     if not may_hold(line):
         return None, line
-    found: tuple[str, re.Match[str]] | None = None
-    start = 0
-    for style, pattern in _STYLES:
-        before = 0
-        for match in pattern.finditer(line):
-            if found is None or match.end() > found[1].end():
-                found, start = (style, match), before
-            before = match.end()
-        if found is not None and found[0] == style:
-            break
+    found = _last(line)
     if found is None:
         return None, line
-    style, match = found
-    return _bar(style, match, line[start : match.start()]), line[match.end() :].strip()
+    style, match, before = found
+    return _bar(style, match, line[before : match.start()]), line[match.end() :].strip()
 
 
 def fields(text: str) -> dict[str, float]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -20,10 +20,12 @@ from dualwatch.events import (
     IterationLogged,
     LogMilestone,
 )
-from dualwatch.logs import bars, endings, envelopes, loss_scale, plain_lines, tracebacks
+from dualwatch.logs import envelopes, loss_scale, single_errors
+from dualwatch.logs.bars import BarPlace
 from dualwatch.logs.endings import EndingParser
 from dualwatch.logs.formats import LineFormat
 from dualwatch.logs.progress import ProgressReader
+from dualwatch.logs.single_errors import ErrorKey
 from dualwatch.logs.tracebacks import EXCERPT_WIDTH, MESSAGE_CHARS, TracebackCollector
 
 MAX_RANKS = 64
@@ -37,30 +39,18 @@ _TAG = re.compile(
 )
 _MARKS = frozenset("[( 0123456789")
 
-_NAMED = re.compile(
-    r"(?<![\w.])(?P<kind>(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception)|Exception"
-    r"|KeyboardInterrupt))"
-    r"(?::\s+(?P<message>\S.*)|\((?P<quoted>['\"].*)\))"
-)
-_UNNAMED = re.compile(
-    # "the loss failed: shapes differ"; a number after the colon is a metric, "mean error: 0.1".
-    r"\b(?i:failed|failure|error|exception)\b[^:='\"]{0,80}:\s*(?![-+.\d\s]|(?i:nan|inf)\b)\S"
-    r"|(?:失败|错误|异常|出错)[^:\uff1a='\"]{0,40}[:\uff1a]\s*\S"
-)
-_GAVE_UP = re.compile(
-    r"\b(?i:skip(?:ped|ping|s)|ignor(?:ed|ing)|disabled|could not|cannot|unable)\b"
-    r"[^:]{0,80}:\s*(?![-+.\d\s])\S"
-)
-"""What a warning of the logger says of something that was not done, and why."""
-_SPECIAL = re.compile(r"^(?P<kind>Fatal Python error): (?P<message>.+)")
 _TERMINATE = re.compile(
     r"^(?:terminate called after throwing an instance of '|libc\+\+abi: terminating (?:with"
     r"|due to) "
     r"uncaught exception of type )(?P<kind>[^':]+(?:::[^':]+)*)"
 )
 _WHAT = re.compile(r"^\s*what\(\):\s*(?P<message>.*)")
-_HINT = re.compile(r"rror|xcept|fail|Fail|FAIL|ERROR|Interrupt|失败|错误|异常|出错|terminat")
-_DIGITS = re.compile(r"\d+")
+
+
+def tag_of(line: str) -> str:
+    """What a launcher put before a line to name the rank, "" for nothing."""
+    match = _TAG.match(line) if line[:1] in _MARKS else None
+    return match[0] if match is not None else ""
 
 
 class ConsoleParser:
@@ -100,11 +90,8 @@ class ConsoleParser:
         if "\x1b" in line:
             line = strip_control(line)
         line = envelopes.text_of(line)
-        tag = ""
-        if line[:1] in _MARKS:
-            match = _TAG.match(line)
-            if match is not None:
-                tag, line = match[0], line[match.end() :]
+        tag = tag_of(line)
+        line = line[len(tag) :]
         shown, rest = self._progress.bar(line, at, wall)
         if rest is None:
             return list(shown)
@@ -118,7 +105,7 @@ class ConsoleParser:
                 break
         collector = self._collector(tag)
         if event is not None:
-            collector.begun(line)
+            collector.begun()
             self._endings.continued()
             if isinstance(event, IterationLogged):
                 self._progress.trained()
@@ -140,7 +127,7 @@ class ConsoleParser:
         if report is not None and not (belongs and _by_terminal(report)):
             return [*self._fresh(errors), report]
         if not (belongs or is_what):
-            single = _single(level, body, at, wall)
+            single = single_errors.parse(level, body, at, wall)
             errors += [single] if single is not None else []
         said = self._progress.said(line, at, wall) if not belongs else []
         skipped = loss_scale.parse(line, at, wall) if not belongs else None
@@ -148,36 +135,45 @@ class ConsoleParser:
             return [*said, skipped, *self._fresh(errors)]
         return [*said, *self._fresh(errors)] if said or errors else []
 
-    def may_matter(self, line: str) -> bool:
-        """Whether a line can change anything while nothing is open; digits may be any.
+    def repeats(self, key: ErrorKey) -> bool:
+        """Counts an error on a single line once more; whether it need not be reported again.
 
-        Much cheaper than reading it, where most lines cannot.
+        False if it has to be read.
         """
-        line = envelopes.text_of(line)
-        return (
-            (line[:1] in _MARKS and _TAG.match(line) is not None)
-            or "\x1b" in line
-            or bars.may_hold(line)
-            or plain_lines.may_hold(line)
-            or loss_scale.may_hold(line)
-            or tracebacks.may_hold(line)
-            or any(known.may_hold(line) for known in self._formats)
-            or _HINT.search(line) is not None
-            or endings.may_hold(line)
-        )
+        count = self._reported.get(key, 0) + 1
+        if _is_due(count):
+            return False
+        self._reported[key] = count
+        self._reported.move_to_end(key)
+        return True
 
-    def redraws(self, line: str, at: float, wall: float) -> bool:
+    def redraws(self, line: str, place: BarPlace, at: float, wall: float) -> bool:
         """Takes a line that only draws the newest bar again; whether it was one."""
-        return self._progress.redraws(line, at, wall)
+        return self._progress.redraws(line, place, at, wall)
+
+    def drawn(self, line: str, place: BarPlace) -> None:
+        """The line that was fed last holds this bar and nothing else."""
+        self._progress.drawn(line, place)
 
     @property
     def is_announced(self) -> bool:
         """Whether a line of progress means the epoch that an earlier line showed."""
         return self._progress.is_announced
 
-    def passed(self, line: str) -> None:
-        """A line that cannot matter came before the next one."""
-        self._collectors[""].passed(envelopes.text_of(line))
+    @property
+    def has_table(self) -> bool:
+        """Whether a line that begins with two numbers may be a row of a table of epochs."""
+        return self._progress.has_table
+
+    def progressed(self) -> None:
+        """Lines that report the progress of a training came before the next one."""
+        self._progress.progressed()
+
+    def passed(self, tags: Iterable[str]) -> None:
+        """Lines that cannot matter came before the next one, of ranks with these tags."""
+        for tag in tags:
+            if tag in self._collectors:
+                self._collectors[tag].passed()
 
     @property
     def is_idle(self) -> bool:
@@ -235,41 +231,21 @@ class ConsoleParser:
         """Leaves out errors that were reported often enough."""
         fresh: list[Event] = []
         for error in errors:
-            key = (error.exception, error.where, _DIGITS.sub("#", error.message[:300]))
+            key = single_errors.key(error)
             count = self._reported.pop(key, 0) + 1
             self._reported[key] = count
             if len(self._reported) > MAX_KNOWN_ERRORS:
                 self._reported.popitem(last=False)
-            if str(count).rstrip("0") == "1":
+            if _is_due(count):
                 fresh.append(error)
         return fresh
+
+
+def _is_due(count: int) -> bool:
+    """Whether an error is reported that came so many times."""
+    return str(count).rstrip("0") == "1"
 
 
 def _by_terminal(report: Event) -> bool:
     """Whether a line is the name of an exception, which the terminal's form resembles."""
     return isinstance(report, EndReported) and report.by is EndReporter.TERMINAL
-
-
-def _single(level: str, body: str, at: float, wall: float) -> ErrorSeen | None:
-    """An error on a single line."""
-    loud = level in ("ERROR", "CRITICAL") or (level == "WARNING" and _GAVE_UP.search(body))
-    if not loud and _HINT.search(body) is None:
-        return None
-    kind, message = "", body.strip()
-    special = _SPECIAL.search(body)
-    if special is not None:
-        kind, message = special["kind"], special["message"]
-    else:
-        named = _NAMED.search(body)
-        if named is not None and not body.lstrip().startswith(("raise ", "except ")):
-            kind = named["kind"]
-            message = named["message"] or named["quoted"].rstrip(",").strip("'\"")
-        elif not message or not (loud or _UNNAMED.search(body)):
-            return None
-    return ErrorSeen(
-        at=at,
-        wall=wall,
-        exception=kind,
-        message=bound(message, MESSAGE_CHARS),
-        excerpt=(bound(body.strip(), EXCERPT_WIDTH),),
-    )

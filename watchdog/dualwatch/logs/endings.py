@@ -11,7 +11,7 @@ import re
 import time
 from typing import NamedTuple
 
-from dualwatch.core.text import bound
+from dualwatch.core.text import ONES, bound
 from dualwatch.events import DeviceAssertSeen, EndKind, EndReported, EndReporter
 from dualwatch.logs import end_forms, xid
 from dualwatch.logs.end_words import of_exit_code, of_word, signal_name
@@ -42,9 +42,51 @@ _OTHER_COMMAND = re.compile(
 _B, _K = EndReporter, EndKind
 
 
+SIGNS = (
+    "kill", "Kill", "KILL", "erminat", "TERM_", "egmentation", "fault", "bort", "hang", "Hang",
+    "nterrupt", "SIG", "signal", "xit", "CANCELLED", "oom", "OOM", "emory", "PBS:", "atchdog",
+    "revoked", "attempts", "^C", "Assertion", "can't", "module", "found", "Evicted", "failure",
+    "task", "0xc0", "0xC0", "Illegal", "Quit", "rank", "Root", "Failures:", "Mutex", "杀", "终",
+    "段", "总", "放", "退出代码", "已中止", "OMP:", "dumped", "fatal", "NVRM:", "rror",
+    "session", "notebook", "ernel", "resource", "oss", "State", "(failed", "OpenBLAS",
+    "libgomp:", "Resource",
+)  # fmt: skip
+"""One of these is in a word of each line that reports an end, its digits made 0."""
+
+_NUMBERED = ("OOMKilled", "OMP:", "forrtl")
+"""What it reports depends on the number in it."""
+
+
 def may_hold(line: str) -> bool:
     """Whether a line can report an end: much cheaper than reading it."""
     return _HINT.search(line) is not None
+
+
+def may_report(form: str) -> bool:
+    """Whether a line can report an end whose digits are not known, and all 0 here."""
+    if not may_hold(form):
+        return False
+    if any(word in form for word in _NUMBERED):
+        return True
+    return any(_is_known(line) for line in (form, form.translate(ONES)))
+
+
+def _is_known(line: str) -> bool:
+    """Whether a line has one of the forms."""
+    before = end_forms.BEFORE.match(line)
+    line = line[before.end() :] if before is not None else line
+    body = line.strip(_FRAME)
+    return (
+        "Assertion `" in line
+        or body.startswith(_TABLE_TITLES)
+        or _TABLE_RANK.match(body) is not None
+        or _TABLE_CODE.match(body) is not None
+        or end_forms.SRUN.match(line) is not None
+        or end_forms.CANCELLED.match(line) is not None
+        or end_forms.SHELL_ALONE.match(line) is not None
+        or any(pattern.match(line) for pattern in end_forms.SHELLS)
+        or any(form.pattern.match(line) for form in end_forms.FORMS)
+    )
 
 
 class EndingParser:
@@ -79,8 +121,8 @@ class EndingParser:
 
     def _of_table(self, line: str) -> _Report | None:
         """A row of torchrun's table; only its root cause is a cause."""
-        body = line.strip(" \t║|*")
-        if body.startswith(("Root Cause", "Failures:", "Other Failures")):
+        body = line.strip(_FRAME)
+        if body.startswith(_TABLE_TITLES):
             self._in_failures = not body.startswith("Root")
             self._rank = None
             return None
@@ -94,6 +136,8 @@ class EndingParser:
         return _of_code(_B.TORCHRUN, int(match[1]), pid=int(match[2]), rank=self._rank)
 
 
+_FRAME = " \t║|*"
+_TABLE_TITLES = ("Root Cause", "Failures:", "Other Failures")
 _TABLE_RANK = re.compile(r"rank\s*: (\d+) \(local_rank: \d+\)")
 _TABLE_CODE = re.compile(r"exitcode\s*: (-?\d+) \(pid: (\d+)\)")
 

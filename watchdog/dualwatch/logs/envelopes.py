@@ -26,6 +26,13 @@ _STREAM = re.compile(rf"({_TIME}) std(?:out|err) [FP] ?")
 _PREFIX = re.compile(rf"(?:[\w.-]{{1,60}}[-_]\d{{1,4}} {{1,20}}\| ?)?(?:{_TIME} )?")
 
 
+def may_wrap(line: str) -> bool:
+    """Whether a line may be one of a platform's own file, whatever its digits are."""
+    if line.startswith('{"') and _LOGGED.search(line, 0, 4000) is not None:
+        return True
+    return line.startswith(_OBJECT) or (" std" in line[:48] and _STREAM.match(line) is not None)
+
+
 def unwrapped(line: str) -> str:
     """A line of a platform's own file as ``TIME TEXT``; every other line as it is.
 
@@ -66,8 +73,8 @@ def _of_logger(line: str) -> str:
         next((texts[key] for key in keys if key in texts), "")
         for keys in (_TIMES, _LEVELS, _TEXTS, _TRACES)
     )
-    if not text:
-        return line
+    if not text or any("loss" in key.lower() for key in row):
+        return line  # A record, which is read as one.
     parts = [at, level.upper()] if level else [at]
     head = " - ".join([*filter(None, parts), text])
     return f"{head}\n{trace.rstrip()}" if trace else head

@@ -18,12 +18,12 @@ class LineFormat(Protocol):
     def position(self, line: str) -> Position | None:
         """The counters of a line that reports training iterations; None for all other lines.
 
-        Called for every line of huge logs.
+        Called for every such line of huge logs. Whether a line is one is no question of its digits.
         """
         ...
 
     def may_hold(self, line: str) -> bool:
-        """Whether a line can be one that it knows, or have its prefix: much cheaper than reading.
+        """Whether a line can be one that it knows: much cheaper than reading it.
 
         Where it cannot, it could not with other digits either.
         """

@@ -19,9 +19,13 @@ _FORM = re.compile(
 )
 
 
+SIGNS = ("verflow", "OVERFLOW")
+"""One of these is in a word of each of them."""
+
+
 def may_hold(line: str) -> bool:
     """Whether a line can be one of these."""
-    return "verflow" in line or "OVERFLOW" in line
+    return any(sign in line for sign in SIGNS)
 
 
 def parse(line: str, at: float, wall: float) -> StepSkipped | None:

@@ -17,12 +17,14 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 
 from dualwatch.core.metric_names import of_evaluation
-from dualwatch.core.text import bound
+from dualwatch.core.text import ONES, bound
 from dualwatch.events import EvaluationLogged, ProgressShown
 from dualwatch.logs import records, summary_lines, tables
-from dualwatch.logs.summary_lines import numbers
+from dualwatch.logs.starts import Position
+from dualwatch.logs.summary_lines import Spans, numbers, spans
 
 LABEL_CHARS = 80
 
@@ -44,6 +46,9 @@ _LINES = tuple(
 _WORDS = ("poch", "POCH", "Test: ", "Val: ", "Train: ", "第")
 """Parts of the words that such a line has, as they are searched for ..."""
 
+SIGNS = ("poch", "POCH", "Test:", "Val:", "Train:", "第", *summary_lines.SIGNS)
+"""One of these is in a word of each such line, its digits made 0; but for rows of tables."""
+
 _STARTS = re.compile(r"epoch|test|train|val(?:idation)?|第", re.IGNORECASE)
 """... and where it begins."""
 
@@ -51,18 +56,13 @@ MOST_BEFORE = 120
 """Characters of a logger's prefix."""
 
 _ROW = re.compile(r"\{'[\w./-]+': .{3,2000}\}\Z")
+_ROW_EPOCH = re.compile(r"'?(\d+(?:\.\d+)?)'?\}\Z")
 _ROW_FIELD = re.compile(
     r"'([\w./-]{1,80})': '?(-?[\d.]+(?:e[-+]?\d+)?|nan|inf|-inf)'?(?=[,}])", re.I
 )
 _VALIDATING = re.compile(r"(?<![a-z])(?:val|valid|validation|eval|test)(?![a-z])|验证|测试", re.I)
 
 
-_COUNTERS = re.compile(
-    r" ?(?:\[[\d :,./-]{8,30}\] )?(?:"
-    r"(?:[Ii]ter(?:ation)?|[Ss]tep):?[ =\[]{1,12}(\d{1,12})(?=[ ,;:|/\])])"
-    r"|(?:Train )?[Ee]poch:? ?\[?(\d{1,7})(?:/\d{1,7})?\]?[ ,:|-]{0,4}(?:[Ss]tep|[Ii]ter|[Bb]atch)?"
-    r":? ?\[ {0,10}(\d{1,9})/)"
-)
 _AVERAGE = re.compile(r"((?:acc|prec)@?[15])[ :]{1,9}[\d.]{1,9} \( {0,6}([\d.]{1,9})\)", re.I)
 
 
@@ -78,28 +78,67 @@ def may_hold(line: str) -> bool:
     return summary_lines.may_hold(line) or tables.may_be_row(line)
 
 
-def position(line: str) -> float | None:
-    """How far a line shows its training to be, to compare it with others; None for most lines.
+def may_matter(form: str) -> bool:
+    """Whether a line can state or announce anything, whose digits are not known, and all 0 here.
 
-    Of rows of a trainer and of lines that begin with their counters. Reads no more.
+    But for rows of tables.
     """
-    if line.startswith("{'"):
-        return _row_epoch(line)
-    match = _COUNTERS.match(line)
-    if match is None or ("loss" not in line and "Loss" not in line):
-        return None
-    step, epoch, of_epoch = match.groups()
-    return float(step) if step is not None else int(epoch) + int(of_epoch) * 1e-9
+    if form.startswith("{'"):
+        return "'epoch':" in form
+    if form.startswith('{"'):
+        return "loss" in form
+    if any(word in form[:200] for word in _WORDS):
+        return True
+    return any(summary_lines.may_hold(line) for line in (form, form.translate(ONES)))
 
 
-def _row_epoch(line: str) -> float | None:
-    if "'eval_" in line or "loss" not in line:
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Where a line of training has its counters, None for those that it lacks."""
+
+    epoch: slice | None
+    done: slice | None = None
+
+    def of(self, line: str) -> Position:
+        """Its counters; of a row's fraction of an epoch the epoch that is under way."""
+        epoch = math.ceil(float(line[self.epoch])) if self.epoch is not None else 0
+        return Position(epoch, int(line[self.done]) if self.done is not None else 0, 0)
+
+
+def counters(text: str, start: int) -> Counters | None:
+    """Those of a line that states nothing but the progress of a training; None for other lines.
+
+    They are the same whatever its digits are.
+
+    Args:
+        start: Where the text begins in its line.
+    """
+    if text.startswith("{'"):
+        return _row_counters(text, start)
+    # A number of JSON does not begin with 0.
+    found = parse(text.translate(ONES), 0.0, 0.0)
+    if len(found) != 1 or not isinstance(found[0], ProgressShown) or found[0].mode != "train":
         return None
-    _, found, text = line.rpartition("'epoch': ")
-    try:
-        return float(text.removesuffix("}").strip("'")) if found else None
-    except ValueError:
+    if text.startswith('{"'):
+        places: Spans = records.places(text)
+    else:
+        match = _line(text)
+        places = spans(match) if match is not None else summary_lines.places(text)
+    epoch, done = (
+        slice(start + place[0], start + place[1]) if place is not None else None
+        for place in (places.get("epoch"), places.get("done"))
+    )
+    return Counters(epoch, done) if epoch or done else None
+
+
+def _row_counters(text: str, start: int) -> Counters | None:
+    if "'eval_" in text or "loss" not in text:
         return None
+    before, found, _ = text.rpartition("'epoch': ")
+    number = _ROW_EPOCH.match(text, len(before) + len(found))
+    if not found or number is None:
+        return None
+    return Counters(slice(start + number.start(1), start + number.end(1)))
 
 
 def parse(line: str, at: float, wall: float) -> tuple[ProgressShown | EvaluationLogged, ...]:

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from dualwatch.events import Event, ProgressShown
 from dualwatch.logs import bars, plain_lines, tables
-from dualwatch.logs.bars import Bar
+from dualwatch.logs.bars import Bar, BarPlace
 
 EVERY_S = 10.0
 MOST_OPEN = 16
@@ -64,13 +64,14 @@ class _Newest:
     """The bar that was drawn last, alone in its line.
 
     Attributes:
-        lead: The text before its percentage.
+        label: The text before it.
+        count: How far it is.
         reported_at: When its state was reported last.
         unread: Its newest state, where that was not read.
     """
 
-    lead: str
-    percent: int
+    label: str
+    count: int
     reported_at: float
     unread: tuple[str, float, float] | None = None
 
@@ -99,6 +100,15 @@ class ProgressReader:
         """Whether a line of its own showed the epoch that the lines after it belong to."""
         return self._announced[0] is not None
 
+    @property
+    def has_table(self) -> bool:
+        """Whether the head of a table of epochs was seen, of which rows may follow."""
+        return bool(self._table)
+
+    def progressed(self) -> None:
+        """Lines of a training came that were not taken."""
+        self._has_trained, self._is_evaluated = True, False
+
     def trained(self) -> None:
         """A framework reported a training: a bar without a name is one of its validation."""
         self._has_trained = self._has_framework = True
@@ -110,32 +120,28 @@ class ProgressReader:
             What is to be reported, and the text that is left to be read as a line; None where
             nothing is.
         """
-        if self.redraws(line, at, wall):
-            return [], None
         bar, rest = bars.split(line)
         if bar is None:
             return (self.flush() if self._open and line.strip() else []), line
-        found = [*self._read_newest(), *self._drawn(bar, at, wall)]
-        place = bars.percentage(line) if not rest else None
-        if place is not None:
-            self._newest = _Newest(*place, self._reported_at)
-        return found, rest or None
+        return [*self._read_newest(), *self._drawn(bar, at, wall)], rest or None
 
-    def redraws(self, line: str, at: float, wall: float) -> bool:
+    def redraws(self, line: str, place: BarPlace, at: float, wall: float) -> bool:
         """Whether a line shows no more than that the newest bar moves on: it is read if it stays.
 
         All but a few of a bar's states are of this kind.
         """
         newest = self._newest
-        if newest is None or not line.startswith(newest.lead):
+        if newest is None or line[: place.label] != newest.label:
             return False
-        place = bars.percentage(line)
-        if place is None or place[0] != newest.lead or place[1] < newest.percent:
+        count = int(line[place.count])
+        if count < newest.count or at - newest.reported_at >= EVERY_S:
             return False
-        if at - newest.reported_at >= EVERY_S or bars.may_be_odd(line):
-            return False
-        newest.percent, newest.unread = place[1], (line, at, wall)
+        newest.count, newest.unread = count, (line, at, wall)
         return True
+
+    def drawn(self, line: str, place: BarPlace) -> None:
+        """A line that was just read holds this bar and nothing else."""
+        self._newest = _Newest(line[: place.label], int(line[place.count]), self._reported_at)
 
     def _read_newest(self) -> list[ProgressShown]:
         """Reads the state of the newest bar that was not read."""

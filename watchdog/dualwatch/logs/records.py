@@ -62,6 +62,17 @@ def parse(line: str, at: float, wall: float) -> tuple[ProgressShown | Evaluation
     return (shown, result)
 
 
+def places(line: str) -> dict[str, tuple[int, int]]:
+    """Where an object has its epoch and its step, by their whole part."""
+    found: dict[str, tuple[int, int]] = {}
+    for name, keys in (("epoch", _EPOCHS), ("done", _STEPS)):
+        matches = (re.search(rf'"{key}": *(\d{{1,12}})(?!\d)', line) for key in keys)
+        match = next((one for one in matches if one is not None), None)
+        if match is not None:
+            found[name] = match.span(1)
+    return found
+
+
 def _whole(value: float | None) -> int | None:
     """A counter; None where it is none."""
     return int(value) if value is not None and 0 <= value < 10**12 else None

@@ -22,17 +22,15 @@ CHANGES = 1000
 LARGE = 500
 """Large lines that are kept, and as many of the newest."""
 
-TOGETHER = 100
-"""Lines that are looked at together, as long as nothing is odd in any of them."""
-
 LEAST_DIGITS = 2
 """Digits before the point that a loss may have whatever the opening was."""
 
 
-_NON_FINITE = re.compile(r"([^\s:,=]+)(?: ?[:=] *| )[-+]?(?:nan|inf)(?![a-z])", re.IGNORECASE)
-_WITH_COLON = re.compile(r": -?(?:nan|inf)")
-_MAY_BE_NON_FINITE = (" nan", " inf", " -inf", " -nan", "=nan", "=inf", "=-inf", ":nan", ":inf")
-_MAY_BE_LARGE = ("e+", "E+")
+_NON_FINITE = re.compile(
+    r"([^\s:=,({'\"]+)['\"]?(?: ?[:=] *| {1,4}\(? ?)['\"]?[-+]?(?:nan|inf)(?![^\W\d])",
+    re.IGNORECASE,
+)
+_POWER = re.compile(r"\d[eE]\+\d")
 _WHOLE_PART = re.compile(r"(?::|=|[Ll]oss) ?-?(\d+)\.")
 _LARGE_POWER = re.compile(r"(?::|=|[Ll]oss) ?-?\d(?:\.\d+)?[eE]\+(\d+)")
 _LOSS = "loss: "
@@ -155,57 +153,67 @@ def _with_gaps(kept: Iterable[Screened[T]]) -> Iterator[Screened[T]]:
         ordinal, hits = one.ordinal, one.hits
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is seen of a training line without parsing it, the same whatever its digits are.
+
+    Attributes:
+        non_finite: Names of the metrics that are not finite.
+        loss: Digits before the point of the last loss, None where that is not seen.
+        digits: Most digits that a value has before the point.
+        has_power: Whether a value has a positive power of ten.
+    """
+
+    non_finite: tuple[str, ...]
+    loss: int | None
+    digits: int
+    has_power: bool
+
+    @classmethod
+    def at(cls, line: str) -> Look:
+        """Looks at a line."""
+        has_power = _POWER.search(line) is not None
+        start = line.rfind(_LOSS)
+        loss = None
+        if start >= 0 and not has_power:
+            start += len(_LOSS)
+            loss = max(line.find(".", start) - start, 0)
+        elif not has_power:
+            losses = _LOSS_VALUE.findall(line)
+            loss = len(losses[-1]) if losses else None
+        digits = max((len(part) for part in _WHOLE_PART.findall(line)), default=0)
+        names = tuple(_NON_FINITE.findall(line)) if _may_be_non_finite(line) else ()
+        return cls(names, loss, digits, has_power)
+
+
+def _may_be_non_finite(line: str) -> bool:
+    low = line.lower()
+    return "nan" in low or "inf" in low
+
+
 class LineLook:
-    """What is cheaply seen of a training line without parsing it."""
+    """How large the values of a training are in its opening: digits before the point."""
 
     def __init__(self) -> None:
         self._loss_digits = self._digits = LEAST_DIGITS
-        self._large = _large_loss(self._loss_digits)
 
     def learn(self, line: str) -> None:
-        """A line of the opening shows how large the values of this training are."""
+        """Takes a line of the opening."""
         parts = _WHOLE_PART.findall(line)
         self._digits = max(self._digits, *(len(part) + 1 for part in parts), 0)
         losses = _LOSS_VALUE.findall(line)
         if losses:
-            digits = max(self._loss_digits, len(losses[-1]) + 1)
-            if digits != self._loss_digits:
-                self._loss_digits, self._large = digits, _large_loss(digits)
+            self._loss_digits = max(self._loss_digits, len(losses[-1]) + 1)
 
-    def all_sound(self, lines: Sequence[str]) -> bool:
-        """Whether every value is finite and no loss is large: searched in all lines at once.
-
-        False may be wrong; then each line is to be looked at.
-        """
-        text = "\n".join(lines)
-        if text.count(_LOSS) >= len(lines):
-            is_odd = _WITH_COLON.search(text) is not None
-        else:
-            is_odd = any(odd in text for odd in _MAY_BE_NON_FINITE)
-            is_odd = is_odd or len(_LOSS_VALUE.findall(text)) < len(lines)
-        # Each search begins with a literal: together they cost less than one for any of them.
-        return not (is_odd or any(odd in text for odd in _MAY_BE_LARGE) or self._large.search(text))
-
-    @staticmethod
-    def non_finite(line: str) -> tuple[str, ...]:
-        """Names of the metrics that are not finite in a line."""
-        if any(odd in line for odd in _MAY_BE_NON_FINITE):
-            return tuple(_NON_FINITE.findall(line))
-        return ()
-
-    def is_large(self, line: str) -> bool:
+    def is_large(self, line: str, look: Look) -> bool:
         """Whether a loss has more digits than those of the opening."""
-        start = line.rfind(_LOSS)
-        if start >= 0 and "e+" not in line and "E+" not in line:
-            start += len(_LOSS)
-            return line.find(".", start) - start > self._loss_digits
-        large = any(len(part) > self._digits for part in _WHOLE_PART.findall(line))
-        return large or any(int(p) >= self._digits for p in _LARGE_POWER.findall(line))
-
-
-def _large_loss(digits: int) -> re.Pattern[str]:
-    """A loss with more digits before the point."""
-    return re.compile(rf"oss'?(?: {{0,2}}[:=] {{0,2}}| )\d{{{digits + 1}}}")
+        if look.loss is not None:
+            return look.loss > self._loss_digits
+        if look.digits > self._digits:
+            return True
+        return look.has_power and any(
+            int(power) >= self._digits for power in _LARGE_POWER.findall(line)
+        )
 
 
 class PutOffLines:
@@ -217,36 +225,36 @@ class PutOffLines:
 
     def __init__(self, newest: int) -> None:
         self._most = newest
-        self._newest: deque[tuple[int, str]] = deque()
+        self._newest: deque[tuple[int, str, Look]] = deque()
         self._screen: Screen[str] = Screen()
-        self._look = LineLook()
-        self.learn = self._look.learn
+        self._opening = LineLook()
+        self.learn = self._opening.learn
 
     def __len__(self) -> int:
         return len(self._newest)
 
-    def take(self, number: int, line: str) -> None:
+    def take(self, number: int, line: str, look: Look) -> None:
         """The next line; ``number`` is its own among the lines and events of the log."""
-        self._newest.append((number, line))
+        self._newest.append((number, line, look))
         if len(self._newest) >= 2 * self._most:
             self.thin(len(self._newest) - self._most)
 
     def thin(self, count: int) -> None:
         """Parses so many fewer at the end: they are screened instead."""
-        left = min(count, len(self._newest))
-        while left > 0:
-            items = [self._newest.popleft() for _ in range(min(left, TOGETHER))]
-            left -= len(items)
-            if self._look.all_sound([line for _, line in items]):
-                self._screen.take_sound(items)
+        sound: list[tuple[int, str]] = []
+        for _ in range(min(count, len(self._newest))):
+            number, line, look = self._newest.popleft()
+            is_large = self._opening.is_large(line, look)
+            if not (is_large or look.non_finite):
+                sound.append((number, line))
                 continue
-            for number, line in items:
-                self._screen.take(
-                    number, line, self._look.non_finite(line), self._look.is_large(line)
-                )
+            self._screen.take_sound(sound)
+            sound.clear()
+            self._screen.take(number, line, look.non_finite, is_large)
+        self._screen.take_sound(sound)
 
     def parsed(self) -> Iterator[Screened[str]]:
         """The lines to parse, in their order."""
         yield from self._screen.parsed()
-        for number, line in self._newest:
+        for number, line, _ in self._newest:
             yield Screened(number, 0, 0, False, line)

@@ -77,6 +77,11 @@ class StartFinder:
         """Whether the present start continues what an earlier one has trained."""
         return self._resumed
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether the present start had an exception: lower counters are those of another."""
+        return self._failed
+
     def begins(self, event: Event) -> bool:
         """Whether an event is the first of another start; takes it."""
         stage = _stage_of(event)

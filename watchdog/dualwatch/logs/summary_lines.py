@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dualwatch.core.text import bound
 from dualwatch.events import EvaluationLogged, ProgressShown
 
+Spans = Mapping[str, tuple[int, int]]
 Found = tuple[ProgressShown | EvaluationLogged, ...]
 
 LABEL_CHARS = 80
@@ -37,6 +38,7 @@ _EPOCH = re.compile(
     r"(?: ?(?:/|of) ?(?P<epochs>\d{1,7}))?[\])]?(?=[ ,;:|\])\t-]|$)",
     re.IGNORECASE,
 )
+_DIGITS = re.compile(r"\d+")
 _QUALITY = r"loss|acc|err|ppl|perplexity|m?iou|map|f1|auc|dice|psnr"
 _FIELD = re.compile(
     rf"(?P<key>(?:[^\W\d_]\w{{0,20}}[ _](?=(?:{_QUALITY}|norm)))?[^\W\d][\w./@-]{{0,60}})"
@@ -93,6 +95,11 @@ def may_be_foreign(line: str) -> bool:
     return "损失" in line or "Verlust" in line or "verlust" in line
 
 
+SIGNS = ("oss", "OSS", "norm", "NORM", "acc", "Acc", "ACC", "prec", "Prec", "PREC", "损失",
+         "erlust")  # fmt: skip
+"""One of these is in a word of each such line, its digits made 0."""
+
+
 def may_hold(line: str) -> bool:
     """Whether a line can be one of these; lines with the words of ``plain_lines`` are not asked."""
     if may_be_foreign(line):
@@ -105,31 +112,28 @@ def may_hold(line: str) -> bool:
 
 def parse(line: str, at: float, wall: float) -> Found:
     """The progress and the result that a line states; nothing for all other lines."""
-    if may_be_foreign(line):
-        for word, plain in _IN_ENGLISH:
-            line = line.replace(word, plain)
+    line = _in_english(line)
     if "Average Precision" in line:
         return _of_coco(line, at, wall)
-    step = _STEP.search(line, 0, MOST_BEFORE)
-    counters = step or _EPOCH.search(line, 0, MOST_BEFORE)
-    if counters is None:
+    match = _counters(line)
+    if match is None:
         result = _RESULT.match(line)
         metrics = _of_result(line, result.end()) if result is not None else {}
         return _evaluation(metrics, None, None, at, wall)
-    if any(sign in line[: counters.start()] for sign in "{}="):
+    if any(sign in line[: match.start()] for sign in "{}="):
         return ()  # Within a configuration, or among other values.
-    values = numbers(line, counters.end())
-    first = _FIELD.search(line, counters.end())
+    values = numbers(line, match.end())
+    first = _FIELD.search(line, match.end())
     if first is None or not any(_SHARE.search(n) or _TRAINED.search(n) for n in values):
         return ()
-    around = f"{line[: counters.start()]} {line[counters.end() : first.start()]}"
+    around = f"{line[: match.start()]} {line[match.end() : first.start()]}"
     results = {
         name: value
         for name, value in values.items()
         if _VALIDATION.search(name) or _VALIDATION.search(around)
     }
     trained = {name: value for name, value in values.items() if name not in results}
-    parts = counters.groupdict()
+    parts = match.groupdict()
     epoch, done = _number(parts.get("epoch")), _number(parts.get("done"))
     found = _evaluation(results, epoch, done, at, wall)
     if not any(_TRAINED.search(name) for name in trained):
@@ -137,7 +141,7 @@ def parse(line: str, at: float, wall: float) -> Found:
     shown = ProgressShown(
         at=at,
         wall=wall,
-        label=bound(counters[0].strip(" |,;:"), LABEL_CHARS),
+        label=bound(match[0].strip(" |,;:"), LABEL_CHARS),
         bar=False,
         mode="train",
         epoch=epoch,
@@ -147,6 +151,37 @@ def parse(line: str, at: float, wall: float) -> Found:
         metrics=trained,
     )
     return (shown, *found)
+
+
+def _in_english(line: str) -> str:
+    if may_be_foreign(line):
+        for word, plain in _IN_ENGLISH:
+            line = line.replace(word, plain)
+    return line
+
+
+def _counters(line: str) -> re.Match[str] | None:
+    """The step of a line, or its epoch where it has no step."""
+    return _STEP.search(line, 0, MOST_BEFORE) or _EPOCH.search(line, 0, MOST_BEFORE)
+
+
+def places(line: str) -> Spans:
+    """Where a line has its counters."""
+    plain = _in_english(line)
+    match = _counters(plain)
+    found = spans(match) if match is not None else {}
+    if plain == line:
+        return found
+    # The words differ, the numbers do not.
+    numbers = [number.span() for number in _DIGITS.finditer(line)]
+    return {
+        name: numbers[len(_DIGITS.findall(plain, 0, start))] for name, (start, _) in found.items()
+    }
+
+
+def spans(match: re.Match[str]) -> Spans:
+    """Where the groups of a match are, without those that it lacks."""
+    return {name: match.span(name) for name, text in match.groupdict().items() if text}
 
 
 def numbers(text: str, start: int = 0) -> dict[str, float]:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 import time
 from collections import deque
+from typing import NamedTuple
 
 from dualwatch.events import LogClock
 
@@ -156,9 +157,26 @@ def has_stamp(line: str) -> bool:
     return _stamp(line) is not None
 
 
+SIGNS = (":00:00",)
+"""This is in a word of each line with a time, its digits made 0."""
+
+
+class StampPlace(NamedTuple):
+    """Where the minute of a line's stamp ends, and whether the stamp has a year."""
+
+    minute: int
+    has_year: bool
+
+
+def place_of(line: str) -> StampPlace | None:
+    """The place of a line's stamp, None where it has none: the same whatever its digits are."""
+    match = _stamp(line)
+    return StampPlace(match.start("second"), _has_year(match)) if match is not None else None
+
+
 def may_date(line: str) -> bool:
-    """Whether a line can hold such a name: much cheaper than looking for it."""
-    return "20" in line and ("_" in line or "-" in line)
+    """Whether a line holds a name with a date."""
+    return "20" in line and _DATED.search(line) is not None
 
 
 def logged_at(line: str, *, before: float | None = None) -> float | None:

@@ -98,6 +98,10 @@ class _Block:
         )
 
 
+SIGNS = ("Traceback", "File")
+"""One of these is in a word of each line with which a traceback can begin."""
+
+
 def may_hold(line: str) -> bool:
     """Whether a traceback can begin with a line."""
     return HEADER[:-1] in line or 'File "' in line
@@ -116,14 +120,14 @@ class TracebackCollector:
         """Whether a traceback has begun and not ended."""
         return self._block is not None
 
-    def passed(self, line: str) -> None:
-        """This line came before the next one, and belongs to no traceback."""
-        self._before = line
-        self.begun(line)
+    def passed(self) -> None:
+        """A line came before the next one that neither belongs to a traceback nor announces one."""
+        self._before = ""
+        self._has_begun = True
 
-    def begun(self, line: str) -> None:
-        """A line that is not one of a traceback's source: the text does not begin among frames."""
-        self._has_begun = self._has_begun or (bool(line.strip()) and not line.startswith("    "))
+    def begun(self) -> None:
+        """The text has a line before the next one: it does not begin among frames."""
+        self._has_begun = True
 
     def feed(
         self, line: str, level: str, body: str, at: float, wall: float
@@ -151,7 +155,7 @@ class TracebackCollector:
             # the frames of a traceback, which was cut there.
             is_cut = not self._has_begun and _FRAME.match(line) is not None
             if _BARE_BLOCK.match(line) is None and not is_cut:
-                self.begun(line)
+                self._has_begun = self._has_begun or bool(line.strip())
                 return False, []
             block = self._block = _Block(prefix="", logged=False, is_cut=is_cut)
         if level and not block.logged:

@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from dualwatch.events import ErrorSeen, LogClock
-from dualwatch.logs import envelopes, kept_start, plain_lines
+from dualwatch.logs import envelopes, kept_start
 from dualwatch.logs.console import ConsoleParser
-from dualwatch.logs.dull_lines import DullLines
 from dualwatch.logs.formats import LineFormat
 from dualwatch.logs.kept_start import KeptStart, LogStart
+from dualwatch.logs.line_forms import LineForm, LineForms, Role
+from dualwatch.logs.plain_lines import Counters
 from dualwatch.logs.starts import Position, StartFinder
 from dualwatch.logs.timestamps import TimestampReader, may_date
 
@@ -54,10 +55,14 @@ class WholeLog:
         self._formats = formats
         self._parser = ConsoleParser(formats)
         self._finder = StartFinder()
-        self._dull = DullLines(self._parser.may_matter)
+        self._forms = LineForms(formats)
         self._open, self._idle = False, True
-        self._passed = ""
-        self._row = (0.0, "")
+        # Tags of the lines that were passed since one was read, and the minute of the newest.
+        self._passed: set[str] = set()
+        self._minute = ""
+        # The newest line of progress, and whether such lines were put off since one was read.
+        self._shown = Position(0, 0, 0), ""
+        self._progressed = False
         self._read_at = 0.0, modified
         self._clock = LogClock.NONE
         # Of lines and events, in the order in which they came.
@@ -71,26 +76,30 @@ class WholeLog:
         """What is known of its times; a year that is not known is guessed by the file's own."""
         return self._stamps.clock
 
+    @property
+    def _has_year(self) -> bool:
+        return self._stamps.clock is LogClock.FULL
+
     def take(self, lines: Sequence[str]) -> None:
         """The next lines, clean and bounded."""
-        lines = [*map(envelopes.unwrapped, lines)]
-        if any("\n" in line for line in lines):
-            lines = [part for line in lines for part in line.split("\n")]
         for line in lines:
-            self._number += 1
-            position = None
-            for known in self._formats:
-                position = known.position(line)
-                if position is not None:
-                    break
-            if position is None:
-                if not (self._is_passed(line) or self._is_row_put_off(line)):
-                    self._read(line)
-            elif not self._is_put_off(position, line):
-                self._read(line)
-            if line:
-                self._now.last_line = line
-        self.tail.extend(lines[-TAIL:])
+            form = self._forms.of(line)
+            if form.role is not Role.WRAPPED:
+                self._take(line, form)
+                continue
+            for part in envelopes.unwrapped(line).split("\n"):
+                self._take(part, self._forms.of(part))
+        newest = "\n".join(map(envelopes.unwrapped, lines[-TAIL:]))
+        self.tail.extend(newest.split("\n") if lines else ())
+
+    def _take(self, line: str, form: LineForm) -> None:
+        self._number += 1
+        if not self._is_passed(line, form):
+            self._read(line)
+            if form.bar is not None:
+                self._parser.drawn(line, form.bar)
+        if line:
+            self._now.last_line = line
 
     def leap(self) -> None:
         """The lines that follow here in the file are left out."""
@@ -126,8 +135,60 @@ class WholeLog:
 
     # --- lines -----------------------------------------------------------------------------------
 
-    def _is_put_off(self, position: Position, line: str) -> bool:
-        """Takes the counters of a training line; whether it need not be taken apart now."""
+    def _is_passed(self, line: str, form: LineForm) -> bool:
+        """Whether a line need not be taken apart now."""
+        role = form.role
+        if role is Role.TRAINING:
+            return self._is_training_put_off(line, form)
+        if role is Role.BAR and form.bar is not None:
+            is_drawn = not self._untimed and self._parser.redraws(line, form.bar, *self._read_at)
+            if is_drawn:
+                self._now.open_with(line)
+            return is_drawn
+        if (
+            not self._idle
+            or role in (Role.READ, Role.WRAPPED)
+            or (role is Role.ROW and self._parser.has_table)
+        ):
+            return False
+        if role is Role.PROGRESS:
+            return self._is_progress_put_off(line, form)
+        if not self._may_pass(line, form):
+            return False
+        if role is Role.ERROR:
+            if form.error is None or not self._parser.repeats(form.error):
+                return False
+        elif role is not Role.BLANK:
+            self._passed.add(line[form.tag] if form.tag is not None else "")
+        self._take_time(line, form)
+        self._now.open_with(line)
+        return True
+
+    def _may_pass(self, line: str, form: LineForm) -> bool:
+        """Whether nothing more is learned from the time of a line, and none from its names."""
+        if form.minute and (self.first_wall is None or form.has_year > self._has_year):
+            return False
+        return self._has_year or not may_date(line)
+
+    def _take_time(self, line: str, form: LineForm) -> None:
+        """Takes the time of a line that is not taken apart: of those of a minute the last."""
+        if not form.minute:
+            return
+        minute = line[: form.minute]
+        if minute == self._minute:
+            self._untimed = line
+        else:
+            self._minute = minute
+            self._time(line)
+
+    def _is_training_put_off(self, line: str, form: LineForm) -> bool:
+        """Takes the counters of a framework's training line; whether that is all for now."""
+        for known in self._formats:
+            position = known.position(line)
+            if position is not None:
+                break
+        if position is None or form.look is None:
+            return False
         kept = self._now
         if self._finder.falls(position):
             self._break_off()
@@ -140,48 +201,50 @@ class WholeLog:
         if kept.is_opening or self._open:
             kept.put_off.learn(line)
             return False
-        kept.put_off.take(self._number, line)
+        kept.put_off.take(self._number, line, form.look)
         self._untimed = line
         return True
 
-    def _is_passed(self, line: str) -> bool:
-        """Whether a line that reports no iterations need not be taken apart."""
-        if not self._idle and not self._untimed and self._parser.redraws(line, *self._read_at):
-            self._now.open_with(line)
-            return True
-        if not self._idle or not self._dull.holds(line):
+    def _is_progress_put_off(self, line: str, form: LineForm) -> bool:
+        """Takes the counters of a line that a script or a trainer prints; whether that is all."""
+        counters = form.counters
+        if counters is None or form.look is None:
             return False
-        if self._stamps.clock is not LogClock.FULL and may_date(line):
+        if form.minute and (self.first_wall is None or form.has_year > self._has_year):
             return False
-        if line:
-            self._passed = line
-        self._now.open_with(line)
-        return True
-
-    def _is_row_put_off(self, line: str) -> bool:
-        """Whether a line of no framework, or a trainer's row, need not be taken apart now."""
-        epoch = plain_lines.position(line)
-        if epoch is None or not self._idle or self._parser.is_announced:
+        if counters.epoch is None and self._parser.is_announced:
             return False
-        before, self._row = self._row, (epoch, line)
-        if epoch < before[0]:
-            # Another start, perhaps: it is one by how far the last row was.
-            for event in self._parser.feed(before[1], *self._read_at):
-                self._finder.begins(event)
+        position = counters.of(line)
+        (before, shown), self._shown = self._shown, (position, line)
+        if position < before and self._may_begin(position, before, counters):
+            if self._progressed:  # It does by how far the last line was.
+                for event in self._parser.feed(shown, *self._read_at):
+                    self._finder.begins(event)
             return False
         kept = self._now
         kept.training += 1
         if kept.is_opening:
             kept.put_off.learn(line)
             return False
-        kept.put_off.take(self._number, line)
+        kept.put_off.take(self._number, line, form.look)
+        self._progressed = True
+        if form.minute:
+            self._untimed = line
         return True
+
+    def _may_begin(self, position: Position, before: Position, counters: Counters) -> bool:
+        """Whether lower counters can be those of another start."""
+        is_epoch = counters.epoch is None or position.epoch < before.epoch
+        return is_epoch or self._finder.has_failed
 
     def _read(self, line: str) -> None:
         """Takes a line apart."""
+        if self._progressed:
+            self._parser.progressed()
+            self._progressed = False
         if self._passed:
             self._parser.passed(self._passed)
-            self._passed = ""
+            self._passed.clear()
         was_open, is_dated = self._open, self.first_wall is not None
         at, wall = self._time(line)
         before = self._read_at if is_dated else (at, wall)

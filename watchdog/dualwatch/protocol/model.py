@@ -113,3 +113,5 @@ class NonFiniteDocument(TypedDict):
     terms: list[NonFiniteTermDocument]
     weights_at: int
     weights: list[str] | None
+    files: list[str]
+    unsound: list[str]

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from dualwatch.collectors.host import storage
 from dualwatch.core.errors import DualwatchError, Exit
 from dualwatch.frameworks.interpreter import training_python
 from dualwatch.report.terminal import hints
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from dualwatch.core.settings import Settings
     from dualwatch.frameworks.base import LaunchOptions
     from dualwatch.supervisor.plan import Plan
+
+
+PATIENCE_S = 1.0
+"""Seconds in which the storage of the data must respond, or the plan is made first."""
 
 
 @dataclass(slots=True)
@@ -90,7 +95,10 @@ def _raising_signals() -> Iterator[None]:
     def leave(number: int, frame: FrameType | None) -> None:
         sys.exit(int(Exit.TERMINATED))
 
-    previous = {signal.SIGTERM: signal.signal(signal.SIGTERM, leave)}
+    numbers = [signal.SIGTERM]
+    if sys.platform == "win32":
+        numbers.append(signal.SIGBREAK)
+    previous = {number: signal.signal(number, leave) for number in numbers}
     hang_up = getattr(signal, "SIGHUP", None)
     if hang_up is not None:
         previous[hang_up] = signal.signal(hang_up, signal.SIG_IGN)
@@ -136,6 +144,8 @@ def _certain_work_dir(options: LaunchOptions) -> Path | None:
         return None
     spec = found.framework.read(config)
     if spec.error or not any(spec.of("train")):
+        return None
+    if storage.stuck(storage.look(found.framework.named_paths(spec), PATIENCE_S)):
         return None
     if found.framework.data_paths(spec, (Path(),)).missing:
         return None

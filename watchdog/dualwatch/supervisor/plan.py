@@ -9,7 +9,9 @@ from typing import TypedDict
 
 from dualwatch import domains
 from dualwatch.checks import profiles
-from dualwatch.core.errors import DualwatchError
+from dualwatch.collectors.host import storage
+from dualwatch.collectors.host.storage import StorageResponse
+from dualwatch.core.errors import DualwatchError, Exit
 from dualwatch.core.policies import CheckPolicy, StallPolicy, StopPolicy
 from dualwatch.core.settings import Settings
 from dualwatch.events import RerunStep
@@ -98,6 +100,24 @@ def _steps(steps: Sequence[RerunStep]) -> list[dryrun.Step]:
         )
         for number, step in enumerate(steps, start=1)
     ]
+
+
+class StorageStuckError(DualwatchError):
+    """The storage of data does not respond.
+
+    Attributes:
+        responses: How soon each path responded.
+    """
+
+    def __init__(self, responses: Sequence[StorageResponse]) -> None:
+        self.responses = tuple(responses)
+        super().__init__(
+            f"the storage of the data does not respond within {storage.LIMIT_S:.0f} s",
+            why="\n".join(storage.stuck(responses)),
+            do="check the mount (network drive, FUSE, automounter), or name data on another disk",
+            exit_code=Exit.NOT_OBSERVED,
+            code="DW116",
+        )
 
 
 def make(options: LaunchOptions, settings: Settings) -> Plan:
@@ -244,6 +264,9 @@ def _require_training(
 
 
 def _require_data(framework: Framework, spec: TrainingSpec) -> None:
+    responses = storage.look(framework.named_paths(spec))
+    if storage.stuck(responses):
+        raise StorageStuckError(responses)
     missing = framework.data_paths(spec, (Path(),)).missing
     if missing:
         raise DualwatchError(

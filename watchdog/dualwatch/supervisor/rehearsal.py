@@ -7,16 +7,19 @@ import shutil
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dualwatch import frameworks
 from dualwatch.actions import launch, shared_memory, terminate
 from dualwatch.actions.signals import StopRequests
 from dualwatch.checks.rehearsal import Machine, Rehearsed
 from dualwatch.collectors.agent_files.rehearsal import last_line, read
 from dualwatch.collectors.gpu.nvml import NvmlSampler
 from dualwatch.collectors.host import sample as host
+from dualwatch.collectors.host import storage
+from dualwatch.collectors.host.storage import StorageResponse
 from dualwatch.core import clock
 from dualwatch.core.errors import DualwatchError, Exit
 from dualwatch.core.settings import Settings
@@ -59,13 +62,21 @@ def run(
     with requests.listening():
         scratch = Path(tempfile.mkdtemp(prefix="dualwatch-rehearsal-"))
         try:
-            planned = plan.make(replace(options, work_dir=scratch, resume=False), settings)
+            try:
+                planned = plan.make(replace(options, work_dir=scratch, resume=False), settings)
+            except plan.StorageStuckError as error:
+                return Rehearsal(seen=Rehearsed(document=None, machine=_unread(error.responses)))
             _refuse_unknown(planned, options)
             for text in planned.notes:
                 note(f"note: {text}")
             if requests.to_stop:
                 return Rehearsal(seen=None, terminated=requests.terminated)
-            return _run(planned, scratch, requests, options.work_dir or Path("work_dirs"))
+            work_dir = options.work_dir or Path("work_dirs")
+            named = frameworks.get(planned.spec.framework).named_paths(planned.spec)
+            responses = storage.look((*named, *_existing(work_dir)))
+            if storage.stuck(responses):
+                return Rehearsal(seen=Rehearsed(document=None, machine=_unread(responses)))
+            return _run(planned, scratch, requests, work_dir, responses)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
@@ -88,11 +99,29 @@ def _refuse_unknown(planned: plan.Plan, options: LaunchOptions) -> None:
     )
 
 
-def _run(planned: plan.Plan, scratch: Path, requests: StopRequests, work_dir: Path) -> Rehearsal:
+def _unread(responses: Sequence[StorageResponse]) -> Machine:
+    """The machine where a storage does not respond: a training would wait for it."""
+    return Machine(storage=tuple(responses), storage_limit=storage.LIMIT_S)
+
+
+def _existing(work_dir: Path) -> tuple[Path, ...]:
+    """The folders in which a work dir lies, or will be made."""
+    place = work_dir.absolute()
+    return (place, place.parent)
+
+
+def _run(
+    planned: plan.Plan,
+    scratch: Path,
+    requests: StopRequests,
+    work_dir: Path,
+    responses: Sequence[StorageResponse],
+) -> Rehearsal:
     """Runs the training to the end of its rehearsal.
 
     Args:
         work_dir: Of the training itself, where its checkpoints will lie.
+        responses: How soon the storage of data and work dir responded.
     """
     folder = scratch / "dualwatch"
     folder.mkdir(mode=0o700)
@@ -126,7 +155,7 @@ def _run(planned: plan.Plan, scratch: Path, requests: StopRequests, work_dir: Pa
             timed_out=timed_out,
             last_line=last_line(folder / "console.log"),
             seconds=moment.at - began,
-            machine=_machine(work_dir, events),
+            machine=_machine(work_dir, events, responses),
         )
     )
 
@@ -176,7 +205,7 @@ def _refuse_unshortened(events: list[Event]) -> None:
     )
 
 
-def _machine(work_dir: Path, events: list[Event]) -> Machine:
+def _machine(work_dir: Path, events: list[Event], responses: Sequence[StorageResponse]) -> Machine:
     """What the rehearsal needed, and the disk of the training's own work dir."""
     place = work_dir.absolute()
     while not place.is_dir():
@@ -193,6 +222,8 @@ def _machine(work_dir: Path, events: list[Event]) -> Machine:
         memory_total=seen.cgroup_limit or seen.memory_total,
         disk=str(place),
         disk_free=seen.disk_free,
+        storage=tuple(responses),
+        storage_limit=storage.LIMIT_S,
     )
 
 

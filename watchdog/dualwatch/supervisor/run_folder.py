@@ -107,8 +107,7 @@ def _refuse_beside(folder: Path) -> None:
     """
     if not (folder / "journal.jsonl").exists():
         return
-    from dualwatch.collectors.processes.live_attempt import living_attempt
-    from dualwatch.history.sources import newest_attempt
+    from dualwatch.collectors.processes.live_attempt import living_attempt, newest_attempt
 
     newest = newest_attempt(folder)
     living = living_attempt(folder, newest.started) if newest.ended is None else None

@@ -84,3 +84,22 @@ def test_values_of_a_kind_that_is_not_read(recorder, tmp_path):
     recorder.note(1, {"loss": torch.tensor([NAN, 1.0]), "count": torch.tensor(3), "name": None})
     recorder.note(2, {"loss": torch.tensor(NAN, device="meta")})
     assert read(tmp_path) is None
+
+
+def test_the_batch_in_which_it_began(recorder, tmp_path):
+    def batch(number: int, value: float = 1.0) -> dict[str, Any]:
+        image = torch.full((2, 2), value)
+        return {"inputs": [image, torch.ones(2, 2)], "img_path": [f"/data/train/{number}.jpg"]}
+
+    recorder.note(1, {"loss": 1.0}, batch(1))
+    recorder.note(2, {"loss": NAN}, batch(2, INF))
+    recorder.note(3, {"loss": NAN}, batch(3))
+    seen = read(tmp_path)
+    assert seen.files == ("data/train/2.jpg",)
+    assert seen.unsound == ("inputs[0]",)
+
+
+def test_a_batch_of_another_kind_is_no_hindrance(recorder, tmp_path):
+    recorder.note(1, {"loss": NAN}, object())
+    seen = read(tmp_path)
+    assert (seen.files, seen.unsound) == ((), ())

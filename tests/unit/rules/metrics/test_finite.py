@@ -193,7 +193,9 @@ def term(name: str, first: int, value: str = "nan", newest: int | None = None) -
     return NonFiniteTerm(name=name, value=value, first=first, newest=newest, times=times)
 
 
-def inside(story, *terms: NonFiniteTerm, iteration: int, running: int, weights=None, rank: int = 0):
+def inside(
+    story, *terms: NonFiniteTerm, iteration: int, running: int, weights=None, rank: int = 0, **more
+):
     return story.tell(
         NonFiniteSeen,
         rank=rank,
@@ -202,6 +204,7 @@ def inside(story, *terms: NonFiniteTerm, iteration: int, running: int, weights=N
         terms=terms,
         weights_at=terms[0].first if weights is not None else 0,
         weights=weights,
+        **more,
     )
 
 
@@ -300,3 +303,11 @@ def test_the_checkpoint_from_before_it_is_named_where_that_is_known(story) -> No
     inside(story, term("loss", 230), iteration=230, running=1, weights=("neck",))
     (found,) = story.judged()
     assert "epoch_1.pth" in found.remedy
+
+
+def test_the_batch_in_which_it_began_is_named(story) -> None:
+    batch = {"files": ("train/7.jpg",), "unsound": ("inputs[0]",)}
+    inside(story, term("loss", 41), iteration=42, running=0, weights=(), **batch)
+    (found,) = story.judged()
+    assert "train/7.jpg" in texts(found)
+    assert "not finite: inputs[0]" in texts(found)

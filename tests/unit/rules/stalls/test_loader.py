@@ -316,7 +316,8 @@ def test_without_a_wchan_the_frame_of_a_lock_tells(locked) -> None:
 
 def refused(story, seconds: float = 300, **sample: Any):
     story.trains().stops_in(Phase.WAITING)
-    story.tell(NotObserved, what="stacks of pid 100", why="Operation not permitted")
+    for pid in (100, 101, 102):
+        story.tell(NotObserved, what=f"stacks of pid {pid}", why="Operation not permitted")
     told = {"each": {100: {"wchan": "poll_schedule_timeout"}}, "wchan": "futex_do_wait", **sample}
     return story.silent(seconds, **told)
 

@@ -123,7 +123,7 @@ class PhaseTracker:
         self._trainer.learning.iteration_done(heart.iteration)
         # Not what was logged: that keeps the value of an earlier iteration until the next one.
         step = outputs if isinstance(outputs, dict) else {"loss": outputs}
-        self._trainer.non_finite.note(heart.iteration, step)
+        self._trainer.non_finite.note(heart.iteration, step, batch)
         self._trained.update(logged)
         every = max(1, int(pl_trainer.log_every_n_steps or 1))
         # Reading a value waits for the GPU: no more often than Lightning's own loggers do.

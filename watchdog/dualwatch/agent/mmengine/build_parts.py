@@ -154,8 +154,12 @@ def _build(cfg, trial):
         init_default_scope(scope)
     model = _model(cfg, trial)
     _optimizer(cfg, model, trial)
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "compare_parts.py")
-    runpy.run_path(path)["compare"](cfg, trial)
+    _loaded("compare_parts.py")["compare"](cfg, trial)
+
+
+def _loaded(name):
+    """The names of another file of this folder, which is in no package here."""
+    return runpy.run_path(os.path.join(os.path.dirname(os.path.abspath(__file__)), name))
 
 
 # --- scopes --------------------------------------------------------------------------------------
@@ -218,50 +222,8 @@ def _model(cfg, trial):
             trial.take("model", error)
             return None
     trial.built.append("model")
-    _connect(model, trial)
+    _loaded("connect_parts.py")["connect"](model, trial)
     return model
-
-
-_CHANNELS = re.compile(r"Invalid channel dimensions|to have \d+ channels, but got \d+ channels")
-
-
-def _connect(model, trial):
-    """Whether a neck takes the channels that its backbone gives: one pass without numbers.
-
-    Only that one error counts. A backbone that takes other images, or computes what has no values
-    here, is not compared.
-    """
-    import torch
-
-    backbone, neck = getattr(model, "backbone", None), getattr(model, "neck", None)
-    if not (isinstance(backbone, torch.nn.Module) and isinstance(neck, torch.nn.Module)):
-        return
-    if any(one.device.type != "meta" for one in backbone.parameters()):
-        return
-    try:
-        with torch.no_grad():
-            given = backbone(torch.empty(1, 3, 256, 256, device="meta"))
-            channels = [int(one.shape[1]) for one in given]
-    except Exception:
-        return
-    try:
-        with torch.no_grad():
-            neck(given)
-    except AssertionError:
-        # Necks of mmdet count their inputs first.
-        if len(getattr(neck, "in_channels", None) or channels) == len(channels):
-            return
-    except RuntimeError as error:
-        if _CHANNELS.search(str(error)) is None:
-            return
-    except Exception:
-        return
-    else:
-        return
-    taken = getattr(neck, "in_channels", None)
-    if isinstance(taken, (list, tuple)) and list(taken) != channels:
-        text = "the neck takes {} channels, and the backbone gives {}".format(list(taken), channels)
-        trial.fail("model", "model.neck.in_channels", "channels", text, str(channels))
 
 
 def _without_memory(make):

@@ -73,8 +73,17 @@ def main(config: str, options: list[str], loaded: list[object] | None = None) ->
             "error": "load",
             "kind": type(error).__name__,
             "text": str(error),
+            "cause": _cause(error),
             "trace": traceback.format_exc().splitlines()[-12:],
         }
+
+
+def _cause(error):
+    """The exception that an error began with, "" where it began itself."""
+    first = error
+    while first.__cause__ is not None or first.__context__ is not None:
+        first = first.__cause__ or first.__context__
+    return "" if first is error else "{}: {}".format(type(first).__name__, first)
 
 
 def _parse_options(pairs):

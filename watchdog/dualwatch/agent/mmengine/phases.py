@@ -172,7 +172,7 @@ class PhaseTracker:
         position.note_complaint(self._runner)
         self._trainer.batches.note(heart.iteration, data_batch, outputs, self._logged)
         self._trainer.learning.iteration_done(heart.iteration)
-        self._trainer.non_finite.note(heart.iteration, self._values(outputs))
+        self._trainer.non_finite.note(heart.iteration, self._values(outputs), data_batch)
 
     def _values(self, outputs) -> dict[str, object]:
         """The losses of the iteration, and its gradient.

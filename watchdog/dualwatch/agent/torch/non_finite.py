@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING, Mapping
 
 from dualwatch.agent import files
-from dualwatch.agent.torch import model_outline
+from dualwatch.agent.torch import model_outline, suspect_batch
 from dualwatch.agent.torch.device_values import DeviceValues
 from dualwatch.protocol import model as records
 
@@ -50,27 +50,30 @@ class NonFiniteRecorder:
         self._running = 0
         self._weights_at = 0
         self._weights: list[str] | None = None
+        self._files: list[str] = []
+        self._unsound: list[str] = []
 
     def follow(self, model: Module) -> None:
         """Names the model whose weights are looked at when a loss is not finite."""
         self._model = model_outline.unwrapped(model)
 
-    def note(self, iteration: int, values: Mapping[str, object]) -> None:
+    def note(self, iteration: int, values: Mapping[str, object], batch: object = None) -> None:
         """Looks at the values of an iteration; never raises.
 
         Args:
             iteration: Iterations completed, this one included.
             values: Numbers, and tensors of one number; anything else is passed over.
+            batch: What they were computed from; None where that is no longer there.
         """
         if self._left <= 0:
             return
         try:
-            self._note(iteration, values)
+            self._note(iteration, values, batch)
         except Exception:
             self._left = 0  # It would fail at every iteration.
             files.note_error("looking for losses that are not finite")
 
-    def _note(self, iteration: int, values: Mapping[str, object]) -> None:
+    def _note(self, iteration: int, values: Mapping[str, object], batch: object) -> None:
         known: dict[str, float] = {}
         waiting: dict[str, Tensor] = {}
         for name, value in values.items():
@@ -84,7 +87,7 @@ class NonFiniteRecorder:
             # One of both kinds comes late as a whole, so that the order of its terms is kept.
             self._late.put(iteration, known, waiting)
         elif known:
-            self._look(iteration, known)
+            self._look(iteration, known, batch)
         for earlier, arrived in self._late.arrived():
             self._look(earlier, arrived)
 
@@ -96,7 +99,7 @@ class NonFiniteRecorder:
         except Exception:
             files.note_error("looking for losses that are not finite")
 
-    def _look(self, iteration: int, values: Mapping[str, float]) -> None:
+    def _look(self, iteration: int, values: Mapping[str, float], batch: object = None) -> None:
         bad = [name for name, value in values.items() if not math.isfinite(value)]
         if not bad:
             if self._running:
@@ -104,6 +107,9 @@ class NonFiniteRecorder:
                 self._write(iteration)
             return
         self._running += 1
+        if not self._terms and batch is not None:
+            self._files = suspect_batch.files_of(batch)
+            self._unsound = suspect_batch.unsound_parts(batch)
         is_first = False
         for name in bad:
             term = self._terms.get(name)
@@ -132,6 +138,8 @@ class NonFiniteRecorder:
             "terms": list(self._terms.values()),
             "weights_at": self._weights_at,
             "weights": self._weights,
+            "files": self._files,
+            "unsound": self._unsound,
         }
         files.put(self._path, record)
 

@@ -79,6 +79,7 @@ _ITEMS: tuple[tuple[str, str, str, Callable[[Rehearsed], Reading]], ...] = (
     ("rehearsal-monitored", "Metrics that hooks look for exist", "", steps.monitored),
     ("rehearsal-checkpoint", "A checkpoint can be saved and loaded", "", steps.checkpoint),
     ("rehearsal-disk", "The checkpoints fit on the disk", "DW502", cost.disk),
+    ("rehearsal-storage", "The storage responds in time", "DW116", cost.storage),
     ("rehearsal-memory", "The memory is enough", "", cost.memory),
     ("rehearsal-workers", "The loader's workers feed the training", "DW209", cost.workers),
     ("rehearsal-hours", "How long it will take", "", cost.hours),

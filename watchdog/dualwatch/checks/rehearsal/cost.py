@@ -17,6 +17,11 @@ second one is traced."""
 FULL = 0.9
 """Share of a memory from which on it may not be enough for larger images, or for the validation."""
 
+SOON_S = 1.0
+"""Seconds in which a storage responds that can feed a training."""
+
+SHOWN = 3
+
 WAITS = 0.25
 """Share of an iteration that waiting for data may take."""
 
@@ -116,6 +121,26 @@ def disk(seen: Rehearsed) -> Reading:
     if needed > free:
         return failed(text, remedy="free some space, or keep fewer: CheckpointHook.max_keep_ckpts")
     return warned(text) if needed > FULL * free else passed(text)
+
+
+def storage(seen: Rehearsed) -> Reading:
+    """Whether the storage of data and work dir responds in time."""
+    machine = seen.machine
+    expected = f"within {SOON_S:g} s"
+    if not machine.storage:
+        return skipped("no path of the data is known", expected)
+    stuck = seen.unread
+    if stuck:
+        more = f" and {len(stuck) - SHOWN} more" if len(stuck) > SHOWN else ""
+        return failed(
+            f"no response within {machine.storage_limit:g} s: {', '.join(stuck[:SHOWN])}{more}",
+            expected,
+            remedy="check the mount (network drive, FUSE, automounter), or name data on another "
+            "disk",
+        )
+    path, slowest = max(machine.storage, key=lambda one: one[1] or 0.0)
+    text = f"{units.counted(len(machine.storage), 'path')}; the slowest took {slowest:.2g} s"
+    return passed(text, expected) if (slowest or 0.0) <= SOON_S else warned(f"{text}: {path}")
 
 
 def _step(document: Document) -> float | None:

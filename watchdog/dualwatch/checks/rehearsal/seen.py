@@ -18,12 +18,16 @@ class Machine:
         memory_total: Of the machine, or the limit of its container.
         disk: Folder of the file system on which the checkpoints of the training will lie.
         disk_free: Bytes of it.
+        storage: Paths of data and work dir, with the seconds until their storage responded; None
+            for those that did not in ``storage_limit`` seconds.
     """
 
     memory_used: int | None = None
     memory_total: int | None = None
     disk: str = ""
     disk_free: int | None = None
+    storage: tuple[tuple[str, float | None], ...] = ()
+    storage_limit: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +53,11 @@ class Rehearsed:
     seconds: float = 0.0
     inside: Snapshot = field(default_factory=Snapshot)
     machine: Machine = field(default_factory=Machine)
+
+    @property
+    def unread(self) -> list[str]:
+        """Paths whose storage did not respond: the training was not started."""
+        return [path for path, seconds in self.machine.storage if seconds is None]
 
     def step(self, name: str) -> StepDocument | None:
         """A step that was begun."""

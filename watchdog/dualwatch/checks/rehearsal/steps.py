@@ -19,6 +19,8 @@ def trains(seen: Rehearsed) -> Reading:
     """Whether the iterations complete."""
     step = seen.step(Step.TRAIN)
     if step is None:
+        if seen.unread:
+            return skipped("not started: the storage of the data does not respond")
         if seen.timed_out:
             return failed(f"no training loop after {units.span(seen.seconds)}")
         if seen.exit_code == 0:

@@ -35,6 +35,8 @@ class NonFiniteFiles:
                 terms=tuple(_term(term) for term in record["terms"][:MAX_TERMS]),
                 weights_at=record["weights_at"],
                 weights=lines(record["weights"]) if record["weights"] is not None else None,
+                files=lines(record["files"]),
+                unsound=lines(record["unsound"]),
             )
             for record in self._records.poll()
             if record["rank"] >= 0

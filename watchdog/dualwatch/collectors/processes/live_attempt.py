@@ -9,7 +9,7 @@ import contextlib
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
@@ -17,10 +17,34 @@ from dualwatch import protocol
 from dualwatch.collectors.agent_files.heartbeat import HeartbeatFiles
 from dualwatch.collectors.processes.tree import SAME_START_S
 from dualwatch.core import process_identity
-from dualwatch.events import AttemptStarted
+from dualwatch.events import AttemptEnded, AttemptStarted, sampling
 
 if TYPE_CHECKING:
     import psutil
+
+
+class NewestAttempt(NamedTuple):
+    """Start and end of the newest attempt in a journal; None for what it does not hold."""
+
+    started: AttemptStarted | None = None
+    ended: AttemptEnded | None = None
+
+
+def newest_attempt(folder: Path) -> NewestAttempt:
+    """The newest attempt of a journal, its start and end alone.
+
+    Args:
+        folder: ``WORK_DIR/dualwatch``.
+    """
+    newest = NewestAttempt()
+    with contextlib.suppress(OSError):
+        path = folder / "journal.jsonl"
+        for event in sampling.sample(path, {AttemptStarted: None, AttemptEnded: None}):
+            if isinstance(event, AttemptStarted):
+                newest = NewestAttempt(event)
+            elif isinstance(event, AttemptEnded):
+                newest = newest._replace(ended=event)
+    return newest
 
 
 def living_attempt(folder: Path, newest: AttemptStarted | None) -> AttemptStarted | None:

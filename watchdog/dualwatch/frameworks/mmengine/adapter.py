@@ -84,6 +84,9 @@ class MMEngine(Framework):
     def data_paths(self, spec: TrainingSpec, roots: Sequence[Path]) -> PathsSeen:
         return paths.look(spec.everything or spec.sections, roots)
 
+    def named_paths(self, spec: TrainingSpec) -> tuple[str, ...]:
+        return paths.named(spec.everything or spec.sections)
+
     def defects(self, spec: TrainingSpec, roots: Sequence[Path]) -> tuple[Defect, ...]:
         return defects.find(spec, roots)
 

@@ -96,6 +96,11 @@ def evidence(s: Snapshot, found: Inside) -> list[Evidence]:
     elif not seen.running:
         text += f"; finite again at iteration {seen.iteration}"
     texts = [text, _of_weights(found)]
+    begun = f"the batch of iteration {min(one.first for one in seen.terms)}"
+    if seen.unsound:
+        texts.append(f"{begun} holds values that are not finite: {', '.join(seen.unsound[:SHOWN])}")
+    if seen.files:
+        texts.append(f"{begun}: {', '.join(seen.files)}")
     before = [one for one in seen.terms if not is_loss(one.name) and one.first < term.first]
     texts += [f"before that, {one.name} is {one.value} at iteration {one.first}" for one in before]
     return [Evidence(text=one, source=INSIDE, wall=seen.wall) for one in texts if one]

@@ -12,8 +12,8 @@ from dualwatch.core.text import clean
 from dualwatch.core.unread import is_unread
 from dualwatch.datasets import annotations as labels
 from dualwatch.events import Defect, DefectKind
+from dualwatch.frameworks.mmengine.config import boxed, fields
 from dualwatch.frameworks.mmengine.config import classes as agreed
-from dualwatch.frameworks.mmengine.config import fields
 
 MOST_SETS = 10
 _BY_NAME = ("CocoDataset", "CrowdHumanDataset", "DeepFashionDataset", "Objects365V1Dataset")
@@ -38,6 +38,8 @@ def defects(
         path = _annotation(dataset, roots)
         found = named.get(key)
         try:
+            if kind == "CocoDataset" and path is not None:
+                yield from boxed.defects(key, dataset, found.names if found else (), path)
             if kind in _BY_NAME and path is not None and dataset.get("test_mode") is not True:
                 yield from _filtered(key, dataset, path)
             if kind in _BY_NAME and found is not None and found.names and path is not None:

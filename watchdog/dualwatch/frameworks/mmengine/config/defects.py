@@ -13,6 +13,7 @@ from dualwatch.frameworks.mmengine.config import (
     classes,
     compared,
     ignored,
+    joined,
     measured,
     needs,
     reach,
@@ -72,6 +73,7 @@ def _defects(spec: TrainingSpec, roots: Sequence[Path]) -> Iterator[Defect]:
     of_type = trial.classes if trial is not None else {}
     yield from classes.defects(values, of_type)
     yield from weights.defects(values)
+    yield from joined.defects(values)
     yield from reach.defects(values)
     yield from spec.in_text
     yield from measured.defects(values, tried=trial is not None)

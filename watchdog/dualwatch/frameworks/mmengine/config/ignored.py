@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 
 from dualwatch.core.plain import PlainDict, PlainValue
@@ -29,6 +30,8 @@ def defects(values: PlainDict) -> Iterator[Defect]:
     yield from _resume(values)
     yield from _refused_values(values)
     yield from _paramwise(values.get("optim_wrapper"))
+    yield from _clipping(values.get("optim_wrapper"))
+    yield from _initial(values.get("model"))
 
 
 def _beside_the_model(values: PlainDict) -> Iterator[Defect]:
@@ -96,6 +99,51 @@ def _paramwise(wrapper: PlainValue) -> Iterator[Defect]:
                 do=f"Is {near[0]} meant?" if near else f"Remove {name}.",
                 prevents=False,
             )
+
+
+_CLIPS = {
+    "norm": ("max_norm", "norm_type", "error_if_nonfinite", "foreach"),
+    "value": ("clip_value", "foreach"),
+}
+"""What torch's functions that clip gradients take."""
+
+
+def _clipping(wrapper: PlainValue) -> Iterator[Defect]:
+    """Settings that are only looked at when the first gradients are clipped."""
+    clips = wrapper.get("clip_grad") if isinstance(wrapper, Mapping) else None
+    if not isinstance(clips, Mapping) or REST in clips:
+        return
+    taken = _CLIPS.get(str(clips.get("type", "norm")), ())
+    wrong = [str(name) for name in clips if taken and name not in ("type", *taken)]
+    if wrong:
+        text = f"optim_wrapper.clip_grad has {', '.join(wrong)}, which the clipping of gradients "
+        text += "does not take: the first iteration ends with a TypeError"
+        do = f"It takes {', '.join(taken)}."
+        yield _refused(f"optim_wrapper.clip_grad.{wrong[0]}", text, do)
+
+
+_RESNET = re.compile(r"(?:^|[/:_])resnet(\d+)(?!\d)", re.I)
+
+
+def _initial(model: PlainValue) -> Iterator[Defect]:
+    """Weights of a ResNet of another depth, of which a part fits and is loaded without a word."""
+    backbone = model.get("backbone") if isinstance(model, Mapping) else None
+    settings = backbone if isinstance(backbone, Mapping) else {}
+    initial = settings.get("init_cfg")
+    named = initial.get("checkpoint") if isinstance(initial, Mapping) else None
+    depth = settings.get("depth")
+    if str(settings.get("type")).rpartition(".")[2] != "ResNet" or not isinstance(named, str):
+        return
+    match = _RESNET.search(named)
+    if match is not None and type(depth) is int and int(match[1]) != depth:
+        yield Defect(
+            kind=DefectKind.SCHEDULE,
+            key="model.backbone.init_cfg.checkpoint",
+            text=f"model.backbone has depth={depth}, and its weights are {named}: what does not "
+            "fit stays random",
+            do=f"Name the weights of a ResNet of depth {depth} in model.backbone.init_cfg.",
+            prevents=False,
+        )
 
 
 def _refused(key: str, text: str, do: str) -> Defect:

@@ -13,7 +13,7 @@ from dualwatch.agent.mmengine import DESCRIBE_CONFIG
 from dualwatch.core.errors import DualwatchError
 from dualwatch.core.plain import PlainDict, PlainValue, as_list
 from dualwatch.frameworks.base import ConfigTimeout
-from dualwatch.frameworks.mmengine.config import faults
+from dualwatch.frameworks.mmengine.config import load_errors
 
 DESCRIBE = DESCRIBE_CONFIG
 TIME_LIMIT = 120.0
@@ -159,7 +159,7 @@ def _raise_error(result: PlainDict, python: str, config: Path) -> None:
         )
     if result.get("error") == "load":
         kind, text = str(result.get("kind")), str(result.get("text"))
-        known = faults.explained(config, kind, text)
+        known = load_errors.explained(config, kind, text, str(result.get("cause") or ""))
         if known is not None:
             raise DualwatchError(
                 f"the configuration {config} does not load",

@@ -81,6 +81,13 @@ def look(values: Mapping[str, Any], roots: Sequence[Path]) -> PathsSeen:
     )
 
 
+def named(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """The data paths that ``look`` would look for, where they begin; touches no file."""
+    found = (one for one in _named(values, {}) if not _reason(one))
+    paths = dict.fromkeys(_joined(one.root, one.path) for one in found)
+    return tuple(os.path.expanduser(path) for path in list(paths)[:MAX_PATHS])
+
+
 def _is_under(path: str, folders: Iterable[str]) -> bool:
     """Whether it is below one of these, which are missing: that is reported once."""
     named = path.replace("\\", "/")

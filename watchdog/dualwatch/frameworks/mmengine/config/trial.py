@@ -53,6 +53,9 @@ def _defect(failed: Mapping[str, Any], values: Mapping[str, Any]) -> Defect:
         return Defect(kind=DefectKind.UNKNOWN_CODE, key=key, text=text, do=do)
     if kind == "channels":
         return Defect(kind=DefectKind.NOT_BUILDABLE, key=key, text=text, do=f"Set {key} = {near}.")
+    if kind == "levels":
+        do = f"Give the anchors or points of {key} one stride for each map, or change num_outs."
+        return Defect(kind=DefectKind.NOT_BUILDABLE, key=key, text=text, do=do)
     if kind == "unpacked":
         do = "Add dict(type='PackDetInputs') (or the framework's own) at the end of the pipeline."
         return Defect(kind=DefectKind.INCOMPLETE, key=key, text=f"{key}: {text}", do=do)

@@ -16,11 +16,11 @@ _READS_ANNOTATIONS = "loading annotations into memory..."
 _FOUND_NOTHING = "The testing results of the whole dataset is empty."
 _STARTS = (
     *mmengine1.STARTS,
-    *mmcv1.STARTS,
     *loaded_weights.STARTS,
     "OrderedDict([",
     _READS_ANNOTATIONS,
 )
+_ENDS = (_FOUND_NOTHING, loaded_weights.BEGINS)
 _COUNTERS = re.compile(
     r"(?:Epoch|Iter)(?:\(train\))? +\[ *(\d{1,18})(?:\]\[ *(\d{1,18}))?/(\d{1,18})\]"
 )
@@ -59,8 +59,14 @@ class MMEngineLines:
         return event
 
     def may_hold(self, line: str) -> bool:
-        """Whether a line has a logger's prefix, or begins as one without it."""
-        return " - " in line or line.startswith(_STARTS) or line.endswith(_FOUND_NOTHING)
+        """Whether a line is one of theirs, with a logger's prefix or without it."""
+        if line.startswith(_STARTS) or line.endswith(_ENDS):
+            return True
+        cut = line.find(_INFO)
+        start = cut + len(_INFO) if cut >= 0 else 0
+        return line.startswith(_STARTS, start) or (
+            "\t" in line and line.startswith(mmcv1.STARTS, start)
+        )
 
     def position(self, line: str) -> Position | None:
         """The counters of a training line, as printed; None for all other lines."""
