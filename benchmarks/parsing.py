@@ -14,15 +14,13 @@ import argparse
 import functools
 import importlib.util
 import json
-import random
 import subprocess
 import sys
 import tempfile
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from dualwatch import frameworks
@@ -33,13 +31,7 @@ from dualwatch.logs.reader import read_log
 from dualwatch.logs.tail import Tail
 
 from benchmarks import measure
-
-EPOCH = 2000
-"""Iterations of an epoch in the generated logs."""
-
-LOG_EVERY = 50
-LOSSES = ("loss", "loss_rpn_cls", "loss_rpn_bbox", "loss_cls", "loss_bbox", "loss_macl")
-RESULTS = ("bbox_mAP", "bbox_mAP_50", "bbox_mAP_75", "bbox_mAP_s", "bbox_mAP_m", "bbox_mAP_l")
+from benchmarks.log_forms import DIAGNOSED, log_of_run, scalar_rows
 
 LOG, ROWS = "console.log", "scalars.json"
 ANALYZER = Path(".mim", "tools", "analysis_tools", "analyze_logs.py")
@@ -61,117 +53,6 @@ class Reading:
     peak: float
     count: int
 
-
-# --- generated logs ----------------------------------------------------------------------
-
-
-def console_lines(count: int) -> Iterator[str]:
-    """Lines as mmengine prints them, with what trainings print in between."""
-    return (line for line, _ in islice(_console(), count))
-
-
-def log_of_run(rows: int) -> Iterator[str]:
-    """The lines of the run whose ``scalars.json`` has so many rows."""
-    for line, is_row in _console():
-        rows -= is_row
-        yield line
-        if rows <= 0:
-            return
-
-
-def _console() -> Iterator[tuple[str, bool]]:
-    """Lines, and whether ``scalars.json`` has a row for each."""
-    dice = random.Random(0)
-    for epoch, iteration in _places():
-        stamp = f"11/23 {iteration // 120 % 24:02d}:{iteration // 2 % 60:02d}:{epoch % 60:02d}"
-        prefix = f"{stamp} - mmengine - INFO - "
-        losses = "  ".join(f"{name}: {dice.random():.4f}" for name in LOSSES)
-        fields = [
-            f"Epoch(train)  [{epoch}][{iteration:4d}/{EPOCH}]",
-            "base_lr: 2.5000e-03 lr: 2.5000e-03",
-            f"eta: 2 days, 3:{iteration % 60:02d}:09",
-            f"time: {dice.random():.4f}",
-            f"data_time: {dice.random() / 50:.4f}",
-            "memory: 7342",
-            f"grad_norm: {dice.random():.4f}",
-            f"acc: {dice.random() * 100:.4f}",
-        ]
-        yield prefix + "  ".join(fields) + f"  {losses}", True
-        if iteration == EPOCH:
-            results = "  ".join(f"coco/{name}: {dice.random():.4f}" for name in RESULTS)
-            yield f"{prefix}Saving checkpoint at {epoch} epochs", False
-            yield f"{prefix}Epoch(val) [{epoch}][50/500]    eta: 0:00:30  time: 0.05", False
-            yield f"{prefix}Epoch(val) [{epoch}][500/500]    {results}  time: 0.05", True
-        if dice.random() < 0.02:
-            yield "/opt/mmdet/losses.py:42: UserWarning: the pair has no partner, skipped", False
-        if dice.random() < 0.001:
-            yield "Traceback (most recent call last):", False
-            yield '  File "/opt/mmdet/macl.py", line 7, in forward', False
-            yield "    return self.loss(visible, infrared)", False
-            yield f"ValueError: pair {iteration} cannot be used", False
-
-
-def scalar_rows(count: int) -> Iterator[str]:
-    """Rows of ``scalars.json``: mmengine writes full precision, and one validation row an epoch."""
-    dice = random.Random(0)
-    made = 0
-    for epoch, iteration in _places():
-        row: dict[str, float] = {"base_lr": 0.0025, "lr": 0.0025, "data_time": dice.random() / 50}
-        row |= {name: dice.random() for name in LOSSES}
-        row |= {"acc": dice.random() * 100, "grad_norm": dice.random(), "time": dice.random()}
-        step = (epoch - 1) * EPOCH + iteration
-        row |= {"epoch": epoch, "iter": step, "memory": 7342, "step": step}
-        rows = [row]
-        if iteration == EPOCH:
-            rows.append({f"coco/{name}": dice.random() for name in RESULTS} | {"step": epoch})
-        for each in rows:
-            if made == count:
-                return
-            made += 1
-            yield json.dumps(each)
-
-
-def _places() -> Iterator[tuple[int, int]]:
-    """Epoch and iteration of the log lines of an endless training."""
-    epoch = 1
-    while True:
-        for iteration in range(LOG_EVERY, EPOCH + 1, LOG_EVERY):
-            yield epoch, iteration
-        epoch += 1
-
-
-def bar_lines(count: int) -> Iterator[str]:
-    """A bar that tqdm redraws, as a file has it."""
-    dice = random.Random(0)
-    for number in range(count):
-        epoch, done = divmod(number, EPOCH)
-        yield (
-            f"\rEpoch {epoch + 1}/500: {done * 100 // EPOCH:3d}%|{'#' * (done * 10 // EPOCH):10}|"
-            f" {done}/{EPOCH} [00:{done // 60:02d}<00:30, 10.02it/s, loss={dice.random():.3f}]"
-        )
-
-
-def row_lines(count: int) -> Iterator[str]:
-    """The rows that the Trainer of Hugging Face prints."""
-    dice = random.Random(0)
-    for number in range(count):
-        losses = f"'loss': {dice.random():.4f}, 'grad_norm': {dice.random() * 5:.6f}"
-        yield f"{{{losses}, 'learning_rate': 4.2e-05, 'epoch': {number / EPOCH:.4f}}}"
-
-
-def printed_lines(count: int) -> Iterator[str]:
-    """A log in which the training prints nine lines of its own between two of the logger."""
-    dice = random.Random(0)
-    for number, line in enumerate(console_lines(count)):
-        yield line if number % 10 == 0 else f"stage {number % 4}: ids [{dice.randrange(9999)}] ok"
-
-
-DIAGNOSED = {
-    "mmengine": console_lines,
-    "mmengine, and its own prints": printed_lines,
-    "a bar of tqdm": bar_lines,
-    "rows of Hugging Face": row_lines,
-}
 
 # --- readers: each takes the folder of a run ----------------------------------------------
 
@@ -270,6 +151,7 @@ def main() -> None:
     parser.add_argument(
         "--lines", type=int, default=1_000_000, help="of each log to diagnose (%(default)s)"
     )
+    parser.add_argument("--form", choices=DIAGNOSED, help="diagnose this form of log, no more")
     # One reader in this very process: how the benchmark calls itself.
     parser.add_argument("--reader", nargs=2, metavar=("NAME", "FOLDER"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -280,6 +162,9 @@ def main() -> None:
     print(f"{measure.machine()}; runs of each, in turn: {options.runs}; median (quartiles)\n")
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder)
+        if options.form:
+            _diagnose(run, options.lines, options.runs, [options.form])
+            return
         rows = _write(run / ROWS, scalar_rows(options.rows))
         lines = _write(run / LOG, log_of_run(options.rows))
         print(f"A run: {_size(run / ROWS, rows, 'rows')}; {_size(run / LOG, lines, 'lines')}.\n")
@@ -288,7 +173,7 @@ def main() -> None:
             readers.pop(MMDET)
             print("mmdet is not installed: its reader is left out\n")
         _compare(run, options.rows, options.runs, readers)
-        _diagnose(run, options.lines, options.runs)
+        _diagnose(run, options.lines, options.runs, DIAGNOSED)
 
 
 def _write(path: Path, lines: Iterator[str]) -> int:
@@ -340,13 +225,13 @@ def _compare(run: Path, count: int, runs: int, readers: dict[str, Callable[[Path
     print()
 
 
-def _diagnose(folder: Path, count: int, runs: int) -> None:
+def _diagnose(folder: Path, count: int, runs: int, names: Iterable[str]) -> None:
     """Prints what ``diagnose`` of a log takes, for each kind of log."""
     rows = []
-    for name, lines in DIAGNOSED.items():
+    for name in names:
         log = folder / "diagnosed" / "train.log"
         log.parent.mkdir(exist_ok=True)
-        _write(log, lines(count))
+        _write(log, DIAGNOSED[name](count))
         command = ["-m", "dualwatch", "diagnose", str(log), "--output", str(log.parent)]
         measures = [functools.partial(measure.run, [sys.executable, *command])]
         (costs,) = measure.alternate(runs, measures)

@@ -19,6 +19,7 @@ from tests.strangers.kinds import (
     second_ends,
     second_records,
     since_when,
+    third_configurations,
 )
 
 CASES: tuple[Case, ...] = (
@@ -36,5 +37,6 @@ CASES: tuple[Case, ...] = (
     *second_causes.CASES,
     *second_records.CASES,
     *second_configurations.CASES,
+    *third_configurations.CASES,
     *scripts.CASES,
 )

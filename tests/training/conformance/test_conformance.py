@@ -69,12 +69,16 @@ KINDS = (
 RANKS = Kind("plain", "pytorch", "wd/rescue_iter_*.pth", launcher=TORCHRUN)
 
 
+def installed(kind: Kind) -> Kind:
+    """A kind, unless its package is missing."""
+    if kind.name != "plain" and importlib.util.find_spec(kind.name) is None:
+        pytest.skip(f"{kind.name} is not installed")
+    return kind
+
+
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
 def kind(request: pytest.FixtureRequest) -> Kind:
-    found: Kind = request.param
-    if found.name != "plain" and importlib.util.find_spec(found.name) is None:
-        pytest.skip(f"{found.name} is not installed")
-    return found
+    return installed(request.param)
 
 
 class Run(SupervisedRun):
@@ -115,16 +119,20 @@ def bare(kind: Kind, folder: Path, *words: str) -> None:
 
 
 @functools.cache
-def undisturbed(kind: Kind) -> tuple[list[list[int]], dict[str, Any]]:
-    """Batches and weights of the training without dualwatch and without a fault."""
-    with tempfile.TemporaryDirectory() as folder:
-        bare(kind, Path(folder))
-        return batches(Path(folder)), weights(Path(folder))
+def undisturbed(kind: Kind, *words: str) -> list[tuple[list[list[int]], dict[str, Any]]]:
+    """Batches and weights of each rank, without dualwatch and without a fault."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        bare(kind, folder, *words)
+        ranks = range(len(list(folder.glob("weights-*.pt"))))
+        return [(batches(folder, rank), weights(folder, rank)) for rank in ranks]
 
 
-def same_as_undisturbed(kind: Kind, folder: Path) -> bool:
-    order, values = undisturbed(kind)
-    return batches(folder) == order and equal(weights(folder), values)
+def same_as_undisturbed(kind: Kind, folder: Path, *words: str) -> bool:
+    return all(
+        batches(folder, rank) == order and equal(weights(folder, rank), values)
+        for rank, (order, values) in enumerate(undisturbed(kind, *words))
+    )
 
 
 def rescued(kind: Kind, folder: Path) -> str:
@@ -177,6 +185,8 @@ def test_a_lock_cycle_in_one_rank_is_named_and_its_loader_replaced(tmp_path: Pat
 
 
 def test_after_an_error_it_resumes_from_its_last_whole_step(kind: Kind, tmp_path: Path) -> None:
+    if kind.name == "lightning":
+        pytest.skip("after an error in a step none is saved")
     run = Run(kind, tmp_path, "--fail-at", "17")
 
     assert run.code == 5, run.output
@@ -186,7 +196,7 @@ def test_after_an_error_it_resumes_from_its_last_whole_step(kind: Kind, tmp_path
 
 
 class Started:
-    """A training under ``dualwatch run`` that takes its time."""
+    """A training under ``dualwatch run`` that takes its time until the file ``enough`` is there."""
 
     def __init__(self, kind: Kind, folder: Path) -> None:
         self.folder = folder
@@ -213,6 +223,8 @@ class Started:
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 def test_after_ctrl_c_it_resumes_at_the_sample(kind: Kind, tmp_path: Path) -> None:
+    if kind.name == "lightning":
+        pytest.skip("it resumes at the sample under dualwatch alone: tests/training/lightning")
     started = Started(kind, tmp_path)
     started.wait_for(5)
     started.process.send_signal(signal.SIGINT)
@@ -231,4 +243,4 @@ def test_a_training_outlives_dualwatch(tmp_path: Path) -> None:
     (tmp_path / "enough").touch()
 
     started.wait_for(EPOCHS * BATCHES)
-    assert batches(tmp_path) == undisturbed(PLAIN)[0]
+    assert batches(tmp_path) == undisturbed(PLAIN)[0][0]

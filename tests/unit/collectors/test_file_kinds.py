@@ -43,6 +43,7 @@ def tarred() -> bytes:
         ("old.pth", pickle.dumps({"a": [1, 2]}), "a checkpoint of PyTorch"),
         ("screen.png", b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "an image"),
         ("model.onnx", random.Random(3).randbytes(4096), "a file of weights"),
+        ("train.ipynb", b'{"cells": [], "nbformat": 4}', "a notebook of Jupyter"),
         ("train.log", random.Random(3).randbytes(4096), "a binary file"),
     ],
 )

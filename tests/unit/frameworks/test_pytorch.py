@@ -38,3 +38,23 @@ def test_its_rescue_checkpoints_are_found(tmp_path: Path) -> None:
     assert found is not None
     assert found.number in (8, 120)
     assert adapter.newest_checkpoint(tmp_path, since=9e9) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("pytorch", "torch.load"),
+        ("lightning", "ckpt_path="),
+        ("transformers", "resume_from_checkpoint="),
+        ("mmengine", ""),
+    ],
+)
+def test_what_a_script_calls_to_resume(tmp_path: Path, name: str, call: str) -> None:
+    path = tmp_path / "saved"
+    shown = frameworks.get(name).resume_call(path)
+    assert call in shown
+    assert (repr(str(path)) in shown) == bool(call)
+
+
+def test_a_folder_is_resumed_by_what_saved_it(tmp_path: Path) -> None:
+    assert "load_state" in frameworks.get("pytorch").resume_call(tmp_path)

@@ -197,6 +197,11 @@ def test_the_closing_of_an_interrupted_run_ends_with_the_command_that_resumes(tm
     assert resume.endswith(f"dualwatch train {shell.quote('my config.py')} --resume")
 
 
+def test_the_closing_of_a_script_ends_with_the_call_that_resumes(tmp_path) -> None:
+    *_, last = closing.lines([], None, tmp_path, resume_call="torch.load('rescue_iter_5.pth')")
+    assert last.endswith("torch.load('rescue_iter_5.pth')")
+
+
 def test_the_closing_of_a_run_that_never_began(tmp_path) -> None:
     assert next(iter(closing.lines([], None, tmp_path))) == f"files: {tmp_path}"
 

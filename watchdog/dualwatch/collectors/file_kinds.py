@@ -34,19 +34,22 @@ _STARTS = (
     (b"\x7fELF", BinaryFile("a program", "name the work dir of its training, or its log")),
     (b"MZ", BinaryFile("a program", "name the work dir of its training, or its log")),
 )
+_NOTEBOOK = "name the work dir or the log of its training; what a cell printed can be saved as text"
 _WEIGHTS = (".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".onnx", ".engine")
 
 
 def of(path: Path) -> BinaryFile | None:
     """What a file without text is; None for text in any encoding, and for what cannot be read.
 
-    A gzipped log is text.
+    A gzipped log is text. A notebook is none: its lines are inside of JSON.
     """
     try:
         with path.open("rb") as stream:
             head = stream.read(HEAD)
     except OSError:
         return None
+    if path.suffix == ".ipynb" and head.lstrip().startswith(b"{"):
+        return BinaryFile("a notebook of Jupyter", _NOTEBOOK)
     if head.startswith(b"PK\x03\x04"):
         if path.suffix in _WEIGHTS or b"/data.pkl" in head:
             return BinaryFile("a checkpoint of PyTorch", _CHECKPOINT)

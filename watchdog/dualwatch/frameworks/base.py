@@ -260,6 +260,10 @@ class Framework:
         """
         return None
 
+    def resume_call(self, checkpoint: Path) -> str:
+        """What the training's script calls to resume; "" where a command resumes it."""
+        return ""
+
     # --- logs ---
 
     def scalars(self, path: Path, newest: int) -> list[Event]:

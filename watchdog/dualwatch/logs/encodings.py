@@ -106,6 +106,15 @@ class LineDecoder:
             lines = data.decode("ascii").split("\n")
             # A chunk is looked at as a whole where it can be: lines are many.
             return lines if max(map(len, lines)) <= MAX_LINE else [bound(line) for line in lines]
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError:
+            text = ""
+        # So is one of other alphabets; what may not be printed is searched for line by line.
+        if text and text.replace("\n", "").replace("\t", "").isprintable():
+            lines = text.split("\n")
+            if max(map(len, lines)) <= MAX_LINE:
+                return lines
         return [clean(self._decode(line)) for line in data.split(b"\n")]
 
     def _decode(self, line: bytes) -> str:

@@ -351,12 +351,12 @@ UNPROMPTED = 0
 """Number of an answer that nobody asked for: a rescue before the training died of an error."""
 
 RESCUE_NAME = "rescue_iter_{}.pth"
+"""A rescue checkpoint in the Runner's work dir; the number counts iterations."""
 
 RESCUE_FOLDER = "rescue_iter_{}"
 """The same where a library loads a folder by itself; ``PLACE_FILE`` in it says how far it was."""
 
 PLACE_FILE = "dualwatch.pt"
-"""A rescue checkpoint in the Runner's work dir; the number counts iterations."""
 
 # number, order, beats, number again: a reader never believes half a record.
 _ORDER = struct.Struct("<qqqq")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dualwatch import frameworks
 from dualwatch.actions import reaper
 from dualwatch.core.errors import Exit, writing
 from dualwatch.core.policies import NotifyPolicy
@@ -16,6 +17,7 @@ from dualwatch.report.run import choose
 from dualwatch.report.run.tensorboard import TensorBoardWriter
 from dualwatch.report.run.view import View
 from dualwatch.report.terminal import hints
+from dualwatch.state.snapshot import Snapshot
 from dualwatch.supervisor import run_folder, subscribers
 from dualwatch.supervisor.plan import Plan
 from dualwatch.supervisor.recorder import EventRecorder
@@ -89,9 +91,20 @@ def _run(
         ended = recorder.run.ended
         interrupted = ended is not None and ended.outcome == Outcome.INTERRUPTED
         choose.print_closing(
-            recorder.run, folder, resume=resume_command(plan, sys.argv) if interrupted else ()
+            recorder.run,
+            folder,
+            resume=resume_command(plan, sys.argv) if interrupted else (),
+            resume_call=resume_call(plan, recorder.snapshot),
         )
     return code
+
+
+def resume_call(plan: Plan, s: Snapshot) -> str:
+    """What a script without a configuration calls to resume from what was rescued last."""
+    saved = [one.path for one in s.answers if one.done and one.path and one.rank == 0]
+    if not saved or s.agent is None or plan.spec.sections:
+        return ""
+    return frameworks.get(s.agent.framework).resume_call(Path(saved[-1]))
 
 
 def resume_command(plan: Plan, argv: Sequence[str]) -> list[str]:

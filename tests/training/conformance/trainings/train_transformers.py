@@ -46,6 +46,7 @@ def main():
         save_strategy="no",
         report_to="none",
         use_cpu=True,
+        ddp_backend="gloo" if "RANK" in os.environ else None,
         disable_tqdm=True,
     )
     model = Net()

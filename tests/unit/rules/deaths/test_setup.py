@@ -148,8 +148,9 @@ def images(story, **fields):
         {"images": 3, "looked_at": 3, "lacking": 1, "absent": ("b.png",)},
         {"images": 3, "looked_at": 3, "broken": ("b.png: not an image",)},
         {"images": 0},
+        {"broken": ("train.json: it holds no list of images",), "why": "not read"},
     ],
-    ids=["missing", "unusable", "none"],
+    ids=["missing", "unusable", "none", "annotations"],
 )
 def test_images_that_annotations_name(story, new_story, fields) -> None:
     (found,) = images(read(story), **fields).judged()
@@ -158,6 +159,8 @@ def test_images_that_annotations_name(story, new_story, fields) -> None:
     assert "DW603" not in trained.codes()
 
 
-@pytest.mark.parametrize("fields", [{"images": 3, "looked_at": 3}, {"why": "not read"}])
+@pytest.mark.parametrize(
+    "fields", [{"images": 3, "looked_at": 3}, {"why": "not read"}, {"absent": ("train.json",)}]
+)
 def test_images_that_are_there_or_were_not_looked_for(story, fields) -> None:
     assert images(read(story), **fields).codes() == []

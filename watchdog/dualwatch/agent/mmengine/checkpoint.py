@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING
 
 from dualwatch import protocol
-from dualwatch.agent import files
+from dualwatch.agent import files, ranks
 from dualwatch.agent.torch import rng
 from dualwatch.agent.trainer import RescueError
 
@@ -125,19 +125,11 @@ def _verify(path: str, runner: Runner) -> None:
     """Loads the file as the next attempt will."""
     import torch
 
-    loaded = torch.load(path, map_location="cpu", **protected())
+    loaded = torch.load(path, map_location="cpu", **ranks.protected())
     model = getattr(runner.model, "module", runner.model)
     missing = set(model.state_dict()) - set(loaded["state_dict"])
     if missing or KEY not in loaded:
         raise RescueError(f"the written file lacks {sorted(missing)[:3] or KEY}")
-
-
-def protected() -> dict[str, bool]:
-    """``weights_only`` where this torch has a list of safe classes."""
-    import torch
-
-    known = hasattr(torch.serialization, "add_safe_globals")
-    return {"weights_only": True} if known else {}
 
 
 def _sync(path: str) -> None:

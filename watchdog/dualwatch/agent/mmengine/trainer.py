@@ -6,8 +6,9 @@ import functools
 import inspect
 from typing import TYPE_CHECKING
 
-from dualwatch.agent import files
-from dualwatch.agent.mmengine import checkpoint, overrides, phases, position, ranks, resume
+from dualwatch.agent import files, ranks
+from dualwatch.agent.mmengine import checkpoint, overrides, phases, position, resume
+from dualwatch.agent.mmengine import ranks as own_ranks
 from dualwatch.agent.mmengine import rehearsal as rehearsals
 from dualwatch.agent.torch import loader_guard
 from dualwatch.agent.trainer import RescueError, Trainer, is_loader_worker
@@ -136,7 +137,7 @@ class MMEngineTrainer(Trainer):
             Its path; on any other rank than the first that of its part.
         """
         heart, runner = self.heart, self.runner
-        ranks.require(runner, heart.rank)
+        own_ranks.require(runner, heart.rank)
         if heart.rank > 0:
             part = checkpoint.extras(runner)
             part["place"] = self._position(every_rank=True)

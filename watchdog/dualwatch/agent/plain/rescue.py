@@ -5,11 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import shutil
-from typing import TYPE_CHECKING, Callable, TypeVar
+from typing import TYPE_CHECKING, Callable, Mapping, TypeVar
 
 from dualwatch import protocol
-from dualwatch.agent import files
-from dualwatch.agent.torch import rng
+from dualwatch.agent import files, ranks
+from dualwatch.agent.torch import model_outline, rng
 
 _T = TypeVar("_T")
 
@@ -31,6 +31,7 @@ def save(
     heart: HeartbeatWriter,
     *,
     without_last: bool = False,
+    parts: Mapping[int, object] | None = None,
 ) -> str:
     """Saves what a loop needs to continue, and returns the path of the file or folder.
 
@@ -40,12 +41,14 @@ def save(
         leader: The guard of the training loader.
         heart: Knows epoch and iteration.
         without_last: The newest batch was not trained on.
+        parts: Rank -> what another rank adds; None where there is one rank.
     """
     import torch
 
     position = place(leader, heart, without_last=without_last)
     folder = os.path.join(work_dir, protocol.RESCUE_FOLDER.format(heart.iteration))
-    for save_into in own_forms:
+    # What others save would wait for all ranks.
+    for save_into in own_forms if parts is None else ():
         shutil.rmtree(folder + ".part", ignore_errors=True)
         if save_into(folder + ".part"):
             torch.save(position, os.path.join(folder + ".part", protocol.PLACE_FILE))
@@ -53,7 +56,8 @@ def save(
             files.replace(folder + ".part", folder)
             return folder
     path = os.path.join(work_dir, protocol.RESCUE_NAME.format(heart.iteration))
-    torch.save({**state(optimizers), **position}, path + ".part")
+    of_ranks = {ranks.KEY: dict(parts)} if parts is not None else {}
+    torch.save({**state(optimizers), **position, **of_ranks}, path + ".part")
     files.replace(path + ".part", path)
     return path
 
@@ -77,7 +81,7 @@ def models_of(optimizers: list[Optimizer]) -> list[Module]:
 def state(optimizers: list[Optimizer]) -> dict[str, object]:
     """The states of a loop's objects, in types that load with ``weights_only``."""
     return {
-        "models": [one.state_dict() for one in models_of(optimizers)],
+        "models": [model_outline.unwrapped(one).state_dict() for one in models_of(optimizers)],
         **_beside(optimizers),
         "random": rng.states(),
     }

@@ -10,10 +10,10 @@ import sys
 from typing import TYPE_CHECKING, Callable
 
 from dualwatch import protocol
-from dualwatch.agent import files
+from dualwatch.agent import files, ranks
 from dualwatch.agent.plain import rescue
 from dualwatch.agent.plain.progress import MOST_LOSSES, LoopProgress
-from dualwatch.agent.torch import loader_guard
+from dualwatch.agent.torch import loader_guard, rng
 from dualwatch.agent.trainer import RescueError, Trainer, is_loader_worker
 from dualwatch.protocol import Phase
 
@@ -47,6 +47,14 @@ def _is_followed_already() -> bool:
     except OSError:
         return False
     return True
+
+
+def _world() -> int:
+    """Ranks of this training."""
+    import torch
+
+    several = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return int(torch.distributed.get_world_size()) if several else 1
 
 
 class PlainTrainer(Trainer):
@@ -92,23 +100,34 @@ class PlainTrainer(Trainer):
 
     def save(self, *, without_last: bool = False) -> str:
         """Saves model, optimizers, schedulers, random states and position; see ``Trainer.save``."""
-        import torch
-
-        heart = self.heart
-        several = torch.distributed.is_available() and torch.distributed.is_initialized()
-        if several and torch.distributed.get_world_size() > 1:
+        if _world() > 1:
             raise RescueError("several ranks: each stopped at another position")
         if not without_last:
             self.progress.finish_iteration()
-        if heart.begun < 0 or heart.iteration <= heart.begun or not self._optimizers:
-            raise RescueError("nothing was trained since the start")
+        self._require_progress()
         return rescue.save(
             self._work_dir,
             [*self._optimizers.values()],
             self.progress.leader,
-            heart,
+            self.heart,
             without_last=without_last,
         )
+
+    def save_together(self) -> str:
+        """Saves one checkpoint of all ranks; see ``Trainer.save_together``."""
+        heart, optimizers = self.heart, [*self._optimizers.values()]
+        self._require_progress()
+        ranks.require(_world(), rescue.models_of(optimizers), optimizers)
+        if heart.rank > 0:
+            part = {"random": rng.states(), **rescue.place(self.progress.leader, heart)}
+            return ranks.put(self.folder, heart.rank, heart.iteration, part)
+        parts = ranks.collect(self.folder, _world(), heart.iteration)
+        return rescue.save(self._work_dir, optimizers, self.progress.leader, heart, parts=parts)
+
+    def _require_progress(self) -> None:
+        heart = self.heart
+        if heart.begun < 0 or heart.iteration <= heart.begun or not self._optimizers:
+            raise RescueError("nothing was trained since the start")
 
     def is_whole(self, traceback: TracebackType | None) -> bool:
         """Whether no optimizer was in the middle of its step."""

@@ -15,6 +15,7 @@ class Arguments(Protocol):
     """The arguments of a training."""
 
     output_dir: str
+    process_index: int
     gradient_accumulation_steps: int
     save_total_limit: int | None
     world_size: int

@@ -16,6 +16,7 @@ from dualwatch.protocol import VALIDATION_PHASES, Phase
 if TYPE_CHECKING:
     from dualwatch.agent.heartbeat import HeartbeatWriter
     from dualwatch.agent.torch.learning import LearningRecorder
+    from dualwatch.agent.torch.non_finite import NonFiniteRecorder
     from dualwatch.agent.torch.objects import Module, Optimizer
     from dualwatch.agent.transformers.objects import Arguments, State
 
@@ -29,6 +30,8 @@ class FollowedTrainer(Protocol):
 
     heart: HeartbeatWriter
     learning: LearningRecorder
+    losses: list[object]
+    non_finite: NonFiniteRecorder
 
     def write_model(self, model: Module, optimizers: list[Optimizer]) -> None: ...
     def write_metrics(self, mode: str, metrics: dict[str, float]) -> None: ...
@@ -104,6 +107,10 @@ class PhaseTracker:
         heart.batch = (heart.iteration - 1) % heart.batches + 1 if heart.batches else 0
         heart.beat(Phase.WAITING)
         self._trainer.learning.iteration_done(heart.iteration)
+        losses, self._trainer.losses = self._trainer.losses, []
+        # The Trainer's own log leaves out those that are not finite.
+        names = ["loss"] if len(losses) == 1 else [f"loss_{at}" for at in range(len(losses))]
+        self._trainer.non_finite.note(heart.iteration, dict(zip(names, losses)))
 
     def on_log(self, args: Arguments, state: State, logs=None, **parts) -> None:
         found = {k: v for k, v in _numbers(logs or {}).items() if not k.startswith(_EVALUATION)}

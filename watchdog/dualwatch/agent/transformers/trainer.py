@@ -49,6 +49,7 @@ def install(module: TrainerModule) -> None:
                 files.note_error("following the Trainer")
         result = run(*args, **kwargs)
         if trainer is not None:
+            trainer.non_finite.finish()
             trainer.heart.beat(Phase.FINISHED)
         return result
 
@@ -61,6 +62,9 @@ class TransformersTrainer(Trainer):
     Args:
         runner: The Trainer.
         callback_class: The class of its callbacks.
+
+    Attributes:
+        losses: Of the batches since the last step.
     """
 
     framework = "transformers"
@@ -70,12 +74,14 @@ class TransformersTrainer(Trainer):
         super().__init__()
         self.runner = runner
         self._disable_workers = self._in_update = False
+        self.losses: list[object] = []
         handler = runner.callback_handler
         callbacks = [one for one in handler.callbacks if not hasattr(one, "dualwatch")]
         # First, so that the work of another callback counts as a part of the iteration.
         handler.callbacks[:] = [phases.callback(callback_class, self), *callbacks]
         for name in ("evaluate", "predict"):
             self._wrap(name, self._evaluating)
+        self._wrap("training_step", self._noting)
         self._wrap("prediction_step", functools.partial(self.during, Phase.VAL_STEP))
         self._wrap("_save_checkpoint", functools.partial(self.during, Phase.SAVING))
         loader_guard.guard_every_loader(self.guard)
@@ -90,6 +96,19 @@ class TransformersTrainer(Trainer):
         # An earlier ``train`` of the same Trainer may have wrapped it for an earlier heartbeat.
         setattr(self.runner, name, wrapped(getattr(method, "_dualwatch_method", method)))
         getattr(self.runner, name)._dualwatch_method = getattr(method, "_dualwatch_method", method)
+
+    def _noting(self, method):
+        """Wraps the work on one batch of the training, to see the batch and its loss."""
+
+        @functools.wraps(method)
+        def training_step(model, inputs, *args, **kwargs):
+            batch = dict(inputs) if isinstance(inputs, dict) else inputs
+            loss = method(model, inputs, *args, **kwargs)
+            self.losses.append(loss)
+            self.batches.note(self.heart.iteration + 1, batch, {"loss": loss})
+            return loss
+
+        return training_step
 
     def _evaluating(self, method):
         """Wraps a whole evaluation, in which the heartbeat counts the evaluation's batches."""
@@ -168,7 +187,9 @@ class TransformersTrainer(Trainer):
             raise RescueError("nothing was trained since the start")
         args = runner.args
         path = os.path.join(args.output_dir, FOLDER.format(runner.state.global_step))
-        if os.path.exists(os.path.join(path, "trainer_state.json")):
+        # Each rank writes its own random states, the first one the rest.
+        own = "rng_state.pth" if args.world_size <= 1 else f"rng_state_{args.process_index}.pth"
+        if all(os.path.exists(os.path.join(path, name)) for name in (own, "trainer_state.json")):
             return path  # The Trainer has just saved it.
         limit, args.save_total_limit = args.save_total_limit, None
         try:

@@ -13,10 +13,15 @@ from pathlib import Path
 from dualwatch.frameworks.base import Checkpoint
 from dualwatch.frameworks.mmengine.checkpoints import fault_of
 from dualwatch.frameworks.script import ScriptFramework
-from dualwatch.protocol import Phase
+from dualwatch.protocol import RESCUE_NAME, Phase
 
-_CHECKPOINTS = ("*.ckpt", "checkpoints/*.ckpt", "lightning_logs/version_*/checkpoints/*.ckpt")
-_STEP = re.compile(r"step=(\d+)")
+_CHECKPOINTS = (
+    RESCUE_NAME.format("*"),
+    "*.ckpt",
+    "checkpoints/*.ckpt",
+    "lightning_logs/version_*/checkpoints/*.ckpt",
+)
+_STEP = re.compile(r"(?:step=|rescue_iter_)(\d+)")
 
 
 class Lightning(ScriptFramework):
@@ -59,6 +64,9 @@ class Lightning(ScriptFramework):
 
     def last_checkpoint(self, work_dir: Path) -> Path | None:
         return max(_checkpoints(work_dir), default=(0.0, None))[1]
+
+    def resume_call(self, checkpoint: Path) -> str:
+        return f"trainer.fit(..., ckpt_path={str(checkpoint)!r})"
 
 
 def _checkpoints(work_dir: Path) -> list[tuple[float, Path]]:

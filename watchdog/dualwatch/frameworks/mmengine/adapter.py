@@ -76,10 +76,11 @@ class MMEngine(Framework):
         if parts is None:
             return spec
         trial = of_parts(as_dict(parts), whole)
-        return replace(spec, trial=trial, in_text=overridden.defects(config))
+        return replace(spec, trial=trial, in_text=overridden.defects(config, whole))
 
     def read(self, config: Path) -> TrainingSpec:
-        return replace(read_spec(read_file(config)), in_text=overridden.defects(config))
+        spec = read_spec(read_file(config))
+        return replace(spec, in_text=overridden.defects(config, spec.everything))
 
     def data_paths(self, spec: TrainingSpec, roots: Sequence[Path]) -> PathsSeen:
         return paths.look(spec.everything or spec.sections, roots)

@@ -56,3 +56,8 @@ class PyTorch(ScriptFramework):
             if written >= since - 1.0 and path not in without and number is not None:
                 return Checkpoint(path, False, int(number[0])), []
         return None, []
+
+    def resume_call(self, checkpoint: Path) -> str:
+        if checkpoint.is_dir():
+            return f"accelerator.load_state({str(checkpoint)!r})"
+        return f"torch.load({str(checkpoint)!r}, weights_only=True)"

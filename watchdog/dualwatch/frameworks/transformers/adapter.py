@@ -63,6 +63,9 @@ class Transformers(ScriptFramework):
     def last_checkpoint(self, work_dir: Path) -> Path | None:
         return checkpoints.last_named(work_dir)
 
+    def resume_call(self, checkpoint: Path) -> str:
+        return f"trainer.train(resume_from_checkpoint={str(checkpoint)!r})"
+
     def scalars(self, path: Path, newest: int) -> list[Event]:
         if path.name != STATE:
             return []

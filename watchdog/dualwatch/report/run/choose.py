@@ -37,18 +37,23 @@ def view_of(title: str, *, as_json: bool, quiet: bool = False) -> View:
     return PlainView()
 
 
-def print_closing(run: RunHistory, folder: Path, *, resume: Sequence[str] = ()) -> None:
+def print_closing(
+    run: RunHistory, folder: Path, *, resume: Sequence[str] = (), resume_call: str = ""
+) -> None:
     """Prints the result to stdout; on a terminal its lines are broken between words.
 
     The command that resumes stays one line, so that it can be copied.
 
     Args:
         resume: Words of the command that resumes an interrupted run; empty where none does.
+        resume_call: What the training's script calls to resume; "" where a command resumes it.
     """
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     try:
-        lines = list(closing.lines(run.over, run.ended, folder, resume=resume))
-        command = lines.pop() if resume else ""
+        lines = list(
+            closing.lines(run.over, run.ended, folder, resume=resume, resume_call=resume_call)
+        )
+        command = lines.pop() if resume or resume_call else ""
         rows = [row for line in lines for row in (folded(line, width) if width else [line])]
         sys.stdout.write("\n".join([*rows, command]).rstrip("\n") + "\n")
         sys.stdout.flush()

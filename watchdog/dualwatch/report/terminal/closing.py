@@ -22,12 +22,14 @@ def lines(
     folder: Path,
     *,
     resume: Sequence[str] = (),
+    resume_call: str = "",
 ) -> Iterator[str]:
     """Lines for people, plain text.
 
     Args:
         folder: ``WORK_DIR/dualwatch``.
         resume: Words of the command that resumes the run; empty where there is none.
+        resume_call: What the training's script calls to resume; "" where a command resumes it.
     """
     for record in records:
         yield from _attempt(record)
@@ -47,6 +49,8 @@ def lines(
         yield f"{ended.outcome}: {plain_text(ended.reason)}"
     if resume:
         yield f"resume: {plain_text(shell.join(resume))}"
+    elif resume_call:
+        yield f"resume, in the script: {plain_text(resume_call)}"
 
 
 def _is_shown(name: str) -> bool:

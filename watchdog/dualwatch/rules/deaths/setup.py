@@ -71,10 +71,12 @@ def _images(s: Snapshot, config: ConfigRead, data: DataSeen) -> Iterator[Finding
             (one.lacking, one.absent, "missing"),
             (len(one.broken), one.broken, "unusable"),
         ):
+            shown = ", ".join(names[:NAMED])
             if names and one.images is not None:
-                shown = ", ".join(names[:NAMED])
                 text = f"{one.key}: {count or len(names)} of {one.looked_at} images {what}: {shown}"
                 evidence.append(_quote(config, text))
+            elif names and names is one.broken:  # The annotations themselves are not readable.
+                evidence.append(_quote(config, f"{one.key}: unusable: {shown}"))
     if evidence:
         yield quotes.found(s, "DW603", evidence[:NAMED], 0.9)
 

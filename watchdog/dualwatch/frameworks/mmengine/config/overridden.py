@@ -10,16 +10,17 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from dualwatch.core.plain import PlainValue
+from dualwatch.core.plain import PlainDict, PlainValue, as_list
 from dualwatch.core.text import clean
 from dualwatch.core.unread import is_unread
 from dualwatch.events import Defect, DefectKind
 from dualwatch.frameworks.mmengine.config import inherit, static
+from dualwatch.frameworks.mmengine.config.expressions import MAX_NESTING, root
 from dualwatch.frameworks.mmengine.config.literal import LiteralReader
 
 MAX_FILES = 50
@@ -89,29 +90,48 @@ class _File:
         values: Name -> value, as far as it is read.
         lines: Name -> line of its last assignment.
         used: Names that its other statements use.
+        flows: Name -> the names that are assigned with its value.
     """
 
     values: dict[str, PlainValue] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
+    flows: dict[str, set[str]] = field(default_factory=dict)
     bases: list[Path] = field(default_factory=list)
+
+    def sections(self, name: str) -> set[str]:
+        """The sections that the file computes with a variable."""
+        found: set[str] = set()
+        waiting = [name]
+        while waiting:
+            more = self.flows.get(waiting.pop(), set()) - found
+            found |= more
+            waiting += more
+        return found & _READ
 
 
 class _Used(NamedTuple):
+    """A variable that a base has used, and the sections that it has used it for."""
+
     file: Path
     value: PlainValue
+    sections: set[str]
 
 
-def defects(path: Path) -> tuple[Defect, ...]:
-    """The assignments of a file that have no effect. Never raises."""
+def defects(path: Path, values: PlainDict) -> tuple[Defect, ...]:
+    """The assignments of a file that have no effect. Never raises.
+
+    Args:
+        values: The configuration as a whole: one that says the same in its sections means both.
+    """
     try:
         own = _read(path)
-        return tuple(_defects(path, own)) if own is not None and own.bases else ()
+        return tuple(_defects(path, own, values)) if own is not None and own.bases else ()
     except (RecursionError, MemoryError):
         return ()
 
 
-def _defects(path: Path, own: _File) -> Iterator[Defect]:
+def _defects(path: Path, own: _File, values: PlainDict) -> Iterator[Defect]:
     before = _of_bases(own.bases)
     for name, line in own.lines.items():
         used = before.get(name)
@@ -119,6 +139,9 @@ def _defects(path: Path, own: _File) -> Iterator[Defect]:
             continue
         value = own.values.get(name)
         if value is None or is_unread(value) or is_unread(used.value) or value == used.value:
+            continue
+        sections = [values.get(section) for section in used.sections]
+        if _occurs(value, sections) and not _occurs(used.value, sections):
             continue
         base = os.path.relpath(used.file, path.parent)
         was = f"={_shown(used.value)}" if _is_short(used.value) else ""
@@ -156,8 +179,9 @@ def _of_bases(bases: list[Path]) -> dict[str, _Used]:
         if base is None:
             continue
         for name in base.lines:
-            if name in base.used:
-                found.setdefault(name, _Used(path, base.values.get(name)))
+            sections = base.sections(name)
+            if sections:
+                found.setdefault(name, _Used(path, base.values.get(name), sections))
         waiting += base.bases
     return found
 
@@ -179,9 +203,40 @@ def _read(path: Path) -> _File | None:
                 if isinstance(target, ast.Name):
                     found.lines[target.id] = statement.lineno
         found.bases += _bases(statement, lines, path)
-        found.used |= _names(statement)
+        names = _names(statement)
+        found.used |= names
+        for name in names:
+            found.flows.setdefault(name, set()).update(_targets(statement))
     found.values = dict(reader.values)
     return found
+
+
+def _targets(statement: ast.stmt) -> Iterator[str]:
+    """The names that a statement assigns, or changes a part of."""
+    nodes: list[ast.expr] = []
+    if isinstance(statement, ast.Assign):
+        nodes = list(statement.targets)
+    elif isinstance(statement, (ast.AugAssign, ast.AnnAssign)):
+        nodes = [statement.target]
+    elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        nodes = [statement.value.func]
+    for node in nodes:
+        name = root(node)
+        if name is not None:
+            yield name
+
+
+def _occurs(wanted: PlainValue, value: PlainValue, depth: int = 0) -> bool:
+    """Whether a value is part of another one; a text also as the beginning of one."""
+    if value == wanted:
+        return True
+    are_lists = isinstance(wanted, (list, tuple)) and isinstance(value, (list, tuple))
+    if are_lists and list(as_list(wanted)) == list(as_list(value)):
+        return True  # JSON has made lists of tuples.
+    if isinstance(wanted, str) and isinstance(value, str):
+        return bool(wanted) and value.startswith(wanted)
+    inner = value.values() if isinstance(value, Mapping) else as_list(value)
+    return depth < MAX_NESTING and any(_occurs(wanted, part, depth + 1) for part in inner)
 
 
 def _names(statement: ast.stmt) -> set[str]:
