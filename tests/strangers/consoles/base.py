@@ -51,6 +51,16 @@ def coloured(text: str) -> str:
     return "".join(f"\x1b[32m{line}\x1b[0m\x1b[K\n" for line in text.splitlines())
 
 
+def wrapped(text: str, columns: int = 96) -> str:
+    """As a terminal shows it: lines broken at its width."""
+    rows = (
+        line[start : start + columns]
+        for line in text.splitlines()
+        for start in range(0, max(len(line), 1), columns)
+    )
+    return "\n".join(rows) + "\n"
+
+
 def ranks(text: str) -> str:
     """Labelled by rank, as ``srun -l`` does; rank 0 logs, rank 1 prints a word now and then."""
     lines = text.splitlines()

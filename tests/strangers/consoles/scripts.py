@@ -76,6 +76,76 @@ def classifier(upto: int, *, accuracy: Callable[[int], float], loss: float, over
     return text + (f"*** Best metric: {accuracy(upto - 1)} (epoch {upto - 1})\n" if over else "")
 
 
+def skipped(count: int, upto: int) -> str:
+    """apex: the scale halves at each step that is left out; a line every ten steps after that."""
+    text = "Selected optimization level O1:  Insert automatic casts around functions.\n"
+    for number in range(1, count + 1):
+        scale = 65536.0 / 2**number
+        text += f"Gradient overflow.  Skipping step, loss scaler 0 reducing loss scale to {scale}\n"
+    for done in range(10, upto + 1, 10):
+        text += f"Epoch: [0][{done}/900]\tTime 0.2 (0.2)\tLoss {4 - done / 200:.4f} (3.9)\n"
+    return text
+
+
+def translation(epochs: int, *, over: bool) -> str:
+    """fairseq: its own loggers, a scale that settles at first."""
+    text = "2025-02-03 11:00:00 | INFO | fairseq.trainer | begin training epoch 1\n"
+    text += "2025-02-03 11:00:10 | INFO | fairseq.trainer | NOTE: gradient overflow detected, "
+    text += "ignoring gradient, setting loss scale to: 64.0\n"
+    for epoch in range(1, epochs + 1):
+        loss = 7 / epoch
+        at = f"2025-02-03 11:{epoch:02}"
+        text += (
+            f"{at}:00 | INFO | train_inner | epoch {epoch:03d}:    100 / 120 loss={loss:.3f}, "
+            f"ppl={2**loss:.2f}, num_updates={epoch * 120 - 20}, lr=0.0005, gnorm=1.2, wall=60\n"
+            f"{at}:30 | INFO | valid | epoch {epoch:03d} | valid on 'valid' subset | loss "
+            f"{loss:.3f} | ppl {2**loss:.2f} | num_updates {epoch * 120}\n"
+        )
+    if over:
+        text += "2025-02-03 12:00:00 | INFO | fairseq_cli.train | done training in 3521.7 seconds\n"
+    return text
+
+
+def evaluations(epochs: int, *, bad: bool) -> str:
+    """The Hugging Face Trainer: a loss of each evaluation."""
+    text = ""
+    for epoch in range(1, epochs + 1):
+        for part in (0.25, 0.5, 0.75, 1.0):
+            text += (
+                f"{{'loss': {2 / (epoch + part):.4f}, 'grad_norm': 1.1, 'learning_rate': 4e-05, "
+                f"'epoch': {epoch - 1 + part}}}\n"
+            )
+        loss = "nan" if bad else f"{2.2 / epoch:.4f}"
+        text += f"{{'eval_loss': {loss}, 'eval_runtime': 9.1, 'epoch': {float(epoch)}}}\n"
+    return text
+
+
+def json_lines(epochs: int, *, failed: bool) -> str:
+    """A logger of JSON objects; it keeps a traceback in one of them."""
+    rows = [
+        {
+            "asctime": f"2025-02-03 11:{epoch:02}:00,120",
+            "levelname": "INFO",
+            "message": f"Epoch {epoch}/20 train loss {2 / epoch:.4f}",
+        }
+        for epoch in range(1, epochs + 1)
+    ]
+    if failed:
+        trace = (
+            'Traceback (most recent call last):\n  File "train.py", line 9, in main\n'
+            "    loss.backward()\ntorch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB."
+        )
+        rows.append(
+            {
+                "asctime": "2025-02-03 11:59:00,120",
+                "levelname": "ERROR",
+                "message": "training failed",
+                "exc_info": trace,
+            }
+        )
+    return "".join(f"{json.dumps(row)}\n" for row in rows)
+
+
 def chance(classes: int) -> float:
     """The loss of guessing."""
     return math.log(classes)

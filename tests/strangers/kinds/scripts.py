@@ -12,8 +12,8 @@ from tests.strangers.case import (
     open_end,
     pair,
 )
-from tests.strangers.consoles import platforms, scripts
-from tests.strangers.consoles.errors import traceback
+from tests.strangers.consoles import base, platforms, scripts
+from tests.strangers.consoles.errors import LOOP, traceback
 from tests.strangers.consoles.mmengine import HERE, Mmengine, begun
 
 AT_MINIMUM = traceback(
@@ -68,6 +68,14 @@ def rate(value: float) -> str:
             loss = 1.3 + 0.01 * (done % 7) if not value else 40 / done
             console.line(epoch, iteration, lr=f"{value:.4e}", loss=round(loss, 4))
         console.save(epoch).val(epoch, **{"coco/bbox_mAP": 0.1 * epoch if value else 0.03})
+    return console.text
+
+
+def screen(loss: float | str) -> str:
+    """mmengine up to the beginning of epoch 3; the losses since epoch 2 are given."""
+    console = Mmengine().begin().whole(1, 1)
+    for epoch, iteration in ((2, 50), (2, 100), (3, 50)):
+        console.line(epoch, iteration, loss_cls=loss, loss=loss)
     return console.text
 
 
@@ -258,6 +266,77 @@ CASES: tuple[Case, ...] = (
             sound=lambda: "Loading data\n" + scripts.epochs(9, 3),
             health=open_end(place=(3, 0)),
         )
+    ),
+    *pair(
+        Kind.SINCE_WHEN,
+        "apex: 200 steps are left out, the scale is 4e-56",
+        sick=lambda: scripts.skipped(200, 0),
+        truth=ailing("DW203", facts=("200 steps",)),
+        sound=lambda: scripts.skipped(4, 800),
+        health=open_end(place=(0, 800)),
+    ),
+    *pair(
+        Kind.SINCE_WHEN,
+        "a copied screen with broken lines: nan since epoch 2",
+        sick=lambda: base.wrapped(screen("nan")),
+        truth=ailing("DW203", place=(3, 50)),
+        sound=lambda: base.wrapped(screen(0.4)),
+        health=open_end(place=(3, 50)),
+    ),
+    *pair(
+        Kind.SINCE_WHEN,
+        "Hugging Face: the loss of each evaluation is nan",
+        sick=lambda: scripts.evaluations(4, bad=True),
+        truth=ailing("DW203", place=(4, 0), facts=("eval_loss|loss",)),
+        sound=lambda: scripts.evaluations(4, bad=False),
+        health=open_end(place=(4, 0)),
+    ),
+    *pair(
+        Kind.FINISHED,
+        "fairseq: not done yet",
+        sick=lambda: scripts.translation(4, over=False),
+        truth=open_end(),
+        sound=lambda: scripts.translation(4, over=True),
+        health=finished(),
+    ),
+    *pair(
+        Kind.CONSEQUENCE,
+        "a logger of JSON objects: out of memory",
+        sick=lambda: scripts.json_lines(7, failed=True),
+        truth=dead("DW401", place=(7, 0)),
+        sound=lambda: scripts.json_lines(7, failed=False),
+        health=open_end(place=(7, 0)),
+    ),
+    *(
+        case
+        for name, words, code in (
+            (
+                "Colab: no memory left",
+                "Your session crashed after using all available RAM.",
+                "DW501",
+            ),
+            (
+                "a notebook's kernel died",
+                "The Kernel crashed while executing code in the current cell or a previous cell.",
+                "DW606",
+            ),
+        )
+        for case in pair(
+            Kind.ENDED_BY,
+            name,
+            sick=lambda words=words: scripts.epochs(9, 3) + words + "\n",
+            truth=dead(code, place=(3, 0)),
+            sound=lambda: scripts.epochs(9, 3) + "The kernel size of the first layer is 7\n",
+            health=open_end(place=(3, 0)),
+        )
+    ),
+    *pair(
+        Kind.CONSEQUENCE,
+        "a paste that begins among the frames of a traceback",
+        sick=lambda: "\n".join(traceback("KeyError: 'gt_masks'", LOOP).split("\n")[3:]) + "\n",
+        truth=dead("DW606", facts=(".*gt_masks.*",)),
+        sound=lambda: "\n".join(begun().text.split("\n")[12:]),
+        health=open_end(place=HERE),
     ),
     Case(
         name="a run folder of wandb",

@@ -185,6 +185,8 @@ def test_a_lock_cycle_in_one_rank_is_named_and_its_loader_replaced(tmp_path: Pat
 
 
 def test_after_an_error_it_resumes_from_its_last_whole_step(kind: Kind, tmp_path: Path) -> None:
+    if kind.name == "lightning":
+        pytest.skip("after an error in a step none is saved")
     run = Run(kind, tmp_path, "--fail-at", "17")
 
     assert run.code == 5, run.output
@@ -221,6 +223,8 @@ class Started:
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 def test_after_ctrl_c_it_resumes_at_the_sample(kind: Kind, tmp_path: Path) -> None:
+    if kind.name == "lightning":
+        pytest.skip("it resumes at the sample under dualwatch alone: tests/training/lightning")
     started = Started(kind, tmp_path)
     started.wait_for(5)
     started.process.send_signal(signal.SIGINT)

@@ -61,6 +61,14 @@ def test_the_newest_whole_checkpoint_of_any_version(tmp_path: Path) -> None:
     assert adapter.last_checkpoint(tmp_path) == cut
 
 
+def test_a_rescue_checkpoint_is_one_of_them(tmp_path: Path) -> None:
+    checkpoint(tmp_path / "checkpoints" / "epoch=0-step=10.ckpt", 100.0)
+    rescue = checkpoint(tmp_path / "rescue_iter_16.pth", 200.0)
+    found, _ = Lightning().newest_checkpoint(tmp_path, since=50.0)
+    assert found is not None
+    assert (found.path, found.number) == (rescue, 16)
+
+
 def test_overrides_that_it_can_take() -> None:
     adapter, spec = Lightning(), TrainingSpec()
     (change,) = adapter.changes(spec, Overrides(workers=0), keep_effective=True)

@@ -80,6 +80,7 @@ from dualwatch.events.training import (
     LinesScreened,
     LogMilestone,
     ProgressShown,
+    StepSkipped,
 )
 from dualwatch.events.workers import WorkersChanged
 
@@ -151,6 +152,7 @@ __all__ = [
     "Severity",
     "SourceLine",
     "StacksCaptured",
+    "StepSkipped",
     "StopKind",
     "SurroundingsSeen",
     "TensorBoardSeen",

@@ -34,7 +34,8 @@ class EndKind(str, enum.Enum):
     ``RESTARTED``: a launcher starts the ranks again, so what it reported before is not the end.
     ``NO_THREAD``: a library could not start its threads. ``CRASHED``: a fault of native code.
     ``NOT_STARTED``: the interpreter or its script is missing. ``NON_FINITE``: the script itself
-    stopped, because its loss was not finite.
+    stopped, because its loss was not finite. ``KERNEL_DIED``: the process behind a notebook is
+    gone.
     """
 
     SIGNAL = "signal"
@@ -52,6 +53,7 @@ class EndKind(str, enum.Enum):
     NOT_STARTED = "not-started"
     RESTARTED = "restarted"
     NON_FINITE = "non-finite"
+    KERNEL_DIED = "kernel-died"
 
 
 class EndReported(Event, frozen=True, kw_only=True, tag="end-reported"):

@@ -82,6 +82,16 @@ class ProgressShown(Event, frozen=True, kw_only=True, tag="progress-shown"):
         )
 
 
+class StepSkipped(Event, frozen=True, kw_only=True, tag="step-skipped"):
+    """The scaler of mixed precision left out a step, whose gradient was not finite.
+
+    Attributes:
+        scale: The loss scale that it goes on with.
+    """
+
+    scale: float
+
+
 class LinesScreened(Event, frozen=True, kw_only=True, tag="lines-screened"):
     """Training lines between two that were taken apart: looked at, but not parsed.
 

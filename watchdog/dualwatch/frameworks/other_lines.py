@@ -25,7 +25,7 @@ UNKNOWN_TOTAL = 10**12
 
 _WORDS = ("omplete", "topp", "o stop", "Overall training", "inished", "train_runtime",
           "Running training", "Starting training", "GPU available", "Best metric", "raining time",
-          "完成", "结束")  # fmt: skip
+          "done training", "完成", "结束")  # fmt: skip
 _CLOSES = re.compile(
     # Lightning names the goal that it reached; max_time and a signal are other reasons.
     r"`?Trainer\.fit`? stopped: `?(?:max_epochs|max_steps)=\d+`? reached"
@@ -36,6 +36,7 @@ _CLOSES = re.compile(
     r"|\d+ epochs completed in \d+\.\d+ hours"
     # timm; torchvision's references and what was made of them
     r"|\*\*\* Best metric: [\d.]+ \(epoch \d+\)"
+    r"|done training in \d+\.\d+ seconds"  # fairseq
     r"|Training time (?:\d+ days?, )?\d{1,3}:\d\d:\d\d\s*$"
     # tutorials and own loops
     r"|(?:\W*)(?:finished training|training (?:is )?(?:complete|completed|finished|done))\b"
@@ -70,7 +71,7 @@ _ALL_CLASSES = re.compile(
 _RESULT = re.compile(r".{0,80}?\bcopypaste: (?P<cells>[\w .,:/@-]{1,400})$")
 _COLUMNS = (None, None, "mAP50", "mAP50-95", None, None, "second/mAP50", "second/mAP50-95")
 
-_PREFIX = re.compile(r".{0,120} >> |.{0,80}?\bINFO\b[^A-Za-z`{\d]{0,6}(?:[\w.]{1,80}: ?)?")
+_PREFIX = re.compile(r".{0,120} >> |.{0,80}?\bINFO\b[^A-Za-z`{\d]{0,6}(?:[\w.]{1,80}(?:: ?| \| ))?")
 
 
 _NAMES = ((_EARLY, "stopped-early"), (_CLOSES, "run-over"), (_OPENS, "run-announced"))

@@ -20,7 +20,7 @@ from dualwatch.events import (
     IterationLogged,
     LogMilestone,
 )
-from dualwatch.logs import envelopes, single_errors
+from dualwatch.logs import envelopes, loss_scale, single_errors
 from dualwatch.logs.bars import BarPlace
 from dualwatch.logs.endings import EndingParser
 from dualwatch.logs.formats import LineFormat
@@ -105,6 +105,7 @@ class ConsoleParser:
                 break
         collector = self._collector(tag)
         if event is not None:
+            collector.begun()
             self._endings.continued()
             if isinstance(event, IterationLogged):
                 self._progress.trained()
@@ -129,6 +130,9 @@ class ConsoleParser:
             single = single_errors.parse(level, body, at, wall)
             errors += [single] if single is not None else []
         said = self._progress.said(line, at, wall) if not belongs else []
+        skipped = loss_scale.parse(line, at, wall) if not belongs else None
+        if skipped is not None:
+            return [*said, skipped, *self._fresh(errors)]
         return [*said, *self._fresh(errors)] if said or errors else []
 
     def repeats(self, key: ErrorKey) -> bool:

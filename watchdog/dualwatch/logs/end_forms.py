@@ -250,6 +250,20 @@ FORMS: tuple[Form, ...] = (
         r"|Command exited with non-zero status (?P<code2>\d+)",
     ),
     _form(_B.WINDOWS, _K.CRASHED, r"Windows fatal exception: "),
+    # --- notebooks ---
+    _form(
+        _B.IDE,
+        _K.OUT_OF_MEMORY,
+        r"\W*Your (?:session crashed after using all available RAM"
+        r"|notebook tried to allocate more memory than is available)",
+    ),
+    _form(
+        _B.IDE,
+        _K.KERNEL_DIED,
+        r"\W*(?:The [Kk]ernel crashed while executing code|Kernel died(?:, restarting|\W*$)"
+        r"|The kernel (?:for \S+ )?appears to have died|Your session crashed for an unknown reason)"
+        r"|.{0,80}(?:KernelRestarter: restarting kernel|DeadKernelError: Kernel died)",
+    ),
     # --- the script, and what it reports to ---
     _form(
         _B.SCRIPT,

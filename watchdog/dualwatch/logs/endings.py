@@ -25,7 +25,9 @@ _HINT = re.compile(
     r"|revoked|attempts left|\^C|Assertion `|can't open file|No module named|not found|Evicted"
     r"|Node failure|task \d|tasks \d|0x[Cc]0|Illegal|Quit|rank +:|Root Cause|Failures:|Mutex"
     r"|[杀终段总放]|退出代码|已中止|OMP:|core dumped|fatal exception|NVRM: |Error \d"
-    r"|low on resource|oss is |State ?[:=]|\(failed \d|OpenBLAS blas|libgomp:|fork: Resource"
+    r"|low on resource|oss is |\(failed \d|OpenBLAS blas|libgomp:|fork: Resource"
+    r"|State ?[:=]|session crashed|notebook tried|ernel (?:died|crashed|for |appears)"
+    r"|KernelRestarter"
 )
 
 
@@ -46,7 +48,8 @@ SIGNS = (
     "revoked", "attempts", "^C", "Assertion", "can't", "module", "found", "Evicted", "failure",
     "task", "0xc0", "0xC0", "Illegal", "Quit", "rank", "Root", "Failures:", "Mutex", "杀", "终",
     "段", "总", "放", "退出代码", "已中止", "OMP:", "dumped", "fatal", "NVRM:", "rror",
-    "resource", "oss", "State", "(failed", "OpenBLAS", "libgomp:", "Resource",
+    "session", "notebook", "ernel", "resource", "oss", "State", "(failed", "OpenBLAS",
+    "libgomp:", "Resource",
 )  # fmt: skip
 """One of these is in a word of each line that reports an end, its digits made 0."""
 

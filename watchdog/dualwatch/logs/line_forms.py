@@ -15,6 +15,7 @@ from dualwatch.logs import (
     console,
     endings,
     envelopes,
+    loss_scale,
     plain_lines,
     single_errors,
     tables,
@@ -154,6 +155,7 @@ class LineForms:
                 break
         if (
             any(one.may_hold(text) for one in self._formats)
+            or loss_scale.may_hold(text)
             or tracebacks.may_hold(text)
             or (not level and endings.may_report(text))
             or "terminat" in body

@@ -17,7 +17,9 @@ from dualwatch.events import Event, LogClock
 from dualwatch.logs.encodings import LineDecoder
 from dualwatch.logs.formats import LineFormat
 from dualwatch.logs.kept_start import LogStart
+from dualwatch.logs.timestamps import has_stamp
 from dualwatch.logs.whole import WholeLog
+from dualwatch.logs.wrapped import Joiner, width
 
 HEAD_BYTES = 2 << 20
 """Bytes that are read from the beginning whatever the time: environment, configuration, hooks."""
@@ -98,14 +100,19 @@ def read_log(path: Path, formats: Sequence[LineFormat], *, deadline: float) -> L
         zipped = path.suffix == ".gz"
         blocks = _unzipped(file, deadline) if zipped else _blocks(file, status.st_size, deadline)
         complete = True
-        for block in blocks:
+        joiner: Joiner | None = None
+        for number, block in enumerate(blocks):
             if block is None:
                 complete = False
                 decoder.leap()
                 log.leap()
-            else:
-                log.take(decoder.feed(block))
-        log.take(decoder.close())
+                continue
+            lines = decoder.feed(block)
+            if not number:
+                columns = width(lines, has_stamp)
+                joiner = Joiner(columns) if columns else None
+            log.take(joiner.feed(lines) if joiner is not None else lines)
+        log.take([*joiner.feed(decoder.close()), *joiner.close()] if joiner else decoder.close())
     starts = tuple(replace(start, path=path, clock=log.clock) for start in log.starts())
     return LogRead(
         path=path,

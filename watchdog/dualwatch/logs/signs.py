@@ -9,7 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from dualwatch.logs import bars, endings, plain_lines, single_errors, timestamps, tracebacks
+from dualwatch.logs import (
+    bars,
+    endings,
+    loss_scale,
+    plain_lines,
+    single_errors,
+    timestamps,
+    tracebacks,
+)
 
 MOST_WORDS = 20_000
 """Words that are remembered; with more they are forgotten and begin anew."""
@@ -31,6 +39,7 @@ _SIGN = _any_of(
     (
         *bars.SIGNS,
         *endings.SIGNS,
+        *loss_scale.SIGNS,
         *plain_lines.SIGNS,
         *single_errors.SIGNS,
         *timestamps.SIGNS,

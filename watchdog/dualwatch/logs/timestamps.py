@@ -152,6 +152,11 @@ def may_hold(line: str) -> bool:
     return ":" in line and _CLOCK.search(line, 0, 400) is not None
 
 
+def has_stamp(line: str) -> bool:
+    """Whether a line begins with a time, or has one soon."""
+    return _stamp(line) is not None
+
+
 SIGNS = (":00:00",)
 """This is in a word of each line with a time, its digits made 0."""
 

@@ -71,6 +71,7 @@ class _Block:
     foreign: int = 0
     fate: ErrorFate = ErrorFate.RAISED
     notebook: NotebookFrames | None = None
+    is_cut: bool = False
 
     def keep(self, line: str) -> None:
         self.excerpt.append(bound(line, EXCERPT_WIDTH))
@@ -112,6 +113,7 @@ class TracebackCollector:
     def __init__(self) -> None:
         self._block: _Block | None = None
         self._before = ""
+        self._has_begun = False
 
     @property
     def is_open(self) -> bool:
@@ -121,6 +123,11 @@ class TracebackCollector:
     def passed(self) -> None:
         """A line came before the next one that neither belongs to a traceback nor announces one."""
         self._before = ""
+        self._has_begun = True
+
+    def begun(self) -> None:
+        """The text has a line before the next one: it does not begin among frames."""
+        self._has_begun = True
 
     def feed(
         self, line: str, level: str, body: str, at: float, wall: float
@@ -144,10 +151,13 @@ class TracebackCollector:
             return True, self._header(level, body, before.lstrip(), at, wall)
         block = self._block
         if block is None:
-            if _BARE_BLOCK.match(line) is None:
+            # Without a header: a syntax error in the script itself, and a text that begins among
+            # the frames of a traceback, which was cut there.
+            is_cut = not self._has_begun and _FRAME.match(line) is not None
+            if _BARE_BLOCK.match(line) is None and not is_cut:
+                self._has_begun = self._has_begun or bool(line.strip())
                 return False, []
-            # The one traceback without a header: a syntax error in the script itself.
-            block = self._block = _Block(prefix="", logged=False)
+            block = self._block = _Block(prefix="", logged=False, is_cut=is_cut)
         if level and not block.logged:
             # Somebody's log line: it ends a message, and may stand among the frames.
             return (False, []) if block.in_frames else (False, self.flush(at, wall))
@@ -223,7 +233,8 @@ class TracebackCollector:
             block.keep(text)
             return True, []
         final = _FINAL.match(text)
-        if final is not None and _is_kind(final["kind"], final["message"] is not None):
+        has_message = final is not None and final["message"] is not None and not block.is_cut
+        if final is not None and _is_kind(final["kind"], has_message):
             block.keep(text)
             block.in_frames = False
             block.kind = final["kind"]

@@ -83,18 +83,23 @@ class WholeLog:
     def take(self, lines: Sequence[str]) -> None:
         """The next lines, clean and bounded."""
         for line in lines:
-            self._number += 1
             form = self._forms.of(line)
-            if form.role is Role.WRAPPED:
-                line = envelopes.unwrapped(line)
-                form = self._forms.of(line)
-            if not self._is_passed(line, form):
-                self._read(line)
-                if form.bar is not None:
-                    self._parser.drawn(line, form.bar)
-            if line:
-                self._now.last_line = line
-        self.tail.extend(map(envelopes.unwrapped, lines[-TAIL:]))
+            if form.role is not Role.WRAPPED:
+                self._take(line, form)
+                continue
+            for part in envelopes.unwrapped(line).split("\n"):
+                self._take(part, self._forms.of(part))
+        newest = "\n".join(map(envelopes.unwrapped, lines[-TAIL:]))
+        self.tail.extend(newest.split("\n") if lines else ())
+
+    def _take(self, line: str, form: LineForm) -> None:
+        self._number += 1
+        if not self._is_passed(line, form):
+            self._read(line)
+            if form.bar is not None:
+                self._parser.drawn(line, form.bar)
+        if line:
+            self._now.last_line = line
 
     def leap(self) -> None:
         """The lines that follow here in the file are left out."""
@@ -140,7 +145,11 @@ class WholeLog:
             if is_drawn:
                 self._now.open_with(line)
             return is_drawn
-        if not self._idle or role is Role.READ or (role is Role.ROW and self._parser.has_table):
+        if (
+            not self._idle
+            or role in (Role.READ, Role.WRAPPED)
+            or (role is Role.ROW and self._parser.has_table)
+        ):
             return False
         if role is Role.PROGRESS:
             return self._is_progress_put_off(line, form)

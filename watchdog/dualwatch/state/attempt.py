@@ -52,6 +52,7 @@ from dualwatch.state.pauses import Gaps as Gaps
 from dualwatch.state.recurrence import NEVER, Recurrence
 from dualwatch.state.repeated_errors import RepeatedError
 from dualwatch.state.reported_keys import ReportedKeys
+from dualwatch.state.skipped_steps import NO_SKIPS, SkippedSteps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +116,7 @@ class Snapshot:
     shown: ProgressShown | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     results: Results = field(default_factory=Results)
+    skipped: SkippedSteps = NO_SKIPS
     first_iteration: int | None = None
     last_iteration: int | None = None
     processes: ProcessesSampled | None = None

@@ -58,18 +58,29 @@ class Score(NamedTuple):
     newest_at: Place
 
 
+class Broken(NamedTuple):
+    """A loss of validations that is not finite: in how many running, and since when."""
+
+    times: int
+    value: float
+    since: Place
+    wall: float
+
+
 class Results(NamedTuple):
     """What a training has produced, by its log.
 
     Attributes:
         saved: The newest checkpoint that was saved; one of the best only where there is no other.
         validations: How many had a result.
+        broken: Loss of a validation -> the newest validations running in which it was not finite.
         scores: Metric -> its values in all of them.
     """
 
     saved: SavedCheckpoint | None = None
     validations: int = 0
     scores: Mapping[str, Score] = MappingProxyType({})
+    broken: Mapping[str, Broken] = MappingProxyType({})
 
     def after_validation(self, event: EvaluationLogged) -> Results:
         """The results after one more evaluation; only a validation with metrics counts."""
@@ -77,6 +88,7 @@ class Results(NamedTuple):
             return self
         number, scores = self.validations + 1, dict(self.scores)
         at = Place(event.epoch, event.iteration or None, number)
+        broken = _broken(self.broken, event, at)
         for order, (name, value) in enumerate(event.metrics.items()):
             if not math.isfinite(value) or not is_score(name):
                 continue
@@ -94,7 +106,7 @@ class Results(NamedTuple):
                 high_at=at if is_best else known.high_at,
                 high_saved=self.saved if is_best else known.high_saved,
             )
-        return self._replace(validations=number, scores=scores)
+        return self._replace(validations=number, scores=scores, broken=broken)
 
     def after_milestone(self, event: LogMilestone, lines: int) -> Results:
         """The results after a milestone that follows so many training lines."""
@@ -111,6 +123,19 @@ class Results(NamedTuple):
             for name, score in self.scores.items()
         }
         return self._replace(saved=self.saved or saved, scores=scores)
+
+
+def _broken(
+    before: Mapping[str, Broken], event: EvaluationLogged, at: Place
+) -> Mapping[str, Broken]:
+    """The losses that are not finite after one more validation."""
+    after = dict(before)
+    for name, value in event.metrics.items():
+        known = after.pop(name, None)
+        if not math.isfinite(value) and "loss" in name.lower():
+            since, wall = (known.since, known.wall) if known is not None else (at, event.wall)
+            after[name] = Broken(1 + (known.times if known is not None else 0), value, since, wall)
+    return after
 
 
 @functools.lru_cache(maxsize=1024)

@@ -33,8 +33,6 @@ class FollowedTrainer(Protocol):
     learning: LearningRecorder
     non_finite: NonFiniteRecorder
     resumed: SavedPosition | None
-    untrained: int
-    in_update: bool
 
     def write_model(self, model: Module, optimizers: list[Optimizer]) -> None: ...
     def write_metrics(self, mode: str, metrics: dict[str, float]) -> None: ...
@@ -103,15 +101,10 @@ class PhaseTracker:
         self._heart.beat(Phase.STEP)
         self._trainer.learning.iteration_begins(self._heart.iteration)
 
-    def on_before_optimizer_step(self, pl_trainer: LightningRunner, *_: object) -> None:
-        # Its closure has run: what follows changes parameters.
-        self._trainer.in_update = True
-
     def on_train_batch_end(
         self, pl_trainer: LightningRunner, module: Module, outputs, batch, batch_idx
     ) -> None:
         heart = self._heart
-        self._trainer.in_update = False
         # Lightning counts the batch only after the hooks of it have run.
         heart.iteration = int(pl_trainer.fit_loop.epoch_loop.batch_progress.total.completed) + 1
         heart.batch = batch_idx + 1
@@ -174,7 +167,7 @@ class PhaseTracker:
     # --- checkpoints -----------------------------------------------------------------------------
 
     def on_save_checkpoint(self, pl_trainer: LightningRunner, module: Module, checkpoint) -> None:
-        position.add(pl_trainer, checkpoint, untrained=self._trainer.untrained)
+        position.add(pl_trainer, checkpoint)
 
     def on_load_checkpoint(self, pl_trainer: LightningRunner, module: Module, checkpoint) -> None:
         self._trainer.resumed = position.of(checkpoint)

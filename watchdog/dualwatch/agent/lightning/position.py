@@ -17,20 +17,17 @@ if TYPE_CHECKING:
 KEY = "dualwatch"
 
 
-def add(
-    runner: LightningRunner, checkpoint: dict[str, SavedPosition], *, untrained: int = 0
-) -> None:
+def add(runner: LightningRunner, checkpoint: dict[str, SavedPosition]) -> None:
     """Adds the position to a checkpoint that is being saved, in the middle of an epoch.
 
     Args:
         runner: Lightning's Trainer.
-        untrained: So many of the newest batches were not trained on.
     """
     guards = [loader_guard.guard_of(loader) for loader in _loaders(runner)]
     if len(guards) != 1 or guards[0] is None or int(runner.world_size) > 1:
         return
     guard = guards[0]
-    position = guard.tracker.position(untrained=untrained)
+    position = guard.tracker.position()
     if position is None or not 0 < position["batches"] < runner.num_training_batches:
         return
     checkpoint[KEY] = {
@@ -56,9 +53,7 @@ def restore(runner: LightningRunner, loader: object, saved: SavedPosition) -> bo
     if guard is None or not any(one is loader for one in _loaders(runner)):
         return False
     position = saved["position"]
-    # A batch whose step failed was begun; Lightning begins it again.
-    progress = runner.fit_loop.epoch_loop.batch_progress.current
-    if position["batches"] not in (progress.ready, progress.completed):
+    if runner.fit_loop.epoch_loop.batch_progress.current.ready != position["batches"]:
         files.note("the position in the checkpoint is not that of its epoch: the epoch is repeated")
         return True
     guard.tracker.resume(position, batches=position["batches"])

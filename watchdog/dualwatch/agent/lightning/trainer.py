@@ -15,8 +15,6 @@ from dualwatch.agent.trainer import RescueError, Trainer, is_loader_worker
 from dualwatch.protocol import Phase
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from dualwatch.agent.lightning.objects import LightningModule, LightningRunner, SavedPosition
 
 CHECKPOINT = "load_from"
@@ -58,8 +56,6 @@ class LightningTrainer(Trainer):
 
     Attributes:
         resumed: Position of the checkpoint that was loaded, until the training's loader begins.
-        untrained: Newest batches that the checkpoint which is being saved was not trained on.
-        in_update: An optimizer has changed parameters, or is about to, in this batch.
     """
 
     framework = "lightning"
@@ -70,7 +66,6 @@ class LightningTrainer(Trainer):
         self.runner = runner
         self._disable_workers = False
         self.resumed: SavedPosition | None = None
-        self.untrained, self.in_update = 0, False
         callbacks = [one for one in runner.callbacks if not hasattr(one, "dualwatch")]
         # First, so that a step of another callback's counts as a part of the iteration.
         runner.callbacks = [phases.callback(callback_class, self), *callbacks]
@@ -115,14 +110,6 @@ class LightningTrainer(Trainer):
         folder = str(runner.log_dir or runner.default_root_dir)
         path = os.path.join(folder, protocol.RESCUE_NAME.format(heart.iteration))
         os.makedirs(folder, exist_ok=True)
-        self.untrained = int(without_last)
-        try:
-            runner.save_checkpoint(path + ".part")
-        finally:
-            self.untrained = 0
+        runner.save_checkpoint(path + ".part")
         files.replace(path + ".part", path)
         return path
-
-    def is_whole(self, traceback: TracebackType | None) -> bool:
-        """Whether no optimizer has changed parameters in the batch that failed."""
-        return not self.in_update

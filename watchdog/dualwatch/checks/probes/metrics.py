@@ -23,7 +23,7 @@ from dualwatch.core import units
 from dualwatch.events import Finding, Proof, Severity
 from dualwatch.history.training_record import Sample, TrainingRecord
 from dualwatch.rules.metrics.metrics import named
-from dualwatch.state.metric_series import is_loss
+from dualwatch.state.metric_series import is_followed, is_loss
 
 LEVEL = 10
 """Values whose median is a metric's level."""
@@ -103,6 +103,8 @@ def finite(subject: CheckSubject, item: Item) -> Reading:
     before = next((f for f in subject.overcome if f.code == "DW203"), None)
     if before is not None:
         return warned(f"in an earlier attempt: {before.headline}", expected, code="DW203")
+    if not any(is_followed(name) and one.first_line for name, one in subject.s.metrics.items()):
+        return not_yet(subject, "the first training line with a loss", expected)
     # Of the newest attempt, as the findings are.
     lines = units.counted(subject.s.train_lines, "line")
     if course.has_gaps:

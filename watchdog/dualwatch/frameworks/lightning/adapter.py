@@ -13,10 +13,15 @@ from pathlib import Path
 from dualwatch.frameworks.base import Checkpoint
 from dualwatch.frameworks.mmengine.checkpoints import fault_of
 from dualwatch.frameworks.script import ScriptFramework
-from dualwatch.protocol import Phase
+from dualwatch.protocol import RESCUE_NAME, Phase
 
-_CHECKPOINTS = ("*.ckpt", "checkpoints/*.ckpt", "lightning_logs/version_*/checkpoints/*.ckpt")
-_STEP = re.compile(r"step=(\d+)")
+_CHECKPOINTS = (
+    RESCUE_NAME.format("*"),
+    "*.ckpt",
+    "checkpoints/*.ckpt",
+    "lightning_logs/version_*/checkpoints/*.ckpt",
+)
+_STEP = re.compile(r"(?:step=|rescue_iter_)(\d+)")
 
 
 class Lightning(ScriptFramework):

@@ -82,6 +82,7 @@ _OF_MEMORY = {
     EndReporter.CONTAINER: ("the memory limit of the container was reached", _C.CONTAINER_LIMIT),
     EndReporter.SYSTEMD: ("it was ended for want of memory, by systemd's report", None),
     EndReporter.KERNEL: ("the kernel's out-of-memory killer ended it", None),
+    EndReporter.IDE: ("the notebook had no memory left", None),
     EndReporter.WINDOWS: ("Windows had no memory left to commit", _C.PAGING_FILE),
 }
 
@@ -192,6 +193,11 @@ def _of(one: EndReported, reports: Sequence[EndReported]) -> Ending | None:
     if one.what is EndKind.NO_THREAD:
         text = "a library could not start its threads: too many processes and threads"
         return Ending("DW304", _C.PROCESS_LIMIT, text, 0.95, same)
+    if one.what is EndKind.KERNEL_DIED:
+        text = (
+            "the notebook's kernel died, and why is not in this log; often the host had no memory"
+        )
+        return Ending("DW606", _C.SILENT_EXIT, text, 0.7, same)
     if one.what is EndKind.NON_FINITE:
         text = "the training's script stopped it: its loss was not finite"
         return Ending("DW203", None, text, 0.95, same)

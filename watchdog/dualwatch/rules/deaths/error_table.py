@@ -307,7 +307,8 @@ TABLE: tuple[Row, ...] = (
     ),
     _row(
         "DW607",
-        r"^ModuleNotFoundError|^ImportError: (?:No module named|Failed to import"
+        r"Cannot find a working triton|TritonMissing"
+        r"|^ModuleNotFoundError|^ImportError: (?:No module named|Failed to import"
         r"|attempted relative)",
         C.NO_MODULE,
     ),

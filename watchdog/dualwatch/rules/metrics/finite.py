@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from dualwatch.core.units import counted
 from dualwatch.events import Evidence, Finding, Severity
 from dualwatch.rules.catalog import finding
+from dualwatch.rules.metrics.finite_beside import not_stepping, of_validations
 from dualwatch.rules.metrics.finite_inside import Inside, Weights, evidence, inside, total, totals
 from dualwatch.rules.thresholds import Thresholds
 from dualwatch.state.metric_series import Metric, done, is_gradient, is_loss
@@ -76,6 +77,10 @@ def find(s: Snapshot, limits: Thresholds) -> Iterator[Finding]:
         yield _of_inside(s, seen)
     elif gradients:
         yield from _of_gradient(s, gradients)
+    elif s.skipped.times:
+        yield from not_stepping(s)
+    else:
+        yield from of_validations(s)
 
 
 def _with_inside(s: Snapshot, logged: Finding, seen: Inside) -> Finding:
