@@ -109,7 +109,13 @@ def test_what_its_text_shows_to_be_wrong_is_not_started(folder, monkeypatch):
 def test_a_signal_while_the_configuration_is_loaded(folder, monkeypatch, number, code):
     monkeypatch.setenv("SLEEPS", "600")
     words = command(LOADS, WAITS + "open('loading', 'w').close()\ntime.sleep(600)\n")
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        words,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # A shell that starts the tests in the background has it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     try:
         until = time.monotonic() + DEADLINE
         while not (folder / "loading").exists():

@@ -145,7 +145,10 @@ def _certain_work_dir(options: LaunchOptions) -> Path | None:
     spec = found.framework.read(config)
     if spec.error or not any(spec.of("train")):
         return None
-    if storage.stuck(storage.look(found.framework.named_paths(spec), PATIENCE_S)):
+    # The text does not have what the options change: whatever they name is looked at.
+    given = [option.partition("=")[2].strip("'\"") for option in options.cfg_options]
+    named = [*found.framework.named_paths(spec), *filter(None, given)]
+    if storage.stuck(storage.look(named, PATIENCE_S)):
         return None
     if found.framework.data_paths(spec, (Path(),)).missing:
         return None
