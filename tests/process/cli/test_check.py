@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+
+from tests.strangers.consoles.mmengine import Mmengine
 
 ITEM = {"id", "stage", "title", "status", "expected", "observed", "remedy", "code"}
 LOSSES = "loss: 0.6 loss_cls: 0.05 loss_bbox: 0.1 {}grad_norm: 8.0"
@@ -212,3 +215,13 @@ def test_watching_ends_when_all_is_decided(dualwatch_, log) -> None:
     said = dualwatch_("check", log(1.4, 1.4), "--watch", "--select", "loss-macl-at-50")
     assert said.code == 1
     assert "fail: loss_macl is normal at iteration 50" in said.err
+
+
+@pytest.mark.parametrize(("missing", "code"), [(0, 0), (8, 3)])
+def test_a_log_that_was_read_in_part_is_no_all_clear(dualwatch_, tmp_path, missing, code) -> None:
+    packed = gzip.compress(Mmengine().begin().whole().text.encode())
+    path = tmp_path / "run.log.gz"
+    path.write_bytes(packed[: len(packed) - missing])
+
+    assert dualwatch_("check", str(path)).code == code
+    assert dualwatch_("diagnose", str(path), "--no-bundle").code == code

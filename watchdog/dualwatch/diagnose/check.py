@@ -43,9 +43,6 @@ TENSORBOARD_S = 20.0
 OF_CONFIG = ("config-loads", "can-train", "parts-built")
 """Checks of which one must have been made before a configuration counts as looked at."""
 
-LOG_S = 120.0
-"""Seconds for a log: all of it counts here, and a gigabyte takes about half a minute."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
@@ -69,6 +66,7 @@ class Checked:
     Attributes:
         causes: What ``diagnose`` names, likeliest first; without those of items that were not
             wanted.
+        read_whole: Whether nothing of its log was left out.
     """
 
     target: Target
@@ -79,6 +77,7 @@ class Checked:
     not_observed: Mapping[str, str]
     earlier: Sequence[EarlierStart] = ()
     causes: Sequence[Finding] = ()
+    read_whole: bool = True
 
     @property
     def code(self) -> Exit:
@@ -96,7 +95,7 @@ class Checked:
             looked = looked and all(one.reason is not NotJudged.UNTRIED for one in of_config)
             return Exit.OK if looked else Exit.NOT_OBSERVED
         judged = found["pass"] + found["warn"] + found["pending"]
-        return Exit.OK if judged else Exit.NOT_OBSERVED
+        return Exit.OK if judged and self.read_whole else Exit.NOT_OBSERVED
 
     @property
     def is_decided(self) -> bool:
@@ -136,7 +135,7 @@ def check(
     """
     more = preflight.collectors(target, policy, all_pairs=wanted.all_pairs, tell=progress)
     more |= _tensorboard(target, policy)
-    options = ExamineOptions(silence=None, patience=None, log_s=LOG_S, more=more)
+    options = ExamineOptions(silence=None, patience=None, more=more)
     done = examine.examine(target, policy, collected=collected, options=options)
     record = record_of(done, policy)
     choice, results = judged(record, policy, wanted)
@@ -151,6 +150,7 @@ def check(
         not_observed=done.not_observed,
         earlier=done.earlier,
         causes=_counted(done.causes, results, wanted),
+        read_whole=done.read_whole,
     )
 
 

@@ -96,10 +96,11 @@ def _code(done: Examination) -> Exit:
     if done.causes:
         return Exit.WRONG
     assert done.standing is not None
-    # Unknown is not well: a log that just ends tells neither a crash nor a hang, and a process that
-    # may not be looked into may stand anywhere.
+    # Unknown is not well: a log that just ends tells neither a crash nor a hang, a process that may
+    # not be looked into may stand anywhere, and what was not read may hold a NaN.
     blind = done.target.training is not None and not done.snapshot.stacks
-    return Exit.OK if done.standing.decided and not blind else Exit.NOT_OBSERVED
+    known = done.standing.decided and done.read_whole and not blind
+    return Exit.OK if known else Exit.NOT_OBSERVED
 
 
 def _bundle(

@@ -19,7 +19,7 @@ from dualwatch.core.policies import CheckPolicy
 from dualwatch.diagnose import locality, log_starts
 from dualwatch.diagnose.locality import Locality
 from dualwatch.diagnose.parallel import Collector, collect
-from dualwatch.diagnose.questions import FIRST, LOCAL, OF_THIS_MACHINE, questions
+from dualwatch.diagnose.questions import FIRST, LOCAL, LOG, OF_THIS_MACHINE, PART_OF_LOG, questions
 from dualwatch.events import (
     AttemptStarted,
     ConfigRead,
@@ -99,6 +99,14 @@ class Examination:
         """Whether the journal has the end of the newest attempt."""
         return self.recorded is not None and self.recorded.ended is not None
 
+    @property
+    def read_whole(self) -> bool:
+        """Whether nothing of the log was left out: else no statement covers the whole run.
+
+        A journal that has the end of the run does not need the log.
+        """
+        return self.has_ended or self.not_observed.keys().isdisjoint((LOG, PART_OF_LOG))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExamineOptions:
@@ -106,15 +114,15 @@ class ExamineOptions:
 
     Attributes:
         silence, patience: See ``Thresholds``; None for those of the settings.
-        log_s: Seconds for the log: a million lines take 5. Of a longer one the beginning and
-            the end are read.
+        log_s: Seconds for the log: a million lines take about 10. Of a longer one the beginning
+            and the end are read.
         only: Names of the questions that are asked; None for all of them.
         more: Further questions. Events among their answers are folded too.
     """
 
     silence: float | None = SILENCE
     patience: float | None = PATIENCE
-    log_s: float = 30.0
+    log_s: float = 120.0
     only: Collection[str] | None = None
     more: Mapping[str, Collector] = field(default_factory=dict)
 
@@ -164,7 +172,7 @@ def examine(
 
 def _locality(target: Target, answers: Mapping[str, Any]) -> Locality:
     run = answers["journal"][0] if "journal" in answers else None
-    log: reader.LogRead | None = answers.get("log")
+    log: reader.LogRead | None = answers.get(LOG)
     events = log.events if log is not None else ()
     return locality.of(target, events, run.started if run is not None else None)
 
@@ -197,10 +205,12 @@ def _take(done: Examination, answers: dict[str, Any]) -> None:
         done.recorded = done.run.snapshot
     else:
         done.run = RunHistory()
-    done.log = answers.get("log")
+    done.log = answers.get(LOG)
     if done.log is not None and not done.log.complete:
         why = "the log is too long for the time: its beginning and its end were read"
-        done.not_observed["middle of the log"] = why
+        if done.log.path.suffix == ".gz":
+            why = "it is damaged, or too long for the time: only its beginning was read"
+        done.not_observed[PART_OF_LOG] = why
     if "nvidia-smi" in answers:
         done.nvidia_smi, why = answers["nvidia-smi"]
         if why:

@@ -36,7 +36,11 @@ CONFIG_S = TIME_LIMIT
 EARLIER_S = 3.0
 """Seconds for the runs before the newest one of a work dir."""
 
-FIRST = ("log", "scalars", "journal")
+LOG = "log"
+PART_OF_LOG = "part of the log"
+"""What could not be looked at where a log was read in part."""
+
+FIRST = (LOG, "scalars", "journal")
 """Questions whose answers show of which machine a training is."""
 
 LOCAL = frozenset(
@@ -46,7 +50,7 @@ LOCAL = frozenset(
 
 OF_THIS_MACHINE = "GPU, memory, disk, kernel log and data of this machine"
 
-FILES = frozenset(("log", "scalars", "config"))
+FILES = frozenset((LOG, "scalars", "config"))
 """Questions that only read what the training left."""
 
 
@@ -74,7 +78,7 @@ def questions(
     if target.log is not None:
         log = target.log
         if not curves.is_event_file(log):
-            asked["log"] = Collector(
+            asked[LOG] = Collector(
                 lambda: records.read_log(log, target.ranks, log_s), log_s + LIVE_S - 5.0
             )
         if records.is_rows(log):
