@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result")
 
+CHECKPOINT = "load_from"
+"""The override that names what a training resumes from."""
+
 
 class RescueError(Exception):
     """A rescue checkpoint cannot be saved; the message is the reason."""
@@ -49,10 +52,13 @@ class Trainer:
         learning: Observes what the optimizer's steps do to the parts of the model.
         non_finite: Looks for losses that are NaN or infinite.
         commands: Carries out the supervisor's commands; None with ``--no-rescue``.
+        without_workers: The supervisor forbids loader workers.
     """
 
     framework = ""
     packages: tuple[str, ...] = ()
+    described = ""
+    """What is trained, where an override is none of it."""
     newest: Trainer | None = None
     """The one that follows this process now."""
 
@@ -67,6 +73,7 @@ class Trainer:
         self.batches = batch_outline.BatchRecorder(self.folder, rank)
         self.learning = learning.LearningRecorder(self.folder, rank)
         self.non_finite = non_finite.NonFiniteRecorder(self.folder, rank)
+        self.without_workers = False
         self.commands: commands.CommandHandler | None = None
         if self.orders.rescue:
             self.commands = commands.CommandHandler(
@@ -107,8 +114,41 @@ class Trainer:
     # --- what is the same for all ----------------------------------------------------------------
 
     def guard(self, loader: object) -> object:
-        """Takes a loader into care and returns it; anything else is returned as it is."""
-        return loader_guard.guarded(loader, self.commands) if self.commands else loader
+        """Takes a loader into care and returns it; anything else is returned as it is.
+
+        Where the supervisor forbids workers, it gets none.
+        """
+        if self.commands is not None:
+            loader_guard.guarded(loader, self.commands)
+        guard = loader_guard.guard_of(loader)
+        if guard is not None and self.without_workers:
+            guard.disable_workers()
+        return loader
+
+    def take_overrides(
+        self, arguments: dict[str, object] | None = None, resume_from: str = ""
+    ) -> tuple[dict[str, object], dict[str, str]]:
+        """Applies what can be changed from outside: the checkpoint to resume from, and no workers.
+
+        Args:
+            arguments: Of the call that trains; None where nothing can be resumed by it.
+            resume_from: The one that takes a checkpoint.
+
+        Returns:
+            What was applied, and why the others were refused.
+        """
+        applied: dict[str, object] = {}
+        refused: dict[str, str] = {}
+        for key, value in self.orders.overrides.items():
+            if key == protocol.WORKERS_KEY and value == 0:
+                self.without_workers = True
+            elif arguments is not None and key == CHECKPOINT:
+                arguments[resume_from] = value
+            elif arguments is None or key != "resume":  # Which a checkpoint implies.
+                refused[key] = f"not an override of {self.described}"
+                continue
+            applied[key] = value
+        return applied, refused
 
     def write_model(self, model: Module, optimizers: list[Optimizer]) -> None:
         """Records the parts of the model, before the first iteration, and observes its steps."""

@@ -17,9 +17,6 @@ from dualwatch.protocol import Phase
 if TYPE_CHECKING:
     from dualwatch.agent.lightning.objects import LightningModule, LightningRunner, SavedPosition
 
-CHECKPOINT = "load_from"
-"""The override that names what a Lightning training resumes from."""
-
 
 def install(module: LightningModule) -> None:
     """Wraps ``Trainer.fit``."""
@@ -60,11 +57,11 @@ class LightningTrainer(Trainer):
 
     framework = "lightning"
     packages = ("lightning", "pytorch_lightning")
+    described = "a Lightning training"
 
     def __init__(self, runner: LightningRunner, callback_class: type) -> None:
         super().__init__()
         self.runner = runner
-        self._disable_workers = False
         self.resumed: SavedPosition | None = None
         callbacks = [one for one in runner.callbacks if not hasattr(one, "dualwatch")]
         # First, so that a step of another callback's counts as a part of the iteration.
@@ -77,25 +74,12 @@ class LightningTrainer(Trainer):
 
     def apply_overrides(self, arguments: dict[str, object]) -> None:
         """Applies the supervisor's overrides to the arguments of ``fit``, and reports them."""
-        applied, refused = {}, {}
-        for key, value in self.orders.overrides.items():
-            if key == CHECKPOINT:
-                arguments["ckpt_path"] = value
-            elif key == protocol.WORKERS_KEY and value == 0:
-                self._disable_workers = True
-            elif key != "resume":  # Which a checkpoint path implies.
-                refused[key] = "not an override of a Lightning training"
-                continue
-            applied[key] = value
         folder = str(self.runner.log_dir or self.runner.default_root_dir)
-        self.report(applied, refused, folder)
+        self.report(*self.take_overrides(arguments, "ckpt_path"), folder)
 
     def guard(self, loader: object) -> object:
-        """Takes a loader into care, without workers where the supervisor forbids them."""
+        """Takes a loader into care, and brings it to the position of the checkpoint."""
         super().guard(loader)
-        guard = loader_guard.guard_of(loader)
-        if guard is not None and self._disable_workers:
-            guard.disable_workers()
         if self.resumed is not None and position.restore(self.runner, loader, self.resumed):
             self.resumed = None
         return loader

@@ -62,6 +62,7 @@ class PlainTrainer(Trainer):
 
     framework = "pytorch"
     packages = ("accelerate", "transformers", "torchvision")
+    described = "a loop of its own"
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,20 +72,19 @@ class PlainTrainer(Trainer):
         self.progress = LoopProgress(
             self.heart, self.batches, self.commands, log, self.learning, self.non_finite
         )
-        self._disable_workers = False
         self._optimizers: dict[int, Optimizer] = {}
         self._in_update = False
         self._follow_torch()
         if self.commands is not None:
             self.commands.listen()
         self._follow_end()
-        self._apply_overrides()
+        self.report(*self.take_overrides(), self._work_dir)
 
     def guard(self, loader: object) -> object:
         """Takes a loader into care, without workers where the supervisor forbids them."""
         try:
             guard = loader_guard.LoaderGuard(loader, self.progress)  # type: ignore[arg-type]
-            if self._disable_workers:
+            if self.without_workers:
                 guard.disable_workers()
         except Exception:
             files.note_error("guarding a loader")
@@ -203,14 +203,3 @@ class PlainTrainer(Trainer):
         self.progress.finish_iteration()
         self.non_finite.finish()
         self.heart.beat(Phase.FINISHED)
-
-    def _apply_overrides(self) -> None:
-        applied: dict[str, object] = {}
-        refused: dict[str, str] = {}
-        for key, value in self.orders.overrides.items():
-            if key == protocol.WORKERS_KEY and value == 0:
-                self._disable_workers = True
-                applied[key] = value
-            else:
-                refused[key] = "not an override of a loop of its own"
-        self.report(applied, refused, self._work_dir)

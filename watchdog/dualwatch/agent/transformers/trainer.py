@@ -7,7 +7,6 @@ import inspect
 import os
 from typing import TYPE_CHECKING
 
-from dualwatch import protocol
 from dualwatch.agent import files
 from dualwatch.agent.torch import loader_guard
 from dualwatch.agent.trainer import RescueError, Trainer, is_loader_worker
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
 
     from dualwatch.agent.torch.objects import Module, Optimizer
     from dualwatch.agent.transformers.objects import HFTrainer, TrainerModule
-
-CHECKPOINT = "load_from"
-"""The override that names what a training resumes from."""
 
 FOLDER = "checkpoint-{}"
 """The Trainer's own checkpoint of a step, in its output folder."""
@@ -69,11 +65,12 @@ class TransformersTrainer(Trainer):
 
     framework = "transformers"
     packages = ("transformers", "accelerate")
+    described = "a training of the Hugging Face Trainer"
 
     def __init__(self, runner: HFTrainer, callback_class: type) -> None:
         super().__init__()
         self.runner = runner
-        self._disable_workers = self._in_update = False
+        self._in_update = False
         self.losses: list[object] = []
         handler = runner.callback_handler
         callbacks = [one for one in handler.callbacks if not hasattr(one, "dualwatch")]
@@ -143,25 +140,8 @@ class TransformersTrainer(Trainer):
 
     def apply_overrides(self, arguments: dict[str, object]) -> None:
         """Applies the supervisor's overrides to the arguments of ``train``, and reports them."""
-        applied, refused = {}, {}
-        for key, value in self.orders.overrides.items():
-            if key == CHECKPOINT:
-                arguments["resume_from_checkpoint"] = value
-            elif key == protocol.WORKERS_KEY and value == 0:
-                self._disable_workers = True
-            elif key != "resume":  # Which a checkpoint implies.
-                refused[key] = "not an override of a training of the Hugging Face Trainer"
-                continue
-            applied[key] = value
-        self.report(applied, refused, self.runner.args.output_dir)
-
-    def guard(self, loader: object) -> object:
-        """Takes a loader into care, without workers where the supervisor forbids them."""
-        super().guard(loader)
-        guard = loader_guard.guard_of(loader)
-        if guard is not None and self._disable_workers:
-            guard.disable_workers()
-        return loader
+        taken = self.take_overrides(arguments, "resume_from_checkpoint")
+        self.report(*taken, self.runner.args.output_dir)
 
     # --- saving ----------------------------------------------------------------------------------
 
