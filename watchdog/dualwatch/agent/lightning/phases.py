@@ -6,11 +6,9 @@ so that checkpoints do not depend on it.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol, SupportsFloat
 
-from dualwatch.agent import files
 from dualwatch.agent.lightning import position
 from dualwatch.protocol import Phase
 
@@ -37,30 +35,6 @@ class FollowedTrainer(Protocol):
     def write_model(self, model: Module, optimizers: list[Optimizer]) -> None: ...
     def write_metrics(self, mode: str, metrics: dict[str, float]) -> None: ...
     def save_before_death(self, traceback: TracebackType | None) -> None: ...
-
-
-def callback(base: type, trainer: FollowedTrainer) -> object:
-    """A callback that turns Lightning's stages into heartbeats.
-
-    Args:
-        base: Lightning's Callback class.
-        trainer: Whose heartbeat it is.
-    """
-    tracker = PhaseTracker(trainer)
-    names = [name for name in dir(PhaseTracker) if name.startswith("on_")]
-    hooks = {name: _hook(getattr(tracker, name)) for name in names}
-    return type("DualwatchCallback", (base,), {**hooks, "dualwatch": True})()
-
-
-def _hook(handler):
-    @functools.wraps(handler)
-    def hook(self, *args, **kwargs):
-        try:
-            handler(*args, **kwargs)
-        except Exception:
-            files.note_error("following the loop")
-
-    return hook
 
 
 class PhaseTracker:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import os
 from typing import TYPE_CHECKING
 
 from dualwatch import protocol
-from dualwatch.agent import files
-from dualwatch.agent.lightning import phases, position
+from dualwatch.agent import files, framework_calls
+from dualwatch.agent.lightning import position
+from dualwatch.agent.lightning.phases import PhaseTracker
 from dualwatch.agent.torch import loader_guard
-from dualwatch.agent.trainer import RescueError, Trainer, is_loader_worker
+from dualwatch.agent.trainer import RescueError, Trainer
 from dualwatch.protocol import Phase
 
 if TYPE_CHECKING:
@@ -20,28 +19,12 @@ if TYPE_CHECKING:
 
 def install(module: LightningModule) -> None:
     """Wraps ``Trainer.fit``."""
-    trainer_class = module.Trainer
-    original = trainer_class.fit
-    signature = inspect.signature(original)
 
-    @functools.wraps(original)
-    def fit(self, *args, **kwargs):
-        trainer = None
-        if not is_loader_worker():
-            try:
-                bound = signature.bind(self, *args, **kwargs)
-                trainer = LightningTrainer(self, module.Callback)
-                trainer.apply_overrides(bound.arguments)
-                args, kwargs = bound.args[1:], bound.kwargs
-            except Exception:
-                files.note_error("following the Trainer")
-        result = original(self, *args, **kwargs)
-        if trainer is not None:
-            trainer.non_finite.finish()
-            trainer.heart.beat(Phase.FINISHED)
-        return result
+    def follow(runner):
+        return LightningTrainer(runner, module.Callback)
 
-    trainer_class.fit = fit
+    # Lightning reports errors by its callbacks.
+    framework_calls.wrap(module.Trainer, "fit", follow, rescues=False)
 
 
 class LightningTrainer(Trainer):
@@ -65,7 +48,10 @@ class LightningTrainer(Trainer):
         self.resumed: SavedPosition | None = None
         callbacks = [one for one in runner.callbacks if not hasattr(one, "dualwatch")]
         # First, so that a step of another callback's counts as a part of the iteration.
-        runner.callbacks = [phases.callback(callback_class, self), *callbacks]
+        runner.callbacks = [
+            framework_calls.callback(callback_class, PhaseTracker(self)),
+            *callbacks,
+        ]
         if not hasattr(runner.save_checkpoint, "__wrapped__"):
             runner.save_checkpoint = self.during(Phase.SAVING, runner.save_checkpoint)
         loader_guard.guard_every_loader(self.guard)

@@ -6,11 +6,9 @@ it.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from dualwatch.agent import files
 from dualwatch.protocol import VALIDATION_PHASES, Phase
 
 if TYPE_CHECKING:
@@ -37,30 +35,6 @@ class FollowedTrainer(Protocol):
     def write_metrics(self, mode: str, metrics: dict[str, float]) -> None: ...
 
 
-def callback(base: type, trainer: FollowedTrainer) -> object:
-    """A callback that turns the Trainer's events into heartbeats.
-
-    Args:
-        base: The class of its callbacks.
-        trainer: Whose heartbeat it is.
-    """
-    tracker = PhaseTracker(trainer)
-    names = [name for name in dir(PhaseTracker) if name.startswith("on_")]
-    events = {name: _event(getattr(tracker, name)) for name in names}
-    return type("DualwatchCallback", (base,), {**events, "dualwatch": True})()
-
-
-def _event(handler):
-    @functools.wraps(handler)
-    def event(self, args, state, control, **parts):
-        try:
-            handler(args, state, **parts)
-        except Exception:
-            files.note_error("following the Trainer")
-
-    return event
-
-
 class PhaseTracker:
     """Turns the events of one training into heartbeats; each method is one of the Trainer's events.
 
@@ -75,7 +49,7 @@ class PhaseTracker:
 
     # --- training --------------------------------------------------------------------------------
 
-    def on_train_begin(self, args: Arguments, state: State, **parts) -> None:
+    def on_train_begin(self, args: Arguments, state: State, control: object, **parts) -> None:
         heart = self._heart
         heart.iteration = heart.begun = int(state.global_step)
         heart.max_epochs, heart.max_iterations = int(state.num_train_epochs), int(state.max_steps)
@@ -88,20 +62,20 @@ class PhaseTracker:
             # accelerate wraps it; only torch's own calls the hooks of a step.
             self._trainer.write_model(model, [getattr(optimizer, "optimizer", optimizer)])
 
-    def on_epoch_begin(self, args: Arguments, state: State, **parts) -> None:
+    def on_epoch_begin(self, args: Arguments, state: State, control: object, **parts) -> None:
         heart = self._heart
         heart.epoch = int(state.epoch or 0)
         heart.batch = heart.iteration % heart.batches if heart.batches else 0
         heart.beat(Phase.WAITING)
 
-    def on_step_begin(self, args: Arguments, state: State, **parts) -> None:
+    def on_step_begin(self, args: Arguments, state: State, control: object, **parts) -> None:
         self._heart.beat(Phase.STEP)
         self._trainer.learning.iteration_begins(self._heart.iteration)
 
-    def on_substep_end(self, args: Arguments, state: State, **parts) -> None:
+    def on_substep_end(self, args: Arguments, state: State, control: object, **parts) -> None:
         self._heart.beat(Phase.STEP)
 
-    def on_step_end(self, args: Arguments, state: State, **parts) -> None:
+    def on_step_end(self, args: Arguments, state: State, control: object, **parts) -> None:
         heart = self._heart
         heart.iteration = int(state.global_step)
         heart.batch = (heart.iteration - 1) % heart.batches + 1 if heart.batches else 0
@@ -112,21 +86,23 @@ class PhaseTracker:
         names = ["loss"] if len(losses) == 1 else [f"loss_{at}" for at in range(len(losses))]
         self._trainer.non_finite.note(heart.iteration, dict(zip(names, losses)))
 
-    def on_log(self, args: Arguments, state: State, logs=None, **parts) -> None:
+    def on_log(self, args: Arguments, state: State, control: object, logs=None, **parts) -> None:
         found = {k: v for k, v in _numbers(logs or {}).items() if not k.startswith(_EVALUATION)}
         if "loss" in found:  # Without it, it is the summary at the end, or the script's own.
             self._trainer.write_metrics("train", found)
 
     # --- evaluation ------------------------------------------------------------------------------
 
-    def on_prediction_step(self, args: Arguments, state: State, **parts) -> None:
+    def on_prediction_step(self, args: Arguments, state: State, control: object, **parts) -> None:
         heart = self._heart
         if heart.phase not in VALIDATION_PHASES:
             return
         heart.batch, heart.batches = heart.batch + 1, _length(parts.get("eval_dataloader"))
         heart.beat(Phase.METRICS if heart.batch >= heart.batches > 0 else Phase.VAL_WAITING)
 
-    def on_evaluate(self, args: Arguments, state: State, metrics=None, **parts) -> None:
+    def on_evaluate(
+        self, args: Arguments, state: State, control: object, metrics=None, **parts
+    ) -> None:
         results = _numbers(metrics or {})
         own = {k[len(_EVALUATION) :]: v for k, v in results.items() if k.startswith(_EVALUATION)}
         self._trainer.write_metrics("val", own)

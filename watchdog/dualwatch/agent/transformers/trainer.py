@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import os
 from typing import TYPE_CHECKING
 
-from dualwatch.agent import files
+from dualwatch.agent import files, framework_calls
 from dualwatch.agent.torch import loader_guard
-from dualwatch.agent.trainer import RescueError, Trainer, is_loader_worker
-from dualwatch.agent.transformers import phases
+from dualwatch.agent.trainer import RescueError, Trainer
+from dualwatch.agent.transformers.phases import PhaseTracker
 from dualwatch.protocol import Phase
 
 if TYPE_CHECKING:
@@ -26,30 +25,11 @@ FOLDER = "checkpoint-{}"
 
 def install(module: TrainerModule) -> None:
     """Wraps ``Trainer.train``."""
-    trainer_class = module.Trainer
-    original = trainer_class.train
-    signature = inspect.signature(original)
 
-    @functools.wraps(original)
-    def train(self, *args, **kwargs):
-        run: Callable[..., object] = functools.partial(original, self)
-        trainer = None
-        if not is_loader_worker():
-            try:
-                bound = signature.bind(self, *args, **kwargs)
-                trainer = TransformersTrainer(self, module.TrainerCallback)
-                trainer.apply_overrides(bound.arguments)
-                args, kwargs = bound.args[1:], bound.kwargs
-                run = trainer.rescuing(run)
-            except Exception:
-                files.note_error("following the Trainer")
-        result = run(*args, **kwargs)
-        if trainer is not None:
-            trainer.non_finite.finish()
-            trainer.heart.beat(Phase.FINISHED)
-        return result
+    def follow(runner):
+        return TransformersTrainer(runner, module.TrainerCallback)
 
-    trainer_class.train = train
+    framework_calls.wrap(module.Trainer, "train", follow, rescues=True)
 
 
 class TransformersTrainer(Trainer):
@@ -75,7 +55,10 @@ class TransformersTrainer(Trainer):
         handler = runner.callback_handler
         callbacks = [one for one in handler.callbacks if not hasattr(one, "dualwatch")]
         # First, so that the work of another callback counts as a part of the iteration.
-        handler.callbacks[:] = [phases.callback(callback_class, self), *callbacks]
+        handler.callbacks[:] = [
+            framework_calls.callback(callback_class, PhaseTracker(self)),
+            *callbacks,
+        ]
         for name in ("evaluate", "predict"):
             self._wrap(name, self._evaluating)
         self._wrap("training_step", self._noting)
