@@ -11,8 +11,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from dualwatch.frameworks.base import Checkpoint
-from dualwatch.frameworks.mmengine.checkpoints import fault_of
 from dualwatch.frameworks.script import ScriptFramework
+from dualwatch.frameworks.torch_files import fault_of
 from dualwatch.protocol import RESCUE_NAME, Phase
 
 _CHECKPOINTS = (

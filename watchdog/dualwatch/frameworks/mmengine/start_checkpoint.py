@@ -14,6 +14,7 @@ from pathlib import Path
 from dualwatch.core.text import clean
 from dualwatch.core.unread import is_unread
 from dualwatch.events import CheckpointSeen, ConfigRead
+from dualwatch.frameworks import torch_files
 from dualwatch.frameworks.mmengine import checkpoints
 
 ALL_OF_IT = 2 << 30
@@ -107,12 +108,12 @@ def _judge(path: Path) -> tuple[bool | None, str]:
         if not path.is_file():
             return False, "it is a folder, and no file"
         size = path.stat().st_size
-        form = checkpoints.form_of(path)
+        form = torch_files.form_of(path)
         if size == 0:
             return False, "it is empty"
-        if form == checkpoints.BEFORE_1_6:
+        if form == torch_files.BEFORE_1_6:
             return None, "it is a pickle, as torch wrote before 1.6: only torch can read it"
-        if form != checkpoints.ZIPPED:
+        if form != torch_files.ZIPPED:
             return False, "it is not a checkpoint of torch: neither a zip archive nor a pickle"
         with zipfile.ZipFile(path) as archive:
             return _archive(archive, size)

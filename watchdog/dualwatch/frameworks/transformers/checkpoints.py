@@ -8,7 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from dualwatch.frameworks.base import Checkpoint
-from dualwatch.frameworks.mmengine.checkpoints import fault_of
+from dualwatch.frameworks.torch_files import fault_of
 
 STATE = "trainer_state.json"
 
