@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 
 from dualwatch.actions import console_close
@@ -79,20 +79,29 @@ class StopRequests:
             self.console_end = end
             receive(signal.SIGTERM, None)
 
-        numbers = [signal.SIGINT, signal.SIGTERM]
-        if sys.platform == "win32":
-            numbers.append(signal.SIGBREAK)
-        previous = {number: signal.signal(number, receive) for number in numbers}
-        hang_up = getattr(signal, "SIGHUP", None)
-        if hang_up is not None:
-            # A dropped connection ends neither the training nor its supervision.
-            previous[hang_up] = signal.signal(hang_up, signal.SIG_IGN)
-        try:
-            with console_close.listening(console_ended):
-                yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        with handled(numbers, receive), console_close.listening(console_ended):
+            yield
+
+
+@contextlib.contextmanager
+def handled(
+    numbers: Iterable[int], handler: Callable[[int, FrameType | None], None]
+) -> Iterator[None]:
+    """Handles signals, and Ctrl-Break with them; ignores the end of the terminal; then restores."""
+    numbers = [*numbers]
+    if sys.platform == "win32":
+        numbers.append(signal.SIGBREAK)
+    previous = {number: signal.signal(number, handler) for number in numbers}
+    hang_up = getattr(signal, "SIGHUP", None)
+    if hang_up is not None:
+        # A dropped connection ends neither the training nor its supervision.
+        previous[hang_up] = signal.signal(hang_up, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        for number, before in previous.items():
+            signal.signal(number, before)
 
 
 def name_of(exit_code: int | None) -> str | None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from dualwatch.actions.signals import handled
 from dualwatch.collectors.host import storage
 from dualwatch.core.errors import DualwatchError, Exit
 from dualwatch.frameworks.interpreter import training_python
@@ -75,7 +76,7 @@ def started(options: LaunchOptions, settings: Settings) -> Iterator[EarlyStart |
 
     An error, Ctrl-C or SIGTERM before a supervisor observes it ends the training again.
     """
-    with _raising_signals():
+    with handled((signal.SIGTERM,), _leave):
         try:
             early = _start(options, settings)
         except DualwatchError:
@@ -88,25 +89,9 @@ def started(options: LaunchOptions, settings: Settings) -> Iterator[EarlyStart |
             raise
 
 
-@contextlib.contextmanager
-def _raising_signals() -> Iterator[None]:
-    """Makes SIGTERM an exception, as Ctrl-C is one; the end of the terminal is ignored."""
-
-    def leave(number: int, frame: FrameType | None) -> None:
-        sys.exit(int(Exit.TERMINATED))
-
-    numbers = [signal.SIGTERM]
-    if sys.platform == "win32":
-        numbers.append(signal.SIGBREAK)
-    previous = {number: signal.signal(number, leave) for number in numbers}
-    hang_up = getattr(signal, "SIGHUP", None)
-    if hang_up is not None:
-        previous[hang_up] = signal.signal(hang_up, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+def _leave(number: int, frame: FrameType | None) -> None:
+    """Makes SIGTERM an exception, as Ctrl-C is one."""
+    sys.exit(int(Exit.TERMINATED))
 
 
 def _start(options: LaunchOptions, settings: Settings) -> EarlyStart | None:
